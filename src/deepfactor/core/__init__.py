@@ -1,0 +1,1 @@
+"""The ground floor: specifications, kinds, errors, atomic files. Imports nothing of the house."""

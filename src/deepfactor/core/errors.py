@@ -1,0 +1,70 @@
+"""What can go wrong, as one tree. The exit code of the command line hangs on the branch.
+
+::
+
+    DeepfactorError
+    ├── UserError        exit 2: wrong use, recipe or data; the message says where and what to do
+    │   ├── RecipeError      a recipe or setting: names the key
+    │   ├── DataError        a table, file or market: names file, row, column
+    │   └── KindError        an unknown or malformed kind
+    └── Interrupted      exit 3: stopped by the user or out of resources; the run can be resumed
+        └── OutOfResources
+
+Anything else is a fault of ours: exit 1 with a traceback.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class DeepfactorError(Exception):
+    """Root of everything that deepfactor raises on purpose."""
+
+    exit_code = 1
+
+
+class UserError(DeepfactorError):
+    """The user can mend this: wrong use, recipe or data."""
+
+    exit_code = 2
+
+
+class RecipeError(UserError):
+    """A recipe or a setting is wrong. `key` is its dotted path, as in ``arms.0.model.kind``."""
+
+    def __init__(self, message: str, *, key: str | None = None) -> None:
+        self.key = key
+        super().__init__(f"{key}: {message}" if key else message)
+
+
+class KindError(RecipeError):
+    """A kind that does not exist or does not keep its room's contract."""
+
+
+class DataError(UserError):
+    """A table, a file or a market is wrong; says where."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | Path | None = None,
+        row: int | str | None = None,
+        column: str | None = None,
+    ) -> None:
+        self.file, self.row, self.column = file, row, column
+        where = [f"file {file}"] if file is not None else []
+        where += [f"row {row}"] if row is not None else []
+        where += [f"column {column}"] if column is not None else []
+        super().__init__(f"{', '.join(where)}: {message}" if where else message)
+
+
+class Interrupted(DeepfactorError):
+    """Stopped by the user; what is finished stays, the same command goes on."""
+
+    exit_code = 3
+
+
+class OutOfResources(Interrupted):
+    """Disk or memory ran out; what was there before is intact."""

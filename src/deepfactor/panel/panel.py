@@ -1,0 +1,73 @@
+"""`Panel`: a market's daily fields as read-only (T, N) arrays, memory-mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.core.errors import DataError
+
+Floats = NDArray[np.floating[Any]]
+Bools = NDArray[np.bool_]
+Dates = NDArray[np.datetime64]
+Names = NDArray[np.str_]
+
+#: Fields that a panel can hold. All float32 but `adj_factor` (float64). Prices are raw (unadjusted) CNY.
+FIELDS = ("open", "high", "low", "close", "vwap", "volume", "adj_factor", "turnover", "total_mv", "float_mv")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Daily fields of all stocks of a market.
+
+    Attributes
+    ----------
+    dates : (T,) datetime64[D]
+        trading days, ascending.
+    symbols : (N,) str
+        exchange-suffixed codes, ascending.
+    fields : mapping of name to (T, N)
+        see `FIELDS`; raw prices in CNY, volume in shares, market values in CNY, turnover as a fraction of float shares.
+        NaN = missing; prices, volume and turnover are NaN on days without a trade, never filled. `adj_factor` is the
+        cumulative backward factor, carried forward over days without a trade; market values are those of the last close.
+    fingerprint : str
+        names the content of the tables that the panel was built from.
+
+    Row t holds what was known at the close of day t.
+    """
+
+    dates: Dates
+    symbols: Names
+    fields: Mapping[str, Floats]
+    fingerprint: str
+
+    def __getitem__(self, field: str) -> Floats:
+        """The (T, N) array of a field; a `DataError` that says what is missing where the market has none."""
+        try:
+            return self.fields[field]
+        except KeyError:
+            raise DataError(f"this market has no {field}: it has {', '.join(self.fields)}") from None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(T, N)."""
+        return len(self.dates), len(self.symbols)
+
+    def until(self, t: int) -> Panel:
+        """The panel as it was at the close of row t: rows 0 … t."""
+        return replace(self, dates=self.dates[: t + 1], fields={k: v[: t + 1] for k, v in self.fields.items()})
+
+    def market_cap(self, kind: str) -> Floats:
+        """Market value (T, N) in CNY, `kind` = "total" or "float"."""
+        return self[f"{kind}_mv"]
+
+
+def rows_between(dates: Dates, start: np.datetime64 | str | None, end: np.datetime64 | str | None) -> slice:
+    """Rows of `dates` with start ≤ date ≤ end (None = open), as a slice."""
+    first = 0 if start is None else int(np.searchsorted(dates, np.datetime64(start, "D"), side="left"))
+    last = len(dates) if end is None else int(np.searchsorted(dates, np.datetime64(end, "D"), side="right"))
+    return slice(first, max(first, last))

@@ -1,0 +1,76 @@
+"""Returns between named points of the clock, and who can trade there. Formed in float64 as (p₁f₁)/(p₀f₀) − 1."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.panel.panel import Bools, Panel
+from deepfactor.panel.universe import Universe
+
+#: entry → exit of a score of day t held h days.
+#: t0_close: close t → close t+h (can't be traded); t1_vwap: vwap t+1 → vwap t+1+h; t1_close: close t+1 → close t+1+h.
+Convention = Literal["t0_close", "t1_vwap", "t1_close"]
+CONVENTIONS: tuple[Convention, ...] = ("t0_close", "t1_vwap", "t1_close")
+PriceField = Literal["close", "vwap", "open"]
+
+
+def entry(convention: Convention) -> tuple[int, PriceField]:
+    """Days from the score to its entry, and the price field of entry and exit."""
+    return (0 if convention == "t0_close" else 1), ("vwap" if convention == "t1_vwap" else "close")
+
+
+def adjusted(panel: Panel, field: PriceField) -> NDArray[np.float64]:
+    """Raw price × cumulative backward factor, (T, N) float64; NaN where no trade."""
+    return panel[field].astype(np.float64) * panel["adj_factor"]
+
+
+def forward_return(panel: Panel, convention: Convention, horizon: int) -> NDArray[np.float64]:
+    """Simple return of a score of day t under a convention, (T, N) float64.
+
+    A missing entry or exit price (no trade, or beyond the data) is a missing return; nothing is filled forward.
+    """
+    delay, field = entry(convention)
+    price = adjusted(panel, field)
+    T = len(price)
+    out = np.full(price.shape, np.nan)
+    if delay + horizon < T:
+        out[: T - delay - horizon] = price[delay + horizon :] / price[delay : T - horizon] - 1.0
+    return out
+
+
+def trailing_return(panel: Panel, days: int) -> NDArray[np.float64]:
+    """Close t−days → close t, (T, N) float64; NaN where either close is missing."""
+    price = adjusted(panel, "close")
+    out = np.full(price.shape, np.nan)
+    out[days:] = price[days:] / price[: len(price) - days] - 1.0
+    return out
+
+
+def can_trade(panel: Panel, universe: Universe, field: PriceField) -> tuple[Bools, Bools]:
+    """(can_buy, can_sell) on each day at the day's `field` price, both (T, N).
+
+    No trade: neither. The price at the upper limit, or the whole day at it: no buying; at the lower: no selling.
+    """
+    fen = np.rint(np.nan_to_num(panel[field].astype(np.float64)) * 100).astype(np.int64)
+    low = np.rint(np.nan_to_num(panel["low"].astype(np.float64)) * 100).astype(np.int64)
+    high = np.rint(np.nan_to_num(panel["high"].astype(np.float64)) * 100).astype(np.int64)
+    up, down = universe.limit_up, universe.limit_down
+    locked_up = (up > 0) & ((fen >= up) | (low >= up))
+    locked_down = (down > 0) & ((fen <= down) | (high <= down))
+    open_ = universe.traded & np.isfinite(panel[field])
+    return open_ & ~locked_up, open_ & ~locked_down
+
+
+def tradeable_at_entry(panel: Panel, universe: Universe, convention: Convention) -> Bools:
+    """(T, N): a score of day t could be entered, at neither limit. Rows whose entry lies beyond the data are False."""
+    delay, field = entry(convention)
+    buy, sell = can_trade(panel, universe, field)
+    both = buy & sell
+    if delay == 0:
+        return both
+    out = np.zeros_like(both)
+    out[:-delay] = both[delay:]
+    return out

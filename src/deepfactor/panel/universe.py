@@ -1,0 +1,118 @@
+"""`Universe`: who may be scored, bought and sold on a day, and what the indices hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.core.errors import DataError
+from deepfactor.core.spec import Spec
+from deepfactor.panel.panel import Bools, Dates, Floats, Names
+
+
+class UniverseRule(Spec):
+    """Who enters a day's batch, and so the test universe `all`."""
+
+    window: int = 150
+    min_observed: int = 100
+    exclude_st: bool = True
+
+
+@dataclass(frozen=True)
+class Universe:
+    """Facts about a day that decide who can be scored and traded. Row t is known at the close of day t.
+
+    Attributes
+    ----------
+    dates : (T,) datetime64[D]; symbols : (N,) str
+        as in the panel.
+    listed : (T, N) bool
+        within the listing span as known on the day (never uses a later delisting).
+    traded : (T, N) bool
+        a trade took place on the day.
+    st : (T, N) bool
+        special treatment.
+    limit_up, limit_down : (T, N) int32
+        the day's price limits in fen; 0 = no limit that day or not known (no previous close).
+    industry : (T, N) int16
+        index into `industries`; −1 = none known.
+    members : mapping of index code to (T, N) bool
+    benchmark : mapping of index code to (T, N) float32
+        weights at the close of t, each row summing to 1 where the index has members (a row of zeros = no members).
+    derived : frozenset of index codes whose weights come from float cap, not from the publisher.
+    index_close, index_total_return : mapping of index code to (T,) float64
+        published levels, NaN = missing.
+    next_date : (T,) datetime64[D]
+        the next trading day by the calendar published ahead; NaT = not known.
+    """
+
+    dates: Dates
+    symbols: Names
+    listed: Bools
+    traded: Bools
+    st: Bools
+    limit_up: NDArray[np.int32]
+    limit_down: NDArray[np.int32]
+    industry: NDArray[np.int16]
+    industries: tuple[str, ...]
+    members: Mapping[str, Bools]
+    benchmark: Mapping[str, NDArray[np.float32]]
+    derived: frozenset[str]
+    index_close: Mapping[str, NDArray[np.float64]]
+    index_total_return: Mapping[str, NDArray[np.float64]]
+    next_date: Dates
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(T, N)."""
+        return len(self.dates), len(self.symbols)
+
+    def until(self, t: int) -> Universe:
+        """The universe as it was at the close of row t. `next_date` stays: it is published ahead."""
+        cut = slice(0, t + 1)
+        arrays = ("dates", "listed", "traded", "st", "limit_up", "limit_down", "industry", "next_date")
+        maps = ("members", "benchmark", "index_close", "index_total_return")
+        return replace(
+            self,
+            **{name: getattr(self, name)[cut] for name in arrays},
+            **{name: {k: v[cut] for k, v in getattr(self, name).items()} for name in maps},
+        )
+
+    def observed(self, window: int) -> NDArray[np.int32]:
+        """Number of traded days among the last `window` days, the day itself included: (T, N)."""
+        total = np.cumsum(self.traded, axis=0, dtype=np.int32)
+        total[window:] -= total[:-window].copy()
+        return total
+
+    def batch(self, rule: UniverseRule) -> Bools:
+        """Who is scored on day t, (T, N): traded that day, observed often enough, not ST."""
+        eligible = self.traded & (self.observed(rule.window) >= rule.min_observed)
+        return eligible & ~self.st if rule.exclude_st else eligible
+
+    def week_ends(self) -> Bools:
+        """(T,) True where the next trading day is known and lies in another calendar week (Monday to Sunday)."""
+        known = ~np.isnat(self.next_date)
+        return known & (_week(self.next_date) != _week(self.dates))
+
+    def member_mask(self, name: str) -> Bools:
+        """(T, N) members of an index; a `DataError` that lists what there is where the index is unknown."""
+        self._require(name)
+        return self.members[name]
+
+    def benchmark_weights(self, name: str) -> Floats:
+        """(T, N) weights of an index at the close of each day."""
+        self._require(name)
+        return self.benchmark[name]
+
+    def _require(self, name: str) -> None:
+        if name not in self.members:
+            known = ", ".join(sorted(self.members)) or "none"
+            raise DataError(f"unknown index {name!r}: this market has members of {known}")
+
+
+def _week(dates: Dates) -> NDArray[np.int64]:
+    """Number of the Monday-to-Sunday week of each date (1970-01-01 was a Thursday)."""
+    return (dates.astype("datetime64[D]").astype(np.int64) + 3) // 7
