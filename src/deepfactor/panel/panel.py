@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class Panel:
     fields : mapping of name to (T, N)
         see `FIELDS`; raw prices in CNY, volume in shares, market values in CNY, turnover as a fraction of float shares.
         NaN = missing; prices, volume and turnover are NaN on days without a trade, never filled. `adj_factor` is the
-        cumulative backward factor, carried forward over days without a trade; market values are those of the last close.
+        cumulative backward factor, carried over days without a trade; market values are those of the last close.
     fingerprint : str
         names the content of the tables that the panel was built from.
 
@@ -66,8 +67,8 @@ class Panel:
         return self[f"{kind}_mv"]
 
 
-def rows_between(dates: Dates, start: np.datetime64 | str | None, end: np.datetime64 | str | None) -> slice:
-    """Rows of `dates` with start ≤ date ≤ end (None = open), as a slice."""
+def rows_between(dates: Dates, start: str | date | None, end: str | date | None) -> slice:
+    """Rows of `dates` with start ≤ date ≤ end (None = open; text is ISO), as a slice."""
     first = 0 if start is None else int(np.searchsorted(dates, np.datetime64(start, "D"), side="left"))
     last = len(dates) if end is None else int(np.searchsorted(dates, np.datetime64(end, "D"), side="right"))
     return slice(first, max(first, last))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,11 +76,9 @@ class Universe:
         cut = slice(0, t + 1)
         arrays = ("dates", "listed", "traded", "st", "limit_up", "limit_down", "industry", "next_date")
         maps = ("members", "benchmark", "index_close", "index_total_return")
-        return replace(
-            self,
-            **{name: getattr(self, name)[cut] for name in arrays},
-            **{name: {k: v[cut] for k, v in getattr(self, name).items()} for name in maps},
-        )
+        changed: dict[str, Any] = {name: getattr(self, name)[cut] for name in arrays}
+        changed |= {name: {k: v[cut] for k, v in getattr(self, name).items()} for name in maps}
+        return replace(self, **changed)
 
     def observed(self, window: int) -> NDArray[np.int32]:
         """Number of traded days among the last `window` days, the day itself included: (T, N)."""
@@ -95,7 +94,8 @@ class Universe:
     def week_ends(self) -> Bools:
         """(T,) True where the next trading day is known and lies in another calendar week (Monday to Sunday)."""
         known = ~np.isnat(self.next_date)
-        return known & (_week(self.next_date) != _week(self.dates))
+        ends: Bools = known & (_week(self.next_date) != _week(self.dates))
+        return ends
 
     def member_mask(self, name: str) -> Bools:
         """(T, N) members of an index; a `DataError` that lists what there is where the index is unknown."""

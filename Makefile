@@ -1,0 +1,63 @@
+# deepfactor: `make help` lists what there is. One virtual environment in .venv, rebuilt when the dependencies change.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+DEPENDENCIES := $(shell cat pyproject.toml constraints.txt | sha256sum | cut -c1-16)
+CORE := $(VENV)/.core-$(DEPENDENCIES)
+DEV := $(VENV)/.dev-$(DEPENDENCIES)
+REAL_DATA := $(wildcard ../shared/data/ashare)
+DEEPFACTOR_REAL_DATA ?= $(if $(REAL_DATA),$(abspath $(REAL_DATA)))
+export DEEPFACTOR_REAL_DATA
+# One thread a process: tests and workers run side by side, and spinning threads on shared cores cost more than they give.
+export OMP_NUM_THREADS = 1
+export OPENBLAS_NUM_THREADS = 1
+export OMP_WAIT_POLICY = PASSIVE
+
+.DEFAULT_GOAL := help
+.PHONY: help env dev demo test check lint types imports bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+env: $(CORE) ## install deepfactor into .venv
+
+dev: $(DEV) ## the same with what tests and checks need
+
+demo: $(CORE) ## the main job on the simulated market, from nothing to a report
+	$(BIN)/deepfactor demo --out demo
+
+test: $(DEV) ## run the tests
+	$(BIN)/python -m pytest -n 2
+
+check: lint types imports test ## what CI runs, line for line
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEV)
+	$(BIN)/mypy
+
+imports: $(DEV)
+	$(BIN)/lint-imports
+
+bench: $(DEV) ## measure speed against peers and floors; writes benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
+
+clean: ## remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or newer, or name yours: make PYTHON=python3.12 …"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) has no venv module: on Debian apt install python3-venv"; exit 1; }
+	@test "$$(df -Pk . | awk 'NR==2 {print $$4}')" -gt 3000000 || { echo "less than 3 GB of disk left here: torch alone needs one"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(CORE): $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(DEV): $(CORE)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,32 @@
+"""`Features`: daily inputs of the models, before windows and scaling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: How a scaling treats a field: relative to the window's last close, to the window's own mean volume, or as it is.
+Role = Literal["price", "volume", "plain"]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Daily features of every stock.
+
+    Attributes
+    ----------
+    names : f field names, in the order of the last axis.
+    roles : f roles. "price": log of the adjusted price; "volume": log of the split-adjusted volume; "plain": as is.
+    values : (T, N, f) float32
+        row t uses only what was known at the close of t; NaN = missing.
+
+    Logs of prices keep an arbitrary level a stock: scalings use differences within one window only, so a later
+    adjustment factor can't change an earlier sample.
+    """
+
+    names: tuple[str, ...]
+    roles: tuple[Role, ...]
+    values: NDArray[np.float32]

@@ -1,0 +1,88 @@
+"""Forward return, freed of industry and size within each day's batch (Study B's label; horizon 5 for Study A).
+
+Per day: the return winsorised at median ± 5·1.4826·MAD, then the residual of least squares on ln cap and all industry
+dummies (no intercept). An industry of fewer than `min_industry` names joins "other". Cap and industry as of day t.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.core.spec import Spec
+from deepfactor.panel.panel import Bools, Panel
+from deepfactor.panel.returns import Convention, entry, forward_return
+from deepfactor.panel.universe import Universe
+
+Vector = NDArray[np.float64]
+
+
+class Settings(Spec):
+    """`horizon` in trading days; `cap` = the market value that is "size" (one choice a market, in every result)."""
+
+    horizon: int = 10
+    convention: Convention = "t1_close"
+    cap: Literal["total", "float"] = "float"
+    neutralise: tuple[Literal["industry", "size"], ...] = ("industry", "size")
+    clip_mad: float = 5.0
+    min_industry: int = 10
+
+
+def reach(settings: Settings) -> int:
+    """How many rows after t the label of t reads."""
+    return entry(settings.convention)[0] + settings.horizon
+
+
+def compute(settings: Settings, panel: Panel, universe: Universe, batch: Bools) -> Vector:
+    """Residual forward return (T, N) float64 of the stocks in `batch`; NaN outside, without return, or without cap.
+
+    Parameters
+    ----------
+    batch : (T, N) bool
+        the stocks over which a day is neutralised.
+    """
+    value = forward_return(panel, settings.convention, settings.horizon)
+    size = np.log(panel.market_cap(settings.cap).astype(np.float64)) if "size" in settings.neutralise else None
+    out = np.full(panel.shape, np.nan)
+    for t in range(len(value)):
+        usable = batch[t] & np.isfinite(value[t])
+        if size is not None:
+            usable &= np.isfinite(size[t])
+        stocks = np.flatnonzero(usable)
+        if len(stocks) > 2:
+            y = winsorise(value[t, stocks], settings.clip_mad)
+            industry = universe.industry[t, stocks] if "industry" in settings.neutralise else np.zeros(len(stocks), int)
+            x = size[t, stocks] if size is not None else None
+            out[t, stocks] = residual(y, merge_small(industry, settings.min_industry), x)
+    return out
+
+
+def winsorise(y: Vector, k: float) -> Vector:
+    """Clip at median ± k·1.4826·MAD; unchanged where the MAD is zero."""
+    centre = np.median(y)
+    spread = 1.4826 * np.median(np.abs(y - centre))
+    return y if spread == 0 else np.clip(y, centre - k * spread, centre + k * spread)
+
+
+def merge_small(industry: NDArray[np.integer], least: int) -> NDArray[np.intp]:
+    """Industry codes 0 … k−1; unknown ones (−1) and industries of fewer than `least` names share one code."""
+    _, code, count = np.unique(industry, return_inverse=True, return_counts=True)
+    small = (count[code] < least) | (industry < 0)
+    return np.unique(np.where(small, -1, code), return_inverse=True)[1]
+
+
+def residual(y: Vector, group: NDArray[np.intp], x: Vector | None) -> Vector:
+    """Residual of y on all group dummies and x (Frisch–Waugh: demean by group, then one slope)."""
+    y = y - _group_mean(y, group)
+    if x is None:
+        return y
+    x = x - _group_mean(x, group)
+    variance = (x * x).sum()
+    return y - x * ((x * y).sum() / variance) if variance > 1e-12 else y
+
+
+def _group_mean(y: Vector, group: NDArray[np.intp]) -> Vector:
+    mean: Vector = (np.bincount(group, y) / np.maximum(np.bincount(group), 1))[group]
+    return mean

@@ -1,0 +1,100 @@
+"""Layers that several models share. Sequences are time first: (steps, b, width)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from deepfactor.core.errors import RecipeError
+from deepfactor.models.base import Shapes
+
+TREND_DAYS = 5
+"""Length of the moving average that splits a window into trend and residual (Study B)."""
+
+
+def check_patches(shapes: Shapes, patch: int) -> None:
+    """Raise `RecipeError` unless the window is a whole number of patches."""
+    if shapes.window < patch or shapes.window % patch:
+        raise RecipeError(
+            f"a window of {shapes.window} days can't be cut into patches of {patch}: the window must be a multiple of the patch",
+            key="patch",
+        )
+
+
+def patches(windows: Tensor, days: int) -> Tensor:
+    """(L, b, f) cut into non-overlapping patches: (p, b, days * f), in a patch the days oldest first, features inner."""
+    length, b, f = windows.shape
+    p = length // days
+    return windows.view(p, days, b, f).transpose(1, 2).reshape(p, b, days * f)
+
+
+class PatchEmbedding(nn.Module):
+    """Conv1d whose kernel is its stride (a patch), then LayerNorm: (L, b, f) -> (p, b, d).
+
+    The convolution's parameters are those of `nn.Conv1d`; it is computed as one matrix product over the patches.
+    """
+
+    def __init__(self, features: int, hidden: int, patch: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(features, hidden, kernel_size=patch, stride=patch)
+        self.norm = nn.LayerNorm(hidden)
+        self.patch = patch
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Embed standardised `windows` (L, b, f) into (p, b, d)."""
+        return _embed(windows, self.conv.weight, self.conv.bias, self.norm, self.patch)
+
+
+class SeparablePatchEmbedding(nn.Module):
+    """Depthwise Conv1d (one filter a feature, kernel = stride = patch), pointwise to d, LayerNorm: (L, b, f) -> (p, b, d).
+
+    Nothing non-linear stands between the two convolutions, so they are computed as the one convolution that they make.
+    """
+
+    def __init__(self, features: int, hidden: int, patch: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(features, features, kernel_size=patch, stride=patch, groups=features)
+        self.pointwise = nn.Conv1d(features, hidden, kernel_size=1)
+        self.norm = nn.LayerNorm(hidden)
+        self.patch = patch
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Embed standardised `windows` (L, b, f) into (p, b, d)."""
+        mix = self.pointwise.weight  # (d, f, 1)
+        weight = mix * self.depthwise.weight.squeeze(1)  # (d, f, patch)
+        bias = self.pointwise.bias + mix.squeeze(2) @ self.depthwise.bias if self.pointwise.bias is not None else None
+        return _embed(windows, weight, bias, self.norm, self.patch)
+
+
+def _embed(windows: Tensor, weight: Tensor, bias: Tensor | None, norm: nn.LayerNorm, patch: int) -> Tensor:
+    """LayerNorm of the convolution of `windows` (L, b, f) by `weight` (d, f, patch) with stride `patch`: (p, b, d)."""
+    flat = weight.transpose(1, 2).reshape(weight.shape[0], -1)  # (d, patch * f), in the order of `patches`
+    embedded: Tensor = norm(nn.functional.linear(patches(windows, patch), flat, bias))  # (p, b, d)
+    return embedded
+
+
+def trend(windows: Tensor) -> Tensor:
+    """Moving average of the last `TREND_DAYS` days at every day: (L, b, f) -> (L, b, f).
+
+    Before the window's first day its oldest value is repeated, so the padding sits at the far end only and day t's mean
+    reads days t-4 ... t: the last day's reads the last five (Study B, DecompGRU).
+    """
+    length = windows.shape[0]
+    padded = torch.cat([windows[:1].expand(TREND_DAYS - 1, -1, -1), windows])  # (L + 4, b, f)
+    total = padded[:length] + padded[1 : length + 1]
+    for lag in range(2, TREND_DAYS):
+        total += padded[lag : length + lag]
+    return total / TREND_DAYS
+
+
+def size_groups(size_rank: Tensor, groups: int) -> Tensor:
+    """Number of the size group, 0 (smallest) ... groups - 1, of each stock: (b,) int64, as equal in size as can be."""
+    return size_rank * groups // size_rank.shape[0]
+
+
+def subtract_group_mean(states: Tensor, group: Tensor, groups: int) -> Tensor:
+    """`states` (p, b, d) less, at every step, their mean over the stocks of the same group; `group` (b,) in [0, groups)."""
+    member = nn.functional.one_hot(group, groups).to(states.dtype)  # (b, G)
+    average = member / member.sum(dim=0).clamp(min=1.0)
+    means = torch.matmul(average.t(), states)  # (p, G, d)
+    return states - torch.matmul(member, means)  # (p, b, d)

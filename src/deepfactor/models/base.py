@@ -1,0 +1,64 @@
+"""What every factor model shares: the batch that it reads and the shapes that it is built for.
+
+A model is a kind, a file of this room, with
+
+* ``Settings(Spec)``: its hyper-parameters, with the defaults of the study;
+* ``INPUTS``: which fields of a `CrossSection` it reads, a subset of `CROSS_SECTION_INPUTS`;
+* ``build(settings, shapes) -> nn.Module``, freshly initialised from torch's global generator, whose
+  ``forward(batch: CrossSection) -> (b,)`` gives one score a stock, higher = expected to do better.
+
+A model sees one trading day's whole cross-section at once and nothing else, so it can't mix days.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+CROSS_SECTION_INPUTS = frozenset({"windows", "size_rank", "fundamentals", "neighbours"})
+"""What a model may ask for in ``INPUTS``; the samples of a fold are gathered accordingly."""
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What a model is built for.
+
+    Attributes
+    ----------
+    features : int
+        f, the number of input series a stock.
+    window : int
+        L, the number of trading days of a window.
+    """
+
+    features: int
+    window: int
+
+
+@dataclass(frozen=True)
+class CrossSection:
+    """One trading day's batch of b stocks. Everything in it is known at the close of that day.
+
+    Attributes
+    ----------
+    windows : (L, b, f) float32
+        time first, oldest day first; standardised, hence without unit; no NaN (a missing value is 0).
+    size_rank : (b,) int64, optional
+        rank of each stock by SIZE within the batch, 0 = smallest, b - 1 = largest, each rank once; ties are broken by the
+        order of the symbols. A model that wants G equal groups takes ``size_rank * G // b``.
+    """
+
+    windows: Tensor
+    size_rank: Tensor | None = None
+
+
+def parameter_count(module: nn.Module) -> int:
+    """Number of trainable numbers in `module`."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def summary(module: nn.Module) -> list[tuple[str, int]]:
+    """(name, number of trainable numbers) of each direct part of `module` in order; the counts add up to `parameter_count`."""
+    own = [(name, p.numel()) for name, p in module.named_parameters(recurse=False) if p.requires_grad]
+    return own + [(name, parameter_count(child)) for name, child in module.named_children()]

@@ -1,0 +1,96 @@
+"""`decomp_gru`: DecompGRU of Study B (Huachuang Securities, 2025); LayerNorm's places are our choice.
+
+1. Split the standardised window: trend = mean of the last five days at every day, residual = window - trend.
+2. Trend branch: Conv1d patches -> LayerNorm -> GRU, all steps kept; at every step subtract the mean over the stocks of the
+   same SIZE group (five equal groups of that day's whole batch).
+3. Residual branch: depthwise Conv1d patches -> pointwise -> LayerNorm.
+4. Linear(GRU2(trend + residual)) at the last step. The GRUs share nothing. 51,929 parameters at the defaults.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from deepfactor.core.spec import Spec
+from deepfactor.models._layers import (
+    PatchEmbedding,
+    SeparablePatchEmbedding,
+    check_patches,
+    size_groups,
+    subtract_group_mean,
+    trend,
+)
+from deepfactor.models.base import CrossSection, Shapes
+
+INPUTS = frozenset({"windows", "size_rank"})
+
+
+class Settings(Spec):
+    """Hyper-parameters and ablation switches; the defaults are the study's."""
+
+    hidden: int = Field(default=64, ge=1, description="width of the embeddings and of both GRUs' states")
+    patch: int = Field(default=3, ge=1, description="days a patch; the window must be a multiple of it")
+    decompose: bool = Field(default=True, description="false: no split, both branches read the whole window")
+    residual_branch: bool = Field(default=True, description="false: GRU2 reads the trend branch alone")
+    cross_section: Literal["size_group", "mean", "none"] = Field(
+        default="size_group", description="what the trend branch subtracts: mean of the size group, of all stocks, nothing"
+    )
+    groups: int = Field(default=5, ge=1, description="number of equal SIZE groups a day (size_group only)")
+
+
+class DecompGRU(nn.Module):
+    """See the module's docstring. A stock's score depends on its own window and on those of its own size group."""
+
+    def __init__(self, features: int, settings: Settings) -> None:
+        super().__init__()
+        s = settings
+        self.settings = s
+        self.trend_embedding = PatchEmbedding(features, s.hidden, s.patch)
+        self.trend_gru = nn.GRU(s.hidden, s.hidden)
+        self.residual_embedding = SeparablePatchEmbedding(features, s.hidden, s.patch) if s.residual_branch else None
+        self.gru = nn.GRU(s.hidden, s.hidden)
+        self.head = nn.Linear(s.hidden, 1)
+
+    def forward(self, batch: CrossSection) -> Tensor:
+        """Scores (b,) of the day's stocks; only their order within the day means anything under the IC loss.
+
+        Raises
+        ------
+        ValueError
+            the size groups are asked for and the batch has no `size_rank`.
+        """
+        windows = batch.windows
+        slow = trend(windows) if self.settings.decompose else windows  # (L, b, f)
+        states, _ = self.trend_gru(self.trend_embedding(slow))  # (p, b, d)
+        states = self._relative(states, batch.size_rank)
+        if self.residual_embedding is not None:
+            fast = windows - slow if self.settings.decompose else windows  # (L, b, f)
+            states = states + self.residual_embedding(fast)
+        _, last = self.gru(states)  # (1, b, d)
+        scores: Tensor = self.head(last[0]).squeeze(1)  # (b,)
+        return scores
+
+    def _relative(self, states: Tensor, size_rank: Tensor | None) -> Tensor:
+        """The trend `states` (p, b, d) seen from the stocks that the settings compare with."""
+        if self.settings.cross_section == "none":
+            return states
+        if self.settings.cross_section == "mean":
+            return states - states.mean(dim=1, keepdim=True)
+        if size_rank is None:
+            raise ValueError("decomp_gru with cross_section = 'size_group' needs CrossSection.size_rank, which is None")
+        return subtract_group_mean(states, size_groups(size_rank, self.settings.groups), self.settings.groups)
+
+
+def build(settings: Settings, shapes: Shapes) -> DecompGRU:
+    """A freshly initialised model (torch's default initialisation, from torch's global generator).
+
+    Raises
+    ------
+    RecipeError
+        the window is not a multiple of `settings.patch`.
+    """
+    check_patches(shapes, settings.patch)
+    return DecompGRU(shapes.features, settings)

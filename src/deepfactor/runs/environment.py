@@ -1,0 +1,74 @@
+"""What a result was made with: versions, machine, data, and each stage's wall, CPU time and peak memory."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+from deepfactor import __version__
+
+PACKAGES = ("torch", "numpy", "scipy", "polars", "highspy", "pydantic", "safetensors", "plotly")
+
+
+def versions() -> dict[str, str]:
+    """Versions of deepfactor, Python and the packages that numbers depend on."""
+    return {"deepfactor": __version__, "python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES}
+
+
+def machine() -> dict[str, Any]:
+    """Operating system, processor, cores that this process may use, memory in GiB."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(memory, 1),
+    }
+
+
+def _processor() -> str:
+    with open("/proc/cpuinfo", encoding="utf-8") as handle:
+        names = [line.split(":", 1)[1].strip() for line in handle if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+@dataclass
+class Stages:
+    """Wall and CPU seconds (children included) and peak memory of each stage, in order."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure a stage. Peak memory is that of the largest process so far, in MiB."""
+        wall, cpu = time.perf_counter(), _cpu()
+        yield
+        self.rows.append(
+            {
+                "stage": name,
+                "wall_s": round(time.perf_counter() - wall, 2),
+                "cpu_s": round(_cpu() - cpu, 2),
+                "peak_mib": round(peak_memory() / 2**20),
+            }
+        )
+
+    def total(self, column: str) -> float:
+        """Sum of a column over the stages."""
+        return float(sum(row[column] for row in self.rows))
+
+
+def _cpu() -> float:
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in usage)
+
+
+def peak_memory() -> int:
+    """Largest resident set of this process or any ended child, in bytes."""
+    return 1024 * max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

@@ -1,0 +1,105 @@
+"""Factor files: date, symbol, score; ours and strangers'."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from deepfactor.core.errors import DataError
+from deepfactor.core.files import atomic_path
+from deepfactor.panel.panel import Panel
+from deepfactor.panel.scores import Scores
+
+COLUMNS = ("date", "symbol", "score")
+
+
+def write_scores(path: Path, scores: Scores) -> None:
+    """Write finite scores as rows date (date32), symbol, score (float64), sorted; atomically."""
+    day, stock = np.nonzero(np.isfinite(scores.values))
+    frame = pl.DataFrame(
+        {
+            "date": scores.dates[day].astype("datetime64[D]"),
+            "symbol": scores.symbols[stock].astype(str),
+            "score": scores.values[day, stock],
+        },
+        schema={"date": pl.Date, "symbol": pl.String, "score": pl.Float64},
+    )
+    with atomic_path(path) as temporary:
+        frame.write_parquet(temporary)
+
+
+def read_factor(path: Path, panel: Panel, *, name: str | None = None) -> Scores:
+    """Read a factor file (parquet or CSV: date, symbol, score) and align it with a panel.
+
+    Rows of dates or symbols that the market lacks, and rows without a finite score, are dropped and counted.
+
+    Raises
+    ------
+    DataError
+        no such file, not readable, a missing column or wrong type, a duplicate (date, symbol), or nothing in common
+        with the market; names file, row (from 1, as read) and column.
+    """
+    frame = _read(path).with_row_index("row", offset=1)
+    finite = frame.filter(pl.col("score").is_finite())
+    _refuse_duplicates(path, frame)
+    days = pl.DataFrame({"date": panel.dates.astype("datetime64[D]"), "t": np.arange(len(panel.dates))})
+    stocks = pl.DataFrame({"symbol": panel.symbols.astype(str), "i": np.arange(len(panel.symbols))})
+    dated = finite.join(days, on="date", how="inner")
+    known = dated.join(stocks, on="symbol", how="inner")
+    if known.is_empty():
+        raise DataError(
+            f"none of its {frame.height} rows has a date and symbol of this market "
+            f"({panel.dates[0]} … {panel.dates[-1]}, symbols like {panel.symbols[0]})",
+            file=path,
+        )
+    values = np.full(panel.shape, np.nan)
+    values[known["t"].to_numpy(), known["i"].to_numpy()] = known["score"].to_numpy()
+    dropped = {
+        "no finite score": frame.height - finite.height,
+        "date not in market": finite.height - dated.height,
+        "symbol not in market": dated.height - known.height,
+    }
+    return Scores(name or path.stem, panel.dates, panel.symbols, values, dropped)
+
+
+def _read(path: Path) -> pl.DataFrame:
+    if not path.is_file():
+        raise DataError("no such factor file", file=path)
+    form = "CSV" if path.suffix == ".csv" else "parquet"
+    try:
+        frame = pl.read_csv(path, try_parse_dates=True) if form == "CSV" else pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"can't be read as {form}: {error}", file=path) from None
+    for column in COLUMNS:
+        if column not in frame.columns:
+            raise DataError(f"missing; the file has {', '.join(frame.columns)}", file=path, column=column)
+    return _cast(path, frame.select(COLUMNS))
+
+
+def _cast(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
+    """Columns as Date, String, Float64; the first value that doesn't fit is named."""
+    wanted = {"date": pl.Date, "symbol": pl.String, "score": pl.Float64}
+    for column, dtype in wanted.items():
+        given = frame[column]
+        cast = given.cast(dtype, strict=False)
+        bad = (cast.is_null() & given.is_not_null()) if column == "score" else cast.is_null()
+        if bad.any():
+            row = int(bad.arg_true()[0])
+            raise DataError(f"{given[row]!r} is no {dtype}", file=path, row=row + 1, column=column)
+        frame = frame.with_columns(cast)
+    return frame
+
+
+def _refuse_duplicates(path: Path, frame: pl.DataFrame) -> None:
+    twice = frame.filter(pl.struct("date", "symbol").is_duplicated())
+    if not twice.is_empty():
+        first = twice.row(0, named=True)
+        count = twice.select("date", "symbol").n_unique()
+        raise DataError(
+            f"{count} (date, symbol) pairs occur more than once, the first is {first['date']} {first['symbol']}: "
+            "keep one score a stock and day",
+            file=path,
+            row=first["row"],
+        )

@@ -1,0 +1,55 @@
+"""Where a run keeps what. Columns and keys of these files are public: see ``docs/conventions.md``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepfactor.core.errors import DataError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run under a runs folder; jobs are shared by all runs there."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """An existing run; `DataError` where there is none."""
+        if not (path / "recipe.json").is_file():
+            raise DataError("no run here (no recipe.json): give the folder that `deepfactor run` printed", file=path)
+        return cls(path)
+
+    @property
+    def jobs(self) -> Path:
+        """Trained jobs of all runs beside this one."""
+        return self.path.parent / "jobs"
+
+    @property
+    def recipe(self) -> Path:
+        return self.path / "recipe.json"
+
+    @property
+    def environment(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "run.log"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    def arm(self, arm: str) -> Path:
+        """Scores and factor test of an arm."""
+        return self.path / "arms" / arm
+
+    def portfolio(self, arm: str, index: str, constraints: str) -> Path:
+        """One index-enhanced backtest; a constraint file counts by its stem."""
+        return self.path / "portfolio" / arm / index / Path(constraints).stem
+
+    def portfolios(self) -> list[Path]:
+        """Folders of all backtests, sorted."""
+        return sorted(p.parent for p in (self.path / "portfolio").glob("*/*/*/summary.json"))

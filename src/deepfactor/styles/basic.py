@@ -1,0 +1,30 @@
+"""The smallest style set: SIZE = ln market cap (Barra CNE5's definition)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from deepfactor.core.spec import Spec
+from deepfactor.panel.panel import Panel
+from deepfactor.panel.universe import Universe
+from deepfactor.styles._descriptors import clip_mad, standardise
+from deepfactor.styles.base import Styles
+
+
+class Settings(Spec):
+    """`cap`: which market value is size. `clip`: robust deviations (1.4826·MAD) at which the descriptor is cut."""
+
+    cap: Literal["total", "float"] = "float"
+    clip: float = 5.0
+
+
+def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
+    """SIZE over all listed stocks with a market value, (T, N); a market without caps has it in `absent`."""
+    field = f"{settings.cap}_mv"
+    if field not in panel.fields:
+        return Styles({}, {"size": f"the market has no {field}"})
+    cap = np.where(universe.listed, panel[field].astype(np.float64), np.nan)
+    size = standardise(clip_mad(np.log(cap), settings.clip), cap)
+    return Styles({"size": size.astype(np.float32)}, {})
