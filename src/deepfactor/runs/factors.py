@@ -83,7 +83,8 @@ def _cast(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     wanted = {"date": pl.Date, "symbol": pl.String, "score": pl.Float64}
     for column, dtype in wanted.items():
         given = frame[column]
-        cast = given.cast(dtype, strict=False)
+        text = column == "date" and given.dtype == pl.String
+        cast = given.str.to_date(strict=False) if text else given.cast(dtype, strict=False)
         bad = (cast.is_null() & given.is_not_null()) if column == "score" else cast.is_null()
         if bad.any():
             row = int(bad.arg_true()[0])

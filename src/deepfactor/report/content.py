@@ -1,0 +1,134 @@
+"""What a report shows, as plain values: the files of a run, loaded.
+
+The mappings have the shape of the run's JSON files (``factor_report.json``, ``summary.json``, ``environment.json``; see
+``docs/conventions.md``), the frames that of its parquet files. A missing number is null / None, or NaN in a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from deepfactor.core.errors import DataError
+
+Facts = Mapping[str, Any]
+Record = Mapping[str, Any]
+
+IC_COLUMNS = ("date", "universe", "convention", "horizon", "rank_ic")
+NAV_COLUMNS = ("date", "nav", "benchmark_nav", "excess_nav")
+
+
+@dataclass(frozen=True)
+class ArmContent:
+    """One arm: how its score was made and how it did. A tested factor file is an arm without training.
+
+    Attributes
+    ----------
+    published : where the study's numbers stand, as ``"study_b/decomp_gru_ic"``; None where there is no such model.
+    model_card : any of ``kind``, ``parameters`` (count), ``layers`` (list of ``{"name", "parameters"[, "what"]}``),
+        ``inputs``, ``label``, ``loss``, ``scaling``, ``fit`` (text, number or mapping each), ``seeds`` (list),
+        ``folds`` (list of ``{"name", "train", "valid", "test"}``, each span ``[first, last]`` as ISO dates).
+    training : ``{"jobs": [{"fold", "seed", "best_epoch", "seconds", "epochs": [{"epoch", "loss", "valid_rank_ic"}]}]}``.
+    factor_report : as ``factor_report.json``.
+    ic_series : date, universe, convention, horizon, rank_ic and more; all names, the ensemble's score.
+    group_nav : optional: date, universe, nav (top group, starting near 1), excess_nav.
+    """
+
+    name: str
+    published: str | None
+    model_card: Facts
+    training: Facts
+    factor_report: Facts
+    ic_series: pl.DataFrame
+    group_nav: pl.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        _need(self.ic_series, IC_COLUMNS, f"ic_series of arm {self.name}")
+
+    def records(self, **wanted: Any) -> list[Record]:
+        """The factor report's records whose entries equal `wanted`, in the file's order."""
+        return [r for r in self.factor_report.get("records", ()) if all(r.get(k) == v for k, v in wanted.items())]
+
+    def record(self, universe: str, horizon: int, convention: str, names: str = "all") -> Record | None:
+        """The ensemble's record, None where it was not tested. Daily sampling comes first where there are several."""
+        found = self.records(universe=universe, horizon=horizon, convention=convention, names=names, seed=None)
+        return min(found, key=lambda r: r.get("sampling") != "daily", default=None)
+
+    def group(self, universe: str) -> Record | None:
+        """The group test in one universe, None where there is none."""
+        return next((g for g in self.factor_report.get("groups", ()) if g["universe"] == universe), None)
+
+
+@dataclass(frozen=True)
+class PortfolioContent:
+    """One index-enhanced backtest.
+
+    Attributes
+    ----------
+    summary : as ``summary.json``: ``{"all": {…}, "by_year": {"2019": {…}}}`` and whatever else it says.
+    nav : date, nav, benchmark_nav, excess_nav, and where known replica_nav, cash.
+    relaxations : date, constraint, bound, value: every bound that had to give way; empty if none had.
+    rejected : reason -> number of orders.
+    trades : number of trades; None where unknown.
+    """
+
+    arm: str
+    index: str
+    constraints: str
+    summary: Facts
+    nav: pl.DataFrame
+    relaxations: pl.DataFrame
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    trades: int | None = None
+
+    def __post_init__(self) -> None:
+        _need(self.nav, NAV_COLUMNS, f"nav of {self.arm} on {self.index}")
+
+
+@dataclass(frozen=True)
+class RunContent:
+    """One run, whole.
+
+    Attributes
+    ----------
+    environment : ``versions``, ``machine``, ``market`` (``source``, ``simulated``, ``fingerprint``, ``span``, ``stocks``,
+        ``days``, ``cap``, ``derived``, ``notes``), ``stages`` (``[{"stage", "wall_s", "cpu_s", "peak_mib"}]``).
+    oracle : a simulated market's own signal, tested like an arm: ``{"records": […], "correlation": {arm: mean daily}}``.
+    correlation : arm -> arm -> mean daily rank correlation of their scores.
+    """
+
+    name: str
+    title: str
+    recipe: Facts
+    environment: Facts
+    arms: tuple[ArmContent, ...]
+    portfolios: tuple[PortfolioContent, ...] = ()
+    oracle: Facts | None = None
+    warnings: tuple[str, ...] = ()
+    correlation: Mapping[str, Mapping[str, float | None]] | None = None
+
+    @property
+    def simulated(self) -> bool:
+        """Is the market made up?"""
+        return bool(self.environment.get("market", {}).get("simulated", False))
+
+    def universes(self) -> list[str]:
+        """Universes tested by any arm, in the order of the reports."""
+        return list(dict.fromkeys(r["universe"] for arm in self.arms for r in arm.records()))
+
+    def horizons(self) -> list[int]:
+        """Horizons tested by any arm, ascending, in trading days."""
+        return sorted({int(r["horizon"]) for arm in self.arms for r in arm.records()})
+
+    def conventions(self) -> list[str]:
+        """Conventions tested by any arm, in the order of the reports."""
+        return list(dict.fromkeys(r["convention"] for arm in self.arms for r in arm.records()))
+
+
+def _need(frame: pl.DataFrame, columns: tuple[str, ...], what: str) -> None:
+    missing = [c for c in columns if c not in frame.columns]
+    if missing:
+        raise DataError(f"{what} lacks {', '.join(missing)}; it has {', '.join(frame.columns) or 'no columns'}")

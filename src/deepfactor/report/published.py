@@ -1,0 +1,137 @@
+"""The two studies' printed numbers, looked up by an arm's `published` reference such as ``"study_b/decomp_gru_ic"``.
+
+Never the same data as ours: another vendor's prices, another span, often another sampling. They stand beside, for scale.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from deepfactor.core.errors import RecipeError
+
+UNIVERSES = {"all": "csi_all", "000985.SH": "csi_all", "000300.SH": "csi300", "000905.SH": "csi500", "000852.SH": "csi1000"}
+_GROUPS = {"csi300": "csi300_5_groups", "csi500": "csi500_10_groups", "csi1000": "csi1000_10_groups"}
+_IC = {"mean": "rank_ic", "icir": "rank_icir", "win_rate": "ic_win_rate"}
+# Study A calls the same weekly portfolios "gross" in one table and "excess_gross" in the other.
+_TOPS = ("top10pct", "top100")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One model of one study; every lookup gives a fraction or ratio, or None where the study prints none.
+
+    `universe` and `index` are our names (``all``, ``000300.SH`` …), `horizon` and `every` trading days.
+    """
+
+    study: str
+    model: str
+
+    @property
+    def label(self) -> str:
+        """The study's name with its source."""
+        entry = studies()[self.study]
+        return f"{entry['name']} ({entry['source']}; {entry['span'][0]} to {entry['span'][1]})"
+
+    def rank_ic(self, metric: str, universe: str, horizon: int, convention: str) -> float | None:
+        """RankIC's ``mean``, ``icir`` or ``win_rate`` under our convention's name."""
+        if self.study == "study_b" and convention == "t1_close" and metric in _IC:
+            return _at(studies(), self.study, f"ic_{horizon}d", UNIVERSES.get(universe), _IC[metric], self.model)
+        if self.study == "study_a" and metric == "mean" and universe == "all":
+            return _at(self._interval(horizon), f"rank_ic_{convention}")
+        return None
+
+    def top_group(self, metric: str, universe: str) -> float | None:
+        """The best group over the whole span: annual_return, annual_excess, sharpe, max_drawdown, turnover_one_sided."""
+        code = UNIVERSES.get(universe)
+        if code == "csi_all":
+            name = {"turnover_one_sided": "one_sided_turnover"}.get(metric, metric)
+            return _at(studies(), self.study, "top_group_csi_all_20_groups", self.model, name)
+        return self.top_group_year("excess", universe, "all") if metric == "annual_excess" else None
+
+    def top_group_year(self, metric: str, universe: str, year: str) -> float | None:
+        """The best group in a year: excess, excess_sharpe, excess_max_drawdown."""
+        group = _GROUPS.get(UNIVERSES.get(universe, ""))
+        return _at(studies(), self.study, "top_group_by_year", group, self.model, metric, year)
+
+    def top_n(self, name: str, every: int, side: str) -> float | None:
+        """Annual excess of ``top10pct`` or ``top100``, `side` ``gross`` or ``net``, rebalanced each `every` days."""
+        row = self._interval(every)
+        value = _at(row, f"{name}_excess_{side}")
+        return value if value is not None else _at(row, f"{name}_{side}")
+
+    def enhanced(self, metric: str, index: str, constraints: str, year: str = "all") -> float | None:
+        """The enhanced portfolio's excess, excess_sharpe, excess_max_drawdown, calmar, tracking_error,
+        information_ratio or monthly_win_rate. Only under the study's own constraint set, named as the study."""
+        code = UNIVERSES.get(index)
+        if constraints != self.study:
+            return None
+        if self.study == "study_a":
+            return _at(studies(), "study_a", "enhanced_by_year_all_market", code, year, self.model, metric)
+        if not self.model.startswith("decomp_gru"):
+            return None  # Study B prints one enhanced portfolio an index, for its own network
+        if metric == "tracking_error":
+            return _at(studies(), "study_b", "enhanced_tracking_error", code) if year == "all" else None
+        return _at(studies(), "study_b", "enhanced", code, metric, year)
+
+    def style_correlation(self, style: str) -> float | None:
+        """Mean cross-sectional correlation with a style factor."""
+        return _at(studies(), self.study, "style_correlation", style, self.model)
+
+    def model_correlation(self, other: str) -> float | None:
+        """Mean rank correlation with another model of the study."""
+        return _at(studies(), self.study, "model_rank_correlation", self.model, other)
+
+    def _interval(self, every: int) -> Mapping[str, Any]:
+        """Study A's row for a rebalance interval: the weekly comparison knows other models than the interval table."""
+        study = studies()[self.study]
+        for row in study.get("factor_test_by_interval", ()):
+            if row["factor"] == self.model and row["rebalance_days"] == every:
+                return dict(row)
+        for row in study.get("weekly_comparison", ()) if every == 5 else ():
+            if row["model"] == self.model:
+                return dict(row)
+        return {}
+
+
+@cache
+def studies() -> dict[str, Any]:
+    """The package's ``published.json``."""
+    content: dict[str, Any] = json.loads((files("deepfactor") / "published.json").read_text(encoding="utf-8"))
+    return content
+
+
+def references() -> list[str]:
+    """Every reference that `reference` takes, sorted."""
+    a, b = studies()["study_a"], studies()["study_b"]
+    of_a = {r["factor"] for r in a["factor_test_by_interval"]} | {r["model"] for r in a["weekly_comparison"]}
+    return sorted([f"study_a/{m}" for m in of_a] + [f"study_b/{m}" for m in b["model_rank_correlation"]])
+
+
+def reference(name: str | None) -> Reference | None:
+    """The study's model behind an arm's `published`; None for None.
+
+    Raises
+    ------
+    RecipeError
+        there is no such study or model; the message lists what there is.
+    """
+    if name is None:
+        return None
+    if name not in references():
+        raise RecipeError(f"no published numbers under {name!r}: there are {', '.join(references())}", key="published")
+    study, model = name.split("/")
+    return Reference(study, model)
+
+
+def _at(content: Any, *path: str | None) -> float | None:
+    """The number at `path`, None where a step or the number is missing."""
+    for step in path:
+        if step is None or not isinstance(content, Mapping) or step not in content:
+            return None
+        content = content[step]
+    return content if isinstance(content, int | float) else None

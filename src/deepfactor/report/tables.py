@@ -1,0 +1,123 @@
+"""A table as the page and the JSON both see it: cells keep the number, the page its form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from deepfactor.report.formats import finite, number
+from deepfactor.report.words import Metric, words
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry: text, or a number in a style of `formats`, with the study's number beside it where there is one."""
+
+    value: str | float | int | None
+    style: str = "text"
+    published: float | None = None
+    missing: str = ""
+    strong: bool = False
+
+    @property
+    def numeric(self) -> bool:
+        """Is it a number (or a missing one)?"""
+        return self.style != "text"
+
+    @property
+    def text(self) -> str:
+        """What the page shows."""
+        return number(self.value, self.style) if self.numeric else str(self.value)
+
+    @property
+    def published_text(self) -> str:
+        """The study's number in the same style; empty where there is none."""
+        return "" if self.published is None else number(self.published, self.style)
+
+    @property
+    def sort(self) -> str:
+        """What the page sorts by; empty = last."""
+        if not self.numeric:
+            return str(self.value)
+        clean = finite(self.value)
+        return "" if clean is None else repr(clean)
+
+    @property
+    def title(self) -> str:
+        """Why there is no number, for the pointer to show."""
+        return self.missing if self.numeric and finite(self.value) is None else ""
+
+    @property
+    def plain(self) -> str | float | int | None:
+        """The entry for JSON."""
+        return finite(self.value) if self.numeric else self.value
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under metrics. `id` is its name in the JSON and its anchor on the page; `muted` rows are for comparison."""
+
+    id: str
+    title: str
+    columns: tuple[Metric, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+    muted: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"table {self.id}: a row has {len(row)} cells for {len(self.columns)} columns")
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Which columns hold numbers."""
+        return tuple(any(row[k].numeric for row in self.rows) for k in range(len(self.columns)))
+
+    @property
+    def has_published(self) -> bool:
+        """Does any cell show a study's number?"""
+        return any(cell.published is not None for row in self.rows for cell in row)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Rows for JSON, keyed by metric; the study's number under ``<metric>_published``."""
+        return [
+            {
+                key: value
+                for metric, cell in zip(self.columns, row, strict=True)
+                for key, value in ((metric.key, cell.plain), (f"{metric.key}_published", cell.published))
+                if not key.endswith("_published") or value is not None
+            }
+            for row in self.rows
+        ]
+
+
+def metric(key: str) -> Metric:
+    """A column of the word list."""
+    return words().metrics[key]
+
+
+def head(label: str, definition: str = "") -> Metric:
+    """A column named by the data, such as a year."""
+    return Metric(label, label, "", definition)
+
+
+def value_cell(record: Mapping[str, Any] | None, key: str, style: str, published: float | None = None) -> Cell:
+    """A number out of a record, with the reason where it is missing."""
+    why = words().missing["not_run" if record is None or key not in record else "undefined"]
+    return Cell((record or {}).get(key), style, published, why)
+
+
+def label_cells(*texts: Any) -> tuple[Cell, ...]:
+    """Text cells, the first one strong."""
+    return tuple(Cell(str(text), strong=k == 0) for k, text in enumerate(texts))
+
+
+def make(
+    name: str, title: str, columns: Sequence[str | Metric], rows: Iterable[tuple[Cell, ...]], note: str = ""
+) -> Table | None:
+    """A table, or None where it would have no rows."""
+    content = tuple(rows)
+    heads = tuple(metric(c) if isinstance(c, str) else c for c in columns)
+    return Table(name, title, heads, content, note) if content else None

@@ -1,0 +1,52 @@
+"""Arithmetic over the stocks of one day. Plain sums only: BLAS would make the bytes depend on its build."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Labels = NDArray[np.int64]
+
+#: Number of equal groups by market value that `size_groups` makes.
+SIZE_GROUPS = 5
+
+
+def _standardise(values: Vector, mask: Mask, count: int) -> Vector:
+    centred = np.where(mask, values - values.sum(where=mask) / count, 0.0)
+    return centred / (np.sqrt((centred * centred).sum() / count) + 1e-12)
+
+
+def zscore(values: Vector, mask: Mask, clip: float = 3.0) -> Vector:
+    """Z-score over `mask` (population deviation), clipped at ±`clip`, standardised once more; 0 outside."""
+    count = max(int(mask.sum()), 2)
+    once = np.clip(_standardise(values, mask, count), -clip, clip)
+    return _standardise(once, mask, count)
+
+
+def group_mean(values: Vector, mask: Mask, group: Labels, groups: int) -> Vector:
+    """Each stock's group mean over `mask`, (N,); 0 for a group without members."""
+    count = np.bincount(group, mask, groups)
+    total = np.bincount(group, np.where(mask, values, 0.0), groups)
+    mean: Vector = (total / np.maximum(count, 1))[group]
+    return mean
+
+
+def size_groups(log_cap: Vector, alive: Mask) -> Labels:
+    """Group 0 (smallest) … 4 of each stock by market value among `alive`; the others get the last group."""
+    order = np.argsort(np.where(alive, log_cap, np.inf), kind="stable")
+    group = np.empty(len(order), np.int64)
+    rank = np.arange(len(order))
+    group[order] = np.minimum(rank * SIZE_GROUPS // max(int(alive.sum()), 1), SIZE_GROUPS - 1)
+    return group
+
+
+def residual_return(
+    returns: Vector, mask: Mask, log_cap: Vector, industry: Labels, industries: int
+) -> Vector:
+    """Return less its industry's mean, less the within-industry slope on ln cap, over `mask`; 0 outside."""
+    y = np.where(mask, returns - group_mean(returns, mask, industry, industries), 0.0)
+    x = np.where(mask, log_cap - group_mean(log_cap, mask, industry, industries), 0.0)
+    slope = (y * x).sum() / ((x * x).sum() + 1e-12)
+    return y - x * slope

@@ -1,0 +1,122 @@
+"""What happens to firms on given days: suspensions, special treatment, ex-dates; and the market's own path.
+
+Everything is drawn in whole years or blocks from streams of their own and cut afterwards, so that a longer market repeats
+a shorter one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepfactor.panel.panel import Bools
+from deepfactor.sources._simulation.calendar import Clock
+from deepfactor.sources._simulation.cross_section import Vector
+from deepfactor.sources._simulation.firms import YEAR, Firms
+from deepfactor.sources._simulation.randomness import stream
+from deepfactor.sources._simulation.settings import Settings
+
+#: Days of a block of suspensions, and of the market's path (five years: long enough for a year to differ from another).
+SUSPENSION_BLOCK, MARKET_BLOCK = 250, 5 * YEAR
+
+MARKET_DRIFT = 0.0003
+
+
+@dataclass(frozen=True)
+class Events:
+    """Rows 0 … stop − 1 of the clock.
+
+    Attributes
+    ----------
+    suspended, st, ex_date : (stop, N) bool
+    split : (stop, N) float32
+        shares after / before on an ex-date if the firm splits then; 1 on other days.
+    split_luck : (stop, N) float32
+        uniform draw on ex-dates that decides whether a firm with a middling price splits; 1 on other days.
+    market : (stop,) float64
+        the market's own return.
+    """
+
+    suspended: Bools
+    st: Bools
+    ex_date: Bools
+    split: np.ndarray[tuple[int, int], np.dtype[np.float32]]
+    split_luck: np.ndarray[tuple[int, int], np.dtype[np.float32]]
+    market: Vector
+
+
+def draw_events(settings: Settings, clock: Clock, firms: Firms) -> Events:
+    """All events of a market."""
+    ex_date, split, luck = _ex_dates(settings, clock)
+    return Events(
+        suspended=_suspensions(settings, clock),
+        st=_special_treatment(settings, clock, firms),
+        ex_date=ex_date,
+        split=split,
+        split_luck=luck,
+        market=_market_path(settings, clock.stop),
+    )
+
+
+def _suspensions(settings: Settings, clock: Clock) -> Bools:
+    """One start in 400 stock-days, five days on average, one in fifty of them sixty days longer."""
+    D, N = clock.stop, settings.stocks
+    suspended = np.zeros((D, N), bool)
+    for block in range(-(-D // SUSPENSION_BLOCK)):
+        rng = stream(settings.seed, "events", block)
+        day, stock = np.nonzero(rng.random((SUSPENSION_BLOCK, N)) < 1 / 400)
+        length = rng.geometric(1 / 5, len(day)) + 60 * (rng.random(len(day)) < 0.02)
+        for d, i, days in zip(day + block * SUSPENSION_BLOCK, stock, length, strict=True):
+            suspended[d : d + days, i] = True
+    return suspended
+
+
+def _special_treatment(settings: Settings, clock: Clock, firms: Firms) -> Bools:
+    """From early May, 1.8 % of firms a year, for one year or (two in five) two; and the last 180 days before delisting."""
+    D, N = clock.stop, settings.stocks
+    st = np.zeros((D, N), bool)
+    for year in clock.years():
+        rng = stream(settings.seed, "events", 10_000 + year)
+        named, two_years = rng.random(N) < 0.018, rng.random(N) < 0.4
+        d = clock.row(f"{year}-05-04")
+        for i in np.flatnonzero(named & (firms.list_row < d - 240)):
+            st[d : d + YEAR * (1 + int(two_years[i])), i] = True
+    for i in np.flatnonzero(firms.delist_row < D + 180):
+        st[max(firms.delist_row[i] - 180, 0) : firms.delist_row[i], i] = True
+    return st
+
+
+def _ex_dates(settings: Settings, clock: Clock) -> tuple[Bools, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    """One ex-date a firm and year, between 20 May and 20 July."""
+    D, N = clock.stop, settings.stocks
+    ex_date = np.zeros((D, N), bool)
+    split, luck = np.ones((D, N), np.float32), np.ones((D, N), np.float32)
+    for year in clock.years():
+        rng = stream(settings.seed, "corporate_actions", year)
+        place, draw, ratio = rng.random(N), rng.random(N), rng.choice([1.2, 1.3, 1.4, 1.5, 2.0], N)
+        first, last = clock.row(f"{year}-05-20"), clock.row(f"{year}-07-20")
+        day = first + (place * (last - first)).astype(np.int64)
+        inside = np.flatnonzero((day < D) & (last > first))
+        ex_date[day[inside], inside] = True
+        split[day[inside], inside] = ratio[inside]
+        luck[day[inside], inside] = draw[inside]
+    return ex_date, split, luck
+
+
+def _market_path(settings: Settings, days: int) -> Vector:
+    """The market's return by day: volatility clusters, tails of a t with 6 degrees of freedom.
+
+    Mean and deviation are set for each block of five years, as one number for all stocks the cross-section can't see it.
+    """
+    blocks = []
+    for block in range(-(-days // MARKET_BLOCK)):
+        rng = stream(settings.seed, "market", block)
+        shock = 0.07 * rng.standard_normal(MARKET_BLOCK)
+        tails = rng.standard_t(6, MARKET_BLOCK)
+        log_volatility = np.zeros(MARKET_BLOCK)
+        for d in range(1, MARKET_BLOCK):
+            log_volatility[d] = 0.98 * log_volatility[d - 1] + shock[d]
+        path = np.exp(log_volatility) * tails
+        blocks.append((path - path.mean()) / path.std() * settings.volatility.market + MARKET_DRIFT)
+    return np.concatenate(blocks)[:days]

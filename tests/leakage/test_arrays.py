@@ -1,0 +1,114 @@
+"""Features, labels, styles and universe rules can't read the future; leaks that are planted are seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from deepfactor.core.kind import kinds_in, load_kind
+from deepfactor.panel.panel import Panel
+from deepfactor.panel.returns import adjusted, can_trade, trailing_return
+from deepfactor.panel.universe import Universe, UniverseRule
+from support.law import reads_future
+from support.toy import INDEX, toy_market
+
+RULE = UniverseRule(window=20, min_observed=12)
+DAYS = range(40, 110, 7)
+
+
+@pytest.fixture(scope="module")
+def market() -> tuple[Panel, Universe]:
+    return toy_market()
+
+
+@pytest.mark.parametrize("kind", kinds_in("deepfactor.features"))
+def test_features_are_known_at_the_close(kind: str, market: tuple[Panel, Universe]) -> None:
+    module = load_kind("deepfactor.features", kind)
+    assert reads_future(lambda p, u: module.compute(module.Settings(), p, u).values, *market, DAYS) is None
+
+
+@pytest.mark.parametrize("kind", kinds_in("deepfactor.styles"))
+def test_styles_are_known_at_the_close(kind: str, market: tuple[Panel, Universe]) -> None:
+    module = load_kind("deepfactor.styles", kind)
+
+    def exposures(p: Panel, u: Universe) -> np.ndarray:
+        return np.stack(list(module.compute(module.Settings(), p, u).exposures.values()), axis=-1)
+
+    assert reads_future(exposures, *market, DAYS) is None
+
+
+@pytest.mark.parametrize("kind", kinds_in("deepfactor.labels"))
+def test_labels_reach_no_further_than_they_say(kind: str, market: tuple[Panel, Universe]) -> None:
+    module = load_kind("deepfactor.labels", kind)
+    settings = module.Settings()
+
+    def label(p: Panel, u: Universe) -> np.ndarray:
+        return module.compute(settings, p, u, u.batch(RULE))
+
+    ahead = module.reach(settings)
+    assert reads_future(label, *market, DAYS, looks_ahead=ahead) is None
+    assert reads_future(label, *market, DAYS, looks_ahead=ahead - 1) is not None, "reach() says more than is read"
+
+
+UNIVERSE_RULES = {
+    "batch": lambda p, u: u.batch(RULE),
+    "week_ends": lambda p, u: u.week_ends(),
+    "can_buy": lambda p, u: can_trade(p, u, "close")[0],
+    "can_sell": lambda p, u: can_trade(p, u, "vwap")[1],
+    "trailing_return": lambda p, u: trailing_return(p, 20),
+    "benchmark": lambda p, u: u.benchmark_weights(INDEX),
+}
+
+
+@pytest.mark.parametrize("rule", UNIVERSE_RULES)
+def test_universe_rules_are_known_at_the_close(rule: str, market: tuple[Panel, Universe]) -> None:
+    assert reads_future(UNIVERSE_RULES[rule], *market, DAYS) is None
+
+
+def _full_sample_zscore(p: Panel, u: Universe) -> np.ndarray:
+    x = np.nan_to_num(adjusted(p, "close"))
+    return (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-9)
+
+
+def _tomorrows_suspension(p: Panel, u: Universe) -> np.ndarray:
+    return u.batch(RULE) & np.vstack([u.traded[1:], u.traded[-1:]])
+
+
+def _knows_the_delisting(p: Panel, u: Universe) -> np.ndarray:
+    return u.batch(RULE) & u.listed[-1]
+
+
+def _adjusted_by_the_last_factor(p: Panel, u: Universe) -> np.ndarray:
+    return adjusted(p, "close") / p["adj_factor"][-1]
+
+
+def _week_end_read_off_the_data(p: Panel, u: Universe) -> np.ndarray:
+    week = (u.dates.astype(int) + 3) // 7
+    return np.r_[week[1:] != week[:-1], True]
+
+
+PLANTED = [
+    _full_sample_zscore,
+    _tomorrows_suspension,
+    _knows_the_delisting,
+    _adjusted_by_the_last_factor,
+    _week_end_read_off_the_data,
+]
+
+
+@pytest.mark.parametrize("leak", PLANTED, ids=lambda f: f.__name__.strip("_"))
+def test_planted_leaks_are_caught(leak, market: tuple[Panel, Universe]) -> None:  # type: ignore[no-untyped-def]
+    assert reads_future(leak, *market, DAYS) is not None
+
+
+@pytest.mark.parametrize("kind", kinds_in("deepfactor.labels"))
+def test_a_label_shifted_by_one_is_caught(kind: str, market: tuple[Panel, Universe]) -> None:
+    """The label of t+1 given to t reads one row more than `reach` says."""
+    module = load_kind("deepfactor.labels", kind)
+    settings = module.Settings()
+
+    def shifted(p: Panel, u: Universe) -> np.ndarray:
+        label = module.compute(settings, p, u, u.batch(RULE))
+        return np.vstack([label[1:], label[-1:]])
+
+    assert reads_future(shifted, *market, DAYS, looks_ahead=module.reach(settings)) is not None

@@ -1,0 +1,1 @@
+"""What tests share: toy markets and the law of no look-ahead."""
