@@ -39,7 +39,7 @@ def board_of(symbol: str) -> Board:
     Raises
     ------
     DataError
-        the symbol isn't six digits with an exchange suffix, or its code is no A-share (funds, bonds, B-shares, indices).
+        not six digits with an exchange suffix, or no A-share (funds, bonds, B-shares, indices).
     """
     code, _, exchange = symbol.partition(".")
     if len(code) == 6 and code.isascii() and code.isdigit():

@@ -7,7 +7,7 @@ from datetime import date
 
 import numpy as np
 
-from deepfactor.panel.panel import Dates
+from deepfactor.sources._simulation.arrays import Dates
 
 #: Unpublished days that run before `start`, so that memories and averages are settled on the first published day.
 BURN_IN = 300
@@ -81,4 +81,5 @@ def make_clock(start: date, end: date) -> Clock:
     first = np.datetime64(start, "D")
     days = trading_days(first - 2 * BURN_IN, np.datetime64(f"{end.year + 1}-12-31"))
     row = int(np.searchsorted(days, first))
-    return Clock(days[row - BURN_IN :], BURN_IN, int(np.searchsorted(days, np.datetime64(end, "D"), "right")) - row + BURN_IN)
+    beyond = int(np.searchsorted(days, np.datetime64(end, "D"), side="right"))
+    return Clock(days[row - BURN_IN :], BURN_IN, beyond - row + BURN_IN)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Vector = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-Labels = NDArray[np.int64]
+from deepfactor.sources._simulation.arrays import Labels, Mask, Vector
 
 #: Number of equal groups by market value that `size_groups` makes.
 SIZE_GROUPS = 5

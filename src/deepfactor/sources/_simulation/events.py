@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepfactor.panel.panel import Bools
+from deepfactor.sources._simulation.arrays import Mask, Single, Vector
 from deepfactor.sources._simulation.calendar import Clock
-from deepfactor.sources._simulation.cross_section import Vector
 from deepfactor.sources._simulation.firms import YEAR, Firms
 from deepfactor.sources._simulation.randomness import stream
 from deepfactor.sources._simulation.settings import Settings
@@ -38,11 +37,11 @@ class Events:
         the market's own return.
     """
 
-    suspended: Bools
-    st: Bools
-    ex_date: Bools
-    split: np.ndarray[tuple[int, int], np.dtype[np.float32]]
-    split_luck: np.ndarray[tuple[int, int], np.dtype[np.float32]]
+    suspended: Mask
+    st: Mask
+    ex_date: Mask
+    split: Single
+    split_luck: Single
     market: Vector
 
 
@@ -59,7 +58,7 @@ def draw_events(settings: Settings, clock: Clock, firms: Firms) -> Events:
     )
 
 
-def _suspensions(settings: Settings, clock: Clock) -> Bools:
+def _suspensions(settings: Settings, clock: Clock) -> Mask:
     """One start in 400 stock-days, five days on average, one in fifty of them sixty days longer."""
     D, N = clock.stop, settings.stocks
     suspended = np.zeros((D, N), bool)
@@ -72,7 +71,7 @@ def _suspensions(settings: Settings, clock: Clock) -> Bools:
     return suspended
 
 
-def _special_treatment(settings: Settings, clock: Clock, firms: Firms) -> Bools:
+def _special_treatment(settings: Settings, clock: Clock, firms: Firms) -> Mask:
     """From early May, 1.8 % of firms a year, for one year or (two in five) two; and the last 180 days before delisting."""
     D, N = clock.stop, settings.stocks
     st = np.zeros((D, N), bool)
@@ -87,7 +86,7 @@ def _special_treatment(settings: Settings, clock: Clock, firms: Firms) -> Bools:
     return st
 
 
-def _ex_dates(settings: Settings, clock: Clock) -> tuple[Bools, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _ex_dates(settings: Settings, clock: Clock) -> tuple[Mask, Single, Single]:
     """One ex-date a firm and year, between 20 May and 20 July."""
     D, N = clock.stop, settings.stocks
     ex_date = np.zeros((D, N), bool)

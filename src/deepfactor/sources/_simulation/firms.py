@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepfactor.panel.panel import Dates, Names
+from deepfactor.market.boards import Board
+from deepfactor.sources._simulation.arrays import Dates, Labels, Names, Vector
 from deepfactor.sources._simulation.calendar import Clock
-from deepfactor.sources._simulation.cross_section import Labels, Vector
 from deepfactor.sources._simulation.randomness import stream
 from deepfactor.sources._simulation.settings import Settings
 
@@ -23,16 +21,7 @@ YEAR = 243
 TYPICAL_LOG_CAP = float(np.log(7e9))
 
 
-class Board(IntEnum):
-    """Boards, as the engine counts them."""
-
-    MAIN = 0
-    CHINEXT = 1
-    STAR = 2
-    BEIJING = 3
-
-
-#: Share of all firms, ever.
+#: Share of all firms, ever, by `Board`.
 BOARD_SHARE = (0.62, 0.23, 0.10, 0.05)
 
 #: Board → opening day and mean wait of its firms for their listing, in years.
@@ -55,7 +44,7 @@ class Firms:
     Attributes
     ----------
     symbols : (N,) str
-    board : (N,) int64, see `Board`
+    board : (N,) int64, see `market.boards`
     industry : (N,) int64
     list_row, delist_row : (N,) int64
         listed on rows list_row ≤ d < delist_row; `LONG_AGO` and `NEVER` where outside the simulated days.
@@ -157,8 +146,3 @@ def draw_firms(settings: Settings, clock: Clock) -> Firms:
         float_share=rng.uniform(0.4, 1.0, N),
         dividend_yield=np.where(rng.random(N) < 0.65, rng.uniform(0.005, 0.03, N), 0.0),
     )
-
-
-def listed(firms: Firms, row: int) -> NDArray[np.bool_]:
-    """(N,) within the planned listing span on `row`."""
-    return (firms.list_row <= row) & (row < firms.delist_row)

@@ -1,0 +1,141 @@
+"""The part of a market that a factor test reads: the scored rows and as many behind them as the horizons reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.core.errors import DataError
+from deepfactor.panel.panel import Bools, Dates, Floats, Panel, rows_between
+from deepfactor.panel.scores import Scores
+from deepfactor.panel.universe import Universe
+
+#: Fields of the panel that returns and tradeability are formed from.
+PRICE_FIELDS = ("close", "vwap", "low", "high", "adj_factor")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A factor with the market around it, cut to what the test reads: W rows (S of them scored span) and M columns.
+
+    Attributes
+    ----------
+    panel, universe : of shape (W, M)
+        rows from the first scored day of the span; the last ones only serve as exits. The columns are the names that
+        are scored or in the batch on some day of the span, in the market's order (ascending symbol).
+    scores : (S, M) float64
+        NaN = no score.
+    batch : (S, M) bool
+        the universe `all`.
+    rows, columns : slice, (M,)
+        where this lies in the market.
+    dropped : count a reason
+    """
+
+    panel: Panel
+    universe: Universe
+    scores: NDArray[np.float64]
+    batch: Bools
+    rows: slice
+    columns: NDArray[np.intp]
+    dropped: dict[str, int]
+
+    @property
+    def dates(self) -> Dates:
+        """(S,) days from the first to the last scored one."""
+        return self.panel.dates[: len(self.scores)]
+
+    def scored_rows(self) -> NDArray[np.intp]:
+        """Rows of the span with at least one score."""
+        return np.flatnonzero(np.isfinite(self.scores).any(axis=1))
+
+    def names(self, universe: str) -> Bools:
+        """(S, M) who belongs to a universe: `all`, `every` (whoever has a score), or an index's members of the day
+        that are in the batch."""
+        if universe == "all":
+            return self.batch
+        if universe == "every":
+            return np.isfinite(self.scores)
+        return self.universe.member_mask(universe)[: len(self.scores)] & self.batch
+
+
+def cut_window(
+    scores: Scores,
+    panel: Panel,
+    universe: Universe,
+    batch: Bools,
+    *,
+    start: np.datetime64 | None,
+    end: np.datetime64 | None,
+    reach: int,
+) -> Window:
+    """The scored days between `start` and `end` (inclusive, None = open), and `reach` rows behind the last.
+
+    Raises
+    ------
+    DataError
+        scores that aren't aligned with the market, or none of them in the market and the span.
+    """
+    _require_alignment(scores, panel, universe, batch)
+    span = rows_between(panel.dates, start, end)
+    finite = np.isfinite(scores.values[span])
+    days = np.flatnonzero(finite.any(axis=1))
+    if len(days) == 0:
+        raise DataError(_no_overlap(scores, panel, start, end))
+    rows = slice(span.start + int(days[0]), span.start + int(days[-1]) + 1)
+    wide = slice(rows.start, min(rows.stop + reach, len(panel.dates)))
+    finite = np.isfinite(scores.values[rows])
+    columns = np.flatnonzero(finite.any(axis=0) | batch[rows].any(axis=0))
+    values = np.where(finite, scores.values[rows], np.nan)[:, columns]
+    dropped = dict(scores.dropped)
+    dropped["scores_outside_span"] = int(np.isfinite(scores.values).sum() - finite.sum())
+    dropped["scores_not_finite"] = int(np.isinf(scores.values[rows]).sum())
+    dropped["scores_outside_all"] = int((finite & ~batch[rows]).sum())
+    return Window(
+        panel=_cut_panel(panel, wide, columns),
+        universe=_cut_universe(universe, wide, columns),
+        scores=values,
+        batch=np.asarray(batch[rows][:, columns]),
+        rows=rows,
+        columns=columns,
+        dropped=dropped,
+    )
+
+
+def _cut_panel(panel: Panel, rows: slice, columns: NDArray[np.intp]) -> Panel:
+    fields: dict[str, Floats] = {k: panel[k][rows][:, columns] for k in PRICE_FIELDS if k in panel.fields}
+    return replace(panel, dates=panel.dates[rows], symbols=panel.symbols[columns], fields=fields)
+
+
+def _cut_universe(universe: Universe, rows: slice, columns: NDArray[np.intp]) -> Universe:
+    grids = ("listed", "traded", "st", "limit_up", "limit_down", "industry")
+    return replace(
+        universe,
+        dates=universe.dates[rows],
+        symbols=universe.symbols[columns],
+        next_date=universe.next_date[rows],
+        **{name: getattr(universe, name)[rows][:, columns] for name in grids},
+        members={name: mask[rows][:, columns] for name, mask in universe.members.items()},
+        benchmark={},
+        index_close={name: level[rows] for name, level in universe.index_close.items()},
+        index_total_return={name: level[rows] for name, level in universe.index_total_return.items()},
+    )
+
+
+def _require_alignment(scores: Scores, panel: Panel, universe: Universe, batch: Bools) -> None:
+    shapes = {"scores": scores.values.shape, "universe": universe.shape, "batch": batch.shape}
+    for what, shape in shapes.items():
+        if shape != panel.shape:
+            raise DataError(f"{what} of shape {shape} don't fit the market's {panel.shape}: align them with it first")
+    if not (np.array_equal(scores.dates, panel.dates) and np.array_equal(scores.symbols, panel.symbols)):
+        raise DataError(f"factor {scores.name!r} has other dates or symbols than the market: align it with it first")
+
+
+def _no_overlap(scores: Scores, panel: Panel, start: np.datetime64 | None, end: np.datetime64 | None) -> str:
+    market = f"the market has {len(panel.symbols)} stocks from {panel.dates[0]} to {panel.dates[-1]}"
+    dropped = ", ".join(f"{reason}: {count}" for reason, count in scores.dropped.items() if count)
+    lost = f"; not placed: {dropped}" if dropped else ""
+    asked = f" between {start or 'its start'} and {end or 'its end'}" if start is not None or end is not None else ""
+    return f"factor {scores.name!r} has no score in this market{asked}: {market}{lost}"

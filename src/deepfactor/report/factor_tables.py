@@ -1,0 +1,260 @@
+"""Tables of the factor tests: headline, information coefficient, groups, tops, character."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from deepfactor.report.content import ArmContent, Record, RunContent
+from deepfactor.report.published import Reference, reference
+from deepfactor.report.tables import Cell, Table, head, label_cells, make, value_cell
+from deepfactor.report.words import words
+
+MAIN, LEAD = "t1_close", "all"
+"""The convention and universe of the first page."""
+HEADLINE_HORIZONS = (10, 20)
+
+
+def headline_factor(content: RunContent) -> Table | None:
+    """One row an arm over all stocks, and the oracle's where the market is simulated."""
+    with_oracle = content.oracle is not None
+    columns = ["arm", "rank_ic_10", "rank_ic_20", "icir_10", "win_rate_10", "top_excess"]
+    rows = [_headline_row(arm, content.oracle) for arm in content.arms]
+    if content.oracle is not None:
+        rows.append(_oracle_row(content.oracle))
+    muted = frozenset({len(rows) - 1}) if with_oracle else frozenset()
+    table = make(
+        "headline_factor",
+        words().text["headline_factor"],
+        [*columns, *(["oracle_correlation"] if with_oracle else [])],
+        rows,
+        words().text["headline_factor_note"],
+    )
+    return None if table is None else Table(table.id, table.title, table.columns, table.rows, table.note, muted)
+
+
+def _headline_row(arm: ArmContent, oracle: Mapping[str, Any] | None) -> tuple[Cell, ...]:
+    ref = reference(arm.published)
+    ten, twenty = (arm.record(LEAD, h, MAIN) for h in HEADLINE_HORIZONS)
+    group = arm.group(LEAD)
+    cells = (
+        *label_cells(arm.name),
+        _ic_cell(ten, "mean", "ic", ref),
+        _ic_cell(twenty, "mean", "ic", ref),
+        _ic_cell(ten, "icir", "ratio", ref),
+        _ic_cell(ten, "win_rate", "share", ref),
+        _top_cell(group, "annual_excess", "signed_percent", ref),
+    )
+    return cells if oracle is None else (*cells, value_cell(oracle.get("correlation"), arm.name, "ic"))
+
+
+def _oracle_row(oracle: Mapping[str, Any]) -> tuple[Cell, ...]:
+    found = [r for r in oracle.get("records", ()) if r["universe"] == LEAD and r["convention"] == MAIN]
+    by_horizon = {r["horizon"]: r for r in found if r.get("names", "all") == "all"}
+    ten, twenty = (by_horizon.get(h) for h in HEADLINE_HORIZONS)
+    nothing = Cell(None, "ratio", missing=words().missing["not_run"])
+    return (
+        *label_cells(words().text["oracle"]),
+        _ic_cell(ten, "mean", "ic"),
+        _ic_cell(twenty, "mean", "ic"),
+        _ic_cell(ten, "icir", "ratio"),
+        _ic_cell(ten, "win_rate", "share"),
+        nothing,
+        nothing,
+    )
+
+
+def _ic_cell(record: Record | None, key: str, style: str, ref: Reference | None = None) -> Cell:
+    """A RankIC statistic of a record, the study's beside it."""
+    printed = None
+    if record is not None and ref is not None:
+        printed = ref.rank_ic(key, record["universe"], int(record["horizon"]), record["convention"])
+    return value_cell(None if record is None else record["rank_ic"], key, style, printed)
+
+
+def _top_cell(group: Record | None, key: str, style: str, ref: Reference | None) -> Cell:
+    printed = None if group is None or ref is None else ref.top_group(key, group["universe"])
+    return value_cell(None if group is None else group["top"], key, style, printed)
+
+
+def ic_tables(content: RunContent) -> list[Table]:
+    """A table a headline horizon: universe × arm under the main convention."""
+    return [t for h in HEADLINE_HORIZONS if h in content.horizons() and (t := _ic_table(content, h)) is not None]
+
+
+def _ic_table(content: RunContent, horizon: int) -> Table | None:
+    columns = ("universe", "arm", "rank_ic", "icir", "win_rate", "t_newey_west", "std", "ic", "n", "sampling")
+    rows = []
+    for universe in content.universes():
+        for arm in content.arms:
+            record, ref = arm.record(universe, horizon, MAIN), reference(arm.published)
+            if record is None:
+                continue
+            rows.append(
+                (
+                    *label_cells(words().universe(universe), arm.name),
+                    _ic_cell(record, "mean", "ic", ref),
+                    _ic_cell(record, "icir", "ratio", ref),
+                    _ic_cell(record, "win_rate", "share", ref),
+                    _ic_cell(record, "t_newey_west", "ratio"),
+                    _ic_cell(record, "std", "ic"),
+                    value_cell(record["ic"], "mean", "ic"),
+                    _ic_cell(record, "n", "count"),
+                    *label_cells(record.get("sampling", ""))[:1],
+                )
+            )
+    return make(f"ic_{horizon}d", words().text["ic_table"].format(h=horizon), columns, rows)
+
+
+def ic_by_year(content: RunContent, horizon: int = HEADLINE_HORIZONS[0]) -> Table | None:
+    """Mean RankIC a year: universe × arm by year."""
+    picked = [
+        (arm, universe, record)
+        for universe in content.universes()
+        for arm in content.arms
+        if (record := arm.record(universe, horizon, MAIN)) is not None
+    ]
+    years = _years(record for _, _, record in picked)
+    rows = [
+        (
+            *label_cells(words().universe(universe), arm.name),
+            *(_year_cell(record, year, "mean", "ic") for year in years),
+            _ic_cell(record, "mean", "ic", reference(arm.published)),
+        )
+        for arm, universe, record in picked
+    ]
+    columns = ["universe", "arm", *map(head, years), head(words().text["all_years"])]
+    return make("ic_by_year", words().text["ic_by_year"].format(h=horizon), columns, rows) if years else None
+
+
+def _year_cell(record: Record, year: str, key: str, style: str, published: float | None = None) -> Cell:
+    entry = record.get("by_year", {}).get(year)
+    if entry is None:
+        return Cell(None, style, published, words().missing["no_year"])
+    return value_cell(entry.get("rank_ic", entry), key, style, published)
+
+
+def _years(records: Iterable[Record]) -> list[str]:
+    return sorted({str(year) for record in records for year in record.get("by_year", {})})
+
+
+def clocks(content: RunContent) -> Table | None:
+    """Mean RankIC over all stocks: arm × convention × names by horizon."""
+    horizons, rows = content.horizons(), []
+    for arm in content.arms:
+        ref = reference(arm.published)
+        for convention in content.conventions():
+            for names in ("all", "tradeable"):
+                records = [arm.record(LEAD, h, convention, names) for h in horizons]
+                if any(r is not None for r in records):
+                    cells = [_ic_cell(r, "mean", "ic", ref if names == "all" else None) for r in records]
+                    rows.append((*label_cells(arm.name, convention, names), *cells))
+    columns = ["arm", "convention", "names", *(head(f"{h}d") for h in horizons)]
+    return make("clocks", words().text["clocks"], columns, rows, words().text["clocks_note"])
+
+
+def seeds(content: RunContent, horizon: int = HEADLINE_HORIZONS[0]) -> Table | None:
+    """RankIC of each seed and of their ensemble."""
+    rows = []
+    for arm in content.arms:
+        found = arm.records(universe=LEAD, horizon=horizon, convention=MAIN, names="all")
+        if not any(r.get("seed") is not None for r in found):
+            continue
+        for record in found:
+            seed = words().text["ensemble"] if record.get("seed") is None else record["seed"]
+            numbers = (_ic_cell(record, k, s) for k, s in (("mean", "ic"), ("icir", "ratio"), ("win_rate", "share")))
+            rows.append((*label_cells(arm.name, seed), *numbers))
+    columns = ("arm", "seed", "rank_ic", "icir", "win_rate")
+    return make("seeds", words().text["seeds"], columns, rows, words().text["seeds_note"])
+
+
+_TOP = (
+    ("annual_return", "signed_percent"),
+    ("annual_excess", "signed_percent"),
+    ("sharpe", "ratio"),
+    ("max_drawdown", "percent"),
+    ("turnover_one_sided", "share"),
+)
+
+
+def top_group(content: RunContent) -> Table | None:
+    """The best group: universe × arm."""
+    rows = []
+    for universe in content.universes():
+        for arm in content.arms:
+            group, ref = arm.group(universe), reference(arm.published)
+            if group is not None:
+                numbers = (_top_cell(group, key, style, ref) for key, style in _TOP)
+                rows.append(
+                    (*label_cells(words().universe(universe), arm.name), Cell(group["n"], "count"), *numbers)
+                )
+    columns = ("universe", "arm", "groups", *(key for key, _ in _TOP))
+    return make("top_group", words().text["top_group"], columns, rows)
+
+
+def top_by_year(content: RunContent) -> Table | None:
+    """Excess of the best group by year: universe × arm by year."""
+    picked = [(u, a, g) for u in content.universes() for a in content.arms if (g := a.group(u)) is not None]
+    years = _years(group for _, _, group in picked)
+    rows = []
+    for universe, arm, group in picked:
+        ref = reference(arm.published)
+        cells = []
+        for year in years:
+            printed = None if ref is None else ref.top_group_year("excess", universe, year)
+            cells.append(_year_cell(group, year, "excess", "signed_percent", printed))
+        last = _top_cell(group, "annual_excess", "signed_percent", ref)
+        rows.append((*label_cells(words().universe(universe), arm.name), *cells, last))
+    columns = ["universe", "arm", *map(head, years), head(words().text["all_years"])]
+    return make("top_by_year", words().text["top_by_year"], columns, rows) if years else None
+
+
+def top_n(content: RunContent) -> Table | None:
+    """Top 10 % and top 100, gross and net."""
+    rows = []
+    for arm in content.arms:
+        ref = reference(arm.published)
+        for entry in arm.factor_report.get("top_n", ()):
+            every = int(entry["every"])
+            printed = {s: None if ref is None else ref.top_n(entry["name"], every, s) for s in ("gross", "net")}
+            rows.append(
+                (
+                    *label_cells(arm.name, entry["name"], entry["convention"]),
+                    Cell(every, "count"),
+                    value_cell(entry, "gross", "signed_percent", printed["gross"]),
+                    value_cell(entry, "net", "signed_percent", printed["net"]),
+                    value_cell(entry, "turnover_two_sided", "turnover"),
+                )
+            )
+    columns = ("arm", "portfolio", "convention", "every", "gross", "net", "turnover_two_sided")
+    return make("top_n", words().text["top_n"], columns, rows, words().text["top_n_note"])
+
+
+def style_correlation(content: RunContent) -> Table | None:
+    """Arm × style factor."""
+    found = [(arm, dict(arm.factor_report.get("style_correlation") or {})) for arm in content.arms]
+    styles = list(dict.fromkeys(style for _, given in found for style in given))
+    rows = []
+    for arm, given in found if styles else ():
+        ref = reference(arm.published)
+        cells = (value_cell(given, s, "ratio", None if ref is None else ref.style_correlation(s.lower())) for s in styles)
+        rows.append((*label_cells(arm.name), *cells))
+    columns = ["arm", *map(head, styles)]
+    return make("style_correlation", words().text["style_correlation"], columns, rows, words().text["style_note"])
+
+
+def model_correlation(content: RunContent) -> Table | None:
+    """Arm × arm."""
+    if not content.correlation:
+        return None
+    refs = {arm.name: reference(arm.published) for arm in content.arms}
+    rows = []
+    for name, given in content.correlation.items():
+        ref, cells = refs.get(name), []
+        for other in content.correlation:
+            partner = refs.get(other)
+            printed = ref.model_correlation(partner.model) if ref and partner and name != other else None
+            cells.append(value_cell(given, other, "ratio", printed))
+        rows.append((*label_cells(name), *cells))
+    columns = ["arm", *map(head, content.correlation)]
+    return make("model_correlation", words().text["model_correlation"], columns, rows, words().text["model_note"])

@@ -1,0 +1,148 @@
+"""Tables of the run itself and of its portfolios: what was left out, training jobs, stages, enhanced portfolios."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from deepfactor.report.content import PortfolioContent, RunContent
+from deepfactor.report.formats import finite
+from deepfactor.report.published import Reference, reference
+from deepfactor.report.tables import Cell, Table, label_cells, make, value_cell
+from deepfactor.report.words import words
+
+RELAXATIONS_SHOWN = 40
+
+_SUMMARY = (
+    ("excess", "signed_percent"),
+    ("tracking_error", "percent"),
+    ("information_ratio", "ratio"),
+    ("excess_sharpe", "ratio"),
+    ("excess_max_drawdown", "percent"),
+    ("calmar", "ratio"),
+    ("monthly_win_rate", "share"),
+)
+
+
+def headline_portfolio(content: RunContent) -> Table | None:
+    """One row a portfolio; an arm without one has none."""
+    rows = []
+    for p in content.portfolios:
+        ref, whole = _reference(content, p), p.summary["all"]
+        shown = ("excess", "excess_replica", "tracking_error", "information_ratio", "excess_max_drawdown", "turnover")
+        styles = dict(_SUMMARY) | {"excess_replica": "signed_percent", "turnover": "share"}
+        numbers = (value_cell(whole, k, styles[k], _printed(ref, p, k)) for k in shown)
+        rows.append(
+            (
+                *label_cells(p.arm, words().universe(p.index), p.constraints),
+                *numbers,
+                Cell(p.relaxations.height, "count"),
+            )
+        )
+    columns = (
+        *("arm", "index", "constraints", "excess", "excess_replica", "tracking_error"),
+        *("information_ratio", "excess_max_drawdown", "turnover", "relaxed"),
+    )
+    note = words().text["headline_portfolio_note"]
+    return make("headline_portfolio", words().text["headline_portfolio"], columns, rows, note)
+
+
+def portfolio_by_year(content: RunContent, p: PortfolioContent, name: str) -> Table | None:
+    """Years down, statistics across, the whole span last."""
+    ref = _reference(content, p)
+    spans = [*sorted(p.summary.get("by_year", {}).items()), ("all", p.summary["all"])]
+    rows = []
+    for year, entry in spans:
+        label = words().text["all_years"] if year == "all" else year
+        numbers = (value_cell(entry, key, style, _printed(ref, p, key, year)) for key, style in _SUMMARY)
+        rows.append((*label_cells(label), *numbers))
+    return make(f"{name}_by_year", words().text["by_year"], ("year", *(k for k, _ in _SUMMARY)), rows)
+
+
+def relaxations(p: PortfolioContent, name: str) -> Table | None:
+    """The bounds that gave way, the first of them if there are many."""
+    frame = p.relaxations
+    if frame.is_empty():
+        return None
+    rows = [
+        (
+            *label_cells(row["date"], row["constraint"]),
+            value_cell(row, "bound", "loss"),
+            value_cell(row, "value", "loss"),
+        )
+        for row in frame.head(RELAXATIONS_SHOWN).iter_rows(named=True)
+    ]
+    more = words().text["relaxations_more"].format(shown=len(rows), total=frame.height)
+    note = more if frame.height > len(rows) else ""
+    columns = ("date", "constraint", "bound", "value")
+    return make(f"{name}_relaxations", words().text["relaxations"], columns, rows, note)
+
+
+def rejected(p: PortfolioContent, name: str) -> Table | None:
+    """Refused orders by reason, most frequent first."""
+    counts = sorted(p.rejected.items(), key=lambda item: (-item[1], item[0]))
+    rows = [(*label_cells(reason), Cell(count, "count")) for reason, count in counts]
+    return make(f"{name}_rejected", words().text["rejected"], ("reason", "orders"), rows)
+
+
+def _reference(content: RunContent, p: PortfolioContent) -> Reference | None:
+    arm = next((arm for arm in content.arms if arm.name == p.arm), None)
+    return None if arm is None else reference(arm.published)
+
+
+def _printed(ref: Reference | None, p: PortfolioContent, key: str, year: str = "all") -> float | None:
+    return None if ref is None else ref.enhanced(key, p.index, p.constraints, year)
+
+
+def left_out(content: RunContent) -> Table | None:
+    """What the tests did not use: arm × kind of row."""
+    rows = [
+        (*label_cells(arm.name, what), Cell(count, "count"))
+        for arm in content.arms
+        for what, count in counts(arm.factor_report.get("dropped") or {})
+    ]
+    return make("left_out", words().text["left_out"], ("arm", "what", "count"), rows, words().text["left_out_note"])
+
+
+def counts(entries: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, int | float]]:
+    """Numbers of a nested mapping with their path, keys joined by a middle dot."""
+    for key, value in entries.items():
+        path = f"{above} · {key}" if above else str(key)
+        if isinstance(value, Mapping):
+            yield from counts(value, path)
+        elif (number := finite(value)) is not None:
+            yield path, number
+
+
+def training_jobs(content: RunContent) -> Table | None:
+    """One row a job (arm, fold, seed)."""
+    rows = []
+    for arm in content.arms:
+        for job in arm.training.get("jobs", ()):
+            epochs = job.get("epochs", ())
+            best = next((e for e in epochs if e["epoch"] == job.get("best_epoch")), None)
+            rows.append(
+                (
+                    *label_cells(arm.name, job.get("fold", ""), job.get("seed", "")),
+                    Cell(len(epochs), "count"),
+                    value_cell(job, "best_epoch", "count"),
+                    value_cell(best, "valid_rank_ic", "ic"),
+                    value_cell(job, "seconds", "seconds"),
+                )
+            )
+    columns = ("arm", "fold", "seed", "epochs", "best_epoch", "best_valid", "seconds")
+    return make("training_jobs", words().text["training"], columns, rows)
+
+
+def stages(content: RunContent) -> Table | None:
+    """Wall and CPU time and memory by stage."""
+    rows = [
+        (
+            *label_cells(row["stage"]),
+            value_cell(row, "wall_s", "seconds"),
+            value_cell(row, "cpu_s", "seconds"),
+            value_cell(row, "peak_mib", "count"),
+        )
+        for row in content.environment.get("stages", ())
+    ]
+    return make("stages", words().text["stages"], ("stage", "wall_s", "cpu_s", "peak_mib"), rows)

@@ -1,0 +1,1 @@
+"""Losses, a file a kind: `Settings(Spec)`, `TARGET` ("rank" or "zscore") and `loss(settings, prediction, target)`."""

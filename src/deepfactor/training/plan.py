@@ -1,0 +1,109 @@
+"""Rolling folds by rows of the market, with a purge at both seams so that no label of one span reads the next span."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepfactor.core.errors import RecipeError
+from deepfactor.panel.panel import Dates, rows_between
+from deepfactor.training.spec import Plan
+
+#: Longest stretch of calendar days without trading that a span's edge may show and still count as covered.
+_HOLIDAY = dt.timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One window of the plan, as rows of the market; the spans are in order and don't overlap.
+
+    Attributes
+    ----------
+    name : str
+        the year of its first test day, or the day itself (ISO) where a test span doesn't start with a year.
+    train, valid : range
+        purged: the label of their last row reads no row of the next span.
+    test : range
+        every trading day that this fold predicts.
+    """
+
+    name: str
+    train: range
+    valid: range
+    test: range
+
+
+def folds(dates: Dates, plan: Plan, reach: int) -> tuple[Fold, ...]:
+    """The plan's folds over the trading days `dates` (T,).
+
+    Parameters
+    ----------
+    reach : int
+        how many rows after t the label of t reads. The last training (validation) row is the last t with t + reach
+        before the first row of the next span.
+
+    Raises
+    ------
+    RecipeError
+        the market doesn't cover a span, or the purge leaves nothing of one.
+    """
+    if not len(dates):
+        raise RecipeError("the market holds no trading day", key="plan")
+    held = (dates[0].astype(dt.date), dates[-1].astype(dt.date))
+    last = plan.test_end or held[1]
+    if held[1] < plan.test_start:
+        raise _uncovered(plan.test_start, last, held, "first_test")
+    result = []
+    start = plan.test_start
+    while start <= last:
+        end = min(_years_later(start, plan.test_years) - dt.timedelta(days=1), last)
+        result.append(_fold(dates, plan, reach, start, end))
+        start = _years_later(start, plan.test_years)
+    return tuple(result)
+
+
+def _fold(dates: Dates, plan: Plan, reach: int, start: dt.date, end: dt.date) -> Fold:
+    """The fold that predicts the calendar days `start` … `end`."""
+    valid_start = _years_later(start, -plan.valid_years)
+    train_start = _years_later(valid_start, -plan.train_years)
+    held = (dates[0].astype(dt.date), dates[-1].astype(dt.date))
+    if held[0] > train_start + _HOLIDAY or held[1] < end - _HOLIDAY:
+        raise _uncovered(train_start, end, held, "first_test" if held[0] > train_start + _HOLIDAY else "last_test")
+    day = dt.timedelta(days=1)
+    train, valid, test = (
+        rows_between(dates, np.datetime64(first), np.datetime64(final))
+        for first, final in ((train_start, valid_start - day), (valid_start, start - day), (start, end))
+    )
+    whole_year = (start.month, start.day) == (1, 1)
+    fold = Fold(
+        name=str(start.year) if whole_year else start.isoformat(),
+        train=range(train.start, valid.start - reach),
+        valid=range(valid.start, test.start - reach),
+        test=range(test.start, test.stop),
+    )
+    for name, span in (("training", fold.train), ("validation", fold.valid), ("test", fold.test)):
+        if not len(span):
+            raise RecipeError(
+                f"fold {fold.name} has no {name} day left: spans of {plan.train_years}, {plan.valid_years} and "
+                f"{plan.test_years} years, less the {reach} days that a label reads ahead; take longer spans",
+                key="plan",
+            )
+    return fold
+
+
+def _years_later(day: dt.date, years: int) -> dt.date:
+    """The same calendar day `years` later; 29 February becomes 28 February."""
+    try:
+        return day.replace(year=day.year + years)
+    except ValueError:
+        return day.replace(year=day.year + years, day=28)
+
+
+def _uncovered(start: dt.date, end: dt.date, held: tuple[dt.date, dt.date], key: str) -> RecipeError:
+    return RecipeError(
+        f"a fold needs trading days from {start} to {end}, the market holds {held[0]} to {held[1]}: "
+        "change the plan or bring in more days",
+        key=f"plan.{key}",
+    )

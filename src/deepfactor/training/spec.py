@@ -1,0 +1,75 @@
+"""What a recipe says about training: the rolling plan, the fit, and the arms that are compared."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from deepfactor.core.kind import Kind
+from deepfactor.core.spec import Spec
+
+Year = Annotated[int, Field(ge=1990, le=2100)]
+
+
+class Plan(Spec):
+    """Rolling windows: train, then validate, then predict, each span following the other; one fold a test span.
+
+    A year as `first_test` is its 1 January, as `last_test` its 31 December; no `last_test` is the market's last day.
+    """
+
+    first_test: Year | dt.date = Field(description="first day (or year) that is predicted")
+    last_test: Year | dt.date | None = Field(default=None, description="last day (or year) that is predicted")
+    train_years: int = Field(default=5, ge=1, description="length of the training span")
+    valid_years: int = Field(default=1, ge=1, description="length of the validation span, for early stopping")
+    test_years: int = Field(default=1, ge=1, description="length of a test span, so how often the model is trained anew")
+    every: int = Field(default=1, ge=1, description="an epoch takes every n-th training day; the offset rotates by epoch")
+    valid_every: int = Field(default=1, ge=1, description="validate on every n-th validation day")
+
+    @property
+    def test_start(self) -> dt.date:
+        """First calendar day of the first test span."""
+        return self.first_test if isinstance(self.first_test, dt.date) else dt.date(self.first_test, 1, 1)
+
+    @property
+    def test_end(self) -> dt.date | None:
+        """Last calendar day of the last test span; None = the market's last day."""
+        return dt.date(self.last_test, 12, 31) if isinstance(self.last_test, int) else self.last_test
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Plan:
+        if self.test_end is not None and self.test_end < self.test_start:
+            raise ValueError(f"last_test {self.last_test} lies before first_test {self.first_test}")
+        return self
+
+
+class Fit(Spec):
+    """How one network is fitted: Adam, clipped gradients, early stopping on the validation RankIC."""
+
+    lr: float = Field(default=1e-3, gt=0, le=1, description="Adam's learning rate")
+    epochs: int = Field(default=50, ge=1, description="at most so many epochs")
+    patience: int = Field(default=15, ge=1, description="stop after so many epochs without a better validation RankIC")
+    clip: float = Field(default=3.0, gt=0, description="the gradient's norm is clipped here")
+    weight_average: float | None = Field(
+        default=None, gt=0, lt=1, description="rate a step of an exponential average of the weights, which then scores"
+    )
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0, 42, 3407), min_length=1)
+    min_stocks: int = Field(default=30, ge=2, description="days with fewer labelled stocks are not trained or validated on")
+
+    @field_validator("seeds")
+    @classmethod
+    def _different(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("the same seed twice would train the same network twice: give different seeds")
+        return seeds
+
+
+class Arm(Spec):
+    """One way to train that is compared with the others: a model, a loss, a scaling."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60, description="also the name of its folder")
+    model: Kind
+    loss: Kind = Kind(kind="ic")
+    scaling: Literal["last_close"] = "last_close"
+    published: str | None = Field(default=None, description="key of the published numbers to compare with")
