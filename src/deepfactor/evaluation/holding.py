@@ -1,11 +1,11 @@
-"""Equal-weight portfolios between rebalances: bought in equal parts, then drifting with prices; what can't be sold stays.
+"""Equal-weight portfolios: bought in equal parts, drifting with prices in between; what can't be sold stays.
 
 No lots and no cash: a paper portfolio as the studies' factor tests have it. The backtest does the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -84,7 +84,7 @@ class Held:
         return self.nav * np.cumprod(kept, axis=0)
 
 
-def hold_equal_weight(marks: Marks, rebalances: Iterable[tuple[int, Bools]], end: int) -> Held:
+def hold_equal_weight(marks: Marks, rebalances: Sequence[tuple[int, Bools]], end: int) -> Held:
     """Hold G equal-weight portfolios up to row `end`.
 
     Parameters
@@ -97,15 +97,14 @@ def hold_equal_weight(marks: Marks, rebalances: Iterable[tuple[int, Bools]], end
     traded: list[NDArray[np.float64]] = []
     positions: list[int] = []
     counts = {"stuck_positions": 0, "position_days_without_price": 0, "positions_delisted": 0}
-    plan = [*rebalances]
     drifted = np.zeros((0, 0))
     level = np.ones(0)
-    for k, (row, members) in enumerate(plan):
+    for k, (row, members) in enumerate(rebalances):
         if k == 0:
             drifted, level = np.zeros(members.shape), np.ones(len(members))
             navs.append(level[None])
-        stop = plan[k + 1][0] if k + 1 < len(plan) else end
-        positions.append(row - plan[0][0])
+        stop = rebalances[k + 1][0] if k + 1 < len(rebalances) else end
+        positions.append(row - rebalances[0][0])
         stuck = np.where(marks.sellable[row], 0.0, drifted)
         weights = _spread(stuck, members)
         traded.append(np.abs(weights - drifted).sum(axis=1))
@@ -118,9 +117,9 @@ def hold_equal_weight(marks: Marks, rebalances: Iterable[tuple[int, Bools]], end
         if len(values):
             drifted[:, held] = weights[:, held] * growth[-1] / values[-1][:, None]
             level = level * values[-1]
-    if not plan:
+    if not rebalances:
         return Held(np.zeros(0, np.intp), np.zeros((0, 0)), np.zeros(0, np.intp), np.zeros((0, 0)), counts)
-    rows = np.arange(plan[0][0], end + 1)
+    rows = np.arange(rebalances[0][0], end + 1)
     return Held(rows, np.concatenate(navs), np.array(positions, np.intp), np.array(traded), counts)
 
 

@@ -37,7 +37,7 @@ class InformationCoefficients:
 
 @dataclass(frozen=True)
 class DenseRanks:
-    """Rows sorted once: `ids` (T, N) int32 numbers the distinct values of a row from 0, ascending; equal values share one.
+    """Rows sorted once: `ids` (T, N) int32 numbers a row's distinct values from 0, ascending; equal values share one.
 
     Missing values come last, each with an id of its own; masks must leave them out.
     """
@@ -113,7 +113,8 @@ def _correlation(x: Floats, y: Floats, inside: Bools, n: NDArray[np.int64]) -> N
 
 
 def _centred(x: Floats, inside: Bools, n: NDArray[np.int64]) -> NDArray[np.float64]:
-    kept = np.where(inside, x, 0.0)
+    kept = np.zeros(x.shape)  # float64, whatever x is
+    np.copyto(kept, x, where=inside)
     mean = kept.sum(axis=1) / np.maximum(n, 1)
     kept -= mean[:, None]
     kept *= inside

@@ -11,7 +11,7 @@ from deepfactor.panel.panel import Dates, Floats
 
 
 def annualised_return(nav: Floats, dates: Dates, definitions: Definitions) -> NDArray[np.float64]:
-    """Growth a year, minus 1, of NAVs (D, ...) that stood at 1 at the start of dates[0]; NaN for fewer than two dates."""
+    """Growth a year, minus 1, of NAVs (D, ...) that started from 1 on dates[0]; NaN for fewer than two dates."""
     years = span_in_years(dates, definitions)
     if years <= 0:
         return np.full(np.shape(nav)[1:], np.nan)

@@ -1,4 +1,4 @@
-"""Statistics of a series of daily numbers, such as information coefficients. Missing values are left out and counted."""
+"""Statistics of a daily series, such as information coefficients. Missing values are left out and counted."""
 
 from __future__ import annotations
 

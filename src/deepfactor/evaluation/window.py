@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,6 +60,14 @@ class Window:
         if universe == "every":
             return np.isfinite(self.scores)
         return self.universe.member_mask(universe)[: len(self.scores)] & self.batch
+
+
+def require_universes(names: Sequence[str], universe: Universe) -> None:
+    """Refuse names that are neither `all`, `every` nor an index of the market, with a `DataError`."""
+    known = ["all", "every", *sorted(universe.members)]
+    for name in names:
+        if name not in known:
+            raise DataError(f"unknown universe {name!r}: this market has {', '.join(known)}")
 
 
 def cut_window(

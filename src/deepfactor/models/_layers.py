@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -88,13 +90,27 @@ def trend(windows: Tensor) -> Tensor:
 
 
 def size_groups(size_rank: Tensor, groups: int) -> Tensor:
-    """Number of the size group, 0 (smallest) ... groups - 1, of each stock: (b,) int64, as equal in size as can be."""
-    return size_rank * groups // size_rank.shape[0]
+    """Membership of the SIZE groups: (b, G) int64, 1 where the stock is of the group; the groups differ by one at most.
+
+    `size_rank` (b,) runs from 0 (smallest) to b - 1; the group is ``size_rank * G // b``.
+    """
+    return nn.functional.one_hot(size_rank * groups // size_rank.shape[0], groups)
 
 
-def subtract_group_mean(states: Tensor, group: Tensor, groups: int) -> Tensor:
-    """`states` (p, b, d) less, at every step, their mean over the stocks of the same group; `group` (b,) in [0, groups)."""
-    member = nn.functional.one_hot(group, groups).to(states.dtype)  # (b, G)
-    average = member / member.sum(dim=0).clamp(min=1.0)
-    means = torch.matmul(average.t(), states)  # (p, G, d)
-    return states - torch.matmul(member, means)  # (p, b, d)
+def subtract_group_mean(states: Sequence[Tensor], member: Tensor) -> list[Tensor]:
+    """States less, at every step, the mean of their group over the day's stocks.
+
+    Parameters
+    ----------
+    states : tiles (p, n, d) of the batch, in the order of its stocks
+        cut along the stocks; their n add up to b.
+    member : (b, G)
+        1 where the stock is of the group, else 0. A stock of no group keeps its state; a group of one becomes 0.
+    """
+    tiles = member.split([tile.shape[1] for tile in states])
+    share = (member / member.sum(dim=0).clamp(min=1.0)).split([tile.shape[1] for tile in states])
+    steps = states[0].shape[0]
+    means = sum(torch.bmm(w.t().expand(steps, -1, -1), tile) for w, tile in zip(share, states, strict=True))  # (p, G, d)
+    return [
+        torch.baddbmm(tile, m.expand(steps, -1, -1), means, alpha=-1.0) for m, tile in zip(tiles, states, strict=True)
+    ]

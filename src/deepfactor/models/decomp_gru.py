@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from deepfactor.core.spec import Spec
+from deepfactor.models._gru_op import gru_last, gru_steps, tiles
 from deepfactor.models._layers import (
     PatchEmbedding,
     SeparablePatchEmbedding,
@@ -62,26 +64,26 @@ class DecompGRU(nn.Module):
         ValueError
             the size groups are asked for and the batch has no `size_rank`.
         """
-        windows = batch.windows
-        slow = trend(windows) if self.settings.decompose else windows  # (L, b, f)
-        states, _ = self.trend_gru(self.trend_embedding(slow))  # (p, b, d)
-        states = self._relative(states, batch.size_rank)
+        windows = tiles(batch.windows)  # (L, n, f) each, their n adding up to b
+        slow = [trend(tile) if self.settings.decompose else tile for tile in windows]
+        states = [gru_steps(self.trend_gru, self.trend_embedding(tile)) for tile in slow]  # (p, n, d) each
+        states = self._relative(states, batch)
         if self.residual_embedding is not None:
-            fast = windows - slow if self.settings.decompose else windows  # (L, b, f)
-            states = states + self.residual_embedding(fast)
-        _, last = self.gru(states)  # (1, b, d)
-        scores: Tensor = self.head(last[0]).squeeze(1)  # (b,)
+            fast = [x - s if self.settings.decompose else x for x, s in zip(windows, slow, strict=True)]
+            states = [h + self.residual_embedding(tile) for h, tile in zip(states, fast, strict=True)]
+        last = [gru_last(self.gru, tile) for tile in states]  # (n, d) each
+        scores: Tensor = self.head(torch.cat(last)).squeeze(1)  # (b,)
         return scores
 
-    def _relative(self, states: Tensor, size_rank: Tensor | None) -> Tensor:
-        """The trend `states` (p, b, d) seen from the stocks that the settings compare with."""
+    def _relative(self, states: list[Tensor], batch: CrossSection) -> list[Tensor]:
+        """The trend `states`, tiles (p, n, d), seen from the stocks that the settings compare with."""
         if self.settings.cross_section == "none":
             return states
         if self.settings.cross_section == "mean":
-            return states - states.mean(dim=1, keepdim=True)
-        if size_rank is None:
+            return subtract_group_mean(states, batch.windows.new_ones(batch.windows.shape[1], 1))
+        if batch.size_rank is None:
             raise ValueError("decomp_gru with cross_section = 'size_group' needs CrossSection.size_rank, which is None")
-        return subtract_group_mean(states, size_groups(size_rank, self.settings.groups), self.settings.groups)
+        return subtract_group_mean(states, size_groups(batch.size_rank, self.settings.groups).to(states[0].dtype))
 
 
 def build(settings: Settings, shapes: Shapes) -> DecompGRU:

@@ -5,10 +5,12 @@ Conv1d (kernel = stride = patch) -> LayerNorm -> GRU, one layer -> last step -> 
 
 from __future__ import annotations
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from deepfactor.core.spec import Spec
+from deepfactor.models._gru_op import gru_last, tiles
 from deepfactor.models._layers import PatchEmbedding, check_patches
 from deepfactor.models.base import CrossSection, Shapes
 
@@ -33,9 +35,8 @@ class PatchGRU(nn.Module):
 
     def forward(self, batch: CrossSection) -> Tensor:
         """Scores (b,) of the day's stocks; only their order within the day means anything under the IC loss."""
-        embedded = self.embedding(batch.windows)  # (p, b, d)
-        _, last = self.gru(embedded)  # (1, b, d)
-        scores: Tensor = self.head(last[0]).squeeze(1)  # (b,)
+        last = [gru_last(self.gru, self.embedding(tile)) for tile in tiles(batch.windows)]  # (n, d) each
+        scores: Tensor = self.head(torch.cat(last)).squeeze(1)  # (b,)
         return scores
 
 

@@ -67,8 +67,11 @@ class Panel:
         return self[f"{kind}_mv"]
 
 
-def rows_between(dates: Dates, start: str | date | None, end: str | date | None) -> slice:
+Day = np.datetime64 | date | str
+
+
+def rows_between(dates: Dates, start: Day | None, end: Day | None) -> slice:
     """Rows of `dates` with start ≤ date ≤ end (None = open; text is ISO), as a slice."""
-    first = 0 if start is None else int(np.searchsorted(dates, np.datetime64(start, "D"), side="left"))
-    last = len(dates) if end is None else int(np.searchsorted(dates, np.datetime64(end, "D"), side="right"))
+    first = 0 if start is None else int(np.searchsorted(dates, np.array(start, "datetime64[D]"), side="left"))
+    last = len(dates) if end is None else int(np.searchsorted(dates, np.array(end, "datetime64[D]"), side="right"))
     return slice(first, max(first, last))

@@ -123,6 +123,18 @@ class RunContent:
         """Horizons tested by any arm, ascending, in trading days."""
         return sorted({int(r["horizon"]) for arm in self.arms for r in arm.records()})
 
+    @property
+    def lead(self) -> str:
+        """The universe of the first page: all stocks, or the first that was tested."""
+        tested = self.universes()
+        return "all" if "all" in tested or not tested else tested[0]
+
+    @property
+    def main(self) -> str:
+        """The convention of the first page: Study B's close to close from t+1, or the first that was tested."""
+        tested = self.conventions()
+        return "t1_close" if "t1_close" in tested or not tested else tested[0]
+
     def conventions(self) -> list[str]:
         """Conventions tested by any arm, in the order of the reports."""
         return list(dict.fromkeys(r["convention"] for arm in self.arms for r in arm.records()))

@@ -10,33 +10,29 @@ from deepfactor.report.published import Reference, reference
 from deepfactor.report.tables import Cell, Table, head, label_cells, make, value_cell
 from deepfactor.report.words import words
 
-MAIN, LEAD = "t1_close", "all"
-"""The convention and universe of the first page."""
 HEADLINE_HORIZONS = (10, 20)
+"""Trading days; Study B's tables."""
 
 
 def headline_factor(content: RunContent) -> Table | None:
     """One row an arm over all stocks, and the oracle's where the market is simulated."""
     with_oracle = content.oracle is not None
     columns = ["arm", "rank_ic_10", "rank_ic_20", "icir_10", "win_rate_10", "top_excess"]
-    rows = [_headline_row(arm, content.oracle) for arm in content.arms]
+    rows = [_headline_row(content, arm) for arm in content.arms]
     if content.oracle is not None:
-        rows.append(_oracle_row(content.oracle))
+        rows.append(_oracle_row(content, content.oracle))
+    text = words().text
+    note = f"{text['headline_factor_note']} {text['oracle']}: {text['oracle_note']}." if with_oracle else text["headline_factor_note"]
+    if with_oracle:
+        columns.append("oracle_correlation")
     muted = frozenset({len(rows) - 1}) if with_oracle else frozenset()
-    table = make(
-        "headline_factor",
-        words().text["headline_factor"],
-        [*columns, *(["oracle_correlation"] if with_oracle else [])],
-        rows,
-        words().text["headline_factor_note"],
-    )
-    return None if table is None else Table(table.id, table.title, table.columns, table.rows, table.note, muted)
+    return make("headline_factor", text["headline_factor"], columns, rows, note, muted)
 
 
-def _headline_row(arm: ArmContent, oracle: Mapping[str, Any] | None) -> tuple[Cell, ...]:
-    ref = reference(arm.published)
-    ten, twenty = (arm.record(LEAD, h, MAIN) for h in HEADLINE_HORIZONS)
-    group = arm.group(LEAD)
+def _headline_row(content: RunContent, arm: ArmContent) -> tuple[Cell, ...]:
+    ref, oracle = reference(arm.published), content.oracle
+    ten, twenty = (arm.record(content.lead, h, content.main) for h in HEADLINE_HORIZONS)
+    group = arm.group(content.lead)
     cells = (
         *label_cells(arm.name),
         _ic_cell(ten, "mean", "ic", ref),
@@ -48,9 +44,10 @@ def _headline_row(arm: ArmContent, oracle: Mapping[str, Any] | None) -> tuple[Ce
     return cells if oracle is None else (*cells, value_cell(oracle.get("correlation"), arm.name, "ic"))
 
 
-def _oracle_row(oracle: Mapping[str, Any]) -> tuple[Cell, ...]:
-    found = [r for r in oracle.get("records", ()) if r["universe"] == LEAD and r["convention"] == MAIN]
-    by_horizon = {r["horizon"]: r for r in found if r.get("names", "all") == "all"}
+def _oracle_row(content: RunContent, oracle: Mapping[str, Any]) -> tuple[Cell, ...]:
+    wanted = {"universe": content.lead, "convention": content.main, "names": "all"}
+    found = [r for r in oracle.get("records", ()) if all(r[k] == v for k, v in wanted.items())]
+    by_horizon = {r["horizon"]: r for r in found}
     ten, twenty = (by_horizon.get(h) for h in HEADLINE_HORIZONS)
     nothing = Cell(None, "ratio", missing=words().missing["not_run"])
     return (
@@ -73,8 +70,11 @@ def _ic_cell(record: Record | None, key: str, style: str, ref: Reference | None 
 
 
 def _top_cell(group: Record | None, key: str, style: str, ref: Reference | None) -> Cell:
-    printed = None if group is None or ref is None else ref.top_group(key, group["universe"])
-    return value_cell(None if group is None else group["top"], key, style, printed)
+    if group is None:
+        return value_cell(None, key, style)
+    printed = None if ref is None else ref.top_group(key, group["universe"])
+    # A universe with too few names a week has groups without a portfolio.
+    return value_cell(group["top"] or {key: None}, key, style, printed)
 
 
 def ic_tables(content: RunContent) -> list[Table]:
@@ -87,7 +87,7 @@ def _ic_table(content: RunContent, horizon: int) -> Table | None:
     rows = []
     for universe in content.universes():
         for arm in content.arms:
-            record, ref = arm.record(universe, horizon, MAIN), reference(arm.published)
+            record, ref = arm.record(universe, horizon, content.main), reference(arm.published)
             if record is None:
                 continue
             rows.append(
@@ -112,7 +112,7 @@ def ic_by_year(content: RunContent, horizon: int = HEADLINE_HORIZONS[0]) -> Tabl
         (arm, universe, record)
         for universe in content.universes()
         for arm in content.arms
-        if (record := arm.record(universe, horizon, MAIN)) is not None
+        if (record := arm.record(universe, horizon, content.main)) is not None
     ]
     years = _years(record for _, _, record in picked)
     rows = [
@@ -145,7 +145,7 @@ def clocks(content: RunContent) -> Table | None:
         ref = reference(arm.published)
         for convention in content.conventions():
             for names in ("all", "tradeable"):
-                records = [arm.record(LEAD, h, convention, names) for h in horizons]
+                records = [arm.record(content.lead, h, convention, names) for h in horizons]
                 if any(r is not None for r in records):
                     cells = [_ic_cell(r, "mean", "ic", ref if names == "all" else None) for r in records]
                     rows.append((*label_cells(arm.name, convention, names), *cells))
@@ -157,7 +157,7 @@ def seeds(content: RunContent, horizon: int = HEADLINE_HORIZONS[0]) -> Table | N
     """RankIC of each seed and of their ensemble."""
     rows = []
     for arm in content.arms:
-        found = arm.records(universe=LEAD, horizon=horizon, convention=MAIN, names="all")
+        found = arm.records(universe=content.lead, horizon=horizon, convention=content.main, names="all")
         if not any(r.get("seed") is not None for r in found):
             continue
         for record in found:
@@ -185,10 +185,9 @@ def top_group(content: RunContent) -> Table | None:
             group, ref = arm.group(universe), reference(arm.published)
             if group is not None:
                 numbers = (_top_cell(group, key, style, ref) for key, style in _TOP)
-                rows.append(
-                    (*label_cells(words().universe(universe), arm.name), Cell(group["n"], "count"), *numbers)
-                )
-    columns = ("universe", "arm", "groups", *(key for key, _ in _TOP))
+                labels = label_cells(words().universe(universe), arm.name, words().universe(group["benchmark"]))
+                rows.append((*labels, Cell(group["n"], "count"), *numbers))
+    columns = ("universe", "arm", "benchmark", "groups", *(key for key, _ in _TOP))
     return make("top_group", words().text["top_group"], columns, rows)
 
 
@@ -209,6 +208,9 @@ def top_by_year(content: RunContent) -> Table | None:
     return make("top_by_year", words().text["top_by_year"], columns, rows) if years else None
 
 
+_TOP_N = (("gross", "signed_percent"), ("net", "signed_percent"), ("turnover_two_sided", "turnover"))
+
+
 def top_n(content: RunContent) -> Table | None:
     """Top 10 % and top 100, gross and net."""
     rows = []
@@ -216,31 +218,45 @@ def top_n(content: RunContent) -> Table | None:
         ref = reference(arm.published)
         for entry in arm.factor_report.get("top_n", ()):
             every = int(entry["every"])
-            printed = {s: None if ref is None else ref.top_n(entry["name"], every, s) for s in ("gross", "net")}
-            rows.append(
-                (
-                    *label_cells(arm.name, entry["name"], entry["convention"]),
-                    Cell(every, "count"),
-                    value_cell(entry, "gross", "signed_percent", printed["gross"]),
-                    value_cell(entry, "net", "signed_percent", printed["net"]),
-                    value_cell(entry, "turnover_two_sided", "turnover"),
-                )
+            key = (entry["name"], every, entry["convention"])
+            cells = (
+                value_cell(entry, name, style, None if ref is None else ref.top_n(name, *key)) for name, style in _TOP_N
             )
+            rows.append((*label_cells(arm.name, entry["name"], entry["convention"]), Cell(every, "count"), *cells))
     columns = ("arm", "portfolio", "convention", "every", "gross", "net", "turnover_two_sided")
     return make("top_n", words().text["top_n"], columns, rows, words().text["top_n_note"])
 
 
+def autocorrelation(content: RunContent) -> Table | None:
+    """Arm × days between rebalances."""
+    found = [(arm, dict(arm.factor_report.get("autocorrelation") or {})) for arm in content.arms]
+    steps = sorted({int(step) for _, given in found for step in given})
+    rows = []
+    for arm, given in found if steps else ():
+        ref = reference(arm.published)
+        printed = {step: None if ref is None else ref.autocorrelation(step) for step in steps}
+        rows.append((*label_cells(arm.name), *(value_cell(given, str(k), "ratio", printed[k]) for k in steps)))
+    columns = ["arm", *(head(f"{step}d") for step in steps)]
+    note = words().metrics["autocorrelation"].definition
+    return make("autocorrelation", words().metrics["autocorrelation"].label, columns, rows, note)
+
+
 def style_correlation(content: RunContent) -> Table | None:
-    """Arm × style factor."""
+    """Arm × style factor: mean over days, and the last day's."""
     found = [(arm, dict(arm.factor_report.get("style_correlation") or {})) for arm in content.arms]
     styles = list(dict.fromkeys(style for _, given in found for style in given))
     rows = []
     for arm, given in found if styles else ():
-        ref = reference(arm.published)
-        cells = (value_cell(given, s, "ratio", None if ref is None else ref.style_correlation(s.lower())) for s in styles)
-        rows.append((*label_cells(arm.name), *cells))
-    columns = ["arm", *map(head, styles)]
-    return make("style_correlation", words().text["style_correlation"], columns, rows, words().text["style_note"])
+        ref, cells = reference(arm.published), list(label_cells(arm.name))
+        for style in styles:
+            printed = None if ref is None else ref.style_correlation(style.lower())
+            cells.append(value_cell(given.get(style), "mean", "ratio", printed))
+            cells.append(value_cell(given.get(style), "last", "ratio"))
+        rows.append(tuple(cells))
+    last = words().text["last_day"]
+    heads = [head(key, label) for s in styles for key, label in ((s, s), (f"{s}_last", f"{s}, {last}"))]
+    title, note = words().text["style_correlation"], words().text["style_note"]
+    return make("style_correlation", title, ["arm", *heads], rows, note)
 
 
 def model_correlation(content: RunContent) -> Table | None:

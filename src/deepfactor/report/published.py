@@ -17,8 +17,6 @@ from deepfactor.core.errors import RecipeError
 UNIVERSES = {"all": "csi_all", "000985.SH": "csi_all", "000300.SH": "csi300", "000905.SH": "csi500", "000852.SH": "csi1000"}
 _GROUPS = {"csi300": "csi300_5_groups", "csi500": "csi500_10_groups", "csi1000": "csi1000_10_groups"}
 _IC = {"mean": "rank_ic", "icir": "rank_icir", "win_rate": "ic_win_rate"}
-# Study A calls the same weekly portfolios "gross" in one table and "excess_gross" in the other.
-_TOPS = ("top10pct", "top100")
 
 
 @dataclass(frozen=True)
@@ -58,11 +56,21 @@ class Reference:
         group = _GROUPS.get(UNIVERSES.get(universe, ""))
         return _at(studies(), self.study, "top_group_by_year", group, self.model, metric, year)
 
-    def top_n(self, name: str, every: int, side: str) -> float | None:
-        """Annual excess of ``top10pct`` or ``top100``, `side` ``gross`` or ``net``, rebalanced each `every` days."""
+    def top_n(self, metric: str, name: str, every: int, convention: str) -> float | None:
+        """``gross``, ``net`` (annual excess) or ``turnover_two_sided`` of ``top10pct`` or ``top100``; Study A trades
+        at the next day's average price."""
+        if convention != "t1_vwap":
+            return None
         row = self._interval(every)
-        value = _at(row, f"{name}_excess_{side}")
-        return value if value is not None else _at(row, f"{name}_{side}")
+        if metric == "turnover_two_sided":
+            return _at(row, f"{name}_two_sided_turnover_a_year")
+        # Its interval table counts excess under this name, its weekly comparison under the short one.
+        value = _at(row, f"{name}_excess_{metric}")
+        return value if value is not None else _at(row, f"{name}_{metric}")
+
+    def autocorrelation(self, every: int) -> float | None:
+        """Of the score with itself, `every` days apart."""
+        return _at(self._interval(every), "autocorrelation")
 
     def enhanced(self, metric: str, index: str, constraints: str, year: str = "all") -> float | None:
         """The enhanced portfolio's excess, excess_sharpe, excess_max_drawdown, calmar, tracking_error,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from deepfactor.report.content import PortfolioContent, RunContent
-from deepfactor.report.formats import finite
 from deepfactor.report.published import Reference, reference
 from deepfactor.report.tables import Cell, Table, label_cells, make, value_cell
 from deepfactor.report.words import words
@@ -66,7 +64,7 @@ def relaxations(p: PortfolioContent, name: str) -> Table | None:
         return None
     rows = [
         (
-            *label_cells(row["date"], row["constraint"]),
+            *label_cells(row["date"], row["constraint"], row.get("row", "")),
             value_cell(row, "bound", "loss"),
             value_cell(row, "value", "loss"),
         )
@@ -74,7 +72,7 @@ def relaxations(p: PortfolioContent, name: str) -> Table | None:
     ]
     more = words().text["relaxations_more"].format(shown=len(rows), total=frame.height)
     note = more if frame.height > len(rows) else ""
-    columns = ("date", "constraint", "bound", "value")
+    columns = ("date", "constraint", "row", "bound", "value")
     return make(f"{name}_relaxations", words().text["relaxations"], columns, rows, note)
 
 
@@ -95,23 +93,25 @@ def _printed(ref: Reference | None, p: PortfolioContent, key: str, year: str = "
 
 
 def left_out(content: RunContent) -> Table | None:
-    """What the tests did not use: arm × kind of row."""
+    """What the numbers of the first page leave out: counts of the whole test and of the lead universe's main test."""
+    main = f"{content.lead}.{content.main}.10.all"
+    chosen = (f"groups.{content.lead}.", f".{main}", f".{content.main}.10")
+    return _left_out(content, "left_out", lambda r: "." not in r or r.startswith(chosen[0]) or r.endswith(chosen[1:]))
+
+
+def left_out_rest(content: RunContent) -> Table | None:
+    """Every count of what was left out."""
+    return _left_out(content, "left_out_all", lambda _: True)
+
+
+def _left_out(content: RunContent, name: str, wanted: Callable[[str], bool]) -> Table | None:
     rows = [
-        (*label_cells(arm.name, what), Cell(count, "count"))
+        (*label_cells(arm.name, reason.replace("_", " ").replace(".", " · ")), Cell(count, "count"))
         for arm in content.arms
-        for what, count in counts(arm.factor_report.get("dropped") or {})
+        for reason, count in (arm.factor_report.get("dropped") or {}).items()
+        if wanted(reason)
     ]
-    return make("left_out", words().text["left_out"], ("arm", "what", "count"), rows, words().text["left_out_note"])
-
-
-def counts(entries: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, int | float]]:
-    """Numbers of a nested mapping with their path, keys joined by a middle dot."""
-    for key, value in entries.items():
-        path = f"{above} · {key}" if above else str(key)
-        if isinstance(value, Mapping):
-            yield from counts(value, path)
-        elif (number := finite(value)) is not None:
-            yield path, number
+    return make(name, words().text[name], ("arm", "what", "count"), rows, words().text["left_out_note"])
 
 
 def training_jobs(content: RunContent) -> Table | None:

@@ -98,9 +98,9 @@ def metric(key: str) -> Metric:
     return words().metrics[key]
 
 
-def head(label: str, definition: str = "") -> Metric:
+def head(key: str, label: str = "") -> Metric:
     """A column named by the data, such as a year."""
-    return Metric(label, label, "", definition)
+    return Metric(key, label or key, "", "")
 
 
 def value_cell(record: Mapping[str, Any] | None, key: str, style: str, published: float | None = None) -> Cell:
@@ -115,9 +115,14 @@ def label_cells(*texts: Any) -> tuple[Cell, ...]:
 
 
 def make(
-    name: str, title: str, columns: Sequence[str | Metric], rows: Iterable[tuple[Cell, ...]], note: str = ""
+    name: str,
+    title: str,
+    columns: Sequence[str | Metric],
+    rows: Iterable[tuple[Cell, ...]],
+    note: str = "",
+    muted: frozenset[int] = frozenset(),
 ) -> Table | None:
     """A table, or None where it would have no rows."""
     content = tuple(rows)
     heads = tuple(metric(c) if isinstance(c, str) else c for c in columns)
-    return Table(name, title, heads, content, note) if content else None
+    return Table(name, title, heads, content, note, muted) if content else None

@@ -31,7 +31,8 @@ class Words:
 
     def universe(self, code: str) -> str:
         """A universe or index by the name that people use."""
-        return self.text["universe_all"] if code == "all" else INDEX_NAMES.get(code, code)
+        own = {"all": "universe_all", "every": "universe_every", "equal_weight": "equal_weight"}
+        return self.text[own[code]] if code in own else INDEX_NAMES.get(code, code)
 
 
 @cache

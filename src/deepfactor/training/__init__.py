@@ -1,1 +1,1 @@
-"""From inputs and labels to scores: rolling folds with purge, samples by index, losses, the one loop over epochs, jobs."""
+"""From inputs and labels to scores: folds with purge, samples by index, losses, the loop over epochs, jobs."""

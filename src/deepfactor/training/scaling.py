@@ -1,11 +1,11 @@
 """`last_close`: the scaling of one day's gathered windows. Stateless: a day's batch alone decides it.
 
 1. Prices relative to the window's own last close, volume relative to the window's own mean volume, in logs.
-2. Per lag and feature over the day's batch: clip at median ± 5·1.4826·MAD (no clip where the MAD is 0), z-score (a scale
-   below 1e-6 gives 0), missing → 0.
+2. Per lag and feature over the day's batch: clip at median ± 5·1.4826·MAD (no clip where the MAD is 0), z-score (a
+   scale below 1e-6 gives 0), missing → 0.
 
-Only ratios within a window are used, so a later adjustment factor can't change an earlier sample. Windows are worked on as
-(L, f, b): what step 2 treats alike lies side by side.
+Only ratios within a window are used, so a later adjustment factor can't change an earlier sample. Windows are worked on
+as (L, f, b): what step 2 treats alike lies side by side.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ LEAST_SCALE = 1e-6
 
 @dataclass(frozen=True)
 class Stats:
-    """A day's cross-sectional statistics, each (L, f) float32. `inverse` = 1 / standard deviation, 0 where it is < 1e-6.
+    """A day's cross-sectional statistics, each (L, f) float32.
 
-    `low`, `high` are the clip bounds (±inf = no clip); `mean` and `inverse` are those of the clipped values.
+    `low`, `high` are the clip bounds (±inf = no clip); `mean` that of the clipped values; `inverse` 1 / their standard
+    deviation, 0 where that is below 1e-6.
     """
 
     low: Windows
@@ -40,7 +41,7 @@ class Stats:
 
 
 def make_relative(windows: Windows, names: tuple[str, ...], roles: tuple[Role, ...]) -> None:
-    """Step 1, in place: `windows` (L, f, b) of logs, oldest first; NaN stays NaN, so does a window without a last close.
+    """Step 1, in place: `windows` (L, f, b) of logs, oldest first; NaN = missing; without a last close all prices are.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def make_relative(windows: Windows, names: tuple[str, ...], roles: tuple[Role, .
     """
     if "price" in roles and "close" not in names:
         raise RecipeError("scaling last_close needs the field close among the prices", key="inputs.fields")
-    last_close = windows[-1, names.index("close")].copy() if "price" in roles else None
+    last_close = windows[-1, names.index("close")].copy() if "price" in roles else np.empty(0, np.float32)
     for k, role in enumerate(roles):
         if role == "price":
             windows[:, k] -= last_close
@@ -78,13 +79,10 @@ def statistics(windows: Windows) -> Stats:
     np.maximum(x, low[..., None], out=x)
     np.minimum(x, high[..., None], out=x)
     n = np.maximum(count, 1)
-    torch.from_numpy(x).nan_to_num_(0.0)
-    mean = x.sum(axis=-1, dtype=np.float64) / n
+    mean = torch.from_numpy(x).nansum(dim=-1, dtype=torch.float64).numpy() / n
     x -= mean[..., None].astype(np.float32)
-    np.multiply(x, x, out=x)
-    missing = x.shape[-1] - count  # their zeros became mean²
-    rounded = mean.astype(np.float32).astype(np.float64)
-    scale = np.sqrt(np.maximum(x.sum(axis=-1, dtype=np.float64) - missing * rounded**2, 0.0) / n)
+    torch.from_numpy(x).nan_to_num_(0.0)
+    scale = np.sqrt(np.multiply(x, x, out=x).sum(axis=-1, dtype=np.float64) / n)
     inverse = np.divide(1.0, scale, where=scale >= LEAST_SCALE, out=np.zeros_like(scale))
     return Stats(low, high, mean.astype(np.float32), inverse.astype(np.float32))
 

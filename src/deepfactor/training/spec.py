@@ -23,8 +23,8 @@ class Plan(Spec):
     last_test: Year | dt.date | None = Field(default=None, description="last day (or year) that is predicted")
     train_years: int = Field(default=5, ge=1, description="length of the training span")
     valid_years: int = Field(default=1, ge=1, description="length of the validation span, for early stopping")
-    test_years: int = Field(default=1, ge=1, description="length of a test span, so how often the model is trained anew")
-    every: int = Field(default=1, ge=1, description="an epoch takes every n-th training day; the offset rotates by epoch")
+    test_years: int = Field(default=1, ge=1, description="length of a test span: train anew so often")
+    every: int = Field(default=1, ge=1, description="an epoch takes every n-th training day; the offset rotates")
     valid_every: int = Field(default=1, ge=1, description="validate on every n-th validation day")
 
     @property
@@ -55,7 +55,7 @@ class Fit(Spec):
         default=None, gt=0, lt=1, description="rate a step of an exponential average of the weights, which then scores"
     )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0, 42, 3407), min_length=1)
-    min_stocks: int = Field(default=30, ge=2, description="days with fewer labelled stocks are not trained or validated on")
+    min_stocks: int = Field(default=30, ge=2, description="days with fewer labelled stocks are left out")
 
     @field_validator("seeds")
     @classmethod

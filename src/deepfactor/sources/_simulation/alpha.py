@@ -1,9 +1,9 @@
 """Alpha: decaying memories of one-day signals, and the oracle, which is what they have committed to the days ahead.
 
-A memory holds ``x(d) = λ·x(d−1) + g·s(d)`` with s(d) a cross-sectional z-score of what the tables published on day d. The
-alpha in the return of day d+1 is the sum of all x(d). So signals up to t have committed ``λ^k·x(t)`` to day t+1+k, and to
-``close t+1 → close t+1+h`` (days t+2 … t+1+h) the sum ``x(t)·(λ + … + λ^h)``: exact, in closed form. Later signals have
-conditional mean zero up to second order, because the noise is symmetric.
+A memory holds ``x(d) = λ·x(d−1) + g·s(d)`` with s(d) a cross-sectional z-score of what the tables published on day d.
+The alpha in the return of day d+1 is the sum of all x(d). So signals up to t have committed ``λ^k·x(t)`` to day t+1+k,
+and to ``close t+1 → close t+1+h`` (days t+2 … t+1+h) the sum ``x(t)·(λ + … + λ^h)``: exact, in closed form. Later
+signals have conditional mean zero up to second order, because the noise is symmetric.
 
 A new part is a name in `settings.PARTS` with a strength, a kernel in `KERNELS` and a signal in `SIGNALS`.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,7 @@ class Memories:
         stacked = np.stack([signal[part] for part in self.parts])
         return np.where(alive, self.decay[:, None] * state + self.gain[:, None] * stacked, 0.0)
 
-    def oracle(self, state: NDArray[np.floating], part: str, horizon: int) -> NDArray[np.float64]:  # type: ignore[type-arg]
+    def oracle(self, state: NDArray[np.floating[Any]], part: str, horizon: int) -> NDArray[np.float64]:
         """What a part has committed to close t+1 → close t+1+horizon, from the memories (K, …) at close t."""
         weight = committed(self.decay, horizon)
         chosen = [k for k, name in enumerate(self.parts) if name == part]

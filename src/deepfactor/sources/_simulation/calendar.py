@@ -12,12 +12,13 @@ from deepfactor.sources._simulation.arrays import Dates
 #: Unpublished days that run before `start`, so that memories and averages are settled on the first published day.
 BURN_IN = 300
 
-#: Eve of the lunar new year; the market is closed for seven days from it.
-LUNAR_NEW_YEAR_EVE = (
-    "2008-02-06 2009-01-25 2010-02-13 2011-02-02 2012-01-22 2013-02-09 2014-01-30 2015-02-18 2016-02-07 2017-01-27 "
-    "2018-02-15 2019-02-04 2020-01-24 2021-02-11 2022-01-31 2023-01-21 2024-02-09 2025-01-28 2026-02-16 2027-02-05 "
-    "2028-01-25 2029-02-12 2030-02-02 2031-01-22 2032-02-10 2033-01-30 2034-02-18"
-).split()
+#: Eves of the lunar new year; the market is closed for seven days from them.
+_EVES = """
+2008-02-06 2009-01-25 2010-02-13 2011-02-02 2012-01-22 2013-02-09 2014-01-30 2015-02-18 2016-02-07 2017-01-27
+2018-02-15 2019-02-04 2020-01-24 2021-02-11 2022-01-31 2023-01-21 2024-02-09 2025-01-28 2026-02-16 2027-02-05
+2028-01-25 2029-02-12 2030-02-02 2031-01-22 2032-02-10 2033-01-30 2034-02-18
+"""
+LUNAR_NEW_YEAR_EVES: Dates = np.array(_EVES.split(), "datetime64[D]")
 
 
 def trading_days(first: np.datetime64, last: np.datetime64) -> Dates:
@@ -33,9 +34,10 @@ def trading_days(first: np.datetime64, last: np.datetime64) -> Dates:
     day = (days - month_start).astype(np.int64) + 1
     closed = (weekday >= 5) | ((month == 1) & (day == 1)) | ((month == 4) & (day == 5))
     closed |= ((month == 5) & (day <= 3)) | ((month == 10) & (day <= 7))
-    for eve in np.array(LUNAR_NEW_YEAR_EVE, "datetime64[D]"):
+    for eve in LUNAR_NEW_YEAR_EVES:
         closed |= (days >= eve) & (days < eve + 7)
-    return days[~closed]
+    open_days: Dates = days[~closed]
+    return open_days
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Clock:
         horizon = self.published[-1] + np.timedelta64(365, "D")
         return self.days[self.start : np.searchsorted(self.days, horizon, side="right")]
 
-    def row(self, day: str | np.datetime64) -> int:
+    def row(self, day: str) -> int:
         """Row of the first trading day at or after `day` (0 or E where beyond the calendar)."""
         return int(np.searchsorted(self.days, np.datetime64(day, "D")))
 

@@ -12,7 +12,8 @@ SIZE_GROUPS = 5
 
 def _standardise(values: Vector, mask: Mask, count: int) -> Vector:
     centred = np.where(mask, values - values.sum(where=mask) / count, 0.0)
-    return centred / (np.sqrt((centred * centred).sum() / count) + 1e-12)
+    unit: Vector = centred / (np.sqrt((centred * centred).sum() / count) + 1e-12)
+    return unit
 
 
 def zscore(values: Vector, mask: Mask, clip: float = 3.0) -> Vector:
@@ -39,11 +40,10 @@ def size_groups(log_cap: Vector, alive: Mask) -> Labels:
     return group
 
 
-def residual_return(
-    returns: Vector, mask: Mask, log_cap: Vector, industry: Labels, industries: int
-) -> Vector:
+def residual_return(returns: Vector, mask: Mask, log_cap: Vector, industry: Labels, industries: int) -> Vector:
     """Return less its industry's mean, less the within-industry slope on ln cap, over `mask`; 0 outside."""
     y = np.where(mask, returns - group_mean(returns, mask, industry, industries), 0.0)
     x = np.where(mask, log_cap - group_mean(log_cap, mask, industry, industries), 0.0)
     slope = (y * x).sum() / ((x * x).sum() + 1e-12)
-    return y - x * slope
+    residual: Vector = y - x * slope
+    return residual

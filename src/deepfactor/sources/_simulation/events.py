@@ -1,7 +1,7 @@
 """What happens to firms on given days: suspensions, special treatment, ex-dates; and the market's own path.
 
-Everything is drawn in whole years or blocks from streams of their own and cut afterwards, so that a longer market repeats
-a shorter one.
+Everything is drawn in whole years or blocks from streams of their own and cut afterwards, so that a longer market
+repeats a shorter one.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _suspensions(settings: Settings, clock: Clock) -> Mask:
 
 
 def _special_treatment(settings: Settings, clock: Clock, firms: Firms) -> Mask:
-    """From early May, 1.8 % of firms a year, for one year or (two in five) two; and the last 180 days before delisting."""
+    """From early May, 1.8 % of firms a year, for one year or (two in five) two; and 180 days before a delisting."""
     D, N = clock.stop, settings.stocks
     st = np.zeros((D, N), bool)
     for year in clock.years():
@@ -106,7 +106,7 @@ def _ex_dates(settings: Settings, clock: Clock) -> tuple[Mask, Single, Single]:
 def _market_path(settings: Settings, days: int) -> Vector:
     """The market's return by day: volatility clusters, tails of a t with 6 degrees of freedom.
 
-    Mean and deviation are set for each block of five years, as one number for all stocks the cross-section can't see it.
+    Mean and deviation are set for each block of five years: the cross-section can't see a market-wide constant.
     """
     blocks = []
     for block in range(-(-days // MARKET_BLOCK)):
@@ -114,6 +114,7 @@ def _market_path(settings: Settings, days: int) -> Vector:
         shock = 0.07 * rng.standard_normal(MARKET_BLOCK)
         tails = rng.standard_t(6, MARKET_BLOCK)
         log_volatility = np.zeros(MARKET_BLOCK)
+        log_volatility[0] = shock[0] / np.sqrt(1 - 0.98**2)
         for d in range(1, MARKET_BLOCK):
             log_volatility[d] = 0.98 * log_volatility[d - 1] + shock[d]
         path = np.exp(log_volatility) * tails

@@ -19,20 +19,24 @@ FIRST_DATE, LAST_DATE = date(2010, 1, 1), date(2033, 12, 31)
 class Strength(Spec):
     """Standard deviation over stocks of each part's 10-day oracle return, as a fraction, at ``alpha = 1``."""
 
-    reversal: float = Field(0.0082, ge=0, le=0.1, description="minus residual return × relative turnover")
-    trend: float = Field(0.0052, ge=0, le=0.1, description="slow trend of the return less that of its size group")
-    divergence: float = Field(0.0066, ge=0, le=0.1, description="minus residual return × abnormal volume")
+    reversal: float = Field(default=0.0082, ge=0, le=0.1, description="minus residual return × relative turnover")
+    trend: float = Field(
+        default=0.0052, ge=0, le=0.1, description="slow trend of the return less that of its size group"
+    )
+    divergence: float = Field(default=0.0066, ge=0, le=0.1, description="minus residual return × abnormal volume")
 
 
 class Volatility(Spec):
     """Daily standard deviations of what moves returns apart from alpha, as fractions."""
 
-    market: float = Field(0.0130, ge=0, le=0.05, description="the market's own return")
-    industry: float = Field(0.0055, ge=0, le=0.05, description="each industry's return beside the market's")
-    size: float = Field(0.0035, ge=0, le=0.05, description="a linear size style: return of one z-score of ln cap")
-    size_group: float = Field(0.0020, ge=0, le=0.05, description="each size quintile's own return")
-    value: float = Field(0.0020, ge=0, le=0.05, description="a style on a fixed exposure of each firm")
-    idiosyncratic: float = Field(0.0182, gt=0, le=0.06, description="a stock's own noise, of the typical stock")
+    market: float = Field(default=0.0148, ge=0, le=0.05, description="the market's own return")
+    industry: float = Field(default=0.0055, ge=0, le=0.05, description="each industry's return beside the market's")
+    size: float = Field(
+        default=0.0035, ge=0, le=0.05, description="a linear size style: return of one z-score of ln cap"
+    )
+    size_group: float = Field(default=0.0020, ge=0, le=0.05, description="each size quintile's own return")
+    value: float = Field(default=0.0020, ge=0, le=0.05, description="a style on a fixed exposure of each firm")
+    idiosyncratic: float = Field(default=0.0174, gt=0, le=0.06, description="a stock's own noise, of the typical stock")
 
 
 class Settings(Spec):
@@ -43,16 +47,20 @@ class Settings(Spec):
     """
 
     stocks: int = Field(
-        300, ge=50, le=6000, description="securities that are ever listed; the few listed after `end` are in no table"
+        default=300, ge=50, le=6000, description="securities ever listed; those listed after `end` are in no table"
     )
-    start: date = Field(date(2018, 1, 2), description="first day of the tables (300 unseen days run before it)")
-    end: date = Field(date(2023, 12, 29), description="last day of the tables")
-    seed: int = Field(0, ge=0, description="makes the market; same seed and settings, same bytes")
-    alpha: float = Field(1.0, ge=0, le=5, description="multiplies all parts; 0 = null market, nothing to be found")
-    only: tuple[str, ...] | None = Field(None, description=f"only these parts of alpha, out of {', '.join(PARTS)}")
-    strength: Strength = Field(Strength(), description="how strong each part is")
-    volatility: Volatility = Field(Volatility(), description="what else moves returns")
-    industries: int = Field(30, ge=2, le=60, description="number of industries")
+    start: date = Field(default=date(2018, 1, 2), description="first day of the tables (300 unseen days run before it)")
+    end: date = Field(default=date(2023, 12, 29), description="last day of the tables")
+    seed: int = Field(default=0, ge=0, description="makes the market; same seed and settings, same bytes")
+    alpha: float = Field(
+        default=1.0, ge=0, le=5, description="multiplies all parts; 0 = null market, nothing to be found"
+    )
+    only: tuple[str, ...] | None = Field(
+        default=None, description=f"only these parts of alpha, out of {', '.join(PARTS)}"
+    )
+    strength: Strength = Field(default=Strength(), description="how strong each part is")
+    volatility: Volatility = Field(default=Volatility(), description="what else moves returns")
+    industries: int = Field(default=30, ge=2, le=60, description="number of industries")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -1,4 +1,4 @@
-"""`ic`: minus the information coefficient, the Pearson correlation of a day's predictions with the ranked labels (Study B).
+"""`ic`: minus the Pearson correlation of a day's predictions with the ranked labels (Study B).
 
 Blind to the level and scale of the prediction: only what sets stocks apart within the day has a gradient.
 """
@@ -21,7 +21,8 @@ class Settings(Spec):
 
 
 def loss(settings: Settings, prediction: Tensor, target: Tensor) -> Tensor:
-    """−Σ(p − p̄)(y − ȳ) / (‖p − p̄‖·‖y − ȳ‖) over one day's m labelled stocks; both (m,), the result a scalar in [−1, 1]."""
+    """−Σ(p − p̄)(y − ȳ) / (‖p − p̄‖·‖y − ȳ‖) over one day's m labelled stocks; both (m,), a scalar results."""
     p = prediction - prediction.mean()
     y = target - target.mean()
-    return -(p * y).sum() / (p.norm() * y.norm() + _EPSILON)
+    correlation: Tensor = (p * y).sum() / (p.norm() * y.norm() + _EPSILON)
+    return -correlation

@@ -1,6 +1,7 @@
 """`weighted_mse`: squared error that weighs the best stocks of the day more (Study B).
 
-s = relu(y − τ), w = 1 + α·(sigmoid(s) − 0.5), loss = mean of w·(p − y)². With τ = 1 and α = 2, w runs from 1 at y ≤ 1 to 2.
+s = relu(y − τ), w = 1 + α·(sigmoid(s) − 0.5), loss = mean of w·(p − y)². With τ = 1 and α = 2, w runs from 1 at y ≤ 1
+to 2.
 """
 
 from __future__ import annotations

@@ -1,0 +1,137 @@
+"""The loop's notes, day by day, and their frozen columns at the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.backtest.book import Book
+from deepfactor.backtest.days import Day
+from deepfactor.backtest.fills import Fills
+from deepfactor.backtest.result import Rebalances, Rejected, RelaxedBounds, Trades, Weights
+from deepfactor.backtest.signals import Signal
+from deepfactor.panel.panel import Names
+from deepfactor.portfolio.problem import Target
+
+Array = NDArray[np.float64]
+Column = NDArray[Any]
+
+
+@dataclass
+class Pending:
+    """A rebalance that waits for its fill: `orders` (N,) in shares, and where it stands in the log."""
+
+    orders: Array
+    signal: Signal
+    position: int
+    value: float
+
+
+@dataclass
+class Log:
+    """Lists of column blocks; nothing in it is read back by the loop."""
+
+    symbols: Names
+    trades: list[tuple[Column, ...]] = field(default_factory=list)
+    rejected: list[tuple[Column, ...]] = field(default_factory=list)
+    weights: list[dict[str, Column]] = field(default_factory=list)
+    relaxations: list[tuple[object, ...]] = field(default_factory=list)
+    rebalances: list[dict[str, object]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def fill(self, day: Day, side: str, fills: Fills) -> None:
+        """Note one side's fills and rejections."""
+        at = np.flatnonzero(fills.shares)
+        self.trades.append(
+            self._block(day, at, side, fills.shares[at], day.price[at], fills.cost[at], np.full(len(at), "rebalance"))
+        )
+        for reason, shares in fills.rejected.items():
+            at = np.flatnonzero(shares)
+            self.rejected.append(self._block(day, at, side, shares[at], np.full(len(at), reason)))
+
+    def settle(self, day: Day, shares: Array, amount: Array) -> None:
+        """Note holdings of the delisted that were settled."""
+        at = np.flatnonzero(shares)
+        if len(at):
+            price = amount[at] / shares[at]
+            reason = np.full(len(at), "delisting")
+            self.trades.append(self._block(day, at, "sell", shares[at], price, np.zeros(len(at)), reason))
+            self.counts["delisted"] += len(at)
+
+    def rebalance(self, day: Day, signal: Signal, target: Target, book: Book, orders: Array) -> Pending:
+        """Note a signal day's problem and answer; the fill is added later by `filled`."""
+        problem = signal.problem
+        self.counts.update(signal.counts)
+        self.relaxations += [(day.date, r.constraint, r.row, r.bound, r.value, r.reason) for r in target.relaxations]
+        self.weights.append(
+            {
+                "names": signal.names,
+                "date": np.full(len(signal.names), day.date),
+                "weight": np.asarray(target.weights, dtype=np.float64),
+                "realised_weight": np.full(len(signal.names), np.nan),
+                "benchmark_weight": problem.benchmark,
+                "drifted_weight": problem.previous,
+            }
+        )
+        self.rebalances.append(
+            {
+                "date": day.date,
+                "fill_date": np.datetime64("NaT", "D"),
+                "first": problem.first,
+                "names": len(signal.names),
+                "held": int((target.weights > 0).sum()),
+                "frozen": int(problem.frozen.sum()),
+                "objective": float(target.objective),
+                "bought": np.nan,
+                "sold": np.nan,
+                "cost": np.nan,
+            }
+        )
+        return Pending(orders, signal, len(self.rebalances) - 1, book.value())
+
+    def filled(self, pending: Pending, day: Day, sells: Fills, buys: Fills, book: Book) -> None:
+        """Add to a noted rebalance what its fill made of it, at the close of the fill day."""
+        row = self.rebalances[pending.position]
+        row["fill_date"] = day.date
+        row["bought"] = float(buys.amount.sum()) / pending.value
+        row["sold"] = float(sells.amount.sum()) / pending.value
+        row["cost"] = float(buys.cost.sum() + sells.cost.sum())
+        self.weights[pending.position]["realised_weight"] = book.weights()[pending.signal.names]
+
+    def _block(self, day: Day, at: NDArray[np.intp], side: str, *columns: Column) -> tuple[Column, ...]:
+        return (np.full(len(at), day.date), self.symbols[at], np.full(len(at), side), *columns)
+
+    def trades_table(self) -> Trades:
+        """All trades, in time order, sells before buys."""
+        return Trades.stack(self.trades)
+
+    def rejected_table(self) -> Rejected:
+        """All rejections, in time order."""
+        return Rejected.stack(self.rejected)
+
+    def relaxations_table(self) -> RelaxedBounds:
+        """All relaxed bounds, in time order."""
+        return RelaxedBounds.stack([_row(RelaxedBounds.kinds, values) for values in self.relaxations])
+
+    def rebalances_table(self) -> Rebalances:
+        """One row a rebalance."""
+        return Rebalances.stack([_row(Rebalances.kinds, tuple(row.values())) for row in self.rebalances])
+
+    def weights_table(self) -> Weights:
+        """Target, realised, benchmark and drifted weights, names with none of them left out."""
+        names = ("weight", "realised_weight", "benchmark_weight", "drifted_weight")
+        blocks = []
+        for block in self.weights:
+            weights = [block[name] for name in names]
+            at = np.flatnonzero((np.nan_to_num(weights) != 0).any(axis=0))
+            blocks.append((block["date"][at], self.symbols[block["names"][at]], *(w[at] for w in weights)))
+        return Weights.stack(blocks)
+
+
+def _row(kinds: tuple[str, ...], values: tuple[object, ...]) -> tuple[Column, ...]:
+    """One row as a block; text as long as it is."""
+    return tuple(np.array([v], dtype="U" if k == "U1" else k) for v, k in zip(values, kinds, strict=True))

@@ -1,0 +1,233 @@
+"""The day loop: ex-dates, settlements, yesterday's orders, marking, proof of the books; on week's ends a signal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from deepfactor.backtest.book import Book, DayCheck
+from deepfactor.backtest.days import Day, days, last_close
+from deepfactor.backtest.fills import execute
+from deepfactor.backtest.log import Log, Pending
+from deepfactor.backtest.result import BacktestResult
+from deepfactor.backtest.signals import benchmark_row, orders, state_problem
+from deepfactor.core.errors import DataError
+from deepfactor.core.spec import Spec
+from deepfactor.market.boards import boards_of
+from deepfactor.market.fees import Costs
+from deepfactor.panel.panel import Bools, Floats, Panel, rows_between
+from deepfactor.panel.returns import PriceField
+from deepfactor.panel.scores import Scores
+from deepfactor.panel.universe import Universe
+from deepfactor.portfolio.problem import Rebalance, Target
+
+Array = NDArray[np.float64]
+Fill = Literal["next_vwap", "next_close"]
+
+
+class BacktestSettings(Spec):
+    """How target weights become a portfolio.
+
+    Orders are decided at the close of the last trading day of a week and filled on the next trading day at its `fill`
+    price. A holding of a delisted stock settles at its last price × (1 − `haircut`).
+    """
+
+    capital: float = Field(default=1e8, gt=0)
+    fill: Fill = "next_vwap"
+    costs: Costs = Costs()
+    haircut: float = Field(default=0.3, ge=0, le=1)
+
+
+class Enhancer(Protocol):
+    """Anything that turns a rebalance's facts into target weights."""
+
+    def solve(self, r: Rebalance) -> Target:
+        """Weights aligned with ``r.symbols``."""
+        ...
+
+
+def run_backtest(
+    panel: Panel,
+    universe: Universe,
+    scores: Scores,
+    styles: Mapping[str, Floats],
+    enhancer: Enhancer,
+    index: str,
+    settings: BacktestSettings,
+    *,
+    start: np.datetime64 | str | None = None,
+    end: np.datetime64 | str | None = None,
+    eligible: Bools,
+    progress: Callable[[int, int], None] | None = None,
+) -> BacktestResult:
+    """Follow an index-enhanced portfolio from its first signal day to `end`.
+
+    Parameters
+    ----------
+    scores : aligned with `panel`; row t known at the close of t
+    styles : mapping of name to (T, N)
+        exposures that the enhancer's constraints may ask for; NaN = missing, filled in and counted.
+    index : str
+        benchmark, as in ``universe.members``.
+    start, end : first and last date, both inclusive; None = as the data go
+        the first signal is the first week's end from `start` on that has a score.
+    eligible : (T, N) bool
+        who may be bought on a signal day, such as ``universe.batch(rule)``.
+    progress : called with (days done, days in all)
+
+    Raises
+    ------
+    DataError
+        unknown index, scores of another market, no signal day in the span, or no benchmark weights on a day of it.
+    RuntimeError
+        the books of a day don't balance to a cent: a fault of ours.
+    """
+    _require_alignment(panel, universe, scores, eligible)
+    signal_days, unscored = _signal_days(universe, scores, eligible, rows_between(panel.dates, start, end))
+    rows = range(int(signal_days[0]), rows_between(panel.dates, start, end).stop)
+    loop = _Loop(panel, universe, scores, styles, enhancer, index, settings, eligible, rows.start)
+    loop.log.counts["unscored_week_ends"] += unscored
+    field: PriceField = "vwap" if settings.fill == "next_vwap" else "close"
+    wanted = set(signal_days.tolist())
+    for done, day in enumerate(days(panel, universe, rows, field), start=1):
+        loop.live(day, signal=day.row in wanted)
+        if progress is not None:
+            progress(done, len(rows))
+    return loop.result()
+
+
+class _Loop:
+    """State of one backtest between two days."""
+
+    def __init__(
+        self, panel: Panel, universe: Universe, scores: Scores, styles: Mapping[str, Floats], enhancer: Enhancer,
+        index: str, settings: BacktestSettings, eligible: Bools, row: int,
+    ) -> None:  # fmt: skip
+        self.universe, self.scores, self.styles, self.enhancer = universe, scores, styles, enhancer
+        self.index, self.settings, self.eligible, self.row = index, settings, eligible, row
+        self.boards = boards_of(panel.symbols)
+        # The book opens with yesterday's prices, as on any other morning.
+        last = last_close(panel, row - 1) if row > 0 else np.full(panel.shape[1], np.nan)
+        self.book = Book(np.zeros(panel.shape[1]), round(settings.capital, 2), last)
+        self.target: Array | None = None
+        self.pending: Pending | None = None
+        self.log = Log(panel.symbols)
+        self.daily: list[tuple[np.datetime64, float, float, float, float]] = []
+        self.replica_return = 0.0
+        self.stale = 0
+
+    def live(self, day: Day, *, signal: bool) -> None:
+        """One day, morning to close."""
+        book, check, last = self.book, DayCheck.before(self.book), self.book.last
+        book.open_day(day.ratio)
+        settled, proceeds = book.settle(~day.listed & (book.shares > 0), self.settings.haircut)
+        self.log.settle(day, settled, proceeds)
+        bought, sold = np.zeros_like(settled), settled
+        paid, received, cost = np.zeros_like(settled), proceeds, 0.0
+        filled, self.pending = self.pending, None
+        if filled is not None:
+            sells, buys = execute(book, filled.orders * day.ratio, day, self.boards, self.settings.costs)
+            self.log.fill(day, "sell", sells)
+            self.log.fill(day, "buy", buys)
+            bought, sold = buys.shares, sold + sells.shares
+            paid, received = buys.amount + buys.cost, received + sells.amount - sells.cost
+            cost = float(sells.cost.sum() + buys.cost.sum())
+        book.mark(day.close)
+        check.prove(book, day.ratio, bought, sold, paid, received)
+        if filled is not None:
+            self.log.filled(filled, day, sells, buys, book)
+        self._note(day, last, cost)
+        if signal:
+            self._signal(day)
+
+    def _signal(self, day: Day) -> None:
+        signal = state_problem(
+            day, self.book, self.scores, self.eligible, self.universe, self.styles, self.index, self.target
+        )
+        target = self.enhancer.solve(signal.problem)
+        wanted = orders(self.book, signal.names, target.weights)
+        self.target = np.zeros_like(wanted)
+        self.target[signal.names] = target.weights
+        self.pending = self.log.rebalance(day, signal, target, self.book, wanted)
+
+    def _note(self, day: Day, last: Array, cost: float) -> None:
+        """The day's row of the curves."""
+        replica = self._replica_return(day, last) if self.daily else 0.0
+        self.stale = int(((self.book.shares > 0) & np.isnan(day.close)).sum())
+        self.log.counts["carried_days"] += self.stale
+        self.daily.append((day.date, self.book.value(), self.book.cash, cost, replica))
+
+    def _replica_return(self, day: Day, last: Array) -> float:
+        """Return of yesterday's benchmark weights, with dividends; without a trade 0, delisted −haircut."""
+        weights = benchmark_row(self.universe, self.index, day.row - 1)
+        held = np.flatnonzero(weights)
+        with np.errstate(invalid="ignore"):
+            change = self.book.last[held] * day.ratio[held] / last[held] - 1.0
+        change = np.where(day.listed[held], np.nan_to_num(change), -self.settings.haircut)
+        return float(weights[held] @ change)
+
+    def result(self) -> BacktestResult:
+        """The frozen result, benchmarks beside it."""
+        date, value, cash, cost, replica = (np.array(column) for column in zip(*self.daily, strict=True))
+        # Returns of the portfolio with the day's costs given back.
+        gross = np.concatenate(([1.0], np.cumprod((value[1:] + cost[1:]) / value[:-1])))
+        entry = min(1, len(date) - 1)
+        replica[: entry + 1] = 0.0
+        span = slice(self.row, self.row + len(date))
+        self.log.counts["carried_at_end"] = self.stale
+        return BacktestResult(
+            index=self.index,
+            capital=self.settings.capital,
+            dates=date,
+            nav=value / value[0],
+            gross_nav=gross,
+            cash=cash,
+            cost=cost,
+            benchmark_nav=_level_nav(self.universe.index_close, self.index, date, span, entry),
+            total_return_nav=_level_nav(self.universe.index_total_return, self.index, date, span, entry),
+            replica_nav=np.asarray(np.cumprod(1.0 + replica), dtype=np.float64),
+            derived=self.index in self.universe.derived,
+            trades=self.log.trades_table(),
+            rejected=self.log.rejected_table(),
+            weights=self.log.weights_table(),
+            relaxations=self.log.relaxations_table(),
+            rebalances=self.log.rebalances_table(),
+            counts=dict(sorted(self.log.counts.items())),
+        )
+
+
+def _signal_days(universe: Universe, scores: Scores, eligible: Bools, span: slice) -> tuple[NDArray[np.intp], int]:
+    """Rows of week's ends in `span` with a score, and the number of week's ends after the first without one."""
+    ends = span.start + np.flatnonzero(universe.week_ends()[span])
+    scored = np.array([bool((np.isfinite(scores.values[t]) & eligible[t]).any()) for t in ends], dtype=bool)
+    if not scored.any():
+        raise DataError(
+            f"no week's end with a score of an eligible stock among {len(ends)} week's ends of the span: "
+            "give a span that the scores cover"
+        )
+    first = int(np.argmax(scored))
+    return ends[scored], int((~scored[first:]).sum())
+
+
+def _level_nav(levels: Mapping[str, Array], index: str, dates: Array, span: slice, entry: int) -> Array | None:
+    """An index's published levels as a NAV that stands at 1 up to row `entry`; None where it has no level at all."""
+    level = levels.get(index)
+    if level is None or np.isnan(level[span]).all():
+        return None
+    level = level[span]
+    if np.isnan(level).any():
+        missing = dates[np.isnan(level)]
+        raise DataError(f"{index} has no close on {len(missing)} of {len(dates)} days, the first {missing[0]}")
+    return np.where(np.arange(len(level)) <= entry, 1.0, level / level[entry])
+
+
+def _require_alignment(panel: Panel, universe: Universe, scores: Scores, eligible: Bools) -> None:
+    for name, shape in (("universe", universe.shape), ("scores", scores.values.shape), ("eligible", eligible.shape)):
+        if shape != panel.shape:
+            raise DataError(f"{name} is {shape}, wanted the panel's (days, stocks) = {panel.shape}")
+    if not np.array_equal(scores.symbols, panel.symbols) or not np.array_equal(scores.dates, panel.dates):
+        raise DataError("the scores are of other days or stocks than the panel: align them with it first")

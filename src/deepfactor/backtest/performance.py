@@ -1,0 +1,244 @@
+"""How a backtest did against its benchmarks: by year and in all, by each study's definitions."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.backtest.result import BacktestResult
+from deepfactor.evaluation.definitions import PRESETS, TRADING_DAYS, Definitions, Study
+from deepfactor.evaluation.performance import annualised_return, daily_returns, drawdowns, max_drawdown, sharpe_ratio
+from deepfactor.evaluation.statistics import years_of
+from deepfactor.panel.panel import Dates
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Episode:
+    """The deepest drawdown: last peak before it, trough, first day back at the peak (NaT = not by the end)."""
+
+    start: np.datetime64
+    trough: np.datetime64
+    recovery: np.datetime64
+    depth: float
+
+
+@dataclass(frozen=True)
+class ExcessStatistics:
+    """A NAV against a benchmark over one span; NaN = not defined. Drawdowns are negative.
+
+    Attributes
+    ----------
+    days : trading days, each with a return
+    annual_return, benchmark_annual_return : annualised as the definition says
+    excess : over the full span the difference of the annualised returns; over a calendar year the cumulative excess,
+        as difference or as growth of the ratio of NAVs, by the definition
+    tracking_error : sample standard deviation of the daily differences of returns × √252
+    information_ratio : difference of annualised returns / tracking error
+    excess_sharpe : mean / standard deviation of the daily differences × √252
+    excess_max_drawdown : of the ratio of NAVs
+    calmar : excess annualised / depth of that drawdown; in a part-year (not all twelve months) the excess as it is
+    monthly_win_rate : share of months in which the ratio of NAVs rose
+    """
+
+    days: int
+    annual_return: float
+    benchmark_annual_return: float
+    excess: float
+    tracking_error: float
+    information_ratio: float
+    excess_sharpe: float
+    excess_max_drawdown: float
+    calmar: float
+    monthly_win_rate: float
+
+
+def excess_statistics(
+    nav: Array, benchmark: Array, dates: Dates, definitions: Definitions, *, year: int | None = None
+) -> ExcessStatistics:
+    """Statistics of NAVs (D,) on `dates`, over all of them or over one calendar year of them.
+
+    A year starts at the last close before it, or at the first date where there is none.
+    """
+    whole_span = year is None
+    if year is not None:
+        rows = np.flatnonzero(years_of(dates) == year)
+        span = slice(max(int(rows[0]) - 1, 0), int(rows[-1]) + 1)
+        nav, benchmark, dates = nav[span], benchmark[span], dates[span]
+    own, other = nav / nav[0], benchmark / benchmark[0]
+    ratio = own / other
+    difference = daily_returns(own) - daily_returns(other)
+    annual, annual_other = (float(annualised_return(x, dates, definitions)) for x in (own, other))
+    if whole_span:
+        excess = annual - annual_other
+    elif definitions.yearly_excess == "ratio":
+        excess = float(ratio[-1] - 1.0)
+    else:
+        excess = float(own[-1] - other[-1])
+    error = float(np.std(difference, ddof=1)) * math.sqrt(TRADING_DAYS) if len(difference) > 1 else math.nan
+    depth = max_drawdown(ratio)
+    return ExcessStatistics(
+        days=len(difference),
+        annual_return=annual,
+        benchmark_annual_return=annual_other,
+        excess=excess,
+        tracking_error=error,
+        information_ratio=_over(annual - annual_other, error),
+        excess_sharpe=sharpe_ratio(difference),
+        excess_max_drawdown=depth,
+        calmar=_over(_calmar_excess(excess, annual - annual_other, ratio, dates, definitions, whole_span), -depth),
+        monthly_win_rate=monthly_win_rate(ratio, dates),
+    )
+
+
+def _calmar_excess(
+    excess: float, annual_difference: float, ratio: Array, dates: Dates, definitions: Definitions, whole_span: bool
+) -> float:
+    if not whole_span and len(np.unique(dates[1:].astype("datetime64[M]"))) < 12:
+        return excess
+    if definitions.yearly_excess == "ratio" and not whole_span:
+        return float(annualised_return(ratio, dates, definitions))
+    return annual_difference
+
+
+def monthly_win_rate(ratio: Array, dates: Dates) -> float:
+    """Share of calendar months in which `ratio` (D,) rose; the first starts at dates[0], part-months count."""
+    months = dates.astype("datetime64[M]")
+    last = np.flatnonzero(np.append(months[1:] != months[:-1], True))
+    last = last[last > 0]
+    if not len(last):
+        return math.nan
+    return float((np.diff(ratio[np.concatenate(([0], last))]) > 0).mean())
+
+
+def deepest_episode(ratio: Array, dates: Dates) -> Episode | None:
+    """The deepest drawdown of a curve (D,); None where it never falls."""
+    falls = drawdowns(ratio)
+    trough = int(np.argmin(falls))
+    if falls[trough] >= 0:
+        return None
+    start = int(np.argmax(ratio[: trough + 1]))
+    back = np.flatnonzero(ratio[trough:] >= ratio[start])
+    recovery = dates[trough + back[0]] if len(back) else np.datetime64("NaT", "D")
+    return Episode(dates[start], dates[trough], recovery, float(falls[trough]))
+
+
+def summary(result: BacktestResult, study: Study = "study_b") -> dict[str, Any]:
+    """``summary.json``: plain values, None = not defined.
+
+    ``all`` and ``by_year`` hold `ExcessStatistics` of the net NAV against the headline benchmark by `study`'s
+    definitions, beside them excess against the replica and the total-return index and before cost, turnover, cost and
+    counts. ``definitions`` holds the same statistics by both studies' definitions against each benchmark there is.
+    """
+    definitions = PRESETS[study]
+    years = [int(year) for year in np.unique(years_of(result.dates[1:]))]
+    return _plain(
+        {
+            "index": result.index,
+            "capital": result.capital,
+            "start": result.dates[0],
+            "end": result.dates[-1],
+            "definition": study,
+            "benchmark": "replica" if result.benchmark_nav is None else "price",
+            "replica_weights": "derived" if result.derived else "published",
+            "dividend_tax": "ignored",
+            "all": _entry(result, definitions, None),
+            "by_year": {str(year): _entry(result, definitions, year) for year in years},
+            "definitions": {
+                name: {
+                    against: {
+                        "all": asdict(excess_statistics(result.nav, curve, result.dates, preset)),
+                        "by_year": {
+                            str(y): asdict(excess_statistics(result.nav, curve, result.dates, preset, year=y))
+                            for y in years
+                        },
+                    }
+                    for against, curve in benchmarks(result).items()
+                }
+                for name, preset in PRESETS.items()
+            },
+            "rejected": dict(sorted(Counter(result.rejected.reason.tolist()).items())),
+            "counts": dict(result.counts),
+        }
+    )
+
+
+def benchmarks(result: BacktestResult) -> dict[str, Array]:
+    """The benchmark curves that there are: ``price``, ``total_return``, ``replica``."""
+    curves = {
+        "price": result.benchmark_nav,
+        "total_return": result.total_return_nav,
+        "replica": result.replica_nav,
+    }
+    return {name: curve for name, curve in curves.items() if curve is not None}
+
+
+def _entry(result: BacktestResult, definitions: Definitions, year: int | None) -> dict[str, Any]:
+    """One span's numbers against the headline benchmark, and what stands beside them."""
+    dates, headline = result.dates, result.headline_nav
+
+    def of(nav: Array, benchmark: Array) -> ExcessStatistics:
+        return excess_statistics(nav, benchmark, dates, definitions, year=year)
+
+    replica = of(result.nav, result.replica_nav)
+    gross = of(result.gross_nav, headline)
+    inside = np.arange(1, len(dates)) if year is None else np.flatnonzero(years_of(dates) == year)
+    curve = slice(max(int(inside[0]) - 1, 0), int(inside[-1]) + 1)
+    return {
+        **asdict(of(result.nav, headline)),
+        "excess_gross": gross.excess,
+        "annual_return_gross": gross.annual_return,
+        "excess_replica": replica.excess,
+        "tracking_error_replica": replica.tracking_error,
+        "information_ratio_replica": replica.information_ratio,
+        "excess_total_return": None
+        if result.total_return_nav is None
+        else of(result.nav, result.total_return_nav).excess,
+        "replica_tracking_error": of(result.replica_nav, headline).tracking_error,
+        "max_drawdown": max_drawdown(result.nav[curve]),
+        "excess_drawdown": _episode(deepest_episode((result.nav / headline)[curve], dates[curve])),
+        **_trading(result, dates[inside]),
+    }
+
+
+def _trading(result: BacktestResult, dates: Dates) -> dict[str, Any]:
+    """Turnover, cost and relaxations of the rebalances filled, and relaxed, on `dates`."""
+    table = result.rebalances
+    filled = np.isin(table.fill_date, dates)
+    counted = filled & ~table.first
+    two_sided = (table.bought + table.sold)[counted]
+    return {
+        "rebalances": int(filled.sum()),
+        "turnover": float(two_sided.mean()) if len(two_sided) else math.nan,
+        "turnover_one_sided": float(two_sided.mean()) / 2 if len(two_sided) else math.nan,
+        "cost": float(result.cost[np.isin(result.dates, dates)].sum()),
+        "relaxed_bounds": int(np.isin(result.relaxations.date, table.date[filled]).sum()),
+        "relaxed_rebalances": len(
+            np.unique(result.relaxations.date[np.isin(result.relaxations.date, table.date[filled])])
+        ),
+    }
+
+
+def _episode(episode: Episode | None) -> dict[str, Any] | None:
+    return None if episode is None else asdict(episode)
+
+
+def _over(a: float, b: float) -> float:
+    return a / b if b > 0 else math.nan
+
+
+def _plain(content: Any) -> Any:
+    """Dates as ISO text, NaN and NaT as None, all the way down."""
+    if isinstance(content, dict):
+        return {key: _plain(value) for key, value in content.items()}
+    if isinstance(content, np.datetime64):
+        return None if np.isnat(content) else str(content)
+    if isinstance(content, float) and not math.isfinite(content):
+        return None
+    return content

@@ -1,0 +1,114 @@
+"""From what is known at a close to the optimiser's problem, and from its answer to orders in shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.backtest.book import Book
+from deepfactor.backtest.days import Day
+from deepfactor.backtest.exposures import complete_exposures
+from deepfactor.core.errors import DataError
+from deepfactor.panel.panel import Bools, Floats
+from deepfactor.panel.scores import Scores, standardise_by_day
+from deepfactor.panel.universe import Universe
+from deepfactor.portfolio.problem import Rebalance
+
+Array = NDArray[np.float64]
+
+#: Target weights below this sell a holding out: the solver's zero.
+ZERO_WEIGHT = 1e-9
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One rebalance's facts: the problem over `names` (n,), columns of the panel; `counts` of what was filled in."""
+
+    names: NDArray[np.intp]
+    problem: Rebalance
+    counts: Mapping[str, int]
+
+
+def state_problem(
+    day: Day,
+    book: Book,
+    scores: Scores,
+    eligible: Bools,
+    universe: Universe,
+    styles: Mapping[str, Floats],
+    index: str,
+    target: Array | None,
+) -> Signal:
+    """The rebalance of `day`, from what is known at its close; `target` (N,) is what the last one aimed at.
+
+    Names are index members, names with benchmark weight, eligible scored ones and what is held. Frozen = not traded on
+    the day or closed at a limit. The score is standardised over eligible scored names; the others get its mean, 0.
+
+    Raises
+    ------
+    DataError
+        the index has no weights on the day.
+    """
+    t = day.row
+    weights = benchmark_row(universe, index, t)
+    member = universe.member_mask(index)[t]
+    scored = eligible[t] & np.isfinite(scores.values[t])
+    names = np.flatnonzero(member | (weights > 0) | scored | (book.shares > 0))
+    z = standardise_by_day(scores.values[t][None, :], scored[None, :])[0]
+    exposures, counts = complete_exposures(styles, t, names, universe.industry[t])
+    frozen = ~day.open_at_close
+    previous = book.weights()
+    problem = Rebalance(
+        date=day.date,
+        symbols=scores.symbols[names],
+        score=np.nan_to_num(z[names]),
+        previous=previous[names],
+        benchmark=weights[names],
+        frozen=frozen[names],
+        buyable=(scored & ~frozen)[names],
+        member=member[names],
+        industry=universe.industry[t][names].astype(np.int64),
+        styles=exposures,
+        first=not book.shares.any(),
+        previous_target=None if target is None else target[names],
+        industry_names=universe.industries,
+    )
+    return Signal(names, problem, counts)
+
+
+def benchmark_row(universe: Universe, index: str, row: int) -> Array:
+    """Weights (N,) of an index at the close of `row`, summing to 1; a `DataError` where it has none."""
+    weights = universe.benchmark_weights(index)[row].astype(np.float64)
+    total = float(weights.sum())
+    if not abs(total - 1.0) < 1e-4:
+        raise DataError(
+            f"the weights of {index} on {universe.dates[row]} sum to {total:.6f}, wanted 1: "
+            "give a span in which the index has members"
+        )
+    return np.asarray(weights / total)  # takes the float32 rounding out
+
+
+def orders(book: Book, names: NDArray[np.intp], target: Array) -> Array:
+    """Shares to buy (> 0) or sell (< 0), (N,), that take `book` to the `target` weights (n,) of `names` at last prices.
+
+    Not rounded to lots. A target of zero sells out; changes of less than one share are none.
+
+    Raises
+    ------
+    RuntimeError
+        weights that are no portfolio: not finite, negative, above 1 in sum, or on a name that never traded.
+    """
+    out = np.zeros_like(book.shares)
+    held, price = book.shares[names], book.last[names]
+    priced = np.isfinite(price) & (price > 0)
+    if not (np.isfinite(target).all() and target.min(initial=0.0) >= -1e-9 and target.sum() <= 1.0 + 1e-9):
+        raise RuntimeError(f"target weights are no portfolio: least {target.min()}, sum {target.sum()}")
+    if (target[~priced] > ZERO_WEIGHT).any():
+        raise RuntimeError("a target weight on a name that never traded")
+    wanted = np.where(priced, target * book.value() / np.where(priced, price, 1.0), held)
+    out[names] = np.where(target < ZERO_WEIGHT, -held, wanted - held)
+    selling_out = (out < 0) & (out == -book.shares)
+    return np.where((np.abs(out) >= 1.0) | selling_out, out, 0.0)

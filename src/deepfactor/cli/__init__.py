@@ -1,0 +1,5 @@
+"""The command line: verbs only, and the only place that prints."""
+
+from deepfactor.cli.verbs import main
+
+__all__ = ["main"]

@@ -1,0 +1,77 @@
+"""How long work looks: live bars on a terminal, plain lines elsewhere. Both on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from deepfactor.pipeline.console import Clock, Console
+
+#: Without a terminal, a line at most so often (seconds).
+PLAIN_EVERY = 20.0
+
+
+class Live:
+    """Bars with time left, for people."""
+
+    def __init__(self) -> None:
+        self.console = RichConsole(stderr=True, highlight=False)
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=self.console,
+            transient=True,
+        )
+        self.tasks: dict[str, TaskID] = {}
+
+    def say(self, text: str) -> None:
+        self.bars.console.print(text, markup=False)
+
+    def progress(self, key: str, done: float, total: float, note: str) -> None:
+        if key not in self.tasks:
+            self.bars.start()
+            self.tasks[key] = self.bars.add_task(key, note=note)
+        self.bars.update(self.tasks[key], completed=done, total=total, note=note)
+
+    def finish(self, key: str) -> None:
+        if task := self.tasks.pop(key, None):
+            self.bars.remove_task(task)
+        if not self.tasks:
+            self.bars.stop()
+
+
+@dataclass
+class Plain:
+    """Lines without control characters, for logs and pipes."""
+
+    clocks: dict[str, Clock] = field(default_factory=dict)
+    said: dict[str, float] = field(default_factory=dict)
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def progress(self, key: str, done: float, total: float, note: str) -> None:
+        now = time.monotonic()
+        clock = self.clocks.setdefault(key, Clock())
+        if now - self.said.setdefault(key, now) >= PLAIN_EVERY:
+            self.said[key] = now
+            left = clock.left(done, total)
+            self.say(f"{key}: {done / max(total, 1e-9):.0%}{f', {left} left' if left else ''}{f', {note}' if note else ''}")
+
+    def finish(self, key: str) -> None:
+        self.clocks.pop(key, None)
+        self.said.pop(key, None)
+
+
+def terminal() -> Console:
+    """Bars where standard error is a terminal, lines where not."""
+    return Live() if sys.stderr.isatty() else Plain()

@@ -1,0 +1,39 @@
+"""What a factor is like, apart from what it earns: how slowly it moves and which styles it resembles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.evaluation.ic import information_coefficients
+from deepfactor.evaluation.statistics import every
+from deepfactor.panel.panel import Bools, Floats
+
+
+def autocorrelation(scores: Floats, names: Bools, scored: NDArray[np.intp], step: int) -> float:
+    """Mean rank correlation of the factor with itself at the rebalance before, `step` days apart.
+
+    Over the names of (S, M) `names` at the later day that have both scores. NaN with fewer than two rebalances.
+    """
+    rows = scored[every(scored, step)]
+    if len(rows) < 2:
+        return np.nan
+    rank = information_coefficients(scores[rows[1:]], scores[rows[:-1]], names[rows[1:]]).rank_ic
+    return _mean(rank)
+
+
+def style_correlation(scores: Floats, names: Bools, styles: Mapping[str, Floats]) -> dict[str, dict[str, float]]:
+    """Cross-sectional Pearson correlation with each style (S, M): mean over days, and the last day that has one."""
+    result = {}
+    for name, values in styles.items():
+        series = information_coefficients(scores, values, names).ic
+        present = series[np.isfinite(series)]
+        result[name] = {"mean": _mean(series), "last": float(present[-1]) if len(present) else np.nan}
+    return result
+
+
+def _mean(series: Floats) -> float:
+    present = series[np.isfinite(series)]
+    return float(present.mean()) if len(present) else np.nan

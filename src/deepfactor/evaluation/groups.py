@@ -1,0 +1,154 @@
+"""Group test: names in equal-sized groups by score, rebalanced weekly; group 0 has the lowest scores, the last the top.
+
+Signal at the week's end, traded at the next week's first close. Names that don't trade there, or sit at a limit, are in
+no group; names that can't be sold stay held. Equal weight at assignment, then drifting until the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.evaluation.definitions import Definitions
+from deepfactor.evaluation.holding import Held, Marks, hold_equal_weight
+from deepfactor.evaluation.performance import (
+    annualised_return,
+    by_calendar_year,
+    daily_returns,
+    excess_by_year,
+    max_drawdown,
+    sharpe_ratio,
+)
+from deepfactor.evaluation.window import Window
+from deepfactor.panel.panel import Bools, Dates, Floats
+
+#: Name of the benchmark that is formed from the universe itself.
+EQUAL_WEIGHT = "equal_weight"
+
+
+@dataclass(frozen=True)
+class GroupTest:
+    """Groups of one universe.
+
+    Attributes
+    ----------
+    universe : str
+    benchmark : str
+        the index that the top group is compared with, or ``equal_weight`` (the universe's enterable names, equal weight
+        at each rebalance).
+    dates : (D,)
+        from the first trade on; empty where there was none.
+    nav : (D, G) float64
+        of each group, before cost, 1 at the first trade.
+    benchmark_nav : (D,) float64
+    turnover : (R − 1,) float64
+        top group's one-sided turnover at each rebalance after the first.
+    counts : count a reason
+    """
+
+    universe: str
+    benchmark: str
+    dates: Dates
+    nav: NDArray[np.float64]
+    benchmark_nav: NDArray[np.float64]
+    turnover: NDArray[np.float64]
+    definitions: Definitions
+    counts: dict[str, int]
+
+    def record(self) -> dict[str, Any]:
+        """As in `factor_report.json`, NaN = not defined."""
+        n = self.nav.shape[1]
+        record = {"universe": self.universe, "n": n, "benchmark": self.benchmark}
+        if len(self.dates) == 0:
+            return record | {"annual_return": [np.nan] * n, "top": None, "by_year": {}}
+        annual = annualised_return(self.nav, self.dates, self.definitions)
+        top, bench = self.nav[:, -1], self.benchmark_nav
+        return record | {
+            "annual_return": annual.tolist(),
+            "top": {
+                "annual_return": float(annual[-1]),
+                "annual_excess": float(annual[-1] - annualised_return(bench, self.dates, self.definitions)),
+                "annual_excess_nav_ratio": float(annualised_return(top / bench, self.dates, self.definitions)),
+                "sharpe": sharpe_ratio(daily_returns(top)),
+                "max_drawdown": max_drawdown(top),
+                "turnover_one_sided": float(self.turnover.mean()) if len(self.turnover) else np.nan,
+            },
+            "by_year": self._by_year(top, bench),
+        }
+
+    def _by_year(self, top: Floats, bench: Floats) -> dict[str, dict[str, float]]:
+        """A year's numbers, none annualised but the Sharpe ratio of the daily excess."""
+        own, other = by_calendar_year(top, self.dates), by_calendar_year(bench, self.dates)
+        excess = excess_by_year(top, bench, self.dates, self.definitions)
+        return {
+            str(year): {
+                "return": float(own[year][-1] - 1.0),
+                "excess": excess[year],
+                "excess_sharpe": sharpe_ratio(daily_returns(own[year]) - daily_returns(other[year])),
+                "excess_max_drawdown": max_drawdown(own[year] / other[year]),
+                "max_drawdown": max_drawdown(own[year]),
+                "days": len(own[year]) - 1,
+            }
+            for year in own
+        }
+
+
+def weekly_groups(
+    window: Window, universe: str, marks: Marks, n: int, index: str, definitions: Definitions
+) -> GroupTest:
+    """Weekly groups over a universe.
+
+    Parameters
+    ----------
+    marks : of the window, at the close
+    n : number of groups
+    index : benchmark of the top group, where the market has its level on every day; else the universe's equal weight
+    """
+    names = window.names(universe)
+    signals = np.flatnonzero(window.universe.week_ends()[: len(names)])
+    last = len(names) - 1
+    counts = {"signals_without_trade_in_span": int((signals + 1 >= last).sum()), "rebalances_with_too_few_names": 0}
+    groups: list[tuple[int, Bools]] = []
+    everyone: list[tuple[int, Bools]] = []
+    for signal in signals[signals + 1 < last]:
+        trade = int(signal) + 1
+        enterable = names[signal] & marks.enterable[trade]
+        score = np.where(enterable, window.scores[signal], np.nan)
+        if np.isfinite(score).sum() < n:
+            counts["rebalances_with_too_few_names"] += 1
+            continue
+        groups.append((trade, assign_groups(score, n)[None] == np.arange(n)[:, None]))
+        everyone.append((trade, enterable[None]))
+    held = hold_equal_weight(marks, groups, last)
+    benchmark, level = _benchmark(window, index, hold_equal_weight(marks, everyone, last))
+    return GroupTest(
+        universe=universe,
+        benchmark=benchmark,
+        dates=window.dates[held.rows],
+        nav=held.nav if groups else np.zeros((0, n)),
+        benchmark_nav=level,
+        turnover=0.5 * held.traded[1:, -1] if groups else np.zeros(0),
+        definitions=definitions,
+        counts=counts | held.counts,
+    )
+
+
+def assign_groups(score: Floats, n: int) -> NDArray[np.intp]:
+    """Group 0 … n − 1 of each name by ascending score, −1 where the score is missing: (N,).
+
+    Ordinal ranks, ties by the names' order; sizes differ by at most one.
+    """
+    order = np.argsort(score, kind="stable")[: int(np.isfinite(score).sum())]
+    group = np.full(len(score), -1, dtype=np.intp)
+    group[order] = np.arange(len(order)) * n // max(len(order), 1)
+    return group
+
+
+def _benchmark(window: Window, index: str, own: Held) -> tuple[str, NDArray[np.float64]]:
+    level = window.universe.index_close.get(index)
+    if level is not None and len(own.rows) and np.isfinite(level[own.rows]).all():
+        return index, np.asarray(level[own.rows] / level[own.rows[0]], dtype=np.float64)
+    return EQUAL_WEIGHT, own.nav[:, 0] if len(own.rows) else np.zeros(0)

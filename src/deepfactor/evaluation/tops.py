@@ -1,0 +1,136 @@
+"""Top portfolios: the best tenth and the best hundred, equal weight, every so many days, before and after cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.evaluation.definitions import Definitions
+from deepfactor.evaluation.holding import Marks, hold_equal_weight
+from deepfactor.evaluation.performance import annualised_return, excess_by_year, span_in_years
+from deepfactor.evaluation.statistics import every
+from deepfactor.evaluation.window import Window
+from deepfactor.panel.panel import Bools, Dates, Floats
+from deepfactor.panel.returns import Convention, entry
+
+TopName = Literal["top10pct", "top100"]
+
+
+@dataclass(frozen=True)
+class TopTest:
+    """A top portfolio.
+
+    Attributes
+    ----------
+    name : "top10pct" or "top100"
+    every : days between rebalances
+    convention : when and at which price it trades; it is valued at the same price daily
+    dates : (D,)
+        from the first trade on; empty where there was none.
+    gross, net : (D,) float64
+        NAV before and after cost.
+    benchmark_nav : (D,) float64
+        the universe's enterable names, equal weight, rebalanced on the same days, before cost.
+    traded : (R,) float64
+        buys plus sells of each rebalance as a share of the NAV; the first is the purchase.
+    counts : count a reason
+    """
+
+    name: TopName
+    every: int
+    convention: Convention
+    dates: Dates
+    gross: NDArray[np.float64]
+    net: NDArray[np.float64]
+    benchmark_nav: NDArray[np.float64]
+    traded: NDArray[np.float64]
+    definitions: Definitions
+    counts: dict[str, int]
+
+    def record(self) -> dict[str, Any]:
+        """As in `factor_report.json`: excess a year before and after cost, turnover a year (the first purchase left
+        out, though its cost is paid); NaN = not defined."""
+        record = {"name": self.name, "every": self.every, "convention": self.convention}
+        if len(self.dates) == 0:
+            return record | {"gross": np.nan, "net": np.nan, "turnover_two_sided": np.nan, "by_year": {}}
+        annual = {
+            name: float(annualised_return(nav, self.dates, self.definitions))
+            for name, nav in (("gross", self.gross), ("net", self.net), ("benchmark", self.benchmark_nav))
+        }
+        gross = excess_by_year(self.gross, self.benchmark_nav, self.dates, self.definitions)
+        net = excess_by_year(self.net, self.benchmark_nav, self.dates, self.definitions)
+        years = span_in_years(self.dates, self.definitions)
+        return record | {
+            "gross": annual["gross"] - annual["benchmark"],
+            "net": annual["net"] - annual["benchmark"],
+            "turnover_two_sided": float(self.traded[1:].sum()) / years if len(self.traded) > 1 else np.nan,
+            "by_year": {str(year): {"gross": gross[year], "net": net[year]} for year in gross},
+        }
+
+
+def top_portfolios(
+    window: Window,
+    names: Bools,
+    marks: Marks,
+    convention: Convention,
+    step: int,
+    tops: tuple[TopName, ...],
+    cost_rate: float,
+    definitions: Definitions,
+) -> list[TopTest]:
+    """The portfolios `tops` over `names` (S, M), rebalanced every `step` days; `marks` at the convention's price."""
+    delay, _ = entry(convention)
+    scored = window.scored_rows()
+    signals = scored[every(scored, step)]
+    last = len(window.scores) - 1
+    counts = {
+        "signals_without_trade_in_span": int((signals + delay >= last).sum()),
+        "rebalances_without_names": 0,
+        "rebalances_with_fewer_than_100_names": 0,
+    }
+    chosen: list[tuple[int, Bools]] = []
+    everyone: list[tuple[int, Bools]] = []
+    for signal in signals[signals + delay < last]:
+        trade = int(signal) + delay
+        enterable = names[signal] & marks.enterable[trade]
+        score = np.where(enterable, window.scores[signal], np.nan)
+        n = int(np.isfinite(score).sum())
+        counts["rebalances_without_names"] += n == 0
+        counts["rebalances_with_fewer_than_100_names"] += 0 < n < 100
+        if n > 0:
+            chosen.append((trade, np.array([best(score, portfolio_size(top, n)) for top in tops])))
+            everyone.append((trade, enterable[None]))
+    held = hold_equal_weight(marks, chosen, last)
+    benchmark = hold_equal_weight(marks, everyone, last)
+    net = held.net_nav(cost_rate)
+    return [
+        TopTest(
+            name=top,
+            every=step,
+            convention=convention,
+            dates=window.dates[held.rows],
+            gross=held.nav[:, k] if chosen else np.zeros(0),
+            net=net[:, k] if chosen else np.zeros(0),
+            benchmark_nav=benchmark.nav[:, 0] if chosen else np.zeros(0),
+            traded=held.traded[:, k] if chosen else np.zeros(0),
+            definitions=definitions,
+            counts=counts | held.counts,
+        )
+        for k, top in enumerate(tops)
+    ]
+
+
+def portfolio_size(top: TopName, n: int) -> int:
+    """Names of a top portfolio out of n: a tenth, rounded down, at least one; or 100, or all if there are fewer."""
+    return max(1, n // 10) if top == "top10pct" else min(100, n)
+
+
+def best(score: Floats, size: int) -> Bools:
+    """(N,) the `size` highest of the finite scores; among equals the later names, as in the groups."""
+    order = np.argsort(score, kind="stable")[: int(np.isfinite(score).sum())]
+    chosen = np.zeros(len(score), dtype=np.bool_)
+    chosen[order[len(order) - size :]] = True
+    return chosen

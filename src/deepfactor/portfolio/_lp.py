@@ -1,0 +1,137 @@
+"""A linear program as arrays, its solution by HiGHS, and a proof of the solution that does not trust HiGHS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from deepfactor.portfolio.problem import Floats, SolverError
+
+# highspy's stubs lack what its binary has (`getDualRay`).
+_Highs: Any = highspy.Highs
+
+# One thread and a fixed seed: the same input gives the same vertex. Dual simplex without presolve: these programs
+# have many columns and few rows, and presolve costs more than it saves (it also hides the ray of an infeasible one).
+_OPTIONS: dict[str, bool | int | float | str] = {
+    "output_flag": False,
+    "threads": 1,
+    "parallel": "off",
+    "random_seed": 0,
+    "solver": "simplex",
+    "simplex_strategy": 1,
+    "presolve": "off",
+    "primal_feasibility_tolerance": 1e-9,
+    "dual_feasibility_tolerance": 1e-9,
+}
+
+
+@dataclass(frozen=True)
+class LinearProgram:
+    """Maximise cost @ x subject to row_lower <= A x <= row_upper, lower <= x <= upper; A sparse by columns."""
+
+    cost: Floats
+    lower: Floats
+    upper: Floats
+    matrix: sparse.csc_array
+    row_lower: Floats
+    row_upper: Floats
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """x (columns,), the rows' prices (d objective / d bound), the objective."""
+
+    x: Floats
+    row_price: Floats
+    objective: float
+    iterations: int
+
+
+@dataclass(frozen=True)
+class Infeasible:
+    """No x exists. `rows`: those of a Farkas ray, which can't hold within the columns' bounds (none: bounds cross)."""
+
+    rows: NDArray[np.intp]
+    iterations: int
+
+
+def solve_lp(lp: LinearProgram) -> Optimum | Infeasible:
+    """Solve cold.
+
+    Raises
+    ------
+    SolverError
+        any end but an optimum or a proof of infeasibility.
+    """
+    if np.any(lp.lower > lp.upper):
+        return Infeasible(np.empty(0, dtype=np.intp), 0)
+    solver = _Highs()
+    for name, value in _OPTIONS.items():
+        solver.setOptionValue(name, value)
+    _pass(solver, lp)
+    solver.run()
+    status, iterations = solver.getModelStatus(), int(solver.getInfo().simplex_iteration_count)
+    if status == highspy.HighsModelStatus.kInfeasible:
+        _, exists, ray = solver.getDualRay()
+        if not exists:
+            raise SolverError("HiGHS calls the program infeasible but gives no ray to prove it")
+        size = np.abs(np.asarray(ray, dtype=np.float64))
+        return Infeasible(np.flatnonzero(size > 1e-9 * size.max(initial=0.0)), iterations)
+    if status != highspy.HighsModelStatus.kOptimal:
+        raise SolverError(f"HiGHS ended with {solver.modelStatusToString(status)}, wanted an optimum")
+    solution = solver.getSolution()
+    x = np.array(solution.col_value, dtype=np.float64)
+    return Optimum(x, np.array(solution.row_dual, dtype=np.float64), float(lp.cost @ x), iterations)
+
+
+def _pass(solver: Any, lp: LinearProgram) -> None:
+    """Hand the whole program over in one call."""
+    columns, rows = len(lp.cost), len(lp.row_lower)
+    continuous = np.zeros(columns, dtype=np.int32)
+    status = solver.passModel(
+        columns,
+        rows,
+        lp.matrix.nnz,
+        int(highspy.MatrixFormat.kColwise),
+        int(highspy.ObjSense.kMaximize),
+        0.0,
+        lp.cost,
+        lp.lower,
+        lp.upper,
+        lp.row_lower,
+        lp.row_upper,
+        lp.matrix.indptr.astype(np.int32),
+        lp.matrix.indices.astype(np.int32),
+        lp.matrix.data,
+        continuous,
+    )
+    if status != highspy.HighsStatus.kOk:
+        raise SolverError(f"HiGHS does not take the program: {status}")
+
+
+def reduced_costs(lp: LinearProgram, row_price: Floats) -> Floats:
+    """(columns,) cost - Aᵀ y: what a column's bound is worth at row prices y."""
+    return np.asarray(lp.cost - lp.matrix.T @ row_price)
+
+
+def certificate(lp: LinearProgram, optimum: Optimum) -> tuple[float, float]:
+    """(dual residual, gap): how far the prices are from a proof of the optimum, and what the proof leaves open.
+
+    For any y, max cost @ x <= sum_i max(y_i L_i, y_i U_i) + sum_j max(d_j l_j, d_j u_j) with d = cost - Aᵀ y
+    (Lagrangian bound). A price on a side without limit is set to 0 first; its size is the dual residual. The gap is
+    the bound less the objective reached. Columns must be bounded on both sides.
+    """
+    y = optimum.row_price
+    wrong = ((y > 0) & np.isinf(lp.row_upper)) | ((y < 0) & np.isinf(lp.row_lower))
+    residual = float(np.abs(y[wrong]).max(initial=0.0))
+    y = np.where(wrong, 0.0, y)
+    d = reduced_costs(lp, y)
+    side = np.where(y > 0, lp.row_upper, lp.row_lower)
+    rows = float(np.where(y == 0, 0.0, y * np.where(np.isinf(side), 0.0, side)).sum())
+    columns = float(np.where(d > 0, d * lp.upper, d * lp.lower).sum())
+    return residual, rows + columns - optimum.objective

@@ -1,0 +1,35 @@
+"""Each industry's active weight within ± limit; 0 = neutral. Names of no known industry are a group of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from deepfactor.core.spec import Spec
+from deepfactor.portfolio.problem import Rebalance, Rows
+
+FAMILY = "industry"
+
+
+class Settings(Spec):
+    """`limit`: fraction of the book."""
+
+    limit: float = Field(default=0.0, ge=0.0)
+
+
+def limits(settings: Settings, r: Rebalance, invested: float) -> Rows:
+    """One row an industry that any name is in: |sum of active weights| <= limit.
+
+    Code -1 has its row too: left out, it would be an industry without a limit.
+    """
+    codes = np.unique(r.industry)
+    member = (r.industry[None, :] == codes[:, None]).astype(np.float64)
+    wide = np.full(len(codes), settings.limit)
+    labels = tuple(_label(int(code), r) for code in codes)
+    return Rows("industry_active_weight", FAMILY, labels, member, 0.0 - wide, wide, member @ (invested * r.benchmark))
+
+
+def _label(code: int, r: Rebalance) -> str:
+    if code < 0:
+        return "unknown"
+    return r.industry_names[code] if code < len(r.industry_names) else str(code)

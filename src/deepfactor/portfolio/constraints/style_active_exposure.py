@@ -1,0 +1,45 @@
+"""Each style's active exposure within ± limit: |sum of (w - (1 - cash) * benchmark) * exposure| <= limit."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field, NonNegativeFloat
+
+from deepfactor.core.errors import RecipeError
+from deepfactor.core.spec import Spec
+from deepfactor.portfolio.problem import Rebalance, Rows
+
+FAMILY = "style"
+
+
+class Settings(Spec):
+    """Limits in units of the exposures (cross-sectional standard deviations).
+
+    `default` holds for every style that the rebalance brings; None = only those in `limits`. `limits` names styles
+    with a limit of their own, 0 = neutral. A style in `limits` must be there, unless it is in `optional` too.
+    """
+
+    default: float | None = Field(default=0.3, ge=0.0)
+    limits: dict[str, NonNegativeFloat] = Field(default_factory=dict)
+    optional: tuple[str, ...] = ()
+
+
+def limits(settings: Settings, r: Rebalance, invested: float) -> Rows:
+    """One row a style that has a limit.
+
+    Raises
+    ------
+    RecipeError
+        `limits` names a style that is not there.
+    """
+    missing = set(settings.limits) - set(r.styles) - set(settings.optional)
+    if missing:
+        raise RecipeError(
+            f"no style {', '.join(sorted(missing))} here: there are {', '.join(r.styles) or 'none'}",
+            key="style_active_exposure.limits",
+        )
+    limit = {name: settings.limits.get(name, settings.default) for name in r.styles}
+    names = tuple(name for name in r.styles if limit[name] is not None)
+    wide = np.array([limit[name] for name in names], dtype=np.float64)
+    exposures = np.array([r.styles[name] for name in names], dtype=np.float64).reshape(len(names), len(r))
+    return Rows("style_active_exposure", FAMILY, names, exposures, 0.0 - wide, wide, exposures @ (invested * r.benchmark))

@@ -1,0 +1,235 @@
+"""`IndexEnhancer`: a day's facts in, the weights with the best score that keep every constraint out.
+
+Maximise sum(score * w) subject to w >= 0, sum(w) = 1 - cash, frozen names at their drifted weight, names that are not
+buyable not above theirs, and the constraints of the settings: a linear program, solved cold by HiGHS in buys and
+sells. The optimum is checked here again, from the weights and from the duals; what HiGHS says is not enough.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import ModuleType
+
+import numpy as np
+from pydantic import Field
+
+from deepfactor.core.errors import KindError, RecipeError
+from deepfactor.core.kind import Kind, kinds_in, load_kind, resolve
+from deepfactor.core.spec import Spec
+from deepfactor.portfolio._assembly import Assembly, Model, assemble, build_model
+from deepfactor.portfolio._lp import Infeasible, LinearProgram, Optimum, certificate, reduced_costs, solve_lp
+from deepfactor.portfolio.problem import (
+    TOLERANCE,
+    Binding,
+    Bounds,
+    Floats,
+    InfeasibleError,
+    Rebalance,
+    Relaxation,
+    Rows,
+    SolverError,
+    Target,
+)
+from deepfactor.portfolio.relaxation import CAP_MARGIN, Relaxed, relax
+
+ROOM = "deepfactor.portfolio.constraints"
+DEFAULT_RELAX_ORDER = ("turnover", "style", "industry", "constituents", "stock")
+
+#: A violation above this is recorded as a relaxation: twice what the caps leave open, a fifth of `TOLERANCE`.
+RECORDED = 2 * CAP_MARGIN
+#: A price below this is rounding: it moves the objective by nothing that is reported.
+PRICED = 1e-9
+
+
+class EnhanceSettings(Spec):
+    """What the portfolio keeps, and what may give way.
+
+    `cash`: fraction of the book not invested. `constraints`: kinds of `portfolio/constraints` with their settings.
+    `relax_order`: families that may be relaxed on an infeasible day, the first to give way first; a family that is
+    not named never is.
+    """
+
+    cash: float = Field(default=0.005, ge=0.0, lt=1.0)
+    constraints: tuple[Kind, ...] = ()
+    relax_order: tuple[str, ...] = DEFAULT_RELAX_ORDER
+
+
+class IndexEnhancer:
+    """Solves rebalances one by one. Holds settings, no state: the same facts give the same target.
+
+    Parameters
+    ----------
+    settings : EnhanceSettings
+    key : str
+        where the settings stand in a recipe, for error messages ("portfolios.0").
+    allow_code : bool
+        whether constraints may come from modules outside deepfactor.
+
+    Raises
+    ------
+    RecipeError
+        an unknown constraint, setting or family; names the key and what there is.
+    """
+
+    def __init__(self, settings: EnhanceSettings, *, key: str = "", allow_code: bool = False) -> None:
+        self.settings = settings
+        prefix = f"{key}." if key else ""
+        self._constraints = tuple(
+            _resolve(kind, f"{prefix}constraints.{i}", allow_code) for i, kind in enumerate(settings.constraints)
+        )
+        known = {load_kind(ROOM, name).FAMILY for name in kinds_in(ROOM)} | {m.FAMILY for m, _ in self._constraints}
+        for i, family in enumerate(settings.relax_order):
+            if family not in known or family in settings.relax_order[:i]:
+                what = "twice" if family in known else "no family of constraints"
+                raise RecipeError(
+                    f"{family!r} is {what}: there are {', '.join(sorted(known))}", key=f"{prefix}relax_order.{i}"
+                )
+
+    def limits(self, r: Rebalance) -> tuple[Rows | Bounds, ...]:
+        """All limits of a day, by constraint, as asked (before any relaxation)."""
+        invested = 1.0 - self.settings.cash
+        return tuple(module.limits(settings, r, invested) for module, settings in self._constraints)
+
+    def solve(self, r: Rebalance) -> Target:
+        """The target of one rebalance, for the fills of the next trading day.
+
+        Raises
+        ------
+        InfeasibleError
+            the limits can't hold together and `relax_order` does not allow enough to give way.
+        SolverError
+            HiGHS failed, or its answer fails our check.
+        """
+        began = time.perf_counter()
+        model = build_model(r, 1.0 - self.settings.cash, self.limits(r))
+        self._check_forced(model)
+        assembly = assemble(model)
+        lp, outcome, relaxed, iterations = assembly.lp, solve_lp(assembly.lp), None, 0
+        if isinstance(outcome, Infeasible):
+            relaxed = relax(model, assembly, outcome, self.settings.relax_order)
+            iterations = outcome.iterations + relaxed.iterations
+            assembly, lp, outcome = relaxed.assembly, relaxed.lp, solve_lp(relaxed.lp)
+        if isinstance(outcome, Infeasible):
+            raise SolverError(f"rebalance of {r.date}: the least relaxation can't be reached a second time")
+        return _target(model, assembly, lp, outcome, relaxed, iterations + outcome.iterations, began)
+
+    def _check_forced(self, model: Model) -> None:
+        """Bounds that a name's own state breaks need leave to be relaxed like any other."""
+        stuck = [
+            (bound.name, bound.label(int(k)))
+            for bound in model.bounds
+            if bound.family not in self.settings.relax_order
+            for k in np.flatnonzero(_forced(model, bound))
+        ]
+        if stuck:
+            rows = ", ".join(f"{constraint} ({row})" for constraint, row in stuck[:12])
+            raise InfeasibleError(
+                f"no portfolio on {model.r.date}: {len(stuck)} names can't be traded into their bounds: {rows}; "
+                f"allow their family in relax_order",
+                tuple(stuck),
+            )
+
+
+def _resolve(kind: Kind, key: str, allow_code: bool) -> tuple[ModuleType, Spec]:
+    """The constraint's module and settings; an unknown setting's message names the known ones."""
+    try:
+        return resolve(ROOM, kind, key=key, allow_code=allow_code)
+    except KindError:
+        raise
+    except RecipeError as error:
+        known = load_kind(ROOM, kind.kind, allow_code=allow_code).Settings.model_fields
+        raise RecipeError(f"{error}; {kind.kind} has the settings {', '.join(known)}") from None
+
+
+def _forced(model: Model, bound: Bounds) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """(n,) names that their own floor or ceiling keeps out of their bound."""
+    low, high = bound.reference + bound.lower, bound.reference + bound.upper
+    return (low > model.ceiling + RECORDED) | (high < model.floor - RECORDED)
+
+
+def _target(
+    model: Model,
+    assembly: Assembly,
+    lp: LinearProgram,
+    optimum: Optimum,
+    relaxed: Relaxed | None,
+    iterations: int,
+    began: float,
+) -> Target:
+    """Read the solution, check it, and say what gave way and what binds."""
+    weights = assembly.weights(model, optimum.x)
+    relaxations = _relaxations(model, weights)
+    residual = _residual(model, weights, elastic=assembly.elastic)
+    dual_residual, gap = certificate(lp, optimum)
+    if residual > TOLERANCE or dual_residual > TOLERANCE or abs(gap) > TOLERANCE * max(1.0, abs(optimum.objective)):
+        raise SolverError(
+            f"rebalance of {model.r.date}: the solution fails its check: primal residual {residual:.2g}, "
+            f"dual residual {dual_residual:.2g}, gap {gap:.2g}, wanted at most {TOLERANCE:.0e}"
+        )
+    return Target(
+        weights=weights,
+        objective=float(model.r.score @ weights),
+        relaxations=relaxations,
+        binding=_binding(model, assembly, lp, optimum, weights),
+        conflict=relaxed.conflict if relaxed else (),
+        status="relaxed" if relaxations else "optimal",
+        iterations=iterations,
+        primal_residual=residual,
+        dual_residual=dual_residual,
+        gap=gap,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _excess(limits: Rows | Bounds, weights: Floats) -> tuple[Floats, Floats]:
+    """(lines,) values, and by how much each is outside its limits (0 inside)."""
+    values = limits.values(weights)
+    return values, np.maximum(np.maximum(values - limits.upper, limits.lower - values), 0.0)
+
+
+def _relaxations(model: Model, weights: Floats) -> tuple[Relaxation, ...]:
+    """Every limit that the weights don't keep, as asked against as it came out."""
+    found = []
+    for limits in model.limits:
+        values, excess = _excess(limits, weights)
+        forced = _forced(model, limits) if isinstance(limits, Bounds) else np.zeros(len(values), dtype=bool)
+        for k in np.flatnonzero(excess > RECORDED):
+            bound = limits.upper[k] if values[k] > limits.upper[k] else limits.lower[k]
+            reason = "infeasible" if not forced[k] else "frozen" if model.r.frozen[k] else "not_buyable"
+            found.append(Relaxation(limits.name, limits.label(int(k)), float(bound), float(values[k]), reason))
+    return tuple(found)
+
+
+def _residual(model: Model, weights: Floats, *, elastic: Sequence[str]) -> float:
+    """Largest violation of what stands: budget, floors and ceilings, limits not relaxed (forced names by their box)."""
+    lower, upper = model.box(elastic)
+    worst = [abs(float(weights.sum()) - model.invested), float(np.max(lower - weights)), float(np.max(weights - upper))]
+    worst += [float(_excess(x, weights)[1].max(initial=0.0)) for x in model.rows if x.family not in elastic]
+    return max(*worst, 0.0)
+
+
+def _binding(
+    model: Model, assembly: Assembly, lp: LinearProgram, optimum: Optimum, weights: Floats
+) -> tuple[Binding, ...]:
+    """Limits with a price. A bound on a name is priced by the reduced cost of the column that meets it."""
+    found = []
+    for i in np.flatnonzero(np.abs(optimum.row_price) > PRICED):
+        owner = assembly.owners[i]
+        if owner is not None:
+            limits, k = owner
+            price = float(optimum.row_price[i])
+            bound = limits.upper[k] if price > 0 else limits.lower[k]
+            found.append(Binding(limits.name, limits.label(k), float(bound), price))
+    n = len(model.r)
+    worth = reduced_costs(lp, optimum.row_price)
+    for bounds in (x for x in model.bounds if x.family not in assembly.elastic):
+        for limit, side in ((bounds.lower, -1), (bounds.upper, 1)):
+            edge = bounds.reference + limit
+            # Past its edge the origin must be sold down (bought up) to it; else buying (selling) stops there.
+            through_buys = edge >= model.origin if side > 0 else edge > model.origin
+            prices = np.where(through_buys, worth[:n], -worth[n : 2 * n])
+            touched = (np.abs(weights - edge) <= RECORDED) & (side * prices > PRICED) & (model.floor < model.ceiling)
+            for name in np.flatnonzero(touched).tolist():
+                found.append(Binding(bounds.name, bounds.label(name), float(limit[name]), float(prices[name])))
+    return tuple(found)

@@ -1,0 +1,147 @@
+"""Facts that are no table: model cards with their timeline of folds, and lists of names and values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from deepfactor.report.content import ArmContent, RunContent
+from deepfactor.report.formats import number
+from deepfactor.report.published import reference
+from deepfactor.report.words import words
+
+Fact = tuple[str, str]
+
+_CARD_FACTS = ("kind", "inputs", "label", "loss", "scaling", "seeds", "fit")
+_MARKET_FACTS = ("source", "name", "span", "days", "stocks", "cap", "fingerprint")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A part of the network with its number of parameters, as text; `what` may be empty."""
+
+    name: str
+    what: str
+    parameters: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a fold on the timeline, in percent of its length; `label` gives the dates."""
+
+    role: str
+    left: float
+    width: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Folds under a common axis: (fold's name, its spans), and the years' ticks as (percent, text)."""
+
+    rows: tuple[tuple[str, tuple[Span, ...]], ...]
+    ticks: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """One arm's model: what the page shows of it."""
+
+    name: str
+    parameters: str
+    layers: tuple[Layer, ...]
+    facts: tuple[Fact, ...]
+    published: str
+
+
+def model_cards(content: RunContent) -> list[ModelCard]:
+    """A card for each arm that has a model."""
+    return [_card(arm) for arm in content.arms if arm.model_card]
+
+
+def _card(arm: ArmContent) -> ModelCard:
+    card = arm.model_card
+    layers = tuple(
+        Layer(str(layer["name"]), str(layer.get("what", "")), number(layer["parameters"], "count"))
+        for layer in card.get("layers", ())
+    )
+    facts = tuple((key.capitalize(), sentence(card[key])) for key in _CARD_FACTS if card.get(key) not in (None, {}, [], ""))
+    ref = reference(arm.published)
+    return ModelCard(arm.name, number(card.get("parameters"), "count"), layers, facts, "" if ref is None else ref.label)
+
+
+def timeline(content: RunContent) -> Timeline | None:
+    """The folds of the first arm that has any: arms of a run share the plan."""
+    folds = next((arm.model_card["folds"] for arm in content.arms if arm.model_card.get("folds")), None)
+    if folds is None:
+        return None
+    days = [date.fromisoformat(str(d)) for fold in folds for role in ("train", "valid", "test") for d in fold[role]]
+    first, last = min(days), max(days)
+    length = max((last - first).days, 1)
+    rows = tuple(
+        (str(fold.get("name", k + 1)), tuple(_span(role, fold[role], first, length) for role in ("train", "valid", "test")))
+        for k, fold in enumerate(folds)
+    )
+    years = [y for y in range(first.year, last.year + 2) if first <= date(y, 1, 1) <= last]
+    step = 1 + len(years) // 10
+    ticks = tuple((round(100 * (date(y, 1, 1) - first).days / length, 2), str(y)) for y in years[::step])
+    return Timeline(rows, ticks)
+
+
+def _span(role: str, ends: Sequence[Any], first: date, length: int) -> Span:
+    start, end = (date.fromisoformat(str(d)) for d in ends)
+    left, width = 100 * (start - first).days / length, 100 * (end - start).days / length
+    return Span(role, round(left, 2), round(max(width, 0.3), 2), f"{words().text[role]}: {start} to {end}")
+
+
+def market_facts(content: RunContent) -> list[Fact]:
+    """What the market is, in the order of importance."""
+    market = content.environment.get("market", {})
+    names = {"source": "market_source", "name": "market_name"}
+    return [
+        (words().text[names.get(key, key)], _market_text(key, market[key]))
+        for key in _MARKET_FACTS
+        if market.get(key) is not None
+    ]
+
+
+def _market_text(key: str, value: Any) -> str:
+    if key == "span":
+        return " to ".join(str(day) for day in value)
+    return number(value, "count") if key in ("days", "stocks") else sentence(value)
+
+
+def made_with(content: RunContent) -> list[Fact]:
+    """Machine and versions."""
+    environment = content.environment
+    return [*flat(environment.get("machine", {})), *flat(environment.get("versions", {}))]
+
+
+def flat(entries: Mapping[str, Any], above: str = "") -> list[Fact]:
+    """A nested mapping as (dotted path, text), in order."""
+    facts: list[Fact] = []
+    for key, value in entries.items():
+        path = f"{above}.{key}" if above else str(key)
+        if isinstance(value, Mapping) and value:
+            facts += flat(value, path)
+        elif isinstance(value, list | tuple) and value and all(isinstance(item, Mapping) for item in value):
+            for k, item in enumerate(value):
+                facts += flat(item, f"{path}.{k}")
+        else:
+            facts.append((path, sentence(value)))
+    return facts
+
+
+def sentence(value: Any) -> str:
+    """A setting as people write it: lists by commas, mappings as ``key value``, None as a dash."""
+    if value is None:
+        return number(None, "plain")
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {sentence(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(sentence(item) for item in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,199 @@
+"""The mapping that says how a vendor's files become our tables: one TOML, read into these specs."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from deepfactor.core.errors import RecipeError
+from deepfactor.core.kind import recipe_error
+from deepfactor.core.spec import Spec
+from deepfactor.store.schema import TABLES
+
+
+class Pattern(Spec):
+    """A vendor's form of a code and ours: a regular expression over the whole code, groups as ``$1``."""
+
+    pattern: str
+    to: str
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from None
+        return value
+
+    def apply(self, code: str) -> str | None:
+        """Our form of `code`; None where the pattern doesn't match."""
+        match = re.fullmatch(self.pattern, code)
+        return match.expand(re.sub(r"\$(\d+)", r"\\\1", self.to)) if match else None
+
+
+class Column(Spec):
+    """Where one of our columns comes from.
+
+    `multiply` and `divide` bring it to our unit (CNY, shares, fractions); `divide` by a power of ten is exact where
+    multiplying by its inverse isn't. `names` renames values (vendor's = ours); a value that it lacks is an error.
+    `equals` makes a flag.
+    """
+
+    source: str = Field(alias="from")
+    multiply: float | None = Field(default=None, gt=0)
+    divide: float | None = Field(default=None, gt=0)
+    names: dict[str, str] | None = None
+    equals: float | str | None = None
+
+
+class Steps(Spec):
+    """A step table: a row each time a value changed, carried forward onto the rows of `daily`.
+
+    Attributes
+    ----------
+    into : column of `daily` that it fills
+    file, symbol, date, value : the file and its columns
+    where : only rows whose columns have these values
+    times : column of `daily` that the value is multiplied by (float shares × close = float market value)
+    equals : the result is the flag "value equals this"
+    symbols : only symbols (ours) that match this regular expression
+    start, end : only days of `daily` within
+    lag_days : trading days after its date from which a value may be used; 0 = on its date (a date without trading
+        counts as the next trading day)
+
+    Several steps into one column: the first that knows a value wins.
+    """
+
+    into: str
+    file: str
+    symbol: str = "symbol"
+    date: str = "date"
+    value: str
+    where: dict[str, str | float | bool] = {}
+    times: str | None = None
+    multiply: float | None = Field(default=None, gt=0)
+    divide: float | None = Field(default=None, gt=0)
+    equals: float | str | None = None
+    symbols: str | None = None
+    start: datetime.date | None = None
+    end: datetime.date | None = None
+    lag_days: int = Field(default=1, ge=0)
+
+
+class Drop(Spec):
+    """Rows whose `column` (theirs, as text) matches the regular expression `matching` are dropped and counted."""
+
+    column: str
+    matching: str
+    why: str
+
+
+class LevelChange(Spec):
+    """From `date` on, `column` of `symbol` is multiplied by before/after: the vendor's level jumped without a cause."""
+
+    column: Literal["adj_factor"] = "adj_factor"
+    symbol: str
+    date: datetime.date
+    before: float = Field(gt=0)
+    after: float = Field(gt=0)
+
+
+class TableMapping(Spec):
+    """One of our tables from one file.
+
+    Attributes
+    ----------
+    file : parquet or CSV, by its ending, relative to the folder
+    columns : our column = theirs, or a `Column`
+    where : only rows whose columns (theirs) have these values
+    date_format : of dates that are text or whole numbers, as ``%Y%m%d``
+    drop : rows that are known to be of no use; each kind is counted
+    priced_only : rows of symbols without a row in `daily` are dropped, with a count
+    steps, level_changes : for `daily`
+    """
+
+    file: str
+    columns: dict[str, Column]
+    where: dict[str, str | float | bool] = {}
+    date_format: str = "%Y-%m-%d"
+    drop: tuple[Drop, ...] = ()
+    priced_only: bool = False
+    steps: tuple[Steps, ...] = ()
+    level_changes: tuple[LevelChange, ...] = ()
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {name: {"from": column} if isinstance(column, str) else column for name, column in value.items()}
+
+
+class Mapping(Spec):
+    """A whole mapping file."""
+
+    name: str
+    cap: Literal["float", "total"] = "float"
+    notes: tuple[str, ...] = ()
+    symbols: tuple[Pattern, ...] = ()
+    tables: dict[str, TableMapping]
+
+    @model_validator(mode="after")
+    def _known_tables_and_columns(self) -> Mapping:
+        if "daily" not in self.tables:
+            raise ValueError("tables.daily is missing: a market needs it")
+        for name, table in self.tables.items():
+            if name not in TABLES:
+                raise ValueError(f"tables.{name}: unknown table; there are {', '.join(TABLES)}")
+            for column in [*table.columns, *(step.into for step in table.steps)]:
+                if column not in TABLES[name].columns:
+                    known = ", ".join(TABLES[name].columns)
+                    raise ValueError(f"tables.{name}: unknown column {column!r}; there are {known}")
+            for column in TABLES[name].required():
+                if column not in table.columns and not _may_be_absent(name, column):
+                    raise ValueError(f"tables.{name}.columns: {column} is missing")
+            if name != "daily" and (table.steps or table.level_changes):
+                raise ValueError(f"tables.{name}: steps and level_changes belong to tables.daily")
+        return self
+
+
+def _may_be_absent(table: str, column: str) -> bool:
+    """Required by the store, but the source can make it: members that are open-ended."""
+    return (table, column) == ("index_members", "end_date")
+
+
+def shipped_mappings() -> list[str]:
+    """Names of the mappings that come with the package."""
+    folder = resources.files("deepfactor.sources") / "mappings"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_mapping(name_or_path: str) -> Mapping:
+    """A shipped mapping by name, or a TOML file by path.
+
+    Raises
+    ------
+    RecipeError
+        no such mapping, no TOML, or a wrong key (named).
+    """
+    if name_or_path in shipped_mappings():
+        text = (resources.files("deepfactor.sources") / "mappings" / f"{name_or_path}.toml").read_text(encoding="utf-8")
+    else:
+        path = Path(name_or_path)
+        if not path.is_file():
+            shipped = ", ".join(shipped_mappings())
+            raise RecipeError(f"{name_or_path} is neither a shipped mapping ({shipped}) nor a TOML file", key="mapping")
+        text = path.read_text(encoding="utf-8")
+    try:
+        return Mapping(**tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{name_or_path} is no TOML: {error}", key="mapping") from None
+    except ValidationError as error:
+        raise recipe_error(error, name_or_path) from None

@@ -1,0 +1,216 @@
+"""One day of the market: corporate actions, return, limits, the day's prices and volume, what signals remember."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepfactor.market.limits import price_limits
+from deepfactor.sources._simulation.alpha import Memories, Published
+from deepfactor.sources._simulation.arrays import Labels, Mask, Vector
+from deepfactor.sources._simulation.calendar import Clock
+from deepfactor.sources._simulation.cross_section import SIZE_GROUPS, residual_return, size_groups, zscore
+from deepfactor.sources._simulation.events import Events
+from deepfactor.sources._simulation.firms import Firms
+from deepfactor.sources._simulation.settings import Settings
+from deepfactor.sources._simulation.state import TURNOVER_SPANS, Day, State
+
+#: Tails of a stock's noise: Student t with this many degrees of freedom, scaled to unit variance, cut at ±25 %.
+NOISE_DF, NOISE_CUT = 3.5, 0.25
+
+#: Log volatility of a stock's noise: x ← 0.97 x + 0.14 z.
+VOLATILITY_MEMORY, VOLATILITY_SHOCK = 0.97, 0.14
+
+#: Span in days of the anchor price. Noise is σ × anchor / price (the leverage effect): without it compounding alone
+#: gives volatility a RankIC of −0.015 in the null market.
+ANCHOR_SPAN = 60
+
+#: Traded days below 1 CNY after which a stock is delisted.
+DAYS_BELOW_ONE = 20
+
+#: Trading days after its listing before a stock gives signals.
+SEASONING = 20
+
+
+@dataclass(frozen=True)
+class World:
+    """All that is decided before the first day."""
+
+    settings: Settings
+    clock: Clock
+    firms: Firms
+    events: Events
+    memories: Memories
+
+
+@dataclass(frozen=True)
+class Draws:
+    """A day's random numbers, always the same count and order. (N,) unless said."""
+
+    shocks: Vector  # (5, N) standard normal: volatility, gap, vwap, turnover mood, turnover
+    extremes: Vector  # (2, N) uniform: range above and below
+    locked: Vector  # uniform
+    noise: Vector  # unit-variance Student t
+    factors: Vector  # (2 + industries + size groups,) standard normal
+
+
+def draw_day(rng: np.random.Generator, settings: Settings) -> Draws:
+    """The next day's random numbers."""
+    N = settings.stocks
+    shocks = rng.standard_normal((5, N))
+    extremes = 1.0 - rng.random((2, N))  # in (0, 1]: its log is taken
+    locked = rng.random(N)
+    noise = rng.standard_normal(N) * np.sqrt((NOISE_DF - 2) / (2 * rng.standard_gamma(NOISE_DF / 2, N)))
+    return Draws(shocks, extremes, locked, noise, rng.standard_normal(2 + settings.industries + SIZE_GROUPS))
+
+
+def step(world: World, state: State, row: int, draws: Draws) -> Day:
+    """Day `row`: overwrites `state` and returns what the tables publish."""
+    firms, events = world.firms, world.events
+    alive = (firms.list_row <= row) & (row < firms.delist_row) & ~state.dead
+    traded = alive & ~events.suspended[row]
+    lever = np.clip(state.anchor / (state.close * state.adj_factor), 0.5, 2.0)
+    reference = _corporate_actions(world, state, row, alive)
+    log_cap = np.log(state.shares * reference / 100.0)
+    groups = size_groups(log_cap, alive)
+
+    sigma = _noise_level(world, state, row, draws) * lever
+    noise = sigma * draws.noise
+    wanted = _common_return(world, row, draws, zscore(log_cap, alive), groups)
+    wanted = wanted + state.memories.sum(axis=0) + np.clip(noise, -NOISE_CUT, NOISE_CUT)
+
+    age = row - firms.list_row
+    up, down = price_limits(reference, firms.board, events.st[row], age, world.clock.days[row])
+    highest = np.where(up > 0, up, reference * 4).astype(np.int64)
+    lowest = np.where(down > 0, down, reference // 3 + 1).astype(np.int64)
+    unlimited = _to_fen(reference, wanted)
+    close = np.where(traded, np.clip(unlimited, lowest, highest), reference)
+    cut = (unlimited > highest) | (unlimited < lowest)
+    locked = traded & cut & (up > 0) & (draws.locked < 0.15)
+    total = np.sqrt(sigma**2 + world.settings.volatility.market**2)
+    path = _day_path(reference, close, total, locked, (lowest, highest), draws)
+    open_, high, low = (np.where(traded, price, reference) for price in path)
+    middle = (open_ + high + low + 2 * close) / 5 + 0.06 * (high - low) * draws.shocks[2]
+
+    float_shares = np.floor(state.shares * firms.float_share)
+    volume = np.where(traded, _volume(world, state, np.abs(noise), high == low, float_shares, draws), 0)
+    day = Day(
+        alive=alive,
+        traded=traded,
+        reference=reference,
+        open=open_,
+        high=high,
+        low=low,
+        close=close,
+        limit_up=up.astype(np.int64),
+        limit_down=down.astype(np.int64),
+        vwap=np.clip(middle, low, high),
+        volume=volume,
+        turnover=np.round(volume / float_shares, 8),
+        adj_factor=state.adj_factor.copy(),
+        shares=state.shares.copy(),
+        float_shares=float_shares,
+    )
+    _remember(world, state, day, age, log_cap, groups)
+    return day
+
+
+def _to_fen(reference: Labels, returns: Vector) -> Labels:
+    """Price in fen after a return, rounded half up."""
+    fen: Labels = np.floor(reference * (1 + np.maximum(returns, -0.8)) + 0.5).astype(np.int64)
+    return fen
+
+
+def _corporate_actions(world: World, state: State, row: int, alive: Mask) -> Labels:
+    """Splits and dividends of the day: updates factor and shares, returns the reference price in fen.
+
+    A price above 40 CNY splits, one above 15 does so one time in eight; the dividend is a share of the price.
+    """
+    events, close = world.events, state.close
+    ex_date = events.ex_date[row] & alive
+    if not ex_date.any():
+        return close.copy()
+    high_price = (close > 4000) | ((close > 1500) & (events.split_luck[row] < 0.12))
+    ratio = np.where(ex_date & high_price, events.split[row].astype(np.float64).round(1), 1.0)
+    cash = np.where(ex_date, np.rint(close * world.firms.dividend_yield), 0.0)
+    after = np.maximum(np.floor((close - cash) / ratio + 0.5), 50).astype(np.int64)
+    reference = np.where(ex_date, after, close)
+    state.adj_factor = state.adj_factor * close / reference
+    state.shares = np.rint(state.shares * ratio)
+    return reference
+
+
+def _common_return(world: World, row: int, draws: Draws, size: Vector, groups: Labels) -> Vector:
+    """Market, industries and styles (no premium on any)."""
+    volatility, firms = world.settings.volatility, world.firms
+    industries = world.settings.industries
+    by_industry = draws.factors[2 : 2 + industries][firms.industry]
+    by_group = draws.factors[2 + industries :][groups]
+    common: Vector = (
+        world.events.market[row] * firms.beta
+        + volatility.industry * by_industry
+        + volatility.size * draws.factors[0] * size
+        + volatility.size_group * by_group
+        + volatility.value * draws.factors[1] * firms.value
+    )
+    return common
+
+
+def _noise_level(world: World, state: State, row: int, draws: Draws) -> Vector:
+    """Deviation of a stock's own noise today: clustering, high in the first five days and under ST."""
+    state.log_volatility = VOLATILITY_MEMORY * state.log_volatility + VOLATILITY_SHOCK * draws.shocks[0]
+    age = row - world.firms.list_row
+    new = np.where((age >= 0) & (age < 5), 2.5, 1.0)
+    st = np.where(world.events.st[row], 1.15, 1.0)
+    level: Vector = world.firms.idiosyncratic * np.exp(state.log_volatility) * new * st
+    return level
+
+
+def _day_path(
+    reference: Labels, close: Labels, deviation: Vector, locked: Mask, bounds: tuple[Labels, Labels], draws: Draws
+) -> tuple[Labels, Labels, Labels]:
+    """(open, high, low) in fen. High and low are the extremes of a Brownian bridge from open to close.
+
+    P(max ≥ m) = exp(−2 m (m − g) / v) for a bridge from 0 to g with variance v gives m = (g + √(g² − 2 v ln u)) / 2.
+    """
+    lowest, highest = bounds
+    gap = 0.25 * (close / reference - 1.0) + 0.43 * deviation * draws.shocks[1]
+    open_ = np.where(locked, close, np.clip(_to_fen(reference, gap), lowest, highest))
+    g, twice_v = np.log(close / open_), 1.5 * deviation**2
+    above = (g + np.sqrt(g**2 - twice_v * np.log(draws.extremes[0]))) / 2
+    below = (g - np.sqrt(g**2 - twice_v * np.log(draws.extremes[1]))) / 2
+    high = np.clip(np.floor(open_ * np.exp(np.minimum(above, 1)) + 0.5), np.maximum(open_, close), highest)
+    low = np.clip(np.floor(open_ * np.exp(below) + 0.5), lowest, np.minimum(open_, close))
+    return open_, np.where(locked, close, high).astype(np.int64), np.where(locked, close, low).astype(np.int64)
+
+
+def _volume(world: World, state: State, move: Vector, one_price: Mask, float_shares: Vector, draws: Draws) -> Labels:
+    """Shares traded, in lots of 100: ln turnover is autocorrelated and rises with the size of the stock's own move."""
+    surprise = move / world.firms.idiosyncratic - 0.80
+    state.turnover_mood = 0.92 * state.turnover_mood + 0.16 * surprise + 0.13 * draws.shocks[3]
+    log_turnover = world.firms.log_turnover + state.turnover_mood + 0.15 * surprise + 0.12 * draws.shocks[4]
+    turnover = np.exp(np.clip(log_turnover, -9.0, -0.7)) * np.where(one_price, 0.25, 1.0)
+    shares: Labels = np.maximum(np.rint(turnover * float_shares / 100), 1).astype(np.int64) * 100
+    return shares
+
+
+def _remember(world: World, state: State, day: Day, age: Labels, log_cap: Vector, groups: Labels) -> None:
+    """Bring the state to the day's close."""
+    firms = world.firms
+    known = np.isfinite(state.turnover_mean[0])
+    seasoned = day.traded & (age >= SEASONING) & known
+    returns = day.close / day.reference - 1.0
+    residual = residual_return(returns, seasoned, log_cap, firms.industry, world.settings.industries)
+    published = Published(seasoned, returns, residual, groups, day.turnover, *state.turnover_mean)
+    state.memories = world.memories.update(state.memories, published, day.alive)
+
+    for k, span in enumerate(TURNOVER_SPANS):
+        mean = state.turnover_mean[k]
+        moved = np.where(known, mean + (day.turnover - mean) * 2 / (span + 1), day.turnover)
+        state.turnover_mean[k] = np.where(day.traded, moved, mean)
+    adjusted = day.close * day.adj_factor
+    state.anchor = state.anchor + np.where(day.traded, adjusted - state.anchor, 0.0) * 2 / (ANCHOR_SPAN + 1)
+    state.close = day.close
+    state.days_below_one = np.where(day.traded & (day.close < 100), state.days_below_one + 1, 0)
+    state.dead = state.dead | (state.days_below_one >= DAYS_BELOW_ONE)

@@ -1,0 +1,90 @@
+"""The whole market: runs the days and keeps what was published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.sources._simulation.alpha import Memories
+from deepfactor.sources._simulation.arrays import Dates, Labels, Mask, Single, Vector
+from deepfactor.sources._simulation.calendar import make_clock
+from deepfactor.sources._simulation.day_loop import World, draw_day, step
+from deepfactor.sources._simulation.events import draw_events
+from deepfactor.sources._simulation.firms import draw_firms
+from deepfactor.sources._simulation.randomness import stream
+from deepfactor.sources._simulation.settings import Settings
+from deepfactor.sources._simulation.state import Day, first_state
+
+#: Fields of a day that fit 32 bits.
+_NARROW = frozenset({"reference", "open", "high", "low", "close", "limit_up", "limit_down"})
+
+
+@dataclass(frozen=True)
+class History:
+    """What was published on T days for N firms, and the truth behind it. Arrays (T, N) unless said; see `state.Day`.
+
+    Attributes
+    ----------
+    dates : (T,) datetime64[D]
+    st : bool
+    memories : (K, T, N) float32
+        of alpha, at the close of each day.
+    delist_row : (N,) int64
+        row of the clock on which a firm is gone, known by the end; −1 = still listed.
+    """
+
+    dates: Dates
+    days: Day
+    st: Mask
+    memories: Single
+    delist_row: Labels
+
+    @property
+    def total_cap(self) -> Vector:
+        """Total market value in CNY at the close."""
+        return self.days.shares * self.days.close / 100.0
+
+    @property
+    def float_cap(self) -> Vector:
+        """Market value of the float shares in CNY at the close."""
+        return self.days.float_shares * self.days.close / 100.0
+
+
+def make_world(settings: Settings) -> World:
+    """Everything that is decided before the first day."""
+    clock = make_clock(settings.start, settings.end)
+    firms = draw_firms(settings, clock)
+    return World(settings, clock, firms, draw_events(settings, clock, firms), Memories.of(settings))
+
+
+def run_market(world: World) -> History:
+    """Simulate all days; the burn-in is run and not kept."""
+    clock, N = world.clock, world.settings.stocks
+    state = first_state(world.settings.seed, world.firms, len(world.memories.parts))
+    rng = stream(world.settings.seed, "days")
+    kept: dict[str, NDArray[np.generic]] = {}
+    T = clock.stop - clock.start
+    memories = np.zeros((len(world.memories.parts), T, N), np.float32)
+    gone = np.full(N, -1, np.int64)
+    for row in range(clock.stop):
+        was_dead = state.dead
+        day = step(world, state, row, draw_day(rng, world.settings))
+        gone[state.dead & ~was_dead] = row + 1
+        if row >= clock.start:
+            _keep(kept, day, row - clock.start, T)
+            memories[:, row - clock.start] = state.memories
+    planned = world.firms.delist_row
+    gone = np.where(gone >= 0, np.minimum(gone, planned), planned)
+    gone = np.where(gone < clock.stop, gone, -1)
+    history = Day(**kept)  # type: ignore[arg-type]
+    return History(clock.published, history, world.events.st[clock.start :], memories, gone)
+
+
+def _keep(kept: dict[str, NDArray[np.generic]], day: Day, t: int, T: int) -> None:
+    for field in fields(Day):
+        value = getattr(day, field.name)
+        if field.name not in kept:
+            kept[field.name] = np.zeros((T, len(value)), np.int32 if field.name in _NARROW else value.dtype)
+        kept[field.name][t] = value

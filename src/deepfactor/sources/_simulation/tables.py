@@ -1,0 +1,165 @@
+"""The market's tables and the oracle's, as vendors would deliver them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from deepfactor.market.boards import Board
+from deepfactor.sources._simulation.alpha import ORACLE_HORIZONS
+from deepfactor.sources._simulation.arrays import Labels, Names
+from deepfactor.sources._simulation.day_loop import World
+from deepfactor.sources._simulation.indices import Index, intervals, weight_days
+from deepfactor.sources._simulation.market import History
+from deepfactor.sources._simulation.settings import PARTS
+
+
+def daily(world: World, history: History) -> pl.DataFrame:
+    """Table `daily`, by symbol and date: a row for each listed stock and day.
+
+    A suspended day is a row with ``is_suspended``, volume and amount 0, and all prices at the day's reference.
+    """
+    days = history.days
+    stock, t = np.nonzero(days.alive.T)
+
+    def take(field: NDArray[Any]) -> NDArray[Any]:
+        return field[t, stock]
+
+    def yuan(field: NDArray[Any]) -> NDArray[np.float64]:
+        return take(field) / 100.0
+
+    def limit(field: NDArray[Any]) -> pl.Series:
+        fen = pl.Series(take(field))
+        return pl.select(pl.when(fen > 0).then(fen / 100.0)).to_series()
+
+    volume = take(days.volume).astype(np.float64)
+    return pl.DataFrame(
+        {
+            **_keys(world.firms.symbols, history, stock, t),
+            "open": yuan(days.open),
+            "high": yuan(days.high),
+            "low": yuan(days.low),
+            "close": yuan(days.close),
+            "volume": volume,
+            "amount": np.round(np.round(yuan(days.vwap), 4) * volume, 2),
+            "adj_factor": np.round(take(days.adj_factor), 8),
+            "prev_close": yuan(days.reference),
+            "turnover": take(days.turnover),
+            "total_mv": np.round(take(history.total_cap), 2),
+            "float_mv": np.round(take(history.float_cap), 2),
+            "is_st": take(history.st),
+            "is_suspended": ~take(days.traded),
+            "limit_up": limit(days.limit_up),
+            "limit_down": limit(days.limit_down),
+        }
+    )
+
+
+def securities(world: World, history: History) -> pl.DataFrame:
+    """Table `securities`: stocks of `daily`. `delist_date` is the first day on which a stock is no longer listed."""
+    firms = world.firms
+    ever = np.flatnonzero(history.days.alive.any(axis=0))
+    gone = history.delist_row[ever]
+    left = np.where(gone >= 0, world.clock.days[np.maximum(gone, 0)], np.datetime64("NaT", "D"))
+    return pl.DataFrame(
+        {
+            "symbol": firms.symbols[ever],
+            "name": [f"Simulated {symbol[:6]}" for symbol in firms.symbols[ever]],
+            "board": [Board(int(board)).name.lower() for board in firms.board[ever]],
+            "list_date": firms.list_date[ever],
+            "delist_date": left,
+        }
+    )
+
+
+def industry(world: World, history: History) -> pl.DataFrame:
+    """Table `industry`: each stock's one industry, from its listing on."""
+    ever = np.flatnonzero(history.days.alive.any(axis=0))
+    return pl.DataFrame(
+        {
+            "symbol": world.firms.symbols[ever],
+            "industry": [f"I{number + 1:02d}" for number in world.firms.industry[ever]],
+            "start_date": world.firms.list_date[ever],
+            "end_date": pl.Series([None] * len(ever), dtype=pl.Date),
+        }
+    )
+
+
+def index_members(world: World, history: History, indices: dict[str, Index]) -> pl.DataFrame:
+    """Table `index_members`: spans with both ends inclusive, null = still a member on the last day."""
+    frames = []
+    for code, index in sorted(indices.items()):
+        stock, first, last = intervals(index.members)
+        still = last == len(history.dates) - 1
+        frames.append(
+            pl.DataFrame(
+                {
+                    "index": [code] * len(stock),
+                    "symbol": world.firms.symbols[stock],
+                    "start_date": history.dates[first],
+                    "end_date": np.where(still, np.datetime64("NaT", "D"), history.dates[last]),
+                }
+            )
+        )
+    return pl.concat(frames)
+
+
+def index_weights(world: World, history: History, indices: dict[str, Index]) -> pl.DataFrame:
+    """Table `index_weights`: float-cap weights at the close of reset days and month ends."""
+    published = np.flatnonzero(weight_days(world.clock))
+    frames = []
+    for code, index in sorted(indices.items()):
+        day, stock = np.nonzero(index.members[published])
+        t = published[day]
+        frames.append(
+            pl.DataFrame(
+                {
+                    "index": [code] * len(t),
+                    "date": history.dates[t],
+                    "symbol": world.firms.symbols[stock],
+                    "weight": index.weights[t, stock],
+                }
+            )
+        )
+    return pl.concat(frames)
+
+
+def index_daily(history: History, indices: dict[str, Index]) -> pl.DataFrame:
+    """Table `index_daily`: price and total-return levels, 1000 on the first day."""
+    frames = [
+        pl.DataFrame(
+            {
+                "index": [code] * len(history.dates),
+                "date": history.dates,
+                "close": np.round(index.close, 4),
+                "total_return_close": np.round(index.total_return_close, 4),
+            }
+        )
+        for code, index in sorted(indices.items())
+    ]
+    return pl.concat(frames)
+
+
+def calendar(world: World) -> pl.DataFrame:
+    """Table `calendar`: trading days to a year past the last day."""
+    return pl.DataFrame({"date": world.clock.announced})
+
+
+def oracle(world: World, history: History) -> pl.DataFrame:
+    """What signals up to each close t have committed to close t+1 → close t+1+h: total, and by part, for each h."""
+    stock, t = np.nonzero(history.days.alive.T)
+    state = history.memories[:, t, stock]
+    columns: dict[str, NDArray[np.float64]] = {}
+    for horizon in ORACLE_HORIZONS:
+        parts = {part: world.memories.oracle(state, part, horizon) for part in PARTS}
+        columns[f"oracle_{horizon}"] = np.add.reduce(list(parts.values()))
+        columns |= {f"oracle_{part}_{horizon}": value for part, value in parts.items()}
+    return pl.DataFrame({**_keys(world.firms.symbols, history, stock, t), **columns})
+
+
+def _keys(symbols: Names, history: History, stock: Labels, t: Labels) -> dict[str, pl.Series]:
+    names = pl.Series("symbol", symbols.tolist(), dtype=pl.String)
+    return {"date": pl.Series("date", history.dates[t]), "symbol": names.gather(stock)}

@@ -1,0 +1,69 @@
+"""Step tables carried forward onto daily rows: at each row the last step that was known by then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from deepfactor.core.errors import DataError
+from deepfactor.sources._files import codes, collect, keep_where, scaled, scan
+from deepfactor.sources._mapping import Pattern, Steps
+
+
+def read_steps(steps: Steps, folder: Path, patterns: tuple[Pattern, ...]) -> pl.DataFrame:
+    """Columns symbol (text, our codes), date, value of a step table, by date."""
+    file = folder / steps.file
+    wanted = [steps.symbol, steps.date, steps.value, *steps.where]
+    frame = collect(keep_where(scan(file, wanted), steps.where), file)
+    if frame.is_empty():
+        raise DataError(f"no rows where {dict(steps.where)}", file=file)
+    value = frame[steps.value].cast(pl.Float64, strict=False) if not isinstance(steps.equals, str) else frame[steps.value]
+    out = pl.DataFrame(
+        {
+            "symbol": codes(frame[steps.symbol], patterns, file).cast(pl.String),
+            "date": frame[steps.date].cast(pl.Date),
+            "value": scaled(value, steps.multiply, steps.divide),
+        }
+    )
+    if steps.symbols is not None:
+        out = out.filter(pl.col("symbol").str.contains(steps.symbols))
+    twice = out.filter(out.select("symbol", "date").is_duplicated())
+    if twice.height:
+        raise DataError(f"two steps of {twice['symbol'][0]} on {twice['date'][0]}", file=file, column=steps.date)
+    return out.sort("date")
+
+
+def usable_from(steps: pl.DataFrame, trading_days: pl.Series, lag_days: int) -> pl.DataFrame:
+    """Steps with `date` replaced by the first trading day at whose close the value may be used.
+
+    lag 0: the step's date, or the next trading day; lag k: the k-th trading day after the date. Of several steps that
+    become usable on one day the latest stands. Steps that become usable after the last trading day are left out.
+    """
+    side = "left" if lag_days == 0 else "right"
+    row = trading_days.search_sorted(steps["date"], side=side) + max(lag_days - 1, 0)
+    inside = steps.with_columns(row=row).filter(pl.col("row") < len(trading_days))
+    usable = inside.with_columns(date=trading_days.gather(inside["row"])).drop("row")
+    return usable.unique(["symbol", "date"], keep="last", maintain_order=True)
+
+
+def step_values(daily: pl.DataFrame, steps: Steps, table: pl.DataFrame, trading_days: pl.Series) -> pl.Series:
+    """The value in force on each row of `daily` (columns symbol as Enum, date); null before the first step.
+
+    `daily` is sorted by symbol and date, as is the result's order.
+    """
+    symbols = daily.schema["symbol"]
+    known = usable_from(table, trading_days, steps.lag_days)
+    known = known.with_columns(pl.col("symbol").cast(symbols, strict=False)).drop_nulls("symbol").sort("symbol", "date")
+    rows = daily.select("symbol", "date").join_asof(known, on="date", by="symbol", check_sortedness=False)
+    value = rows["value"]
+    if steps.equals is not None:
+        value = value == steps.equals
+    if steps.times is not None:
+        value = value * daily[steps.times]
+    inside = pl.lit(True)
+    if steps.start is not None:
+        inside = inside & (pl.col("date") >= steps.start)
+    if steps.end is not None:
+        inside = inside & (pl.col("date") <= steps.end)
+    return daily.select(pl.when(inside).then(pl.lit(value))).to_series().alias(steps.into)

@@ -1,0 +1,53 @@
+"""What every source of market data provides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any, Protocol
+
+import polars as pl
+
+
+class Source(Protocol):
+    """A vendor's data as the tables of `deepfactor.store.schema`.
+
+    Beside this protocol a source kind file has ``class Settings(Spec)`` and
+    ``open_source(settings: Settings, folder: Path | None) -> Source``.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of the source, for the manifest."""
+
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables that it provides; ``daily`` is one and comes first."""
+
+    def fetch(self, table: str, start: date | None, end: date | None) -> pl.DataFrame:
+        """Rows of one table; optional columns may be absent.
+
+        Parameters
+        ----------
+        table : one of `tables`
+        start, end : first and last date wanted, both included, None = open. Tables without a date (``securities``) and
+            intervals come whole: an interval that began before `start` may still hold.
+
+        Raises
+        ------
+        DataError
+            a file, row or column is wrong; names it.
+        """
+
+    def describe(self) -> dict[str, Any]:
+        """The source's account for the manifest, complete once all tables are fetched.
+
+        Keys: ``name``, ``settings``, ``cap`` ("float" | "total": the market value that it knows), ``simulated`` (bool),
+        ``derived`` (list of fields made by a rule), ``dropped`` (mapping of reason to count), ``notes`` (list of text),
+        ``files`` (mapping of table to file name, where there is one).
+        """
+
+
+def fetch_all(source: Source, start: date | None = None, end: date | None = None) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Each table of `source` in turn, as `deepfactor.store.folder.ingest` wants them."""
+    for table in source.tables():
+        yield table, source.fetch(table, start, end)

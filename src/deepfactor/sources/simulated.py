@@ -1,0 +1,106 @@
+"""Source `simulated`: a market made by a seed, with known truth. The default market, and the double that tests use.
+
+A market, not noise with a planted column: boards, listings, delistings, ST, suspensions, splits and dividends; returns
+of market, industries, styles and alpha with clustering fat-tailed noise, cut at each day's price limit; indices re-set
+twice a year. Alpha is made of decaying memories of signals that anyone can compute from the published tables
+(`_simulation.alpha`), which gives the oracle in closed form. With ``alpha = 0`` there is nothing to be found.
+
+The oracle is no table of the market: it goes to a file beside it, for tests and for a report's ceiling alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from deepfactor.core.errors import DataError
+from deepfactor.sources._simulation import tables
+from deepfactor.sources._simulation.day_loop import World
+from deepfactor.sources._simulation.indices import Index, make_indices
+from deepfactor.sources._simulation.market import History, make_world, run_market
+from deepfactor.sources._simulation.settings import PARTS, Settings, Strength, Volatility
+
+__all__ = ["PARTS", "Settings", "Simulated", "Strength", "Volatility", "open_source"]
+
+
+def open_source(settings: Settings, folder: Path | None = None) -> Simulated:
+    """The source of a simulated market; `folder` is not used, nothing is read from disk."""
+    return Simulated(settings)
+
+
+class Simulated:
+    """A simulated market as a source. It is made when the first table is asked for, and kept."""
+
+    name = "simulated"
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._makers: dict[str, Callable[[], pl.DataFrame]] = {
+            "daily": lambda: tables.daily(self._world, self._history),
+            "securities": lambda: tables.securities(self._world, self._history),
+            "industry": lambda: tables.industry(self._world, self._history),
+            "index_members": lambda: tables.index_members(self._world, self._history, self._indices),
+            "index_weights": lambda: tables.index_weights(self._world, self._history, self._indices),
+            "index_daily": lambda: tables.index_daily(self._history, self._indices),
+            "calendar": lambda: tables.calendar(self._world),
+        }
+
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables that `fetch` can give."""
+        return tuple(self._makers)
+
+    def fetch(self, table: str, start: date | None = None, end: date | None = None) -> pl.DataFrame:
+        """A table in the store's columns; tables with a date a row hold start ≤ date ≤ end (None = open).
+
+        Raises
+        ------
+        DataError
+            no such table here.
+        """
+        if table not in self._makers:
+            raise DataError(f"the simulated market has no table {table!r}: it has {', '.join(self._makers)}")
+        frame = self._makers[table]()
+        if "date" in frame.columns:
+            if start is not None:
+                frame = frame.filter(pl.col("date") >= start)
+            if end is not None:
+                frame = frame.filter(pl.col("date") <= end)
+        return frame
+
+    def describe(self) -> dict[str, Any]:
+        """What the market's manifest says of its source."""
+        return {
+            "name": self.name,
+            "settings": self.settings.model_dump(mode="json"),
+            "simulated": True,
+            "cap": "float",
+            "derived": [],
+            "dropped": {},
+            "notes": ["returns, names and industries are made up by a seed; dates follow a holiday rule"],
+        }
+
+    def oracle(self) -> pl.DataFrame:
+        """The truth, by symbol and date: expected return close t+1 → close t+1+h that signals up to t have committed.
+
+        Columns date, symbol, and for each h of 5, 10, 20: ``oracle_<h>`` (the sum of the parts) and
+        ``oracle_<part>_<h>`` with part reversal, trend, divergence. Fractions; a row for each listed stock and
+        published day. Exact but for the price limits, which cut what is committed and make it smaller.
+        """
+        return tables.oracle(self._world, self._history)
+
+    @cached_property
+    def _world(self) -> World:
+        return make_world(self.settings)
+
+    @cached_property
+    def _history(self) -> History:
+        return run_market(self._world)
+
+    @cached_property
+    def _indices(self) -> dict[str, Index]:
+        return make_indices(self._history, self._world.clock)

@@ -1,0 +1,193 @@
+"""Source `tables`: CSV or parquet files as a vendor left them, read by a mapping (one TOML, see `_mapping`).
+
+The mapping says everything that is particular to the vendor: names, units, forms of codes, step tables, renamed
+indices. What is dropped, derived or corrected on the way is counted for the manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from deepfactor.core.errors import DataError
+from deepfactor.core.spec import Spec
+from deepfactor.sources._files import codes, collect, convert, keep_where, scan
+from deepfactor.sources._mapping import Mapping, TableMapping, load_mapping
+from deepfactor.sources._steps import read_steps, step_values
+from deepfactor.store.schema import TABLES
+
+_CODES = ("symbol", "index")
+
+
+class Settings(Spec):
+    """Which mapping: the name of a shipped one or the path of a TOML file."""
+
+    mapping: str = "ashare_parquet"
+
+
+def open_source(settings: Settings, folder: Path | None) -> Tables:
+    """The source over the files in `folder`.
+
+    Raises
+    ------
+    RecipeError
+        the mapping is unknown or wrong.
+    DataError
+        no folder, or a file of the mapping is missing.
+    """
+    mapping = load_mapping(settings.mapping)
+    if folder is None or not folder.is_dir():
+        given = "none given" if folder is None else f"{folder} is none"
+        raise DataError(f"mapping {mapping.name} reads files: give their folder with --folder ({given})")
+    for table in mapping.tables.values():
+        for file in [table.file, *(step.file for step in table.steps)]:
+            if not (folder / file).is_file():
+                raise DataError("there is no such file: is --folder right?", file=folder / file)
+    return Tables(mapping, folder)
+
+
+class Tables:
+    """Tables out of a folder of files by a mapping; see `deepfactor.sources.base.Source`."""
+
+    def __init__(self, mapping: Mapping, folder: Path) -> None:
+        self._mapping = mapping
+        self._folder = folder
+        self._dropped: dict[str, dict[str, int]] = {}
+        self._derived: dict[str, list[str]] = {}
+        self._counted: dict[str, list[str]] = {}
+        self._priced: frozenset[str] | None = None
+
+    @property
+    def name(self) -> str:
+        """The mapping's name."""
+        return self._mapping.name
+
+    def tables(self) -> tuple[str, ...]:
+        """Tables that the mapping names, `daily` first."""
+        return tuple(name for name in TABLES if name in self._mapping.tables)
+
+    def fetch(self, table: str, start: date | None, end: date | None) -> pl.DataFrame:
+        """Rows of `table`; see `Source.fetch`."""
+        spec = self._mapping.tables[table]
+        self._dropped[table], self._derived[table], self._counted[table] = {}, [], []
+        frame = self._read(table, spec, start, end)
+        if table == "daily":
+            self._priced = frozenset(frame["symbol"].unique().cast(pl.String))
+            return self._finish_daily(spec, frame)
+        if spec.priced_only:
+            frame = self._priced_only(table, frame)
+        if table == "index_members" and "end_date" not in frame.columns:
+            frame = frame.with_columns(end_date=pl.lit(None, dtype=pl.Date))
+        return frame
+
+    def describe(self) -> dict[str, Any]:
+        """The source's account of what it did; see `Source.describe`."""
+        mapping = self._mapping
+        return {
+            "name": mapping.name,
+            "settings": {"mapping": mapping.name, "mapping_key": _key(mapping)},
+            "cap": mapping.cap,
+            "simulated": False,
+            "derived": sorted(f"{table}.{what}" for table, made in self._derived.items() for what in made),
+            "dropped": {f"{table}: {why}": n for table, drops in self._dropped.items() for why, n in drops.items()},
+            "notes": [*mapping.notes, *(note for table in self.tables() for note in self._counted.get(table, []))],
+            "files": {name: table.file for name, table in mapping.tables.items()},
+        }
+
+    def _read(self, table: str, spec: TableMapping, start: date | None, end: date | None) -> pl.DataFrame:
+        """The mapped columns in our types, between `start` and `end`."""
+        file = self._folder / spec.file
+        wanted = [*(column.source for column in spec.columns.values()), *spec.where]
+        wanted += [drop.column for drop in spec.drop]
+        raw = self._without_drops(table, spec, collect(keep_where(scan(file, wanted), spec.where), file))
+        made = {}
+        for name, column in spec.columns.items():
+            series = raw[column.source]
+            if name in _CODES and column.names is None:
+                made[name] = codes(series, self._mapping.symbols, file).alias(name)
+            else:
+                made[name] = convert(series, name, table, column, spec.date_format, file)
+        frame = pl.DataFrame(made)
+        if "date" not in TABLES[table].columns:
+            return frame
+        inside = [pl.col("date") >= start] if start else []
+        inside += [pl.col("date") <= end] if end else []
+        return frame.filter(inside) if inside else frame
+
+    def _without_drops(self, table: str, spec: TableMapping, raw: pl.DataFrame) -> pl.DataFrame:
+        """Without the rows that the mapping drops, counted."""
+        for drop in spec.drop:
+            bad = pl.col(drop.column).cast(pl.String).str.contains(drop.matching).fill_null(False)
+            kept = raw.filter(~bad)
+            if kept.height < raw.height:
+                self._dropped[table][f"rows whose {drop.column} matches {drop.matching} ({drop.why})"] = (
+                    raw.height - kept.height
+                )
+            raw = kept
+        return raw
+
+    def _finish_daily(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
+        """Step tables, level changes, and the count of what is missing."""
+        if spec.steps and not _sorted_by_symbol(frame):
+            frame = frame.sort("symbol", "date")
+        days = frame["date"].unique().sort()
+        for steps in spec.steps:
+            value = step_values(frame, steps, read_steps(steps, self._folder, self._mapping.symbols), days)
+            known = frame[steps.into] if steps.into in frame.columns else None
+            column = value if known is None else known.zip_with(known.is_not_null(), value)
+            frame = frame.with_columns(column.alias(steps.into))
+            self._derived["daily"] += [] if steps.into in self._derived["daily"] else [steps.into]
+        frame = self._mend_levels(spec, frame)
+        for name in frame.columns:
+            missing = frame[name].null_count()
+            if missing:
+                symbols = frame.filter(pl.col(name).is_null())["symbol"].n_unique()
+                self._counted["daily"].append(f"daily.{name} is missing on {missing} rows of {symbols} symbols")
+        return frame
+
+    def _mend_levels(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
+        """Take out declared jumps of a factor's level; a declared jump that isn't there is an error."""
+        for change in spec.level_changes:
+            mine = pl.col("symbol").cast(pl.String) == change.symbol
+            there = frame.filter(mine & (pl.col("date") == change.date))[change.column]
+            if len(there) == 1 and abs(there[0] / change.after - 1) > 1e-5:
+                raise DataError(
+                    f"the mapping says {change.column} of {change.symbol} becomes {change.after} on {change.date}, "
+                    f"the file has {there[0]}: mend level_changes",
+                    file=self._folder / spec.file,
+                    column=change.column,
+                )
+            mended = pl.col(change.column) * (change.before / change.after)
+            frame = frame.with_columns(
+                pl.when(mine & (pl.col("date") >= change.date)).then(mended).otherwise(pl.col(change.column))
+            )
+            self._counted["daily"].append(
+                f"daily.{change.column} of {change.symbol}: the jump of its level on {change.date} taken out"
+            )
+        return frame
+
+    def _priced_only(self, table: str, frame: pl.DataFrame) -> pl.DataFrame:
+        """Rows of symbols that have prices; the others counted."""
+        if self._priced is None:
+            raise DataError(f"fetch daily before {table}: the mapping keeps only symbols with prices")
+        has = frame["symbol"].cast(pl.String).is_in(list(self._priced))
+        lost = frame.filter(~has)
+        if lost.height:
+            self._dropped[table][f"rows of {lost['symbol'].n_unique()} symbols without prices"] = lost.height
+        return frame.filter(has)
+
+
+def _sorted_by_symbol(frame: pl.DataFrame) -> bool:
+    """Whether rows come by symbol, then date. Codes are an Enum in the order of text."""
+    symbol, day = pl.col("symbol").to_physical(), pl.col("date")
+    wrong = (symbol < symbol.shift(1)) | ((symbol == symbol.shift(1)) & (day < day.shift(1)))
+    return not frame.select(wrong.any()).item()
+
+
+def _key(mapping: Mapping) -> str:
+    """Names the mapping's content."""
+    return hashlib.sha256(mapping.model_dump_json().encode()).hexdigest()[:16]

@@ -1,0 +1,285 @@
+"""What is wrong with a set of tables, each kind of fault with its count and example rows. An error stops ingest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from deepfactor.store.schema import SYMBOL_PATTERN, TABLES, Table
+
+#: Smallest price step, CNY. A vwap may lie this far outside [low, high]: vendors round it.
+TICK = 0.01
+_EPSILON = 1e-6
+_PRICES = ("open", "high", "low", "close", "vwap", "prev_close")
+_POSITIVE = (*_PRICES, "adj_factor", "total_mv", "float_mv", "limit_up", "limit_down")
+_NOT_NEGATIVE = ("volume", "amount", "turnover")
+#: Share of rows whose amount / volume may lie outside [low, high] before the units are held to be wrong.
+_IMPLIED_VWAP_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of fault in one table.
+
+    Attributes
+    ----------
+    severity : "error" stops ingest, "warning" doesn't
+    code : names the kind of fault
+    table, column : where
+    count : how many rows (or symbols, where the message says so)
+    message : what was found, what is wanted, what to do
+    row : number of the first such row in the table as delivered, from 0; None where no row is to blame
+    examples : up to five of them, as text
+    """
+
+    severity: Literal["error", "warning"]
+    code: str
+    table: str
+    column: str | None
+    count: int
+    message: str
+    row: int | None = None
+    examples: tuple[str, ...] = ()
+
+
+def check_tables(tables: Mapping[str, pl.DataFrame]) -> list[Finding]:
+    """All findings of all tables, errors first. Tables are as a source delivers them; nothing is changed."""
+    findings: list[Finding] = []
+    for name, frame in tables.items():
+        findings += check_table(name, frame)
+    if "daily" not in tables:
+        findings.append(Finding("error", "no_daily", "daily", None, 0, "a market needs the table daily"))
+    if not any(f.severity == "error" for f in findings):
+        findings += _check_across(tables)
+    return sorted(findings, key=lambda f: f.severity)
+
+
+def check_table(name: str, frame: pl.DataFrame) -> list[Finding]:
+    """Findings of one table alone: its form first, and its content only where the form is right."""
+    if name not in TABLES:
+        known = ", ".join(TABLES)
+        return [Finding("error", "unknown_table", name, None, 0, f"unknown table {name!r}: there are {known}")]
+    table = TABLES[name]
+    findings = _check_form(name, table, frame)
+    if findings:
+        return findings
+    findings = _check_keys(name, table, frame)
+    if name == "daily":
+        findings += _check_prices(frame)
+    if name in ("industry", "index_members"):
+        findings += _check_intervals(name, frame)
+    if name == "index_weights":
+        findings += _check_weights(frame)
+    return findings
+
+
+def rows_where(
+    severity: Literal["error", "warning"],
+    code: str,
+    table: str,
+    column: str | None,
+    frame: pl.DataFrame,
+    bad: pl.Expr,
+    message: str,
+) -> list[Finding]:
+    """A finding for the rows of `frame` where `bad` holds (null = fine), or none."""
+    where = frame.select(bad.fill_null(False).arg_true()).to_series()
+    if where.is_empty():
+        return []
+    shown = [*TABLES[table].key, *([column] if column and column not in TABLES[table].key else [])]
+    rows = frame[where.head(5)].select(shown).rows()
+    examples = tuple(" ".join("null" if v is None else str(v) for v in row) for row in rows)
+    return [Finding(severity, code, table, column, len(where), message, int(where[0]), examples)]
+
+
+def _check_form(name: str, table: Table, frame: pl.DataFrame) -> list[Finding]:
+    """Columns there and of a fitting type, at least one row."""
+    out = []
+    for column in table.required():
+        if column not in frame.columns:
+            message = f"column {column} is missing; the table has {', '.join(frame.columns)}"
+            out.append(Finding("error", "missing_column", name, column, 1, message))
+    for group in table.one_of:
+        if not any(column in frame.columns for column in group):
+            message = f"one of the columns {', '.join(group)} is needed; the table has {', '.join(frame.columns)}"
+            out.append(Finding("error", "missing_column", name, group[0], 1, message))
+    for column, dtype in frame.schema.items():
+        if column not in table.columns:
+            message = f"unknown column {column}; known are {', '.join(table.columns)}"
+            out.append(Finding("error", "unknown_column", name, column, 1, message))
+        elif not _fits(dtype, table.columns[column].dtype):
+            message = f"holds {dtype}, wanted {table.columns[column].dtype}"
+            out.append(Finding("error", "column_type", name, column, frame.height, message))
+    if frame.is_empty():
+        out.append(Finding("error", "empty_table", name, None, 0, "no rows: leave the table out or mend its file"))
+    return out
+
+
+def _fits(given: pl.DataType, wanted: pl.DataType) -> bool:
+    """Whether a delivered type can be stored as the wanted one without loss of meaning."""
+    if wanted == pl.String:
+        return given in (pl.String, pl.Categorical, pl.Enum)
+    return given.is_numeric() if wanted == pl.Float64 else given == wanted
+
+
+def _check_keys(name: str, table: Table, frame: pl.DataFrame) -> list[Finding]:
+    """Nulls, infinities, symbol form, duplicate keys, order of dates."""
+    out: list[Finding] = []
+    for column, spec in table.columns.items():
+        if column not in frame.columns:
+            continue
+        value = pl.col(column)
+        if not spec.nullable and frame[column].null_count():
+            out += rows_where("error", "null", name, column, frame, value.is_null(), "is null, but names a row")
+        if frame.schema[column].is_float():
+            bad = value.is_nan() | value.is_infinite()
+            out += rows_where("error", "not_a_number", name, column, frame, bad, "NaN or infinite: missing is null")
+    for column in ("symbol", "index"):
+        if column in frame.columns:
+            out += _check_symbols(name, column, frame)
+    return out or [*_check_duplicates(name, table, frame), *_check_order(name, table, frame)]
+
+
+def _check_symbols(name: str, column: str, frame: pl.DataFrame) -> list[Finding]:
+    text = frame[column].unique().cast(pl.String)
+    wrong = text.filter(~text.str.contains(SYMBOL_PATTERN))
+    if wrong.is_empty():
+        return []
+    bad = pl.col(column).cast(pl.String).is_in(wrong.to_list())
+    message = "a code is six digits and an exchange, as in 600000.SH: mend the mapping's symbol patterns"
+    return rows_where("error", "symbol_form", name, column, frame, bad, message)
+
+
+def _check_duplicates(name: str, table: Table, frame: pl.DataFrame) -> list[Finding]:
+    key = [column for column in table.key if column in frame.columns]
+    numbered = frame.select(key).with_row_index("row").sort([*reversed(key), "row"])
+    same = pl.all_horizontal(pl.col(column).eq_missing(pl.col(column).shift(1)) for column in key)
+    rows = numbered.filter(same & (pl.int_range(pl.len()) > 0)).sort("row")
+    if rows.is_empty():
+        return []
+    examples = tuple(" ".join(map(str, row)) for row in rows.select(key).head(5).rows())
+    message = f"the key ({', '.join(key)}) is there twice: {examples[0]}"
+    return [Finding("error", "duplicate_key", name, key[-1], rows.height, message, int(rows["row"][0]), examples)]
+
+
+def _check_order(name: str, table: Table, frame: pl.DataFrame) -> list[Finding]:
+    """Dates must ascend within each symbol or index; whether the file is laid out by date or by symbol is free."""
+    column = next((c for c in ("date", "start_date", "known_at") if c in table.key), None)
+    if column is None or frame[column].is_sorted():
+        return []
+    # A publication of weights is one date of an index; elsewhere a series belongs to all the other parts of the key.
+    others = ["index"] if name == "index_weights" else [c for c in table.key if c not in (column, "period_end")]
+    falls = pl.col(column) < pl.col(column).shift(1)
+    message = f"{column} runs backwards within {' and '.join(others) or 'the table'}: sort the file"
+    return rows_where("error", "unsorted", name, column, frame, falls.over(others) if others else falls, message)
+
+
+def _check_prices(frame: pl.DataFrame) -> list[Finding]:
+    """Sanity of `daily`: signs, low ≤ open, close ≤ high, vwap inside, units of amount and volume."""
+    out: list[Finding] = []
+    traded = pl.col("volume") > 0
+    for column in _POSITIVE:
+        if column in frame.columns:
+            bad = pl.col(column) <= 0
+            if column in _PRICES:  # vendors write zeros on days without a trade
+                bad = bad & (traded | (pl.col(column) < 0))
+            out += rows_where("error", "not_positive", "daily", column, frame, bad, "must be positive; missing is null")
+    for column in _NOT_NEGATIVE:
+        if column in frame.columns:
+            out += rows_where("error", "negative", "daily", column, frame, pl.col(column) < 0, "is negative")
+    low, high = pl.col("low") - _EPSILON, pl.col("high") + _EPSILON
+    out += rows_where("error", "high_below_low", "daily", "high", frame, traded & (high < low), "high is below low")
+    for column in ("open", "close"):
+        bad = traded & ((pl.col(column) < low) | (pl.col(column) > high))
+        out += rows_where("error", "outside_range", "daily", column, frame, bad, "lies outside [low, high]")
+    if "vwap" in frame.columns:
+        bad = traded & _outside(pl.col("vwap"))
+        message = "lies outside [low, high] by more than a tick: is its unit CNY a share?"
+        out += rows_where("error", "outside_range", "daily", "vwap", frame, bad, message)
+    elif not out:
+        out += _check_implied_vwap(frame)
+    traded_only = traded & pl.any_horizontal(pl.col("open", "high", "low", "close").is_null())
+    return out + rows_where(
+        "error", "missing_price", "daily", "close", frame, traded_only, "shares were traded, but a price is null"
+    )
+
+
+def _outside(price: pl.Expr) -> pl.Expr:
+    slack = TICK + _EPSILON
+    return (price < pl.col("low") - slack) | (price > pl.col("high") + slack)
+
+
+def _check_implied_vwap(frame: pl.DataFrame) -> list[Finding]:
+    """amount / volume must be a price of the day. Where it isn't on many rows the units are wrong; on few, a warning."""
+    implied = pl.when(pl.col("volume") > 0).then(pl.col("amount") / pl.col("volume"))
+    bad = _outside(implied)
+    ratio, n, total = frame.select(
+        (implied / pl.col("close")).median(), bad.fill_null(False).sum(), (pl.col("volume") > 0).sum()
+    ).row(0)
+    if not n:
+        return []
+    if n > _IMPLIED_VWAP_TOLERANCE * total:
+        message = (
+            f"amount / volume is {ratio:.4g} × close at the median: amount must be in CNY and volume in shares "
+            "(a factor 100 too high = volume in lots, 1000 or 10000 = amount in thousands)"
+        )
+        return rows_where("error", "wrong_unit", "daily", "volume", frame, bad, message)
+    message = "amount / volume lies outside [low, high] by more than a tick: no vwap on these rows"
+    return rows_where("warning", "implied_vwap_outside", "daily", "amount", frame, bad, message)
+
+
+def _check_intervals(name: str, frame: pl.DataFrame) -> list[Finding]:
+    """Ends not before starts, no two intervals of one symbol (and index) overlapping."""
+    if "end_date" not in frame.columns:
+        return []
+    message = "the interval ends before it starts"
+    out = rows_where("error", "interval", name, "end_date", frame, pl.col("end_date") < pl.col("start_date"), message)
+    group = ["index", "symbol"] if "index" in frame.columns else ["symbol"]
+    rows = frame.with_row_index("row").sort([*group, "start_date"])
+    before = pl.col("end_date").shift(1).over(group)
+    open_before = before.is_null() & (pl.int_range(pl.len()).over(group) > 0) & (pl.lit(name == "index_members"))
+    clash = rows.filter((pl.col("start_date") <= before) | open_before)
+    if clash.height:
+        examples = tuple(" ".join(map(str, row)) for row in clash.select(*group, "start_date").head(5).rows())
+        message = f"starts before the interval of the same symbol ahead of it ends: {examples[0]}"
+        row = int(clash["row"][0])
+        out.append(Finding("error", "interval_overlap", name, "start_date", clash.height, message, row, examples))
+    return out
+
+
+def _check_weights(frame: pl.DataFrame) -> list[Finding]:
+    message = "a weight is a fraction between 0 and 1"
+    bad = (pl.col("weight") < 0) | (pl.col("weight") > 1)
+    out = rows_where("error", "weight_range", "index_weights", "weight", frame, bad, message)
+    if out:
+        return out
+    sums = frame.group_by("index", "date").agg(pl.col("weight").sum()).filter((pl.col("weight") - 1).abs() > 0.01)
+    if sums.is_empty():
+        return []
+    examples = tuple(" ".join(map(str, row)) for row in sums.sort("index", "date").head(5).rows())
+    message = f"weights of {sums.height} publications don't sum to 1 within 0.01"
+    return [Finding("warning", "weight_sum", "index_weights", "weight", sums.height, message, None, examples)]
+
+
+def _check_across(tables: Mapping[str, pl.DataFrame]) -> list[Finding]:
+    """What one table says of another: symbols without prices, prices without a security or an industry."""
+    symbols = {name: set(frame["symbol"].unique().cast(pl.String)) for name, frame in tables.items() if "symbol" in frame}
+    priced = symbols["daily"]
+    out = []
+    for name in ("index_members", "index_weights", "industry", "fundamentals", "securities"):
+        lacking = sorted(symbols.get(name, set()) - priced)
+        if lacking:
+            message = f"{len(lacking)} symbols have no row in daily: they are in no panel"
+            out.append(_names("no_prices", name, lacking, message))
+    for name in ("securities", "industry"):
+        lacking = sorted(priced - symbols[name]) if name in symbols else []
+        if lacking:
+            out.append(_names(f"not_in_{name}", "daily", lacking, f"{len(lacking)} symbols have no row in {name}"))
+    return out
+
+
+def _names(code: str, table: str, symbols: list[str], message: str) -> Finding:
+    return Finding("warning", code, table, "symbol", len(symbols), message, None, tuple(symbols[:5]))

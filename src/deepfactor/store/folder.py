@@ -1,0 +1,317 @@
+"""The market folder on disk: immutable parquet parts behind one manifest.
+
+::
+
+    MARKET/
+        manifest.json               schema version, source, parts with their hashes; replaced by rename
+        tables/<table>/<part>.parquet   named by content, never changed once written
+        panel/<fingerprint>/            compiled arrays, made by `panel.build`
+
+A writer puts new parts down, syncs them and then replaces the manifest, so a reader sees the old market or the new one.
+Parts of the manifest before stay until the next write: a reader that opened it can go on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from deepfactor.core.errors import DataError
+from deepfactor.core.files import atomic_path, folder_lock, write_json
+from deepfactor.core.spec import content_key
+from deepfactor.store.checks import Finding, check_tables
+from deepfactor.store.schema import SCHEMA_VERSION, TABLES
+
+MANIFEST = "manifest.json"
+_ROW_GROUP = 250_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """One parquet file of a table.
+
+    Attributes
+    ----------
+    name : file name without ``.parquet``: label and the first 16 digits of `content`
+    content : SHA-256 of the rows, independent of how parquet encodes them
+    rows : number of rows
+    """
+
+    name: str
+    content: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a market holds.
+
+    Attributes
+    ----------
+    schema_version : see `deepfactor.store.schema.SCHEMA_VERSION`
+    tables : mapping of table to its parts, in order
+    source : the source's own account: name, settings, ``cap`` ("float" | "total"), ``simulated``, ``derived``,
+        ``dropped``, ``notes``
+    warnings : findings that did not stop the ingest
+    retired : parts of the manifest before that this one doesn't use; removed by the next write
+    """
+
+    schema_version: int
+    tables: Mapping[str, tuple[Part, ...]]
+    source: Mapping[str, Any]
+    warnings: tuple[Mapping[str, Any], ...] = ()
+    retired: tuple[str, ...] = field(default=())
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits that name the content of all tables."""
+        return content_key({name: [part.content for part in parts] for name, parts in self.tables.items()})
+
+
+@dataclass(frozen=True)
+class MarketFolder:
+    """A market folder as it was when opened."""
+
+    path: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, path: Path) -> MarketFolder:
+        """Open a market folder.
+
+        Raises
+        ------
+        DataError
+            no such folder, no market, a broken manifest, or one of a newer deepfactor.
+        """
+        return cls(path, _read_manifest(path))
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits that name the content of all tables."""
+        return self.manifest.fingerprint
+
+    def has(self, table: str) -> bool:
+        """Whether the market has the table."""
+        return table in self.manifest.tables
+
+    def part_files(self, table: str) -> tuple[Path, ...]:
+        """Paths of the table's parts, in order; a `DataError` where the market lacks the table."""
+        if not self.has(table):
+            raise DataError(f"{self.path} has no table {table}: it has {', '.join(self.manifest.tables)}")
+        return tuple(_part_path(self.path, table, part.name) for part in self.manifest.tables[table])
+
+    def read(self, table: str, columns: list[str] | None = None) -> pl.DataFrame:
+        """A whole table, or some of its columns, in the order of storage."""
+        return pl.concat([read_part(file, columns) for file in self.part_files(table)])
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """Names of the columns that the table has (optional ones may be absent)."""
+        return tuple(pl.read_parquet_schema(self.part_files(table)[0]))
+
+
+def read_part(file: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    """One part of a table; a `DataError` where the file is gone or no parquet."""
+    try:
+        return pl.read_parquet(file, columns=columns)
+    except (FileNotFoundError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"can't be read ({error}): ingest the market again", file=file) from error
+
+
+def write_market(path: Path, tables: Mapping[str, pl.DataFrame], *, source: Mapping[str, Any]) -> MarketFolder:
+    """Check `tables` and make them the content of the market folder `path`.
+
+    Parameters
+    ----------
+    path : a market folder, an empty folder or none yet
+    tables : mapping of table name to rows, columns as in `deepfactor.store.schema.TABLES`
+    source : kept in the manifest; ``files`` (mapping of table to file name), where given, names the file in errors
+
+    Returns
+    -------
+    the market, opened. Writing what is there already changes no byte.
+
+    Raises
+    ------
+    DataError
+        a finding of severity "error" (the market stays as it was), or a folder that holds something else.
+    UserError
+        another process is writing there.
+    OutOfResources
+        the disk is full; the market stays as it was.
+    """
+    return ingest(path, tables.items(), lambda: source)
+
+
+def ingest(
+    path: Path,
+    tables: Iterable[tuple[str, pl.DataFrame]],
+    describe: Callable[[], Mapping[str, Any]],
+    progress: Callable[[str], None] | None = None,
+) -> MarketFolder:
+    """`write_market` for tables that are fetched one after the other.
+
+    `describe` is called when all are fetched, since a source counts what it drops on the way. `progress` gets a line a
+    step.
+    """
+    tell = progress or (lambda _: None)
+    _require_market_or_empty(path)
+    with folder_lock(path):
+        held: dict[str, pl.DataFrame] = {}
+        for name, frame in tables:
+            tell(f"{name}: {frame.height:,} rows")
+            held[name] = frame
+        source = _plain(describe())
+        tell("checking")
+        findings = check_tables(held)
+        _raise_first_error(findings, source.get("files", {}))
+        source = _derive_calendar(held, source)
+        parts = {}
+        for name in [name for name in TABLES if name in held]:
+            tell(f"writing {name}")
+            parts[name] = tuple(_write_parts(path, name, held.pop(name)))
+        warnings = tuple(asdict(finding) for finding in findings)
+        _replace_manifest(path, Manifest(SCHEMA_VERSION, parts, source, _plain(warnings)))
+        return MarketFolder.open(path)
+
+
+def _derive_calendar(held: dict[str, pl.DataFrame], source: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where the source has no calendar: the days on which anything was traded."""
+    if "calendar" in held:
+        return source
+    held["calendar"] = held["daily"].select(pl.col("date").unique().sort())
+    return {**source, "derived": [*source.get("derived", []), "calendar"]}
+
+
+def _raise_first_error(findings: list[Finding], files: Mapping[str, str]) -> None:
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if not errors:
+        return
+    first = errors[0]
+    file = f"{files[first.table]} (table {first.table})" if first.table in files else f"table {first.table}"
+    more = f"; first of {first.count} rows" if first.count > 1 else ""
+    shown = f" ({first.examples[0]}{more})" if first.examples else ""
+    others = f"; and {len(errors) - 1} more kinds of error: {_codes(errors[1:])}" if len(errors) > 1 else ""
+    raise DataError(f"{first.message}{shown}{others}", file=file, row=first.row, column=first.column)
+
+
+def _codes(findings: list[Finding]) -> str:
+    return ", ".join(f"{finding.code} in {finding.table}.{finding.column}" for finding in findings)
+
+
+def _write_parts(path: Path, table: str, frame: pl.DataFrame) -> Iterable[Part]:
+    """Write the parts of one table that aren't there yet, and name all."""
+    if not TABLES[table].by_year:
+        yield _write_part(path, table, "all", frame)
+        return
+    year = frame["date"].dt.year()
+    for value in year.unique().sort():
+        yield _write_part(path, table, str(value), frame.filter(year == value))
+
+
+def _write_part(path: Path, table: str, label: str, frame: pl.DataFrame) -> Part:
+    frame = _stored(table, frame)
+    content = _content_hash(frame)
+    part = Part(f"{label}-{content[:16]}", content, frame.height)
+    target = _part_path(path, table, part.name)
+    if not target.exists():
+        with atomic_path(target) as temporary:
+            frame.write_parquet(temporary, compression="zstd", compression_level=3, row_group_size=_ROW_GROUP)
+    return part
+
+
+def _stored(table: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows as stored: known columns in their order and type, sorted."""
+    spec = TABLES[table]
+    frame = frame.select(pl.col(name).cast(column.dtype) for name, column in spec.columns.items() if name in frame.columns)
+    return frame.sort([name for name in spec.order if name in frame.columns]).rechunk()
+
+
+def _content_hash(frame: pl.DataFrame) -> str:
+    """SHA-256 of column names, types, values and nulls: the same rows have the same hash in any version of polars."""
+    digest = hashlib.sha256()
+    for series in frame:
+        digest.update(f"{series.name}:{series.dtype}:{series.len()};".encode())
+        missing = series.is_null().to_numpy()
+        digest.update(np.packbits(missing).tobytes())
+        if series.dtype == pl.String:
+            names = series.unique().drop_nulls().sort()
+            digest.update("\n".join(names).encode())
+            codes = series.cast(pl.Enum(names)).to_physical().fill_null(0).to_numpy()
+            digest.update(codes.astype("<u4").tobytes())
+        else:
+            values = series.to_physical().fill_null(0).to_numpy()
+            digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+def _replace_manifest(path: Path, manifest: Manifest) -> None:
+    """Make `manifest` the folder's, and clear parts that neither it nor the one before uses."""
+    before = _read_manifest(path) if (path / MANIFEST).exists() else None
+    used = _files(manifest)
+    if before is not None and _same(before, manifest):
+        return
+    retired = _files(before) - used if before is not None else set()
+    final = Manifest(manifest.schema_version, manifest.tables, manifest.source, manifest.warnings, tuple(sorted(retired)))
+    write_json(path / MANIFEST, _plain(asdict(final)))
+    for file in (path / "tables").rglob("*"):
+        if file.is_file() and file.relative_to(path).as_posix() not in used | retired:
+            file.unlink()
+
+
+def _same(a: Manifest, b: Manifest) -> bool:
+    """Equal but for what is retired."""
+    return (a.schema_version, a.tables, a.source, a.warnings) == (b.schema_version, b.tables, b.source, b.warnings)
+
+
+def _files(manifest: Manifest) -> set[str]:
+    return {f"tables/{table}/{part.name}.parquet" for table, parts in manifest.tables.items() for part in parts}
+
+
+def _part_path(path: Path, table: str, name: str) -> Path:
+    return path / "tables" / table / f"{name}.parquet"
+
+
+def _read_manifest(path: Path) -> Manifest:
+    file = path / MANIFEST
+    if not file.exists():
+        what = "has no manifest.json" if path.is_dir() else "does not exist"
+        raise DataError(f"{path} is no market folder ({what}): make one with `deepfactor ingest` or `deepfactor simulate`")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        version = int(content["schema_version"])
+        if version > SCHEMA_VERSION:
+            raise DataError(f"was written by a newer deepfactor (schema {version}, known {SCHEMA_VERSION})", file=file)
+        tables = {name: tuple(Part(**part) for part in parts) for name, parts in content["tables"].items()}
+        return Manifest(
+            version, tables, content["source"], tuple(content["warnings"]), tuple(content["retired"])
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"is no manifest of a market ({error!r}): ingest again", file=file) from error
+
+
+def _require_market_or_empty(path: Path) -> None:
+    """Don't write into a folder of something else."""
+    if path.exists() and not path.is_dir():
+        raise DataError(f"{path} is a file, wanted a folder for the market")
+    if path.is_dir() and not (path / MANIFEST).exists():
+        strange = sorted(entry.name for entry in path.iterdir() if not _ours(entry.name))
+        if strange:
+            raise DataError(f"{path} holds other things ({', '.join(strange[:3])}): give an empty or new folder")
+
+
+def _ours(name: str) -> bool:
+    """Names that an ingest that was killed may have left (the lock and temporary files start with a dot)."""
+    return name.startswith(".") or name in ("tables", "panel")
+
+
+def _plain(content: Any) -> Any:
+    """`content` as JSON gives it back, so that what is written equals what is read."""
+    return json.loads(json.dumps(content, allow_nan=False, default=str))

@@ -1,0 +1,148 @@
+"""What a market folder holds: each table's columns, units and key. The public contract of `docs/conventions.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+#: Version of the folder's layout and of the tables below. A newer folder is refused, an older one migrated.
+SCHEMA_VERSION = 1
+
+#: An exchange-suffixed code, of a stock or an index.
+SYMBOL_PATTERN = r"^\d{6}\.(SH|SZ|BJ)$"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes
+    ----------
+    dtype : polars type as stored
+    required : must be there
+    nullable : may hold nulls (= missing)
+    """
+
+    dtype: pl.DataType
+    required: bool = False
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a market folder.
+
+    Attributes
+    ----------
+    columns : mapping of name to `Column`, in the order of storage
+    key : columns that name a row; no two rows share one
+    order : columns by which a part is sorted
+    one_of : groups of columns of which at least one must be there
+    by_year : one part a calendar year of `date`
+    """
+
+    columns: Mapping[str, Column]
+    key: tuple[str, ...]
+    order: tuple[str, ...]
+    one_of: tuple[tuple[str, ...], ...] = ()
+    by_year: bool = False
+
+    def required(self) -> tuple[str, ...]:
+        """Names of the columns that must be there."""
+        return tuple(name for name, column in self.columns.items() if column.required)
+
+
+def _key(dtype: pl.DataType) -> Column:
+    return Column(dtype, required=True, nullable=False)
+
+
+_DATE, _TEXT, _NUMBER, _FLAG = pl.Date(), pl.String(), pl.Float64(), pl.Boolean()
+
+#: Every table. Money in CNY, prices raw (unadjusted) CNY, volume in shares, ratios as fractions, intervals with both
+#: ends inclusive and a null end for "still".
+TABLES: Mapping[str, Table] = {
+    "daily": Table(
+        {
+            "date": _key(_DATE),
+            "symbol": _key(_TEXT),
+            **{name: Column(_NUMBER, required=True) for name in ("open", "high", "low", "close", "volume")},
+            **{
+                name: Column(_NUMBER)
+                for name in ("amount", "vwap", "adj_factor", "prev_close", "turnover", "total_mv", "float_mv")
+            },
+            "is_st": Column(_FLAG),
+            "is_suspended": Column(_FLAG),
+            "limit_up": Column(_NUMBER),
+            "limit_down": Column(_NUMBER),
+        },
+        key=("date", "symbol"),
+        order=("symbol", "date"),
+        one_of=(("amount", "vwap"),),
+        by_year=True,
+    ),
+    "securities": Table(
+        {
+            "symbol": _key(_TEXT),
+            "name": Column(_TEXT),
+            "board": Column(_TEXT),
+            "list_date": Column(_DATE),
+            "delist_date": Column(_DATE),
+        },
+        key=("symbol",),
+        order=("symbol",),
+    ),
+    "industry": Table(
+        {
+            "symbol": _key(_TEXT),
+            "industry": _key(_TEXT),
+            "start_date": _key(_DATE),
+            "end_date": Column(_DATE),
+        },
+        key=("symbol", "start_date"),
+        order=("symbol", "start_date"),
+    ),
+    "fundamentals": Table(
+        {
+            "symbol": _key(_TEXT),
+            "known_at": _key(_DATE),
+            "item": _key(_TEXT),
+            "value": Column(_NUMBER, required=True),
+            "period_end": Column(_DATE),
+        },
+        key=("symbol", "item", "known_at", "period_end"),
+        order=("symbol", "item", "known_at", "period_end"),
+    ),
+    "index_weights": Table(
+        {
+            "index": _key(_TEXT),
+            "date": _key(_DATE),
+            "symbol": _key(_TEXT),
+            "weight": Column(_NUMBER, required=True, nullable=False),
+        },
+        key=("index", "date", "symbol"),
+        order=("index", "date", "symbol"),
+    ),
+    "index_members": Table(
+        {
+            "index": _key(_TEXT),
+            "symbol": _key(_TEXT),
+            "start_date": _key(_DATE),
+            "end_date": Column(_DATE, required=True),
+        },
+        key=("index", "symbol", "start_date"),
+        order=("index", "symbol", "start_date"),
+    ),
+    "index_daily": Table(
+        {
+            "index": _key(_TEXT),
+            "date": _key(_DATE),
+            "close": Column(_NUMBER, required=True),
+            "total_return_close": Column(_NUMBER),
+        },
+        key=("index", "date"),
+        order=("index", "date"),
+    ),
+    "calendar": Table({"date": _key(_DATE)}, key=("date",), order=("date",)),
+}

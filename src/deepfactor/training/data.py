@@ -1,0 +1,157 @@
+"""`TrainingData`: the arrays that training reads, and their files, opened memory-mapped by every worker."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.core.errors import DataError
+from deepfactor.core.files import folder_lock, sync_folder, write_json
+from deepfactor.features.base import Features
+from deepfactor.panel.panel import Bools, Dates, Names
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a market says to training. Row t of all but `label` and `entry_ok` is known at the close of day t.
+
+    Attributes
+    ----------
+    dates : (T,) datetime64[D]; symbols : (N,) str
+    features : Features
+        values (T, N, f) float32, logs; NaN = missing.
+    label : (T, N) float64
+        neutralised forward return; NaN = none.
+    batch : (T, N) bool
+        who may be scored.
+    size : (T, N) float
+        ln of the market value. A stock without one can't be put into a size group and leaves the day's batch.
+    entry_ok : (T, N) bool
+        the label's entry could be traded; other labels are dropped from training and validation.
+    window : int
+        L, days of a window.
+
+    Raises
+    ------
+    DataError
+        an array whose shape is not that of dates × symbols.
+    """
+
+    dates: Dates
+    symbols: Names
+    features: Features
+    label: NDArray[np.float64]
+    batch: Bools
+    size: NDArray[np.floating]
+    entry_ok: Bools
+    window: int = 150
+
+    def __post_init__(self) -> None:
+        shape = (len(self.dates), len(self.symbols))
+        arrays = {name: getattr(self, name).shape for name in ("label", "batch", "size", "entry_ok")}
+        arrays["features"] = self.features.values.shape[:2]
+        for name, given in arrays.items():
+            if given != shape:
+                raise DataError(f"training array {name} has shape {given}, the market (dates, symbols) {shape}")
+
+    def stocks(self, t: int) -> Indices:
+        """Columns of day t's batch: eligible, with a size and, where prices are read, a close that day."""
+        usable = self.batch[t] & np.isfinite(self.size[t])
+        if "close" in self.features.names:
+            usable = usable & np.isfinite(self.features.values[t, :, self.features.names.index("close")])
+        return np.flatnonzero(usable)
+
+    def labelled(self, t: int, stocks: Indices) -> Indices:
+        """Positions in `stocks` of those whose label of day t may be trained on."""
+        return np.flatnonzero(np.isfinite(self.label[t, stocks]) & self.entry_ok[t, stocks])
+
+    def left_out(self, rows: Iterable[int]) -> dict[str, int]:
+        """Stock-days of `rows` that are eligible but not used, by reason."""
+        count = {"no_size_or_close": 0, "no_label": 0, "entry_not_tradeable": 0}
+        for t in rows:
+            stocks = self.stocks(t)
+            has = np.isfinite(self.label[t, stocks])
+            count["no_size_or_close"] += int(self.batch[t].sum()) - len(stocks)
+            count["no_label"] += int((~has).sum())
+            count["entry_not_tradeable"] += int((has & ~self.entry_ok[t, stocks]).sum())
+        return count
+
+    def fingerprint(self, read: range, labelled: tuple[range, ...]) -> str:
+        """Hash of the content that a fold reads: inputs of the rows `read`, labels of the rows `labelled`.
+
+        Stocks that are in no batch of `read` don't count, so a later listing leaves the hash of earlier folds alone.
+        """
+        columns = np.flatnonzero(np.asarray(self.batch[read.start : read.stop]).any(axis=0))
+        digest = hashlib.sha256()
+        head = [self.features.names, self.features.roles, self.window, [str(s) for s in self.symbols[columns]]]
+        digest.update(json.dumps(head).encode())
+        for t in read:
+            digest.update(str(self.dates[t]).encode())
+            for array in (self.features.values, self.batch, self.size):
+                digest.update(np.ascontiguousarray(array[t][columns]).tobytes())
+        for span in labelled:
+            for t in span:
+                digest.update(np.ascontiguousarray(self.label[t][columns]).tobytes())
+                digest.update(np.ascontiguousarray(self.entry_ok[t][columns]).tobytes())
+        return digest.hexdigest()[:16]
+
+
+_ARRAYS = ("dates", "symbols", "label", "batch", "size", "entry_ok")
+
+
+def prepare_data(jobs: Path, key: str, build: Callable[[], TrainingData]) -> Path:
+    """The folder ``jobs/inputs-<key>`` of the training arrays; made by `build` if it isn't there yet, all or nothing.
+
+    `key` names the content: the caller hashes the market's fingerprint and the settings of inputs, label and universe.
+    """
+    folder = jobs / f"inputs-{key}"
+    if folder.is_dir():
+        return folder
+    with folder_lock(jobs / f".inputs-{key}"):
+        if not folder.is_dir():
+            _write(folder, build())
+    return folder
+
+
+def _write(folder: Path, data: TrainingData) -> None:
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        np.save(temporary / "features.npy", data.features.values)
+        for name in _ARRAYS:
+            np.save(temporary / f"{name}.npy", getattr(data, name))
+        content = {"names": data.features.names, "roles": data.features.roles, "window": data.window}
+        write_json(temporary / "inputs.json", content)
+        sync_folder(temporary)
+        temporary.rename(folder)
+        sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def open_data(folder: Path) -> TrainingData:
+    """The arrays of `prepare_data`, memory-mapped read-only.
+
+    Raises
+    ------
+    DataError
+        the folder is not what `prepare_data` writes.
+    """
+    try:
+        content = json.loads((folder / "inputs.json").read_text(encoding="utf-8"))
+        # a plain array on the mapped file: numpy's memmap class costs on every slice
+        arrays = {n: np.asarray(np.load(folder / f"{n}.npy", mmap_mode="r")) for n in ("features", *_ARRAYS)}
+    except (OSError, ValueError) as error:
+        raise DataError(f"unreadable training arrays ({error}): delete the folder and repeat", file=folder) from error
+    features = Features(tuple(content["names"]), tuple(content["roles"]), arrays.pop("features"))
+    return TrainingData(features=features, window=content["window"], **arrays)

@@ -1,0 +1,259 @@
+"""Runs jobs: in this process, or in spawned worker processes of one thread each that open the arrays by themselves."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import FrameType
+
+from deepfactor.core.errors import DeepfactorError, Interrupted, OutOfResources
+from deepfactor.core.files import write_text
+from deepfactor.training.data import open_data
+from deepfactor.training.jobs import Job, Progress, is_done, run_job
+from deepfactor.training.samples import Sampler
+
+Listener = Callable[[Progress], None]
+
+#: Set before a worker imports anything: one thread a process, and big temporaries that are reused instead of being
+#: handed back to the system and faulted in again at every step.
+_WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
+}
+_GRACE = 5.0  # seconds that a worker has to end before it is killed
+
+
+class JobFailed(DeepfactorError):
+    """A job ended with a fault of ours. The message names the job and the file with the traceback."""
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    data: Path,
+    folder: Path,
+    *,
+    workers: int = 1,
+    progress: Listener | None = None,
+    allow_code: bool = False,
+) -> None:
+    """Run what of `jobs` is not done, and leave their results in ``folder/<key>``.
+
+    The numbers don't depend on `workers`. The first failure stops all; what is finished stays, and unfinished jobs go
+    on from their last epoch when the call is repeated.
+
+    Parameters
+    ----------
+    data : Path
+        the arrays' folder, see `prepare_data`.
+    folder : Path
+        the job store.
+    workers : int
+        processes; 0 = one after the other in this process.
+    progress : callable, optional
+        called in this process for every step at first hand, or several times a second from workers.
+
+    Raises
+    ------
+    UserError
+        what a job says about recipe or data.
+    Interrupted
+        SIGINT or SIGTERM; no worker is left behind.
+    OutOfResources
+        disk or memory ran out.
+    JobFailed
+        any other failure of a job.
+    """
+    listen = progress or (lambda event: None)
+    open_jobs = list({job.key: job for job in jobs if not is_done(folder, job)}.values())  # equal arms train once
+    for job in jobs:
+        if is_done(folder, job):
+            listen(Progress(job.label, job.key, "skip"))
+    if not open_jobs:
+        return
+    with interruptible():
+        if workers == 0:
+            sampler = Sampler(open_data(data))
+            for job in open_jobs:
+                with _described(job, folder):
+                    run_job(job, sampler, folder, listen, allow_code=allow_code)
+        else:
+            _Pool(data, folder, allow_code).run(open_jobs, min(workers, len(open_jobs)), listen)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGINT and SIGTERM raise `Interrupted` inside; in a thread other than the main one they are left alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(f"stopped by {signal.Signals(number).name}; the same command goes on from the last epoch")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _described(job: Job, folder: Path) -> Iterator[None]:
+    """Make what a job raises say which job; the traceback of an unforeseen error goes into the job's folder."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except MemoryError as error:
+        raise OutOfResources(f"{job.label}: out of memory; take fewer workers and repeat the command") from error
+    except DeepfactorError as error:
+        error.args = (f"{job.label}: {error}",)
+        raise
+    except Exception as error:
+        log = folder / job.key / "error.txt"
+        write_text(log, traceback.format_exc())
+        raise JobFailed(f"{job.label}: {type(error).__name__}: {error}; traceback in {log}") from error
+
+
+class _Pool:
+    """Spawned workers, each with a pipe: a job goes down, progress and the end come up."""
+
+    def __init__(self, data: Path, folder: Path, allow_code: bool) -> None:
+        self.arguments = (data, folder, allow_code)
+        self.busy: dict[Connection, Job] = {}
+        self.processes: dict[Connection, BaseProcess] = {}
+
+    def run(self, jobs: Sequence[Job], workers: int, listen: Listener) -> None:
+        """Hand out `jobs` in order until all are done."""
+        queue = list(reversed(jobs))
+        try:
+            with _environment(_WORKER_ENVIRONMENT):
+                for _ in range(workers):
+                    self._start()
+            for pipe in self.processes:
+                self._give(pipe, queue)
+            while self.busy:
+                ready = wait(list(self.busy))
+                for pipe in [pipe for pipe in self.busy if pipe in ready]:
+                    if self._listen(pipe, listen):
+                        self._give(pipe, queue)
+        finally:
+            self._stop()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, *self.arguments), daemon=True)
+        process.start()
+        theirs.close()  # so that a dead worker's pipe reads as ended
+        self.processes[ours] = process
+
+    def _give(self, pipe: Connection, queue: list[Job]) -> None:
+        self.busy.pop(pipe, None)
+        if queue:
+            job = self.busy[pipe] = queue.pop()
+            pipe.send(job)
+
+    def _listen(self, pipe: Connection, listen: Listener) -> bool:
+        """Take one message; True when the worker's job is done."""
+        try:
+            message = pipe.recv()
+        except (EOFError, ConnectionResetError):
+            process = self.processes[pipe]
+            process.join(_GRACE)
+            raise OutOfResources(
+                f"{self.busy[pipe].label}: the worker died (exit code {process.exitcode}; -9 = killed, often for lack "
+                "of memory); the same command goes on from the last epoch"
+            ) from None
+        if isinstance(message, Progress):
+            listen(message)
+            return False
+        if isinstance(message, Exception):
+            raise message
+        return True
+
+    def _stop(self) -> None:
+        """End all workers: idle ones by closing their pipe, busy ones by SIGTERM, stubborn ones by SIGKILL."""
+        for pipe, process in self.processes.items():
+            if pipe in self.busy:
+                process.terminate()
+            pipe.close()
+        for process in self.processes.values():
+            process.join(_GRACE)
+            if process.is_alive():
+                process.kill()
+                process.join()
+            process.close()
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the processes started inside."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _work(pipe: Connection, data: Path, folder: Path, allow_code: bool) -> None:
+    """A worker's life: jobs from the pipe until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    sampler = None
+    while True:
+        try:
+            job: Job = pipe.recv()
+        except EOFError:
+            return
+        try:
+            with _described(job, folder):
+                sampler = sampler or Sampler(open_data(data))
+                run_job(job, sampler, folder, _Throttle(pipe), allow_code=allow_code)
+        except DeepfactorError as error:
+            error.__cause__ = None  # may not be picklable; its traceback is in the job's folder
+            pipe.send(error)
+            return
+        pipe.send("done")
+
+
+def _die_with_parent() -> None:
+    """End this process when its parent is gone, however it went: no orphans."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(Interrupted.exit_code)
+
+
+class _Throttle:
+    """Sends progress a few times a second; ends of epochs and jobs always."""
+
+    def __init__(self, pipe: Connection, seconds: float = 0.2) -> None:
+        self.pipe, self.seconds, self.last = pipe, seconds, 0.0
+
+    def __call__(self, event: Progress) -> None:
+        now = time.monotonic()
+        if event.phase in ("train", "predict") and now - self.last < self.seconds:
+            return
+        self.last = now
+        self.pipe.send(event)

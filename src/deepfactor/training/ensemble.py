@@ -1,0 +1,83 @@
+"""From the jobs' score files to an arm's `Scores`: each seed's over all folds, and their ensemble."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.core.errors import DataError
+from deepfactor.panel.panel import Dates, Names
+from deepfactor.panel.scores import Scores, standardise_by_day
+from deepfactor.training.jobs import Job, is_done
+
+
+@dataclass(frozen=True)
+class ArmScores:
+    """An arm's factor over the union of the test spans.
+
+    Attributes
+    ----------
+    ensemble : Scores
+        each seed's scores z-scored per day (over the stocks it scores), averaged over the seeds.
+    seeds : mapping of seed to Scores
+        as the networks gave them.
+    """
+
+    ensemble: Scores
+    seeds: Mapping[int, Scores]
+
+
+def collect(jobs: Iterable[Job], folder: Path, dates: Dates, symbols: Names) -> dict[str, ArmScores]:
+    """The scores of each arm, aligned with a market's `dates` (T,) and `symbols` (N,).
+
+    Raises
+    ------
+    DataError
+        a job isn't done, has scores that the market has no place for, or the seeds of an arm score different stocks.
+    """
+    values: dict[str, dict[int, NDArray[np.float64]]] = {}
+    for job in jobs:
+        seeds = values.setdefault(job.arm.name, {})
+        into = seeds.setdefault(job.seed, np.full((len(dates), len(symbols)), np.nan))
+        _fill(into, job, folder, dates, symbols)
+    return {arm: _arm_scores(arm, seeds, dates, symbols) for arm, seeds in values.items()}
+
+
+def average(seeds: Iterable[NDArray[np.floating]]) -> NDArray[np.float64]:
+    """Mean over the seeds of the scores (T, N) z-scored per day; NaN where one of them has none."""
+    standard = [standardise_by_day(values, np.isfinite(values)) for values in seeds]
+    mean: NDArray[np.float64] = np.mean(standard, axis=0)
+    return mean
+
+
+def _arm_scores(arm: str, seeds: Mapping[int, NDArray[np.float64]], dates: Dates, symbols: Names) -> ArmScores:
+    first, *others = seeds.values()
+    for seed, values in zip(list(seeds)[1:], others, strict=True):
+        if not np.array_equal(np.isfinite(values), np.isfinite(first)):
+            raise DataError(f"arm {arm}: seed {seed} scores other stocks or days than seed {next(iter(seeds))}")
+    ensemble = Scores(arm, dates, symbols, average(seeds.values()))
+    return ArmScores(ensemble, {s: Scores(f"{arm} seed {s}", dates, symbols, v) for s, v in seeds.items()})
+
+
+def _fill(into: NDArray[np.float64], job: Job, folder: Path, dates: Dates, symbols: Names) -> None:
+    """Put a job's scores in their rows and columns."""
+    if not is_done(folder, job):
+        raise DataError(f"{job.label} is not done: run the training first", file=folder / job.key)
+    axes = json.loads((folder / job.key / "axes.json").read_text(encoding="utf-8"))
+    rows = _places(dates, np.array(axes["dates"], "datetime64[D]"), job, "day")
+    columns = _places(symbols, np.array(axes["symbols"], symbols.dtype), job, "stock")
+    into[np.ix_(rows, columns)] = np.load(folder / job.key / "scores.npy")
+
+
+def _places(axis: NDArray[np.generic], wanted: NDArray[np.generic], job: Job, name: str) -> NDArray[np.intp]:
+    """Index of each of `wanted` in the ascending `axis`."""
+    place = np.searchsorted(axis, wanted)
+    missing = axis[np.minimum(place, len(axis) - 1)] != wanted
+    if missing.any():
+        raise DataError(f"{job.label} scores a {name} that the market doesn't have: {wanted[missing][0]}")
+    return place

@@ -1,0 +1,234 @@
+"""The one loop over epochs: a day a step, early stopping on the validation RankIC, exact resume from the last epoch.
+
+Every source of randomness starts anew at each epoch from (seed, fold, arm, epoch); so a checkpoint needs no generator's
+state, and an interrupted fit goes on bit for bit.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deepfactor.core.errors import UserError
+from deepfactor.core.spec import Spec
+from deepfactor.training.data import Indices
+from deepfactor.training.plan import Fold
+from deepfactor.training.samples import Sampler, rank_ic, standardise
+from deepfactor.training.spec import Fit
+from deepfactor.training.weights import (
+    State,
+    WeightAverage,
+    copy_of,
+    flatten,
+    load_tensors,
+    optimizer_tensors,
+    part,
+    restore_optimizer,
+    save_tensors,
+)
+
+#: (epoch, step, steps, mean loss of the epoch so far, validation RankIC or None before it is known)
+Report = Callable[[int, int, int, float, float | None], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is fitted: resolved settings, rows and the entropy of its random numbers."""
+
+    model: nn.Module
+    inputs: frozenset[str]
+    loss: ModuleType
+    loss_settings: Spec
+    fold: Fold
+    fit: Fit
+    every: int
+    valid_every: int
+    entropy: tuple[int, ...]
+
+
+@dataclass
+class Course:
+    """How far a fit has come. `log` has a row an epoch; `best_epoch` 0 = none yet."""
+
+    log: list[dict[str, Any]] = field(default_factory=list)
+    best: State = field(default_factory=dict)
+    best_epoch: int = 0
+    best_rank_ic: float = -np.inf
+
+    def is_over(self, fit: Fit) -> bool:
+        """All epochs done, or no better one within the patience."""
+        epochs = len(self.log)
+        return epochs >= fit.epochs or epochs - self.best_epoch >= fit.patience
+
+
+@contextmanager
+def settled_torch() -> Iterator[None]:
+    """One thread, which on a CPU makes torch's sums deterministic, and denormals as zero; undone afterwards."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
+
+
+def seed_torch(entropy: tuple[int, ...], epoch: int) -> np.random.Generator:
+    """Seed torch for an epoch (0 = initial weights) and give numpy's generator for its order of days."""
+    sequence = np.random.SeedSequence(entropy, spawn_key=(epoch,))
+    torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0]))
+    return np.random.default_rng(sequence.spawn(1)[0])
+
+
+class Fitter:
+    """Fits one `Task`. Use: ``Fitter(task, sampler, checkpoint).run(report)``, then `scores`."""
+
+    def __init__(self, task: Task, sampler: Sampler, checkpoint: Path) -> None:
+        self.task, self.sampler, self.checkpoint = task, sampler, checkpoint
+        self.network = task.model
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=task.fit.lr)
+        self.average = WeightAverage(task.fit.weight_average) if task.fit.weight_average is not None else None
+        # validation and scores never touch the weights that are being trained
+        self.scorer = copy.deepcopy(self.network).eval()
+        self.course = Course()
+
+    def run(self, report: Report) -> Course:
+        """Train to the end, from the checkpoint if there is one; leaves the best weights in `scorer`."""
+        if self.checkpoint.exists():
+            self._restore()
+        while not self.course.is_over(self.task.fit):
+            self._epoch(len(self.course.log) + 1, report)
+            self._save()
+        self.scorer.load_state_dict(self.course.best)
+        return self.course
+
+    def scores(self, t: int) -> tuple[Indices, NDArray[np.float32]]:
+        """Columns and scores of day t's whole batch by `scorer`; both empty where there is no batch.
+
+        Raises
+        ------
+        UserError
+            a score is not finite.
+        """
+        stocks = self.sampler.data.stocks(t)
+        if not len(stocks):
+            return stocks, np.empty(0, np.float32)
+        with torch.inference_mode():
+            batch = self.sampler.cross_section(t, stocks, self.task.inputs)
+            score: NDArray[np.float32] = self.scorer(batch).numpy().copy()
+        if not np.isfinite(score).all():
+            day = self.sampler.data.dates[t]
+            raise UserError(
+                f"scores of {day} are not finite: the network diverged, lower fit.lr (now {self.task.fit.lr})"
+            )
+        return stocks, score
+
+    def _epoch(self, epoch: int, report: Report) -> None:
+        """One pass over the epoch's days, then validation; appends to the course."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        order = seed_torch(self.task.entropy, epoch)
+        days = self._days(self.task.fold.train, self.task.every, (epoch - 1) % self.task.every, "training")
+        self.network.train()
+        total = 0.0
+        for step, t in enumerate(order.permutation(days), start=1):
+            total += self._step(int(t), epoch)
+            report(epoch, step, len(days), total / step, None)
+        rank_ic_ = self._validate()
+        if rank_ic_ > self.course.best_rank_ic:
+            self.course.best_epoch, self.course.best_rank_ic = epoch, rank_ic_
+            self.course.best = copy_of(self.scorer.state_dict())
+        self.course.log.append(
+            {
+                "epoch": epoch,
+                "loss": total / len(days),
+                "valid_rank_ic": rank_ic_,
+                "steps": len(days),
+                "seconds": round(time.perf_counter() - wall, 3),
+                "cpu": round(time.process_time() - cpu, 3),
+            }
+        )
+        report(epoch, len(days), len(days), total / len(days), rank_ic_)
+
+    def _step(self, t: int, epoch: int) -> float:
+        """One gradient step on day t; its loss."""
+        data, task = self.sampler.data, self.task
+        stocks = data.stocks(t)
+        labelled = data.labelled(t, stocks)
+        target = torch.from_numpy(standardise(data.label[t, stocks[labelled]], task.loss.TARGET))
+        prediction: Tensor = self.network(self.sampler.cross_section(t, stocks, task.inputs))
+        loss: Tensor = task.loss.loss(task.loss_settings, prediction[torch.from_numpy(labelled)], target)
+        value = loss.item()
+        if not np.isfinite(value):
+            raise UserError(
+                f"the loss became {value} in epoch {epoch} on {data.dates[t]} ({len(labelled)} labelled stocks): "
+                f"lower fit.lr (now {task.fit.lr}) or look at that day's label"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), task.fit.clip)
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update(self.network)
+        return value
+
+    def _validate(self) -> float:
+        """Mean RankIC of the current weights (or their average) with the neutralised label over the validation days."""
+        self.scorer.load_state_dict(self.network.state_dict() if self.average is None else self.average.state)
+        data, values = self.sampler.data, []
+        for t in self._days(self.task.fold.valid, self.task.valid_every, 0, "validation"):
+            stocks, score = self.scores(int(t))
+            labelled = data.labelled(int(t), stocks)
+            values.append(rank_ic(score[labelled], data.label[t, stocks[labelled]]))
+        return float(np.mean(values))
+
+    def _days(self, span: range, every: int, offset: int, name: str) -> NDArray[np.intp]:
+        """Every n-th row of `span` from `offset` on that has enough labelled stocks.
+
+        Raises
+        ------
+        UserError
+            none has.
+        """
+        data, least = self.sampler.data, self.task.fit.min_stocks
+        days = [t for t in span[offset::every] if len(data.labelled(t, data.stocks(t))) >= least]
+        if not days:
+            raise UserError(
+                f"fold {self.task.fold.name}: no {name} day of {data.dates[span.start]} to {data.dates[span.stop - 1]} "
+                f"(every {every}) has fit.min_stocks = {least} labelled stocks"
+            )
+        return np.array(days, np.intp)
+
+    def _save(self) -> None:
+        groups = {
+            "net": self.network.state_dict(),
+            "best": self.course.best,
+            "adam": optimizer_tensors(self.optimizer),
+            "average": self.average.state if self.average is not None else {},
+        }
+        note = {
+            "log": self.course.log,
+            "best_epoch": self.course.best_epoch,
+            "best_rank_ic": self.course.best_rank_ic,
+            "average_steps": self.average.steps if self.average is not None else 0,
+        }
+        save_tensors(self.checkpoint, flatten(groups), note)
+
+    def _restore(self) -> None:
+        tensors, note = load_tensors(self.checkpoint)
+        self.network.load_state_dict(part(tensors, "net"))
+        restore_optimizer(self.optimizer, part(tensors, "adam"))
+        if self.average is not None:
+            self.average.state, self.average.steps = part(tensors, "average"), note["average_steps"]
+        self.course = Course(note["log"], part(tensors, "best"), note["best_epoch"], note["best_rank_ic"])

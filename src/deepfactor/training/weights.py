@@ -1,0 +1,82 @@
+"""Weights and training state on disk: one safetensors file each, with JSON in its header; no pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from deepfactor.core.files import atomic_path
+
+State = dict[str, Tensor]
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON note atomically, in one file, so that they can't disagree."""
+    with atomic_path(path) as temporary:
+        save_file(dict(tensors), temporary, metadata={"note": json.dumps(note, allow_nan=False)})
+
+
+def load_tensors(path: Path) -> tuple[State, dict[str, Any]]:
+    """What `save_tensors` wrote."""
+    with safe_open(path, framework="pt") as handle:
+        names = handle.keys()
+        tensors = {name: handle.get_tensor(name) for name in names}
+        return tensors, json.loads(handle.metadata()["note"])
+
+
+def copy_of(state: Mapping[str, Tensor]) -> State:
+    """A copy that later steps can't change."""
+    return {name: value.detach().clone() for name, value in state.items()}
+
+
+def flatten(groups: Mapping[str, Mapping[str, Tensor]]) -> State:
+    """``{"net": {"a": x}}`` -> ``{"net/a": x}``."""
+    return {f"{group}/{name}": value for group, state in groups.items() for name, value in state.items()}
+
+
+def part(tensors: Mapping[str, Tensor], group: str) -> State:
+    """The tensors of one group of `flatten`."""
+    return {name.removeprefix(f"{group}/"): v for name, v in tensors.items() if name.startswith(f"{group}/")}
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> State:
+    """The optimiser's moments and step counts as ``<parameter>/<name>``."""
+    return {f"{i}/{name}": v for i, state in optimizer.state_dict()["state"].items() for name, v in state.items()}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Undo `optimizer_tensors`; learning rate and the like stay as the optimiser was made."""
+    state: dict[int, State] = {}
+    for path, value in tensors.items():
+        index, name = path.split("/")
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+class WeightAverage:
+    """Exponential average of a network's weights, a rate a step.
+
+    During the first 1/rate steps it is the plain mean of the steps so far, so that the initial weights don't linger.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self.rate, self.steps = rate, 0
+        self.state: State = {}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Take in the network's weights after a step; counters among the buffers are copied."""
+        self.steps += 1
+        rate = max(self.rate, 1.0 / self.steps)
+        for name, value in network.state_dict().items():
+            if self.steps == 1 or not value.is_floating_point():
+                self.state[name] = value.detach().clone()
+            else:
+                self.state[name].lerp_(value, rate)

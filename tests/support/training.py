@@ -1,0 +1,66 @@
+"""A random market as training sees it, small enough to fit a network in a second."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from deepfactor.core.kind import Kind
+from deepfactor.features.base import Features
+from deepfactor.training.data import TrainingData, prepare_data
+from deepfactor.training.jobs import Job, plan_jobs
+from deepfactor.training.plan import Fold
+from deepfactor.training.spec import Arm, Fit, Plan
+from support.toy import weekdays
+
+NAMES = ("open", "high", "low", "close", "vwap", "volume")
+REACH = 3
+FOLD = Fold("toy", range(12, 40 - REACH), range(40, 55 - REACH), range(55, 70))
+PLAN = Plan(first_test=2019)
+TINY = Kind(kind="gru", hidden=4)  # type: ignore[call-arg]
+FIT = Fit(epochs=3, seeds=(0, 42), min_stocks=5)
+
+
+def toy_training(days: int = 80, stocks: int = 24, window: int = 9, seed: int = 0) -> TrainingData:
+    """Random walks with gaps, late listings, splits of volume; the label is short-term reversal plus noise."""
+    rng = np.random.default_rng(seed)
+    shape = (days, stocks)
+    close = 2 + rng.standard_normal(stocks) + np.cumsum(0.03 * rng.standard_normal(shape), axis=0)
+    values = np.stack([close + 0.01 * rng.standard_normal(shape) for _ in NAMES], axis=-1)
+    values[..., 3] = close
+    values[..., 5] = 12 + rng.standard_normal(shape)
+    first = np.where(rng.random(stocks) < 0.2, rng.integers(0, days // 2, stocks), 0)
+    traded = (np.arange(days)[:, None] >= first) & (rng.random(shape) > 0.05)
+    values[~traded] = np.nan
+    label = np.full(shape, np.nan)
+    label[3:-REACH] = -(close[3:-REACH] - close[: -3 - REACH]) + 0.02 * rng.standard_normal((days - 3 - REACH, stocks))
+    observed = np.cumsum(traded, axis=0) >= 5
+    size = np.where(rng.random(shape) < 0.01, np.nan, 20 + rng.standard_normal(stocks) + 0 * close)
+    return TrainingData(
+        dates=weekdays(days),
+        symbols=np.array([f"{600000 + i}.SH" for i in range(stocks)]),
+        features=Features(NAMES, (*("price",) * 5, "volume"), values.astype(np.float32)),
+        label=np.where(traded, label, np.nan),
+        batch=traded & observed,
+        size=size,
+        entry_ok=rng.random(shape) > 0.03,
+        window=window,
+    )
+
+
+def toy_jobs(data: TrainingData, *models: Kind, fit: Fit = FIT, fold: Fold = FOLD, plan: Plan = PLAN) -> list[Job]:
+    arms = [Arm(name=f"arm{i}", model=model) for i, model in enumerate(models or (TINY,))]
+    return plan_jobs(data, arms, [fold], plan, fit, inputs={"toy": 1}, label={"toy": 1})
+
+
+def stored(data: TrainingData, jobs: Path, key: str = "toy") -> Path:
+    return prepare_data(jobs, key, lambda: data)
+
+
+def until(data: TrainingData, t: int) -> TrainingData:
+    """The data as of the close of row t: rows 0 … t."""
+    rows = slice(0, t + 1)
+    cut = {name: getattr(data, name)[rows] for name in ("dates", "label", "batch", "size", "entry_ok")}
+    return replace(data, features=replace(data.features, values=data.features.values[rows]), **cut)

@@ -1,0 +1,233 @@
+"""Groups and top portfolios against a bookkeeping by hand: one position at a time, from the raw prices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from deepfactor.evaluation.definitions import PRESETS
+from deepfactor.evaluation.groups import EQUAL_WEIGHT, assign_groups, weekly_groups
+from deepfactor.evaluation.holding import Marks
+from deepfactor.evaluation.tops import best, portfolio_size, top_portfolios
+from deepfactor.evaluation.window import cut_window
+
+INDEX, DELISTED, ENDED = "000300.SH", 3, 5
+HAIRCUT, COST = 0.3, 0.0015
+
+
+class Book:
+    """Positions in money, valued by hand."""
+
+    def __init__(self, market, price):
+        self.market, self.price = market, price
+        self.value, self.mark, self.carried = {}, {}, 0
+
+    def adjusted(self, t, j):
+        return float(self.market.panel[self.price][t, j]) * self.market.panel["adj_factor"][t, j]
+
+    def fen(self, t, j, field):
+        return round(float(self.market.panel[field][t, j]) * 100)
+
+    def at_limit(self, t, j):
+        up, down = int(self.market.universe.limit_up[t, j]), int(self.market.universe.limit_down[t, j])
+        price = self.fen(t, j, self.price)
+        return (price >= up or self.fen(t, j, "low") >= up), (price <= down or self.fen(t, j, "high") <= down)
+
+    def trades(self, t, j):
+        return bool(self.market.universe.traded[t, j])
+
+    def enterable(self, t, j):
+        return self.trades(t, j) and not any(self.at_limit(t, j))
+
+    def sellable(self, t, j):
+        if not self.market.universe.listed[t, j]:
+            return True
+        return self.trades(t, j) and not self.at_limit(t, j)[1]
+
+    def rebalance(self, t, names):
+        """Returns Σ|Δw| from the drifted weights."""
+        total = sum(self.value.values()) or 1.0
+        stuck = {j: v for j, v in self.value.items() if not self.sellable(t, j)}
+        each = (total - sum(stuck.values())) / len(names)
+        new = stuck | dict.fromkeys(names, each)
+        turnover = sum(abs(new.get(j, 0) - self.value.get(j, 0)) for j in {*new, *self.value}) / total
+        self.value = new
+        self.mark = {j: self.adjusted(t, j) if self.trades(t, j) else self.mark[j] for j in new}
+        return turnover
+
+    def advance(self, t):
+        """From the close of t − 1 to t."""
+        for j in self.value:
+            if self.trades(t, j):
+                now = self.adjusted(t, j)
+            else:
+                self.carried += 1
+                gone = not self.market.universe.listed[t, j] and self.market.universe.listed[t - 1, j]
+                now = self.mark[j] * (1 - HAIRCUT) if gone else self.mark[j]
+            self.value[j] *= now / self.mark[j]
+            self.mark[j] = now
+        return sum(self.value.values())
+
+
+def window_of(market, scores):
+    return cut_window(scores, market.panel, market.universe, market.batch, start=None, end=None, reach=21)
+
+
+def keep_books(market, price, plan, end):
+    """NAV by day, turnover by rebalance and days carried, for one portfolio; plan: {row: names}."""
+    book, nav, turnover = Book(market, price), [], []
+    for t in range(min(plan), end + 1):
+        nav.append(book.advance(t) if nav else 1.0)
+        if t in plan:
+            turnover.append(book.rebalance(t, plan[t]))
+    return np.array(nav), np.array(turnover), book.carried
+
+
+def week_end_rows(dates, next_date):
+    weeks = [d.astype(object).isocalendar()[:2] for d in dates]
+    return [t for t in range(len(dates)) if weeks[t] != next_date[t].astype(object).isocalendar()[:2]]
+
+
+def plan_groups(market, scores, names, n, end):
+    book, plans, everyone = Book(market, "close"), [{} for _ in range(n)], {}
+    for signal in week_end_rows(market.panel.dates, market.universe.next_date):
+        t = signal + 1
+        if t >= end:
+            continue
+        there = [j for j in np.flatnonzero(names[signal]) if book.enterable(t, j)]
+        ranked = sorted((j for j in there if np.isfinite(scores[signal, j])), key=lambda j: (scores[signal, j], j))
+        if len(ranked) < n:
+            continue
+        everyone[t] = there
+        for g in range(n):
+            plans[g][t] = [j for k, j in enumerate(ranked) if k * n // len(ranked) == g]
+    return plans, everyone
+
+
+@pytest.mark.parametrize(("universe", "n"), [("all", 4), (INDEX, 3), ("every", 5)])
+def test_groups_are_those_kept_by_hand(market, scores, universe, n):
+    window = window_of(market, scores)
+    end = len(market.panel.dates) - 1
+    marks = Marks.of(window.panel, window.universe, "close", delist_haircut=HAIRCUT)
+    result = weekly_groups(window, universe, marks, n, "no index", PRESETS["study_b"])
+    names = {
+        "all": market.batch,
+        INDEX: market.batch & market.universe.members[INDEX],
+        "every": np.isfinite(scores.values),
+    }[universe]
+    plans, everyone = plan_groups(market, scores.values, names, n, end)
+    carried = 0
+    for g, plan in enumerate(plans):
+        nav, turnover, days = keep_books(market, "close", plan, end)
+        np.testing.assert_allclose(result.nav[:, g], nav, rtol=1e-12)
+        carried += days
+    assert result.benchmark == EQUAL_WEIGHT
+    np.testing.assert_allclose(result.turnover, turnover[1:] / 2, rtol=1e-11)
+    np.testing.assert_allclose(result.benchmark_nav, keep_books(market, "close", everyone, end)[0], rtol=1e-12)
+    np.testing.assert_array_equal(result.dates, market.panel.dates[min(plans[0]) : end + 1])
+    assert result.counts["position_days_without_price"] == carried > 0
+    assert result.counts["stuck_positions"] > 0
+
+
+def test_groups_compare_with_the_index_where_its_level_is_known_each_day(market, scores):
+    window = window_of(market, scores)
+    marks = Marks.of(window.panel, window.universe, "close", delist_haircut=HAIRCUT)
+    result = weekly_groups(window, "all", marks, 3, INDEX, PRESETS["study_b"])
+    level = market.universe.index_close[INDEX]
+    first = int(np.searchsorted(market.panel.dates, result.dates[0]))
+    assert result.benchmark == INDEX
+    np.testing.assert_allclose(result.benchmark_nav, level[first:] / level[first])
+    record = result.record()
+    years = (len(result.dates) - 1) / 252
+    own, other = result.nav[-1, -1] ** (1 / years) - 1, result.benchmark_nav[-1] ** (1 / years) - 1
+    assert record["top"]["annual_excess"] == pytest.approx(own - other)
+    assert record["annual_return"][-1] == pytest.approx(own)
+    assert list(record["by_year"]) == ["2019", "2020"]
+    holed = level.copy()
+    holed[first + 5] = np.nan
+    gap = replace(window, universe=replace(window.universe, index_close={INDEX: holed}))
+    assert weekly_groups(gap, "all", marks, 3, INDEX, PRESETS["study_b"]).benchmark == EQUAL_WEIGHT
+
+
+def test_too_few_names_form_no_groups_and_are_counted(market, scores):
+    window = window_of(market, scores)
+    marks = Marks.of(window.panel, window.universe, "close", delist_haircut=HAIRCUT)
+    result = weekly_groups(window, "all", marks, 31, "none", PRESETS["study_b"])
+    assert result.counts["rebalances_with_too_few_names"] == len(
+        week_end_rows(market.panel.dates, market.universe.next_date)
+    )
+    assert result.nav.shape == (0, 31)
+    assert result.record()["top"] is None
+
+
+@pytest.mark.parametrize(("convention", "delay", "price"), [("t0_close", 0, "close"), ("t1_vwap", 1, "vwap")])
+@pytest.mark.parametrize("step", [5, 7])
+def test_tops_are_those_kept_by_hand(market, scores, convention, delay, price, step):
+    window = window_of(market, scores)
+    end = len(market.panel.dates) - 1
+    marks = Marks.of(window.panel, window.universe, price, delist_haircut=HAIRCUT)
+    definitions = PRESETS["study_a"]
+    names = market.batch[:, window.columns]
+    tops = top_portfolios(window, names, marks, convention, step, ("top10pct", "top100"), COST, definitions)
+    book, plans, everyone = Book(market, price), {"top10pct": {}, "top100": {}}, {}
+    for signal in range(0, end + 1, step):
+        t = signal + delay
+        if t >= end:
+            continue
+        there = [j for j in np.flatnonzero(market.batch[signal]) if book.enterable(t, j)]
+        scored = [j for j in there if np.isfinite(scores.values[signal, j])]
+        ranked = sorted(scored, key=lambda j: (scores.values[signal, j], j))
+        everyone[t] = there
+        plans["top10pct"][t] = ranked[-max(1, len(ranked) // 10) :]
+        plans["top100"][t] = ranked[-100:]
+    benchmark, _, _ = keep_books(market, price, everyone, end)
+    for top in tops:
+        nav, turnover, _ = keep_books(market, price, plans[top.name], end)
+        np.testing.assert_allclose(top.gross, nav, rtol=1e-12)
+        np.testing.assert_allclose(top.traded, turnover, rtol=1e-11, atol=1e-14)
+        np.testing.assert_allclose(top.benchmark_nav, benchmark, rtol=1e-12)
+        first = min(plans[top.name])
+        net = nav.copy()
+        for t, traded in zip(sorted(plans[top.name]), turnover, strict=True):
+            net[t - first :] *= 1 - COST * traded
+        np.testing.assert_allclose(top.net, net, rtol=1e-12)
+        record = top.record()
+        years = float((top.dates[-1] - top.dates[0]).astype(int)) / 365
+        assert record["gross"] == pytest.approx(nav[-1] ** (1 / years) - benchmark[-1] ** (1 / years))
+        assert record["net"] == pytest.approx(net[-1] ** (1 / years) - benchmark[-1] ** (1 / years))
+        assert record["turnover_two_sided"] == pytest.approx(turnover[1:].sum() / years)
+    assert tops[0].counts["rebalances_with_fewer_than_100_names"] == len(everyone)
+
+
+def test_a_delisting_settles_at_the_haircut_and_leaves_at_the_next_rebalance(market, scores):
+    values = np.full(market.panel.shape, np.nan)
+    values[:, DELISTED] = 1.0
+    values[:, ENDED] = 0.0
+    window = window_of(market, market.scores(values))
+    marks = Marks.of(window.panel, window.universe, "close", delist_haircut=HAIRCUT)
+    column = int(np.flatnonzero(window.columns == DELISTED)[0])
+    gone = len(market.panel.dates) * 2 // 3
+    assert marks.prices[gone, column] == pytest.approx(0.7 * marks.prices[gone - 1, column])
+    assert marks.prices[-1, column] == marks.prices[gone, column]
+    assert not marks.sellable[gone - 1, column]
+    assert marks.sellable[gone, column]
+    ended = int(np.flatnonzero(window.columns == ENDED)[0])
+    assert not marks.sellable[-1, ended]
+    assert np.isfinite(marks.prices[-1, ended])
+
+
+def test_group_sizes_differ_by_at_most_one_and_ties_go_by_symbol():
+    group = assign_groups(np.array([1.0, np.nan, 0.0, 1.0, 1.0, 2.0, 1.0, 1.0]), 3)
+    np.testing.assert_array_equal(group, [0, -1, 0, 0, 1, 2, 1, 2])
+    rng = np.random.default_rng(0)
+    for n in range(5, 40):
+        sizes = np.bincount(assign_groups(rng.standard_normal(n), 5), minlength=5)
+        assert sizes.max() - sizes.min() <= 1
+
+
+def test_best_takes_the_highest_and_sizes_follow_the_name():
+    np.testing.assert_array_equal(np.flatnonzero(best(np.array([3.0, np.nan, 1.0, 3.0, 2.0, 3.0]), 2)), [3, 5])
+    assert [portfolio_size("top10pct", n) for n in (3, 19, 20, 4000)] == [1, 1, 2, 400]
+    assert [portfolio_size("top100", n) for n in (3, 4000)] == [3, 100]
