@@ -17,7 +17,7 @@ INDEX = "000905.SH"
 
 def answer(r: Rebalance, weights: np.ndarray) -> Target:
     return Target(
-        weights=weights, objective=float(r.score @ weights), relaxations=(), binding=(), conflict=(),
+        weights=weights, objective=float((r.score * weights).sum()), relaxations=(), binding=(), conflict=(),
         status="optimal", iterations=0, primal_residual=0.0, dual_residual=0.0, gap=0.0, seconds=0.0,
     )  # fmt: skip
 

@@ -80,8 +80,8 @@ def _fit_on_industry_and_size(day: Array, industry: NDArray[np.intp], size: Arra
         mean_x = np.bincount(group, x, groups) / n
         mean_y = np.bincount(group, y, groups) / n
     within_x, within_y = x - mean_x[group], y - mean_y[group]
-    spread = float(within_x @ within_x)
-    slope = float(within_x @ within_y) / spread if spread > 0 else 0.0
+    spread = float((within_x * within_x).sum())  # no dot product: BLAS rounds by memory alignment
+    slope = float((within_x * within_y).sum()) / spread if spread > 0 else 0.0
     out = np.full(len(day), np.nan)
     out[placed] = mean_y[industry[placed]] + slope * (size[placed] - mean_x[industry[placed]])
     return out

@@ -168,7 +168,8 @@ class _Loop:
         with np.errstate(invalid="ignore"):
             change = self.book.last[held] * day.ratio[held] / last[held] - 1.0
         change = np.where(day.listed[held], np.nan_to_num(change), -self.settings.haircut)
-        return float(weights[held] @ change)
+        # Not a dot product: BLAS rounds by memory alignment, and a result is the same bit for bit.
+        return float((weights[held] * change).sum())
 
     def result(self) -> BacktestResult:
         """The frozen result, benchmarks beside it."""

@@ -138,7 +138,7 @@ def summary(result: BacktestResult, study: Study = "study_b") -> dict[str, Any]:
     """
     definitions = PRESETS[study]
     years = [int(year) for year in np.unique(years_of(result.dates[1:]))]
-    return _plain(
+    content: dict[str, Any] = _plain(
         {
             "index": result.index,
             "capital": result.capital,
@@ -167,6 +167,7 @@ def summary(result: BacktestResult, study: Study = "study_b") -> dict[str, Any]:
             "counts": dict(result.counts),
         }
     )
+    return content
 
 
 def benchmarks(result: BacktestResult) -> dict[str, Array]:

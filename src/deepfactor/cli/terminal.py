@@ -65,7 +65,9 @@ class Plain:
         if now - self.said.setdefault(key, now) >= PLAIN_EVERY:
             self.said[key] = now
             left = clock.left(done, total)
-            self.say(f"{key}: {done / max(total, 1e-9):.0%}{f', {left} left' if left else ''}{f', {note}' if note else ''}")
+            self.say(
+                f"{key}: {done / max(total, 1e-9):.0%}{f', {left} left' if left else ''}{f', {note}' if note else ''}"
+            )
 
     def finish(self, key: str) -> None:
         self.clocks.pop(key, None)

@@ -243,6 +243,7 @@ def _ic_series(window: Window, settings: TestSettings) -> tuple[list[ICSeries], 
         cases: list[tuple[str, Names, Bools]] = []
         for name, mask in masks.items():
             cases += [(name, "all", mask), (name, "tradeable", mask & tradeable)]
+        have_score = [(mask & np.isfinite(window.scores)).sum(axis=1) for _, _, mask in cases]
         for horizon in settings.horizons:
             returns = forward_return(window.panel, convention, horizon)[:S]
             rows = scored[scored + entry(convention)[0] + horizon < len(window.panel.dates)]
@@ -250,18 +251,13 @@ def _ic_series(window: Window, settings: TestSettings) -> tuple[list[ICSeries], 
             found = paired_coefficients(
                 window.scores, ranks, returns, [mask for _, _, mask in cases], min_names=settings.min_names
             )
-            for (name, kind, mask), values in zip(cases, found, strict=True):
+            for k, ((name, kind, _), values) in enumerate(zip(cases, found, strict=True)):
                 kept = InformationCoefficients(values.ic[rows], values.rank_ic[rows], values.n[rows])
                 series.append(ICSeries(name, convention, horizon, kind, window.dates[rows], rows, kept))
                 case = f"{name}.{convention}.{horizon}.{kind}"
-                paired = int(kept.n.sum())
-                dropped[f"scores_without_return.{case}"] = _scores_in(window, rows, mask) - paired
+                dropped[f"scores_without_return.{case}"] = int(have_score[k][rows].sum() - kept.n.sum())
                 dropped[f"days_without_ic.{case}"] = int(np.isnan(kept.rank_ic).sum())
     return series, dropped
-
-
-def _scores_in(window: Window, rows: NDArray[np.intp], mask: Bools) -> int:
-    return int((mask[rows] & np.isfinite(window.scores[rows])).sum())
 
 
 def _groups(window: Window, settings: TestSettings) -> list[GroupTest]:

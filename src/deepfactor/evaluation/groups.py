@@ -37,8 +37,8 @@ class GroupTest:
     ----------
     universe : str
     benchmark : str
-        the index that the top group is compared with, or ``equal_weight`` (the universe's enterable names, equal weight
-        at each rebalance).
+        the index that the top group is compared with (price level, without dividends), or ``equal_weight`` (the
+        universe's enterable names, equal weight at each rebalance).
     dates : (D,)
         from the first trade on; empty where there was none.
     nav : (D, G) float64

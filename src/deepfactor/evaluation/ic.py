@@ -94,22 +94,32 @@ def paired_coefficients(
         for mask, result in zip(masks, results, strict=True):
             inside = both & mask[rows]
             n = inside.sum(axis=1)
-            rank_ic = _correlation(score_ranks.within(rows, inside), return_ranks.within(rows, inside), inside, n)
+            rank_ic = _correlation(
+                _centred_ranks(score_ranks, rows, inside, n), _centred_ranks(return_ranks, rows, inside, n)
+            )
             # Rank variance is exactly zero for a constant, in contrast to that of the values, which rounding may hide.
             defined = (n >= min_names) & np.isfinite(rank_ic)
             result.n[rows] = n
             result.rank_ic[rows] = np.where(defined, rank_ic, np.nan)
-            result.ic[rows] = np.where(defined, _correlation(scores[rows], returns[rows], inside, n), np.nan)
+            ic = _correlation(_centred(scores[rows], inside, n), _centred(returns[rows], inside, n))
+            result.ic[rows] = np.where(defined, ic, np.nan)
     return results
 
 
-def _correlation(x: Floats, y: Floats, inside: Bools, n: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Pearson correlation of each row over `inside`: (B,); NaN where a side is constant."""
-    x, y = _centred(x, inside, n), _centred(y, inside, n)
+def _correlation(x: Floats, y: Floats) -> NDArray[np.float64]:
+    """Correlation of each row of two centred (B, N) arrays: (B,); NaN where a side is constant."""
     scale = np.sqrt(np.einsum("ij,ij->i", x, x) * np.einsum("ij,ij->i", y, y))
     product = np.einsum("ij,ij->i", x, y)
     correlation: NDArray[np.float64] = np.divide(product, scale, out=np.full(len(x), np.nan), where=scale > 0)
     return correlation
+
+
+def _centred_ranks(ranks: DenseRanks, rows: slice, inside: Bools, n: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Average ranks within `inside` minus their mean (n + 1)/2, exactly; 0 outside."""
+    centred = ranks.within(rows, inside)
+    centred -= 0.5 * (n + 1)[:, None]
+    centred *= inside
+    return centred
 
 
 def _centred(x: Floats, inside: Bools, n: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -11,20 +11,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfactor.core.spec import Spec
+from deepfactor.labels.base import LabelSettings
 from deepfactor.panel.panel import Bools, Panel
-from deepfactor.panel.returns import Convention, entry, forward_return
+from deepfactor.panel.returns import entry, forward_return
 from deepfactor.panel.universe import Universe
 
 Vector = NDArray[np.float64]
 
 
-class Settings(Spec):
-    """`horizon` in trading days; `cap` = the market value that is "size" (one choice a market, in every result)."""
+class Settings(LabelSettings):
+    """`neutralise`: what is taken out; `clip_mad`: robust deviations at which returns are cut before."""
 
-    horizon: int = 10
-    convention: Convention = "t1_close"
-    cap: Literal["total", "float"] = "float"
     neutralise: tuple[Literal["industry", "size"], ...] = ("industry", "size")
     clip_mad: float = 5.0
     min_industry: int = 10

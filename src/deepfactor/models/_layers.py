@@ -18,13 +18,13 @@ def check_patches(shapes: Shapes, patch: int) -> None:
     """Raise `RecipeError` unless the window is a whole number of patches."""
     if shapes.window < patch or shapes.window % patch:
         raise RecipeError(
-            f"a window of {shapes.window} days can't be cut into patches of {patch}: the window must be a multiple of the patch",
+            f"patches of {patch} days don't fill a window of {shapes.window}: it must be a multiple of the patch",
             key="patch",
         )
 
 
 def patches(windows: Tensor, days: int) -> Tensor:
-    """(L, b, f) cut into non-overlapping patches: (p, b, days * f), in a patch the days oldest first, features inner."""
+    """(L, b, f) cut into patches of `days` days: (p, b, days * f), in a patch the oldest day's features first."""
     length, b, f = windows.shape
     p = length // days
     return windows.view(p, days, b, f).transpose(1, 2).reshape(p, b, days * f)
@@ -48,7 +48,7 @@ class PatchEmbedding(nn.Module):
 
 
 class SeparablePatchEmbedding(nn.Module):
-    """Depthwise Conv1d (one filter a feature, kernel = stride = patch), pointwise to d, LayerNorm: (L, b, f) -> (p, b, d).
+    """Depthwise Conv1d (one filter a feature, kernel = stride = patch), pointwise, LayerNorm: (L, b, f) -> (p, b, d).
 
     Nothing non-linear stands between the two convolutions, so they are computed as the one convolution that they make.
     """
@@ -64,7 +64,8 @@ class SeparablePatchEmbedding(nn.Module):
         """Embed standardised `windows` (L, b, f) into (p, b, d)."""
         mix = self.pointwise.weight  # (d, f, 1)
         weight = mix * self.depthwise.weight.squeeze(1)  # (d, f, patch)
-        bias = self.pointwise.bias + mix.squeeze(2) @ self.depthwise.bias if self.pointwise.bias is not None else None
+        nothing = windows.new_zeros(windows.shape[2], self.patch)  # (f, patch)
+        bias: Tensor = self.pointwise(self.depthwise(nothing)).squeeze(1)  # (d,)
         return _embed(windows, weight, bias, self.norm, self.patch)
 
 
@@ -107,10 +108,16 @@ def subtract_group_mean(states: Sequence[Tensor], member: Tensor) -> list[Tensor
     member : (b, G)
         1 where the stock is of the group, else 0. A stock of no group keeps its state; a group of one becomes 0.
     """
-    tiles = member.split([tile.shape[1] for tile in states])
-    share = (member / member.sum(dim=0).clamp(min=1.0)).split([tile.shape[1] for tile in states])
-    steps = states[0].shape[0]
-    means = sum(torch.bmm(w.t().expand(steps, -1, -1), tile) for w, tile in zip(share, states, strict=True))  # (p, G, d)
+    steps, sizes = states[0].shape[0], [tile.shape[1] for tile in states]
+    share = member / member.sum(dim=0).clamp(min=1.0)
+    sums = [_by_step(w.t(), steps).bmm(tile) for w, tile in zip(torch.split(share, sizes), states, strict=True)]
+    means = torch.stack(sums).sum(dim=0)  # (p, G, d)
     return [
-        torch.baddbmm(tile, m.expand(steps, -1, -1), means, alpha=-1.0) for m, tile in zip(tiles, states, strict=True)
+        torch.baddbmm(tile, _by_step(m, steps), means, alpha=-1.0)
+        for m, tile in zip(torch.split(member, sizes), states, strict=True)
     ]
+
+
+def _by_step(matrix: Tensor, steps: int) -> Tensor:
+    """The same (k, m) matrix for every step, not copied: (steps, k, m)."""
+    return matrix.expand(steps, -1, -1)

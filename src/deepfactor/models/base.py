@@ -45,8 +45,8 @@ class CrossSection:
     windows : (L, b, f) float32
         time first, oldest day first; standardised, hence without unit; no NaN (a missing value is 0).
     size_rank : (b,) int64, optional
-        rank of each stock by SIZE within the batch, 0 = smallest, b - 1 = largest, each rank once; ties are broken by the
-        order of the symbols. A model that wants G equal groups takes ``size_rank * G // b``.
+        rank of each stock by SIZE within the batch, 0 = smallest, b - 1 = largest, each rank once; ties are broken by
+        the order of the symbols. A model that wants G equal groups takes ``size_rank * G // b``.
     """
 
     windows: Tensor
@@ -59,6 +59,6 @@ def parameter_count(module: nn.Module) -> int:
 
 
 def summary(module: nn.Module) -> list[tuple[str, int]]:
-    """(name, number of trainable numbers) of each direct part of `module` in order; the counts add up to `parameter_count`."""
+    """(name, number of trainable numbers) of each direct part of `module`; they add up to `parameter_count`."""
     own = [(name, p.numel()) for name, p in module.named_parameters(recurse=False) if p.requires_grad]
     return own + [(name, parameter_count(child)) for name, child in module.named_children()]

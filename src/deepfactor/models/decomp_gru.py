@@ -1,10 +1,12 @@
 """`decomp_gru`: DecompGRU of Study B (Huachuang Securities, 2025); LayerNorm's places are our choice.
 
 1. Split the standardised window: trend = mean of the last five days at every day, residual = window - trend.
-2. Trend branch: Conv1d patches -> LayerNorm -> GRU, all steps kept; at every step subtract the mean over the stocks of the
-   same SIZE group (five equal groups of that day's whole batch).
+2. Trend branch: Conv1d patches -> LayerNorm -> GRU, all steps kept; at every step subtract the mean over the stocks of
+   the same SIZE group (five equal groups of that day's whole batch).
 3. Residual branch: depthwise Conv1d patches -> pointwise -> LayerNorm.
-4. Linear(GRU2(trend + residual)) at the last step. The GRUs share nothing. 51,929 parameters at the defaults.
+4. Linear(GRU2(trend + residual)) at the last step. The GRUs share nothing.
+
+At the defaults, on 6 features, 51,929 parameters.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ class Settings(Spec):
     decompose: bool = Field(default=True, description="false: no split, both branches read the whole window")
     residual_branch: bool = Field(default=True, description="false: GRU2 reads the trend branch alone")
     cross_section: Literal["size_group", "mean", "none"] = Field(
-        default="size_group", description="what the trend branch subtracts: mean of the size group, of all stocks, nothing"
+        default="size_group",
+        description="whose mean the trend branch subtracts: that of the SIZE group, of all stocks, none",
     )
     groups: int = Field(default=5, ge=1, description="number of equal SIZE groups a day (size_group only)")
 

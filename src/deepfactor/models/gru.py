@@ -1,6 +1,7 @@
-"""`gru`: the baseline of Study B (Huachuang Securities, 2025): a GRU over three-day patches of 150 days of prices and volume.
+"""`gru`: the baseline of Study B (Huachuang Securities, 2025), a GRU over three-day patches of the window.
 
-Conv1d (kernel = stride = patch) -> LayerNorm -> GRU, one layer -> last step -> Linear. 26,369 parameters at the defaults.
+Conv1d (kernel = stride = patch) -> LayerNorm -> GRU, one layer -> last step -> Linear. At the defaults, on 6 features,
+26,369 parameters. LayerNorm's place is our choice.
 """
 
 from __future__ import annotations

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from deepfactor.report.content import ArmContent, RunContent
+from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
 from deepfactor.report.formats import number
 from deepfactor.report.published import reference
 from deepfactor.report.words import words
 
 Fact = tuple[str, str]
 
+_ROLES = ("train", "valid", "test")
 _CARD_FACTS = ("kind", "inputs", "label", "loss", "scaling", "seeds", "fit")
+_PORTFOLIO_FACTS = ("start", "end", "capital", "benchmark", "replica_weights", "definition", "dividend_tax")
 _MARKET_FACTS = ("source", "name", "span", "days", "stocks", "cap", "fingerprint")
 
 
@@ -67,7 +69,8 @@ def _card(arm: ArmContent) -> ModelCard:
         Layer(str(layer["name"]), str(layer.get("what", "")), number(layer["parameters"], "count"))
         for layer in card.get("layers", ())
     )
-    facts = tuple((key.capitalize(), sentence(card[key])) for key in _CARD_FACTS if card.get(key) not in (None, {}, [], ""))
+    stated = [key for key in _CARD_FACTS if card.get(key) not in (None, {}, [], "")]
+    facts = tuple((key.capitalize(), sentence(card[key])) for key in stated)
     ref = reference(arm.published)
     return ModelCard(arm.name, number(card.get("parameters"), "count"), layers, facts, "" if ref is None else ref.label)
 
@@ -77,11 +80,11 @@ def timeline(content: RunContent) -> Timeline | None:
     folds = next((arm.model_card["folds"] for arm in content.arms if arm.model_card.get("folds")), None)
     if folds is None:
         return None
-    days = [date.fromisoformat(str(d)) for fold in folds for role in ("train", "valid", "test") for d in fold[role]]
+    days = [date.fromisoformat(str(d)) for fold in folds for role in _ROLES for d in fold[role]]
     first, last = min(days), max(days)
     length = max((last - first).days, 1)
     rows = tuple(
-        (str(fold.get("name", k + 1)), tuple(_span(role, fold[role], first, length) for role in ("train", "valid", "test")))
+        (str(fold.get("name", k + 1)), tuple(_span(role, fold[role], first, length) for role in _ROLES))
         for k, fold in enumerate(folds)
     )
     years = [y for y in range(first.year, last.year + 2) if first <= date(y, 1, 1) <= last]
@@ -98,7 +101,7 @@ def _span(role: str, ends: Sequence[Any], first: date, length: int) -> Span:
 
 def market_facts(content: RunContent) -> list[Fact]:
     """What the market is, in the order of importance."""
-    market = content.environment.get("market", {})
+    market = content.environment["market"]
     names = {"source": "market_source", "name": "market_name"}
     return [
         (words().text[names.get(key, key)], _market_text(key, market[key]))
@@ -111,6 +114,32 @@ def _market_text(key: str, value: Any) -> str:
     if key == "span":
         return " to ".join(str(day) for day in value)
     return number(value, "count") if key in ("days", "stocks") else sentence(value)
+
+
+def portfolio_facts(p: PortfolioContent) -> list[Fact]:
+    """How the backtest was measured, its deepest excess drawdown, its costs and counts."""
+    whole, summary = p.summary["all"], p.summary
+    facts = [(key, _said(key, summary[key])) for key in _PORTFOLIO_FACTS if summary.get(key) is not None]
+    if whole.get("excess_drawdown") is not None:
+        facts.append(("deepest_excess_drawdown", _episode(whole["excess_drawdown"])))
+    facts += [("cost", _said("cost", whole["cost"]))] if whole.get("cost") is not None else []
+    facts += [(key, number(whole[key], "count")) for key in ("rebalances", "relaxed_rebalances") if key in whole]
+    facts += [("trades", number(p.trades, "count"))] if p.trades is not None else []
+    facts += [(key, number(count, "count")) for key, count in summary.get("counts", {}).items() if count]
+    return [(key.replace("_", " ").capitalize(), value) for key, value in facts]
+
+
+def _said(key: str, value: Any) -> str:
+    """A fact of ``summary.json`` in words where there are some for its value."""
+    if key in ("capital", "cost"):
+        return f"{number(value, 'count')} CNY"
+    return words().text.get(f"{key}.{value}", sentence(value))
+
+
+def _episode(episode: Mapping[str, Any]) -> str:
+    form = words().text["episode" if episode["recovery"] else "episode_open"]
+    dates = form.format(start=episode["start"], trough=episode["trough"], recovery=episode["recovery"])
+    return f"{number(episode['depth'], 'percent')}, {dates}"
 
 
 def made_with(content: RunContent) -> list[Fact]:

@@ -6,7 +6,7 @@ The mappings have the shape of the run's JSON files (``factor_report.json``, ``s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +31,8 @@ class ArmContent:
     model_card : any of ``kind``, ``parameters`` (count), ``layers`` (list of ``{"name", "parameters"[, "what"]}``),
         ``inputs``, ``label``, ``loss``, ``scaling``, ``fit`` (text, number or mapping each), ``seeds`` (list),
         ``folds`` (list of ``{"name", "train", "valid", "test"}``, each span ``[first, last]`` as ISO dates).
-    training : ``{"jobs": [{"fold", "seed", "best_epoch", "seconds", "epochs": [{"epoch", "loss", "valid_rank_ic"}]}]}``.
+    training : ``{"jobs": [{"fold", "seed", "best_epoch", "seconds", "epochs": […]}]}``, each epoch a row of the job's
+        log: ``{"epoch", "loss", "valid_rank_ic"}``. Empty where nothing was trained.
     factor_report : as ``factor_report.json``.
     ic_series : date, universe, convention, horizon, rank_ic and more; all names, the ensemble's score.
     group_nav : optional: date, universe, nav (top group, starting near 1), excess_nav.
@@ -48,14 +49,16 @@ class ArmContent:
     def __post_init__(self) -> None:
         _need(self.ic_series, IC_COLUMNS, f"ic_series of arm {self.name}")
 
-    def records(self, **wanted: Any) -> list[Record]:
-        """The factor report's records whose entries equal `wanted`, in the file's order."""
-        return [r for r in self.factor_report.get("records", ()) if all(r.get(k) == v for k, v in wanted.items())]
+    @property
+    def records(self) -> list[Record]:
+        """The factor report's records, in the file's order."""
+        return list(self.factor_report.get("records", ()))
 
-    def record(self, universe: str, horizon: int, convention: str, names: str = "all") -> Record | None:
-        """The ensemble's record, None where it was not tested. Daily sampling comes first where there are several."""
-        found = self.records(universe=universe, horizon=horizon, convention=convention, names=names, seed=None)
-        return min(found, key=lambda r: r.get("sampling") != "daily", default=None)
+    def record(
+        self, universe: str, horizon: int, convention: str, *, names: str = "all", seed: int | None = None
+    ) -> Record | None:
+        """The record of one test, of the ensemble or of a seed; None where it was not made. See `pick`."""
+        return pick(self.records, universe=universe, horizon=horizon, convention=convention, names=names, seed=seed)
 
     def group(self, universe: str) -> Record | None:
         """The group test in one universe, None where there is none."""
@@ -94,9 +97,11 @@ class RunContent:
 
     Attributes
     ----------
-    environment : ``versions``, ``machine``, ``market`` (``source``, ``simulated``, ``fingerprint``, ``span``, ``stocks``,
-        ``days``, ``cap``, ``derived``, ``notes``), ``stages`` (``[{"stage", "wall_s", "cpu_s", "peak_mib"}]``).
-    oracle : a simulated market's own signal, tested like an arm: ``{"records": […], "correlation": {arm: mean daily}}``.
+    environment : ``versions``, ``machine``, ``market`` (``source``, ``name``, ``simulated``, ``fingerprint``, ``span``,
+        ``stocks``, ``days``, ``cap``, ``derived``, ``notes``) and ``stages``, a list of ``{"stage", "wall_s", "cpu_s",
+        "peak_mib"}``. Only ``market.simulated`` must be there.
+    oracle : a simulated market's own signal, tested like an arm: ``records`` as in ``factor_report.json``, and
+        ``correlation``, arm -> mean daily cross-sectional correlation with its score.
     correlation : arm -> arm -> mean daily rank correlation of their scores.
     """
 
@@ -110,18 +115,23 @@ class RunContent:
     warnings: tuple[str, ...] = ()
     correlation: Mapping[str, Mapping[str, float | None]] | None = None
 
+    def __post_init__(self) -> None:
+        # A made-up market must never pass for a real one because someone forgot a key.
+        if not isinstance(self.environment.get("market", {}).get("simulated"), bool):
+            raise DataError(f"run {self.name}: environment.market.simulated must say true or false")
+
     @property
     def simulated(self) -> bool:
         """Is the market made up?"""
-        return bool(self.environment.get("market", {}).get("simulated", False))
+        return bool(self.environment["market"]["simulated"])
 
     def universes(self) -> list[str]:
         """Universes tested by any arm, in the order of the reports."""
-        return list(dict.fromkeys(r["universe"] for arm in self.arms for r in arm.records()))
+        return list(dict.fromkeys(r["universe"] for arm in self.arms for r in arm.records))
 
     def horizons(self) -> list[int]:
         """Horizons tested by any arm, ascending, in trading days."""
-        return sorted({int(r["horizon"]) for arm in self.arms for r in arm.records()})
+        return sorted({int(r["horizon"]) for arm in self.arms for r in arm.records})
 
     @property
     def lead(self) -> str:
@@ -137,7 +147,13 @@ class RunContent:
 
     def conventions(self) -> list[str]:
         """Conventions tested by any arm, in the order of the reports."""
-        return list(dict.fromkeys(r["convention"] for arm in self.arms for r in arm.records()))
+        return list(dict.fromkeys(r["convention"] for arm in self.arms for r in arm.records))
+
+
+def pick(records: Iterable[Record], **wanted: Any) -> Record | None:
+    """The record whose entries equal `wanted`, the daily sampling where there are several; None where there is none."""
+    found = [record for record in records if all(record.get(key) == value for key, value in wanted.items())]
+    return min(found, key=lambda record: record.get("sampling") != "daily", default=None)
 
 
 def _need(frame: pl.DataFrame, columns: tuple[str, ...], what: str) -> None:

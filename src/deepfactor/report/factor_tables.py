@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from deepfactor.report.content import ArmContent, Record, RunContent
+from deepfactor.report.content import ArmContent, Record, RunContent, pick
 from deepfactor.report.published import Reference, reference
 from deepfactor.report.tables import Cell, Table, head, label_cells, make, value_cell
-from deepfactor.report.words import words
+from deepfactor.report.words import Metric, words
 
 HEADLINE_HORIZONS = (10, 20)
 """Trading days; Study B's tables."""
@@ -16,16 +16,15 @@ HEADLINE_HORIZONS = (10, 20)
 
 def headline_factor(content: RunContent) -> Table | None:
     """One row an arm over all stocks, and the oracle's where the market is simulated."""
-    with_oracle = content.oracle is not None
     columns = ["arm", "rank_ic_10", "rank_ic_20", "icir_10", "win_rate_10", "top_excess"]
     rows = [_headline_row(content, arm) for arm in content.arms]
+    text = words().text
+    note = text["headline_factor_note"].format(universe=words().universe(content.lead), clock=content.main)
+    muted = frozenset[int]()
     if content.oracle is not None:
         rows.append(_oracle_row(content, content.oracle))
-    text = words().text
-    note = f"{text['headline_factor_note']} {text['oracle']}: {text['oracle_note']}." if with_oracle else text["headline_factor_note"]
-    if with_oracle:
         columns.append("oracle_correlation")
-    muted = frozenset({len(rows) - 1}) if with_oracle else frozenset()
+        note, muted = f"{note} {text['oracle']}: {text['oracle_note']}.", frozenset({len(rows) - 1})
     return make("headline_factor", text["headline_factor"], columns, rows, note, muted)
 
 
@@ -45,10 +44,10 @@ def _headline_row(content: RunContent, arm: ArmContent) -> tuple[Cell, ...]:
 
 
 def _oracle_row(content: RunContent, oracle: Mapping[str, Any]) -> tuple[Cell, ...]:
-    wanted = {"universe": content.lead, "convention": content.main, "names": "all"}
-    found = [r for r in oracle.get("records", ()) if all(r[k] == v for k, v in wanted.items())]
-    by_horizon = {r["horizon"]: r for r in found}
-    ten, twenty = (by_horizon.get(h) for h in HEADLINE_HORIZONS)
+    records = oracle.get("records", ())
+    ten, twenty = (
+        pick(records, universe=content.lead, horizon=h, convention=content.main, names="all") for h in HEADLINE_HORIZONS
+    )
     nothing = Cell(None, "ratio", missing=words().missing["not_run"])
     return (
         *label_cells(words().text["oracle"]),
@@ -123,7 +122,7 @@ def ic_by_year(content: RunContent, horizon: int = HEADLINE_HORIZONS[0]) -> Tabl
         )
         for arm, universe, record in picked
     ]
-    columns = ["universe", "arm", *map(head, years), head(words().text["all_years"])]
+    columns: list[str | Metric] = ["universe", "arm", *map(head, years), head(words().text["all_years"])]
     return make("ic_by_year", words().text["ic_by_year"].format(h=horizon), columns, rows) if years else None
 
 
@@ -145,11 +144,11 @@ def clocks(content: RunContent) -> Table | None:
         ref = reference(arm.published)
         for convention in content.conventions():
             for names in ("all", "tradeable"):
-                records = [arm.record(content.lead, h, convention, names) for h in horizons]
+                records = [arm.record(content.lead, h, convention, names=names) for h in horizons]
                 if any(r is not None for r in records):
                     cells = [_ic_cell(r, "mean", "ic", ref if names == "all" else None) for r in records]
                     rows.append((*label_cells(arm.name, convention, names), *cells))
-    columns = ["arm", "convention", "names", *(head(f"{h}d") for h in horizons)]
+    columns: list[str | Metric] = ["arm", "convention", "names", *(head(f"{h}d") for h in horizons)]
     return make("clocks", words().text["clocks"], columns, rows, words().text["clocks_note"])
 
 
@@ -157,13 +156,11 @@ def seeds(content: RunContent, horizon: int = HEADLINE_HORIZONS[0]) -> Table | N
     """RankIC of each seed and of their ensemble."""
     rows = []
     for arm in content.arms:
-        found = arm.records(universe=content.lead, horizon=horizon, convention=content.main, names="all")
-        if not any(r.get("seed") is not None for r in found):
-            continue
-        for record in found:
-            seed = words().text["ensemble"] if record.get("seed") is None else record["seed"]
+        given = sorted({record["seed"] for record in arm.records if record.get("seed") is not None})
+        for seed in [*given, None] if given else ():
+            record = arm.record(content.lead, horizon, content.main, seed=seed)
             numbers = (_ic_cell(record, k, s) for k, s in (("mean", "ic"), ("icir", "ratio"), ("win_rate", "share")))
-            rows.append((*label_cells(arm.name, seed), *numbers))
+            rows.append((*label_cells(arm.name, words().text["ensemble"] if seed is None else seed), *numbers))
     columns = ("arm", "seed", "rank_ic", "icir", "win_rate")
     return make("seeds", words().text["seeds"], columns, rows, words().text["seeds_note"])
 
@@ -204,7 +201,7 @@ def top_by_year(content: RunContent) -> Table | None:
             cells.append(_year_cell(group, year, "excess", "signed_percent", printed))
         last = _top_cell(group, "annual_excess", "signed_percent", ref)
         rows.append((*label_cells(words().universe(universe), arm.name), *cells, last))
-    columns = ["universe", "arm", *map(head, years), head(words().text["all_years"])]
+    columns: list[str | Metric] = ["universe", "arm", *map(head, years), head(words().text["all_years"])]
     return make("top_by_year", words().text["top_by_year"], columns, rows) if years else None
 
 
@@ -236,7 +233,7 @@ def autocorrelation(content: RunContent) -> Table | None:
         ref = reference(arm.published)
         printed = {step: None if ref is None else ref.autocorrelation(step) for step in steps}
         rows.append((*label_cells(arm.name), *(value_cell(given, str(k), "ratio", printed[k]) for k in steps)))
-    columns = ["arm", *(head(f"{step}d") for step in steps)]
+    columns: list[str | Metric] = ["arm", *(head(f"{step}d") for step in steps)]
     note = words().metrics["autocorrelation"].definition
     return make("autocorrelation", words().metrics["autocorrelation"].label, columns, rows, note)
 
@@ -272,5 +269,5 @@ def model_correlation(content: RunContent) -> Table | None:
             printed = ref.model_correlation(partner.model) if ref and partner and name != other else None
             cells.append(value_cell(given, other, "ratio", printed))
         rows.append((*label_cells(name), *cells))
-    columns = ["arm", *map(head, content.correlation)]
+    columns: list[str | Metric] = ["arm", *map(head, content.correlation)]
     return make("model_correlation", words().text["model_correlation"], columns, rows, words().text["model_note"])

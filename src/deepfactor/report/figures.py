@@ -66,10 +66,11 @@ def group_bars(content: RunContent, universe: str) -> Figure | None:
             n = max(n, len(group["annual_return"]))
             heights = [_round(v) for v in group["annual_return"]]
             traces.append(_bar(arm.name, list(range(1, len(heights) + 1)), heights, colour(k)))
-    layout = _layout(x="plain", y_title="return a year", y_format=".0%", x_title="group by score, highest on the right", hover=".2%")
-    layout["xaxis"]["dtick"] = 1 if n <= 10 else 2
-    layout["xaxis"]["tick0"] = 1
-    return _figure(f"group_bars_{_slug(universe)}", words().universe(universe), traces, layout)
+    x_title = "group by score, highest on the right"
+    layout = _layout(x="plain", y_title="return a year", y_format=".0%", x_title=x_title, hover=".2%")
+    layout["xaxis"]["tickvals"] = list(range(1, n + 1)) if n <= 10 else [1, *range(5, n + 1, 5)]
+    title = f"{words().text['group_bars']}, {words().universe(universe)}"
+    return _figure(f"group_bars_{_slug(universe)}", title, traces, layout)
 
 
 def top_curve(content: RunContent, universe: str) -> Figure | None:
@@ -186,9 +187,10 @@ def _axis(title: str, digits: str) -> dict[str, Any]:
 def _layout(*, x: str, y_title: str, y_format: str, x_title: str = "", hover: str = "") -> dict[str, Any]:
     """The common look; `x` is "date" or "plain"."""
     axis_x: dict[str, Any] = {"gridcolor": "#f3f5f7", "zeroline": False, "linecolor": "#b8c1cb", "showline": True}
-    axis_x |= {"type": "date", "hoverformat": "%Y-%m-%d"} if x == "date" else {"title": {"text": x_title, "standoff": 6}}
-    # Five or so dates fit a phone; more overlap or turn.
-    axis_x |= {"nticks": 6, "tickangle": 0} if x == "date" else {}
+    if x == "date":
+        axis_x |= {"type": "date", "hoverformat": "%Y-%m-%d", "nticks": 6, "tickangle": 0}
+    else:
+        axis_x |= {"title": {"text": x_title, "standoff": 6}}
     return {
         "font": {"family": "inherit", "size": 12, "color": "#27313b"},
         "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
@@ -220,4 +222,3 @@ def _round(value: Any) -> float | None:
 
 def _slug(code: str) -> str:
     return code.replace(".", "_").lower()
-

@@ -1,6 +1,6 @@
 """The report: everything that a run left, as one HTML page and as JSON of the same tables and figures.
 
-Both are made from one list of sections, so they can't differ. Neither reads a clock: the same content gives the same bytes.
+Both are made from the same tables, so they can't differ. Neither reads a clock: the same content gives the same bytes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
 import jinja2
 import plotly.offline
@@ -33,7 +33,7 @@ class PortfolioPart:
 
     id: str
     title: str
-    trades: int | None
+    facts: tuple[cards.Fact, ...]
     figures: tuple[Figure, ...]
     by_year: Table | None
     relaxations: Table | None
@@ -61,10 +61,10 @@ class Page:
 
     def tables(self) -> list[Table]:
         """All tables in the order of the page."""
-        parts: list[Table | None] = [*self.headline, *self.left_out, *self.ic, *self.groups, *self.top_n, *self.character]
+        parts = [*self.headline, *self.left_out, *self.ic, *self.groups, *self.top_n, *self.character]
         for p in self.portfolios:
-            parts += [p.by_year, p.relaxations, p.rejected]
-        return [table for table in [*parts, *self.training, *self.run] if table is not None]
+            parts += _kept([p.by_year, p.relaxations, p.rejected])
+        return [*parts, *self.training, *self.run]
 
     def all_figures(self) -> list[Figure]:
         """All figures in the order of the page."""
@@ -80,7 +80,7 @@ def render(content: RunContent) -> str:
         content=content,
         t=words().text,
         metrics=_defined(page),
-        market=content.environment.get("market", {}),
+        market=dict.fromkeys(("source", "span", "derived", "notes")) | dict(content.environment["market"]),
         market_facts=cards.market_facts(content),
         model_cards=cards.model_cards(content),
         timeline=cards.timeline(content),
@@ -109,7 +109,7 @@ def report_json(content: RunContent) -> dict[str, Any]:
         "published_note": words().text["not_same"],
         "arms": [{"name": arm.name, "published": arm.published} for arm in content.arms],
         "portfolios": portfolios,
-        "market": dict(content.environment.get("market", {})),
+        "market": dict(content.environment["market"]),
         "warnings": list(content.warnings),
         "tables": {table.id: table.records() for table in page.tables()},
         "figures": {figure.id: _series(figure) for figure in page.all_figures()},
@@ -160,7 +160,7 @@ def _portfolio(content: RunContent, p: PortfolioContent, k: int) -> PortfolioPar
     return PortfolioPart(
         id=name,
         title=f"{p.arm} · {words().universe(p.index)} · {p.constraints}",
-        trades=p.trades,
+        facts=tuple(cards.portfolio_facts(p)),
         figures=_kept([figures.portfolio_nav(p, name), figures.portfolio_excess(p, name)]),
         by_year=run_tables.portfolio_by_year(content, p, name),
         relaxations=run_tables.relaxations(p, name),
@@ -168,7 +168,10 @@ def _portfolio(content: RunContent, p: PortfolioContent, k: int) -> PortfolioPar
     )
 
 
-def _kept(parts: Iterable[T | None]) -> tuple[T, ...]:
+_Part = TypeVar("_Part")
+
+
+def _kept(parts: Iterable[_Part | None]) -> tuple[_Part, ...]:
     return tuple(part for part in parts if part is not None)
 
 

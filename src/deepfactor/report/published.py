@@ -1,6 +1,6 @@
 """The two studies' printed numbers, looked up by an arm's `published` reference such as ``"study_b/decomp_gru_ic"``.
 
-Never the same data as ours: another vendor's prices, another span, often another sampling. They stand beside, for scale.
+Never the same data as ours: another vendor's prices, another span, often another sampling. Beside ours for scale only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ from typing import Any
 
 from deepfactor.core.errors import RecipeError
 
-UNIVERSES = {"all": "csi_all", "000985.SH": "csi_all", "000300.SH": "csi300", "000905.SH": "csi500", "000852.SH": "csi1000"}
+UNIVERSES = {
+    "all": "csi_all",
+    "000985.SH": "csi_all",
+    "000300.SH": "csi300",
+    "000905.SH": "csi500",
+    "000852.SH": "csi1000",
+}
 _GROUPS = {"csi300": "csi300_5_groups", "csi500": "csi500_10_groups", "csi1000": "csi1000_10_groups"}
 _IC = {"mean": "rank_ic", "icir": "rank_icir", "win_rate": "ic_win_rate"}
 
@@ -44,7 +50,7 @@ class Reference:
         return None
 
     def top_group(self, metric: str, universe: str) -> float | None:
-        """The best group over the whole span: annual_return, annual_excess, sharpe, max_drawdown, turnover_one_sided."""
+        """The best group over the whole span, by our keys: annual_return, annual_excess, sharpe and so on."""
         code = UNIVERSES.get(universe)
         if code == "csi_all":
             name = {"turnover_one_sided": "one_sided_turnover"}.get(metric, metric)

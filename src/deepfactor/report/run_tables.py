@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from deepfactor.report.content import PortfolioContent, RunContent
 from deepfactor.report.published import Reference, reference
@@ -11,36 +12,41 @@ from deepfactor.report.words import words
 
 RELAXATIONS_SHOWN = 40
 
-_SUMMARY = (
+# Columns of a portfolio's tables: key of ``summary.json``, style.
+_BY_YEAR = (
     ("excess", "signed_percent"),
+    ("excess_gross", "signed_percent"),
+    ("excess_replica", "signed_percent"),
+    ("excess_total_return", "signed_percent"),
     ("tracking_error", "percent"),
     ("information_ratio", "ratio"),
     ("excess_sharpe", "ratio"),
     ("excess_max_drawdown", "percent"),
     ("calmar", "ratio"),
     ("monthly_win_rate", "share"),
+    ("turnover", "share"),
+)
+_HEADLINE = (
+    ("excess", "signed_percent"),
+    ("excess_total_return", "signed_percent"),
+    ("excess_replica", "signed_percent"),
+    ("tracking_error", "percent"),
+    ("information_ratio", "ratio"),
+    ("excess_max_drawdown", "percent"),
+    ("turnover", "share"),
 )
 
 
 def headline_portfolio(content: RunContent) -> Table | None:
     """One row a portfolio; an arm without one has none."""
+    shown = _known(_HEADLINE, [p.summary["all"] for p in content.portfolios])
     rows = []
     for p in content.portfolios:
-        ref, whole = _reference(content, p), p.summary["all"]
-        shown = ("excess", "excess_replica", "tracking_error", "information_ratio", "excess_max_drawdown", "turnover")
-        styles = dict(_SUMMARY) | {"excess_replica": "signed_percent", "turnover": "share"}
-        numbers = (value_cell(whole, k, styles[k], _printed(ref, p, k)) for k in shown)
-        rows.append(
-            (
-                *label_cells(p.arm, words().universe(p.index), p.constraints),
-                *numbers,
-                Cell(p.relaxations.height, "count"),
-            )
-        )
-    columns = (
-        *("arm", "index", "constraints", "excess", "excess_replica", "tracking_error"),
-        *("information_ratio", "excess_max_drawdown", "turnover", "relaxed"),
-    )
+        ref = _reference(content, p)
+        numbers = (value_cell(p.summary["all"], key, style, _printed(ref, p, key)) for key, style in shown)
+        labels = label_cells(p.arm, words().universe(p.index), p.constraints)
+        rows.append((*labels, *numbers, Cell(p.relaxations.height, "count")))
+    columns = ("arm", "index", "constraints", *(key for key, _ in shown), "relaxed")
     note = words().text["headline_portfolio_note"]
     return make("headline_portfolio", words().text["headline_portfolio"], columns, rows, note)
 
@@ -49,12 +55,19 @@ def portfolio_by_year(content: RunContent, p: PortfolioContent, name: str) -> Ta
     """Years down, statistics across, the whole span last."""
     ref = _reference(content, p)
     spans = [*sorted(p.summary.get("by_year", {}).items()), ("all", p.summary["all"])]
+    shown = _known(_BY_YEAR, [entry for _, entry in spans])
     rows = []
     for year, entry in spans:
         label = words().text["all_years"] if year == "all" else year
-        numbers = (value_cell(entry, key, style, _printed(ref, p, key, year)) for key, style in _SUMMARY)
+        numbers = (value_cell(entry, key, style, _printed(ref, p, key, year)) for key, style in shown)
         rows.append((*label_cells(label), *numbers))
-    return make(f"{name}_by_year", words().text["by_year"], ("year", *(k for k, _ in _SUMMARY)), rows)
+    return make(f"{name}_by_year", words().text["by_year"], ("year", *(key for key, _ in shown)), rows)
+
+
+def _known(columns: Sequence[tuple[str, str]], entries: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """`columns` less the comparison that no entry has: few markets bring a total-return index."""
+    optional = "excess_total_return"
+    return [c for c in columns if c[0] != optional or any(entry.get(optional) is not None for entry in entries)]
 
 
 def relaxations(p: PortfolioContent, name: str) -> Table | None:
@@ -131,7 +144,7 @@ def training_jobs(content: RunContent) -> Table | None:
                 )
             )
     columns = ("arm", "fold", "seed", "epochs", "best_epoch", "best_valid", "seconds")
-    return make("training_jobs", words().text["training"], columns, rows)
+    return make("training_jobs", words().text["jobs"], columns, rows)
 
 
 def stages(content: RunContent) -> Table | None:

@@ -6,13 +6,15 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from deepfactor import __version__
+from deepfactor.core.files import write_json
 
 PACKAGES = ("torch", "numpy", "scipy", "polars", "highspy", "pydantic", "safetensors", "plotly")
 
@@ -72,3 +74,15 @@ def _cpu() -> float:
 def peak_memory() -> int:
     """Largest resident set of this process or any ended child, in bytes."""
     return 1024 * max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+def write_environment(path: Path, market: Mapping[str, Any], warnings: Sequence[str], stages: Stages) -> None:
+    """Write ``environment.json``: versions, machine, the market's account, warnings, what each stage cost."""
+    content = {
+        "versions": versions(),
+        "machine": machine(),
+        "market": dict(market),
+        "warnings": list(warnings),
+        "stages": stages.rows,
+    }
+    write_json(path, content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,12 @@ def read_factor(path: Path, panel: Panel, *, name: str | None = None) -> Scores:
         no such file, not readable, a missing column or wrong type, a duplicate (date, symbol), or nothing in common
         with the market; names file, row (from 1, as read) and column.
     """
-    frame = _read(path).with_row_index("row", offset=1)
+    return align(path, read_table(path), panel, name=name or path.stem)
+
+
+def align(path: Path, frame: pl.DataFrame, panel: Panel, *, name: str) -> Scores:
+    """Rows date, symbol, score of the file `path` as `Scores` of a panel; raises as `read_factor`."""
+    frame = frame.with_row_index("row", offset=1)
     finite = frame.filter(pl.col("score").is_finite())
     _refuse_duplicates(path, frame)
     days = pl.DataFrame({"date": panel.dates.astype("datetime64[D]"), "t": np.arange(len(panel.dates))})
@@ -61,10 +67,11 @@ def read_factor(path: Path, panel: Panel, *, name: str | None = None) -> Scores:
         "date not in market": finite.height - dated.height,
         "symbol not in market": dated.height - known.height,
     }
-    return Scores(name or path.stem, panel.dates, panel.symbols, values, dropped)
+    return Scores(name, panel.dates, panel.symbols, values, dropped)
 
 
-def _read(path: Path) -> pl.DataFrame:
+def read_table(path: Path, columns: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """Columns date, symbol, score of a parquet or CSV file, typed; `columns` renames the file's to these."""
     if not path.is_file():
         raise DataError("no such factor file", file=path)
     form = "CSV" if path.suffix == ".csv" else "parquet"
@@ -72,10 +79,11 @@ def _read(path: Path) -> pl.DataFrame:
         frame = pl.read_csv(path, try_parse_dates=True) if form == "CSV" else pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"can't be read as {form}: {error}", file=path) from None
-    for column in COLUMNS:
+    names = columns or {column: column for column in COLUMNS}
+    for column in names:
         if column not in frame.columns:
             raise DataError(f"missing; the file has {', '.join(frame.columns)}", file=path, column=column)
-    return _cast(path, frame.select(COLUMNS))
+    return _cast(path, frame.select(names.keys()).rename(names))
 
 
 def _cast(path: Path, frame: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,5 @@
-"""Where tables come from: a file a vendor, all delivering the tables of `deepfactor.store.schema`. Asked by the pipeline.
+"""Where tables come from: a file a vendor, all delivering the tables of `deepfactor.store.schema`.
 
-A source kind is a file with ``class Settings(Spec)`` and ``open_source(settings, folder) -> Source`` (see `base`).
+A source kind is a file with ``class Settings(Spec)`` and ``open_source(settings, folder) -> Source`` (see `base`). Only
+the pipeline asks sources for tables; `store` knows none of them.
 """

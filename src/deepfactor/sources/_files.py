@@ -82,15 +82,13 @@ def convert(series: pl.Series, name: str, table: str, column: Column, date_forma
     if column.names is not None:
         series = _renamed(series, column.names, file)
     if column.equals is not None:
-        same = series.cast(pl.String) if isinstance(column.equals, str) else _cast(series, pl.Float64(), file)
+        same = series.cast(pl.String) if isinstance(column.equals, str) else as_number(series, file)
         return (same == column.equals).alias(name)
     if dtype == pl.Date:
-        return _dates(series, date_format, file).alias(name)
-    value = _cast(series, dtype, file).alias(name)
+        return as_dates(series, date_format, file).alias(name)
     if dtype == pl.Float64:
-        value = value.fill_nan(None)
-        return scaled(value, column.multiply, column.divide)
-    return value
+        return scaled(as_number(series, file), column.multiply, column.divide).alias(name)
+    return _cast(series, dtype, file).alias(name)
 
 
 def scaled(series: pl.Series, multiply: float | None, divide: float | None) -> pl.Series:
@@ -100,11 +98,16 @@ def scaled(series: pl.Series, multiply: float | None, divide: float | None) -> p
     return series / divide if divide is not None else series
 
 
+def as_number(series: pl.Series, file: Path) -> pl.Series:
+    """`series` as float64, NaN as null; a `DataError` for what is no number."""
+    return _cast(series, pl.Float64(), file).fill_nan(None)
+
+
 def _renamed(series: pl.Series, names: Mapping[str, str], file: Path) -> pl.Series:
     text = series.cast(pl.String)
     unknown = text.unique().drop_nulls().filter(~text.unique().drop_nulls().is_in(list(names))).sort().to_list()
     if unknown:
-        row = int((text == unknown[0]).arg_true()[0])
+        row = int((text == unknown[0]).arg_true()[0]) + 1
         raise DataError(
             f"{unknown[0]!r} has no entry in the mapping's names ({', '.join(names)})",
             file=file,
@@ -123,7 +126,8 @@ def _cast(series: pl.Series, dtype: pl.DataType, file: Path) -> pl.Series:
     return _require_kept(series, out, f"is no {dtype}", file)
 
 
-def _dates(series: pl.Series, date_format: str, file: Path) -> pl.Series:
+def as_dates(series: pl.Series, date_format: str, file: Path) -> pl.Series:
+    """`series` as dates; text and whole numbers by `date_format`."""
     if series.dtype == pl.Date:
         return series
     if series.dtype == pl.Datetime:
@@ -137,8 +141,8 @@ def _require_kept(before: pl.Series, after: pl.Series, message: str, file: Path)
     lost = (before.is_not_null() & after.is_null()).arg_true()
     if lost.is_empty():
         return after
-    row = int(lost[0])
-    raise DataError(f"{before[row]!r} {message}", file=file, row=row, column=before.name)
+    first = int(lost[0])
+    raise DataError(f"{before[first]!r} {message}", file=file, row=first + 1, column=before.name)
 
 
 def _first_line(error: Exception) -> str:

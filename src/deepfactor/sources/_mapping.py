@@ -76,7 +76,7 @@ class Steps(Spec):
     symbol: str = "symbol"
     date: str = "date"
     value: str
-    where: dict[str, str | float | bool] = {}
+    where: dict[str, str | float | bool] = Field(default_factory=dict)
     times: str | None = None
     multiply: float | None = Field(default=None, gt=0)
     divide: float | None = Field(default=None, gt=0)
@@ -85,6 +85,7 @@ class Steps(Spec):
     start: datetime.date | None = None
     end: datetime.date | None = None
     lag_days: int = Field(default=1, ge=0)
+    date_format: str = "%Y-%m-%d"
 
 
 class Drop(Spec):
@@ -115,15 +116,18 @@ class TableMapping(Spec):
     where : only rows whose columns (theirs) have these values
     date_format : of dates that are text or whole numbers, as ``%Y%m%d``
     drop : rows that are known to be of no use; each kind is counted
+    begin : for `index_members`: index (ours) = first day from which its members are complete; earlier days are cut off
+        the intervals, and counted
     priced_only : rows of symbols without a row in `daily` are dropped, with a count
     steps, level_changes : for `daily`
     """
 
     file: str
     columns: dict[str, Column]
-    where: dict[str, str | float | bool] = {}
+    where: dict[str, str | float | bool] = Field(default_factory=dict)
     date_format: str = "%Y-%m-%d"
     drop: tuple[Drop, ...] = ()
+    begin: dict[str, datetime.date] = Field(default_factory=dict)
     priced_only: bool = False
     steps: tuple[Steps, ...] = ()
     level_changes: tuple[LevelChange, ...] = ()
@@ -161,6 +165,8 @@ class Mapping(Spec):
                     raise ValueError(f"tables.{name}.columns: {column} is missing")
             if name != "daily" and (table.steps or table.level_changes):
                 raise ValueError(f"tables.{name}: steps and level_changes belong to tables.daily")
+            if name != "index_members" and table.begin:
+                raise ValueError(f"tables.{name}: begin belongs to tables.index_members")
         return self
 
 

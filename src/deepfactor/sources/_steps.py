@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from deepfactor.core.errors import DataError
-from deepfactor.sources._files import codes, collect, keep_where, scaled, scan
+from deepfactor.sources._files import as_dates, as_number, codes, collect, keep_where, scaled, scan
 from deepfactor.sources._mapping import Pattern, Steps
 
 
@@ -18,11 +18,11 @@ def read_steps(steps: Steps, folder: Path, patterns: tuple[Pattern, ...]) -> pl.
     frame = collect(keep_where(scan(file, wanted), steps.where), file)
     if frame.is_empty():
         raise DataError(f"no rows where {dict(steps.where)}", file=file)
-    value = frame[steps.value].cast(pl.Float64, strict=False) if not isinstance(steps.equals, str) else frame[steps.value]
+    value = frame[steps.value] if isinstance(steps.equals, str) else as_number(frame[steps.value], file)
     out = pl.DataFrame(
         {
             "symbol": codes(frame[steps.symbol], patterns, file).cast(pl.String),
-            "date": frame[steps.date].cast(pl.Date),
+            "date": as_dates(frame[steps.date], steps.date_format, file),
             "value": scaled(value, steps.multiply, steps.divide),
         }
     )
@@ -40,8 +40,7 @@ def usable_from(steps: pl.DataFrame, trading_days: pl.Series, lag_days: int) -> 
     lag 0: the step's date, or the next trading day; lag k: the k-th trading day after the date. Of several steps that
     become usable on one day the latest stands. Steps that become usable after the last trading day are left out.
     """
-    side = "left" if lag_days == 0 else "right"
-    row = trading_days.search_sorted(steps["date"], side=side) + max(lag_days - 1, 0)
+    row = trading_days.search_sorted(steps["date"], side="right" if lag_days else "left") + max(lag_days - 1, 0)
     inside = steps.with_columns(row=row).filter(pl.col("row") < len(trading_days))
     usable = inside.with_columns(date=trading_days.gather(inside["row"])).drop("row")
     return usable.unique(["symbol", "date"], keep="last", maintain_order=True)

@@ -60,6 +60,7 @@ class Tables:
         self._derived: dict[str, list[str]] = {}
         self._counted: dict[str, list[str]] = {}
         self._priced: frozenset[str] | None = None
+        self._trading_days = pl.Series(dtype=pl.Date)
 
     @property
     def name(self) -> str:
@@ -80,9 +81,7 @@ class Tables:
             return self._finish_daily(spec, frame)
         if spec.priced_only:
             frame = self._priced_only(table, frame)
-        if table == "index_members" and "end_date" not in frame.columns:
-            frame = frame.with_columns(end_date=pl.lit(None, dtype=pl.Date))
-        return frame
+        return self._finish_members(spec, frame) if table == "index_members" else frame
 
     def describe(self) -> dict[str, Any]:
         """The source's account of what it did; see `Source.describe`."""
@@ -112,6 +111,8 @@ class Tables:
             else:
                 made[name] = convert(series, name, table, column, spec.date_format, file)
         frame = pl.DataFrame(made)
+        if table == "daily":
+            self._trading_days = frame["date"].unique().sort()
         if "date" not in TABLES[table].columns:
             return frame
         inside = [pl.col("date") >= start] if start else []
@@ -134,9 +135,9 @@ class Tables:
         """Step tables, level changes, and the count of what is missing."""
         if spec.steps and not _sorted_by_symbol(frame):
             frame = frame.sort("symbol", "date")
-        days = frame["date"].unique().sort()
         for steps in spec.steps:
-            value = step_values(frame, steps, read_steps(steps, self._folder, self._mapping.symbols), days)
+            known_steps = read_steps(steps, self._folder, self._mapping.symbols)
+            value = step_values(frame, steps, known_steps, self._trading_days)
             known = frame[steps.into] if steps.into in frame.columns else None
             column = value if known is None else known.zip_with(known.is_not_null(), value)
             frame = frame.with_columns(column.alias(steps.into))
@@ -161,12 +162,31 @@ class Tables:
                     file=self._folder / spec.file,
                     column=change.column,
                 )
-            mended = pl.col(change.column) * (change.before / change.after)
-            frame = frame.with_columns(
-                pl.when(mine & (pl.col("date") >= change.date)).then(mended).otherwise(pl.col(change.column))
+            later = mine & (pl.col("date") >= change.date)
+            rows = frame.select(later.sum()).item()
+            if rows:
+                mended = pl.col(change.column) * (change.before / change.after)
+                frame = frame.with_columns(pl.when(later).then(mended).otherwise(pl.col(change.column)))
+                self._counted["daily"].append(
+                    f"daily.{change.column} of {change.symbol}: the jump of its level on {change.date} taken out, "
+                    f"{rows} rows"
+                )
+        return frame
+
+    def _finish_members(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
+        """Open ends where the vendor has none; days before an index is complete cut off."""
+        if "end_date" not in frame.columns:
+            frame = frame.with_columns(end_date=pl.lit(None, dtype=pl.Date))
+        for index, begin in spec.begin.items():
+            mine = pl.col("index").cast(pl.String) == index
+            over = frame.filter(mine & (pl.col("end_date") < begin)).height
+            cut = frame.filter(mine & (pl.col("start_date") < begin)).height - over
+            self._dropped["index_members"][f"intervals of {index} before it is complete on {begin}"] = over
+            self._counted["index_members"].append(
+                f"index_members: {cut} intervals of {index} begin on {begin}, not before"
             )
-            self._counted["daily"].append(
-                f"daily.{change.column} of {change.symbol}: the jump of its level on {change.date} taken out"
+            frame = frame.filter(~mine | (pl.col("end_date") >= begin).fill_null(True)).with_columns(
+                start_date=pl.when(mine).then(pl.max_horizontal("start_date", pl.lit(begin))).otherwise("start_date")
             )
         return frame
 

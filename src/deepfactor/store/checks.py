@@ -16,6 +16,10 @@ _EPSILON = 1e-6
 _PRICES = ("open", "high", "low", "close", "vwap", "prev_close")
 _POSITIVE = (*_PRICES, "adj_factor", "total_mv", "float_mv", "limit_up", "limit_down")
 _NOT_NEGATIVE = ("volume", "amount", "turnover")
+#: The median turnover of a day of a market lies well within; outside, volume or market value is in another unit.
+_PLAUSIBLE_TURNOVER = (0.0005, 0.2)
+#: A given turnover and volume × close / float_mv may differ by this factor at the median.
+_TURNOVER_TOLERANCE = 3.0
 #: Share of rows whose amount / volume may lie outside [low, high] before the units are held to be wrong.
 _IMPLIED_VWAP_TOLERANCE = 0.01
 
@@ -31,7 +35,7 @@ class Finding:
     table, column : where
     count : how many rows (or symbols, where the message says so)
     message : what was found, what is wanted, what to do
-    row : number of the first such row in the table as delivered, from 0; None where no row is to blame
+    row : number of the first such row in the table as delivered, from 1; None where no row is to blame
     examples : up to five of them, as text
     """
 
@@ -92,7 +96,7 @@ def rows_where(
     shown = [*TABLES[table].key, *([column] if column and column not in TABLES[table].key else [])]
     rows = frame[where.head(5)].select(shown).rows()
     examples = tuple(" ".join("null" if v is None else str(v) for v in row) for row in rows)
-    return [Finding(severity, code, table, column, len(where), message, int(where[0]), examples)]
+    return [Finding(severity, code, table, column, len(where), message, int(where[0]) + 1, examples)]
 
 
 def _check_form(name: str, table: Table, frame: pl.DataFrame) -> list[Finding]:
@@ -162,7 +166,7 @@ def _check_duplicates(name: str, table: Table, frame: pl.DataFrame) -> list[Find
         return []
     examples = tuple(" ".join(map(str, row)) for row in rows.select(key).head(5).rows())
     message = f"the key ({', '.join(key)}) is there twice: {examples[0]}"
-    return [Finding("error", "duplicate_key", name, key[-1], rows.height, message, int(rows["row"][0]), examples)]
+    return [Finding("error", "duplicate_key", name, key[-1], rows.height, message, int(rows["row"][0]) + 1, examples)]
 
 
 def _check_order(name: str, table: Table, frame: pl.DataFrame) -> list[Finding]:
@@ -201,6 +205,8 @@ def _check_prices(frame: pl.DataFrame) -> list[Finding]:
         out += rows_where("error", "outside_range", "daily", "vwap", frame, bad, message)
     elif not out:
         out += _check_implied_vwap(frame)
+    if "float_mv" in frame.columns and not out:
+        out += _check_turnover(frame)
     traded_only = traded & pl.any_horizontal(pl.col("open", "high", "low", "close").is_null())
     return out + rows_where(
         "error", "missing_price", "daily", "close", frame, traded_only, "shares were traded, but a price is null"
@@ -213,7 +219,7 @@ def _outside(price: pl.Expr) -> pl.Expr:
 
 
 def _check_implied_vwap(frame: pl.DataFrame) -> list[Finding]:
-    """amount / volume must be a price of the day. Where it isn't on many rows the units are wrong; on few, a warning."""
+    """amount / volume must be a price of the day: an error of units where it isn't on many rows, a warning on few."""
     implied = pl.when(pl.col("volume") > 0).then(pl.col("amount") / pl.col("volume"))
     bad = _outside(implied)
     ratio, n, total = frame.select(
@@ -231,6 +237,23 @@ def _check_implied_vwap(frame: pl.DataFrame) -> list[Finding]:
     return rows_where("warning", "implied_vwap_outside", "daily", "amount", frame, bad, message)
 
 
+def _check_turnover(frame: pl.DataFrame) -> list[Finding]:
+    """volume × close / float_mv must be the given turnover, or at least a plausible one: else a unit is wrong."""
+    made = pl.when(pl.col("volume") > 0).then(pl.col("volume") * pl.col("close") / pl.col("float_mv"))
+    hint = "volume must be in shares, float_mv in CNY (a factor 100 = volume in lots, 10000 = values in 10,000 CNY)"
+    if "turnover" in frame.columns:
+        ratio = frame.select((made / pl.when(pl.col("turnover") > 0).then(pl.col("turnover"))).median()).item()
+        if ratio is None or 1 / _TURNOVER_TOLERANCE < ratio < _TURNOVER_TOLERANCE:
+            return []
+        message = f"volume × close / float_mv is {ratio:.4g} × turnover at the median: {hint}, turnover a fraction"
+        return [Finding("error", "wrong_unit", "daily", "volume", frame.height, message)]
+    median = frame.select(made.median()).item()
+    if median is None or _PLAUSIBLE_TURNOVER[0] < median < _PLAUSIBLE_TURNOVER[1]:
+        return []
+    message = f"volume × close / float_mv is {median:.3g} at the median, a strange turnover: {hint}"
+    return [Finding("warning", "strange_turnover", "daily", "volume", frame.height, message)]
+
+
 def _check_intervals(name: str, frame: pl.DataFrame) -> list[Finding]:
     """Ends not before starts, no two intervals of one symbol (and index) overlapping."""
     if "end_date" not in frame.columns:
@@ -245,7 +268,7 @@ def _check_intervals(name: str, frame: pl.DataFrame) -> list[Finding]:
     if clash.height:
         examples = tuple(" ".join(map(str, row)) for row in clash.select(*group, "start_date").head(5).rows())
         message = f"starts before the interval of the same symbol ahead of it ends: {examples[0]}"
-        row = int(clash["row"][0])
+        row = int(clash["row"][0]) + 1
         out.append(Finding("error", "interval_overlap", name, "start_date", clash.height, message, row, examples))
     return out
 
@@ -266,7 +289,11 @@ def _check_weights(frame: pl.DataFrame) -> list[Finding]:
 
 def _check_across(tables: Mapping[str, pl.DataFrame]) -> list[Finding]:
     """What one table says of another: symbols without prices, prices without a security or an industry."""
-    symbols = {name: set(frame["symbol"].unique().cast(pl.String)) for name, frame in tables.items() if "symbol" in frame}
+    symbols = {
+        name: set(frame["symbol"].unique().cast(pl.String))
+        for name, frame in tables.items()
+        if "symbol" in frame.columns
+    }
     priced = symbols["daily"]
     out = []
     for name in ("index_members", "index_weights", "industry", "fundamentals", "securities"):

@@ -230,7 +230,9 @@ def _write_part(path: Path, table: str, label: str, frame: pl.DataFrame) -> Part
 def _stored(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     """The rows as stored: known columns in their order and type, sorted."""
     spec = TABLES[table]
-    frame = frame.select(pl.col(name).cast(column.dtype) for name, column in spec.columns.items() if name in frame.columns)
+    frame = frame.select(
+        pl.col(name).cast(column.dtype) for name, column in spec.columns.items() if name in frame.columns
+    )
     return frame.sort([name for name in spec.order if name in frame.columns]).rechunk()
 
 
@@ -259,7 +261,9 @@ def _replace_manifest(path: Path, manifest: Manifest) -> None:
     if before is not None and _same(before, manifest):
         return
     retired = _files(before) - used if before is not None else set()
-    final = Manifest(manifest.schema_version, manifest.tables, manifest.source, manifest.warnings, tuple(sorted(retired)))
+    final = Manifest(
+        manifest.schema_version, manifest.tables, manifest.source, manifest.warnings, tuple(sorted(retired))
+    )
     write_json(path / MANIFEST, _plain(asdict(final)))
     for file in (path / "tables").rglob("*"):
         if file.is_file() and file.relative_to(path).as_posix() not in used | retired:
@@ -283,16 +287,16 @@ def _read_manifest(path: Path) -> Manifest:
     file = path / MANIFEST
     if not file.exists():
         what = "has no manifest.json" if path.is_dir() else "does not exist"
-        raise DataError(f"{path} is no market folder ({what}): make one with `deepfactor ingest` or `deepfactor simulate`")
+        raise DataError(
+            f"{path} is no market folder ({what}): make one with `deepfactor ingest` or `deepfactor simulate`"
+        )
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         version = int(content["schema_version"])
         if version > SCHEMA_VERSION:
             raise DataError(f"was written by a newer deepfactor (schema {version}, known {SCHEMA_VERSION})", file=file)
         tables = {name: tuple(Part(**part) for part in parts) for name, parts in content["tables"].items()}
-        return Manifest(
-            version, tables, content["source"], tuple(content["warnings"]), tuple(content["retired"])
-        )
+        return Manifest(version, tables, content["source"], tuple(content["warnings"]), tuple(content["retired"]))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"is no manifest of a market ({error!r}): ingest again", file=file) from error
 

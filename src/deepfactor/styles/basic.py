@@ -24,7 +24,7 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
     """SIZE over all listed stocks with a market value, (T, N); a market without caps has it in `absent`."""
     field = f"{settings.cap}_mv"
     if field not in panel.fields:
-        return Styles({}, {"size": f"the market has no {field}"})
+        return Styles({}, {"SIZE": f"the market has no {field}"})
     cap = np.where(universe.listed, panel[field].astype(np.float64), np.nan)
     size = standardise(clip_mad(np.log(cap), settings.clip), cap)
-    return Styles({"size": size.astype(np.float32)}, {})
+    return Styles({"SIZE": size.astype(np.float32)}, {})

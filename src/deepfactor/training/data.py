@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfactor.core.errors import DataError
-from deepfactor.core.files import folder_lock, sync_folder, write_json
+from deepfactor.core.files import atomic_path, folder_lock, write_json
 from deepfactor.features.base import Features
 from deepfactor.panel.panel import Bools, Dates, Names
 
@@ -75,15 +73,16 @@ class TrainingData:
         """Positions in `stocks` of those whose label of day t may be trained on."""
         return np.flatnonzero(np.isfinite(self.label[t, stocks]) & self.entry_ok[t, stocks])
 
-    def left_out(self, rows: Iterable[int]) -> dict[str, int]:
-        """Stock-days of `rows` that are eligible but not used, by reason."""
-        count = {"no_size_or_close": 0, "no_label": 0, "entry_not_tradeable": 0}
+    def left_out(self, rows: Iterable[int], min_stocks: int) -> dict[str, int]:
+        """What of `rows` isn't trained on: stock-days by reason, and days with fewer than `min_stocks` labels."""
+        count = {"no_size_or_close": 0, "no_label": 0, "entry_not_tradeable": 0, "days_below_min_stocks": 0}
         for t in rows:
             stocks = self.stocks(t)
             has = np.isfinite(self.label[t, stocks])
             count["no_size_or_close"] += int(self.batch[t].sum()) - len(stocks)
             count["no_label"] += int((~has).sum())
             count["entry_not_tradeable"] += int((has & ~self.entry_ok[t, stocks]).sum())
+            count["days_below_min_stocks"] += len(self.labelled(t, stocks)) < min_stocks
         return count
 
     def fingerprint(self, read: range, labelled: tuple[range, ...]) -> str:
@@ -106,37 +105,36 @@ class TrainingData:
         return digest.hexdigest()[:16]
 
 
+_COMPLETE = "inputs.json"  # comes last
 _ARRAYS = ("dates", "symbols", "label", "batch", "size", "entry_ok")
 
 
 def prepare_data(jobs: Path, key: str, build: Callable[[], TrainingData]) -> Path:
-    """The folder ``jobs/inputs-<key>`` of the training arrays; made by `build` if it isn't there yet, all or nothing.
+    """The folder ``jobs/inputs-<key>`` of the training arrays; made by `build` unless it is complete.
 
     `key` names the content: the caller hashes the market's fingerprint and the settings of inputs, label and universe.
+
+    Raises
+    ------
+    UserError
+        another process is writing it.
+    OutOfResources
+        the disk is full.
     """
     folder = jobs / f"inputs-{key}"
-    if folder.is_dir():
-        return folder
-    with folder_lock(jobs / f".inputs-{key}"):
-        if not folder.is_dir():
+    if not (folder / _COMPLETE).exists():
+        with folder_lock(folder):
             _write(folder, build())
     return folder
 
 
 def _write(folder: Path, data: TrainingData) -> None:
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    try:
-        temporary.mkdir(parents=True)
-        np.save(temporary / "features.npy", data.features.values)
-        for name in _ARRAYS:
-            np.save(temporary / f"{name}.npy", getattr(data, name))
-        content = {"names": data.features.names, "roles": data.features.roles, "window": data.window}
-        write_json(temporary / "inputs.json", content)
-        sync_folder(temporary)
-        temporary.rename(folder)
-        sync_folder(folder.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    arrays = {name: getattr(data, name) for name in _ARRAYS} | {"features": data.features.values}
+    for name, array in arrays.items():
+        with atomic_path(folder / f"{name}.npy") as temporary, temporary.open("wb") as handle:
+            np.save(handle, array)
+    content = {"names": data.features.names, "roles": data.features.roles, "window": data.window}
+    write_json(folder / _COMPLETE, content)
 
 
 def open_data(folder: Path) -> TrainingData:
@@ -148,7 +146,7 @@ def open_data(folder: Path) -> TrainingData:
         the folder is not what `prepare_data` writes.
     """
     try:
-        content = json.loads((folder / "inputs.json").read_text(encoding="utf-8"))
+        content = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
         # a plain array on the mapped file: numpy's memmap class costs on every slice
         arrays = {n: np.asarray(np.load(folder / f"{n}.npy", mmap_mode="r")) for n in ("features", *_ARRAYS)}
     except (OSError, ValueError) as error:

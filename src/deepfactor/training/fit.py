@@ -126,7 +126,7 @@ class Fitter:
         if not len(stocks):
             return stocks, np.empty(0, np.float32)
         with torch.inference_mode():
-            batch = self.sampler.cross_section(t, stocks, self.task.inputs)
+            batch = self.sampler.cross_section(t, self.task.inputs)
             score: NDArray[np.float32] = self.scorer(batch).numpy().copy()
         if not np.isfinite(score).all():
             day = self.sampler.data.dates[t]
@@ -167,7 +167,7 @@ class Fitter:
         stocks = data.stocks(t)
         labelled = data.labelled(t, stocks)
         target = torch.from_numpy(standardise(data.label[t, stocks[labelled]], task.loss.TARGET))
-        prediction: Tensor = self.network(self.sampler.cross_section(t, stocks, task.inputs))
+        prediction: Tensor = self.network(self.sampler.cross_section(t, task.inputs))
         loss: Tensor = task.loss.loss(task.loss_settings, prediction[torch.from_numpy(labelled)], target)
         value = loss.item()
         if not np.isfinite(value):

@@ -159,6 +159,8 @@ def run_job(
         return
     start = time.perf_counter()
     with folder_lock(folder), settled_torch():
+        for litter in folder.glob(".*.tmp"):  # of a process that was killed while writing
+            litter.unlink()
         write_json(folder / "job.json", job.identity)
         fitter = Fitter(_task(job, sampler.data, allow_code), sampler, folder / "checkpoint.safetensors")
         course = fitter.run(_epoch_reporter(job, fitter, folder, report))
@@ -171,7 +173,11 @@ def run_job(
             "epochs": len(course.log),
             **note,
             "days_scored": days,
-            "left_out": {name: sampler.data.left_out(getattr(job.fold, name)) for name in ("train", "valid", "test")},
+            "days_without_batch": len(job.fold.test) - days,
+            "left_out": {
+                "train": sampler.data.left_out(job.fold.train, job.fit.min_stocks),
+                "valid": sampler.data.left_out(job.fold.valid, job.fit.min_stocks),
+            },
             "seconds": round(time.perf_counter() - start, 3),
             "cpu": round(sum(row["cpu"] for row in course.log), 3),
         }
@@ -194,8 +200,8 @@ def _task(job: Job, data: TrainingData, allow_code: bool) -> Task:
     """The job with its kinds resolved and its network freshly initialised."""
     model, settings = resolve("deepfactor.models", job.arm.model, key="arm.model", allow_code=allow_code)
     loss, loss_settings = resolve("deepfactor.training.losses", job.arm.loss, key="arm.loss", allow_code=allow_code)
-    first_test = int(data.dates[job.fold.test.start].astype("datetime64[D]").astype(np.int64))
-    entropy = (job.seed, first_test, int(content_key(job.identity["arm"]), 16))
+    first_day = int(data.dates[job.fold.train.start].astype("datetime64[D]").astype(np.int64))
+    entropy = (job.seed, first_day, int(content_key(job.identity["arm"]), 16))
     seed_torch(entropy, 0)
     network = model.build(settings, Shapes(features=len(data.features.names), window=data.window))
     return Task(network, model.INPUTS, loss, loss_settings, job.fold, job.fit, job.every, job.valid_every, entropy)

@@ -31,8 +31,9 @@ class Sampler:
         size = data.window * len(data.features.names) * widest
         self._gathered, self._turned = np.empty(size, np.float32), torch.empty(size)
 
-    def cross_section(self, t: int, stocks: Indices, inputs: frozenset[str]) -> CrossSection:
-        """Day t's batch of `stocks` (b,), with what the model's `inputs` ask for; valid until the next call."""
+    def cross_section(self, t: int, inputs: frozenset[str]) -> CrossSection:
+        """The batch of ``data.stocks(t)`` (b,), with what the model's `inputs` ask for; valid until the next call."""
+        stocks = self.data.stocks(t)
         relative = self._relative(t, stocks)
         if t not in self._stats:
             self._stats[t] = scaling.statistics(relative)

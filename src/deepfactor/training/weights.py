@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from deepfactor.core.files import atomic_path
@@ -20,7 +20,7 @@ State = dict[str, Tensor]
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> None:
     """Write tensors and a JSON note atomically, in one file, so that they can't disagree."""
     with atomic_path(path) as temporary:
-        save_file(dict(tensors), temporary, metadata={"note": json.dumps(note, allow_nan=False)})
+        temporary.write_bytes(save(dict(tensors), metadata={"note": json.dumps(note, allow_nan=False)}))
 
 
 def load_tensors(path: Path) -> tuple[State, dict[str, Any]]:

@@ -129,6 +129,7 @@ def test_groups_are_those_kept_by_hand(market, scores, universe, n):
     np.testing.assert_array_equal(result.dates, market.panel.dates[min(plans[0]) : end + 1])
     assert result.counts["position_days_without_price"] == carried > 0
     assert result.counts["stuck_positions"] > 0
+    assert result.counts["positions_delisted"] == names[:, DELISTED].any()
 
 
 def test_groups_compare_with_the_index_where_its_level_is_known_each_day(market, scores):

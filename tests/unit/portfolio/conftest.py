@@ -37,6 +37,7 @@ def make_week(
         book = 0.995 * benchmark * np.exp(drift * g.standard_normal(n))
         moved = g.permutation(n)[: n // 4]
         book[moved] *= g.random(len(moved))
+        book += np.where(member, 0.0, 0.002 * g.random(n))
         previous = 0.995 * book / book.sum()
     is_frozen = g.random(n) < frozen
     buyable = ~is_frozen & (g.random(n) >= unbuyable)
@@ -71,7 +72,7 @@ class Peer:
         self.rows.append(np.concatenate([np.asarray(on_weights, float), np.asarray(on_trades, float)]))
         self.upper.append(upper)
 
-    def solve(self, cost: NDArray[np.float64] | None = None) -> OptimizeResult:
+    def solve(self, cost: NDArray[np.float64] | None = None, *, budget: bool = True) -> OptimizeResult:
         n = len(self.r)
         eye = np.eye(n)
         rows = [np.hstack([eye, -eye]), np.hstack([-eye, -eye]), *self.rows]
@@ -80,8 +81,8 @@ class Peer:
             np.concatenate([-self.r.score, np.zeros(n)]) if cost is None else cost,
             A_ub=np.vstack(rows),
             b_ub=upper,
-            A_eq=np.concatenate([np.ones(n), np.zeros(n)])[None, :],
-            b_eq=[0.995],
+            A_eq=np.concatenate([np.ones(n), np.zeros(n)])[None, :] if budget else None,
+            b_eq=[0.995] if budget else None,
             bounds=[*self.box, *[(0, None)] * n],
             method="highs",
         )

@@ -103,7 +103,7 @@ def test_name_that_left_the_universe_is_only_sold(week):
     r = week(2, 60, frozen=0.0, unbuyable=0.0)
     gone = int(np.argmax(r.benchmark == 0))
     previous = 0.9 * r.previous
-    previous[gone] += 0.05
+    previous[gone] = 0.05
     score = r.score.copy()
     score[gone] = 9.0
     buyable = np.arange(60) != gone

@@ -12,7 +12,7 @@ from support.toy import toy_market
 
 def test_size_is_standardised_log_cap() -> None:
     panel, universe = toy_market()
-    size = basic.compute(basic.Settings(), panel, universe).exposures["size"]
+    size = basic.compute(basic.Settings(), panel, universe).exposures["SIZE"]
     cap = panel["float_mv"].astype(float)
     t = 60
     known = universe.listed[t] & np.isfinite(cap[t])
@@ -28,7 +28,7 @@ def test_without_market_value_it_says_so() -> None:
     fields = {k: v for k, v in panel.fields.items() if k != "float_mv"}
     styles = basic.compute(basic.Settings(), Panel(panel.dates, panel.symbols, fields, "x"), universe)
     assert styles.exposures == {}
-    assert "float_mv" in styles.absent["size"]
+    assert "float_mv" in styles.absent["SIZE"]
 
 
 def test_clip_and_standardise_edges() -> None:

@@ -42,4 +42,5 @@ def limits(settings: Settings, r: Rebalance, invested: float) -> Rows:
     names = tuple(name for name in r.styles if limit[name] is not None)
     wide = np.array([limit[name] for name in names], dtype=np.float64)
     exposures = np.array([r.styles[name] for name in names], dtype=np.float64).reshape(len(names), len(r))
-    return Rows("style_active_exposure", FAMILY, names, exposures, 0.0 - wide, wide, exposures @ (invested * r.benchmark))
+    reference = exposures @ (invested * r.benchmark)
+    return Rows("style_active_exposure", FAMILY, names, exposures, 0.0 - wide, wide, reference)

@@ -40,9 +40,9 @@
       // Numbers start with the largest, names with A.
       const first = head.classList.contains("number") ? "descending" : "ascending";
       const other = first === "ascending" ? "descending" : "ascending";
-      const next = head.ariaSort === first ? other : first;
-      for (const cell of table.tHead.rows[0].cells) cell.ariaSort = "none";
-      head.ariaSort = next;
+      const next = head.getAttribute("aria-sort") === first ? other : first;
+      for (const cell of table.tHead.rows[0].cells) cell.setAttribute("aria-sort", "none");
+      head.setAttribute("aria-sort", next);
       sort(table, head.cellIndex, next === "ascending");
     });
   }

@@ -7,6 +7,7 @@ from datetime import date
 
 import numpy as np
 
+from deepfactor.core.errors import UserError
 from deepfactor.sources._simulation.arrays import Dates
 
 #: Unpublished days that run before `start`, so that memories and averages are settled on the first published day.
@@ -79,9 +80,17 @@ class Clock:
 
 
 def make_clock(start: date, end: date) -> Clock:
-    """The clock of a market published from `start` to `end`, both inclusive."""
+    """The clock of a market published from `start` to `end`, both inclusive.
+
+    Raises
+    ------
+    UserError
+        fewer than two trading days between them: no return could be formed.
+    """
     first = np.datetime64(start, "D")
     days = trading_days(first - 2 * BURN_IN, np.datetime64(f"{end.year + 1}-12-31"))
     row = int(np.searchsorted(days, first))
     beyond = int(np.searchsorted(days, np.datetime64(end, "D"), side="right"))
+    if beyond - row < 2:
+        raise UserError(f"a simulated market wants two trading days or more, there are {beyond - row} in {start} … {end}")
     return Clock(days[row - BURN_IN :], BURN_IN, beyond - row + BURN_IN)

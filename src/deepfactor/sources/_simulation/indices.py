@@ -10,8 +10,9 @@ from deepfactor.sources._simulation.arrays import Labels, Mask, Vector
 from deepfactor.sources._simulation.calendar import Clock
 from deepfactor.sources._simulation.market import History
 
-#: Code → most members, and the share of all firms where that is fewer. Largest firms first, one index after the other.
-RANKED = {"000300.SH": (300, 1 / 6), "000905.SH": (500, 1 / 4), "000852.SH": (1000, 1 / 3)}
+#: Code → number of members, and the divisor of `stocks` that gives fewer in a small market. Largest firms first, one
+#: index after another.
+RANKED = {"000300.SH": (300, 6), "000905.SH": (500, 4), "000852.SH": (1000, 5)}
 
 #: All listed firms that are not under ST.
 ALL_SHARE = "000985.SH"
@@ -86,8 +87,8 @@ def _choose(cap: Vector) -> dict[str, Labels]:
     order = np.argsort(-cap, kind="stable")
     order = order[cap[order] > 0]
     chosen, first = {}, 0
-    for code, (most, share) in RANKED.items():
-        count = min(most, int(len(cap) * share))
+    for code, (most, divisor) in RANKED.items():
+        count = min(most, len(cap) // divisor)
         chosen[code] = order[first : first + count]
         first += count
     chosen[ALL_SHARE] = np.sort(order)

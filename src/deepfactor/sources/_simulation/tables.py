@@ -32,8 +32,8 @@ def daily(world: World, history: History) -> pl.DataFrame:
         return take(field) / 100.0
 
     def limit(field: NDArray[Any]) -> pl.Series:
-        fen = pl.Series(take(field))
-        return pl.select(pl.when(fen > 0).then(fen / 100.0)).to_series()
+        price = yuan(field)
+        return pl.Series(np.where(price > 0, price, np.nan)).fill_nan(None)
 
     volume = take(days.volume).astype(np.float64)
     return pl.DataFrame(

@@ -1,0 +1,269 @@
+"""The verbs. Each calls the function of the same name in `pipeline` and prints what it returns.
+
+Exit codes: 0 done; 2 wrong use, recipe or data; 3 stopped or out of resources, can be resumed; 1 a fault of ours.
+Heavy imports stand inside the verbs: ``deepfactor test`` never loads torch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from pydantic import ValidationError
+
+from deepfactor import __version__
+from deepfactor.cli.terminal import terminal
+from deepfactor.core.errors import DeepfactorError
+from deepfactor.core.kind import recipe_error
+
+app = typer.Typer(
+    name="deepfactor",
+    help="Deep-learning stock factors for Chinese A-shares: train, test, enhance an index, backtest, report.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+MarketOption = Annotated[Path, typer.Option("--market", help="market folder, made by ingest or simulate")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output")]
+AllowCode = Annotated[bool, typer.Option("--allow-code", help="take kinds from outside deepfactor")]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="training processes; 0 = train in this one")]
+ArmOption = Annotated[str | None, typer.Option("--arm", help="which arm, where FACTOR is a run with several")]
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    """Deep-learning stock factors for Chinese A-shares."""
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="folder for market and results")] = Path("demo"),
+    workers: Workers = min(2, os.cpu_count() or 1),
+    as_json: Json = False,
+) -> None:
+    """Simulated market, training, tests, enhanced portfolio, report: the whole way in a few minutes."""
+    from deepfactor.pipeline.demo import demo as run_demo
+
+    result = run_demo(out, workers, terminal())
+    rank_ic, enhanced = result["rank_ic"], result["enhanced"]
+    lines = [
+        f"RankIC of GRU          {_number(rank_ic['gru'], '.4f')}",
+        f"RankIC of DecompGRU    {_number(rank_ic['decomp_gru'], '.4f')}",
+        f"RankIC of the oracle   {_number(rank_ic['oracle'], '.4f')}",
+        f"Enhanced: net excess   {_number(enhanced['annual_excess_net'], '+.2%')} a year",
+        f"Enhanced: tracking err {_number(enhanced['tracking_error'], '.2%')}",
+    ]
+    _show(result, as_json, f"report: {result['report']}", *lines)
+
+
+@app.command()
+def simulate(
+    market: Annotated[Path, typer.Argument(help="market folder to write")],
+    stocks: Annotated[int, typer.Option(help="securities ever listed")] = 300,
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])] = datetime(2018, 1, 2),
+    end: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])] = datetime(2023, 12, 29),
+    seed: int = 0,
+    alpha: Annotated[float, typer.Option(help="0 = null market: nothing to be found")] = 1.0,
+    only: Annotated[str, typer.Option(help="parts of alpha, comma separated")] = "",
+    as_json: Json = False,
+) -> None:
+    """Write a simulated market, and MARKET.oracle.parquet beside it."""
+    from deepfactor.pipeline import markets
+    from deepfactor.sources.simulated import Settings
+
+    try:
+        settings = Settings(
+            stocks=stocks, start=start.date(), end=end.date(), seed=seed, alpha=alpha, only=_listed(only) or None
+        )
+    except ValidationError as error:
+        raise recipe_error(error, "simulate") from None
+    account = markets.simulate(market, settings, terminal()).account()
+    _show(account, as_json, f"{market}: {account['stocks']} stocks, {account['days']} days")
+
+
+@app.command()
+def ingest(
+    source: Annotated[str, typer.Argument(help="mapping TOML, or the name of a shipped one (ashare_parquet)")],
+    market: Annotated[Path, typer.Argument(help="market folder to write")],
+    folder: Annotated[Path | None, typer.Option("--folder", help="where the source's files lie")] = None,
+    as_json: Json = False,
+) -> None:
+    """Bring a vendor's files into a market folder. Safe to repeat."""
+    from deepfactor.pipeline import markets
+
+    opened = markets.ingest(source, market, folder, terminal())
+    account = opened.account() | {"warnings": opened.warnings()}
+    lines = [f"{market}: {account['stocks']} stocks, {account['days']} days, {' to '.join(account['span'])}"]
+    lines += [f"dropped: {reason}: {count}" for reason, count in account["dropped"].items()]
+    lines += [f"derived: {what}" for what in account["derived"]]
+    lines += [f"warning: {text}" for text in account["warnings"]]
+    _show(account, as_json, *lines)
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(help="recipe TOML, or the name of a shipped one")],
+    market: MarketOption,
+    out: Annotated[Path, typer.Option("--out", help="runs folder")] = Path("runs"),
+    workers: Workers = 1,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, as in fit.epochs=12")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="check and list the jobs, train nothing")] = False,
+    allow_code: AllowCode = False,
+    as_json: Json = False,
+) -> None:
+    """Train, score, test, enhance, report. The same command goes on where it was stopped."""
+    from deepfactor.pipeline import experiment
+    from deepfactor.pipeline.markets import open_market
+    from deepfactor.recipe import load_recipe
+
+    loaded = load_recipe(recipe, settings or (), allow_code=allow_code)
+    console = terminal()
+    opened = open_market(market, console)
+    if dry_run:
+        planned = experiment.dry_run(loaded, opened, out, allow_code=allow_code)
+        _show(planned, as_json, *_plan_lines(planned))
+        return
+    folder = experiment.run(loaded, opened, out, workers=workers, console=console, allow_code=allow_code)
+    _show({"run": str(folder.path), "report": str(folder.report)}, as_json, f"report: {folder.report}")
+
+
+def _plan_lines(planned: Mapping[str, Any]) -> list[str]:
+    lines = [f"{job['job']}: {job['key']}{' (done before)' if job['done'] else ''}" for job in planned["jobs"]]
+    return [*lines, f"{planned['stock_days_an_epoch']:,} stock-days an epoch, at most {planned['epochs']} epochs a job"]
+
+
+@app.command()
+def test(
+    factor: Annotated[Path, typer.Argument(help="parquet or CSV with date, symbol, score; or a run's folder")],
+    market: MarketOption,
+    out: Annotated[Path, typer.Option("--out", help="folder for the results")],
+    universe: Annotated[
+        str, typer.Option(help="all, every, index codes; comma separated")
+    ] = "all,000300.SH,000905.SH,000852.SH",
+    horizon: Annotated[str, typer.Option(help="trading days, comma separated")] = "5,10,15,20",
+    arm: ArmOption = None,
+    as_json: Json = False,
+) -> None:
+    """Test any factor file: IC in three conventions, groups, top portfolios."""
+    from deepfactor.evaluation.factor_test import TestSettings
+    from deepfactor.pipeline import factor as factors
+    from deepfactor.pipeline.markets import open_market
+
+    try:
+        settings = TestSettings.model_validate({"universes": _listed(universe), "horizons": _listed(horizon)})
+    except ValidationError as error:
+        raise recipe_error(error, "test") from None
+    console = terminal()
+    opened = open_market(market, console)
+    report = factors.test(factors.open_factor(factor, opened, arm), opened, out, settings, console).to_json_dict()
+    _show(report, as_json, *_ic_lines(report), f"report: {out / 'report.html'}")
+
+
+def _ic_lines(report: Mapping[str, Any]) -> list[str]:
+    """RankIC at each universe and horizon, daily, all names, t1_close."""
+    lines = [f"{'universe':<12}{'days':>5}{'RankIC':>9}{'ICIR':>7}{'t':>7}{'win':>6}"]
+    for record in report["records"]:
+        if (record["convention"], record["sampling"], record["names"]) == ("t1_close", "daily", "all"):
+            ic = record["rank_ic"]
+            numbers = (_number(ic[k], f) for k, f in (("mean", ".4f"), ("icir", ".2f"), ("t_newey_west", ".1f")))
+            mean, icir, t = numbers
+            win = _number(ic["win_rate"], ".0%")
+            lines.append(f"{record['universe']:<12}{record['horizon']:>5}{mean:>9}{icir:>7}{t:>7}{win:>6}")
+    return lines
+
+
+@app.command()
+def enhance(
+    factor: Annotated[Path, typer.Argument(help="parquet or CSV with date, symbol, score; or a run's folder")],
+    market: MarketOption,
+    out: Annotated[Path, typer.Option("--out", help="folder for the results")],
+    index: Annotated[str, typer.Option(help="index code, as in 000905.SH")],
+    constraints: Annotated[str, typer.Option(help="study_a, study_b or a TOML file")] = "study_b",
+    capital: Annotated[float, typer.Option(help="CNY")] = 1e8,
+    arm: ArmOption = None,
+    as_json: Json = False,
+) -> None:
+    """Index-enhanced backtest of any factor file."""
+    from deepfactor.pipeline import factor as factors
+    from deepfactor.pipeline.markets import open_market
+    from deepfactor.recipe import Portfolio
+
+    try:
+        portfolio = Portfolio(index=index, constraints=constraints, capital=capital)
+    except ValidationError as error:
+        raise recipe_error(error, "enhance") from None
+    console = terminal()
+    opened = open_market(market, console)
+    summary = factors.enhance(factors.open_factor(factor, opened, arm), opened, out, portfolio, console)
+    _show(summary, as_json, f"report: {out / 'report.html'}")
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="a run's folder")]) -> None:
+    """Make a run's page again from what is on disk."""
+    from deepfactor.pipeline.pages import report_run
+    from deepfactor.runs.layout import RunFolder
+
+    print(f"report: {report_run(RunFolder.open(run))}")
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Versions, device, kernels in use and why, threads, memory, what is optional and absent."""
+    from deepfactor.pipeline.doctor import doctor as examine
+
+    found = examine()
+    lines = [f"{room}: {name} {value}" for room, facts in found.items() for name, value in facts.items()]
+    _show(found, as_json, *lines)
+
+
+def _show(content: Mapping[str, Any], as_json: bool, *lines: str) -> None:
+    """One JSON object or lines, on standard output."""
+    print(json.dumps(content, ensure_ascii=False, allow_nan=False) if as_json else "\n".join(lines))
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
+
+
+def main() -> None:
+    """Run the command line; every error ends in its exit code."""
+    try:
+        app(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        print("stopped; the same command goes on", file=sys.stderr)
+        sys.exit(3)
+    except DeepfactorError as error:
+        if error.exit_code == 1:
+            traceback.print_exc()
+        print(f"deepfactor: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except MemoryError:
+        print("deepfactor: out of memory: take fewer workers, or a smaller market", file=sys.stderr)
+        sys.exit(3)
+    except Exception:
+        traceback.print_exc()
+        print("deepfactor: a fault of ours; please report it with the lines above", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,194 @@
+"""The one crossing from tables to arrays: a market's compiled panel, made once a content and opened memory-mapped.
+
+::
+
+    MARKET/panel/<fingerprint>/
+        panel.json                  shape, names, what was derived, counts of what found no place
+        fields/<field>.npy          (T, N), see `deepfactor.panel.panel.FIELDS`
+        universe/*.npy              listed, traded, st, limits, industry
+        members/<index>.npy         (T, N) bool
+        benchmark/<index>.npy       (T, N) float32
+        index_close/, index_total_return/  <index>.npy (T,) float64
+
+The law: row t is a function of the tables' rows up to day t (the calendar excepted, which is published ahead). Delist
+dates and ends of intervals are read only from their day on.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.core.errors import DataError, OutOfResources
+from deepfactor.core.files import sync_folder, write_json
+from deepfactor.core.spec import content_key
+from deepfactor.panel._build_fields import build_fields
+from deepfactor.panel._build_universe import build_universe
+from deepfactor.panel.panel import FIELDS, Panel
+from deepfactor.panel.universe import Universe
+from deepfactor.store.folder import MarketFolder
+
+#: Bumped when the same tables give other arrays, so that compiled panels are made again.
+BUILD = 1
+
+_UNIVERSE = ("listed", "traded", "st", "limit_up", "limit_down", "industry")
+_BY_INDEX = ("members", "benchmark", "index_close", "index_total_return")
+
+
+def open_panel(market: Path) -> tuple[Panel, Universe]:
+    """The panel and universe of the market folder `market`, read-only and memory-mapped; built first where absent.
+
+    Raises
+    ------
+    DataError
+        no market, or a damaged panel folder.
+    OutOfResources
+        no space for the panel (about 80 bytes a stock and day); what was there is intact.
+    """
+    folder = MarketFolder.open(market)
+    fingerprint = content_key({"tables": folder.fingerprint, "build": BUILD})
+    target = market / "panel" / fingerprint
+    if not (target / "panel.json").exists():
+        _build_beside(folder, target)
+    return _load(target, fingerprint)
+
+
+def describe_panel(market: Path) -> Mapping[str, Any]:
+    """What `open_panel` derived and counted on the way: the content of ``panel.json``."""
+    open_panel(market)
+    fingerprint = content_key({"tables": MarketFolder.open(market).fingerprint, "build": BUILD})
+    content: Mapping[str, Any] = json.loads((market / "panel" / fingerprint / "panel.json").read_text(encoding="utf-8"))
+    return content
+
+
+def _build_beside(folder: MarketFolder, target: Path) -> None:
+    """Build in a temporary folder, then rename; a build of another process that was first stands."""
+    _clear_abandoned(target.parent)
+    temporary = target.parent / f".{target.name}.{os.getpid()}.tmp"
+    try:
+        temporary.mkdir(parents=True)
+        _write(folder, temporary)
+        try:
+            temporary.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        sync_folder(target.parent)
+        _clear_outdated(target)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutOfResources(f"no space left for the panel in {target.parent}: free some and repeat") from error
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write(folder: MarketFolder, to: Path) -> None:
+    """All arrays and ``panel.json``."""
+    fields = build_fields(folder)
+    universe = build_universe(folder, fields)
+    axes: dict[str, NDArray[Any]] = {
+        "dates": fields.dates,
+        "symbols": fields.symbols,
+        "next_date": universe.next_date,
+    }
+    for name, axis in axes.items():
+        _save(to / f"{name}.npy", axis)
+    held = {name: fields.arrays[name] for name in FIELDS if name in fields.arrays}
+    for name, array in held.items():
+        _save(to / "fields" / f"{name}.npy", array)
+    for name in _UNIVERSE:
+        _save(to / "universe" / f"{name}.npy", universe.arrays[name])
+    for kind in ("index_close", "index_total_return", "members"):
+        for index, array in getattr(universe, kind).items():
+            _save(to / kind / f"{index}.npy", array)
+    weightings = {}
+    for index, weights, derived in universe.benchmark_weights():
+        _save(to / "benchmark" / f"{index}.npy", weights)
+        weightings[index] = derived
+    content = {
+        "build": BUILD,
+        "shape": [len(fields.dates), len(fields.symbols)],
+        "fields": list(held),
+        "industries": list(universe.industries),
+        **{kind: sorted(getattr(universe, kind)) for kind in ("members", "index_close", "index_total_return")},
+        "benchmark": sorted(weightings),
+        "benchmark_derived": sorted(index for index, derived in weightings.items() if derived),
+        "derived": sorted({*fields.derived, *universe.derived}),
+        "counts": {**fields.counts, **universe.counts},
+    }
+    write_json(to / "panel.json", content)
+
+
+def _save(file: Path, array: NDArray[Any]) -> None:
+    file.parent.mkdir(exist_ok=True)
+    with file.open("wb") as handle:
+        np.save(handle, array, allow_pickle=False)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _load(folder: Path, fingerprint: str) -> tuple[Panel, Universe]:
+    try:
+        content = json.loads((folder / "panel.json").read_text(encoding="utf-8"))
+        T, N = content["shape"]
+        dates, symbols, next_date = (np.load(folder / f"{name}.npy") for name in ("dates", "symbols", "next_date"))
+        fields = {name: _mapped(folder / "fields" / f"{name}.npy", (T, N)) for name in content["fields"]}
+        facts: dict[str, Any] = {name: _mapped(folder / "universe" / f"{name}.npy", (T, N)) for name in _UNIVERSE}
+        for kind in _BY_INDEX:
+            shape = (T,) if kind.startswith("index") else (T, N)
+            facts[kind] = {index: _mapped(folder / kind / f"{index}.npy", shape) for index in content[kind]}
+    except (OSError, ValueError, KeyError) as error:
+        message = f"the compiled panel is damaged ({error}): delete this folder, it is made anew"
+        raise DataError(message, file=folder) from None
+    panel = Panel(dates=dates, symbols=symbols, fields=fields, fingerprint=fingerprint)
+    universe = Universe(
+        dates=dates,
+        symbols=symbols,
+        industries=tuple(content["industries"]),
+        derived=frozenset(content["benchmark_derived"]),
+        next_date=next_date,
+        **facts,
+    )
+    return panel, universe
+
+
+def _mapped(file: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    """A read-only array over the file's pages."""
+    array = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+    if array.shape != shape:
+        raise ValueError(f"{file.name} has shape {array.shape}, wanted {shape}")
+    return array
+
+
+def _clear_abandoned(folder: Path) -> None:
+    """Remove temporary folders of builders that are no more."""
+    for entry in folder.glob(".*.tmp") if folder.exists() else ():
+        if not _alive(int(entry.name.split(".")[-2])):
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _clear_outdated(newest: Path) -> None:
+    """Keep the newest panel and the one before: someone may still read that one."""
+    others = [entry for entry in newest.parent.iterdir() if entry != newest and not entry.name.startswith(".")]
+    others.sort(key=lambda entry: entry.stat().st_mtime)
+    for entry in others[:-1]:
+        shutil.rmtree(entry, ignore_errors=True)

@@ -1,0 +1,38 @@
+"""What this installation is and can do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from deepfactor.runs.environment import machine, versions
+
+OPTIONAL = {"pandas": "results as pandas frames", "statsmodels": "cross-checks in the tests"}
+
+
+def doctor() -> dict[str, Any]:
+    """Versions, device, kernels in use and why, threads, memory, disk, what is optional and absent."""
+    import torch
+
+    return {
+        "versions": versions(),
+        "machine": machine() | {"disk_free_gib": round(shutil.disk_usage(Path.cwd()).free / 2**30, 1)},
+        "torch": {
+            "device": "cpu",
+            "cuda_seen": torch.cuda.is_available(),
+            "why": "training runs on the processor: one process a job, one thread each",
+            "threads": torch.get_num_threads(),
+            "instructions": torch.backends.cpu.get_cpu_capability(),
+        },
+        "kernels": {"gru": "torch operations blocked over stocks", "why": "no compiled kernel ships in this version"},
+        "environment": {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")},
+        "optional": {name: _optional(name, use) for name, use in OPTIONAL.items()},
+    }
+
+
+def _optional(name: str, use: str) -> str:
+    return metadata.version(name) if find_spec(name) else f"absent ({use})"

@@ -1,0 +1,57 @@
+"""One index-enhanced backtest of scores under a constraint set, to files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deepfactor.backtest.loop import BacktestSettings, run_backtest
+from deepfactor.market.fees import Costs
+from deepfactor.panel.panel import Bools, Floats
+from deepfactor.panel.scores import Scores
+from deepfactor.pipeline.console import Console
+from deepfactor.pipeline.markets import Market
+from deepfactor.portfolio.enhancer import IndexEnhancer
+from deepfactor.portfolio.presets import load_preset
+from deepfactor.recipe import Portfolio
+from deepfactor.runs.results import write_backtest
+
+
+def backtest_to(
+    place: Path,
+    market: Market,
+    scores: Scores,
+    styles: Mapping[str, Floats],
+    portfolio: Portfolio,
+    eligible: Bools,
+    console: Console,
+) -> dict[str, Any]:
+    """Backtest `scores` and write the result to the folder `place`; returns the summary."""
+    preset = load_preset(portfolio.constraints)
+    settings = BacktestSettings(
+        capital=portfolio.capital, fill=preset.fill, costs=Costs(kind="flat", rate=preset.cost_rate)
+    )
+    key = f"backtest {scores.name} on {portfolio.index}"
+    result = run_backtest(
+        market.panel,
+        market.universe,
+        scores,
+        styles,
+        IndexEnhancer(preset),
+        portfolio.index,
+        settings,
+        eligible=eligible,
+        progress=lambda done, total: console.progress(key, done, total, "days"),
+    )
+    console.finish(key)
+    summary = write_backtest(place, result, Path(portfolio.constraints).stem)
+    whole = summary["all"]
+    excess, deviation = percent(whole["excess"]), percent(whole["tracking_error"])
+    console.say(f"{key}, {portfolio.constraints}: excess {excess}, tracking error {deviation}")
+    return summary
+
+
+def percent(value: float | None) -> str:
+    """Like ``+3.21 %``; ``not defined`` where there is none."""
+    return "not defined" if value is None else f"{value:+.2%}".replace("%", " %")

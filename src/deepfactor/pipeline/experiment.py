@@ -1,0 +1,198 @@
+"""`run`: a recipe on a market, from training to report. Every stage leaves its files; done jobs are not done again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deepfactor.core.files import write_json
+from deepfactor.evaluation.factor_test import FactorReport, test_factor
+from deepfactor.panel.panel import Bools, Floats
+from deepfactor.pipeline.console import Clock, Console, Logged, Silent
+from deepfactor.pipeline.enhancing import backtest_to
+from deepfactor.pipeline.inputs import Inputs, batch_of, prepare_inputs
+from deepfactor.pipeline.markets import Market, style_exposures
+from deepfactor.pipeline.oracle import compare_with_oracle
+from deepfactor.pipeline.pages import report_run
+from deepfactor.recipe import Recipe
+from deepfactor.runs.environment import Stages, write_environment
+from deepfactor.runs.factors import write_scores
+from deepfactor.runs.layout import RunFolder
+from deepfactor.runs.results import write_factor_test
+from deepfactor.training.cards import model_card, training_record
+from deepfactor.training.data import open_data
+from deepfactor.training.engine import run_jobs
+from deepfactor.training.ensemble import ArmScores, collect
+from deepfactor.training.jobs import Job, Progress, is_done, plan_jobs
+from deepfactor.training.plan import folds
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a recipe will do on a market: its jobs, and where the training arrays lie."""
+
+    jobs: list[Job]
+    inputs: Inputs
+    stock_days: int
+
+
+def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool = False) -> Planned:
+    """Fold the market by the recipe and list the jobs; trains nothing.
+
+    Raises
+    ------
+    RecipeError, DataError
+        the market lacks what the recipe needs.
+    """
+    windows = folds(market.panel.dates, recipe.plan, 0)  # fails before any array is made
+    for portfolio in recipe.portfolios:
+        market.universe.member_mask(portfolio.index)
+    inputs = prepare_inputs(recipe, market, jobs_folder, allow_code=allow_code)
+    data = open_data(inputs.folder)
+    jobs = plan_jobs(
+        data,
+        recipe.arms,
+        folds(data.dates, recipe.plan, inputs.reach),
+        recipe.plan,
+        recipe.fit,
+        inputs=inputs.inputs,
+        label=inputs.label,
+        allow_code=allow_code,
+    )
+    train = [t for window in windows for t in window.train][:: recipe.plan.every]
+    return Planned(jobs, inputs, int(np.asarray(data.batch[train]).sum()))
+
+
+def run(
+    recipe: Recipe,
+    market: Market,
+    out: Path,
+    *,
+    workers: int = 1,
+    console: Console | None = None,
+    allow_code: bool = False,
+) -> RunFolder:
+    """Train, score, test, enhance and report; goes on where an earlier call stopped.
+
+    Parameters
+    ----------
+    out : the runs folder; the run lies in ``out/<recipe name>``, trained jobs in ``out/jobs``.
+    workers : processes that train, of one thread each; 0 = in this process. Numbers don't depend on it.
+
+    Raises
+    ------
+    UserError
+        what the recipe or the market lacks.
+    Interrupted
+        stopped; the same call goes on.
+    """
+    folder = RunFolder(out / recipe.name)
+    console = Logged(console or Silent(), folder.log)
+    stages = Stages()
+    write_json(folder.recipe, recipe.model_dump(mode="json"))
+    with stages.stage("inputs"):
+        planned = plan(recipe, market, folder.jobs, allow_code=allow_code)
+    done = sum(is_done(folder.jobs, job) for job in planned.jobs)
+    console.say(f"{recipe.name}: {len(planned.jobs)} jobs, {done} done before, {workers} workers")
+    with stages.stage("training"):
+        train(planned, folder.jobs, workers, console, allow_code=allow_code)
+    with stages.stage("scores"):
+        scores = collect(planned.jobs, folder.jobs, market.panel.dates, market.panel.symbols)
+        for arm, found in scores.items():
+            _write_arm(folder, arm, found, planned, allow_code=allow_code)
+    batch, styles = batch_of(recipe, market), style_exposures(recipe.styles, market).exposures
+    with stages.stage("factor tests"):
+        for arm, found in scores.items():
+            _test_arm(folder, recipe, market, arm, found, batch, styles)
+            console.say(f"tested {arm}")
+        ensembles = {arm: found.ensemble for arm, found in scores.items()}
+        compare_with_oracle(folder, recipe.test, market, ensembles, batch)
+    with stages.stage("portfolios"):
+        for portfolio in recipe.portfolios:
+            for arm in portfolio.arms or tuple(scores):
+                place = folder.portfolio(arm, portfolio.index, portfolio.constraints)
+                backtest_to(place, market, scores[arm].ensemble, styles, portfolio, batch, console)
+    write_environment(folder.environment, market.account(), market.warnings(), stages)
+    report_run(folder)
+    console.say(f"report: {folder.report}")
+    return folder
+
+
+def train(planned: Planned, jobs_folder: Path, workers: int, console: Console, *, allow_code: bool = False) -> None:
+    """Run what is not done, showing each worker's job and the time left."""
+    run_jobs(
+        planned.jobs,
+        planned.inputs.folder,
+        jobs_folder,
+        workers=workers,
+        progress=_Watch(console),
+        allow_code=allow_code,
+    )
+
+
+class _Watch:
+    """Turns the events of training into progress and lines."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.clocks: dict[str, Clock] = {}
+
+    def __call__(self, event: Progress) -> None:
+        if event.phase in ("done", "skip"):
+            self.console.finish(event.job)
+            best = "" if event.valid_rank_ic is None else f", best validation RankIC {event.valid_rank_ic:.4f}"
+            self.console.say(f"{event.job}: {'done' if event.phase == 'done' else 'was done before'}{best}")
+            return
+        if event.phase == "validate" and event.valid_rank_ic is not None:
+            self.console.say(
+                f"{event.job}: epoch {event.epoch}/{event.epochs}, loss {event.loss:.4f}, "
+                f"validation RankIC {event.valid_rank_ic:.4f}"
+            )
+        done, total = _share(event)
+        note = f"{event.phase} {event.step}/{event.steps}"
+        if event.phase == "train":
+            note = f"epoch {event.epoch}/{event.epochs}, loss {event.loss:.4f}"
+        self.console.progress(event.job, done, total, note)
+
+
+def _share(event: Progress) -> tuple[float, float]:
+    """Epochs done of all, with prediction as one more."""
+    total = float(max(event.epochs, 1) + 1)
+    if event.phase == "predict":
+        return total - 1 + event.step / max(event.steps, 1), total
+    inside = event.step / max(event.steps, 1) if event.phase == "train" else 1.0
+    return max(event.epoch - 1, 0) + inside, total
+
+
+def _write_arm(folder: RunFolder, name: str, scores: ArmScores, planned: Planned, *, allow_code: bool) -> None:
+    place = folder.arm(name)
+    write_scores(place / "scores.parquet", scores.ensemble)
+    for seed, values in scores.seeds.items():
+        write_scores(place / f"scores_seed{seed}.parquet", values)
+    jobs = [job for job in planned.jobs if job.arm.name == name]
+    data = open_data(planned.inputs.folder)
+    write_json(place / "model_card.json", model_card(jobs, data, planned.inputs.label, allow_code=allow_code))
+    write_json(place / "training.json", training_record(jobs, folder.jobs))
+
+
+def _test_arm(
+    folder: RunFolder,
+    recipe: Recipe,
+    market: Market,
+    name: str,
+    scores: ArmScores,
+    batch: Bools,
+    styles: Mapping[str, Floats],
+) -> None:
+    panel, universe = market.panel, market.universe
+    report = test_factor(scores.ensemble, panel, universe, recipe.test, batch=batch, styles=styles)
+    seeds: tuple[FactorReport, ...] = ()
+    if len(scores.seeds) > 1:
+        alone = recipe.test.model_copy(update={"groups": {}, "other_groups": 0, "tops": ()})
+        seeds = tuple(
+            test_factor(values, panel, universe, alone, batch=batch, seed=seed) for seed, values in scores.seeds.items()
+        )
+    write_factor_test(folder.arm(name), report, seeds)

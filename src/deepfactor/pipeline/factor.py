@@ -1,0 +1,110 @@
+"""Any factor file: `test` it, `enhance` an index with it. No training, so no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deepfactor.core.errors import DataError
+from deepfactor.core.files import write_json
+from deepfactor.core.kind import Kind
+from deepfactor.evaluation.factor_test import FactorReport, TestSettings, test_factor
+from deepfactor.panel.panel import Bools
+from deepfactor.panel.scores import Scores
+from deepfactor.panel.universe import UniverseRule
+from deepfactor.pipeline.console import Console, Silent, step
+from deepfactor.pipeline.enhancing import backtest_to
+from deepfactor.pipeline.markets import Market, style_exposures
+from deepfactor.pipeline.pages import report_run
+from deepfactor.recipe import Portfolio
+from deepfactor.runs.environment import Stages, write_environment
+from deepfactor.runs.factors import read_factor
+from deepfactor.runs.layout import RunFolder
+from deepfactor.runs.results import read_json, write_factor_test
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A factor to work on, and who may be scored with it."""
+
+    scores: Scores
+    batch: Bools
+
+
+def open_factor(path: Path, market: Market, arm: str | None = None) -> Factor:
+    """A factor file, or an arm of a run's folder (its only one, or `arm`), aligned with a market.
+
+    Raises
+    ------
+    DataError
+        the file is wrong (names row and column), or the run has several arms and none was named.
+    """
+    rule = UniverseRule()
+    if path.is_dir():
+        run = RunFolder.open(path)
+        recipe = read_json(run.recipe)
+        rule = UniverseRule(**recipe["universe"])
+        names = [entry["name"] for entry in recipe["arms"]]
+        if arm is None and len(names) > 1:
+            raise DataError(f"the run has the arms {', '.join(names)}: choose one with --arm", file=path)
+        if arm is not None and arm not in names:
+            raise DataError(f"the run has no arm {arm!r}: it has {', '.join(names)}", file=path)
+        name = arm or names[0]
+        path = run.arm(name) / "scores.parquet"
+        return Factor(read_factor(path, market.panel, name=name), market.universe.batch(rule))
+    return Factor(read_factor(path, market.panel), market.universe.batch(rule))
+
+
+def test(
+    factor: Factor, market: Market, out: Path, settings: TestSettings, console: Console | None = None
+) -> FactorReport:
+    """Test a factor and write ``factor_report.json``, ``ic_series.parquet`` and a page into `out`."""
+    console = console or Silent()
+    folder = _folder(out, factor.scores.name, {"test": settings.model_dump(mode="json")})
+    stages = Stages()
+    with stages.stage("factor test"), step(console, f"tested {factor.scores.name}"):
+        styles = style_exposures(Kind(kind="basic"), market).exposures
+        report = test_factor(factor.scores, market.panel, market.universe, settings, batch=factor.batch, styles=styles)
+        write_factor_test(folder.arm(factor.scores.name), report)
+    _finish(folder, market, stages, console)
+    return report
+
+
+def enhance(
+    factor: Factor, market: Market, out: Path, portfolio: Portfolio, console: Console | None = None
+) -> dict[str, Any]:
+    """Enhance an index with a factor; writes tables, ``summary.json`` and a page into `out`; returns the summary."""
+    console = console or Silent()
+    market.universe.member_mask(portfolio.index)
+    content = {"portfolios": [portfolio.model_dump(mode="json")]}
+    folder = _folder(out, factor.scores.name, content)
+    stages = Stages()
+    name = factor.scores.name
+    with stages.stage("factor test"):
+        alone = TestSettings(
+            universes=("all", portfolio.index), horizons=(5, 10, 20), conventions=("t1_close",), tops=()
+        )
+        report = test_factor(factor.scores, market.panel, market.universe, alone, batch=factor.batch)
+        write_factor_test(folder.arm(name), report)
+    with stages.stage("portfolio"), step(console, f"backtest of {name} on {portfolio.index}"):
+        place = folder.portfolio(name, portfolio.index, portfolio.constraints)
+        styles = style_exposures(Kind(kind="basic"), market).exposures
+        summary = backtest_to(place, market, factor.scores, styles, portfolio, factor.batch, console)
+    _finish(folder, market, stages, console)
+    return summary
+
+
+def _folder(out: Path, name: str, settings: Mapping[str, Any]) -> RunFolder:
+    """A run's folder for one factor file: one arm, nothing trained."""
+    folder = RunFolder(out)
+    recipe = {"name": name, "title": f"Factor {name}", "arms": [{"name": name}], "universe": {}}
+    write_json(folder.recipe, recipe | dict(settings))
+    return folder
+
+
+def _finish(folder: RunFolder, market: Market, stages: Stages, console: Console) -> None:
+    write_environment(folder.environment, market.account(), market.warnings(), stages)
+    report_run(folder)
+    console.say(f"report: {folder.report}")

@@ -1,0 +1,75 @@
+"""From a market and a recipe to what training reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.core.kind import Kind, resolve
+from deepfactor.core.spec import content_key
+from deepfactor.features.base import Features
+from deepfactor.labels.base import LabelSettings
+from deepfactor.panel.panel import Bools
+from deepfactor.panel.returns import tradeable_at_entry
+from deepfactor.pipeline.markets import Market
+from deepfactor.recipe import FEATURES, LABELS, Recipe
+from deepfactor.training.data import TrainingData, prepare_data
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Training arrays on disk and the account of what they are made of, as it enters the keys of jobs."""
+
+    folder: Path
+    inputs: dict[str, Any]
+    label: dict[str, Any]
+    reach: int
+
+
+def prepare_inputs(recipe: Recipe, market: Market, jobs: Path, *, allow_code: bool = False) -> Inputs:
+    """The training arrays of a recipe under `jobs`, made once a market and setting."""
+    features, feature_settings = resolve(FEATURES, recipe.features, key="features", allow_code=allow_code)
+    label, label_settings = resolve(LABELS, recipe.label, key="label", allow_code=allow_code)
+    assert isinstance(label_settings, LabelSettings)
+    inputs = {
+        "features": _content(recipe.features, feature_settings.model_dump(mode="json")),
+        "universe": recipe.universe.model_dump(mode="json"),
+    }
+    target = _content(recipe.label, label_settings.model_dump(mode="json"))
+
+    def build() -> TrainingData:
+        panel, universe = market.panel, market.universe
+        batch = universe.batch(recipe.universe)
+        values: Features = features.compute(feature_settings, panel, universe)
+        return TrainingData(
+            dates=panel.dates,
+            symbols=panel.symbols,
+            features=values,
+            label=label.compute(label_settings, panel, universe, batch),
+            batch=batch,
+            size=log_cap(market, label_settings.cap),
+            entry_ok=tradeable_at_entry(panel, universe, label_settings.convention),
+            window=recipe.universe.window,
+        )
+
+    key = content_key({"market": market.folder.fingerprint, "inputs": inputs, "label": target})
+    return Inputs(prepare_data(jobs, key, build), inputs, target, label.reach(label_settings))
+
+
+def log_cap(market: Market, cap: str) -> NDArray[np.float64]:
+    """Natural log of the market value (T, N); NaN where it isn't known."""
+    value = market.panel.market_cap(cap).astype(np.float64)
+    return np.log(value, where=value > 0, out=np.full(value.shape, np.nan))
+
+
+def batch_of(recipe: Recipe, market: Market) -> Bools:
+    """(T, N) who is scored: the universe `all`."""
+    return market.universe.batch(recipe.universe)
+
+
+def _content(kind: Kind, settings: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": kind.kind, **settings}

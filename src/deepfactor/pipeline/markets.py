@@ -1,0 +1,100 @@
+"""Markets: made from a source or simulated, opened, and described for results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deepfactor.core.kind import Kind, resolve
+from deepfactor.panel.build import open_panel
+from deepfactor.panel.panel import Panel
+from deepfactor.panel.universe import Universe
+from deepfactor.pipeline.console import Console, Silent, step
+from deepfactor.runs.results import oracle_path, write_oracle
+from deepfactor.sources import simulated
+from deepfactor.sources.base import fetch_all
+from deepfactor.store.folder import MarketFolder
+from deepfactor.store.folder import ingest as store_tables
+from deepfactor.styles.base import Styles
+
+SOURCES, STYLES = "deepfactor.sources", "deepfactor.styles"
+
+
+@dataclass(frozen=True)
+class Market:
+    """An opened market: arrays, and its folder with the manifest."""
+
+    folder: MarketFolder
+    panel: Panel
+    universe: Universe
+
+    def account(self) -> dict[str, Any]:
+        """What results say of their data."""
+        source = dict(self.folder.manifest.source)
+        return {
+            "source": source.get("name", ""),
+            "simulated": bool(source.get("simulated", False)),
+            "fingerprint": self.folder.fingerprint,
+            "span": [str(self.panel.dates[0]), str(self.panel.dates[-1])],
+            "stocks": len(self.panel.symbols),
+            "days": len(self.panel.dates),
+            "cap": source.get("cap"),
+            "settings": source.get("settings", {}),
+            "derived": list(source.get("derived", [])),
+            "derived_index_weights": sorted(self.universe.derived),
+            "dropped": dict(source.get("dropped", {})),
+            "notes": list(source.get("notes", [])),
+        }
+
+    def warnings(self) -> list[str]:
+        """Findings of the data audit that did not stop the ingest."""
+        found = self.folder.manifest.warnings
+        return [f"{w['table']}: {w['message']} ({w['count']} rows)" for w in found]
+
+
+def open_market(path: Path, console: Console | None = None) -> Market:
+    """Open a market folder; the panel is compiled the first time.
+
+    Raises
+    ------
+    DataError
+        there is no market, or it is broken.
+    """
+    folder = MarketFolder.open(path)
+    with step(console or Silent(), f"opened market {path}"):
+        panel, universe = open_panel(path)
+    return Market(folder, panel, universe)
+
+
+def ingest(source: str, market: Path, folder: Path | None, console: Console | None = None) -> Market:
+    """Bring a source's tables into a market folder and compile its panel. Safe to repeat.
+
+    Parameters
+    ----------
+    source : a shipped mapping's name, or the path of a mapping TOML.
+    folder : where the source's files lie.
+    """
+    console = console or Silent()
+    module, settings = resolve(SOURCES, Kind.model_validate({"kind": "tables", "mapping": source}), key="source")
+    opened = module.open_source(settings, folder)
+    with step(console, f"tables of {source} are in {market}"):
+        store_tables(market, fetch_all(opened), opened.describe, console.say)
+    return open_market(market, console)
+
+
+def simulate(market: Path, settings: simulated.Settings, console: Console | None = None) -> Market:
+    """Write a simulated market and, beside it, its oracle."""
+    console = console or Silent()
+    source = simulated.open_source(settings)
+    with step(console, f"simulated {settings.stocks} stocks, {settings.start} to {settings.end}"):
+        store_tables(market, fetch_all(source), source.describe)
+        write_oracle(oracle_path(market), source.oracle())
+    return open_market(market, console)
+
+
+def style_exposures(styles: Kind, market: Market, *, allow_code: bool = False) -> Styles:
+    """The recipe's style set on a market."""
+    module, settings = resolve(STYLES, styles, key="styles", allow_code=allow_code)
+    result: Styles = module.compute(settings, market.panel, market.universe)
+    return result

@@ -1,0 +1,26 @@
+"""A run on a simulated market beside the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deepfactor.core.files import write_json
+from deepfactor.evaluation.factor_test import TestSettings
+from deepfactor.evaluation.oracle import oracle_report
+from deepfactor.panel.panel import Bools
+from deepfactor.panel.scores import Scores
+from deepfactor.pipeline.markets import Market
+from deepfactor.runs.layout import RunFolder
+from deepfactor.runs.results import oracle_path, read_oracle
+
+
+def compare_with_oracle(
+    folder: RunFolder, settings: TestSettings, market: Market, arms: Mapping[str, Scores], batch: Bools
+) -> None:
+    """Write ``oracle.json`` where the market has an oracle beside it."""
+    path = oracle_path(market.folder.path)
+    found = {h: read_oracle(path, market.panel, h) for h in settings.horizons}
+    truth = {h: scores for h, scores in found.items() if scores is not None}
+    if truth:
+        report = oracle_report(truth, arms, market.panel, market.universe, settings, batch=batch)
+        write_json(folder.path / "oracle.json", report)

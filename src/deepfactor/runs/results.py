@@ -1,0 +1,104 @@
+"""Results as files, and back: factor tests, backtests, the oracle of a simulated market."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from deepfactor.backtest.performance import summary
+from deepfactor.backtest.result import BacktestResult
+from deepfactor.core.errors import DataError
+from deepfactor.core.files import atomic_path, write_json
+from deepfactor.evaluation.factor_test import FactorReport
+from deepfactor.panel.panel import Panel
+from deepfactor.panel.scores import Scores
+from deepfactor.runs.factors import align, read_table
+
+
+def write_table(path: Path, columns: Mapping[str, Any]) -> None:
+    """Write columns (numpy arrays of one length; NaN becomes null) as parquet, atomically."""
+    frame = pl.DataFrame({name: _series(name, values) for name, values in columns.items()})
+    with atomic_path(path) as temporary:
+        frame.write_parquet(temporary)
+
+
+def _series(name: str, values: Any) -> pl.Series:
+    if values.dtype.kind == "U":
+        return pl.Series(name, values.tolist(), dtype=pl.String)
+    if values.dtype.kind == "M":
+        return pl.Series(name, values.astype("datetime64[D]"))
+    series = pl.Series(name, values)
+    return series.fill_nan(None) if series.dtype.is_float() else series
+
+
+def write_factor_test(folder: Path, report: FactorReport, seeds: tuple[FactorReport, ...] = ()) -> None:
+    """Write ``factor_report.json`` (the records of `seeds` behind the ensemble's) and ``ic_series.parquet``."""
+    content = report.to_json_dict()
+    for seed in seeds:
+        content["records"] += seed.to_json_dict()["records"]
+    write_table(folder / "ic_series.parquet", report.ic_columns())
+    write_json(folder / "factor_report.json", content)
+
+
+def write_backtest(folder: Path, result: BacktestResult, study: str) -> dict[str, Any]:
+    """Write the tables of a backtest and ``summary.json``, which comes last; returns the summary."""
+    for name in ("weights", "trades", "rejected", "relaxations", "rebalances"):
+        write_table(folder / f"{name}.parquet", getattr(result, name).columns())
+    curves = {
+        "date": result.dates,
+        "nav": result.nav,
+        "gross_nav": result.gross_nav,
+        "benchmark_nav": result.headline_nav,
+        "replica_nav": result.replica_nav,
+        "excess_nav": result.excess_nav,
+        "cash": result.cash,
+        "cost": result.cost,
+    }
+    if result.total_return_nav is not None:
+        curves["total_return_nav"] = result.total_return_nav
+    write_table(folder / "nav.parquet", curves)
+    content = summary(result, "study_a" if study == "study_a" else "study_b")
+    write_json(folder / "summary.json", content)
+    return content
+
+
+def read_json(path: Path) -> Any:
+    """The content of one of our JSON files; a `DataError` that names it where it is missing or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"can't be read ({error}): repeat the stage that writes it", file=path) from None
+
+
+def read_frame(path: Path) -> pl.DataFrame:
+    """One of our parquet tables; a `DataError` that names it where it is missing or broken."""
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"can't be read ({error}): repeat the stage that writes it", file=path) from None
+
+
+def oracle_path(market: Path) -> Path:
+    """Where a simulated market keeps its truth: beside the folder, so that nothing that reads the market can see it."""
+    return market.with_name(f"{market.name}.oracle.parquet")
+
+
+def write_oracle(path: Path, frame: pl.DataFrame) -> None:
+    """Write the oracle of a simulated market, atomically."""
+    with atomic_path(path) as temporary:
+        frame.write_parquet(temporary)
+
+
+def read_oracle(path: Path, panel: Panel, horizon: int) -> Scores | None:
+    """The oracle for `horizon` days as scores aligned with `panel`; None where the file has none for it."""
+    if not path.is_file():
+        return None
+    column = f"oracle_{horizon}"
+    if column not in pl.read_parquet_schema(path):
+        return None
+    frame = read_table(path, {"date": "date", "symbol": "symbol", column: "score"})
+    return align(path, frame, panel, name="oracle")

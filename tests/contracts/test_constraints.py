@@ -1,0 +1,103 @@
+"""What every constraint must keep; a new file in the room is found unasked."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from deepfactor.core.kind import kinds_in, load_kind
+from deepfactor.core.spec import Spec
+from deepfactor.portfolio.enhancer import DEFAULT_RELAX_ORDER, ROOM
+from deepfactor.portfolio.problem import Bounds, Rebalance, Rows
+
+KINDS = kinds_in(ROOM)
+
+
+def rebalance(n: int = 30) -> Rebalance:
+    g = np.random.default_rng(0)
+    benchmark = np.where(np.arange(n) < n // 2, g.random(n), 0.0)
+    previous = g.random(n)
+    return Rebalance(
+        date=np.datetime64("2020-01-10"),
+        symbols=np.array([f"{600000 + i}.SH" for i in range(n)]),
+        score=g.standard_normal(n),
+        previous=0.9 * previous / previous.sum(),
+        benchmark=benchmark / benchmark.sum(),
+        frozen=np.arange(n) % 7 == 0,
+        buyable=np.arange(n) % 7 > 1,
+        member=benchmark > 0,
+        industry=np.arange(n) % 4 - 1,
+        styles={"SIZE": g.standard_normal(n)},
+        first=False,
+        previous_target=0.9 * benchmark / benchmark.sum(),
+    )
+
+
+def test_the_studies_constraints_are_here():
+    assert {load_kind(ROOM, k).FAMILY for k in KINDS} >= set(DEFAULT_RELAX_ORDER)
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_limits_are_whole_and_named(kind, first):
+    module = load_kind(ROOM, kind)
+    assert issubclass(module.Settings, Spec)
+    r = replace(rebalance(), first=first)
+    limits = module.limits(module.Settings(), r, 0.995)
+    assert isinstance(limits, Rows | Bounds)
+    assert (limits.name, limits.family) == (kind, module.FAMILY)
+    m, n = len(limits.lower), len(r)
+    assert limits.upper.shape == limits.lower.shape == limits.reference.shape == (m,)
+    assert (limits.lower <= limits.upper).all()
+    assert np.isfinite(limits.reference).all()
+    assert (np.isfinite(limits.lower) | np.isfinite(limits.upper)).all()
+    assert len({limits.label(k) for k in range(m)}) == m
+    assert limits.values(r.previous).shape == (m,)
+    if isinstance(limits, Bounds):
+        assert m == n
+    else:
+        assert limits.coefficients.shape == (m, n)
+        assert np.isfinite(limits.coefficients).all()
+        assert len(limits.labels) == m
+        if limits.origin is not None:
+            assert (limits.coefficients >= 0).all()
+            assert np.isneginf(limits.lower).all()
+
+
+def test_the_index_itself_keeps_every_limit_with_an_empty_trade(kind):
+    """The reference portfolio, already held and nothing frozen, is inside every limit: active means against it."""
+    module = load_kind(ROOM, kind)
+    r = rebalance()
+    held = 0.995 * r.benchmark
+    none = np.zeros(len(r), dtype=bool)
+    r = replace(r, previous=held, previous_target=held, frozen=none, buyable=~none)
+    limits = module.limits(module.Settings(), r, 0.995)
+    values = limits.values(held)
+    assert (values >= limits.lower - 1e-12).all()
+    assert (values <= limits.upper + 1e-12).all()
+
+
+def test_facts_are_not_changed(kind):
+    module = load_kind(ROOM, kind)
+    r, same = rebalance(), rebalance()
+    module.limits(module.Settings(), r, 0.995)
+    for f in fields(r):
+        before, after = getattr(same, f.name), getattr(r, f.name)
+        if isinstance(before, np.ndarray):
+            np.testing.assert_array_equal(before, after)
+
+
+def test_the_future_and_the_score_are_not_asked(kind):
+    """A limit says what a portfolio may be, not which one is wanted."""
+    module = load_kind(ROOM, kind)
+    r = rebalance()
+    one = module.limits(module.Settings(), r, 0.995)
+    two = module.limits(module.Settings(), replace(r, score=-r.score), 0.995)
+    for f in fields(one):
+        np.testing.assert_array_equal(getattr(one, f.name), getattr(two, f.name))

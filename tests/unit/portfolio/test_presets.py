@@ -1,0 +1,78 @@
+"""The studies' numbers, and what a wrong preset says."""
+
+from __future__ import annotations
+
+import pytest
+
+from deepfactor.core.errors import RecipeError
+from deepfactor.portfolio.enhancer import DEFAULT_RELAX_ORDER
+from deepfactor.portfolio.presets import load_preset, preset_names
+
+
+def settings_of(name: str) -> dict:
+    return {kind.kind: kind.settings() for kind in load_preset(name).constraints}
+
+
+def test_study_a():
+    preset = load_preset("study_a")
+    assert (preset.name, preset.fill, preset.cost_rate, preset.cash) == ("study_a", "next_vwap", 0.0015, 0.005)
+    assert preset.indices == ("000905.SH", "000852.SH")
+    assert preset.exclude == ("suspended", "limit_locked")
+    assert settings_of("study_a") == {
+        "stock_active_weight": {"limit": 0.005},
+        "industry_active_weight": {"limit": 0.0},
+        "style_active_exposure": {"default": 0.5, "limits": {"SIZE": 0.0, "VALUE": 0.0}, "optional": ["VALUE"]},
+        "constituents_weight": {"minimum": 0.8},
+        "turnover": {"limit": 0.3, "sided": "one", "turnover_from": "drifted"},
+    }
+
+
+def test_study_b():
+    preset = load_preset("study_b")
+    assert (preset.name, preset.fill, preset.cost_rate, preset.cash) == ("study_b", "next_close", 0.00125, 0.005)
+    assert preset.indices == ("000300.SH", "000905.SH", "000852.SH")
+    assert preset.exclude == ("st", "suspended", "limit_locked")
+    assert settings_of("study_b") == {
+        "stock_active_weight": {"limit": 0.008},
+        "industry_active_weight": {"limit": 0.02},
+        "style_active_exposure": {"default": 0.3},
+        "constituents_weight": {"minimum": 0.8},
+        "turnover": {"limit": 0.3, "sided": "two", "turnover_from": "target"},
+    }
+
+
+def test_every_preset_relaxes_in_the_default_order():
+    assert preset_names() == ("study_a", "study_b")
+    assert {load_preset(name).relax_order for name in preset_names()} == {DEFAULT_RELAX_ORDER}
+
+
+def test_a_file_is_a_preset_too(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('cash = 0.01\n[[constraints]]\nkind = "turnover"\nlimit = 0.2\n')
+    preset = load_preset(path)
+    assert (preset.name, preset.cash, preset.constraints[0].settings()) == ("mine", 0.01, {"limit": 0.2})
+    assert preset.key() != load_preset("study_a").key()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("casch = 0.01", "casch: unknown key: there are cash, constraints"),
+        ("cash = 2.0", "cash: Input should be less than 1"),
+        ('fill = "open"', "fill: .*next_vwap"),
+        ('[[constraints]]\nkind = "turnover"\nlimt = 0.2', "constraints.0.limt: .*has the settings limit, sided"),
+        ('[[constraints]]\nkind = "beta"', "constraints.0.kind: no kind 'beta'.*turnover"),
+        ('relax_order = ["size"]', "relax_order.0: 'size' is no family"),
+        ("cash = ", "is no TOML"),
+    ],
+)
+def test_wrong_presets_name_the_key(tmp_path, text, says):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=says):
+        load_preset(path)
+
+
+def test_unknown_preset_lists_what_there_is():
+    with pytest.raises(RecipeError, match="'study_c': the presets are study_a, study_b"):
+        load_preset("study_c")

@@ -1,0 +1,115 @@
+"""What names a job, what doesn't, and what a recipe may not ask for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.training import FIT, FOLD, PLAN, TINY, toy_jobs, toy_training
+
+from deepfactor.core.errors import KindError, RecipeError
+from deepfactor.core.kind import Kind
+from deepfactor.training import jobs as jobs_module
+from deepfactor.training.data import TrainingData
+from deepfactor.training.jobs import Job, plan_jobs
+from deepfactor.training.plan import Fold
+from deepfactor.training.spec import Arm, Fit, Plan
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainingData:
+    return toy_training()
+
+
+def job(data: TrainingData, **changes: object) -> Job:
+    """One job with something changed."""
+    given: dict[str, object] = {
+        "arms": [Arm(name="a", model=TINY)],
+        "folds": [FOLD],
+        "plan": PLAN,
+        "fit": Fit(epochs=3, seeds=(0,)),
+        "inputs": {"kind": "price_volume"},
+        "label": {"horizon": 10},
+    }
+    return plan_jobs(data, **(given | changes))[0]  # type: ignore[arg-type]
+
+
+def test_the_same_content_has_the_same_key(data: TrainingData) -> None:
+    spelled_out = Arm(name="other", model=Kind(kind="gru", hidden=4, patch=3), published="study_b/gru_ic")  # type: ignore[call-arg]
+    assert job(data).key == job(data).key
+    assert job(data).key == job(data, arms=[spelled_out]).key
+    assert job(data).key == job(data, fit=Fit(epochs=3, seeds=(0, 42))).key
+
+
+def test_whatever_changes_numbers_changes_the_key(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:
+    gru8 = Kind(kind="gru", hidden=8)  # type: ignore[call-arg]
+    label = data.label.copy()
+    label[FOLD.train[0], 0] = 0.5
+    keys = [
+        job(data).key,
+        job(data, arms=[Arm(name="a", model=gru8)]).key,
+        job(data, arms=[Arm(name="a", model=TINY, loss=Kind(kind="weighted_mse"))]).key,
+        job(data, folds=[replace(FOLD, train=FOLD.train[1:])]).key,
+        job(data, plan=Plan(first_test=2019, every=5)).key,
+        job(data, plan=Plan(first_test=2019, valid_every=5)).key,
+        job(data, fit=Fit(epochs=4, seeds=(0,))).key,
+        job(data, fit=Fit(epochs=3, seeds=(1,))).key,
+        job(data, inputs={"kind": "other"}).key,
+        job(data, label={"horizon": 5}).key,
+        job(replace(data, label=label)).key,
+    ]
+    monkeypatch.setattr(jobs_module, "NUMERICS", 99)
+    keys.append(job(data).key)
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_day_appended_leaves_earlier_folds_their_key(data: TrainingData) -> None:
+    later = Fold("later", range(20, 50), range(53, 65), range(68, len(data.dates)))
+
+    def keys(days: int) -> list[str]:
+        rows = slice(0, days)
+        cut = {n: getattr(data, n)[rows] for n in ("dates", "label", "batch", "size", "entry_ok")}
+        features = replace(data.features, values=data.features.values[rows])
+        fold = replace(later, test=range(later.test.start, days))
+        return [j.key for j in toy_jobs(replace(data, features=features, **cut), fold=FOLD)[:1]] + [
+            j.key for j in toy_jobs(replace(data, features=features, **cut), fold=fold)[:1]
+        ]
+
+    before, after = keys(len(data.dates) - 1), keys(len(data.dates))
+    assert before[0] == after[0]
+    assert before[1] != after[1]
+
+
+def test_a_job_a_fold_arm_and_seed(data: TrainingData) -> None:
+    folds = [FOLD, Fold("next", range(20, 45), range(48, 60), range(63, 70))]
+    arms = [Arm(name="a", model=TINY), Arm(name="b", model=Kind(kind="decomp_gru"))]
+    jobs = plan_jobs(data, arms, folds, PLAN, FIT, inputs={}, label={})
+    assert len({j.key for j in jobs}) == len(jobs) == 8
+    assert [j.label for j in jobs[:3]] == ["a toy seed 0", "a toy seed 42", "b toy seed 0"]
+
+
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [
+        (Arm(name="a", model=Kind(kind="gru2")), r"arms\.0\.model\.kind: no kind 'gru2'"),
+        (Arm(name="a", model=Kind(kind="gru", hiden=3)), r"arms\.0\.model\.hiden"),  # type: ignore[call-arg]
+        (Arm(name="a", model=TINY, loss=Kind(kind="mse")), r"arms\.0\.loss\.kind: no kind 'mse'.*weighted_mse"),
+        (Arm(name="a", model=Kind(kind="support.noisy_model")), "allow"),
+    ],
+)
+def test_bad_arms_name_their_key(arm: Arm, message: str, data: TrainingData) -> None:
+    with pytest.raises(RecipeError, match=message):
+        job(data, arms=[arm])
+
+
+def test_inputs_that_samples_cannot_give(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:
+    import deepfactor.models.gru as gru
+
+    monkeypatch.setattr(gru, "INPUTS", frozenset({"windows", "neighbours"}))
+    with pytest.raises(KindError, match="neighbours"):
+        job(data)
+
+
+def test_seeds_are_numbers_of_their_own(data: TrainingData) -> None:
+    assert np.unique([j.key for j in toy_jobs(data)]).size == len(FIT.seeds)
