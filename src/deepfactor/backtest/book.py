@@ -116,12 +116,14 @@ class DayCheck:
         """Remember `book` as it was at the last close."""
         return cls(book.shares, book.cash, book.last, book.value())
 
-    def prove(self, book: Book, ratio: Array, bought: Array, sold: Array, paid: Array, received: Array) -> None:
+    def prove(
+        self, book: Book, ratio: Array, close: Array, bought: Array, sold: Array, paid: Array, received: Array
+    ) -> None:
         """Compare `book` at today's close with the day's log.
 
         Parameters
         ----------
-        ratio : (N,) the ex-date's factor ratio
+        ratio, close : (N,) the day's factor ratio and close, NaN = no trade
         bought, sold : (N,) shares; delisted holdings count as sold
         paid, received : (N,) CNY, costs included
 
@@ -134,8 +136,8 @@ class DayCheck:
         if np.abs(held + bought - sold - book.shares).max(initial=0.0) > 1e-6:
             raise RuntimeError("the books don't balance: holdings don't follow from the trades")
         cash = self.cash + float(received.sum()) - float(paid.sum())
-        price = np.where(np.isnan(book.last), 0.0, book.last)
-        before = np.where(np.isnan(self.last), 0.0, self.last)
+        before = np.nan_to_num(self.last)
+        price = np.where(np.isnan(close), before / ratio, close)
         carried = float((held * price - self.shares * before).sum())
         traded = float((bought * price - paid).sum()) + float((received - sold * price).sum())
         value = self.value + carried + traded

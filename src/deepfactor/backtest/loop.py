@@ -137,7 +137,7 @@ class _Loop:
             paid, received = buys.amount + buys.cost, received + sells.amount - sells.cost
             cost = float(sells.cost.sum() + buys.cost.sum())
         book.mark(day.close)
-        check.prove(book, day.ratio, bought, sold, paid, received)
+        check.prove(book, day.ratio, day.close, bought, sold, paid, received)
         if filled is not None:
             self.log.filled(filled, day, sells, buys, book)
         self._note(day, last, cost)

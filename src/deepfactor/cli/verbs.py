@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
-import click
 import typer
 from pydantic import ValidationError
 
 from deepfactor import __version__
 from deepfactor.cli.terminal import terminal
-from deepfactor.core.errors import DeepfactorError
+from deepfactor.core.errors import DeepfactorError, Interrupted
 from deepfactor.core.kind import recipe_error
 
 app = typer.Typer(
@@ -245,16 +246,10 @@ def _number(value: float | None, form: str) -> str:
 
 def main() -> None:
     """Run the command line; every error ends in its exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
-        app(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        print("stopped; the same command goes on", file=sys.stderr)
-        sys.exit(3)
+        app()
     except DeepfactorError as error:
         if error.exit_code == 1:
             traceback.print_exc()
@@ -267,3 +262,7 @@ def main() -> None:
         traceback.print_exc()
         print("deepfactor: a fault of ours; please report it with the lines above", file=sys.stderr)
         sys.exit(1)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Interrupted(f"stopped by {signal.Signals(number).name}; the same command goes on from where it was")

@@ -176,8 +176,8 @@ def test_factor(
     settings: TestSettings,
     *,
     batch: Bools,
-    styles: Mapping[str, Floats] | None = None,  # noqa: PT028 (no test, whatever its name)
-    seed: int | None = None,  # noqa: PT028
+    styles: Mapping[str, Floats] | None = None,
+    seed: int | None = None,
 ) -> FactorReport:
     """Test a factor.
 

@@ -31,6 +31,7 @@ from deepfactor.core.errors import DataError, OutOfResources
 from deepfactor.core.files import sync_folder, write_json
 from deepfactor.core.spec import content_key
 from deepfactor.panel._build_fields import build_fields
+from deepfactor.panel._build_indices import build_indices
 from deepfactor.panel._build_universe import build_universe
 from deepfactor.panel.panel import FIELDS, Panel
 from deepfactor.panel.universe import Universe
@@ -95,6 +96,7 @@ def _write(folder: MarketFolder, to: Path) -> None:
     """All arrays and ``panel.json``."""
     fields = build_fields(folder)
     universe = build_universe(folder, fields)
+    indices = build_indices(folder, fields, universe.arrays["listed"])
     axes: dict[str, NDArray[Any]] = {
         "dates": fields.dates,
         "symbols": fields.symbols,
@@ -107,23 +109,28 @@ def _write(folder: MarketFolder, to: Path) -> None:
         _save(to / "fields" / f"{name}.npy", array)
     for name in _UNIVERSE:
         _save(to / "universe" / f"{name}.npy", universe.arrays[name])
-    for kind in ("index_close", "index_total_return", "members"):
-        for index, array in getattr(universe, kind).items():
-            _save(to / kind / f"{index}.npy", array)
-    weightings = {}
-    for index, weights, derived in universe.benchmark_weights():
+    by_index: dict[str, Mapping[str, NDArray[Any]]] = {
+        "members": indices.members,
+        "index_close": indices.close,
+        "index_total_return": indices.total_return,
+    }
+    for kind, held_by_index in by_index.items():
+        for index, values in held_by_index.items():
+            _save(to / kind / f"{index}.npy", values)
+    weighted = {}
+    for index, weights, derived in indices.weights():
         _save(to / "benchmark" / f"{index}.npy", weights)
-        weightings[index] = derived
+        weighted[index] = derived
     content = {
         "build": BUILD,
-        "shape": [len(fields.dates), len(fields.symbols)],
+        "shape": list(fields.shape),
         "fields": list(held),
         "industries": list(universe.industries),
-        **{kind: sorted(getattr(universe, kind)) for kind in ("members", "index_close", "index_total_return")},
-        "benchmark": sorted(weightings),
-        "benchmark_derived": sorted(index for index, derived in weightings.items() if derived),
-        "derived": sorted({*fields.derived, *universe.derived}),
-        "counts": {**fields.counts, **universe.counts},
+        **{kind: sorted(names) for kind, names in by_index.items()},
+        "benchmark": sorted(weighted),
+        "benchmark_derived": sorted(index for index, derived in weighted.items() if derived),
+        "derived": sorted({*fields.derived, *universe.derived, *indices.derived}),
+        "counts": {why: n for part in (fields, universe, indices) for why, n in part.counts.items() if n},
     }
     write_json(to / "panel.json", content)
 

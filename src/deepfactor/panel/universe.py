@@ -103,8 +103,10 @@ class Universe:
         return self.members[name]
 
     def benchmark_weights(self, name: str) -> Floats:
-        """(T, N) weights of an index at the close of each day."""
+        """(T, N) weights of an index at the close of each day; a `DataError` where there are members but no weights."""
         self._require(name)
+        if name not in self.benchmark:
+            raise DataError(f"index {name} has no weights: the market has neither its index_weights nor market values")
         return self.benchmark[name]
 
     def _require(self, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +65,19 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool 
     )
     train = [t for window in windows for t in window.train][:: recipe.plan.every]
     return Planned(jobs, inputs, int(np.asarray(data.batch[train]).sum()))
+
+
+def dry_run(recipe: Recipe, market: Market, out: Path, *, allow_code: bool = False) -> dict[str, Any]:
+    """Check a recipe against a market and say what `run` would do: jobs with their keys, size of an epoch."""
+    folder = RunFolder(out / recipe.name)
+    planned = plan(recipe, market, folder.jobs, allow_code=allow_code)
+    return {
+        "recipe": recipe.name,
+        "jobs": [{"job": job.label, "key": job.key, "done": is_done(folder.jobs, job)} for job in planned.jobs],
+        "stock_days_an_epoch": planned.stock_days,
+        "epochs": recipe.fit.epochs,
+        "seeds": list(recipe.fit.seeds),
+    }
 
 
 def run(

@@ -15,9 +15,9 @@ from deepfactor.report.words import words
 Fact = tuple[str, str]
 
 _ROLES = ("train", "valid", "test")
-_CARD_FACTS = ("kind", "inputs", "label", "loss", "scaling", "seeds", "fit")
+_CARD_FACTS = ("kind", "settings", "inputs", "label", "loss", "scaling", "seeds", "fit")
 _PORTFOLIO_FACTS = ("start", "end", "capital", "benchmark", "replica_weights", "definition", "dividend_tax")
-_MARKET_FACTS = ("source", "name", "span", "days", "stocks", "cap", "fingerprint")
+_MARKET_FACTS = ("source", "name", "span", "days", "stocks", "cap", "settings", "fingerprint")
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def market_facts(content: RunContent) -> list[Fact]:
     return [
         (words().text[names.get(key, key)], _market_text(key, market[key]))
         for key in _MARKET_FACTS
-        if market.get(key) is not None
+        if market.get(key) not in (None, {}, "")
     ]
 
 

@@ -5,7 +5,7 @@ The only arithmetic is what a drawing is: a running sum (cumulative RankIC) and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +25,11 @@ Trace = dict[str, Any]
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure with its name in the JSON, its heading and its note; `wide` takes the page's whole width."""
+    """A figure with its name in the JSON and its heading; `spec` is plotly.js's ``{"data", "layout"}``."""
 
     id: str
     title: str
     spec: dict[str, Any]
-    note: str = ""
-    wide: bool = False
 
 
 def colour(k: int) -> str:
@@ -159,11 +157,6 @@ def portfolio_excess(p: PortfolioContent, name: str) -> Figure | None:
     return _figure(f"{name}_excess", words().text["excess"], [upper, lower], layout)
 
 
-def by_universe(content: RunContent, universes: Iterable[str]) -> list[Figure]:
-    """Cumulative RankIC in each of `universes`."""
-    return [f for u in universes if (f := cumulative_rank_ic(content, u)) is not None]
-
-
 def _line(name: str, x: list[Any], y: Any, ink: str, *, width: float = 1.8, dash: str = "solid") -> Trace:
     values = [_round(v) for v in (y.to_list() if isinstance(y, pl.Series) else y)]
     line = {"color": ink, "width": width, "dash": dash}
@@ -205,8 +198,8 @@ def _layout(*, x: str, y_title: str, y_format: str, x_title: str = "", hover: st
     }
 
 
-def _figure(name: str, title: str, traces: list[Trace], layout: dict[str, Any], note: str = "") -> Figure | None:
-    return Figure(name, title, {"data": traces, "layout": layout}, note) if traces else None
+def _figure(name: str, title: str, traces: list[Trace], layout: dict[str, Any]) -> Figure | None:
+    return Figure(name, title, {"data": traces, "layout": layout}) if traces else None
 
 
 def _days(frame: pl.DataFrame) -> list[str]:

@@ -23,6 +23,9 @@ from deepfactor.report.formats import strict
 from deepfactor.report.tables import Table
 from deepfactor.report.words import words
 
+# What the template asks of a market, whether it has it or not.
+_MARKET_LISTS = ("source", "span", "derived", "derived_index_weights", "notes")
+
 FORMAT = 1
 """Version of `report_json`'s shape."""
 
@@ -58,10 +61,12 @@ class Page:
     training_figures: tuple[Figure, ...]
     run: tuple[Table, ...]
     left_out: tuple[Table, ...]
+    left_out_more: tuple[Table, ...]
 
     def tables(self) -> list[Table]:
         """All tables in the order of the page."""
-        parts = [*self.headline, *self.left_out, *self.ic, *self.groups, *self.top_n, *self.character]
+        parts = [*self.headline, *self.left_out, *self.left_out_more, *self.ic, *self.groups, *self.top_n]
+        parts += self.character
         for p in self.portfolios:
             parts += _kept([p.by_year, p.relaxations, p.rejected])
         return [*parts, *self.training, *self.run]
@@ -80,7 +85,8 @@ def render(content: RunContent) -> str:
         content=content,
         t=words().text,
         metrics=_defined(page),
-        market=dict.fromkeys(("source", "span", "derived", "notes")) | dict(content.environment["market"]),
+        market=dict.fromkeys(_MARKET_LISTS) | dict(content.environment["market"]),
+        derived_indices=[words().universe(i) for i in content.environment["market"].get("derived_index_weights") or ()],
         market_facts=cards.market_facts(content),
         model_cards=cards.model_cards(content),
         timeline=cards.timeline(content),
@@ -128,7 +134,8 @@ def _page(content: RunContent) -> Page:
         content=content,
         headline=_kept([factor_tables.headline_factor(content), run_tables.headline_portfolio(content)]),
         overview=_kept([figures.cumulative_rank_ic(content, content.lead), figures.excess_overview(content)]),
-        left_out=_kept([run_tables.left_out(content), run_tables.left_out_rest(content)]),
+        left_out=_kept([run_tables.market_left_out(content), run_tables.left_out(content)]),
+        left_out_more=_kept([run_tables.left_out_rest(content), run_tables.training_left_out(content)]),
         ic=_kept(
             [
                 *factor_tables.ic_tables(content),

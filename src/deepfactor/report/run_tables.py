@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from deepfactor.report.content import PortfolioContent, RunContent
@@ -48,6 +48,8 @@ def headline_portfolio(content: RunContent) -> Table | None:
         rows.append((*labels, *numbers, Cell(p.relaxations.height, "count")))
     columns = ("arm", "index", "constraints", *(key for key, _ in shown), "relaxed")
     note = words().text["headline_portfolio_note"]
+    if any(cell.published is not None for row in rows for cell in row) and _of_study_b(content):
+        note = f"{note} {words().text['headline_portfolio_published']}"
     return make("headline_portfolio", words().text["headline_portfolio"], columns, rows, note)
 
 
@@ -101,6 +103,12 @@ def _reference(content: RunContent, p: PortfolioContent) -> Reference | None:
     return None if arm is None else reference(arm.published)
 
 
+def _of_study_b(content: RunContent) -> bool:
+    return any(
+        ref is not None and ref.study == "study_b" for ref in (_reference(content, p) for p in content.portfolios)
+    )
+
+
 def _printed(ref: Reference | None, p: PortfolioContent, key: str, year: str = "all") -> float | None:
     return None if ref is None else ref.enhanced(key, p.index, p.constraints, year)
 
@@ -125,6 +133,37 @@ def _left_out(content: RunContent, name: str, wanted: Callable[[str], bool]) -> 
         if wanted(reason)
     ]
     return make(name, words().text[name], ("arm", "what", "count"), rows, words().text["left_out_note"])
+
+
+def market_left_out(content: RunContent) -> Table | None:
+    """Rows of the source that the market doesn't hold, by reason."""
+    dropped = content.environment["market"].get("dropped") or {}
+    rows = [(*label_cells(reason.replace("_", " ")), Cell(count, "count")) for reason, count in dropped.items()]
+    text = words().text
+    return make("left_out_market", text["left_out_market"], ("what", "count"), rows, text["left_out_market_note"])
+
+
+def training_left_out(content: RunContent) -> Table | None:
+    """What the samples of each fold leave out; the seeds of a fold share its samples."""
+    rows, seen = [], set()
+    for arm in content.arms:
+        for job in arm.training.get("jobs", ()):
+            if (arm.name, job["fold"]) in seen:
+                continue
+            seen.add((arm.name, job["fold"]))
+            for what, count in counts(job.get("left_out", {})):
+                rows.append((*label_cells(arm.name, job["fold"], what), Cell(count, "count")))
+    return make("left_out_training", words().text["left_out_training"], ("arm", "fold", "what", "count"), rows)
+
+
+def counts(entries: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, int]]:
+    """Counts of a nested mapping that are not zero, with their path joined by a middle dot."""
+    for key, value in entries.items():
+        path = f"{above} · {key}".removeprefix(" · ").replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from counts(value, path)
+        elif value:
+            yield path, value
 
 
 def training_jobs(content: RunContent) -> Table | None:

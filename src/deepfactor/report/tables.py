@@ -18,7 +18,6 @@ class Cell:
     style: str = "text"
     published: float | None = None
     missing: str = ""
-    strong: bool = False
 
     @property
     def numeric(self) -> bool:
@@ -110,8 +109,8 @@ def value_cell(record: Mapping[str, Any] | None, key: str, style: str, published
 
 
 def label_cells(*texts: Any) -> tuple[Cell, ...]:
-    """Text cells, the first one strong."""
-    return tuple(Cell(str(text), strong=k == 0) for k, text in enumerate(texts))
+    """Text cells."""
+    return tuple(Cell(str(text)) for text in texts)
 
 
 def make(

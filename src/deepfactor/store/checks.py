@@ -223,7 +223,7 @@ def _check_implied_vwap(frame: pl.DataFrame) -> list[Finding]:
     implied = pl.when(pl.col("volume") > 0).then(pl.col("amount") / pl.col("volume"))
     bad = _outside(implied)
     ratio, n, total = frame.select(
-        (implied / pl.col("close")).median(), bad.fill_null(False).sum(), (pl.col("volume") > 0).sum()
+        ratio=(implied / pl.col("close")).median(), n=bad.fill_null(False).sum(), total=(pl.col("volume") > 0).sum()
     ).row(0)
     if not n:
         return []

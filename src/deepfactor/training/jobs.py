@@ -227,13 +227,13 @@ def _write_log(folder: Path, log: list[dict[str, Any]]) -> None:
 
 def _predict(job: Job, fitter: Fitter, folder: Path, report: Callable[[Progress], None]) -> int:
     """Write the scores of every test day that has a batch; how many days have."""
-    data, test = fitter.sampler.data, job.fold.test
+    data, test, epochs = fitter.sampler.data, job.fold.test, len(fitter.course.log)
     columns = np.flatnonzero(np.asarray(data.batch[test.start : test.stop]).any(axis=0))
     values = np.full((len(test), len(data.symbols)), np.nan, np.float32)
     for step, t in enumerate(test):
         stocks, score = fitter.scores(t)
         values[step, stocks] = score
-        report(Progress(job.label, job.key, "predict", step=step + 1, steps=len(test)))
+        report(Progress(job.label, job.key, "predict", epochs, job.fit.epochs, step + 1, len(test)))
     with atomic_path(folder / "scores.npy") as temporary, temporary.open("wb") as handle:
         np.save(handle, values[:, columns])
     axes = {"dates": [str(data.dates[t]) for t in test], "symbols": [str(s) for s in data.symbols[columns]]}

@@ -189,6 +189,30 @@ def test_benchmarks_start_when_the_portfolio_is_invested() -> None:
     np.testing.assert_allclose(result.excess_nav, 1 / result.benchmark_nav)
 
 
+def test_the_replica_holds_the_weights_known_the_day_before() -> None:
+    close = {A: [10, 10, 10, 11, 11, 11, 11, 11, 11], B: constant(20)}
+    panel, universe = hand_market(DATES, close, benchmark={A: 0.5, B: 0.5})
+    universe.benchmark[INDEX][3:] = [0.9, 0.1]  # re-weighted at the close of the day on which A rises
+    result = follow((panel, universe), [{}, {}])
+    assert result.replica_nav[2] == pytest.approx(1.05)
+
+
+def test_only_the_eligible_are_buyable_and_scored() -> None:
+    panel, universe = hand_market(DATES, {A: constant(10), B: constant(20), C: constant(30)})
+    eligible = universe.traded.copy()
+    eligible[:, 1] = False
+    enhancer = BestScores(3)
+    run_backtest(panel, universe, random_scores(panel), {}, enhancer, INDEX, SETTINGS, eligible=eligible)
+    assert all(B not in r.symbols for r in enhancer.asked)
+    universe.members[INDEX][:, 1] = True
+    run_backtest(panel, universe, random_scores(panel), {}, enhancer, INDEX, SETTINGS, eligible=eligible)
+    last = enhancer.asked[-1]
+    assert last.symbols.tolist() == [A, B, C]
+    assert last.buyable.tolist() == [True, False, True]
+    assert last.score[1] == 0.0
+    assert abs(last.score[[0, 2]]).tolist() == pytest.approx([1.0, 1.0])
+
+
 def test_weights_are_told_before_target_and_after_the_fill() -> None:
     close = {A: constant(10), B: [20, 20, 25, 25, 25, 25, 25, 25, 25], C: constant(30)}
     result = follow(hand_market(DATES, close), [{A: 0.5, B: 0.3}, {A: 0.4}])

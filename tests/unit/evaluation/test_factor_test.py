@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from deepfactor.core.errors import DataError
 from deepfactor.evaluation import factor_test
 from deepfactor.evaluation.factor_test import FactorReport, TestSettings
+from deepfactor.evaluation.statistics import newey_west_t
 from deepfactor.panel.returns import forward_return, trailing_return
 
 INDEX = "000300.SH"
@@ -106,6 +107,14 @@ def test_sampling_every_h_takes_every_hth_day(report):
     np.testing.assert_array_equal(found.rows, np.arange(len(found.rows)))
     assert record["rank_ic"]["mean"] == pytest.approx(np.nanmean(found.values.rank_ic[::10]))
     assert record["rank_ic"]["n"] == np.isfinite(found.values.rank_ic[::10]).sum()
+
+
+def test_overlapping_samples_have_a_t_with_the_lag_of_their_overlap(report):
+    found = series_of(report, horizon=10)
+    daily, apart = (found.record("x", None, sampling) for sampling in ("daily", "every_h"))
+    assert daily["rank_ic"]["t_newey_west"] == newey_west_t(found.values.rank_ic, 9)
+    assert daily["ic"]["t_newey_west"] == newey_west_t(found.values.ic, 9)
+    assert apart["rank_ic"]["t_newey_west"] == newey_west_t(found.values.rank_ic[::10], 0)
 
 
 def test_tradeable_names_trade_at_neither_limit_at_the_entry(market, scores, report):

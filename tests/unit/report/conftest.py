@@ -153,6 +153,7 @@ def arm(name: str, skill: float, published: str | None, parameters: int) -> ArmC
             "seed": seed,
             "best_epoch": 7,
             "seconds": 412.5,
+            "left_out": {"train": {"no_label": 90211, "few_stocks": 0}, "valid": {"no_label": 18002}},
             "epochs": [
                 {
                     "epoch": e,
@@ -259,6 +260,9 @@ def build(**changes: Any) -> RunContent:
             "cap": "float",
             "derived": DERIVED,
             "notes": ["alpha 1.0, seed 7"],
+            "derived_index_weights": ["000905.SH"],
+            "dropped": {"prices: no_close": 1204},
+            "settings": {"stocks": 800, "seed": 7},
         },
         "stages": [
             {"stage": "panel", "wall_s": 3.1, "cpu_s": 3.4, "peak_mib": 812},

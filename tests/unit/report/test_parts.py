@@ -11,7 +11,7 @@ import pytest
 
 from deepfactor.report import cards, factor_tables, figures
 from deepfactor.report.formats import number, strict
-from deepfactor.report.run_tables import left_out, left_out_rest
+from deepfactor.report.run_tables import left_out, left_out_rest, market_left_out, training_left_out
 from deepfactor.report.tables import Cell, Table, metric
 from deepfactor.report.words import words
 
@@ -135,3 +135,11 @@ def test_another_universe_leads_where_all_stocks_were_not_tested(make_content):
 def test_settings_read_like_sentences():
     assert cards.sentence({"a": [1, 2.50], "b": None, "c": True}) == "a 1, 2.5, b –, c yes"
     assert cards.flat({"arms": [{"name": "x"}], "fit": {"lr": 1e-3}}) == [("arms.0.name", "x"), ("fit.lr", "0.001")]
+
+
+def test_what_the_market_and_the_samples_leave_out_is_counted(make_content):
+    content = make_content()
+    assert [[cell.text for cell in row] for row in market_left_out(content).rows] == [["prices: no close", "1,204"]]
+    rows = [[cell.text for cell in row] for row in training_left_out(content).rows]
+    assert rows[:2] == [["gru", "2019", "train · no label", "90,211"], ["gru", "2019", "valid · no label", "18,002"]]
+    assert len(rows) == 8  # 2 arms, 2 folds, 2 counts that are not zero; the seeds share them

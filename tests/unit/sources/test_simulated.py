@@ -176,11 +176,32 @@ def test_index_members_and_weights_agree(tables: dict[str, pl.DataFrame]) -> Non
     assert together.filter(overlap).is_empty()
     # Monday after the second Friday, as the publisher does it
     resets = [(2019, 6, 17), (2019, 12, 16), (2020, 6, 15), (2020, 12, 14), (2021, 6, 14), (2021, 12, 13)]
-    mid_month = weights.filter(pl.col("date").dt.day().is_between(4, 25))["date"].unique().sort()
-    assert mid_month.to_list() == [date(*day) for day in resets]
+    left = tables["securities"]["delist_date"].drop_nulls().to_list()
+    mid_month = weights.filter(pl.col("date").dt.day().is_between(4, 25))["date"].unique()
+    assert sorted(set(mid_month) - set(left)) == [date(*day) for day in resets]
     starts = members.filter(pl.col("start_date") > SMALL["start"])["start_date"].unique()
     assert len(starts) >= 4
     assert starts.is_in(mid_month.to_list()).all()
+
+
+def test_members_are_ranked_by_what_was_known_the_day_before(
+    daily: pl.DataFrame, tables: dict[str, pl.DataFrame]
+) -> None:
+    days = daily["date"].unique().sort().to_list()
+    members = tables["index_members"]
+    for reset in (date(2020, 6, 15), date(2020, 12, 14), date(2021, 6, 14), date(2021, 12, 13)):
+        at = days.index(reset)
+        known = daily.filter(pl.col("date").is_in(days[at - 120 : at]))
+        eligible = known.filter((pl.col("date") == days[at - 1]) & ~pl.col("is_st"))["symbol"]
+        mean = known.group_by("symbol").agg(cap=pl.col("total_mv").sum() / 120)
+        ranked = (
+            mean.filter(pl.col("symbol").is_in(eligible.to_list())).sort("cap", descending=True)["symbol"].to_list()
+        )
+        trading = set(daily.filter(pl.col("date") == reset)["symbol"])
+        inside = (pl.col("start_date") <= reset) & (pl.col("end_date").is_null() | (pl.col("end_date") >= reset))
+        for index, first, last in (("000300.SH", 0, 20), ("000905.SH", 20, 50), ("000852.SH", 50, 74)):
+            held = set(members.filter(inside & (pl.col("index") == index))["symbol"])
+            assert held == set(ranked[first:last]) & trading, (index, reset)
 
 
 @pytest.mark.parametrize("index", INDICES)

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.training import FOLD, TINY, toy_jobs, toy_training
 
 from deepfactor.core.errors import DataError
 from deepfactor.training.ensemble import average, collect
 from deepfactor.training.jobs import Job
 from deepfactor.training.plan import Fold
+from support.training import FOLD, TINY, toy_jobs, toy_training
 
 SYMBOLS = np.array(["600000.SH", "600001.SH", "600002.SH", "600003.SH"])
 DATES = np.array(["2020-01-02", "2020-01-03", "2020-01-06"], "datetime64[D]")

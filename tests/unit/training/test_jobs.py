@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.training import FIT, FOLD, PLAN, TINY, toy_jobs, toy_training
 
 from deepfactor.core.errors import KindError, RecipeError
 from deepfactor.core.kind import Kind
@@ -15,6 +14,7 @@ from deepfactor.training.data import TrainingData
 from deepfactor.training.jobs import Job, plan_jobs
 from deepfactor.training.plan import Fold
 from deepfactor.training.spec import Arm, Fit, Plan
+from support.training import FIT, FOLD, PLAN, TINY, toy_jobs, toy_training
 
 
 @pytest.fixture(scope="module")

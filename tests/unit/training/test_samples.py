@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 import torch
 from scipy.stats import rankdata, spearmanr
-from support.training import toy_training
 
 from deepfactor.core.errors import DataError
 from deepfactor.training import scaling
 from deepfactor.training.data import open_data, prepare_data
 from deepfactor.training.samples import Sampler, average_rank, rank_ic, size_rank, standardise
+from support.training import toy_training
 
 BOTH = frozenset({"windows", "size_rank"})
 

@@ -14,9 +14,10 @@
     Plotly.newPlot(place, spec.data, spec.layout, { displayModeBar: false, responsive: true });
     plots.push(place);
   }
-  const fit = () => plots.forEach((place) => Plotly.Plots.resize(place));
-  window.addEventListener("beforeprint", fit);
-  window.addEventListener("afterprint", fit);
+  // Paper has another width than the window, and no resize event tells of it: two of 325 px fit A4 and letter.
+  const resize = (size) => plots.forEach((place) => Plotly.relayout(place, size));
+  window.addEventListener("beforeprint", () => resize({ autosize: false, width: 325, height: 200 }));
+  window.addEventListener("afterprint", () => resize({ autosize: true, width: null, height: null }));
 
   const compare = (a, b, numeric) => {
     if (a === "" || b === "") return a === b ? 0 : NaN; // no number: last in either direction

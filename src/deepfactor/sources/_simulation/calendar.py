@@ -92,5 +92,7 @@ def make_clock(start: date, end: date) -> Clock:
     row = int(np.searchsorted(days, first))
     beyond = int(np.searchsorted(days, np.datetime64(end, "D"), side="right"))
     if beyond - row < 2:
-        raise UserError(f"a simulated market wants two trading days or more, there are {beyond - row} in {start} … {end}")
+        raise UserError(
+            f"a simulated market wants two trading days or more, there are {beyond - row} in {start} … {end}"
+        )
     return Clock(days[row - BURN_IN :], BURN_IN, beyond - row + BURN_IN)

@@ -65,6 +65,16 @@ def draw_day(rng: np.random.Generator, settings: Settings) -> Draws:
     return Draws(shocks, extremes, locked, noise, rng.standard_normal(2 + settings.industries + SIZE_GROUPS))
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """A day's price limits in fen, (N,) int64: `up` and `down` with 0 = none; `highest` and `lowest` what can be."""
+
+    up: Labels
+    down: Labels
+    highest: Labels
+    lowest: Labels
+
+
 def step(world: World, state: State, row: int, draws: Draws) -> Day:
     """Day `row`: overwrites `state` and returns what the tables publish."""
     firms, events = world.firms, world.events
@@ -80,19 +90,10 @@ def step(world: World, state: State, row: int, draws: Draws) -> Day:
     wanted = _common_return(world, row, draws, zscore(log_cap, alive), groups)
     wanted = wanted + state.memories.sum(axis=0) + np.clip(noise, -NOISE_CUT, NOISE_CUT)
 
-    age = row - firms.list_row
-    up, down = price_limits(reference, firms.board, events.st[row], age, world.clock.days[row])
-    highest = np.where(up > 0, up, reference * 4).astype(np.int64)
-    lowest = np.where(down > 0, down, reference // 3 + 1).astype(np.int64)
-    unlimited = _to_fen(reference, wanted)
-    close = np.where(traded, np.clip(unlimited, lowest, highest), reference)
-    cut = (unlimited > highest) | (unlimited < lowest)
-    locked = traded & cut & (up > 0) & (draws.locked < 0.15)
+    bounds = _bounds(world, row, reference)
     total = np.sqrt(sigma**2 + world.settings.volatility.market**2)
-    path = _day_path(reference, close, total, locked, (lowest, highest), draws)
-    open_, high, low = (np.where(traded, price, reference) for price in path)
+    open_, high, low, close = _prices(reference, wanted, total, traded, bounds, draws)
     middle = (open_ + high + low + 2 * close) / 5 + 0.06 * (high - low) * draws.shocks[2]
-
     float_shares = np.floor(state.shares * firms.float_share)
     volume = np.where(traded, _volume(world, state, np.abs(noise), high == low, float_shares, draws), 0)
     day = Day(
@@ -103,8 +104,8 @@ def step(world: World, state: State, row: int, draws: Draws) -> Day:
         high=high,
         low=low,
         close=close,
-        limit_up=up.astype(np.int64),
-        limit_down=down.astype(np.int64),
+        limit_up=bounds.up,
+        limit_down=bounds.down,
         vwap=np.clip(middle, low, high),
         volume=volume,
         turnover=np.round(volume / float_shares, 8),
@@ -112,8 +113,16 @@ def step(world: World, state: State, row: int, draws: Draws) -> Day:
         shares=state.shares.copy(),
         float_shares=float_shares,
     )
-    _remember(world, state, day, age, log_cap, groups)
+    _remember(world, state, day, row, log_cap, groups)
     return day
+
+
+def _bounds(world: World, row: int, reference: Labels) -> Bounds:
+    """The day's limits; on a free day a price stays between a third and four times the reference."""
+    age = row - world.firms.list_row
+    limits = price_limits(reference, world.firms.board, world.events.st[row], age, world.clock.days[row])
+    up, down = (limit.astype(np.int64) for limit in limits)
+    return Bounds(up, down, np.where(up > 0, up, reference * 4), np.where(down > 0, down, reference // 3 + 1))
 
 
 def _to_fen(reference: Labels, returns: Vector) -> Labels:
@@ -167,22 +176,28 @@ def _noise_level(world: World, state: State, row: int, draws: Draws) -> Vector:
     return level
 
 
-def _day_path(
-    reference: Labels, close: Labels, deviation: Vector, locked: Mask, bounds: tuple[Labels, Labels], draws: Draws
-) -> tuple[Labels, Labels, Labels]:
-    """(open, high, low) in fen. High and low are the extremes of a Brownian bridge from open to close.
+def _prices(
+    reference: Labels, wanted: Vector, deviation: Vector, traded: Mask, bounds: Bounds, draws: Draws
+) -> tuple[Labels, Labels, Labels, Labels]:
+    """(open, high, low, close) in fen; all the reference where there is no trade.
 
-    P(max ≥ m) = exp(−2 m (m − g) / v) for a bridge from 0 to g with variance v gives m = (g + √(g² − 2 v ln u)) / 2.
+    The close is the wanted return cut at the limits; one cut day in seven is locked there from the open on. High and
+    low are the extremes of a Brownian bridge from open to close: from P(max ≥ m) = exp(−2 m (m − g) / v) for a bridge
+    from 0 to g with variance v follows m = (g + √(g² − 2 v ln u)) / 2.
     """
-    lowest, highest = bounds
+    unlimited = _to_fen(reference, wanted)
+    close = np.clip(unlimited, bounds.lowest, bounds.highest)
+    locked = (unlimited != close) & (bounds.up > 0) & (draws.locked < 0.15)
     gap = 0.25 * (close / reference - 1.0) + 0.43 * deviation * draws.shocks[1]
-    open_ = np.where(locked, close, np.clip(_to_fen(reference, gap), lowest, highest))
+    open_ = np.where(locked, close, np.clip(_to_fen(reference, gap), bounds.lowest, bounds.highest))
     g, twice_v = np.log(close / open_), 1.5 * deviation**2
     above = (g + np.sqrt(g**2 - twice_v * np.log(draws.extremes[0]))) / 2
     below = (g - np.sqrt(g**2 - twice_v * np.log(draws.extremes[1]))) / 2
-    high = np.clip(np.floor(open_ * np.exp(np.minimum(above, 1)) + 0.5), np.maximum(open_, close), highest)
-    low = np.clip(np.floor(open_ * np.exp(below) + 0.5), lowest, np.minimum(open_, close))
-    return open_, np.where(locked, close, high).astype(np.int64), np.where(locked, close, low).astype(np.int64)
+    high = np.clip(_to_fen(open_, np.expm1(np.minimum(above, 1))), np.maximum(open_, close), bounds.highest)
+    low = np.clip(_to_fen(open_, np.expm1(below)), bounds.lowest, np.minimum(open_, close))
+    high, low = np.where(locked, close, high), np.where(locked, close, low)
+    open_, high, low, close = (np.where(traded, price, reference) for price in (open_, high, low, close))
+    return open_, high, low, close
 
 
 def _volume(world: World, state: State, move: Vector, one_price: Mask, float_shares: Vector, draws: Draws) -> Labels:
@@ -195,11 +210,11 @@ def _volume(world: World, state: State, move: Vector, one_price: Mask, float_sha
     return shares
 
 
-def _remember(world: World, state: State, day: Day, age: Labels, log_cap: Vector, groups: Labels) -> None:
+def _remember(world: World, state: State, day: Day, row: int, log_cap: Vector, groups: Labels) -> None:
     """Bring the state to the day's close."""
     firms = world.firms
     known = np.isfinite(state.turnover_mean[0])
-    seasoned = day.traded & (age >= SEASONING) & known
+    seasoned = day.traded & (row - firms.list_row >= SEASONING) & known
     returns = day.close / day.reference - 1.0
     residual = residual_return(returns, seasoned, log_cap, firms.industry, world.settings.industries)
     published = Published(seasoned, returns, residual, groups, day.turnover, *state.turnover_mean)

@@ -56,11 +56,13 @@ def reset_days(clock: Clock) -> Mask:
     return reset
 
 
-def weight_days(clock: Clock) -> Mask:
-    """(T,) days for which weights are published: reset days and the last trading day of each month."""
+def weight_days(members: Mask, clock: Clock) -> Mask:
+    """(T,) days for which an index's weights are published: resets, month ends, and days after a member's delisting."""
+    changed = np.zeros(len(members), bool)
+    changed[1:] = (members[1:] != members[:-1]).any(axis=1)
     following = clock.days[clock.start + 1 : clock.stop + 1].astype("datetime64[M]")
     month_end: Mask = clock.published.astype("datetime64[M]") != following
-    return reset_days(clock) | month_end
+    return reset_days(clock) | month_end | changed
 
 
 def make_indices(history: History, clock: Clock) -> dict[str, Index]:

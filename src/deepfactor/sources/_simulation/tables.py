@@ -108,10 +108,10 @@ def index_members(world: World, history: History, indices: dict[str, Index]) -> 
 
 
 def index_weights(world: World, history: History, indices: dict[str, Index]) -> pl.DataFrame:
-    """Table `index_weights`: float-cap weights at the close of reset days and month ends."""
-    published = np.flatnonzero(weight_days(world.clock))
+    """Table `index_weights`: float-cap weights at the close, on the days of `indices.weight_days`."""
     frames = []
     for code, index in sorted(indices.items()):
+        published = np.flatnonzero(weight_days(index.members, world.clock))
         day, stock = np.nonzero(index.members[published])
         t = published[day]
         frames.append(

@@ -1,0 +1,150 @@
+"""Law three for the crossing from tables to arrays: tables cut after a day give the same rows up to it, bit for bit."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from support.market_tables import DELISTED, SUSPENDED, market_tables, until
+
+from deepfactor.panel import _build_fields, _build_indices, _build_universe
+from deepfactor.panel.build import open_panel
+from deepfactor.store.folder import write_market
+
+CUTS = (3, 10, 19, 22, 28, 31, 33, 41, 52)
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pl.DataFrame]:
+    return market_tables(seed=3)
+
+
+@pytest.fixture(scope="module")
+def dates(tables) -> list[date]:
+    return tables["daily"]["date"].unique().sort().to_list()
+
+
+@pytest.mark.parametrize("t", CUTS)
+def test_a_cut_changes_nothing_before_it(tables, dates, tmp_path, t):
+    whole = arrays(tables, tmp_path / "whole")
+    cut = arrays(until(tables, dates[t]), tmp_path / "cut")
+    assert first_difference(whole, cut, t) is None
+
+
+def test_without_optional_tables_and_columns(tables, dates, tmp_path):
+    bare = {"daily": tables["daily"].drop("adj_factor", "is_st", "float_mv", "is_suspended")}
+    bare["calendar"] = tables["calendar"]
+    whole = arrays(bare, tmp_path / "whole")
+    for t in (10, 33):
+        cut = {"daily": bare["daily"].filter(pl.col("date") <= dates[t]), "calendar": bare["calendar"]}
+        assert first_difference(whole, arrays(cut, tmp_path / f"cut{t}"), t) is None
+
+
+def test_the_market_has_what_could_leak(tables, dates):
+    """Cuts lie before the delisting and inside a suspension; a delist date is known ahead of the last row."""
+    daily, securities = tables["daily"], tables["securities"]
+    delisted = securities.filter(pl.col("symbol") == DELISTED)["delist_date"][0]
+    assert any(0 <= dates.index(delisted) - t <= 10 for t in CUTS)
+    suspended = daily.filter(pl.col("symbol") == SUSPENDED)["date"].to_list()
+    assert any(dates[t] not in suspended and dates[t + 1] not in suspended for t in CUTS)
+
+
+def plant_backward_fill(patch: pytest.MonkeyPatch) -> None:
+    def fill(values):
+        for t in range(len(values) - 2, -1, -1):
+            missing = np.isnan(values[t])
+            values[t, missing] = values[t + 1, missing]
+        honest(values)
+
+    honest = _build_fields.carry_forward
+    patch.setattr(_build_fields, "carry_forward", fill)
+
+
+def plant_last_factor(patch: pytest.MonkeyPatch) -> None:
+    honest = _build_fields._carry_over
+
+    def forward_adjusted(built, marks):
+        honest(built, marks)
+        built.arrays["adj_factor"] /= built.arrays["adj_factor"][-1]
+
+    patch.setattr(_build_fields, "_carry_over", forward_adjusted)
+
+
+def plant_delist_date(patch: pytest.MonkeyPatch) -> None:
+    honest = _build_universe._listing
+
+    def knows(folder, fields, counts):
+        listed, day = honest(folder, fields, counts)
+        gone = ~listed & (np.cumsum(listed, axis=0) > 0)
+        listed[:-5] &= ~gone[5:]
+        return listed, day
+
+    patch.setattr(_build_universe, "_listing", knows)
+
+
+def plant_suspension(patch: pytest.MonkeyPatch) -> None:
+    honest = _build_fields._carry_over
+
+    def knows(built, marks):
+        honest(built, marks)
+        built.traded[:-1] &= built.traded[1:]
+
+    patch.setattr(_build_fields, "_carry_over", knows)
+
+
+def plant_future_weights(patch: pytest.MonkeyPatch) -> None:
+    honest = _build_indices._published
+
+    def early(folder, fields, counts):
+        published = honest(folder, fields, counts)
+        return {k: _build_indices.Published(np.maximum(p.rows - 5, 0), p.weights) for k, p in published.items()}
+
+    patch.setattr(_build_indices, "_published", early)
+
+
+@pytest.mark.parametrize(
+    "plant", [plant_backward_fill, plant_last_factor, plant_delist_date, plant_suspension, plant_future_weights]
+)
+def test_planted_leaks_are_caught(tables, dates, tmp_path, monkeypatch, plant):
+    plant(monkeypatch)
+    whole = arrays(tables, tmp_path / "whole")
+    cuts = {t: arrays(until(tables, dates[t]), tmp_path / f"cut{t}") for t in (22, 28, 31, 41)}
+    assert any(first_difference(whole, cut, t) is not None for t, cut in cuts.items())
+
+
+def arrays(tables: dict[str, pl.DataFrame], market: Path) -> dict[str, np.ndarray]:
+    """Everything that panel and universe hold, by name: (T, N) or (T,); names of industries instead of numbers."""
+    write_market(market, tables, source={})
+    panel, universe = open_panel(market)
+    out = {f"field {name}": values for name, values in panel.fields.items()}
+    out |= {name: getattr(universe, name) for name in ("listed", "traded", "st", "limit_up", "limit_down")}
+    out["industry"] = np.array([*universe.industries, "-"])[universe.industry]
+    for kind in ("members", "benchmark", "index_close", "index_total_return"):
+        out |= {f"{kind} {index}": values for index, values in getattr(universe, kind).items()}
+    out |= {"dates": panel.dates, "next_date": universe.next_date, "symbols": panel.symbols}
+    return out
+
+
+def first_difference(whole: dict[str, np.ndarray], cut: dict[str, np.ndarray], t: int) -> str | None:
+    """Name of the first array whose rows up to t differ, compared by symbol; None where none does.
+
+    Symbols and indices that the cut doesn't know must be absent from the whole's rows too.
+    """
+    column = np.searchsorted(whole["symbols"], cut["symbols"])
+    strangers = np.setdiff1d(np.arange(len(whole["symbols"])), column)
+    if whole["traded"][: t + 1, strangers].any():
+        return "symbols"
+    for name, values in whole.items():
+        if name == "symbols":
+            continue
+        rows = values[: t + 1]
+        known = rows[:, column] if rows.ndim == 2 else rows
+        other = cut.get(name)
+        if other is None:
+            other = np.full_like(known, np.nan) if known.dtype.kind == "f" and "index" in name else np.zeros_like(known)
+        if known.tobytes() != np.ascontiguousarray(other.astype(known.dtype)).tobytes():
+            return name
+    return None

@@ -1,0 +1,211 @@
+"""Training, validation and scores can't read the future, from the panel to the last bit; planted leaks are caught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepfactor.core.kind import Kind
+from deepfactor.features import price_volume
+from deepfactor.labels import neutral_return
+from deepfactor.panel.panel import Panel
+from deepfactor.panel.returns import tradeable_at_entry
+from deepfactor.panel.universe import Universe, UniverseRule
+from deepfactor.training import scaling
+from deepfactor.training.data import TrainingData
+from deepfactor.training.fit import Fitter, settled_torch
+from deepfactor.training.jobs import Job, _task, arm_content
+from deepfactor.training.plan import Fold
+from deepfactor.training.samples import Sampler, standardise
+from deepfactor.training.spec import Arm, Fit
+from support.law import reads_future
+from support.toy import toy_market
+
+RULE = UniverseRule(window=9, min_observed=5)
+LABEL = neutral_return.Settings(horizon=3, min_industry=3)
+REACH = neutral_return.reach(LABEL)
+TRAIN, VALID, TEST = range(15, 60 - REACH), range(60, 90 - REACH), range(90, 120)
+INPUTS = frozenset({"windows", "size_rank"})
+ARM = Arm(name="tiny", model=Kind(kind="decomp_gru", hidden=4))  # type: ignore[call-arg]
+
+Market = tuple[Panel, Universe]
+Build = Callable[[Panel, Universe], TrainingData]
+
+
+@pytest.fixture(scope="module")
+def market() -> Market:
+    return toy_market(days=120, stocks=40)
+
+
+def build(panel: Panel, universe: Universe) -> TrainingData:
+    """What training is given, from a market that may end on any day."""
+    batch = universe.batch(RULE)
+    return TrainingData(
+        dates=panel.dates,
+        symbols=panel.symbols,
+        features=price_volume.compute(price_volume.Settings(window=RULE.window), panel, universe),
+        label=neutral_return.compute(LABEL, panel, universe, batch),
+        batch=batch,
+        size=np.log(panel.market_cap(LABEL.cap)),
+        entry_ok=tradeable_at_entry(panel, universe, LABEL.convention),
+        window=RULE.window,
+    )
+
+
+def samples(panel: Panel, universe: Universe, *, build: Build = build) -> np.ndarray:
+    """(T, N, L·f + 1): each day's standardised windows and size ranks, NaN outside the batch."""
+    data = build(panel, universe)
+    sampler = Sampler(data)
+    out = np.full((*panel.shape, data.window * 6 + 1), np.nan)
+    for t in range(len(panel.dates)):
+        stocks = data.stocks(t)
+        if len(stocks):
+            batch = sampler.cross_section(t, INPUTS)
+            assert batch.size_rank is not None
+            out[t, stocks, :-1] = batch.windows.transpose(0, 1).reshape(len(stocks), -1).numpy()
+            out[t, stocks, -1] = batch.size_rank.numpy()
+    return out
+
+
+def targets(panel: Panel, universe: Universe, *, build: Build = build) -> np.ndarray:
+    """(T, N) what the loss compares with, NaN where unlabelled."""
+    data = build(panel, universe)
+    out = np.full(panel.shape, np.nan)
+    for t in range(len(panel.dates)):
+        stocks = data.stocks(t)
+        chosen = stocks[data.labelled(t, stocks)]
+        if len(chosen):
+            out[t, chosen] = standardise(data.label[t, chosen], "rank")
+    return out
+
+
+def fitted(data: TrainingData, folder: Path, train: range, valid: range) -> Fitter:
+    """Two epochs on a market that may end before the test span begins."""
+    fold = Fold("toy", train, valid, range(TEST.start, len(data.dates)))
+    fit = Fit(epochs=2, seeds=(0,), min_stocks=5, lr=0.01)
+    job = Job(ARM, fold, 0, fit, 3, 1, {"arm": arm_content(ARM, "arm")})
+    fitter = Fitter(_task(job, data, allow_code=False), Sampler(data), folder / "checkpoint.safetensors")
+    fitter.checkpoint.unlink(missing_ok=True)
+    fitter.run(lambda *event: None)
+    return fitter
+
+
+def weights(
+    panel: Panel, universe: Universe, *, folder: Path, build: Build = build, train: range = TRAIN, valid: range = VALID
+) -> np.ndarray:
+    """(T, …): what is known of the weights at the close of each day: from the eve of the test span on, all of them."""
+    with settled_torch():
+        fitter = fitted(build(panel, universe), folder, train, valid)
+    log = [[row["loss"], row["valid_rank_ic"]] for row in fitter.course.log]
+    flat = np.concatenate([v.numpy().ravel() for v in fitter.course.best.values()] + [np.ravel(log)])
+    out = np.full((len(panel.dates), len(flat)), np.nan)
+    out[TEST.start - 1 :] = flat
+    return out
+
+
+def scores(panel: Panel, universe: Universe, *, folder: Path, build: Build = build) -> np.ndarray:
+    """(T, N) scores of the test span."""
+    data = build(panel, universe)
+    out = np.full(panel.shape, np.nan)
+    with settled_torch():
+        fitter = fitted(data, folder, TRAIN, VALID)
+        for t in range(TEST.start, len(panel.dates)):
+            stocks, score = fitter.scores(t)
+            out[t, stocks] = score
+    return out
+
+
+EVE = range(TEST.start - 1, TEST.start)
+
+
+def test_samples_are_known_at_the_close(market: Market) -> None:
+    assert np.isfinite(samples(*market)).any(axis=(1, 2))[15:].all()
+    assert reads_future(samples, *market, range(20, 119, 14)) is None
+
+
+def test_targets_reach_no_further_than_the_label_says(market: Market) -> None:
+    assert reads_future(targets, *market, range(20, 119, 7), looks_ahead=REACH) is None
+    assert reads_future(targets, *market, range(20, 119, 7), looks_ahead=REACH - 1) is not None
+
+
+def test_weights_are_known_on_the_eve_of_the_test_span(market: Market, tmp_path: Path) -> None:
+    assert reads_future(partial(weights, folder=tmp_path), *market, EVE) is None
+
+
+def test_scores_are_known_at_the_close(market: Market, tmp_path: Path) -> None:
+    found = partial(scores, folder=tmp_path)
+    assert np.isfinite(found(*market)[TEST.start :]).any(axis=1).all()
+    assert reads_future(found, *market, range(TEST.start, 119, 9)) is None
+
+
+def test_training_reads_no_label_of_the_validation_span(market: Market) -> None:
+    """The first seam: what the last training row's label reads lies before the first validation row."""
+    days = range(VALID.start - 1, VALID.start)
+
+    def train_targets(panel: Panel, universe: Universe) -> np.ndarray:
+        out = targets(panel, universe)
+        out[TRAIN.stop :] = np.nan
+        return out
+
+    assert reads_future(train_targets, *market, days) is None
+
+    def one_day_more(panel: Panel, universe: Universe) -> np.ndarray:
+        out = targets(panel, universe)
+        out[TRAIN.stop + 1 :] = np.nan
+        return out
+
+    assert reads_future(one_day_more, *market, days) is not None
+
+
+def full_sample_zscore(panel: Panel, universe: Universe) -> TrainingData:
+    data = build(panel, universe)
+    x = data.features.values
+    scaled = (x - np.nanmean(x, axis=(0, 1))) / np.nanstd(x, axis=(0, 1))
+    return replace(data, features=replace(data.features, values=scaled))
+
+
+def label_shifted_by_one(panel: Panel, universe: Universe) -> TrainingData:
+    data = build(panel, universe)
+    return replace(data, label=np.vstack([data.label[1:], data.label[-1:]]))
+
+
+def knows_tomorrows_suspension(panel: Panel, universe: Universe) -> TrainingData:
+    data = build(panel, universe)
+    return replace(data, batch=data.batch & np.vstack([universe.traded[1:], universe.traded[-1:]]))
+
+
+@pytest.mark.parametrize("leak", [full_sample_zscore, knows_tomorrows_suspension], ids=lambda f: f.__name__)
+def test_planted_leaks_in_the_inputs_are_caught(leak: Build, market: Market, tmp_path: Path) -> None:
+    assert reads_future(partial(samples, build=leak), *market, range(20, 119, 14)) is not None
+    assert reads_future(partial(scores, build=leak, folder=tmp_path), *market, range(95, 100)) is not None
+
+
+def test_a_planted_shift_of_the_label_is_caught(market: Market, tmp_path: Path) -> None:
+    shifted = partial(targets, build=label_shifted_by_one)
+    assert reads_future(shifted, *market, range(20, 119, 7), looks_ahead=REACH) is not None
+    assert reads_future(partial(weights, build=label_shifted_by_one, folder=tmp_path), *market, EVE) is not None
+
+
+def test_a_missing_purge_is_caught(market: Market, tmp_path: Path) -> None:
+    unpurged = partial(weights, folder=tmp_path, valid=range(VALID.start, TEST.start))
+    assert reads_future(unpurged, *market, EVE) is not None
+
+
+def test_statistics_of_another_day_are_caught(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day scaled by statistics that were pooled with the market's last day."""
+    own = scaling.statistics
+
+    def pooled(panel: Panel, universe: Universe) -> np.ndarray:
+        sampler = Sampler(build(panel, universe))
+        last = len(panel.dates) - 1
+        final = own(sampler._relative(last, sampler.data.stocks(last)))
+        with monkeypatch.context() as patch:
+            patch.setattr(scaling, "statistics", lambda x: replace(own(x), mean=(own(x).mean + final.mean) / 2))
+            return samples(panel, universe)
+
+    assert reads_future(pooled, *market, range(20, 119, 30)) is not None

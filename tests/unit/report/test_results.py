@@ -1,0 +1,75 @@
+"""What the factor test and the backtest leave goes onto the page as it is."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+from deepfactor.backtest.loop import BacktestSettings, run_backtest
+from deepfactor.backtest.performance import summary
+from deepfactor.evaluation.factor_test import TestSettings
+from deepfactor.evaluation.factor_test import test_factor as run_test
+from deepfactor.report.content import ArmContent, PortfolioContent
+from deepfactor.report.formats import number
+from deepfactor.report.page import render, report_json
+from support.portfolio import BestScores, random_scores
+from support.toy import INDEX, toy_market
+
+
+@pytest.fixture(scope="module")
+def results():
+    panel, universe = toy_market(300, 40, seed=3)
+    scores = random_scores(panel)
+    settings = TestSettings(universes=("all", INDEX), groups={"all": 5}, other_groups=3, tops=("top10pct",))
+    tested = run_test(scores, panel, universe, settings, batch=universe.traded, styles={"SIZE": panel["float_mv"]})
+    back = run_backtest(panel, universe, scores, {}, BestScores(8), INDEX, BacktestSettings(), eligible=universe.traded)
+    return tested, back
+
+
+@pytest.fixture(scope="module")
+def run(results, request):
+    tested, back = results
+    series = pl.DataFrame({k: v.astype(str) if v.dtype.kind == "U" else v for k, v in tested.ic_columns().items()})
+    arm = ArmContent("random", None, {}, {}, tested.to_json_dict(), series)
+    columns = ("nav", "benchmark_nav", "replica_nav", "excess_nav", "cash")
+    nav = pl.DataFrame({"date": back.dates, **{name: getattr(back, name) for name in columns}})
+    bounds = back.relaxations.columns()
+    relaxed = pl.DataFrame({k: v.astype(str) if v.dtype.kind == "U" else v for k, v in bounds.items()})
+    told = summary(back)
+    portfolio = PortfolioContent("random", INDEX, "study_b", told, nav, relaxed, told["rejected"], len(back.trades))
+    return arm, portfolio
+
+
+def test_a_factor_test_and_a_backtest_become_a_report(run, make_content):
+    arm, portfolio = run
+    content = make_content(arms=(arm,), portfolios=(portfolio,), oracle=None, correlation=None)
+    result = report_json(content)
+    json.dumps(result, allow_nan=False)
+    (head,), (enhanced,) = result["tables"]["headline_factor"], result["tables"]["headline_portfolio"]
+    wanted = {"universe": "all", "horizon": 10, "convention": "t1_close", "names": "all", "sampling": "daily"}
+    (record,) = [r for r in arm.factor_report["records"] if wanted.items() <= r.items()]
+    assert head["rank_ic_10"] == record["rank_ic"]["mean"]
+    assert enhanced["information_ratio"] == portfolio.summary["all"]["information_ratio"]
+    html = render(content)
+    assert number(head["rank_ic_10"], "ic") in html
+    assert number(enhanced["tracking_error"], "percent") in html
+    known = {
+        "headline_factor",
+        "ic_10d",
+        "top_group",
+        "top_n",
+        "autocorrelation",
+        "style_correlation",
+        "portfolio_1_by_year",
+    }
+    assert known <= set(result["tables"])
+    missing = [
+        (table, key)
+        for table in ("headline_factor", "headline_portfolio", "ic_10d", "top_group", "top_n", "style_correlation")
+        for row in result["tables"][table]
+        for key, value in row.items()
+        if value is None
+    ]
+    assert missing == []
