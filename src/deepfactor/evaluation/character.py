@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from deepfactor.evaluation.ic import information_coefficients
 from deepfactor.evaluation.statistics import every
 from deepfactor.panel.panel import Bools, Floats
+from deepfactor.panel.scores import Scores
 
 
 def autocorrelation(scores: Floats, names: Bools, scored: NDArray[np.intp], step: int) -> float:
@@ -31,6 +32,19 @@ def style_correlation(scores: Floats, names: Bools, styles: Mapping[str, Floats]
         series = information_coefficients(scores, values, names).ic
         present = series[np.isfinite(series)]
         result[name] = {"mean": _mean(series), "last": float(present[-1]) if len(present) else np.nan}
+    return result
+
+
+def model_correlation(models: Mapping[str, Scores], batch: Bools) -> dict[str, dict[str, float | None]]:
+    """Mean over days of the rank correlation of each pair of scores over `batch` (T, N); None without a common day."""
+    result: dict[str, dict[str, float | None]] = {}
+    for name, one in models.items():
+        days = one.scored_days()
+        row = {
+            other: _mean(information_coefficients(one.values[days], two.values[days], batch[days]).rank_ic)
+            for other, two in models.items()
+        }
+        result[name] = {other: value if np.isfinite(value) else None for other, value in row.items()}
     return result
 
 

@@ -168,6 +168,19 @@ class FactorReport:
             columns[name] = np.concatenate([getattr(s.values, name) for s in self.series])
         return columns
 
+    def group_columns(self) -> dict[str, NDArray[Any]]:
+        """The columns of `group_nav.parquet`: each universe's top group (before cost) and its excess over the index."""
+        held = [group for group in self.groups if len(group.dates)]
+        top = [group.nav[:, -1] for group in held]
+        return {
+            "date": np.concatenate([np.array([], "datetime64[D]"), *(group.dates for group in held)]),
+            "universe": np.repeat(np.array([group.universe for group in held], str), [len(nav) for nav in top]),
+            "nav": np.concatenate([np.array([]), *top]),
+            "excess_nav": np.concatenate(
+                [np.array([]), *(nav / group.benchmark_nav for nav, group in zip(top, held, strict=True))]
+            ),
+        }
+
 
 def test_factor(
     scores: Scores,

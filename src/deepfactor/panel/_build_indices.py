@@ -133,7 +133,8 @@ def _drift(fields: BuiltFields, published: Published, members: Bools, out: NDArr
     price = _held_price(fields, begin)
     ends = [*published.rows[1:], len(out)]
     for start, end, weights in zip(published.rows, ends, published.weights, strict=True):
-        growth = price[start - begin : end - begin] / price[start - begin]
+        held = price[start - begin : end - begin]
+        growth = held / held[np.isfinite(held).argmax(axis=0), np.arange(held.shape[1])]  # since the first known price
         drifted = np.where(members[start:end], weights * np.where(np.isfinite(growth), growth, 1.0), 0.0)
         out[start:end] = drifted / np.maximum(drifted.sum(axis=1, keepdims=True), 1e-300)
 

@@ -17,6 +17,8 @@ from deepfactor.panel.panel import Bools, Dates
 from deepfactor.store.folder import MarketFolder
 
 _BLOCK = 128  # rows whose limits are computed at once: bounds the memory
+#: Fen by which a reference price may miss a half and still round up: 10.77 / 2 is one, and factors are rounded numbers.
+_HALF_SLACK = 1e-4
 
 
 @dataclass
@@ -119,7 +121,7 @@ def _previous_close(fields: BuiltFields) -> NDArray[np.int64]:
     last = np.zeros(len(fields.symbols))  # last close × its factor
     for t in range(len(out)):
         known = last > 0
-        out[t, known] = np.floor(last[known] / factor[t, known] + 0.5).astype(np.int64)
+        out[t, known] = np.floor(last[known] / factor[t, known] + 0.5 + _HALF_SLACK).astype(np.int64)
         if given is not None:
             out[t] = np.where(np.isfinite(given[t]), _fen(np.nan_to_num(given[t])), out[t])
         traded = fields.traded[t] & np.isfinite(factor[t])

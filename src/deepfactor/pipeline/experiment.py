@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from deepfactor.core.errors import RecipeError
 from deepfactor.core.files import write_json
+from deepfactor.evaluation.character import model_correlation
 from deepfactor.evaluation.factor_test import FactorReport, test_factor
+from deepfactor.evaluation.window import require_universes
 from deepfactor.panel.panel import Bools, Floats
 from deepfactor.pipeline.console import Clock, Console, Logged, Silent
 from deepfactor.pipeline.enhancing import backtest_to
@@ -19,6 +22,7 @@ from deepfactor.pipeline.markets import Market, style_exposures
 from deepfactor.pipeline.oracle import compare_with_oracle
 from deepfactor.pipeline.pages import report_run
 from deepfactor.recipe import Recipe
+from deepfactor.report.published import references
 from deepfactor.runs.environment import Stages, write_environment
 from deepfactor.runs.factors import write_scores
 from deepfactor.runs.layout import RunFolder
@@ -49,8 +53,17 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool 
         the market lacks what the recipe needs.
     """
     windows = folds(market.panel.dates, recipe.plan, 0)  # fails before any array is made
-    for portfolio in recipe.portfolios:
-        market.universe.member_mask(portfolio.index)
+    for i, portfolio in enumerate(recipe.portfolios):
+        if portfolio.index not in market.universe.members:
+            known = ", ".join(sorted(market.universe.members))
+            raise RecipeError(f"unknown index {portfolio.index!r}: the market has {known}", key=f"portfolios.{i}.index")
+    for i, arm in enumerate(recipe.arms):
+        if arm.published is not None and arm.published not in references():
+            raise RecipeError(
+                f"no published numbers {arm.published!r}: there are {', '.join(references())}",
+                key=f"arms.{i}.published",
+            )
+    require_universes(recipe.test.universes, market.universe)
     inputs = prepare_inputs(recipe, market, jobs_folder, allow_code=allow_code)
     data = open_data(inputs.folder)
     jobs = plan_jobs(
@@ -123,6 +136,7 @@ def run(
             _test_arm(folder, recipe, market, arm, found, batch, styles)
             console.say(f"tested {arm}")
         ensembles = {arm: found.ensemble for arm, found in scores.items()}
+        write_json(folder.path / "model_correlation.json", model_correlation(ensembles, batch))
         compare_with_oracle(folder, recipe.test, market, ensembles, batch)
     with stages.stage("portfolios"):
         for portfolio in recipe.portfolios:

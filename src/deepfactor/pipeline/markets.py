@@ -33,8 +33,8 @@ class Market:
         """What results say of their data."""
         source = dict(self.folder.manifest.source)
         return {
-            "source": source.get("name", ""),
-            "simulated": bool(source.get("simulated", False)),
+            "source": source["name"],
+            "simulated": source["simulated"],
             "fingerprint": self.folder.fingerprint,
             "span": [str(self.panel.dates[0]), str(self.panel.dates[-1])],
             "stocks": len(self.panel.symbols),

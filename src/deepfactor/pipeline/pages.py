@@ -26,7 +26,7 @@ def load_content(folder: RunFolder) -> RunContent:
     """The results of a run, as the report takes them."""
     recipe = read_json(folder.recipe)
     environment = read_json(folder.environment)
-    oracle = folder.path / "oracle.json"
+    oracle, correlation = folder.path / "oracle.json", folder.path / "model_correlation.json"
     return RunContent(
         name=recipe["name"],
         title=recipe["title"],
@@ -35,7 +35,8 @@ def load_content(folder: RunFolder) -> RunContent:
         arms=tuple(_arm(folder, arm) for arm in recipe["arms"]),
         portfolios=tuple(_portfolio(path) for path in folder.portfolios()),
         oracle=read_json(oracle) if oracle.is_file() else None,
-        warnings=tuple(environment.get("warnings", ())),
+        warnings=tuple(environment["warnings"]),
+        correlation=read_json(correlation) if correlation.is_file() else None,
     )
 
 
@@ -50,6 +51,7 @@ def _arm(folder: RunFolder, arm: dict[str, Any]) -> ArmContent:
         training=read_json(training) if training.is_file() else {},
         factor_report=read_json(place / "factor_report.json"),
         ic_series=series,
+        group_nav=read_frame(place / "group_nav.parquet"),
     )
 
 

@@ -36,11 +36,12 @@ def _series(name: str, values: Any) -> pl.Series:
 
 
 def write_factor_test(folder: Path, report: FactorReport, seeds: tuple[FactorReport, ...] = ()) -> None:
-    """Write ``factor_report.json`` (the records of `seeds` behind the ensemble's) and ``ic_series.parquet``."""
+    """Write ``factor_report.json`` (records of `seeds` behind the ensemble's), daily coefficients and NAVs."""
     content = report.to_json_dict()
     for seed in seeds:
         content["records"] += seed.to_json_dict()["records"]
     write_table(folder / "ic_series.parquet", report.ic_columns())
+    write_table(folder / "group_nav.parquet", report.group_columns())
     write_json(folder / "factor_report.json", content)
 
 

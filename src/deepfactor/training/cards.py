@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from deepfactor.core.kind import resolve
 from deepfactor.models.base import Shapes, parameter_count, summary
 from deepfactor.training.data import TrainingData
@@ -25,7 +27,9 @@ def model_card(
         "kind": arm.model.kind,
         "settings": settings.model_dump(mode="json"),
         "parameters": parameter_count(network),
-        "layers": [{"name": name, "parameters": count} for name, count in summary(network)],
+        "layers": [
+            {"name": name, "parameters": count, "what": _what(network, name)} for name, count in summary(network)
+        ],
         "inputs": {"features": list(data.features.names), "window": data.window},
         "label": dict(label),
         "loss": arm.loss.model_dump(mode="json"),
@@ -38,6 +42,11 @@ def model_card(
             for name, fold in spans.items()
         ],
     }
+
+
+def _what(network: nn.Module, name: str) -> str:
+    """A part of the network in torch's words, on one line."""
+    return " ".join(repr(getattr(network, name)).split())
 
 
 def _ends(data: TrainingData, span: range) -> list[str]:

@@ -121,7 +121,7 @@ def test_limits_follow_the_reference_price(tables, rows, built):
                 age = sum(max(listed[symbol] or first, date(2020, 1, 1)) <= d < day for d in days(panel))
                 old = listed[symbol] is not None and listed[symbol] < days(panel)[0]
                 one = price_limits(
-                    np.array([int(last[0] * last[1] / factor * 100 + 0.5)]),
+                    np.array([int(round(last[0] * last[1] / factor * 100, 3) + 0.5)]),
                     np.array([board_of(symbol)]),
                     universe.st[t, [n]],
                     np.array([10_000 if old else age]),
@@ -218,7 +218,8 @@ def test_published_weights_drift_with_price(tables, built):
 def test_a_weekend_publication_replaces_friday_and_the_later_of_two_stands(tables, tmp_path):
     friday = next(d for d in sorted(set(tables["daily"]["date"])) if d.weekday() == 4)
     rows = [(friday + timedelta(days=1), "600000.SH"), (friday + timedelta(days=2), "600003.SH")]
-    weights = pl.DataFrame([(BY_WEIGHTS, d, s, 1.0) for d, s in rows], schema=["index", "date", "symbol", "weight"], orient="row")
+    columns = ["index", "date", "symbol", "weight"]
+    weights = pl.DataFrame([(BY_WEIGHTS, d, s, 1.0) for d, s in rows], schema=columns, orient="row")
     write_market(tmp_path / "m", {**tables, "index_weights": weights}, source={})
     panel, universe = open_panel(tmp_path / "m")
     monday = days(panel).index(friday + timedelta(days=3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from io import BytesIO
@@ -12,6 +13,8 @@ import pytest
 
 from deepfactor.core.errors import DataError, RecipeError, UserError
 from deepfactor.core.kind import Kind, resolve
+from deepfactor.sources._simulation.indices import make_indices, reset_days
+from deepfactor.sources._simulation.market import make_world, run_market
 from deepfactor.sources.simulated import PARTS, Settings, Simulated, open_source
 from deepfactor.store.checks import check_tables
 from deepfactor.store.schema import TABLES
@@ -202,6 +205,20 @@ def test_members_are_ranked_by_what_was_known_the_day_before(
         for index, first, last in (("000300.SH", 0, 20), ("000905.SH", 20, 50), ("000852.SH", 50, 74)):
             held = set(members.filter(inside & (pl.col("index") == index))["symbol"])
             assert held == set(ranked[first:last]) & trading, (index, reset)
+
+
+def test_a_reset_reads_nothing_of_its_own_day() -> None:
+    """Scramble market values from a reset day on: that day's members stay (a shift by a day hardly moves a mean)."""
+    world = make_world(Settings(**SMALL, seed=3))
+    history = run_market(world)
+    t = int(np.flatnonzero(reset_days(world.clock))[3])
+    shares = history.days.shares.copy()
+    shares[t:] *= np.exp(5 * np.random.default_rng(0).standard_normal(shares.shape[1]))
+    scrambled = replace(history, days=replace(history.days, shares=shares))
+    before, after = make_indices(history, world.clock), make_indices(scrambled, world.clock)
+    for code in INDICES:
+        assert (before[code].members[: t + 1] == after[code].members[: t + 1]).all(), code
+    assert (before["000300.SH"].members[-1] != after["000300.SH"].members[-1]).any()
 
 
 @pytest.mark.parametrize("index", INDICES)

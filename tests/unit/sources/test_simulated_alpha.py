@@ -103,8 +103,9 @@ class Tables:
 
 
 def _standard(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    x = np.clip((x - x.mean()) / x.std(), -3, 3)
-    return (x - x.mean()) / x.std()
+    once = np.clip((x - x.mean()) / x.std(), -3, 3)
+    twice: NDArray[np.float64] = (once - once.mean()) / once.std()
+    return twice
 
 
 def _signals(tables: Tables, t: int, mean: dict[int, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:

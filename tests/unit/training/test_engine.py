@@ -19,7 +19,7 @@ from deepfactor.training.losses import ic
 from deepfactor.training.spec import Fit
 from support.training import FIT, TINY, stored, toy_jobs, toy_training
 
-LONG = Fit(epochs=40, seeds=(0,), min_stocks=5)
+LONG = Fit(epochs=30, seeds=(0,), min_stocks=5)
 
 
 def results(jobs: list[Job], folder: Path) -> list[bytes]:
@@ -117,7 +117,7 @@ def listen(event):
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     data = toy_training()
-    jobs = toy_jobs(data, fit=Fit(epochs=40, seeds=(0,), min_stocks=5))
+    jobs = toy_jobs(data, fit=Fit(epochs=30, seeds=(0,), min_stocks=5))
     try:
         run_jobs(jobs, stored(data, folder), folder, workers=1, progress=listen)
     except Interrupted as error:
