@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from support.market_tables import DELISTED, SUSPENDED, market_tables, until
 
 from deepfactor.panel import _build_fields, _build_indices, _build_universe
 from deepfactor.panel.build import open_panel
 from deepfactor.store.folder import write_market
+from support.market_tables import DELISTED, SUSPENDED, market_tables, until
 
 CUTS = (3, 10, 19, 22, 28, 31, 33, 41, 52)
 

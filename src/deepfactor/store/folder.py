@@ -177,8 +177,8 @@ def ingest(
         for name in [name for name in TABLES if name in held]:
             tell(f"writing {name}")
             parts[name] = tuple(_write_parts(path, name, held.pop(name)))
-        warnings = tuple(asdict(finding) for finding in findings)
-        _replace_manifest(path, Manifest(SCHEMA_VERSION, parts, source, _plain(warnings)))
+        warnings = tuple(_plain([asdict(finding) for finding in findings]))
+        _replace_manifest(path, Manifest(SCHEMA_VERSION, parts, source, warnings))
         return MarketFolder.open(path)
 
 

@@ -8,7 +8,6 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from support.market_tables import BY_MEMBERS, BY_WEIGHTS, DELISTED, LATE, SUSPENDED, UNDATED, market_tables
 
 from deepfactor.core.errors import DataError
 from deepfactor.market.boards import board_of
@@ -17,6 +16,7 @@ from deepfactor.panel.build import describe_panel, open_panel
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.store.folder import write_market
+from support.market_tables import BY_MEMBERS, BY_WEIGHTS, DELISTED, LATE, SUSPENDED, UNDATED, market_tables
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.market_tables import market_tables
 
 from deepfactor.core.errors import DataError, OutOfResources, UserError
 from deepfactor.core.files import folder_lock
 from deepfactor.store.folder import MarketFolder, ingest, write_market
 from deepfactor.store.schema import SCHEMA_VERSION, TABLES
+from support.market_tables import market_tables
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +199,7 @@ def test_a_broken_manifest_is_a_data_error(market, text):
 
 def test_other_folders_and_files_are_left_alone(tables, tmp_path):
     (tmp_path / "thesis.doc").write_text("mine")
-    with pytest.raises(DataError, match="thesis.doc"):
+    with pytest.raises(DataError, match=r"holds other things \(thesis\.doc\)"):
         write_market(tmp_path, tables, source={})
     with pytest.raises(DataError, match="is a file"):
         write_market(tmp_path / "thesis.doc", tables, source={})
@@ -212,8 +212,7 @@ def test_ingest_asks_for_the_account_last_and_tells_its_steps(tables, tmp_path):
     steps: list[str] = []
 
     def fetched():
-        for name, frame in tables.items():
-            yield name, frame
+        yield from tables.items()
         account["dropped"] = {"rows": 3}
 
     folder = ingest(tmp_path / "m", fetched(), lambda: account, steps.append)

@@ -1,0 +1,1 @@
+"""Measurements of deepfactor: speed (``python -m benchmarks``) and learning on known truth (``python -m benchmarks.learning``)."""
