@@ -18,7 +18,7 @@ from deepfactor.core.kind import Kind, recipe_error, resolve
 from deepfactor.core.spec import Spec
 from deepfactor.evaluation.factor_test import TestSettings
 from deepfactor.panel.universe import UniverseRule
-from deepfactor.portfolio.presets import load_preset
+from deepfactor.portfolio.presets import Enhancement, load_preset
 from deepfactor.training.spec import Arm, Fit, Plan
 
 FEATURES, LABELS, STYLES = "deepfactor.features", "deepfactor.labels", "deepfactor.styles"
@@ -52,6 +52,13 @@ class Recipe(Spec):
     test: TestSettings = TestSettings()
     portfolios: tuple[Portfolio, ...] = ()
 
+    @field_validator("name")
+    @classmethod
+    def _is_no_folder_of_ours(cls, name: str) -> str:
+        if name == "jobs":
+            raise ValueError("'jobs' is the folder of trained jobs beside the runs: take another name")
+        return name
+
     @field_validator("arms")
     @classmethod
     def _arm_names_differ(cls, arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
@@ -59,6 +66,14 @@ class Recipe(Spec):
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"two arms have the same name: {', '.join(sorted(twice))}")
         return arms
+
+
+def load_constraints(portfolio: Portfolio, prefix: str = "") -> Enhancement:
+    """The preset of a portfolio; a `RecipeError` names the key behind `prefix`."""
+    try:
+        return load_preset(portfolio.constraints)
+    except RecipeError as error:
+        raise RecipeError(str(error), key=f"{prefix}constraints") from None
 
 
 def shipped_recipes() -> list[str]:
@@ -89,23 +104,19 @@ def load_recipe(name: str, settings: Iterable[str] = (), *, allow_code: bool = F
     except ValidationError as error:
         raise recipe_error(error) from None
     _check_kinds(recipe, allow_code=allow_code)
+    _check_portfolios(recipe)
     return recipe
 
 
 def _read(name: str) -> dict[str, Any]:
-    path = Path(name)
-    if path.suffix == ".toml" or path.exists():
-        if not path.is_file():
-            raise RecipeError(f"no recipe file {path}")
-        text = path.read_text(encoding="utf-8")
-    elif name in shipped_recipes():
-        text = (files("deepfactor.recipes") / f"{name}.toml").read_text(encoding="utf-8")
-    else:
+    shipped = name in shipped_recipes()  # first: `demo` is also the folder that the demo leaves
+    path = files("deepfactor.recipes") / f"{name}.toml" if shipped else Path(name)
+    if not path.is_file():
         raise RecipeError(f"no recipe {name!r}: give a .toml file or one of {', '.join(shipped_recipes())}")
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{name} is not valid TOML: {error}") from None
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"{name} can't be read as TOML: {error}") from None
 
 
 def _override(content: dict[str, Any], setting: str) -> None:
@@ -118,20 +129,24 @@ def _override(content: dict[str, Any], setting: str) -> None:
     except tomllib.TOMLDecodeError:
         value = text
     *path, last = key.strip().split(".")
+    if "" in (*path, last):
+        raise RecipeError(f"--set {setting!r} names no key: write key=value, as in fit.epochs=12")
     place: Any = content
     for step in path:
         place = _enter(place, step, key)
     if isinstance(place, list):
         place[_position(place, last, key)] = value
-    else:
+    elif isinstance(place, dict):
         place[last] = value
+    else:
+        raise RecipeError(f"{place!r} is no table, so it has no {last!r}", key=key)
 
 
 def _enter(place: Any, step: str, key: str) -> Any:
     if isinstance(place, list):
         return place[_position(place, step, key)]
     if not isinstance(place, dict):
-        raise RecipeError(f"{step!r} is no table", key=key)
+        raise RecipeError(f"{place!r} is no table, so it has no {step!r}", key=key)
     return place.setdefault(step, {})
 
 
@@ -142,15 +157,25 @@ def _position(place: list[Any], step: str, key: str) -> int:
 
 
 def _check_kinds(recipe: Recipe, *, allow_code: bool) -> None:
-    """Every kind exists and takes its settings; every portfolio names arms that exist."""
+    """Every kind exists and takes its settings."""
     for room, key in ((FEATURES, "features"), (LABELS, "label"), (STYLES, "styles")):
         resolve(room, getattr(recipe, key), key=key, allow_code=allow_code)
     for i, arm in enumerate(recipe.arms):
         resolve(MODELS, arm.model, key=f"arms.{i}.model", allow_code=allow_code)
         resolve(LOSSES, arm.loss, key=f"arms.{i}.loss", allow_code=allow_code)
+
+
+def _check_portfolios(recipe: Recipe) -> None:
+    """Every portfolio has constraints and arms that exist, and a folder of its own."""
     names = [arm.name for arm in recipe.arms]
+    places = set()
     for i, portfolio in enumerate(recipe.portfolios):
-        load_preset(portfolio.constraints)
+        load_constraints(portfolio, f"portfolios.{i}.")
         for name in portfolio.arms:
             if name not in names:
                 raise RecipeError(f"no arm {name!r}: there are {', '.join(names)}", key=f"portfolios.{i}.arms")
+        for name in portfolio.arms or names:
+            place = (name, portfolio.index, Path(portfolio.constraints).stem)
+            if place in places:
+                raise RecipeError(f"a second {'/'.join(place)} would replace the first", key=f"portfolios.{i}")
+            places.add(place)

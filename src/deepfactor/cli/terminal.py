@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 import time
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class Live:
             transient=True,
         )
         self.tasks: dict[str, TaskID] = {}
+        atexit.register(self.bars.stop)  # an error that ends the work leaves the terminal with its cursor
 
     def say(self, text: str) -> None:
         self.bars.console.print(text, markup=False)
@@ -43,8 +45,8 @@ class Live:
         self.bars.update(self.tasks[key], completed=done, total=total, note=note)
 
     def finish(self, key: str) -> None:
-        if task := self.tasks.pop(key, None):
-            self.bars.remove_task(task)
+        if key in self.tasks:
+            self.bars.remove_task(self.tasks.pop(key))
         if not self.tasks:
             self.bars.stop()
 
@@ -61,7 +63,7 @@ class Plain:
 
     def progress(self, key: str, done: float, total: float, note: str) -> None:
         now = time.monotonic()
-        clock = self.clocks.setdefault(key, Clock())
+        clock = self.clocks.setdefault(key, Clock(done))
         if now - self.said.setdefault(key, now) >= PLAIN_EVERY:
             self.said[key] = now
             left = clock.left(done, total)

@@ -6,6 +6,7 @@ Heavy imports stand inside the verbs: ``deepfactor test`` never loads torch.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -213,12 +214,13 @@ def enhance(
 
 
 @app.command()
-def report(run: Annotated[Path, typer.Argument(help="a run's folder")]) -> None:
+def report(run: Annotated[Path, typer.Argument(help="a run's folder")], as_json: Json = False) -> None:
     """Make a run's page again from what is on disk."""
     from deepfactor.pipeline.pages import report_run
     from deepfactor.runs.layout import RunFolder
 
-    print(f"report: {report_run(RunFolder.open(run))}")
+    page = report_run(RunFolder.open(run))
+    _show({"report": str(page)}, as_json, f"report: {page}")
 
 
 @app.command()
@@ -255,13 +257,29 @@ def main() -> None:
             traceback.print_exc()
         print(f"deepfactor: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        sys.exit(_disk_trouble(error))
     except MemoryError:
         print("deepfactor: out of memory: take fewer workers, or a smaller market", file=sys.stderr)
         sys.exit(3)
     except Exception:
-        traceback.print_exc()
-        print("deepfactor: a fault of ours; please report it with the lines above", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(_our_fault())
+
+
+def _our_fault() -> int:
+    traceback.print_exc()
+    print("deepfactor: a fault of ours; please report it with the lines above", file=sys.stderr)
+    return 1
+
+
+def _disk_trouble(error: OSError) -> int:
+    """The exit code of a path that can't be used (the user's to mend) or of a full disk; anything else is our fault."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if not full and error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR):
+        return _our_fault()
+    place = f"{error.filename}: " if error.filename else ""
+    print(f"deepfactor: {place}{error.strerror}", file=sys.stderr)
+    return 3 if full else 2
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -38,7 +38,7 @@ from deepfactor.panel.universe import Universe
 from deepfactor.store.folder import MarketFolder
 
 #: Bumped when the same tables give other arrays, so that compiled panels are made again.
-BUILD = 1
+BUILD = 2
 
 _UNIVERSE = ("listed", "traded", "st", "limit_up", "limit_down", "industry")
 _BY_INDEX = ("members", "benchmark", "index_close", "index_total_return")

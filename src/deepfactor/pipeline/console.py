@@ -60,15 +60,15 @@ def step(console: Console, text: str) -> Iterator[None]:
 
 
 class Clock:
-    """Time left by the share of work done."""
+    """Time left by the share of work done since it began: `done` is what lay behind then, as in a job that goes on."""
 
-    def __init__(self) -> None:
-        self.start = time.monotonic()
+    def __init__(self, done: float = 0.0) -> None:
+        self.start, self.begun = time.monotonic(), done
 
     def left(self, done: float, total: float) -> str:
         """Like ``3:20``; empty before anything is done."""
-        if done <= 0:
+        if done <= self.begun:
             return ""
-        seconds = int((time.monotonic() - self.start) * (total - done) / done)
+        seconds = int((time.monotonic() - self.start) * (total - done) / (done - self.begun))
         hours, minutes = seconds // 3600, seconds % 3600 // 60
         return f"{hours}:{minutes:02d}:{seconds % 60:02d}" if hours else f"{minutes}:{seconds % 60:02d}"

@@ -48,7 +48,7 @@ def _holds(market: Path, settings: Settings) -> bool:
 def _result(folder: RunFolder, recipe: Recipe) -> dict[str, Any]:
     rank_ic = {arm.model.kind: _rank_ic(read_json(folder.arm(arm.name) / "factor_report.json")) for arm in recipe.arms}
     rank_ic["oracle"] = _rank_ic(read_json(folder.path / "oracle.json"))
-    whole = read_json(folder.portfolios()[-1] / "summary.json")["all"]
+    whole = read_json(folder.portfolios(read_json(folder.recipe))[-1] / "summary.json")["all"]
     return {
         "report": str(folder.report),
         "rank_ic": rank_ic,

@@ -13,8 +13,7 @@ from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.console import Console
 from deepfactor.pipeline.markets import Market
 from deepfactor.portfolio.enhancer import IndexEnhancer
-from deepfactor.portfolio.presets import load_preset
-from deepfactor.recipe import Portfolio
+from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.runs.results import write_backtest
 
 
@@ -28,7 +27,7 @@ def backtest_to(
     console: Console,
 ) -> dict[str, Any]:
     """Backtest `scores` and write the result to the folder `place`; returns the summary."""
-    preset = load_preset(portfolio.constraints)
+    preset = load_constraints(portfolio)
     settings = BacktestSettings(
         capital=portfolio.capital, fill=preset.fill, costs=Costs(kind="flat", rate=preset.cost_rate)
     )

@@ -15,7 +15,7 @@ from deepfactor.evaluation.character import model_correlation
 from deepfactor.evaluation.factor_test import FactorReport, test_factor
 from deepfactor.evaluation.window import require_universes
 from deepfactor.panel.panel import Bools, Floats
-from deepfactor.pipeline.console import Clock, Console, Logged, Silent
+from deepfactor.pipeline.console import Console, Logged, Silent
 from deepfactor.pipeline.enhancing import backtest_to
 from deepfactor.pipeline.inputs import Inputs, batch_of, prepare_inputs
 from deepfactor.pipeline.markets import Market, style_exposures
@@ -37,7 +37,7 @@ from deepfactor.training.plan import folds
 
 @dataclass(frozen=True)
 class Planned:
-    """What a recipe will do on a market: its jobs, and where the training arrays lie."""
+    """What a recipe will do on a market: its jobs, their training arrays, stock-days an epoch of the largest fold."""
 
     jobs: list[Job]
     inputs: Inputs
@@ -53,17 +53,7 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool 
         the market lacks what the recipe needs.
     """
     windows = folds(market.panel.dates, recipe.plan, 0)  # fails before any array is made
-    for i, portfolio in enumerate(recipe.portfolios):
-        if portfolio.index not in market.universe.members:
-            known = ", ".join(sorted(market.universe.members))
-            raise RecipeError(f"unknown index {portfolio.index!r}: the market has {known}", key=f"portfolios.{i}.index")
-    for i, arm in enumerate(recipe.arms):
-        if arm.published is not None and arm.published not in references():
-            raise RecipeError(
-                f"no published numbers {arm.published!r}: there are {', '.join(references())}",
-                key=f"arms.{i}.published",
-            )
-    require_universes(recipe.test.universes, market.universe)
+    _check_names(recipe, market)
     inputs = prepare_inputs(recipe, market, jobs_folder, allow_code=allow_code)
     data = open_data(inputs.folder)
     jobs = plan_jobs(
@@ -76,12 +66,27 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool 
         label=inputs.label,
         allow_code=allow_code,
     )
-    train = [t for window in windows for t in window.train][:: recipe.plan.every]
-    return Planned(jobs, inputs, int(np.asarray(data.batch[train]).sum()))
+    sizes = [int(np.asarray(data.batch[window.train[:: recipe.plan.every]]).sum()) for window in windows]
+    return Planned(jobs, inputs, max(sizes))
+
+
+def _check_names(recipe: Recipe, market: Market) -> None:
+    """The indices, universes and published numbers that a recipe names exist."""
+    for i, portfolio in enumerate(recipe.portfolios):
+        if portfolio.index not in market.universe.members:
+            known = ", ".join(sorted(market.universe.members))
+            raise RecipeError(f"unknown index {portfolio.index!r}: the market has {known}", key=f"portfolios.{i}.index")
+    for i, arm in enumerate(recipe.arms):
+        if arm.published is not None and arm.published not in references():
+            raise RecipeError(
+                f"no published numbers {arm.published!r}: there are {', '.join(references())}",
+                key=f"arms.{i}.published",
+            )
+    require_universes(recipe.test.universes, market.universe)
 
 
 def dry_run(recipe: Recipe, market: Market, out: Path, *, allow_code: bool = False) -> dict[str, Any]:
-    """Check a recipe against a market and say what `run` would do: jobs with their keys, size of an epoch."""
+    """Check a recipe against a market and say what `run` would do: jobs with their keys, size of the largest epoch."""
     folder = RunFolder(out / recipe.name)
     planned = plan(recipe, market, folder.jobs, allow_code=allow_code)
     return {
@@ -117,11 +122,11 @@ def run(
         stopped; the same call goes on.
     """
     folder = RunFolder(out / recipe.name)
-    console = Logged(console or Silent(), folder.log)
     stages = Stages()
-    write_json(folder.recipe, recipe.model_dump(mode="json"))
-    with stages.stage("inputs"):
+    with stages.stage("inputs"):  # first: a recipe that doesn't fit the market leaves an earlier run as it was
         planned = plan(recipe, market, folder.jobs, allow_code=allow_code)
+    write_json(folder.recipe, recipe.model_dump(mode="json"))
+    console = Logged(console or Silent(), folder.log)
     done = sum(is_done(folder.jobs, job) for job in planned.jobs)
     console.say(f"{recipe.name}: {len(planned.jobs)} jobs, {done} done before, {workers} workers")
     with stages.stage("training"):
@@ -166,7 +171,6 @@ class _Watch:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.clocks: dict[str, Clock] = {}
 
     def __call__(self, event: Progress) -> None:
         if event.phase in ("done", "skip"):

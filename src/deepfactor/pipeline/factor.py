@@ -11,6 +11,7 @@ from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_json
 from deepfactor.core.kind import Kind
 from deepfactor.evaluation.factor_test import FactorReport, TestSettings, test_factor
+from deepfactor.evaluation.window import require_universes
 from deepfactor.panel.panel import Bools
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import UniverseRule
@@ -18,7 +19,7 @@ from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.enhancing import backtest_to
 from deepfactor.pipeline.markets import Market, style_exposures
 from deepfactor.pipeline.pages import report_run
-from deepfactor.recipe import Portfolio
+from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.runs.environment import Stages, write_environment
 from deepfactor.runs.factors import read_factor
 from deepfactor.runs.layout import RunFolder
@@ -39,7 +40,7 @@ def open_factor(path: Path, market: Market, arm: str | None = None) -> Factor:
     Raises
     ------
     DataError
-        the file is wrong (names row and column), or the run has several arms and none was named.
+        the file is wrong (names row and column), or a run's arm is not named rightly.
     """
     rule = UniverseRule()
     if path.is_dir():
@@ -54,6 +55,8 @@ def open_factor(path: Path, market: Market, arm: str | None = None) -> Factor:
         name = arm or names[0]
         path = run.arm(name) / "scores.parquet"
         return Factor(read_factor(path, market.panel, name=name), market.universe.batch(rule))
+    if arm is not None:
+        raise DataError(f"is a file, not a run: it has no arm {arm!r}", file=path)
     return Factor(read_factor(path, market.panel), market.universe.batch(rule))
 
 
@@ -62,6 +65,7 @@ def test(
 ) -> FactorReport:
     """Test a factor and write ``factor_report.json``, ``ic_series.parquet`` and a page into `out`."""
     console = console or Silent()
+    require_universes(settings.universes, market.universe)
     folder = _folder(out, factor.scores.name, {"test": settings.model_dump(mode="json")})
     stages = Stages()
     with stages.stage("factor test"), step(console, f"tested {factor.scores.name}"):
@@ -78,6 +82,7 @@ def enhance(
     """Enhance an index with a factor; writes tables, ``summary.json`` and a page into `out`; returns the summary."""
     console = console or Silent()
     market.universe.member_mask(portfolio.index)
+    load_constraints(portfolio)  # before the work, not after
     content = {"portfolios": [portfolio.model_dump(mode="json")]}
     folder = _folder(out, factor.scores.name, content)
     stages = Stages()
@@ -97,8 +102,10 @@ def enhance(
 
 
 def _folder(out: Path, name: str, settings: Mapping[str, Any]) -> RunFolder:
-    """A run's folder for one factor file: one arm, nothing trained."""
+    """A run's folder for one factor file: one arm, nothing trained; never a trained run's."""
     folder = RunFolder(out)
+    if folder.recipe.is_file() and "plan" in read_json(folder.recipe):
+        raise DataError("holds a run, which this would replace: give another --out", file=out)
     recipe = {"name": name, "title": f"Factor {name}", "arms": [{"name": name}], "universe": {}}
     write_json(folder.recipe, recipe | dict(settings))
     return folder

@@ -17,10 +17,12 @@ from deepfactor.runs.results import oracle_path, read_oracle
 def compare_with_oracle(
     folder: RunFolder, settings: TestSettings, market: Market, arms: Mapping[str, Scores], batch: Bools
 ) -> None:
-    """Write ``oracle.json`` where the market has an oracle beside it."""
+    """Write ``oracle.json`` where the market has an oracle beside it; elsewhere remove what another market left."""
     path = oracle_path(market.folder.path)
     found = {h: read_oracle(path, market.panel, h) for h in settings.horizons}
     truth = {h: scores for h, scores in found.items() if scores is not None}
-    if truth:
-        report = oracle_report(truth, arms, market.panel, market.universe, settings, batch=batch)
-        write_json(folder.path / "oracle.json", report)
+    if not truth:
+        (folder.path / "oracle.json").unlink(missing_ok=True)
+        return
+    report = oracle_report(truth, arms, market.panel, market.universe, settings, batch=batch)
+    write_json(folder.path / "oracle.json", report)

@@ -33,7 +33,7 @@ def load_content(folder: RunFolder) -> RunContent:
         recipe=recipe,
         environment=environment,
         arms=tuple(_arm(folder, arm) for arm in recipe["arms"]),
-        portfolios=tuple(_portfolio(path) for path in folder.portfolios()),
+        portfolios=tuple(_portfolio(path) for path in folder.portfolios(recipe)),
         oracle=read_json(oracle) if oracle.is_file() else None,
         warnings=tuple(environment["warnings"]),
         correlation=read_json(correlation) if correlation.is_file() else None,

@@ -54,19 +54,20 @@ def align(path: Path, frame: pl.DataFrame, panel: Panel, *, name: str) -> Scores
     stocks = pl.DataFrame({"symbol": panel.symbols.astype(str), "i": np.arange(len(panel.symbols))})
     dated = finite.join(days, on="date", how="inner")
     known = dated.join(stocks, on="symbol", how="inner")
-    if known.is_empty():
-        raise DataError(
-            f"none of its {frame.height} rows has a date and symbol of this market "
-            f"({panel.dates[0]} … {panel.dates[-1]}, symbols like {panel.symbols[0]})",
-            file=path,
-        )
-    values = np.full(panel.shape, np.nan)
-    values[known["t"].to_numpy(), known["i"].to_numpy()] = known["score"].to_numpy()
     dropped = {
         "no finite score": frame.height - finite.height,
         "date not in market": finite.height - dated.height,
         "symbol not in market": dated.height - known.height,
     }
+    if known.is_empty():
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in dropped.items() if count)
+        raise DataError(
+            f"none of its {frame.height} rows has a score for a date and symbol of this market "
+            f"({panel.dates[0]} … {panel.dates[-1]}, symbols like {panel.symbols[0]}){reasons and '; ' + reasons}",
+            file=path,
+        )
+    values = np.full(panel.shape, np.nan)
+    values[known["t"].to_numpy(), known["i"].to_numpy()] = known["score"].to_numpy()
     return Scores(name, panel.dates, panel.symbols, values, dropped)
 
 
@@ -91,6 +92,8 @@ def _cast(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     wanted = {"date": pl.Date, "symbol": pl.String, "score": pl.Float64}
     for column, dtype in wanted.items():
         given = frame[column]
+        if column == "date" and given.dtype.is_numeric():
+            raise DataError(f"{given.dtype}: write dates as dates or as text like 2020-01-02", file=path, column=column)
         text = column == "date" and given.dtype == pl.String
         cast = given.str.to_date(strict=False) if text else given.cast(dtype, strict=False)
         bad = (cast.is_null() & given.is_not_null()) if column == "score" else cast.is_null()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deepfactor.core.errors import DataError
 
@@ -50,6 +52,11 @@ class RunFolder:
         """One index-enhanced backtest; a constraint file counts by its stem."""
         return self.path / "portfolio" / arm / index / Path(constraints).stem
 
-    def portfolios(self) -> list[Path]:
-        """Folders of all backtests, sorted."""
-        return sorted(p.parent for p in (self.path / "portfolio").glob("*/*/*/summary.json"))
+    def portfolios(self, recipe: Mapping[str, Any]) -> list[Path]:
+        """Folders of the backtests that the resolved `recipe` asks for; not what earlier settings left."""
+        arms = [arm["name"] for arm in recipe["arms"]]
+        return [
+            self.portfolio(arm, portfolio["index"], portfolio["constraints"])
+            for portfolio in recipe.get("portfolios", ())
+            for arm in portfolio["arms"] or arms
+        ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -12,10 +13,42 @@ from deepfactor.sources._mapping import Column, Pattern
 from deepfactor.store.schema import TABLES
 
 _MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "None", "-", "--")
+_FLAGS = {"1": True, "0": False, "true": True, "false": False, "True": True, "False": False}
 
 
-def scan(file: Path, columns: Sequence[str]) -> pl.LazyFrame:
-    """The file's `columns`, lazily. CSV comes as text, so that ``000001`` stays a code.
+@dataclass(frozen=True)
+class Extract:
+    """Rows of a file that are wanted.
+
+    Attributes
+    ----------
+    file : where they come from
+    frame : the rows, as in the file; CSV as text
+    numbers : their row numbers in the file, from 1 (a CSV's head not counted); None = all rows are here
+    """
+
+    file: Path
+    frame: pl.DataFrame
+    numbers: pl.Series | None = None
+
+    def __getitem__(self, column: str) -> pl.Series:
+        return self.frame[column]
+
+    def keep(self, mask: pl.Series) -> Extract:
+        """The rows where `mask` holds."""
+        numbers = pl.int_range(1, len(mask) + 1, eager=True) if self.numbers is None else self.numbers
+        return Extract(self.file, self.frame.filter(mask), numbers.filter(mask))
+
+    def fault(self, message: str, column: str, position: int | None = None) -> DataError:
+        """The error for `column`, and for the row at `position` (from 0) of `frame`."""
+        if position is None:
+            return DataError(message, file=self.file, column=column)
+        row = position + 1 if self.numbers is None else int(self.numbers[position])
+        return DataError(message, file=self.file, row=row, column=column)
+
+
+def read(file: Path, columns: Sequence[str], where: Mapping[str, str | float | bool]) -> Extract:
+    """The `columns` of the rows whose columns have the values of `where`. CSV comes as text: ``000001`` stays a code.
 
     Raises
     ------
@@ -26,123 +59,105 @@ def scan(file: Path, columns: Sequence[str]) -> pl.LazyFrame:
         raise DataError("there is no such file: give its folder with --folder, or mend the mapping", file=file)
     try:
         if file.suffix == ".csv":
-            frame = pl.scan_csv(file, infer_schema=False, null_values=list(_MISSING))
+            lazy = pl.scan_csv(file, infer_schema=False, null_values=list(_MISSING))
         else:
-            frame = pl.scan_parquet(file)
-        there = frame.collect_schema().names()
+            lazy = pl.scan_parquet(file)
+        there = lazy.collect_schema().names()
+        for column in [*columns, *where]:
+            if column not in there:
+                raise DataError(f"is not there; the file has {', '.join(there)}", file=file, column=column)
+        extract = Extract(file, lazy.select(list(dict.fromkeys([*columns, *where]))).collect())
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"can't be read as {file.suffix or 'parquet'}: {_first_line(error)}", file=file) from None
-    for column in columns:
-        if column not in there:
-            raise DataError(f"is not there; the file has {', '.join(there)}", file=file, column=column)
-    return frame.select(list(dict.fromkeys(columns)))
-
-
-def collect(frame: pl.LazyFrame, file: Path) -> pl.DataFrame:
-    """The rows; a `DataError` where the file breaks off or its bytes are damaged."""
-    try:
-        return frame.collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"can't be read: {_first_line(error)}", file=file) from None
-
-
-def keep_where(frame: pl.LazyFrame, where: Mapping[str, str | float | bool]) -> pl.LazyFrame:
-    """Rows whose columns have the wanted values."""
     for column, value in where.items():
-        given = pl.col(column).cast(pl.String) if isinstance(value, str) else pl.col(column)
-        frame = frame.filter(given == value)
-    return frame
+        given = extract[column].cast(pl.String) if isinstance(value, str) else as_number(extract, column)
+        extract = extract.keep(given == value)
+    return extract
 
 
-def codes(series: pl.Series, patterns: Sequence[Pattern], file: Path) -> pl.Series:
+def codes(extract: Extract, column: str, patterns: Sequence[Pattern]) -> pl.Series:
     """Vendor's codes as ours, as an `Enum` of the sorted codes (so that it sorts as text does)."""
-    old = series.unique().drop_nulls()
+    old = extract[column].unique().drop_nulls()
     text = old.cast(pl.String).to_list()
-    new = [next((c for c in (p.apply(code) for p in patterns) if c is not None), code) for code in text]
-    clash = _first_clash(text, new)
-    if clash:
-        raise DataError(f"two codes become one: {clash}", file=file, column=series.name)
-    if not new:
-        return series.cast(pl.Enum([]))
-    return series.replace_strict(old, pl.Series(new), return_dtype=pl.Enum(sorted(new)))
-
-
-def _first_clash(old: Sequence[str], new: Sequence[str]) -> str | None:
+    new = [next((ours for ours in (p.apply(code) for p in patterns) if ours is not None), code) for code in text]
     seen: dict[str, str] = {}
-    for a, b in zip(old, new, strict=True):
-        if b in seen:
-            return f"{seen[b]} and {a} → {b}"
-        seen[b] = a
-    return None
+    for theirs, ours in zip(text, new, strict=True):
+        if ours in seen:
+            both = " and ".join(sorted((seen[ours], theirs)))
+            raise extract.fault(f"two codes become one: {both} → {ours}", column)
+        seen[ours] = theirs
+    return extract[column].replace_strict(old, pl.Series(new, dtype=pl.String), return_dtype=pl.Enum(sorted(new)))
 
 
-def convert(series: pl.Series, name: str, table: str, column: Column, date_format: str, file: Path) -> pl.Series:
-    """One column in our type and unit (codes excepted, see `codes`)."""
+def convert(extract: Extract, column: Column, name: str, table: str, date_format: str) -> pl.Series:
+    """One column of ours in its type and unit (codes excepted, see `codes`)."""
     dtype = TABLES[table].columns[name].dtype
     if column.names is not None:
-        series = _renamed(series, column.names, file)
+        return _renamed(extract, column.source, column.names).alias(name)
     if column.equals is not None:
-        same = series.cast(pl.String) if isinstance(column.equals, str) else as_number(series, file)
-        return (same == column.equals).alias(name)
+        text = isinstance(column.equals, str)
+        value = extract[column.source].cast(pl.String) if text else as_number(extract, column.source)
+        return (value == column.equals).alias(name)
     if dtype == pl.Date:
-        return as_dates(series, date_format, file).alias(name)
+        return as_dates(extract, column.source, date_format).alias(name)
     if dtype == pl.Float64:
-        return scaled(as_number(series, file), column.multiply, column.divide).alias(name)
-    return _cast(series, dtype, file).alias(name)
+        return scaled(as_number(extract, column.source), column.multiply, column.divide).alias(name)
+    return _cast(extract, column.source, dtype).alias(name)
 
 
 def scaled(series: pl.Series, multiply: float | None, divide: float | None) -> pl.Series:
-    """`series` in another unit."""
-    if multiply is not None:
-        series = series * multiply
-    return series / divide if divide is not None else series
+    """`series` in another unit, correctly rounded: 57 fen are 0.57 CNY to the last bit."""
+    if multiply is None and divide is None:
+        return series
+    # By numpy: polars divides by a number as it multiplies by its inverse, which is off by a bit.
+    values = series.cast(pl.Float64).to_numpy()
+    values = values * (1.0 if multiply is None else multiply) / (1.0 if divide is None else divide)
+    return pl.Series(series.name, values, nan_to_null=True)
 
 
-def as_number(series: pl.Series, file: Path) -> pl.Series:
-    """`series` as float64, NaN as null; a `DataError` for what is no number."""
-    return _cast(series, pl.Float64(), file).fill_nan(None)
-
-
-def _renamed(series: pl.Series, names: Mapping[str, str], file: Path) -> pl.Series:
-    text = series.cast(pl.String)
-    unknown = text.unique().drop_nulls().filter(~text.unique().drop_nulls().is_in(list(names))).sort().to_list()
-    if unknown:
-        row = int((text == unknown[0]).arg_true()[0]) + 1
-        raise DataError(
-            f"{unknown[0]!r} has no entry in the mapping's names ({', '.join(names)})",
-            file=file,
-            row=row,
-            column=series.name,
-        )
-    return text.replace_strict(names, return_dtype=pl.String)
-
-
-def _cast(series: pl.Series, dtype: pl.DataType, file: Path) -> pl.Series:
-    if dtype == pl.Boolean and series.dtype == pl.String:
-        flags = {"1": True, "0": False, "true": True, "false": False, "True": True, "False": False}
-        out = series.replace_strict(flags, default=None, return_dtype=pl.Boolean)
-    else:
-        out = series.cast(dtype, strict=False)
-    return _require_kept(series, out, f"is no {dtype}", file)
-
-
-def as_dates(series: pl.Series, date_format: str, file: Path) -> pl.Series:
-    """`series` as dates; text and whole numbers by `date_format`."""
+def as_dates(extract: Extract, column: str, date_format: str) -> pl.Series:
+    """A column as dates; text and whole numbers by `date_format`."""
+    series = extract[column]
     if series.dtype == pl.Date:
         return series
     if series.dtype == pl.Datetime:
         return series.dt.date()
     out = series.cast(pl.String).str.to_date(date_format, strict=False)
-    return _require_kept(series, out, f"is no date of the form {date_format} (set date_format in the mapping)", file)
+    return _require_kept(extract, column, out, f"is no date of the form {date_format} (date_format in the mapping)")
 
 
-def _require_kept(before: pl.Series, after: pl.Series, message: str, file: Path) -> pl.Series:
+def as_number(extract: Extract, column: str) -> pl.Series:
+    """A column as float64, NaN as null; a `DataError` for what is no number."""
+    return _cast(extract, column, pl.Float64()).fill_nan(None)
+
+
+def _renamed(extract: Extract, column: str, names: Mapping[str, str]) -> pl.Series:
+    text = extract[column].cast(pl.String)
+    unknown = (text.is_not_null() & ~text.is_in(list(names))).arg_true()
+    if len(unknown):
+        position = int(unknown[0])
+        message = f"{text[position]!r} has no entry in the mapping's names ({', '.join(names)})"
+        raise extract.fault(message, column, position)
+    return text.replace_strict(names, return_dtype=pl.String)
+
+
+def _cast(extract: Extract, column: str, dtype: pl.DataType) -> pl.Series:
+    series = extract[column]
+    if dtype == pl.Boolean and series.dtype == pl.String:
+        out = series.replace_strict(_FLAGS, default=None, return_dtype=pl.Boolean)
+    else:
+        out = series.cast(dtype, strict=False)
+    return _require_kept(extract, column, out, f"is no {dtype}")
+
+
+def _require_kept(extract: Extract, column: str, after: pl.Series, message: str) -> pl.Series:
     """No value may become null by conversion."""
+    before = extract[column]
     lost = (before.is_not_null() & after.is_null()).arg_true()
-    if lost.is_empty():
-        return after
-    first = int(lost[0])
-    raise DataError(f"{before[first]!r} {message}", file=file, row=first + 1, column=before.name)
+    if len(lost):
+        position = int(lost[0])
+        raise extract.fault(f"{before[position]!r} {message}", column, position)
+    return after
 
 
 def _first_line(error: Exception) -> str:

@@ -202,4 +202,4 @@ def load_mapping(name_or_path: str) -> Mapping:
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{name_or_path} is no TOML: {error}", key="mapping") from None
     except ValidationError as error:
-        raise recipe_error(error, name_or_path) from None
+        raise RecipeError(str(recipe_error(error)), key=f"mapping {name_or_path}") from None

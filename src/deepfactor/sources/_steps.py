@@ -7,22 +7,20 @@ from pathlib import Path
 import polars as pl
 
 from deepfactor.core.errors import DataError
-from deepfactor.sources._files import as_dates, as_number, codes, collect, keep_where, scaled, scan
+from deepfactor.sources._files import as_dates, as_number, codes, read, scaled
 from deepfactor.sources._mapping import Pattern, Steps
 
 
 def read_steps(steps: Steps, folder: Path, patterns: tuple[Pattern, ...]) -> pl.DataFrame:
     """Columns symbol (text, our codes), date, value of a step table, by date."""
-    file = folder / steps.file
-    wanted = [steps.symbol, steps.date, steps.value, *steps.where]
-    frame = collect(keep_where(scan(file, wanted), steps.where), file)
-    if frame.is_empty():
-        raise DataError(f"no rows where {dict(steps.where)}", file=file)
-    value = frame[steps.value] if isinstance(steps.equals, str) else as_number(frame[steps.value], file)
+    extract = read(folder / steps.file, [steps.symbol, steps.date, steps.value], steps.where)
+    if extract.frame.is_empty():
+        raise DataError(f"no rows where {dict(steps.where)}", file=extract.file)
+    value = extract[steps.value] if isinstance(steps.equals, str) else as_number(extract, steps.value)
     out = pl.DataFrame(
         {
-            "symbol": codes(frame[steps.symbol], patterns, file).cast(pl.String),
-            "date": as_dates(frame[steps.date], steps.date_format, file),
+            "symbol": codes(extract, steps.symbol, patterns).cast(pl.String),
+            "date": as_dates(extract, steps.date, steps.date_format),
             "value": scaled(value, steps.multiply, steps.divide),
         }
     )
@@ -30,7 +28,9 @@ def read_steps(steps: Steps, folder: Path, patterns: tuple[Pattern, ...]) -> pl.
         out = out.filter(pl.col("symbol").str.contains(steps.symbols))
     twice = out.filter(out.select("symbol", "date").is_duplicated())
     if twice.height:
-        raise DataError(f"two steps of {twice['symbol'][0]} on {twice['date'][0]}", file=file, column=steps.date)
+        raise DataError(
+            f"two steps of {twice['symbol'][0]} on {twice['date'][0]}", file=extract.file, column=steps.date
+        )
     return out.sort("date")
 
 

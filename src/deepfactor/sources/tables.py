@@ -15,7 +15,7 @@ import polars as pl
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
-from deepfactor.sources._files import codes, collect, convert, keep_where, scan
+from deepfactor.sources._files import Extract, codes, convert, read
 from deepfactor.sources._mapping import Mapping, TableMapping, load_mapping
 from deepfactor.sources._steps import read_steps, step_values
 from deepfactor.store.schema import TABLES
@@ -99,17 +99,14 @@ class Tables:
 
     def _read(self, table: str, spec: TableMapping, start: date | None, end: date | None) -> pl.DataFrame:
         """The mapped columns in our types, between `start` and `end`."""
-        file = self._folder / spec.file
-        wanted = [*(column.source for column in spec.columns.values()), *spec.where]
-        wanted += [drop.column for drop in spec.drop]
-        raw = self._without_drops(table, spec, collect(keep_where(scan(file, wanted), spec.where), file))
+        wanted = [*(column.source for column in spec.columns.values()), *(drop.column for drop in spec.drop)]
+        extract = self._without_drops(table, spec, read(self._folder / spec.file, wanted, spec.where))
         made = {}
         for name, column in spec.columns.items():
-            series = raw[column.source]
             if name in _CODES and column.names is None:
-                made[name] = codes(series, self._mapping.symbols, file).alias(name)
+                made[name] = codes(extract, column.source, self._mapping.symbols).alias(name)
             else:
-                made[name] = convert(series, name, table, column, spec.date_format, file)
+                made[name] = convert(extract, column, name, table, spec.date_format)
         frame = pl.DataFrame(made)
         if table == "daily":
             self._trading_days = frame["date"].unique().sort()
@@ -119,17 +116,15 @@ class Tables:
         inside += [pl.col("date") <= end] if end else []
         return frame.filter(inside) if inside else frame
 
-    def _without_drops(self, table: str, spec: TableMapping, raw: pl.DataFrame) -> pl.DataFrame:
+    def _without_drops(self, table: str, spec: TableMapping, extract: Extract) -> Extract:
         """Without the rows that the mapping drops, counted."""
         for drop in spec.drop:
-            bad = pl.col(drop.column).cast(pl.String).str.contains(drop.matching).fill_null(False)
-            kept = raw.filter(~bad)
-            if kept.height < raw.height:
-                self._dropped[table][f"rows whose {drop.column} matches {drop.matching} ({drop.why})"] = (
-                    raw.height - kept.height
-                )
-            raw = kept
-        return raw
+            bad = extract[drop.column].cast(pl.String).str.contains(drop.matching).fill_null(False)
+            if bad.any():
+                why = f"rows whose {drop.column} matches {drop.matching} ({drop.why})"
+                self._dropped[table][why] = int(bad.sum())
+                extract = extract.keep(~bad)
+        return extract
 
     def _finish_daily(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
         """Step tables, level changes, and the count of what is missing."""

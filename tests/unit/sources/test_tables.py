@@ -29,7 +29,15 @@ to = '$1.SH'
 [tables.daily]
 file = "bars.csv"
 date_format = "%Y%m%d"
-columns = { date = "day", symbol = "code", open = "o", high = "h", low = "l", close = "c", volume = { from = "lots", multiply = 100 }, amount = { from = "kcny", multiply = 1000 } }
+[tables.daily.columns]
+date = "day"
+symbol = "code"
+open = "o"
+high = "h"
+low = "l"
+close = "c"
+volume = { from = "lots", multiply = 100 }
+amount = { from = "kcny", multiply = 1000 }
 """
 BARS = """day,code,o,h,l,c,lots,kcny
 20200102,SZ000001,10,11,9,10.5,100,102
@@ -183,13 +191,11 @@ def test_flags_by_span_and_symbol_the_first_that_knows_wins(folder):
 
 
 def test_a_declared_jump_of_level_is_taken_out(folder):
-    factors = BARS.replace("kcny", "kcny,f").splitlines()
-    values = ["1.5", "3", "3", "1", "1"]
-    (folder / "bars.csv").write_text(
-        "\n".join([factors[0], *(f"{r},{v}" for r, v in zip(factors[1:], values, strict=True))])
-    )
+    head, *rows = BARS.splitlines()
+    lines = [f"{row},{factor}" for row, factor in zip(rows, (1.5, 3, 3, 1, 1), strict=True)]
+    (folder / "bars.csv").write_text("\n".join([f"{head},f", *lines]))
     change = 'level_changes = [{ symbol = "000001.SZ", date = 2020-01-03, before = 1.5, after = 3.0 }]\n'
-    mapping = DAILY.replace("columns = {", change + 'columns = { adj_factor = "f", ')
+    mapping = DAILY.replace("[tables.daily.columns]", change + '[tables.daily.columns]\nadj_factor = "f"')
     opened = source(folder, mapping)
     assert opened.fetch("daily", None, None)["adj_factor"].to_list() == [1.5, 1.5, 1.5, 1, 1]
     assert any("jump of its level on 2020-01-03 taken out, 2 rows" in note for note in opened.describe()["notes"])
@@ -250,7 +256,7 @@ def test_members_and_industries_and_what_is_dropped(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m.replace("zz500,SZ", "csi500,SZ"), r"members.csv, row 3, column which: 'csi500' has no entry"),
+        (lambda m: m.replace("zz500,SZ", "csi500,SZ"), r"members.csv, row 4, column which: 'csi500' has no entry"),
         (
             lambda m: m.replace("hs300,SZ000001,2019-01-01", "hs300,SZ000001,01/02/2019"),
             r"row 1, column from: '01/02/2019' is no date",
@@ -316,18 +322,18 @@ def test_two_steps_of_a_symbol_on_a_day(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m.replace("[tables.daily]", "[tables.dayly]"), "tables.daily is missing"),
+        (lambda m: m.replace("tables.daily", "tables.dayly"), "tables.daily is missing"),
         (lambda m: m + "[tables.prices]\nfile = 'x'\ncolumns = {}\n", "tables.prices: unknown table"),
         (lambda m: m.replace("open =", "opening ="), "unknown column 'opening'"),
-        (lambda m: m.replace('high = "h", ', ""), "tables.daily.columns: high is missing"),
+        (lambda m: m.replace('high = "h"', ""), "tables.daily.columns: high is missing"),
         (lambda m: m.replace("multiply = 100 ", "times = 100 "), r"tables.daily.columns.volume.times: Extra inputs"),
         (lambda m: m.replace("multiply = 100 ", "multiply = 0 "), r"tables.daily.columns.volume.multiply"),
         (lambda m: m.replace("^(6", "^((6"), "is no regular expression"),
         (lambda m: m + "[tables.daily\n", "is no TOML"),
         (
             lambda m: (
-                m
-                + "[tables.industry]\nfile='a'\nbegin={ x = 2020-01-01 }\ncolumns={symbol='s',industry='i',start_date='d'}\n"
+                m + "[tables.industry]\nfile='a'\nbegin={x=2020-01-01}\n"
+                "columns={symbol='s',industry='i',start_date='d'}\n"
             ),
             "begin belongs to",
         ),
@@ -340,7 +346,7 @@ def test_a_wrong_mapping_is_a_recipe_error_that_names_the_key(folder, change, me
 
 
 def test_unknown_mapping_and_missing_folder_or_file(folder, tmp_path):
-    with pytest.raises(RecipeError, match="neither a shipped mapping .ashare_parquet.* nor a TOML file"):
+    with pytest.raises(RecipeError, match=r"neither a shipped mapping \(ashare_parquet.*\) nor a TOML file"):
         open_source(Settings(mapping="tushare"), folder)
     with pytest.raises(DataError, match="give their folder with --folder"):
         open_source(Settings(), None)

@@ -1,0 +1,51 @@
+"""For all tests: one thread a process, reproducible Hypothesis, real data where there are any, a small market."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# Before anything imports torch or numpy: both read these once.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from support.shared import made_once
+
+settings.register_profile("deepfactor", derandomize=True, deadline=None)
+settings.load_profile("deepfactor")
+
+
+def pytest_collection_finish() -> None:
+    """Tests that import torch have done so by now. It isn't imported for those that don't."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data; without one the test is skipped, which the summary shows."""
+    given = os.environ.get("DEEPFACTOR_REAL_DATA")
+    if not given:
+        pytest.skip("DEEPFACTOR_REAL_DATA is not set: this is not tested on real data")
+    folder = Path(given)
+    if not folder.is_dir():
+        pytest.fail(f"DEEPFACTOR_REAL_DATA={given} is no folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated market of some 90 stocks and three years, 2018 to 2020, with its oracle beside it."""
+    from support.cli import deepfactor
+
+    def make(folder: Path) -> None:
+        span = ("--start", "2018-01-02", "--end", "2020-12-31")
+        result = deepfactor("simulate", folder / "market", "--stocks", 110, *span, "--json")
+        assert result.json()["span"] == ["2018-01-02", "2020-12-31"]
+
+    return made_once(tmp_path_factory, "small_market", make) / "market"
