@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-
-# Before anything imports torch or numpy: both read these once.
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_name] = "1"
-
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from support.shared import made_once
+
+#: torch and numpy read these once, when they are imported, which nothing above does.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 settings.register_profile("deepfactor", derandomize=True, deadline=None)
 settings.load_profile("deepfactor")

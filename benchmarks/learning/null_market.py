@@ -7,15 +7,14 @@ import datetime as dt
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.learning.measures import HORIZON, MIN_NAMES, mean
 from deepfactor.evaluation.ic import information_coefficients
 from deepfactor.labels import neutral_return
 from deepfactor.panel.panel import Bools, Panel
-from deepfactor.panel.returns import adjusted, trailing_return
+from deepfactor.panel.returns import trailing_return
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.pipeline.markets import Market
 from deepfactor.sources.simulated import Settings
-
-from benchmarks.learning.measures import HORIZON, MIN_NAMES, mean
 
 Array = NDArray[np.float64]
 
@@ -38,33 +37,20 @@ def classic_factors(panel: Panel) -> dict[str, Array]:
     factors["ln float cap"] = np.log(panel.market_cap("float").astype(np.float64))
     factors["ln 20-day turnover"] = np.log(np.where(month > 0, month, np.nan))
     factors["turnover / its 20-day mean"] = turnover / month
-    factors["price / its 250-day high"] = adjusted(panel, "close") / trailing_high(adjusted(panel, "close"), 250)
     return factors
 
 
 def trailing_mean(x: Array, days: int) -> Array:
     """Mean of the last `days` rows, the row itself included; NaN where one of them is."""
-    total = np.full(x.shape, np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(x, days, axis=0)
-    total[days - 1 :] = windows.mean(axis=-1)
-    return total
-
-
-def trailing_high(x: Array, days: int) -> Array:
-    """Largest of the last `days` rows, missing ones left out; NaN in the first rows."""
-    high = np.full(x.shape, np.nan)
-    filled = np.where(np.isnan(x), -np.inf, x)
-    highest = np.lib.stride_tricks.sliding_window_view(filled, days, axis=0).max(axis=-1)
-    high[days - 1 :] = np.where(np.isfinite(highest), highest, np.nan)
-    return high
+    out = np.full(x.shape, np.nan)
+    out[days - 1 :] = np.lib.stride_tricks.sliding_window_view(x, days, axis=0).mean(axis=-1)
+    return out
 
 
 def rank_ics(market: Market) -> dict[str, float]:
     """Mean RankIC of each classic factor with the neutralised 10-day return."""
     batch: Bools = market.universe.batch(RULE)
-    label = neutral_return.compute(
-        neutral_return.Settings(horizon=HORIZON), market.panel, market.universe, batch
-    )
+    label = neutral_return.compute(neutral_return.Settings(horizon=HORIZON), market.panel, market.universe, batch)
     return {
         name: mean(information_coefficients(values, label, batch, min_names=MIN_NAMES).rank_ic)
         for name, values in classic_factors(market.panel).items()

@@ -1,8 +1,8 @@
 """Ridge regression on exactly the windows that the networks read: the linear yardstick.
 
 The windows of all training days enter one Gram matrix (150 lags × 6 features = 900 inputs). A second regression on
-three-day means (300 inputs) needs no windows of its own: its inputs are linear in the first one's. The penalty, and
-which of the two, is chosen on the validation days' RankIC.
+three-day means (300 inputs) needs no windows of its own: its inputs are linear in the first one's. Each has the
+penalty that is best on the validation days' RankIC.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from deepfactor.training.samples import Sampler, rank_ic, standardise
 
 PATCH = 3
 #: Penalties, as a share of the number of samples (inputs have variance about 1).
-PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+PENALTIES = (0.01, 0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 
 Array = NDArray[np.float64]
 
@@ -34,15 +34,15 @@ class Ridge:
     weights: Array
 
 
-def fit(sampler: Sampler, fold: Fold, every: int, valid_every: int, min_stocks: int) -> list[Ridge]:
+def fit(sampler: Sampler, fold: Fold, valid_every: int, min_stocks: int) -> list[Ridge]:
     """Ridge on all inputs and on patch means, each with the penalty that is best on the validation days.
 
     Parameters
     ----------
-    every, valid_every : take every n-th training (validation) day.
+    valid_every : validate on every n-th day. All training days enter: the networks see them all as epochs go by.
     min_stocks : leave out days with fewer labelled stocks, as the networks' fit does.
     """
-    gram, moment, samples = _moments(sampler, _days(sampler, fold.train[::every], min_stocks))
+    gram, moment, samples = _moments(sampler, _days(sampler, fold.train, min_stocks))
     lags, features = sampler.data.window, len(sampler.data.features.names)
     bases = {"ridge, 3-day means": _patch_means(lags, features), "ridge, all lags": np.eye(lags * features)}
     weights = {

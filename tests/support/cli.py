@@ -20,6 +20,8 @@ from deepfactor.cli import main
 
 #: Control characters but for the line feed.
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\x80-\x9f]")
+#: The command that pip made in this environment.
+PROGRAM = Path(sys.executable).with_name("deepfactor")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -67,9 +69,9 @@ def deepfactor(*arguments: object) -> Ended:
     return _checked(Ended(code, out.getvalue(), err.getvalue()))
 
 
-def deepfactor_process(*arguments: object, python: Path = Path(sys.executable), cwd: Path, **more: str) -> Ended:
-    """Run a command in a process of its own; `more` = environment."""
-    return _checked(ended([str(python), "-m", "deepfactor", *map(str, arguments)], cwd=cwd, environment=more))
+def deepfactor_process(*arguments: object, cwd: Path, program: Path = PROGRAM, **more: str) -> Ended:
+    """Run the installed command in a process of its own; `more` = environment."""
+    return _checked(ended([str(program), *map(str, arguments)], cwd=cwd, environment=more))
 
 
 def ended(command: list[str], *, cwd: Path, environment: Mapping[str, str] | None = None) -> Ended:

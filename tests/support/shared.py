@@ -21,7 +21,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     with (base / f"{name}.lock").open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         if not made.exists():
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
             make(folder)
             made.touch()
     return folder

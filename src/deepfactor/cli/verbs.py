@@ -153,8 +153,9 @@ def test(
     market: MarketOption,
     out: Annotated[Path, typer.Option("--out", help="folder for the results")],
     universe: Annotated[
-        str, typer.Option(help="all, every, index codes; comma separated")
-    ] = "all,000300.SH,000905.SH,000852.SH",
+        str | None,
+        typer.Option(help="all, every, index codes; comma separated; without: all, and CSI 300, 500, 1000 if known"),
+    ] = None,
     horizon: Annotated[str, typer.Option(help="trading days, comma separated")] = "5,10,15,20",
     arm: ArmOption = None,
     as_json: Json = False,
@@ -165,11 +166,14 @@ def test(
     from deepfactor.pipeline.markets import open_market
 
     try:
-        settings = TestSettings.model_validate({"universes": _listed(universe), "horizons": _listed(horizon)})
+        chosen = {} if universe is None else {"universes": _listed(universe)}
+        settings = TestSettings.model_validate({"horizons": _listed(horizon), **chosen})
     except ValidationError as error:
         raise recipe_error(error, "test") from None
     console = terminal()
     opened = open_market(market, console)
+    if universe is None:
+        settings = factors.with_known_universes(settings, opened)
     report = factors.test(factors.open_factor(factor, opened, arm), opened, out, settings, console).to_json_dict()
     _show(report, as_json, *_ic_lines(report), f"report: {out / 'report.html'}")
 
@@ -251,7 +255,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
-        app()
+        app(prog_name="deepfactor")
     except DeepfactorError as error:
         if error.exit_code == 1:
             traceback.print_exc()

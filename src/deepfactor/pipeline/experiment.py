@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +225,7 @@ def _test_arm(
     if len(scores.seeds) > 1:
         alone = recipe.test.model_copy(update={"groups": {}, "other_groups": 0, "tops": ()})
         seeds = tuple(
-            test_factor(values, panel, universe, alone, batch=batch, seed=seed) for seed, values in scores.seeds.items()
+            test_factor(replace(values, name=name), panel, universe, alone, batch=batch, seed=seed)
+            for seed, values in scores.seeds.items()
         )
     write_factor_test(folder.arm(name), report, seeds)

@@ -60,6 +60,12 @@ def open_factor(path: Path, market: Market, arm: str | None = None) -> Factor:
     return Factor(read_factor(path, market.panel), market.universe.batch(rule))
 
 
+def with_known_universes(settings: TestSettings, market: Market) -> TestSettings:
+    """The same settings, less the indices that the market has no members of."""
+    known = ("all", "every", *market.universe.members)
+    return settings.model_copy(update={"universes": tuple(name for name in settings.universes if name in known)})
+
+
 def test(
     factor: Factor, market: Market, out: Path, settings: TestSettings, console: Console | None = None
 ) -> FactorReport:

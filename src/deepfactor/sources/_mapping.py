@@ -97,13 +97,11 @@ class Drop(Spec):
 
 
 class LevelChange(Spec):
-    """From `date` on, `column` of `symbol` is multiplied by before/after: the vendor's level jumped without a cause."""
+    """The vendor's level of `column` of `symbol` jumps on `date` without a cause; it is taken out."""
 
     column: Literal["adj_factor"] = "adj_factor"
     symbol: str
     date: datetime.date
-    before: float = Field(gt=0)
-    after: float = Field(gt=0)
 
 
 class TableMapping(Spec):

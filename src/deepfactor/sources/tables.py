@@ -110,6 +110,7 @@ class Tables:
         frame = pl.DataFrame(made)
         if table == "daily":
             self._trading_days = frame["date"].unique().sort()
+            frame = self._mend_levels(spec, frame)  # before days are left out: a jump is seen from both sides
         if "date" not in TABLES[table].columns:
             return frame
         inside = [pl.col("date") >= start] if start else []
@@ -127,7 +128,7 @@ class Tables:
         return extract
 
     def _finish_daily(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
-        """Step tables, level changes, and the count of what is missing."""
+        """Step tables, and the count of what is missing."""
         if spec.steps and not _sorted_by_symbol(frame):
             frame = frame.sort("symbol", "date")
         for steps in spec.steps:
@@ -137,7 +138,6 @@ class Tables:
             column = value if known is None else known.zip_with(known.is_not_null(), value)
             frame = frame.with_columns(column.alias(steps.into))
             self._derived["daily"] += [] if steps.into in self._derived["daily"] else [steps.into]
-        frame = self._mend_levels(spec, frame)
         for name in frame.columns:
             missing = frame[name].null_count()
             if missing:
@@ -146,26 +146,27 @@ class Tables:
         return frame
 
     def _mend_levels(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
-        """Take out declared jumps of a factor's level; a declared jump that isn't there is an error."""
+        """Take out declared jumps of a factor's level: from the day on, times last value before ÷ value of the day."""
         for change in spec.level_changes:
             mine = pl.col("symbol").cast(pl.String) == change.symbol
-            there = frame.filter(mine & (pl.col("date") == change.date))[change.column]
-            if len(there) == 1 and abs(there[0] / change.after - 1) > 1e-5:
+            own = frame.filter(mine).sort("date")
+            before, rest = own.filter(pl.col("date") < change.date), own.filter(pl.col("date") >= change.date)
+            if before.is_empty() or rest.is_empty():
+                continue
+            if rest["date"][0] != change.date:
                 raise DataError(
-                    f"the mapping says {change.column} of {change.symbol} becomes {change.after} on {change.date}, "
-                    f"the file has {there[0]}: mend level_changes",
+                    f"the mapping says that {change.symbol} changes its level on {change.date}, the file has no such "
+                    "row: mend level_changes",
                     file=self._folder / spec.file,
                     column=change.column,
                 )
+            mended = pl.col(change.column) * (before[change.column][-1] / rest[change.column][0])
             later = mine & (pl.col("date") >= change.date)
-            rows = frame.select(later.sum()).item()
-            if rows:
-                mended = pl.col(change.column) * (change.before / change.after)
-                frame = frame.with_columns(pl.when(later).then(mended).otherwise(pl.col(change.column)))
-                self._counted["daily"].append(
-                    f"daily.{change.column} of {change.symbol}: the jump of its level on {change.date} taken out, "
-                    f"{rows} rows"
-                )
+            frame = frame.with_columns(pl.when(later).then(mended).otherwise(pl.col(change.column)))
+            self._counted["daily"].append(
+                f"daily.{change.column} of {change.symbol}: the jump of its level on {change.date} taken out, "
+                f"{rest.height} rows"
+            )
         return frame
 
     def _finish_members(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:

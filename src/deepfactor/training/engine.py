@@ -256,4 +256,7 @@ class _Throttle:
         if event.phase in ("train", "predict") and now - self.last < self.seconds:
             return
         self.last = now
-        self.pipe.send(event)
+        try:
+            self.pipe.send(event)
+        except BrokenPipeError:
+            os._exit(Interrupted.exit_code)  # the parent is gone, seen here before `_die_with_parent` saw it

@@ -194,14 +194,14 @@ def test_a_declared_jump_of_level_is_taken_out(folder):
     head, *rows = BARS.splitlines()
     lines = [f"{row},{factor}" for row, factor in zip(rows, (1.5, 3, 3, 1, 1), strict=True)]
     (folder / "bars.csv").write_text("\n".join([f"{head},f", *lines]))
-    change = 'level_changes = [{ symbol = "000001.SZ", date = 2020-01-03, before = 1.5, after = 3.0 }]\n'
+    change = 'level_changes = [{ symbol = "000001.SZ", date = 2020-01-03}]\n'
     mapping = DAILY.replace("[tables.daily.columns]", change + '[tables.daily.columns]\nadj_factor = "f"')
     opened = source(folder, mapping)
     assert opened.fetch("daily", None, None)["adj_factor"].to_list() == [1.5, 1.5, 1.5, 1, 1]
     assert any("jump of its level on 2020-01-03 taken out, 2 rows" in note for note in opened.describe()["notes"])
     assert opened.fetch("daily", date(2020, 1, 6), None)["adj_factor"].to_list() == [1.5, 1]
-    wrong = mapping.replace("after = 3.0", "after = 2.9")
-    with pytest.raises(DataError, match=r"bars.csv, column adj_factor: .*becomes 2.9 on 2020-01-03, the file has 3.0"):
+    wrong = mapping.replace("date = 2020-01-03", "date = 2020-01-04")
+    with pytest.raises(DataError, match=r"bars.csv, column adj_factor: .*2020-01-04, the file has no such row"):
         daily(folder, wrong)
 
 

@@ -1,0 +1,242 @@
+"""What README and docs say is so: links lead somewhere, commands parse, code runs, examples work."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import polars as pl
+import pytest
+import typer
+
+from deepfactor.cli.verbs import app
+from deepfactor.core.kind import load_kind
+from deepfactor.portfolio.presets import load_preset
+from deepfactor.recipe import load_recipe, shipped_recipes
+from deepfactor.store.folder import MarketFolder
+from support.cli import deepfactor
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+HOW_TO = ROOT / "docs" / "how-to"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks() -> list[Block]:
+    found = []
+    for page in PAGES:
+        language, start, held = None, 0, []
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+            if fence := re.fullmatch(r"\s*```(\w*).*", line):
+                if language is None:
+                    language, start, held = fence[1], number, []
+                else:
+                    found.append(Block(page, start, language, "\n".join(held) + "\n"))
+                    language = None
+            elif language is not None:
+                held.append(line)
+        assert language is None, f"{page}: the block of line {start} isn't closed"
+    return found
+
+
+BLOCKS = blocks()
+
+
+def of(language: str) -> list[pytest.param]:
+    return [pytest.param(block, id=block.name) for block in BLOCKS if block.language == language]
+
+
+def commands() -> list[pytest.param]:
+    """Lines of shell blocks that call deepfactor or make, continued lines joined."""
+    found = []
+    for block in BLOCKS:
+        if block.language in ("", "console", "bash", "sh", "shell"):
+            for line in block.text.replace("\\\n", " ").splitlines():
+                if re.match(r"(\$ )?(\S*/)?(deepfactor|make)\b", line):
+                    words = shlex.split(line.removeprefix("$ "), comments=True)
+                    found.append(pytest.param(words, id=f"{block.name} {' '.join(words)}"))
+    return found
+
+
+def test_there_is_something_to_test():
+    languages = {block.language for block in BLOCKS}
+    assert {"", "python", "toml"} <= languages
+    known = {"", "console", "bash", "sh", "shell", "python", "toml", "json", "text", "mermaid"}
+    assert languages <= known, "a language that nothing here tests"
+    assert len(commands()) >= 8
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    missing = []
+    for target in re.findall(r"\]\(([^)\s]+)[^)]*\)", text):
+        path, _, anchor = target.partition("#")
+        if re.match(r"[a-z]+:", target):
+            continue
+        file = (page.parent / path) if path else page
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            missing.append(target)
+    assert not missing
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors of a page's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ +(.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("words", commands())
+def test_commands_parse(words):
+    program, *arguments = words
+    arguments = [word for word in arguments if word != "…"]
+    if program == "make":
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+        goals = [word for word in arguments if "=" not in word]
+        assert goals
+        assert set(goals) <= set(targets)
+        return
+    group = typer.main.get_command(app)
+    context = group.make_context("deepfactor", list(arguments))
+    verb, command, rest = group.resolve_command(context, list(arguments))
+    parsed = command.make_context(verb, rest, parent=context).params
+    if verb == "run":
+        assert parsed["recipe"] in shipped_recipes() or parsed["recipe"].endswith(".toml")
+
+
+def test_verbs_in_the_text_exist():
+    verbs = set(typer.main.get_command(app).commands)
+    for page in PAGES:
+        named = set(re.findall(r"`deepfactor ([a-z]+)", page.read_text(encoding="utf-8")))
+        assert named <= verbs, page
+
+
+@pytest.mark.parametrize("block", of("toml"))
+def test_toml_is_valid(block):
+    assert tomllib.loads(block.text)
+
+
+@pytest.mark.parametrize("block", of("python"))
+def test_python_runs(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(block)
+
+
+def run(block: Block) -> ModuleType:
+    module = ModuleType(block.page.stem.replace("-", "_"))
+    exec(compile(block.text, block.name, "exec"), module.__dict__)
+    return module
+
+
+# The how-tos, followed to the letter.
+
+
+def only(page: str, language: str) -> Block:
+    (block,) = [block for block in BLOCKS if block.page == HOW_TO / page and block.language == language]
+    return block
+
+
+def test_add_a_model(tmp_path, monkeypatch, main_recipe):
+    """The file in the room is a kind; outside the package it needs to be allowed."""
+    arm = tomllib.loads(only("add-a-model.md", "toml").text)["arms"][0]
+    (tmp_path / "mylab").mkdir()
+    (tmp_path / "mylab" / "my_net.py").write_text(only("add-a-model.md", "python").text)
+    outside = [f"arms.0.model.kind='mylab:{arm['model']['kind']}'", "arms.0.model.hidden=64"]
+    monkeypatch.syspath_prepend(tmp_path)
+    loaded = load_recipe(str(main_recipe), outside, allow_code=True)
+    assert loaded.arms[0].model.settings() == {"hidden": 64}
+
+    import deepfactor.models
+
+    monkeypatch.setattr(deepfactor.models, "__path__", [*deepfactor.models.__path__, str(tmp_path / "mylab")])
+    inside = [f"arms.0.{key}={value}" for key, value in (("name", f"'{arm['name']}'"), ("model.kind", "'my_net'"))]
+    assert load_recipe(str(main_recipe), inside).arms[0].name == arm["name"]
+    monkeypatch.delitem(sys.modules, "deepfactor.models.my_net")
+    monkeypatch.delattr(deepfactor.models, "my_net")
+
+
+def test_add_a_constraint(tmp_path, monkeypatch):
+    import deepfactor.portfolio.constraints as room
+
+    (tmp_path / "star_weight.py").write_text(only("add-a-constraint.md", "python").text)
+    (tmp_path / "mine.toml").write_text(only("add-a-constraint.md", "toml").text)
+    monkeypatch.setattr(room, "__path__", [*room.__path__, str(tmp_path)])
+    enhancement = load_preset(tmp_path / "mine.toml")
+    assert [kind.kind for kind in enhancement.constraints] == ["stock_active_weight", "star_weight"]
+    kind = load_kind("deepfactor.portfolio.constraints", "star_weight")
+    assert kind.Settings(**enhancement.constraints[1].settings()).maximum == 0.05
+    monkeypatch.delitem(sys.modules, "deepfactor.portfolio.constraints.star_weight")
+    monkeypatch.delattr(room, "star_weight")
+
+
+def test_use_your_own_data(small_market, tmp_path, monkeypatch):
+    """A vendor's file by the mapping of the page; then its commands, on a factor of one's own."""
+    vendors_file(small_market, tmp_path / "path" / "to" / "files")
+    (tmp_path / "my_vendor.toml").write_text(only("own-data.md", "toml").text)
+    monkeypatch.chdir(tmp_path)
+    named = {words[1]: words[1:] for words in (param.values[0] for param in commands()) if "my_" in " ".join(words)}
+    ingested = deepfactor(*named["ingest"], "--json").json()
+    assert ingested["source"] == "my_vendor"
+    assert MarketFolder.open(Path("MARKET")).read("daily").height > 10_000
+
+    daily = pl.read_parquet("path/to/files/bars.parquet")
+    factor = daily.filter(pl.col("trade_date").dt.year() == 2019).select(
+        date="trade_date", symbol=pl.col("code").str.slice(2) + "." + pl.col("code").str.head(2), score=-pl.col("close")
+    )
+    factor.write_parquet("my_factor.parquet")
+    report = deepfactor(*named["test"], "--json").json()
+    assert {record["universe"] for record in report["records"]} == {"all"}, "no index is known"
+    assert not {"symbol not in market", "date not in market"} & report["dropped"].keys()
+    no_index = deepfactor(*named["enhance"])
+    assert no_index.code == 2, "the page's daily alone holds no index"
+    assert "unknown index '000905.SH'" in no_index.err
+
+
+def vendors_file(market: Path, folder: Path) -> None:
+    """The simulated market's bars as the mapping on the page expects them."""
+    folder.mkdir(parents=True)
+    daily = MarketFolder.open(market).read("daily")
+    traded = daily.filter(pl.col("volume") > 0)
+    bars = traded.select(
+        trade_date="date",
+        code=pl.col("symbol").str.tail(2) + pl.col("symbol").str.head(6),
+        open="open",
+        high="high",
+        low="low",
+        close="close",
+        volume_lots=pl.col("volume") / 100,
+        amount_k=pl.col("amount") / 1000,
+        factor="adj_factor",
+        float_market_value="float_mv",
+        st="is_st",
+    )
+    assert np.isfinite(bars["close"].to_numpy()).all()
+    bars.write_parquet(folder / "bars.parquet")
+
+
+@pytest.fixture
+def main_recipe(tmp_path) -> Path:
+    path = tmp_path / "recipe.toml"
+    path.write_text(
+        'name = "x"\ntitle = "x"\n[plan]\nfirst_test = 2020\n[[arms]]\nname = "a"\nmodel = { kind = "gru" }\n'
+    )
+    return path

@@ -1,0 +1,35 @@
+"""The smallest recipe that goes the whole way, for the small market."""
+
+from __future__ import annotations
+
+#: Train 2018, validate 2019, test 2020; five training days an epoch.
+RECIPE = """
+name = "small"
+title = "The main job in the smallest"
+
+[plan]
+first_test = 2020
+train_years = 1
+every = 20
+valid_every = 10
+
+[fit]
+lr = 3e-3
+epochs = 2
+seeds = [0, 1]
+
+[[arms]]
+name = "gru_ic"
+model = { kind = "gru", hidden = 8 }
+published = "study_b/gru_ic"
+
+[[arms]]
+name = "decomp_gru_ic"
+model = { kind = "decomp_gru", hidden = 8 }
+loss = { kind = "ic" }
+
+[[portfolios]]
+index = "000905.SH"
+constraints = "study_b"
+arms = ["gru_ic"]
+"""
