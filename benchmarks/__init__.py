@@ -1,1 +1,1 @@
-"""Measurements of deepfactor: speed (``python -m benchmarks``) and learning on known truth (``python -m benchmarks.learning``)."""
+"""Measurements of deepfactor: speed by ``python -m benchmarks``, learning by ``python -m benchmarks.learning``."""

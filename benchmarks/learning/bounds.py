@@ -49,6 +49,7 @@ def learning_bounds(market: str, rows: Iterable[Row]) -> list[Bound]:
 def null_bounds(factors: Mapping[str, float], network: Row) -> list[Bound]:
     """Of the null markets: each classic factor's mean over seeds, and one trained network."""
     found = [
-        Bound(f"null: |{name}|, mean over seeds", abs(value), NULL_FACTOR, False) for name, value in factors.items()
+        Bound(f"null: {name}, size of the mean over seeds", abs(value), NULL_FACTOR, False)
+        for name, value in factors.items()
     ]
-    return [*found, Bound(f"null: |{network.name}|", abs(network.measured.neutral), NULL_NETWORK, False)]
+    return [*found, Bound(f"null: trained {network.name}, size", abs(network.measured.neutral), NULL_NETWORK, False)]

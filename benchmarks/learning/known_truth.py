@@ -62,7 +62,7 @@ def demo_recipe(*models: str) -> Recipe:
 
 
 def train(recipe: Recipe, settings: Settings, out: Path, console: Console) -> Trained:
-    """Simulate a market under `out`, run the recipe on it, measure its scores; what is done already is not done again."""
+    """Simulate a market under `out`, run the recipe on it, measure its scores; done jobs are not done again."""
     market = simulate(out / "market", settings, console)
     folder = run(recipe, market, out / "runs", workers=1, console=console)
     planned = plan(recipe, market, folder.jobs)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
-from support.cli import deepfactor, ended, strict_json
+from support.cli import deepfactor
+from support.results import contents, daily, read
 
 ARMS = ("gru_ic", "decomp_gru_ic")
 SCORES = {"date": pl.Date, "symbol": pl.String, "score": pl.Float64}
@@ -65,28 +63,11 @@ STATISTICS = {"mean", "std", "icir", "win_rate", "t_newey_west", "n"}
 RECORD = {"arm", "seed", "universe", "convention", "horizon", "sampling", "names", "rank_ic", "ic", "by_year"}
 
 
-def read(path: Path) -> Any:
-    return strict_json(path.read_text(encoding="utf-8"))
-
-
-def daily(report: dict[str, Any], **chosen: object) -> dict[tuple[Any, ...], float]:
-    """Mean RankIC of the daily samples over all names, by universe, convention, horizon, seed."""
-    return {
-        (r["universe"], r["convention"], r["horizon"], r["seed"]): r["rank_ic"]["mean"]
-        for r in report["records"]
-        if (r["sampling"], r["names"]) == ("daily", "all") and all(r[k] == v for k, v in chosen.items())
-    }
-
-
 def stamps(jobs: Path) -> dict[str, tuple[bytes, int]]:
     """Bytes and time of change of every file under a job store."""
     return {
         str(p.relative_to(jobs)): (p.read_bytes(), p.stat().st_mtime_ns) for p in sorted(jobs.rglob("*")) if p.is_file()
     }
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 @pytest.fixture
@@ -280,103 +261,3 @@ def test_report_again_gives_the_same_page(main_job, copied):
     assert deepfactor("report", run, "--json").json() == {"report": str(run / "report.html")}
     for name in ("report.html", "report.json"):
         assert (run / name).read_bytes() == (main_job.run / name).read_bytes(), name
-
-
-# any factor file, without torch
-
-WITHOUT_TORCH = """
-import json, sys
-from deepfactor.cli.verbs import app
-
-for arguments in json.loads(sys.argv[1]):
-    app(arguments, standalone_mode=False)
-loaded = sorted(name for name in sys.modules if name.split(".")[0] == "torch")
-assert not loaded, f"loaded: {loaded[:3]}"
-"""
-
-
-@pytest.fixture(scope="module")
-def factor_verbs(main_job, tmp_path_factory) -> tuple[Path, dict[str, dict[str, Any]]]:
-    """`test` and `enhance` of the run's arm and of its score file, in one process that must not load torch."""
-    out = tmp_path_factory.mktemp("factor_verbs")
-    file, run = main_job.run / "arms" / "gru_ic" / "scores.parquet", main_job.run
-    arm = ("--arm", "gru_ic")
-    test = ("--universe", "all,000905.SH", "--horizon", "10,20")
-    enhance = ("--index", "000905.SH", "--constraints", "study_b")
-    verbs = {
-        "test_run": ("test", run, *arm, *test),
-        "test_file": ("test", file, *test),
-        "enhance_run": ("enhance", run, *arm, *enhance),
-        "enhance_file": ("enhance", file, *enhance),
-    }
-    more = ("--market", main_job.market, "--json")
-    commands = [[str(part) for part in (*verb, *more, "--out", out / name)] for name, verb in verbs.items()]
-    result = ended([sys.executable, "-c", WITHOUT_TORCH, json.dumps(commands)], cwd=out)
-    assert result.code == 0, result.err
-    return out, dict(zip(verbs, map(strict_json, result.out.splitlines()), strict=True))
-
-
-@pytest.mark.parametrize("which", ["test_run", "test_file"])
-def test_test_agrees_with_the_run(main_job, factor_verbs, which):
-    out, answers = factor_verbs
-    expected = daily(read(main_job.run / "arms" / "gru_ic" / "factor_report.json"), seed=None)
-    found = daily(answers[which])
-    assert found.keys() == {key for key in expected if key[0] in ("all", "000905.SH") and key[2] in (10, 20)}
-    for key, mean in found.items():
-        assert mean == expected[key], key
-    name = {"test_run": "gru_ic", "test_file": "scores"}[which]
-    place = out / which
-    assert read(place / "arms" / name / "factor_report.json") == answers[which]
-    assert {"report.html", "report.json", "environment.json"} <= {p.name for p in place.iterdir()}
-
-
-@pytest.mark.parametrize("which", ["enhance_run", "enhance_file"])
-def test_enhance_agrees_with_the_run(main_job, factor_verbs, which):
-    out, answers = factor_verbs
-    expected = main_job.run / "portfolio" / "gru_ic" / "000905.SH" / "study_b"
-    assert answers[which] == read(expected / "summary.json")
-    (place,) = (out / which / "portfolio").glob("*/000905.SH/study_b")
-    assert contents(place) == contents(expected)
-    assert [p["index"] for p in read(out / which / "report.json")["portfolios"]] == ["000905.SH"]
-
-
-def test_a_factor_of_others_as_csv(main_job, tmp_path):
-    scores = pl.read_parquet(main_job.run / "arms" / "gru_ic" / "scores.parquet")
-    stranger = scores.with_columns(score=-pl.col("score")).sample(fraction=1, shuffle=True, seed=0)
-    pl.concat([stranger, stranger[:3].with_columns(symbol=pl.lit("999999.SH"))[:1]]).write_csv(tmp_path / "mine.csv")
-    result = deepfactor(
-        *("test", tmp_path / "mine.csv", "--market", main_job.market, "--out", tmp_path / "out"),
-        *("--universe", "all", "--horizon", "10", "--json"),
-    )
-    report = result.json()
-    assert report["factor"] == "mine"
-    assert report["dropped"]["symbol not in market"] == 1
-    run = daily(read(main_job.run / "arms" / "gru_ic" / "factor_report.json"), universe="all", horizon=10, seed=None)
-    for key, mean in daily(report).items():
-        assert mean == pytest.approx(-run[key], rel=1e-9)
-
-
-def test_people_get_a_table(main_job, tmp_path):
-    result = deepfactor(
-        *("test", main_job.run, "--arm", "gru_ic", "--market", main_job.market, "--out", tmp_path / "out"),
-        *("--universe", "all", "--horizon", "10"),
-    )
-    assert result.code == 0
-    head, row, page = result.out.splitlines()
-    assert head.split() == ["universe", "days", "RankIC", "ICIR", "t", "win"]
-    expected = daily(read(main_job.run / "arms" / "gru_ic" / "factor_report.json"), seed=None)
-    assert row.split()[:3] == ["all", "10", f"{expected['all', 't1_close', 10, None]:.4f}"]
-    assert page == f"report: {tmp_path / 'out' / 'report.html'}"
-
-
-def test_doctor_says_what_is_here():
-    found = deepfactor("doctor", "--json").json()
-    assert {"versions", "machine", "torch", "kernels", "environment", "optional"} <= found.keys()
-    assert found["torch"]["device"] == "cpu"
-    assert deepfactor("doctor").out.count("\n") > 15
-
-
-def test_version():
-    from deepfactor import __version__
-
-    assert deepfactor("--version").out == f"{__version__}\n"

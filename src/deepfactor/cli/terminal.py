@@ -22,7 +22,7 @@ class Live:
     def __init__(self) -> None:
         self.console = RichConsole(stderr=True, highlight=False)
         self.bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),

@@ -1,0 +1,58 @@
+"""``python -m benchmarks``: measure all and write ``benchmarks/RESULTS.md``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+#: As the trainer sets it for its workers: one thread, and big temporaries that are reused.
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
+}
+_RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
+def main() -> None:
+    """Measure section by section, say how long each took, write the page."""
+    from benchmarks import factor_tests, markets, networks, programs, trainer
+    from benchmarks.page import page
+    from benchmarks.timing import Line, cpu
+    from deepfactor.core.files import write_text
+    from deepfactor.runs.environment import machine, versions
+
+    before = os.getloadavg()[0]
+    sections: dict[str, list[Line]] = {}
+
+    def section(title: str, measure: Callable[[], list[Line]]) -> None:
+        seconds = cpu(lambda: sections.setdefault(title, measure()))
+        print(f"{title}: {seconds:.0f} CPU-s", file=sys.stderr, flush=True)
+
+    section("Networks", networks.measure)
+    section("Training", trainer.measure)
+    section("Linear program", programs.measure)
+    with tempfile.TemporaryDirectory() as folder:
+        small = markets.build(markets.SMALL, Path(folder) / "small")
+        large = markets.build(markets.LARGE, Path(folder) / "large")
+        section("Market to panel", lambda: markets.throughput(small, large))
+        section("Factor test", lambda: factor_tests.measure(large.panel, large.universe))
+        section("Backtest", lambda: markets.backtest(small, rounds=3) + markets.backtest(large, rounds=1))
+    load = (before, os.getloadavg()[0])
+    facts = {"machine": machine(), "versions": versions(), "load": load, "cpu": time.process_time()}
+    write_text(_RESULTS, page(sections, facts))
+    print(_RESULTS)
+
+
+if __name__ == "__main__":
+    if any(os.environ.get(name) != value for name, value in _ENVIRONMENT.items()):
+        os.execve(sys.executable, [sys.executable, "-m", "benchmarks"], os.environ | _ENVIRONMENT)  # read at start-up
+    main()

@@ -1,0 +1,146 @@
+"""The verbs beside `run`: test and enhance of any factor, without torch; demo, doctor."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from deepfactor import __version__
+from deepfactor.pipeline import demo
+from deepfactor.recipe import load_recipe
+from deepfactor.sources.simulated import Settings
+from support.cli import deepfactor, ended, strict_json
+from support.results import contents, daily, read
+
+WITHOUT_TORCH = """
+import json, sys
+from deepfactor.cli.verbs import app
+
+for arguments in json.loads(sys.argv[1]):
+    app(arguments, standalone_mode=False)
+loaded = sorted(name for name in sys.modules if name.split(".")[0] == "torch")
+assert not loaded, f"loaded: {loaded[:3]}"
+"""
+
+
+@pytest.fixture(scope="module")
+def factor_verbs(main_job, tmp_path_factory) -> tuple[Path, dict[str, dict[str, Any]]]:
+    """`test` and `enhance` of the run's arm and of its score file, in one process that must not load torch."""
+    out = tmp_path_factory.mktemp("factor_verbs")
+    file, run = main_job.run / "arms" / "gru_ic" / "scores.parquet", main_job.run
+    arm = ("--arm", "gru_ic")
+    test = ("--universe", "all,000905.SH", "--horizon", "10,20")
+    enhance = ("--index", "000905.SH", "--constraints", "study_b")
+    verbs = {
+        "test_run": ("test", run, *arm, *test),
+        "test_file": ("test", file, *test),
+        "enhance_run": ("enhance", run, *arm, *enhance),
+        "enhance_file": ("enhance", file, *enhance),
+    }
+    more = ("--market", main_job.market, "--json")
+    commands = [[str(part) for part in (*verb, *more, "--out", out / name)] for name, verb in verbs.items()]
+    result = ended([sys.executable, "-c", WITHOUT_TORCH, json.dumps(commands)], cwd=out)
+    assert result.code == 0, result.err
+    return out, dict(zip(verbs, map(strict_json, result.out.splitlines()), strict=True))
+
+
+@pytest.mark.parametrize("which", ["test_run", "test_file"])
+def test_test_agrees_with_the_run(main_job, factor_verbs, which):
+    out, answers = factor_verbs
+    expected = daily(read(main_job.run / "arms" / "gru_ic" / "factor_report.json"), seed=None)
+    found = daily(answers[which])
+    assert found.keys() == {key for key in expected if key[0] in ("all", "000905.SH") and key[2] in (10, 20)}
+    for key, mean in found.items():
+        assert mean == expected[key], key
+    name = {"test_run": "gru_ic", "test_file": "scores"}[which]
+    place = out / which
+    assert read(place / "arms" / name / "factor_report.json") == answers[which]
+    assert {"report.html", "report.json", "environment.json"} <= {p.name for p in place.iterdir()}
+
+
+@pytest.mark.parametrize("which", ["enhance_run", "enhance_file"])
+def test_enhance_agrees_with_the_run(main_job, factor_verbs, which):
+    out, answers = factor_verbs
+    expected = main_job.run / "portfolio" / "gru_ic" / "000905.SH" / "study_b"
+    assert answers[which] == read(expected / "summary.json")
+    (place,) = (out / which / "portfolio").glob("*/000905.SH/study_b")
+    assert contents(place) == contents(expected)
+    assert [p["index"] for p in read(out / which / "report.json")["portfolios"]] == ["000905.SH"]
+
+
+def test_a_factor_of_others_as_csv(main_job, tmp_path):
+    scores = pl.read_parquet(main_job.run / "arms" / "gru_ic" / "scores.parquet")
+    stranger = scores.with_columns(score=-pl.col("score")).sample(fraction=1, shuffle=True, seed=0)
+    pl.concat([stranger, stranger[:3].with_columns(symbol=pl.lit("999999.SH"))[:1]]).write_csv(tmp_path / "mine.csv")
+    result = deepfactor(
+        *("test", tmp_path / "mine.csv", "--market", main_job.market, "--out", tmp_path / "out"),
+        *("--universe", "all", "--horizon", "10", "--json"),
+    )
+    report = result.json()
+    assert report["factor"] == "mine"
+    assert report["dropped"]["symbol not in market"] == 1
+    run = daily(read(main_job.run / "arms" / "gru_ic" / "factor_report.json"), universe="all", horizon=10, seed=None)
+    for key, mean in daily(report).items():
+        assert mean == pytest.approx(-run[key], rel=1e-9)
+
+
+def test_people_get_a_table(main_job, tmp_path):
+    result = deepfactor(
+        *("test", main_job.run, "--arm", "gru_ic", "--market", main_job.market, "--out", tmp_path / "out"),
+        *("--universe", "all", "--horizon", "10"),
+    )
+    assert result.code == 0
+    head, row, page = result.out.splitlines()
+    assert head.split() == ["universe", "days", "RankIC", "ICIR", "t", "win"]
+    expected = daily(read(main_job.run / "arms" / "gru_ic" / "factor_report.json"), seed=None)
+    assert row.split()[:3] == ["all", "10", f"{expected['all', 't1_close', 10, None]:.4f}"]
+    assert page == f"report: {tmp_path / 'out' / 'report.html'}"
+
+
+def test_demo_answers_in_five_lines_and_a_file(main_job, tmp_path, monkeypatch):
+    """What is printed and written, on a market and jobs that lie there already, of a smaller recipe."""
+    settings = Settings(stocks=110, start=date(2018, 1, 2), end=date(2020, 12, 31))
+    monkeypatch.setattr(demo, "Settings", lambda: settings)
+    monkeypatch.setattr(demo, "load_recipe", lambda name: load_recipe(str(main_job.recipe)))
+    out = tmp_path / "demo"
+    shutil.copytree(main_job.market.parent, out)
+    shutil.copytree(main_job.runs / "jobs", out / "runs" / "jobs")
+    result = deepfactor("demo", "--out", out, "--workers", 0)
+    assert result.code == 0, result.err
+    assert "simulated" not in result.err
+    assert result.err.count("was done before") == 4
+    content = read(out / "demo.json")
+    assert content.keys() == {"seconds", "report", "rank_ic", "enhanced"}
+    assert content["report"] == str(out / "runs" / "small" / "report.html")
+    rank_ic, enhanced = content["rank_ic"], content["enhanced"]
+    arms = {"gru": "gru_ic", "decomp_gru": "decomp_gru_ic"}
+    for kind, arm in arms.items():
+        report = read(main_job.run / "arms" / arm / "factor_report.json")
+        assert rank_ic[kind] == daily(report, seed=None)["all", "t1_close", 10, None]
+    assert rank_ic["oracle"] == daily(read(main_job.run / "oracle.json"))["all", "t1_close", 10, None]
+    summary = read(main_job.run / "portfolio" / "gru_ic" / "000905.SH" / "study_b" / "summary.json")["all"]
+    assert enhanced == {"annual_excess_net": summary["excess"], "tracking_error": summary["tracking_error"]}
+    page, *lines = result.out.splitlines()
+    assert page == f"report: {content['report']}"
+    numbers = [f"{rank_ic[name]:.4f}" for name in ("gru", "decomp_gru", "oracle")]
+    numbers += [f"{enhanced['annual_excess_net']:+.2%} a year", f"{enhanced['tracking_error']:.2%}"]
+    assert len(lines) == 5
+    assert all(line.endswith(f" {number}") for line, number in zip(lines, numbers, strict=True)), lines
+
+
+def test_doctor_says_what_is_here():
+    found = deepfactor("doctor", "--json").json()
+    assert {"versions", "machine", "torch", "kernels", "environment", "optional"} <= found.keys()
+    assert found["torch"]["device"] == "cpu"
+    assert deepfactor("doctor").out.count("\n") > 15
+
+
+def test_version():
+    assert deepfactor("--version").out == f"{__version__}\n"

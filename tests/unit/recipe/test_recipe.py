@@ -1,0 +1,207 @@
+"""Recipes: what ships loads, what is overridden is overridden, what is wrong names its key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deepfactor.core.errors import KindError, RecipeError
+from deepfactor.recipe import Portfolio, Recipe, load_constraints, load_recipe, shipped_recipes
+
+HEAD = 'name = "mine"\ntitle = "Mine"\n[plan]\nfirst_test = 2020\n'
+ARM = '[[arms]]\nname = "gru"\nmodel = { kind = "gru" }\n'
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """Writes a recipe and gives back its path."""
+
+    def write(text: str = HEAD + ARM) -> str:
+        (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+        return str(tmp_path / "mine.toml")
+
+    return write
+
+
+def test_what_ships():
+    assert {"demo", "study_b_first"} <= set(shipped_recipes())
+    for name in shipped_recipes():
+        loaded = load_recipe(name)
+        assert loaded.name == name, "the run's folder is called like the recipe"
+        assert loaded.portfolios
+        assert all(load_constraints(portfolio).constraints for portfolio in loaded.portfolios)
+
+
+def test_the_study_as_published():
+    loaded = load_recipe("study_b_first")
+    assert (loaded.plan.first_test, loaded.plan.train_years, loaded.plan.valid_years) == (2019, 5, 1)
+    assert (loaded.plan.every, loaded.fit.epochs, loaded.fit.lr, loaded.fit.clip) == (5, 12, 1e-3, 3.0)
+    assert [arm.model.kind for arm in loaded.arms] == ["gru", "decomp_gru"]
+    assert {arm.loss.kind for arm in loaded.arms} == {"ic"}
+    assert all(arm.published is not None for arm in loaded.arms)
+
+
+def test_a_shipped_recipe_is_meant_even_beside_a_folder_of_its_name(tmp_path, monkeypatch):
+    """``deepfactor demo`` leaves a folder ``demo``."""
+    monkeypatch.chdir(tmp_path)
+    Path("demo").mkdir()
+    assert load_recipe("demo").name == "demo"
+
+
+def test_defaults(recipe):
+    loaded = load_recipe(recipe())
+    assert (loaded.features.kind, loaded.label.kind, loaded.styles.kind) == ("price_volume", "neutral_return", "basic")
+    assert loaded.arms[0].loss.kind == "ic"
+    assert loaded.portfolios == ()
+    assert Recipe.model_validate(loaded.model_dump(mode="json")) == loaded, "what is written can be read"
+    assert Recipe.model_validate(loaded.model_dump(mode="json")).key() == loaded.key()
+
+
+@pytest.mark.parametrize(
+    ("setting", "where", "value"),
+    [
+        ("fit.epochs=3", "fit.epochs", 3),
+        ("fit.epochs = 3", "fit.epochs", 3),
+        ("fit.lr=2e-4", "fit.lr", 2e-4),
+        ("fit.seeds=[1, 2]", "fit.seeds", (1, 2)),
+        ("title=One = two", "title", "One = two"),
+        ('title="000300"', "title", "000300"),
+        ("name=000300", "name", "000300"),
+        ("universe.exclude_st=false", "universe.exclude_st", False),
+        ("label={kind='neutral_return', horizon=5}", "label.horizon", 5),
+        ("label.kind=neutral_return", "label.kind", "neutral_return"),
+        ("arms.0.model.hidden=8", "arms.0.model.hidden", 8),
+        ("arms.0.published=study_b/gru_ic", "arms.0.published", "study_b/gru_ic"),
+    ],
+)
+def test_overrides(recipe, setting, where, value):
+    found = load_recipe(recipe(), [setting])
+    for step in where.split("."):
+        found = found[int(step)] if step.isdigit() else getattr(found, step)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_the_last_override_counts_and_the_key_follows(recipe):
+    path = recipe()
+    twice = load_recipe(path, ["fit.epochs=3", "fit.epochs=4"])
+    assert twice.fit.epochs == 4
+    assert twice.key() == load_recipe(path, ["fit.epochs=4"]).key() != load_recipe(path).key()
+
+
+BAD_SETTINGS = {
+    "fit.epochs": "no '='",
+    "=1": "no key",
+    ".=1": "no key",
+    "fit.epochs=none": r"^fit\.epochs: .*'none'",
+    "fit.epochs=0": r"^fit\.epochs: .*given: 0",
+    "fit.lr=nan": r"^fit\.lr: ",
+    "magic=1": r"^magic: ",
+    "fit.magic=1": r"^fit\.magic: ",
+    "plan.last_test=2019": r"^plan: .*last_test 2019 lies before first_test 2020",
+    "fit.seeds=[1, 1]": r"^fit\.seeds: .*different seeds",
+    "name=x/y": r"^name: .*'x/y'",
+    "name=jobs": r"^name: .*trained jobs",
+    "title.x=1": r"^title\.x: 'Mine' is no table",
+    "title.x.y=1": r"^title\.x\.y: 'Mine' is no table",
+    "arms.1.name=x": r"^arms\.1\.name: '1' is no position in a list of 1",
+    "arms.-1.name=x": r"^arms\.-1\.name: ",
+    "arms.0=x": r"^arms\.0: ",
+    "arms.0.model.magic=1": r"^arms\.0\.model\.magic: ",
+    "arms.0.model.hidden=0": r"^arms\.0\.model\.hidden: ",
+    "test.horizons=[0]": r"^test\.horizons\.0: ",
+}
+
+
+@pytest.mark.parametrize("setting", BAD_SETTINGS)
+def test_a_bad_override_names_its_key(recipe, setting):
+    with pytest.raises(RecipeError, match=BAD_SETTINGS[setting]) as caught:
+        load_recipe(recipe(), [setting])
+    assert caught.value.exit_code == 2
+
+
+BAD_TEXTS = {
+    "no arms": (HEAD, r"arms: .*required"),
+    "an empty list of arms": ("arms = []\n" + HEAD, r"arms: "),
+    "no plan": ('name = "x"\ntitle = "X"\n' + ARM, r"plan: .*required"),
+    "two arms with one name": (HEAD + ARM + ARM, r"arms: .*two arms have the same name: gru"),
+    "an arm that is a path": (HEAD + ARM.replace('"gru"', '"../gru"', 1), r"arms\.0\.name: "),
+    "features": (HEAD + '[features]\nkind = "volume"\n' + ARM, r"^features\.kind: no kind 'volume'.*price_volume"),
+    "label": (HEAD + '[label]\nkind = "raw"\n' + ARM, r"^label\.kind: no kind 'raw'.*neutral_return"),
+    "styles": (HEAD + '[styles]\nkind = "barra"\n' + ARM, r"^styles\.kind: no kind 'barra'.*basic"),
+    "a shared part is no kind": (HEAD + ARM.replace('kind = "gru"', 'kind = "_layers"'), r"^arms\.0\.model\.kind: "),
+    "base is no kind": (HEAD + ARM.replace('kind = "gru"', 'kind = "base"'), r"^arms\.0\.model\.kind: "),
+    "an arm without a model": (HEAD + '[[arms]]\nname = "x"\n', r"arms\.0\.model: .*required"),
+    "a model without a kind": (HEAD + ARM.replace('kind = "gru"', "hidden = 8"), r"arms\.0\.model\.kind: .*required"),
+    "an unknown arm": (
+        HEAD + ARM + '[[portfolios]]\nindex = "000905.SH"\narms = ["x"]\n',
+        r"^portfolios\.0\.arms: no arm 'x': there are gru$",
+    ),
+    "unknown constraints": (
+        HEAD + ARM + '[[portfolios]]\nindex = "000905.SH"\nconstraints = "x"\n',
+        r"^portfolios\.0\.constraints: .*'x'.*study_a, study_b",
+    ),
+    "one folder for two portfolios": (
+        HEAD + ARM + 2 * '[[portfolios]]\nindex = "000905.SH"\n',
+        r"^portfolios\.1: a second gru/000905\.SH/study_b",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TEXTS)
+def test_a_bad_recipe_names_its_key(recipe, case):
+    text, message = BAD_TEXTS[case]
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(recipe(text))
+
+
+def test_every_wrong_key_is_named_at_once(recipe):
+    with pytest.raises(RecipeError, match=r"fit\.epochs: .*; .*plan\.every: |plan\.every: .*; .*fit\.epochs: "):
+        load_recipe(recipe(), ["fit.epochs=0", "plan.every=0"])
+
+
+def test_two_portfolios_of_different_arms_may_share_constraints(recipe):
+    arms = ARM + ARM.replace('"gru"', '"again"', 1)
+    portfolios = "".join(f'[[portfolios]]\nindex = "000905.SH"\narms = ["{name}"]\n' for name in ("gru", "again"))
+    assert len(load_recipe(recipe(HEAD + arms + portfolios)).portfolios) == 2
+
+
+def test_code_from_outside_needs_to_be_allowed(recipe, tmp_path, monkeypatch):
+    (tmp_path / "somelab").mkdir()
+    (tmp_path / "somelab" / "net.py").write_text(
+        "from deepfactor.core.spec import Spec\nclass Settings(Spec):\n    width: int = 3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    for kind in ("somelab:net", "somelab.net"):
+        wide = [f"arms.0.model={{kind='{kind}', width=5}}"]
+        with pytest.raises(KindError, match=rf"^arms\.0\.model\.kind: '{kind}' .*--allow-code"):
+            load_recipe(recipe(), wide)
+        assert load_recipe(recipe(), wide, allow_code=True).arms[0].model.settings() == {"width": 5}
+        with pytest.raises(RecipeError, match=r"^arms\.0\.model\.height: "):
+            load_recipe(recipe(), [f"arms.0.model={{kind='{kind}', height=5}}"], allow_code=True)
+
+
+@pytest.mark.parametrize("name", ["nothing", "nothing.toml", ""])
+def test_no_such_recipe(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RecipeError, match=rf"^no recipe '{name}': .*demo, study_b_first"):
+        load_recipe(name)
+
+
+def test_unreadable_recipes(tmp_path):
+    path = tmp_path / "mine.toml"
+    for content, why in ((b"name =\n", "line 1"), (b"name = '\xff'", "utf-8")):
+        path.write_bytes(content)
+        with pytest.raises(RecipeError, match=rf"mine\.toml can't be read as TOML: .*{why}"):
+            load_recipe(str(path))
+
+
+def test_a_constraint_file_of_ones_own(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("cash = 0.01\n[[constraints]]\nkind = 'stock_active_weight'\nlimit = 0.02\n")
+    loaded = load_constraints(Portfolio(index="000905.SH", constraints=str(path)))
+    assert (loaded.name, loaded.cash, len(loaded.constraints)) == ("mine", 0.01, 1)
+    path.write_text("cash = 2\n")
+    with pytest.raises(RecipeError, match=r"^portfolios\.3\.constraints: .*cash: "):
+        load_constraints(Portfolio(index="000905.SH", constraints=str(path)), "portfolios.3.")
