@@ -105,15 +105,14 @@ def backtest(built: Built, rounds: int) -> list[Line]:
     scores = Scores("reversal and noise", panel.dates, panel.symbols, values)
     styles = basic.compute(basic.Settings(), panel, universe).exposures
     eligible = universe.batch(UniverseRule(window=20, min_observed=10))
-    whole, programs, solved = [], [], 0
+    whole, programs, enhancer = [], [], Timed(IndexEnhancer(preset))
+
+    def follow() -> None:
+        run_backtest(panel, universe, scores, styles, enhancer, INDEX, settings, eligible=eligible)
+
     for _ in range(rounds):
         enhancer = Timed(IndexEnhancer(preset))
-        whole.append(
-            cpu(lambda enhancer=enhancer: run_backtest(
-                panel, universe, scores, styles, enhancer, INDEX, settings, eligible=eligible
-            ))
-        )  # fmt: skip
+        whole.append(cpu(follow))
         programs.append(enhancer.seconds)
-        solved = enhancer.solved
     size = f"{panel.shape[1]} stocks × {panel.shape[0]} days"
-    return [compare("weekly backtest, Study B", size, whole, f"its {solved} enhancements alone", programs)]
+    return [compare("weekly backtest, Study B", size, whole, f"its {enhancer.solved} enhancements alone", programs)]

@@ -56,7 +56,10 @@ def load_kind(room: str, name: str, *, allow_code: bool = False) -> ModuleType:
         path = f"{room}.{name}"
         if name.startswith("_") or importlib.util.find_spec(path) is None:
             raise KindError(f"no kind {name!r} in {room}: there are {', '.join(kinds_in(room))}")
-    module = importlib.import_module(path)
+    try:
+        module = importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        raise KindError(f"{path} can't be imported ({error}): is its folder on PYTHONPATH?") from None
     if not hasattr(module, "Settings"):
         raise KindError(f"{path} has no class Settings, so it is no kind of {room}")
     return module
@@ -80,6 +83,7 @@ def recipe_error(error: ValidationError, prefix: str = "") -> RecipeError:
     lines = []
     for item in error.errors():
         key = ".".join([*([prefix] if prefix else []), *map(str, item["loc"])])
-        given = "" if item["type"] == "missing" else f" (given: {item['input']!r})"
+        shown = item["type"] != "missing" and not isinstance(item["input"], (dict, list, tuple))
+        given = f" (given: {item['input']!r})" if shown else ""
         lines.append(f"{key}: {item['msg']}{given}")
     return RecipeError("; ".join(lines))

@@ -52,8 +52,8 @@ class TestSettings(Spec):
     __test__: ClassVar[bool] = False  # no test class, whatever pytest makes of the name
 
     universes: tuple[str, ...] = Field(("all", "000300.SH", "000905.SH", "000852.SH"), min_length=1)
-    conventions: tuple[Convention, ...] = CONVENTIONS
-    horizons: tuple[Days, ...] = (5, 10, 15, 20)
+    conventions: tuple[Convention, ...] = Field(CONVENTIONS, min_length=1)
+    horizons: tuple[Days, ...] = Field((5, 10, 15, 20), min_length=1)
     min_names: int = Field(10, ge=2)
     groups: dict[str, Annotated[int, Field(ge=0)]] = Field({"all": 20, "every": 20, "000300.SH": 5})
     other_groups: int = Field(10, ge=0)

@@ -1,1 +1,4 @@
-"""What a model reads of a market, a file a set. Each gives `Features`; windows are gathered later, by index."""
+"""What a model reads of a market, a file a set. Windows are gathered later, by index.
+
+A kind file has ``Settings(FeatureSettings)`` and ``compute(settings, panel, universe) -> Features``.
+"""

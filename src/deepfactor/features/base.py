@@ -7,9 +7,18 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+
+from deepfactor.core.spec import Spec
 
 #: How a scaling treats a field: relative to the window's last close, to the window's own mean volume, or as it is.
 Role = Literal["price", "volume", "plain"]
+
+
+class FeatureSettings(Spec):
+    """Base of every set's settings: `window` = days of a sample's window."""
+
+    window: int = Field(default=150, ge=1)
 
 
 @dataclass(frozen=True)

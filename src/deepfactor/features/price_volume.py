@@ -8,20 +8,19 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
-from deepfactor.core.spec import Spec
-from deepfactor.features.base import Features, Role
+from deepfactor.features.base import Features, FeatureSettings, Role
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 
-Field = Literal["open", "high", "low", "close", "vwap", "volume"]
+FieldName = Literal["open", "high", "low", "close", "vwap", "volume"]
 
 
-class Settings(Spec):
-    """`fields` in the order of the model's input; `window` in trading days."""
+class Settings(FeatureSettings):
+    """`fields` in the order of the model's input."""
 
-    fields: tuple[Field, ...] = ("open", "high", "low", "close", "vwap", "volume")
-    window: int = 150
+    fields: tuple[FieldName, ...] = Field(("open", "high", "low", "close", "vwap", "volume"), min_length=1)
 
 
 def compute(settings: Settings, panel: Panel, universe: Universe) -> Features:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
@@ -17,8 +18,8 @@ from deepfactor.panel.panel import Bools, Dates, Floats, Names
 class UniverseRule(Spec):
     """Who enters a day's batch, and so the test universe `all`."""
 
-    window: int = 150
-    min_observed: int = 100
+    window: int = Field(default=150, ge=1, description="trading days looked back")
+    min_observed: int = Field(default=100, ge=1, description="traded days among them")
     exclude_st: bool = True
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deepfactor.backtest.loop import BacktestSettings, run_backtest
+from deepfactor.core.files import write_json
 from deepfactor.market.fees import Costs
 from deepfactor.panel.panel import Bools, Floats
 from deepfactor.panel.scores import Scores
@@ -31,6 +32,7 @@ def backtest_to(
     settings = BacktestSettings(
         capital=portfolio.capital, fill=preset.fill, costs=Costs(kind="flat", rate=preset.cost_rate)
     )
+    write_json(place / "constraints.json", preset.model_dump(mode="json"))
     key = f"backtest {scores.name} on {portfolio.index}"
     result = run_backtest(
         market.panel,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deepfactor.core.kind import Kind, resolve
 from deepfactor.core.spec import content_key
-from deepfactor.features.base import Features
+from deepfactor.features.base import Features, FeatureSettings
 from deepfactor.labels.base import LabelSettings
 from deepfactor.panel.panel import Bools
 from deepfactor.panel.returns import tradeable_at_entry
@@ -34,6 +34,7 @@ def prepare_inputs(recipe: Recipe, market: Market, jobs: Path, *, allow_code: bo
     """The training arrays of a recipe under `jobs`, made once a market and setting."""
     features, feature_settings = resolve(FEATURES, recipe.features, key="features", allow_code=allow_code)
     label, label_settings = resolve(LABELS, recipe.label, key="label", allow_code=allow_code)
+    assert isinstance(feature_settings, FeatureSettings)
     assert isinstance(label_settings, LabelSettings)
     inputs = {
         "features": _content(recipe.features, feature_settings.model_dump(mode="json")),
@@ -53,7 +54,7 @@ def prepare_inputs(recipe: Recipe, market: Market, jobs: Path, *, allow_code: bo
             batch=batch,
             size=log_cap(market, label_settings.cap),
             entry_ok=tradeable_at_entry(panel, universe, label_settings.convention),
-            window=recipe.universe.window,
+            window=feature_settings.window,
         )
 
     key = content_key({"market": market.folder.fingerprint, "inputs": inputs, "label": target})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import resource
@@ -77,12 +78,17 @@ def peak_memory() -> int:
 
 
 def write_environment(path: Path, market: Mapping[str, Any], warnings: Sequence[str], stages: Stages) -> None:
-    """Write ``environment.json``: versions, machine, the market's account, warnings, what each stage cost."""
+    """Write ``environment.json``: versions, machine, the market's account, warnings, what each stage cost.
+
+    The stages of earlier calls stay under ``earlier``: a repeated run trains nothing, and its cost says nothing.
+    """
+    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     content = {
         "versions": versions(),
         "machine": machine(),
         "market": dict(market),
         "warnings": list(warnings),
         "stages": stages.rows,
+        "earlier": [*before.get("earlier", []), *([before["stages"]] if "stages" in before else [])],
     }
     write_json(path, content)

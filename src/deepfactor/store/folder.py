@@ -286,7 +286,8 @@ def _part_path(path: Path, table: str, name: str) -> Path:
 def _read_manifest(path: Path) -> Manifest:
     file = path / MANIFEST
     if not file.exists():
-        what = "has no manifest.json" if path.is_dir() else "does not exist"
+        missing = "is a file" if path.is_file() else "does not exist"
+        what = "has no manifest.json" if path.is_dir() else missing
         raise DataError(
             f"{path} is no market folder ({what}): make one with `deepfactor ingest` or `deepfactor simulate`"
         )

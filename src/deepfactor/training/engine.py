@@ -120,13 +120,22 @@ def _described(job: Job, folder: Path) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise OutOfResources(f"{job.label}: out of memory; take fewer workers and repeat the command") from error
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):  # torch's only sign of it
+            raise _failed(job, folder, error) from error
+        raise OutOfResources(f"{job.label}: out of memory; take fewer workers or a smaller network") from error
     except DeepfactorError as error:
         error.args = (f"{job.label}: {error}",)
         raise
     except Exception as error:
-        log = folder / job.key / "error.txt"
-        write_text(log, traceback.format_exc())
-        raise JobFailed(f"{job.label}: {type(error).__name__}: {error}; traceback in {log}") from error
+        raise _failed(job, folder, error) from error
+
+
+def _failed(job: Job, folder: Path, error: Exception) -> JobFailed:
+    """What to raise for an unforeseen error; its traceback goes into the job's folder."""
+    log = folder / job.key / "error.txt"
+    write_text(log, traceback.format_exc())
+    return JobFailed(f"{job.label}: {type(error).__name__}: {error}; traceback in {log}")
 
 
 class _Pool:

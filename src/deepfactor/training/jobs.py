@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from deepfactor.core.errors import KindError
+from deepfactor.core.errors import KindError, RecipeError
 from deepfactor.core.files import atomic_path, folder_lock, write_json, write_text
 from deepfactor.core.kind import resolve
 from deepfactor.core.spec import Spec, content_key
@@ -99,6 +100,8 @@ def plan_jobs(
     """
     arms = list(arms)
     contents = [arm_content(arm, f"arms.{i}", allow_code=allow_code) for i, arm in enumerate(arms)]
+    for i, arm in enumerate(arms):
+        _check_shapes(arm, f"arms.{i}", data, allow_code=allow_code)
     jobs = []
     for fold in folds:
         read = range(max(fold.train.start - data.window + 1, 0), fold.test.stop)
@@ -129,6 +132,16 @@ def arm_content(arm: Arm, key: str, *, allow_code: bool = False) -> dict[str, An
         raise KindError(f"{arm.model.kind} asks for inputs not offered yet: {unknown}", key=f"{key}.model.kind")
     _, loss = resolve("deepfactor.training.losses", arm.loss, key=f"{key}.loss", allow_code=allow_code)
     return {"model": _kind(arm.model.kind, settings), "loss": _kind(arm.loss.kind, loss), "scaling": arm.scaling}
+
+
+def _check_shapes(arm: Arm, key: str, data: TrainingData, *, allow_code: bool) -> None:
+    """The arm's network fits the inputs; built without memory, so that a plan finds out before any training."""
+    model, settings = resolve("deepfactor.models", arm.model, key=f"{key}.model", allow_code=allow_code)
+    try:
+        with torch.device("meta"):
+            model.build(settings, Shapes(features=len(data.features.names), window=data.window))
+    except RecipeError as error:
+        raise RecipeError(str(error), key=f"{key}.model") from None
 
 
 def _kind(kind: str, settings: Spec) -> dict[str, Any]:

@@ -54,7 +54,10 @@ def folds(dates: Dates, plan: Plan, reach: int) -> tuple[Fold, ...]:
     held = (dates[0].astype(dt.date), dates[-1].astype(dt.date))
     last = plan.test_end or held[1]
     if held[1] < plan.test_start:
-        raise _uncovered(plan.test_start, last, held, "first_test")
+        raise RecipeError(
+            f"the first test day is {plan.test_start}, the market ends on {held[1]}: change the plan, or bring in days",
+            key="plan.first_test",
+        )
     result = []
     start = plan.test_start
     while start <= last:
