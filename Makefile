@@ -12,9 +12,10 @@ export DEEPFACTOR_REAL_DATA
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 export OMP_WAIT_POLICY = PASSIVE
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env dev demo test check lint types imports bench clean
+.PHONY: help env dev demo test check lint types imports learning bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +41,9 @@ types: $(DEV)
 
 imports: $(DEV)
 	$(BIN)/lint-imports
+
+learning: $(DEV) ## what the networks learn on the simulated market, against ridge, oracle and null market
+	$(BIN)/python -m benchmarks.learning
 
 bench: $(DEV) ## measure speed against peers and floors; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks

@@ -32,6 +32,8 @@ _NOTES = """## What is not here
   statistics.
 * *Plain numpy*: forward returns, ranks by two argsorts, IC, RankIC, decile means and turnover in a loop over days. Ours
   also gives averages for ties, Newey–West statistics by year and curves of weekly decile portfolios.
+* All ways run in one process with one thread and with the allocator told to keep big blocks (as the trainer's workers
+  have it), which helps plain PyTorch too.
 * LP: highspy and linprog get the assembled program; ours also assembles it, checks the answer from the weights and the
   duals, and reads prices and relaxations.
 """

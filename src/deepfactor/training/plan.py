@@ -55,7 +55,7 @@ def folds(dates: Dates, plan: Plan, reach: int) -> tuple[Fold, ...]:
     last = plan.test_end or held[1]
     if held[1] < plan.test_start:
         raise RecipeError(
-            f"the first test day is {plan.test_start}, the market ends on {held[1]}: change the plan, or bring in days",
+            f"the first test day is {plan.test_start}, the market holds {held[0]} to {held[1]}: test earlier",
             key="plan.first_test",
         )
     result = []
