@@ -73,7 +73,7 @@ def run_backtest(
         exposures that the enhancer's constraints may ask for; NaN = missing, filled in and counted.
     index : str
         benchmark, as in ``universe.members``.
-    start, end : first and last date, both inclusive; None = as the data go
+    start, end : first and last date, both inclusive; None = the first and the last day with an eligible score
         the first signal is the first week's end from `start` on that has a score.
     eligible : (T, N) bool
         who may be bought on a signal day, such as ``universe.batch(rule)``.
@@ -87,8 +87,9 @@ def run_backtest(
         the books of a day don't balance to a cent: a fault of ours.
     """
     _require_alignment(panel, universe, scores, eligible)
-    signal_days, unscored = _signal_days(universe, scores, eligible, rows_between(panel.dates, start, end))
-    rows = range(int(signal_days[0]), rows_between(panel.dates, start, end).stop)
+    span = _span(scores, eligible, start, end)
+    signal_days, unscored = _signal_days(universe, scores, eligible, span)
+    rows = range(int(signal_days[0]), span.stop)
     loop = _Loop(panel, universe, scores, styles, enhancer, index, settings, eligible, rows.start)
     loop.log.counts["unscored_week_ends"] += unscored
     field: PriceField = "vwap" if settings.fill == "next_vwap" else "close"
@@ -199,6 +200,14 @@ class _Loop:
             rebalances=self.log.rebalances_table(),
             counts=dict(sorted(self.log.counts.items())),
         )
+
+
+def _span(scores: Scores, eligible: Bools, start: np.datetime64 | str | None, end: np.datetime64 | str | None) -> slice:
+    """Rows from `start` to `end`; an open end is the last day with an eligible score: beyond it nobody steers."""
+    span = rows_between(scores.dates, start, end)
+    scored = np.flatnonzero((np.isfinite(scores.values) & eligible).any(axis=1))
+    last = int(scored[-1]) + 1 if end is None and len(scored) else span.stop
+    return slice(span.start, last)
 
 
 def _signal_days(universe: Universe, scores: Scores, eligible: Bools, span: slice) -> tuple[NDArray[np.intp], int]:

@@ -329,3 +329,15 @@ def test_span_and_progress() -> None:
     assert result.dates[0] == np.datetime64("2019-01-25")
     assert result.dates[-1] == np.datetime64("2019-03-01")
     assert seen == [(k, len(result.dates)) for k in range(1, len(result.dates) + 1)]
+
+
+def test_an_open_end_is_the_last_scored_day() -> None:
+    panel, universe = toy_market(60, 20, seed=3)
+    scores = random_scores(panel)
+    values = scores.values.copy()
+    values[40:] = np.nan
+    shorter = Scores("shorter", scores.dates, scores.symbols, values)
+    eligible = universe.traded
+    result = run_backtest(panel, universe, shorter, {}, BestScores(), INDEX, SETTINGS, eligible=eligible)
+    assert result.dates[-1] == panel.dates[39]
+    assert result.counts.get("unscored_week_ends", 0) == 0
