@@ -204,15 +204,16 @@ def oracle(world: World, history: History) -> pl.DataFrame:
     float32.
     """
     stock, t = np.nonzero(history.days.alive.T)
+    state = history.memories[:, t, stock]
     columns: dict[str, NDArray[np.float32]] = {}
     for horizon in ORACLE_HORIZONS:
-        parts = {part: world.memories.oracle(history.memories, part, horizon) for part in PARTS}
+        parts = {part: world.memories.oracle(state, part, horizon) for part in PARTS}
         sums = {
             f"oracle_{horizon}": np.add.reduce([parts[part] for part in PARTS]),
             f"oracle_visible_{horizon}": np.add.reduce([parts[part] for part in VISIBLE]),
         }
         sums |= {f"oracle_{part}_{horizon}": value for part, value in parts.items()}
-        columns |= {name: value.astype(np.float32)[t, stock] for name, value in sums.items()}
+        columns |= {name: value.astype(np.float32) for name, value in sums.items()}
     return pl.DataFrame({**_keys(world.firms.symbols, history, stock, t), **columns})
 
 
