@@ -87,4 +87,5 @@ def compare(seed: int, out: Path, console: Console) -> list[Row]:
     fits = ridge.fit(sampler, fold, recipe.plan.valid_every, recipe.fit.min_stocks)
     scores = ridge.predict(sampler, fold.test, fits)
     lines = [Row(f.name, truth.measure(scores[f.name]), f.valid_rank_ic, note=f"penalty {f.penalty:g} n") for f in fits]
-    return [Row("oracle", truth.measure(truth.oracle)), *lines, *trained.rows]
+    ceilings = [Row("oracle", truth.measure(truth.oracle)), Row("oracle, visible", truth.measure(truth.visible))]
+    return [*ceilings, *lines, *trained.rows]

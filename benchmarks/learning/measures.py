@@ -26,12 +26,14 @@ class Measured:
 
     Attributes
     ----------
-    oracle : cross-sectional Pearson correlation with the 10-day oracle; NaN in a null market
+    oracle, visible : cross-sectional Pearson correlation with the 10-day oracle, and with what of it prices and
+        volumes show, which is all that the networks are given; NaN in a null market
     neutral, raw : RankIC with the neutralised and the raw 10-day return close t+1 → close t+11
     error : standard error of `neutral`, from its means over blocks of 20 days
     """
 
     oracle: float
+    visible: float
     neutral: float
     raw: float
     error: float
@@ -43,6 +45,7 @@ class Truth:
 
     scored: Bools
     oracle: Values
+    visible: Values
     neutral: Values
     raw: Values
 
@@ -53,20 +56,25 @@ class Truth:
         scored = np.zeros((len(test), len(data.symbols)), bool)
         for i, t in enumerate(test):
             scored[i, data.stocks(t)] = True
-        oracle = read_oracle(oracle_path(market.folder.path), market.panel, HORIZON)
-        if oracle is None:
-            raise FileNotFoundError(f"{oracle_path(market.folder.path)}: delete the market and run again")
+        path = oracle_path(market.folder.path)
+        oracle = read_oracle(path, market.panel, HORIZON)
+        visible = read_oracle(path, market.panel, HORIZON, "visible")
+        if oracle is None or visible is None:
+            raise FileNotFoundError(f"{path}: delete the market and run again")
         raw = forward_return(market.panel, "t1_close", HORIZON)
-        return cls(scored, oracle.values[rows], data.label[rows], raw[rows])
+        return cls(scored, oracle.values[rows], visible.values[rows], data.label[rows], raw[rows])
 
     def measure(self, scores: Values) -> Measured:
         """Of scores (days, N) that every scored stock has."""
         if not np.isfinite(scores[self.scored]).all():
             raise ValueError(f"{np.isnan(scores[self.scored]).sum()} of {self.scored.sum()} stock-days have no score")
-        truth = information_coefficients(scores, self.oracle, self.scored, min_names=MIN_NAMES).ic
+        truth, visible = (
+            information_coefficients(scores, values, self.scored, min_names=MIN_NAMES).ic
+            for values in (self.oracle, self.visible)
+        )
         neutral = information_coefficients(scores, self.neutral, self.scored, min_names=MIN_NAMES).rank_ic
         raw = information_coefficients(scores, self.raw, self.scored, min_names=MIN_NAMES).rank_ic
-        return Measured(mean(truth), mean(neutral), mean(raw), block_error(neutral))
+        return Measured(mean(truth), mean(visible), mean(neutral), mean(raw), block_error(neutral))
 
 
 def mean(daily: Values) -> float:

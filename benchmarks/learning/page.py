@@ -35,6 +35,7 @@ def _scores(rows: Sequence[Mapping[str, Any]]) -> str:
     head = [
         "score",
         "correlation with oracle",
+        "with its visible part",
         "RankIC, neutralised",
         "± s.e.",
         "RankIC, raw",
@@ -47,6 +48,7 @@ def _scores(rows: Sequence[Mapping[str, Any]]) -> str:
         [
             row["score"],
             _number(row["oracle"], 3),
+            _number(row["visible"], 3),
             _number(row["neutral"], 4),
             _number(row["error"], 4),
             _number(row["raw"], 4),

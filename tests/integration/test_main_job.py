@@ -201,8 +201,10 @@ def test_no_score_beats_the_oracle(main_job):
             if horizon in (5, 10, 20):
                 ceiling = truth[universe, convention, horizon, None]
                 assert found[universe, convention, horizon, seed] < ceiling, (arm, seed, horizon)
-    assert oracle["correlation"].keys() == set(ARMS)
-    assert all(-1 < value < 1 for value in oracle["correlation"].values())
+    for key in ("correlation", "visible_correlation"):
+        assert oracle[key].keys() == set(ARMS)
+        assert all(-1 < value < 1 for value in oracle[key].values())
+    assert oracle["correlation"] != oracle["visible_correlation"]
 
 
 def test_the_page_is_one_file_that_asks_for_nothing(main_job):

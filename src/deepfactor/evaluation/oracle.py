@@ -13,9 +13,13 @@ from deepfactor.panel.panel import Bools, Panel
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 
+#: Horizon in trading days of the oracle that scores are correlated with.
+ORACLE_HORIZON = 10
+
 
 def oracle_report(
     truth: Mapping[int, Scores],
+    visible: Scores | None,
     arms: Mapping[str, Scores],
     panel: Panel,
     universe: Universe,
@@ -28,13 +32,15 @@ def oracle_report(
     Parameters
     ----------
     truth : mapping of horizon h in trading days to the oracle of h-day returns, tested on these.
+    visible : the part of the 10-day oracle that prices and volumes show; None where the market doesn't say.
     arms : mapping of name to scores.
     batch : (T, N) bool, the universe `all`.
 
     Returns
     -------
     ``records`` as in ``factor_report.json`` (convention `t1_close`), ``correlation``: arm → mean over the days of the
-    cross-sectional Pearson correlation of its scores with the 10-day oracle (None where there is none).
+    cross-sectional Pearson correlation of its scores with the 10-day oracle (None where there is none), and
+    ``visible_correlation``: the same with `visible`.
     """
     days = np.any([np.isfinite(scores.values).any(axis=1) for scores in arms.values()], axis=0)
     alone = settings.model_copy(
@@ -45,9 +51,16 @@ def oracle_report(
         seen = Scores("oracle", oracle.dates, oracle.symbols, np.where(days[:, None], oracle.values, np.nan))
         one = alone.model_copy(update={"horizons": (horizon,)})
         records += test_factor(seen, panel, universe, one, batch=batch).to_json_dict()["records"]
-    ten = truth.get(10)
-    correlation = {} if ten is None else {name: _agreement(scores, ten, batch) for name, scores in arms.items()}
-    return {"records": records, "correlation": correlation}
+    return {
+        "records": records,
+        "correlation": _agreements(arms, truth.get(ORACLE_HORIZON), batch),
+        "visible_correlation": _agreements(arms, visible, batch),
+    }
+
+
+def _agreements(arms: Mapping[str, Scores], oracle: Scores | None, batch: Bools) -> dict[str, float | None]:
+    """Each arm's agreement with an oracle; nothing where there is no oracle."""
+    return {} if oracle is None else {name: _agreement(scores, oracle, batch) for name, scores in arms.items()}
 
 
 def _agreement(scores: Scores, oracle: Scores, batch: Bools) -> float | None:

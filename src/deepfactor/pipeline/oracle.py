@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from deepfactor.core.files import write_json
 from deepfactor.evaluation.factor_test import TestSettings
-from deepfactor.evaluation.oracle import oracle_report
+from deepfactor.evaluation.oracle import ORACLE_HORIZON, oracle_report
 from deepfactor.panel.panel import Bools
 from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.markets import Market
@@ -24,5 +24,6 @@ def compare_with_oracle(
     if not truth:
         (folder.path / "oracle.json").unlink(missing_ok=True)
         return
-    report = oracle_report(truth, arms, market.panel, market.universe, settings, batch=batch)
+    visible = read_oracle(path, market.panel, ORACLE_HORIZON, "visible")
+    report = oracle_report(truth, visible, arms, market.panel, market.universe, settings, batch=batch)
     write_json(folder.path / "oracle.json", report)

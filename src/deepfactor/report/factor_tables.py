@@ -23,7 +23,7 @@ def headline_factor(content: RunContent) -> Table | None:
     muted = frozenset[int]()
     if content.oracle is not None:
         rows.append(_oracle_row(content, content.oracle))
-        columns.append("oracle_correlation")
+        columns += ["oracle_correlation", "visible_correlation"]
         note, muted = f"{note} {text['oracle']}: {text['oracle_note']}.", frozenset({len(rows) - 1})
     return make("headline_factor", text["headline_factor"], columns, rows, note, muted)
 
@@ -40,7 +40,10 @@ def _headline_row(content: RunContent, arm: ArmContent) -> tuple[Cell, ...]:
         _ic_cell(ten, "win_rate", "share", ref),
         _top_cell(group, "annual_excess", "signed_percent", ref),
     )
-    return cells if oracle is None else (*cells, value_cell(oracle.get("correlation"), arm.name, "ic"))
+    if oracle is None:
+        return cells
+    agreements = (value_cell(oracle.get(key), arm.name, "ic") for key in ("correlation", "visible_correlation"))
+    return (*cells, *agreements)
 
 
 def _oracle_row(content: RunContent, oracle: Mapping[str, Any]) -> tuple[Cell, ...]:
@@ -55,8 +58,7 @@ def _oracle_row(content: RunContent, oracle: Mapping[str, Any]) -> tuple[Cell, .
         _ic_cell(twenty, "mean", "ic"),
         _ic_cell(ten, "icir", "ratio"),
         _ic_cell(ten, "win_rate", "share"),
-        nothing,
-        nothing,
+        *[nothing] * 3,
     )
 
 

@@ -94,11 +94,14 @@ def write_oracle(path: Path, frame: pl.DataFrame) -> None:
         frame.write_parquet(temporary)
 
 
-def read_oracle(path: Path, panel: Panel, horizon: int) -> Scores | None:
-    """The oracle for `horizon` days as scores aligned with `panel`; None where the file has none for it."""
+def read_oracle(path: Path, panel: Panel, horizon: int, part: str | None = None) -> Scores | None:
+    """The oracle for `horizon` days as scores aligned with `panel`; None where the file has none for it.
+
+    `part` names a part of alpha, or "visible" for all that prices and volumes show; None is the total.
+    """
     if not path.is_file():
         return None
-    column = f"oracle_{horizon}"
+    column = "_".join(["oracle", *([part] if part else []), str(horizon)])
     if column not in pl.read_parquet_schema(path):
         return None
     frame = read_table(path, {"date": "date", "symbol": "symbol", column: "score"})

@@ -2,8 +2,9 @@
 
 A market, not noise with a planted column: boards, listings, delistings, ST, suspensions, splits and dividends; returns
 of market, industries, styles and alpha with clustering fat-tailed noise, cut at each day's price limit; indices re-set
-twice a year. Alpha is made of decaying memories of signals that anyone can compute from the published tables
-(`_simulation.alpha`), which gives the oracle in closed form. With ``alpha = 0`` there is nothing to be found.
+twice a year; quarterly statements, known on the day after their announcement, some restated. Alpha is made of decaying
+memories of signals from the published tables and of hidden neighbours (`_simulation.alpha`), which gives the oracle in
+closed form. With ``alpha = 0`` there is nothing to be found.
 
 The oracle is no table of the market: it goes to a file beside it, for tests and for a report's ceiling alone.
 """
@@ -23,9 +24,9 @@ from deepfactor.sources._simulation import tables
 from deepfactor.sources._simulation.day_loop import World
 from deepfactor.sources._simulation.indices import Index, make_indices
 from deepfactor.sources._simulation.market import History, make_world, run_market
-from deepfactor.sources._simulation.settings import PARTS, Settings, Strength, Volatility
+from deepfactor.sources._simulation.settings import PARTS, VISIBLE, Settings, Strength, Volatility
 
-__all__ = ["PARTS", "Settings", "Simulated", "Strength", "Volatility", "open_source"]
+__all__ = ["PARTS", "VISIBLE", "Settings", "Simulated", "Strength", "Volatility", "open_source"]
 
 
 def open_source(settings: Settings, folder: Path | None = None) -> Simulated:
@@ -44,6 +45,7 @@ class Simulated:
             "daily": lambda: tables.daily(self._world, self._history),
             "securities": lambda: tables.securities(self._world, self._history),
             "industry": lambda: tables.industry(self._world, self._history),
+            "fundamentals": lambda: tables.fundamentals(self._world, self._history),
             "index_members": lambda: tables.index_members(self._world, self._history, self._indices),
             "index_weights": lambda: tables.index_weights(self._world, self._history, self._indices),
             "index_daily": lambda: tables.index_daily(self._history, self._indices),
@@ -87,11 +89,16 @@ class Simulated:
     def oracle(self) -> pl.DataFrame:
         """The truth, by symbol and date: expected return close t+1 → close t+1+h that signals up to t have committed.
 
-        Columns date, symbol, and for each h of 5, 10, 20: ``oracle_<h>`` (the sum of the parts) and
-        ``oracle_<part>_<h>`` with part reversal, trend, divergence. Fractions; a row for each listed stock and
-        published day. Exact but for the price limits, which cut what is committed and make it smaller.
+        Columns date, symbol, and for each h of 5, 10, 20: ``oracle_<h>`` (the sum of the parts), ``oracle_visible_<h>``
+        (reversal, trend and divergence, which prices and volumes show) and ``oracle_<part>_<h>`` for each of `PARTS`.
+        Fractions, float32; a row for each listed stock and published day. Exact but for the price limits, which cut
+        what is committed and make it smaller, and for `carry`, an upper bound (see `_simulation.alpha`).
         """
         return tables.oracle(self._world, self._history)
+
+    def neighbours(self) -> pl.DataFrame:
+        """Whose residual returns spill over to whom: columns symbol, neighbour. Known to tests alone."""
+        return tables.neighbours(self._world, self._history)
 
     @cached_property
     def _world(self) -> World:

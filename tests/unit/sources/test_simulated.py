@@ -15,7 +15,7 @@ from deepfactor.core.errors import DataError, RecipeError, UserError
 from deepfactor.core.kind import Kind, resolve
 from deepfactor.sources._simulation.indices import make_indices, reset_days
 from deepfactor.sources._simulation.market import make_world, run_market
-from deepfactor.sources.simulated import PARTS, Settings, Simulated, open_source
+from deepfactor.sources.simulated import PARTS, VISIBLE, Settings, Simulated, Strength, open_source
 from deepfactor.store.checks import check_tables
 from deepfactor.store.schema import TABLES
 
@@ -268,6 +268,8 @@ def test_a_longer_market_repeats_the_shorter_one(tables: dict[str, pl.DataFrame]
     left = pl.when(pl.col("delist_date") <= cut).then("delist_date")
     known = tables["securities"].filter(pl.col("list_date") <= cut).with_columns(delist_date=left)
     assert short.fetch("securities").equals(known)
+    statements = tables["fundamentals"].filter(pl.col("known_at") <= cut)
+    assert short.fetch("fundamentals").equals(statements.filter(pl.col("symbol").is_in(known["symbol"].to_list())))
     calendar = short.fetch("calendar")["date"]
     assert calendar.is_in(tables["calendar"]["date"].to_list()).all()
 
@@ -313,4 +315,8 @@ def test_early_and_late_markets_run() -> None:
     for start, end in ((date(2010, 1, 4), date(2010, 8, 31)), (date(2033, 6, 1), date(2033, 12, 31))):
         source = open_source(Settings(stocks=60, start=start, end=end), None)
         assert check_tables({name: source.fetch(name) for name in source.tables()}) == []
-    assert PARTS == ("reversal", "trend", "divergence")
+
+
+def test_parts_of_alpha_are_named_in_one_place() -> None:
+    assert (*VISIBLE, "drift", "value", "spillover", "carry") == PARTS
+    assert {*Strength.model_fields, "carry"} == set(PARTS)

@@ -1,1 +1,1 @@
-"""The engine of the simulated market, bottom up: settings, calendar, firms, events, limits, alpha, day loop, tables."""
+"""The engine of the simulated market, from settings and calendar to firms, statements, alpha, days and tables."""

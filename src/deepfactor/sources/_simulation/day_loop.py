@@ -13,11 +13,16 @@ from deepfactor.sources._simulation.calendar import Clock
 from deepfactor.sources._simulation.cross_section import SIZE_GROUPS, residual_return, size_groups, zscore
 from deepfactor.sources._simulation.events import Events
 from deepfactor.sources._simulation.firms import Firms
+from deepfactor.sources._simulation.latent import Latent
 from deepfactor.sources._simulation.settings import Settings
 from deepfactor.sources._simulation.state import TURNOVER_SPANS, Day, State
+from deepfactor.sources._simulation.statements import Statements
 
 #: Tails of a stock's noise: Student t with this many degrees of freedom, scaled to unit variance, cut at ±25 %.
 NOISE_DF, NOISE_CUT = 3.5, 0.25
+
+#: What the limit cuts off a return is carried up to this size.
+CARRY_CUT = 0.3
 
 #: Log volatility of a stock's noise: x ← 0.97 x + 0.14 z.
 VOLATILITY_MEMORY, VOLATILITY_SHOCK = 0.97, 0.14
@@ -41,6 +46,8 @@ class World:
     clock: Clock
     firms: Firms
     events: Events
+    latent: Latent
+    statements: Statements
     memories: Memories
 
 
@@ -92,10 +99,15 @@ def step(world: World, state: State, row: int, draws: Draws) -> Day:
 
     bounds = _bounds(world, row, reference)
     total = np.sqrt(sigma**2 + world.settings.volatility.market**2)
-    open_, high, low, close = _prices(reference, wanted, total, traded, bounds, draws)
+    unlimited = _to_fen(reference, wanted)
+    gap = 0.43 * total * draws.shocks[1] + 0.75 * state.memories[world.memories.row("carry")]
+    open_, high, low, close = _prices(reference, unlimited, gap, total, traded, bounds, draws)
+    beyond = traded & ((unlimited > bounds.highest) | (unlimited < bounds.lowest))
+    cut = np.where(beyond, np.clip(wanted - (close / reference - 1.0), -CARRY_CUT, CARRY_CUT), 0.0)
     middle = (open_ + high + low + 2 * close) / 5 + 0.06 * (high - low) * draws.shocks[2]
     float_shares = np.floor(state.shares * firms.float_share)
-    volume = np.where(traded, _volume(world, state, np.abs(noise), high == low, float_shares, draws), 0)
+    share = world.events.open_share[row] * np.where(high == low, 0.25, 1.0)
+    volume = np.where(traded, _volume(world, state, np.abs(noise), share, float_shares, draws), 0)
     day = Day(
         alive=alive,
         traded=traded,
@@ -113,7 +125,7 @@ def step(world: World, state: State, row: int, draws: Draws) -> Day:
         shares=state.shares.copy(),
         float_shares=float_shares,
     )
-    _remember(world, state, day, row, log_cap, groups)
+    _remember(world, state, day, row, log_cap, groups, cut)
     return day
 
 
@@ -177,19 +189,25 @@ def _noise_level(world: World, state: State, row: int, draws: Draws) -> Vector:
 
 
 def _prices(
-    reference: Labels, wanted: Vector, deviation: Vector, traded: Mask, bounds: Bounds, draws: Draws
+    reference: Labels,
+    unlimited: Labels,
+    gap: Vector,
+    deviation: Vector,
+    traded: Mask,
+    bounds: Bounds,
+    draws: Draws,
 ) -> tuple[Labels, Labels, Labels, Labels]:
     """(open, high, low, close) in fen; all the reference where there is no trade.
 
-    The close is the wanted return cut at the limits; one cut day in seven is locked there from the open on. High and
-    low are the extremes of a Brownian bridge from open to close: from P(max ≥ m) = exp(−2 m (m − g) / v) for a bridge
+    The close is the unlimited one cut at the limits; one cut day in seven is locked there from the open on, on other
+    days the open takes in a quarter of the day's return, and `gap`. High and low are the extremes of a Brownian bridge
+    from open to close: from P(max ≥ m) = exp(−2 m (m − g) / v) for a bridge
     from 0 to g with variance v follows m = (g + √(g² − 2 v ln u)) / 2.
     """
-    unlimited = _to_fen(reference, wanted)
     close = np.clip(unlimited, bounds.lowest, bounds.highest)
     locked = (unlimited != close) & (bounds.up > 0) & (draws.locked < 0.15)
-    gap = 0.25 * (close / reference - 1.0) + 0.43 * deviation * draws.shocks[1]
-    open_ = np.where(locked, close, np.clip(_to_fen(reference, gap), bounds.lowest, bounds.highest))
+    opening = _to_fen(reference, 0.25 * (close / reference - 1.0) + gap)
+    open_ = np.where(locked, close, np.clip(opening, bounds.lowest, bounds.highest))
     g, twice_v = np.log(close / open_), 1.5 * deviation**2
     above = (g + np.sqrt(g**2 - twice_v * np.log(draws.extremes[0]))) / 2
     below = (g - np.sqrt(g**2 - twice_v * np.log(draws.extremes[1]))) / 2
@@ -200,24 +218,44 @@ def _prices(
     return open_, high, low, close
 
 
-def _volume(world: World, state: State, move: Vector, one_price: Mask, float_shares: Vector, draws: Draws) -> Labels:
-    """Shares traded, in lots of 100: ln turnover is autocorrelated and rises with the size of the stock's own move."""
+def _volume(world: World, state: State, move: Vector, share: Vector, float_shares: Vector, draws: Draws) -> Labels:
+    """Shares traded, in lots of 100: ln turnover is autocorrelated and rises with the size of the stock's own move.
+
+    `share` is what can be traded of it: less where the market was halted, a quarter at a single price.
+    """
     surprise = move / world.firms.idiosyncratic - 0.80
     state.turnover_mood = 0.92 * state.turnover_mood + 0.16 * surprise + 0.13 * draws.shocks[3]
     log_turnover = world.firms.log_turnover + state.turnover_mood + 0.15 * surprise + 0.12 * draws.shocks[4]
-    turnover = np.exp(np.clip(log_turnover, -9.0, -0.7)) * np.where(one_price, 0.25, 1.0)
+    turnover = np.exp(np.clip(log_turnover, -9.0, -0.7)) * share
     shares: Labels = np.maximum(np.rint(turnover * float_shares / 100), 1).astype(np.int64) * 100
     return shares
 
 
-def _remember(world: World, state: State, day: Day, row: int, log_cap: Vector, groups: Labels) -> None:
+def _remember(world: World, state: State, day: Day, row: int, log_cap: Vector, groups: Labels, cut: Vector) -> None:
     """Bring the state to the day's close."""
-    firms = world.firms
+    firms, statements = world.firms, world.statements
     known = np.isfinite(state.turnover_mean[0])
     seasoned = day.traded & (row - firms.list_row >= SEASONING) & known
     returns = day.close / day.reference - 1.0
     residual = residual_return(returns, seasoned, log_cap, firms.industry, world.settings.industries)
-    published = Published(seasoned, returns, residual, groups, day.turnover, *state.turnover_mean)
+    book_to_price = None
+    if world.events.deadline[row]:
+        book_to_price = np.log(statements.equity(row) / (day.shares * day.close / 100.0))
+    published = Published(
+        day.traded,
+        seasoned,
+        returns,
+        residual,
+        groups,
+        day.turnover,
+        turnover_5=state.turnover_mean[0],
+        turnover_10=state.turnover_mean[1],
+        turnover_60=state.turnover_mean[2],
+        surprise=statements.surprise(row),
+        book_to_price=book_to_price,
+        neighbours=world.latent.neighbours,
+        cut=cut,
+    )
     state.memories = world.memories.update(state.memories, published, day.alive)
 
     for k, span in enumerate(TURNOVER_SPANS):

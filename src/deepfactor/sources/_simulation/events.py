@@ -21,6 +21,13 @@ SUSPENSION_BLOCK, MARKET_BLOCK = 250, 5 * YEAR
 
 MARKET_DRIFT = 0.0003
 
+#: Days on which the circuit breaker closed the market → share of a day's trading that was done until then, and the
+#: market's return.
+HALTS = {"2016-01-04": (0.65, -0.07), "2016-01-07": (0.12, -0.07)}
+
+#: From these days on every report of the season is out: the value state is re-set on the next trading day.
+DEADLINES = ("05-01", "09-01", "11-01")
+
 
 @dataclass(frozen=True)
 class Events:
@@ -35,6 +42,10 @@ class Events:
         uniform draw on ex-dates that decides whether a firm with a middling price splits; 1 on other days.
     market : (stop,) float64
         the market's own return.
+    open_share : (stop,) float64
+        share of the day on which the market was open: 1 but on the halts of 2016.
+    deadline : (stop,) bool
+        the value state is re-set: the first row, and the first trading day after a statutory deadline.
     """
 
     suspended: Mask
@@ -43,19 +54,35 @@ class Events:
     split: Single
     split_luck: Single
     market: Vector
+    open_share: Vector
+    deadline: Mask
 
 
 def draw_events(settings: Settings, clock: Clock, firms: Firms) -> Events:
     """All events of a market."""
     ex_date, split, luck = _ex_dates(settings, clock)
+    market, open_share = _market_path(settings, clock.stop), np.ones(clock.stop)
+    for day, (share, fall) in HALTS.items():
+        halted = clock.days[: clock.stop] == np.datetime64(day)
+        market[halted], open_share[halted] = fall, share
     return Events(
         suspended=_suspensions(settings, clock),
         st=_special_treatment(settings, clock, firms),
         ex_date=ex_date,
         split=split,
         split_luck=luck,
-        market=_market_path(settings, clock.stop),
+        market=market,
+        open_share=open_share,
+        deadline=_deadlines(clock),
     )
+
+
+def _deadlines(clock: Clock) -> Mask:
+    rows = np.array([clock.row(f"{year}-{day}") for year in clock.years() for day in DEADLINES])
+    deadline = np.zeros(clock.stop, bool)
+    deadline[rows[rows < clock.stop]] = True
+    deadline[0] = True
+    return deadline
 
 
 def _suspensions(settings: Settings, clock: Clock) -> Mask:

@@ -13,9 +13,11 @@ from deepfactor.sources._simulation.calendar import make_clock
 from deepfactor.sources._simulation.day_loop import World, draw_day, step
 from deepfactor.sources._simulation.events import draw_events
 from deepfactor.sources._simulation.firms import draw_firms
+from deepfactor.sources._simulation.latent import draw_latent
 from deepfactor.sources._simulation.randomness import stream
 from deepfactor.sources._simulation.settings import Settings
 from deepfactor.sources._simulation.state import Day, first_state
+from deepfactor.sources._simulation.statements import draw_statements
 
 #: Fields of a day that fit 32 bits.
 _NARROW = frozenset({"reference", "open", "high", "low", "close", "limit_up", "limit_down"})
@@ -30,7 +32,7 @@ class History:
     dates : (T,) datetime64[D]
     st : bool
     memories : (K, T, N) float32
-        of alpha, at the close of each day.
+        of alpha, at the close of each day, as `alpha.Memories.oracle` wants them.
     delist_row : (N,) int64
         row of the clock on which a firm is gone, known by the end; −1 = still listed.
     """
@@ -56,7 +58,9 @@ def make_world(settings: Settings) -> World:
     """Everything that is decided before the first day."""
     clock = make_clock(settings.start, settings.end)
     firms = draw_firms(settings, clock)
-    return World(settings, clock, firms, draw_events(settings, clock, firms), Memories.of(settings))
+    latent = draw_latent(settings, firms.industry)
+    statements = draw_statements(settings, clock, firms, latent)
+    return World(settings, clock, firms, draw_events(settings, clock, firms), latent, statements, Memories.of(settings))
 
 
 def run_market(world: World) -> History:
@@ -74,12 +78,18 @@ def run_market(world: World) -> History:
         gone[state.dead & ~was_dead] = row + 1
         if row >= clock.start:
             _keep(kept, day, row - clock.start, T)
-            memories[:, row - clock.start] = state.memories
+            memories[:, row - clock.start] = world.memories.truth(state.memories, _limit(day))
     planned = world.firms.delist_row
     gone = np.where(gone >= 0, np.minimum(gone, planned), planned)
     gone = np.where(gone < clock.stop, gone, -1)
     history = Day(**kept)  # type: ignore[arg-type]
     return History(clock.published, history, world.events.st[clock.start :], memories, gone)
+
+
+def _limit(day: Day) -> Vector:
+    """The day's upper limit as a fraction of the reference; inf where there is none."""
+    limit: Vector = np.where(day.limit_up > 0, day.limit_up / day.reference - 1.0, np.inf)
+    return limit
 
 
 def _keep(kept: dict[str, NDArray[np.generic]], day: Day, t: int, T: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 #: The number of a purpose is part of its stream: append, never renumber.
-PURPOSES = ("firms", "market", "events", "corporate_actions", "state", "days")
+PURPOSES = ("firms", "market", "events", "corporate_actions", "state", "days", "latent", "statements")
 
 
 def stream(seed: int, purpose: str, block: int = 0) -> np.random.Generator:

@@ -10,7 +10,10 @@ from pydantic import Field, model_validator
 from deepfactor.core.spec import Spec
 
 #: Parts of alpha, in the order in which tables name them.
-PARTS = ("reversal", "trend", "divergence")
+PARTS = ("reversal", "trend", "divergence", "drift", "value", "spillover", "carry")
+
+#: Parts that prices and volumes show; `drift` and `value` are seen in statements, `spillover` with the right graph.
+VISIBLE = ("reversal", "trend", "divergence")
 
 #: Days (inclusive) that a simulated market can cover: the trading calendar and the rules are known for these.
 FIRST_DATE, LAST_DATE = date(2010, 1, 1), date(2033, 12, 31)
@@ -24,6 +27,9 @@ class Strength(Spec):
         default=0.0052, ge=0, le=0.1, description="slow trend of the return less that of its size group"
     )
     divergence: float = Field(default=0.0066, ge=0, le=0.1, description="minus residual return × abnormal volume")
+    drift: float = Field(default=0.0042, ge=0, le=0.1, description="after a surprise in net profit, from its day on")
+    value: float = Field(default=0.0026, ge=0, le=0.1, description="book to market, frozen at the reports' deadlines")
+    spillover: float = Field(default=0.0050, ge=0, le=0.1, description="residual return of the firm's true neighbours")
 
 
 class Volatility(Spec):
@@ -36,7 +42,7 @@ class Volatility(Spec):
     )
     size_group: float = Field(default=0.0020, ge=0, le=0.05, description="each size quintile's own return")
     value: float = Field(default=0.0020, ge=0, le=0.05, description="a style on a fixed exposure of each firm")
-    idiosyncratic: float = Field(default=0.0174, gt=0, le=0.06, description="a stock's own noise, of the typical stock")
+    idiosyncratic: float = Field(default=0.0168, gt=0, le=0.06, description="a stock's own noise, of the typical stock")
 
 
 class Settings(Spec):
@@ -59,8 +65,12 @@ class Settings(Spec):
         default=None, description=f"only these parts of alpha, out of {', '.join(PARTS)}"
     )
     strength: Strength = Field(default=Strength(), description="how strong each part is")
+    carry: float = Field(
+        default=1.0, ge=0, le=1, description="share of a return cut by the price limit that comes a day later"
+    )
     volatility: Volatility = Field(default=Volatility(), description="what else moves returns")
     industries: int = Field(default=30, ge=2, le=60, description="number of industries")
+    neighbours: int = Field(default=10, ge=1, le=40, description="true neighbours of each firm, for the spillover")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -72,6 +82,9 @@ class Settings(Spec):
         return self
 
     def strength_of(self, part: str) -> float:
-        """Standard deviation of the part's 10-day oracle in this market; 0 where the part is off."""
-        on = self.only is None or part in self.only
-        return self.alpha * float(getattr(self.strength, part)) if on else 0.0
+        """Deviation of the part's 10-day oracle in this market (of `carry`: the share); 0 where the part is off."""
+        if self.only is not None and part not in self.only:
+            return 0.0
+        if part == "carry":
+            return min(self.alpha, 1.0) * self.carry
+        return self.alpha * float(getattr(self.strength, part))

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from deepfactor.market.boards import Board
 from deepfactor.sources._simulation.alpha import ORACLE_HORIZONS
-from deepfactor.sources._simulation.arrays import Labels, Names
+from deepfactor.sources._simulation.arrays import Labels, Mask, Names
 from deepfactor.sources._simulation.day_loop import World
 from deepfactor.sources._simulation.indices import Index, intervals, weight_days
 from deepfactor.sources._simulation.market import History
-from deepfactor.sources._simulation.settings import PARTS
+from deepfactor.sources._simulation.settings import PARTS, VISIBLE
+from deepfactor.sources._simulation.statements import BALANCES, FLOWS
 
 
 def daily(world: World, history: History) -> pl.DataFrame:
@@ -148,15 +149,71 @@ def calendar(world: World) -> pl.DataFrame:
     return pl.DataFrame({"date": world.clock.announced})
 
 
+def fundamentals(world: World, history: History) -> pl.DataFrame:
+    """Table `fundamentals`, by symbol, item and day: a row an item of each statement known by the last day.
+
+    `known_at` is the trading day after the announcement. A restatement is a row more, with a later `known_at`. Flows
+    are those of the single quarter (suffix ``_q``). Nothing from firms that are not listed yet or no longer.
+    """
+    statements, clock = world.statements, world.clock
+    ever: Mask = np.any(history.days.alive, axis=0)
+    gone = np.where(history.delist_row >= 0, history.delist_row, clock.stop)
+    beyond = np.minimum(gone, clock.stop) + statements.offset
+    symbols = pl.Series("symbol", world.firms.symbols.tolist(), dtype=pl.String)
+    items = sorted((*FLOWS, *BALANCES))
+    frames = []
+    for known, there, values in (
+        (statements.known, ever[None, :], statements.items),
+        (statements.restated_known, statements.restated & ever, statements.restated_items),
+    ):
+        stock, quarter = np.nonzero((there & (known < beyond)).T)
+        for item in (name for name in items if name in values):
+            columns = {
+                "stock": stock,
+                "item": np.full(len(stock), items.index(item)),
+                "known_at": statements.days[known[quarter, stock]],
+                "period_end": statements.period_end[quarter],
+                "value": values[item][quarter, stock],
+            }
+            frames.append(pl.DataFrame(columns))
+    rows = pl.concat(frames).sort("stock", "item", "known_at", "period_end")
+    names = pl.Series("item", items)
+    return rows.select(
+        symbols.gather(rows["stock"]),
+        "known_at",
+        names.gather(rows["item"]),
+        "value",
+        "period_end",
+    )
+
+
+def neighbours(world: World, history: History) -> pl.DataFrame:
+    """Each stock's true neighbours among the stocks of `daily`: columns symbol, neighbour. No table of the market."""
+    ever: Mask = np.any(history.days.alive, axis=0)
+    pairs = world.latent.neighbours
+    stock = np.repeat(np.arange(len(pairs)), pairs.shape[1])
+    other = pairs.ravel()
+    kept = ever[stock] & ever[other]
+    return pl.DataFrame({"symbol": world.firms.symbols[stock[kept]], "neighbour": world.firms.symbols[other[kept]]})
+
+
 def oracle(world: World, history: History) -> pl.DataFrame:
-    """What signals up to each close t have committed to close t+1 → close t+1+h: total, and by part, for each h."""
+    """What signals up to each close t have committed to close t+1 → close t+1+h, for each h.
+
+    Columns ``oracle_<h>`` (all parts), ``oracle_visible_<h>`` (what prices and volumes show) and ``oracle_<part>_<h>``,
+    float32.
+    """
     stock, t = np.nonzero(history.days.alive.T)
     state = history.memories[:, t, stock]
-    columns: dict[str, NDArray[np.float64]] = {}
+    columns: dict[str, NDArray[np.float32]] = {}
     for horizon in ORACLE_HORIZONS:
         parts = {part: world.memories.oracle(state, part, horizon) for part in PARTS}
-        columns[f"oracle_{horizon}"] = np.add.reduce(list(parts.values()))
-        columns |= {f"oracle_{part}_{horizon}": value for part, value in parts.items()}
+        sums = {
+            f"oracle_{horizon}": np.add.reduce([parts[part] for part in PARTS]),
+            f"oracle_visible_{horizon}": np.add.reduce([parts[part] for part in VISIBLE]),
+        }
+        sums |= {f"oracle_{part}_{horizon}": value for part, value in parts.items()}
+        columns |= {name: value.astype(np.float32) for name, value in sums.items()}
     return pl.DataFrame({**_keys(world.firms.symbols, history, stock, t), **columns})
 
 
