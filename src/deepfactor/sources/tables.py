@@ -73,6 +73,8 @@ class Tables:
 
     def fetch(self, table: str, start: date | None, end: date | None) -> pl.DataFrame:
         """Rows of `table`; see `Source.fetch`."""
+        if table not in self._mapping.tables:
+            raise DataError(f"mapping {self.name} has no table {table!r}: it has {', '.join(self.tables())}")
         spec = self._mapping.tables[table]
         self._dropped[table], self._derived[table], self._counted[table] = {}, [], []
         frame = self._read(table, spec, start, end)
