@@ -10,8 +10,9 @@ from typing import Any
 import polars as pl
 
 from deepfactor.core.kind import Kind, resolve
-from deepfactor.sources.base import Source
+from deepfactor.sources.base import Source, fetch_all
 from support.market_tables import market_tables
+from support.qlib_folder import write_qlib
 
 ROOM = "deepfactor.sources"
 SPAN = {"start": date(2019, 1, 2), "end": date(2019, 4, 30)}
@@ -39,10 +40,17 @@ def _tables_toml(name: str, frame: pl.DataFrame) -> str:
     return f'[tables.{name}]\nfile = "{name}.parquet"\ncolumns = {{ {", ".join(columns)} }}\n'
 
 
+def qlib(folder: Path) -> dict[str, Any]:
+    """The simulated market as qlib would hold it."""
+    write_qlib(folder, dict(fetch_all(open_kind(simulated(folder), None))))
+    return {"kind": "qlib"}
+
+
 #: Kind → a function that fills an empty folder and says what to write in a TOML to read it.
 EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "simulated": simulated,
     "tables": tables,
+    "qlib": qlib,
 }
 
 

@@ -7,9 +7,9 @@ import re
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import recipe_error
@@ -51,6 +51,17 @@ class Column(Spec):
     divide: float | None = Field(default=None, gt=0)
     names: dict[str, str] | None = None
     equals: float | str | None = None
+
+
+def _short_form(value: object) -> object:
+    """``close = "c"`` for ``close = { from = "c" }``."""
+    if not isinstance(value, dict):
+        return value
+    return {name: {"from": column} if isinstance(column, str) else column for name, column in value.items()}
+
+
+#: Our column = theirs (its name, or a `Column`).
+Columns = Annotated[dict[str, Column], BeforeValidator(_short_form)]
 
 
 class Steps(Spec):
@@ -121,7 +132,7 @@ class TableMapping(Spec):
     """
 
     file: str
-    columns: dict[str, Column]
+    columns: Columns
     where: dict[str, str | float | bool] = Field(default_factory=dict)
     date_format: str = "%Y-%m-%d"
     drop: tuple[Drop, ...] = ()
@@ -129,13 +140,6 @@ class TableMapping(Spec):
     priced_only: bool = False
     steps: tuple[Steps, ...] = ()
     level_changes: tuple[LevelChange, ...] = ()
-
-    @field_validator("columns", mode="before")
-    @classmethod
-    def _short_form(cls, value: object) -> object:
-        if not isinstance(value, dict):
-            return value
-        return {name: {"from": column} if isinstance(column, str) else column for name, column in value.items()}
 
 
 class Mapping(Spec):
