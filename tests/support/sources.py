@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 
 from deepfactor.core.kind import Kind, resolve
@@ -46,11 +47,33 @@ def qlib(folder: Path) -> dict[str, Any]:
     return {"kind": "qlib"}
 
 
+def sql(folder: Path) -> dict[str, Any]:
+    """A DuckDB file with a table a table."""
+    made = market_tables()
+    write_duckdb(folder / "market.duckdb", made)
+    tables = {
+        name: {"query": f"SELECT * FROM {name}", "columns": {c: c for c in f.columns}} for name, f in made.items()
+    }
+    tables["index_daily"]["query"] += " WHERE date BETWEEN :start AND :end"
+    return {"kind": "sql", "name": "mine", "tables": tables}
+
+
+def write_duckdb(file: Path, tables: Mapping[str, pl.DataFrame]) -> None:
+    """A DuckDB file with these tables."""
+    with duckdb.connect(str(file)) as connection:
+        for name, frame in tables.items():
+            parquet = file.with_name(f"{name}.parquet")
+            frame.write_parquet(parquet)
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM read_parquet('{parquet}')")
+            parquet.unlink()
+
+
 #: Kind → a function that fills an empty folder and says what to write in a TOML to read it.
 EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "simulated": simulated,
     "tables": tables,
     "qlib": qlib,
+    "sql": sql,
 }
 
 

@@ -1,4 +1,4 @@
-"""Reading a vendor's parquet or CSV file, and its values into our types; every fault names file, row and column."""
+"""A vendor's rows out of a parquet or CSV file, and their values into our types; faults name file, row and column."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _FLAGS = {"1": True, "0": False, "true": True, "false": False, "True": True, "Fa
 
 @dataclass(frozen=True)
 class Extract:
-    """Rows of a file that are wanted.
+    """Rows of a file, or of a query's result, that are wanted.
 
     Attributes
     ----------
-    file : where they come from
-    frame : the rows, as in the file; CSV as text
-    numbers : their row numbers in the file, from 1 (a CSV's head not counted); None = all rows are here
+    origin : where they come from: a file's path, or the table (ours) whose query gave them
+    frame : the rows, as they were there; CSV as text
+    numbers : their row numbers there, from 1 (a CSV's head not counted); None = all rows are here
     """
 
-    file: Path
+    origin: Path | str
     frame: pl.DataFrame
     numbers: pl.Series | None = None
 
@@ -37,14 +37,24 @@ class Extract:
     def keep(self, mask: pl.Series) -> Extract:
         """The rows where `mask` holds."""
         numbers = pl.int_range(1, len(mask) + 1, eager=True) if self.numbers is None else self.numbers
-        return Extract(self.file, self.frame.filter(mask), numbers.filter(mask))
+        return Extract(self.origin, self.frame.filter(mask), numbers.filter(mask))
 
-    def fault(self, message: str, column: str, position: int | None = None) -> DataError:
+    def fault(self, message: str, column: str | None = None, position: int | None = None) -> DataError:
         """The error for `column`, and for the row at `position` (from 0) of `frame`."""
-        if position is None:
-            return DataError(message, file=self.file, column=column)
-        row = position + 1 if self.numbers is None else int(self.numbers[position])
-        return DataError(message, file=self.file, row=row, column=column)
+        row = position
+        if position is not None:
+            row = position + 1 if self.numbers is None else int(self.numbers[position])
+        if isinstance(self.origin, Path):
+            return DataError(message, file=self.origin, row=row, column=column)
+        return DataError(message, table=self.origin, row=row, column=column)
+
+    def where(self, values: Mapping[str, str | float | bool]) -> Extract:
+        """The rows whose columns have these values."""
+        extract = self
+        for column, value in values.items():
+            given = extract[column].cast(pl.String) if isinstance(value, str) else as_number(extract, column)
+            extract = extract.keep(given == value)
+        return extract
 
 
 def read(file: Path, columns: Sequence[str], where: Mapping[str, str | float | bool]) -> Extract:
@@ -68,11 +78,8 @@ def read(file: Path, columns: Sequence[str], where: Mapping[str, str | float | b
                 raise DataError(f"is not there; the file has {', '.join(there)}", file=file, column=column)
         extract = Extract(file, lazy.select(list(dict.fromkeys([*columns, *where]))).collect())
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"can't be read as {file.suffix or 'parquet'}: {_first_line(error)}", file=file) from None
-    for column, value in where.items():
-        given = extract[column].cast(pl.String) if isinstance(value, str) else as_number(extract, column)
-        extract = extract.keep(given == value)
-    return extract
+        raise DataError(f"can't be read as {file.suffix or 'parquet'}: {first_line(error)}", file=file) from None
+    return extract.where(where)
 
 
 def codes(extract: Extract, column: str, patterns: Sequence[Pattern]) -> pl.Series:
@@ -160,5 +167,6 @@ def _require_kept(extract: Extract, column: str, after: pl.Series, message: str)
     return after
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of what an error says."""
     return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,4 +1,4 @@
-"""The mapping that says how a vendor's files become our tables: one TOML, read into these specs."""
+"""The mapping that says how a vendor's files or queries become our tables: one TOML, read into these specs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
@@ -64,13 +64,26 @@ def _short_form(value: object) -> object:
 Columns = Annotated[dict[str, Column], BeforeValidator(_short_form)]
 
 
-class Steps(Spec):
+class Origin(Spec):
+    """Where rows come from: `file`, parquet or CSV by its ending, relative to the folder; or `query`, SQL."""
+
+    file: str | None = None
+    query: str | None = None
+
+    def of_kind(self, kind: Literal["file", "query"]) -> str:
+        """The file or the query; the mapping has made sure that it is there."""
+        origin = self.file if kind == "file" else self.query
+        assert origin is not None
+        return origin
+
+
+class Steps(Origin):
     """A step table: a row each time a value changed, carried forward onto the rows of `daily`.
 
     Attributes
     ----------
     into : column of `daily` that it fills
-    file, symbol, date, value : the file and its columns
+    symbol, date, value : columns of the file or the query
     where : only rows whose columns have these values
     times : column of `daily` that the value is multiplied by (float shares × close = float market value)
     equals : the result is the flag "value equals this"
@@ -83,7 +96,6 @@ class Steps(Spec):
     """
 
     into: str
-    file: str
     symbol: str = "symbol"
     date: str = "date"
     value: str
@@ -115,12 +127,11 @@ class LevelChange(Spec):
     date: datetime.date
 
 
-class TableMapping(Spec):
-    """One of our tables from one file.
+class TableMapping(Origin):
+    """One of our tables from one file or one query.
 
     Attributes
     ----------
-    file : parquet or CSV, by its ending, relative to the folder
     columns : our column = theirs, or a `Column`
     where : only rows whose columns (theirs) have these values
     date_format : of dates that are text or whole numbers, as ``%Y%m%d``
@@ -131,7 +142,6 @@ class TableMapping(Spec):
     steps, level_changes : for `daily`
     """
 
-    file: str
     columns: Columns
     where: dict[str, str | float | bool] = Field(default_factory=dict)
     date_format: str = "%Y-%m-%d"
@@ -143,7 +153,9 @@ class TableMapping(Spec):
 
 
 class Mapping(Spec):
-    """A whole mapping file."""
+    """A whole mapping file. `ORIGIN` is what its kind of source reads."""
+
+    ORIGIN: ClassVar[Literal["file", "query"]] = "file"
 
     name: str
     cap: Literal["float", "total"] = "float"
@@ -169,6 +181,18 @@ class Mapping(Spec):
                 raise ValueError(f"tables.{name}: steps and level_changes belong to tables.daily")
             if name != "index_members" and table.begin:
                 raise ValueError(f"tables.{name}: begin belongs to tables.index_members")
+        return self
+
+    @model_validator(mode="after")
+    def _origins(self) -> Mapping:
+        for name, table in self.tables.items():
+            parts: list[tuple[str, Origin]] = [(f"tables.{name}", table)]
+            parts += [(f"tables.{name}.steps.{number}", step) for number, step in enumerate(table.steps)]
+            for key, part in parts:
+                given = [kind for kind in ("file", "query") if getattr(part, kind) is not None]
+                if given != [self.ORIGIN]:
+                    there = f"{' and '.join(given)} given" if given else "none given"
+                    raise ValueError(f"{key}.{self.ORIGIN}: give a {self.ORIGIN} and nothing else ({there})")
         return self
 
 
@@ -200,7 +224,9 @@ def load_mapping(name_or_path: str) -> Mapping:
             raise RecipeError(f"{name_or_path} is neither a shipped mapping ({shipped}) nor a TOML file", key="mapping")
         text = path.read_text(encoding="utf-8")
     try:
-        return Mapping(**tomllib.loads(text))
+        content = tomllib.loads(text)
+        content.pop("kind", None)  # "tables": what brought us here
+        return Mapping(**content)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{name_or_path} is no TOML: {error}", key="mapping") from None
     except ValidationError as error:
