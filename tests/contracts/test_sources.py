@@ -17,11 +17,11 @@ from polars.testing import assert_frame_equal
 from deepfactor.core.errors import DataError
 from deepfactor.core.kind import kinds_in, load_kind
 from deepfactor.core.spec import Spec
-from deepfactor.sources.base import Source, fetch_all
+from deepfactor.sources.base import ROOM, Source, fetch_all
 from deepfactor.store.checks import check_tables
 from deepfactor.store.folder import MarketFolder, write_market
 from deepfactor.store.schema import TABLES
-from support.sources import EXAMPLES, ROOM, open_kind
+from support.sources import EXAMPLES, open_kind
 
 KINDS = kinds_in(ROOM)
 DESCRIBED = {"name": str, "settings": dict, "cap": str, "simulated": bool, "derived": list, "dropped": dict}

@@ -11,11 +11,10 @@ import duckdb
 import polars as pl
 
 from deepfactor.core.kind import Kind, resolve
-from deepfactor.sources.base import Source, fetch_all
+from deepfactor.sources.base import ROOM, Source, fetch_all
 from support.market_tables import market_tables
 from support.qlib_folder import write_qlib
 
-ROOM = "deepfactor.sources"
 SPAN = {"start": date(2019, 1, 2), "end": date(2019, 4, 30)}
 
 

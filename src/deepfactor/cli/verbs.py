@@ -98,15 +98,19 @@ def simulate(
 
 @app.command()
 def ingest(
-    source: Annotated[str, typer.Argument(help="mapping TOML, or the name of a shipped one (ashare_parquet)")],
+    source: Annotated[
+        str,
+        typer.Argument(help="TOML that names the source's kind and settings; or a shipped one: ashare_parquet, qlib"),
+    ],
     market: Annotated[Path, typer.Argument(help="market folder to write")],
     folder: Annotated[Path | None, typer.Option("--folder", help="where the source's files lie")] = None,
+    allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
-    """Bring a vendor's files into a market folder. Safe to repeat."""
+    """Bring a vendor's files or database into a market folder. Safe to repeat."""
     from deepfactor.pipeline import markets
 
-    opened = markets.ingest(source, market, folder, terminal())
+    opened = markets.ingest(source, market, folder, terminal(), allow_code=allow_code)
     account = opened.account() | {"warnings": opened.warnings()}
     lines = [f"{market}: {account['stocks']} stocks, {account['days']} days, {' to '.join(account['span'])}"]
     lines += [f"dropped: {reason}: {count}" for reason, count in account["dropped"].items()]

@@ -6,8 +6,9 @@ import datetime
 import re
 import tomllib
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
@@ -207,6 +208,14 @@ def shipped_mappings() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
+def read_toml(file: Traversable) -> dict[str, Any]:
+    """A TOML file's content; a `RecipeError` where it is none."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{file} is no TOML: {error}", key="mapping") from None
+
+
 def load_mapping(name_or_path: str) -> Mapping:
     """A shipped mapping by name, or a TOML file by path.
 
@@ -216,18 +225,15 @@ def load_mapping(name_or_path: str) -> Mapping:
         no such mapping, no TOML, or a wrong key (named).
     """
     if name_or_path in shipped_mappings():
-        text = (resources.files("deepfactor.sources") / "mappings" / f"{name_or_path}.toml").read_text(encoding="utf-8")
+        content = read_toml(resources.files("deepfactor.sources") / "mappings" / f"{name_or_path}.toml")
     else:
         path = Path(name_or_path)
         if not path.is_file():
             shipped = ", ".join(shipped_mappings())
             raise RecipeError(f"{name_or_path} is neither a shipped mapping ({shipped}) nor a TOML file", key="mapping")
-        text = path.read_text(encoding="utf-8")
+        content = read_toml(path)
+    content.pop("kind", None)  # "tables": what brought us here
     try:
-        content = tomllib.loads(text)
-        content.pop("kind", None)  # "tables": what brought us here
         return Mapping(**content)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{name_or_path} is no TOML: {error}", key="mapping") from None
     except ValidationError as error:
         raise RecipeError(str(recipe_error(error)), key=f"mapping {name_or_path}") from None
