@@ -218,7 +218,7 @@ def _write_parts(path: Path, table: str, frame: pl.DataFrame) -> Iterable[Part]:
 
 def _write_part(path: Path, table: str, label: str, frame: pl.DataFrame) -> Part:
     frame = _stored(table, frame)
-    content = _content_hash(frame)
+    content = content_hash(frame)
     part = Part(f"{label}-{content[:16]}", content, frame.height)
     target = _part_path(path, table, part.name)
     if not target.exists():
@@ -236,7 +236,7 @@ def _stored(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.sort([name for name in spec.order if name in frame.columns]).rechunk()
 
 
-def _content_hash(frame: pl.DataFrame) -> str:
+def content_hash(frame: pl.DataFrame) -> str:
     """SHA-256 of column names, types, values and nulls: the same rows have the same hash in any version of polars."""
     digest = hashlib.sha256()
     for series in frame:
