@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from deepfactor.core.files import write_json
 from deepfactor.panel._build_arrays import BY_INDEX, Build, make
-from deepfactor.panel._build_files import append, mapped, save, take_over
+from deepfactor.panel._build_files import append, mapped, save, save_widened, take_over
 from deepfactor.panel._build_history import History
 from deepfactor.panel._build_known import has_past, known_tables
 from deepfactor.panel._build_universe import build_industries
@@ -130,10 +130,11 @@ def _grow(
     kind = Path(name).stem if name.startswith("universe/") else name.split("/")[0]
     if kind == "industry":
         past, _ = build_industries(folder, symbols, build.fields.dates[:length], 0)
-    else:
-        fill = 0.0 if kind == "benchmark" else _NOTHING.get(kind, np.nan)
-        past = history.spread(mapped(base.path / name, (length, len(history.symbols))), symbols, fill)
-    save(to / name, np.concatenate([past, rows]))
+        save(to / name, np.concatenate([past, rows]))
+        return
+    past = mapped(base.path / name, (length, len(history.symbols)))
+    fill = 0.0 if kind == "benchmark" else _NOTHING.get(kind, np.nan)
+    save_widened(to / name, past, history.columns(symbols), fill, rows)
 
 
 def _joined(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:

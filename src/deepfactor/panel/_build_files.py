@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+#: Rows that are widened at once: about a megabyte, so that it stays in the processor's cache.
+_BLOCK = 64
+
 
 def save(file: Path, array: NDArray[Any]) -> None:
     """Write an array and sync it."""
@@ -39,6 +42,25 @@ def take_over(old: Path, new: Path, *, share: bool) -> None:
             shutil.copyfile(old, new)
     else:
         shutil.copyfile(old, new)
+
+
+def save_widened(file: Path, past: NDArray[Any], columns: NDArray[np.intp], fill: Any, rows: NDArray[Any]) -> None:
+    """Write `past` (T₀, N₀) with its columns moved to `columns` (ascending) of N and `fill` elsewhere, then `rows`."""
+    breaks = np.flatnonzero(np.diff(columns) != 1) + 1
+    runs = [(int(run[0]), len(run)) for run in np.split(columns, breaks)]
+    block = np.full((_BLOCK, rows.shape[1]), fill, dtype=past.dtype)
+    file.parent.mkdir(exist_ok=True)
+    with file.open("wb") as handle:
+        handle.write(_head(rows, len(past) + len(rows)))
+        for first in range(0, len(past), _BLOCK):
+            piece, source = past[first : first + _BLOCK], 0
+            for column, width in runs:
+                block[: len(piece), column : column + width] = piece[:, source : source + width]
+                source += width
+            handle.write(block[: len(piece)].data)
+        handle.write(np.ascontiguousarray(rows).data)
+        handle.flush()
+        os.fsync(handle.fileno())
 
 
 def append(file: Path, rows: int, array: NDArray[Any]) -> None:
