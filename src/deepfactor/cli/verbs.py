@@ -101,12 +101,15 @@ def ingest(
     source: Annotated[str, typer.Argument(help="mapping TOML, or the name of a shipped one (ashare_parquet)")],
     market: Annotated[Path, typer.Argument(help="market folder to write")],
     folder: Annotated[Path | None, typer.Option("--folder", help="where the source's files lie")] = None,
+    accept_revisions: Annotated[
+        bool, typer.Option("--accept-revisions", help="take history that the source changed since, and log it")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Bring a vendor's files into a market folder. Safe to repeat."""
+    """Bring a vendor's files into a market folder, or the days that it doesn't have yet. Safe to repeat."""
     from deepfactor.pipeline import markets
 
-    opened = markets.ingest(source, market, folder, terminal())
+    opened = markets.ingest(source, market, folder, terminal(), accept_revisions=accept_revisions)
     account = opened.account() | {"warnings": opened.warnings()}
     lines = [f"{market}: {account['stocks']} stocks, {account['days']} days, {' to '.join(account['span'])}"]
     lines += [f"dropped: {reason}: {count}" for reason, count in account["dropped"].items()]

@@ -15,8 +15,8 @@ import polars as pl
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
-from deepfactor.sources._files import Extract, codes, convert, read
-from deepfactor.sources._mapping import Mapping, TableMapping, load_mapping
+from deepfactor.sources._files import Extract, codes, convert, distinct, read
+from deepfactor.sources._mapping import LevelChange, Mapping, TableMapping, load_mapping
 from deepfactor.sources._steps import read_steps, step_values
 from deepfactor.store.schema import TABLES
 
@@ -60,6 +60,7 @@ class Tables:
         self._derived: dict[str, list[str]] = {}
         self._counted: dict[str, list[str]] = {}
         self._priced: frozenset[str] | None = None
+        self._vendors: dict[str, str] = {}
         self._trading_days = pl.Series(dtype=pl.Date)
 
     @property
@@ -77,7 +78,6 @@ class Tables:
         self._dropped[table], self._derived[table], self._counted[table] = {}, [], []
         frame = self._read(table, spec, start, end)
         if table == "daily":
-            self._priced = frozenset(frame["symbol"].unique().cast(pl.String))
             return self._finish_daily(spec, frame)
         if spec.priced_only:
             frame = self._priced_only(table, frame)
@@ -100,7 +100,9 @@ class Tables:
     def _read(self, table: str, spec: TableMapping, start: date | None, end: date | None) -> pl.DataFrame:
         """The mapped columns in our types, between `start` and `end`."""
         wanted = [*(column.source for column in spec.columns.values()), *(drop.column for drop in spec.drop)]
-        extract = self._without_drops(table, spec, read(self._folder / spec.file, wanted, spec.where))
+        dated = "date" in TABLES[table].columns
+        bounds = {spec.columns["date"].source: (start, end)} if dated and (start or end) else {}
+        extract = self._without_drops(table, spec, read(self._folder / spec.file, wanted, spec.where, bounds))
         made = {}
         for name, column in spec.columns.items():
             if name in _CODES and column.names is None:
@@ -108,14 +110,24 @@ class Tables:
             else:
                 made[name] = convert(extract, column, name, table, spec.date_format)
         frame = pl.DataFrame(made)
+        if dated:
+            inside = [pl.col("date") >= start] if start else []
+            inside += [pl.col("date") <= end] if end else []
+            frame = frame.filter(inside) if inside else frame
         if table == "daily":
-            self._trading_days = frame["date"].unique().sort()
-            frame = self._mend_levels(spec, frame)  # before days are left out: a jump is seen from both sides
-        if "date" not in TABLES[table].columns:
-            return frame
-        inside = [pl.col("date") >= start] if start else []
-        inside += [pl.col("date") <= end] if end else []
-        return frame.filter(inside) if inside else frame
+            self._look_over(spec)
+            frame = self._mend_levels(spec, frame)
+        return frame
+
+    def _look_over(self, spec: TableMapping) -> None:
+        """Days and symbols of the whole file of prices, whatever part of it is asked for."""
+        day, symbol = spec.columns["date"], spec.columns["symbol"]
+        days = distinct(self._folder / spec.file, day.source, spec.where)
+        self._trading_days = convert(days, day, "date", "daily", spec.date_format).unique().sort()
+        symbols = distinct(self._folder / spec.file, symbol.source, spec.where)
+        ours = codes(symbols, symbol.source, self._mapping.symbols).cast(pl.String)
+        self._vendors = dict(zip(ours, symbols[symbol.source].cast(pl.String), strict=True))
+        self._priced = frozenset(self._vendors)
 
     def _without_drops(self, table: str, spec: TableMapping, extract: Extract) -> Extract:
         """Without the rows that the mapping drops, counted."""
@@ -148,8 +160,7 @@ class Tables:
     def _mend_levels(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
         """Take out declared jumps of a factor's level: from the day on, times last value before ÷ value of the day."""
         for change in spec.level_changes:
-            mine = pl.col("symbol").cast(pl.String) == change.symbol
-            own = frame.filter(mine).sort("date")
+            own = self._whole_factor(spec, change)
             before, rest = own.filter(pl.col("date") < change.date), own.filter(pl.col("date") >= change.date)
             if before.is_empty() or rest.is_empty():
                 continue
@@ -161,13 +172,25 @@ class Tables:
                     column=change.column,
                 )
             mended = pl.col(change.column) * (before[change.column][-1] / rest[change.column][0])
-            later = mine & (pl.col("date") >= change.date)
+            later = (pl.col("symbol").cast(pl.String) == change.symbol) & (pl.col("date") >= change.date)
             frame = frame.with_columns(pl.when(later).then(mended).otherwise(pl.col(change.column)))
             self._counted["daily"].append(
                 f"daily.{change.column} of {change.symbol}: the jump of its level on {change.date} taken out, "
                 f"{rest.height} rows"
             )
         return frame
+
+    def _whole_factor(self, spec: TableMapping, change: LevelChange) -> pl.DataFrame:
+        """Date and factor of the whole file's rows of one symbol, by date, jumps taken out so far not mended."""
+        if change.symbol not in self._vendors:
+            return pl.DataFrame(schema={"date": pl.Date, change.column: pl.Float64})
+        day, factor = spec.columns["date"], spec.columns[change.column]
+        symbol = spec.columns["symbol"].source
+        only = {symbol: [self._vendors[change.symbol]]}
+        extract = read(self._folder / spec.file, [day.source, factor.source], spec.where, only)
+        made = [convert(extract, day, "date", "daily", spec.date_format)]
+        made.append(convert(extract, factor, change.column, "daily", spec.date_format))
+        return pl.DataFrame(made).sort("date")
 
     def _finish_members(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
         """Open ends where the vendor has none; days before an index is complete cut off."""
