@@ -68,14 +68,12 @@ def read(
     if not file.is_file():
         raise DataError("there is no such file: give its folder with --folder, or mend the mapping", file=file)
     try:
-        if _is_csv(file):
-            lazy = pl.scan_csv(file, infer_schema=False, null_values=list(_MISSING))
-        else:
-            lazy = pl.scan_parquet(file)
+        lazy = _scan(file, numbered=bool(among))
         there = lazy.collect_schema().names()
         for column in [*columns, *where]:
             if column not in there:
-                raise DataError(f"is not there; the file has {', '.join(there)}", file=file, column=column)
+                known = ", ".join(name for name in there if name != _ROW)
+                raise DataError(f"is not there; the file has {known}", file=file, column=column)
         extract = _collected(file, lazy, list(dict.fromkeys([*columns, *where])), among or {})
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"can't be read as {file.suffix or 'parquet'}: {_first_line(error)}", file=file) from None
@@ -90,12 +88,16 @@ def distinct(file: Path, column: str, where: Mapping[str, str | float | bool]) -
     if where:
         extract = read(file, [column], where)
         return Extract(file, extract.frame.select(column).unique(maintain_order=True).drop_nulls())
-    lazy = pl.scan_csv(file, infer_schema=False, null_values=list(_MISSING)) if _is_csv(file) else pl.scan_parquet(file)
+    lazy = _scan(file)
     return Extract(file, lazy.select(pl.col(column).unique().drop_nulls().sort()).collect())
 
 
-def _is_csv(file: Path) -> bool:
-    return file.suffix == ".csv"
+def _scan(file: Path, *, numbered: bool = False) -> pl.LazyFrame:
+    """A file, not read yet; `numbered` adds the column `_ROW`, from 0."""
+    index = _ROW if numbered else None
+    if file.suffix == ".csv":
+        return pl.scan_csv(file, infer_schema=False, null_values=list(_MISSING), row_index_name=index)
+    return pl.scan_parquet(file, row_index_name=index)
 
 
 def _collected(
@@ -113,10 +115,10 @@ def _collected(
             bounds += [column >= wanted[0]] if wanted[0] else []
             bounds += [column <= wanted[1]] if wanted[1] else []
         else:
-            bounds.append(column.cast(pl.String).is_in(list(wanted)))
+            bounds.append(column.is_in(list(wanted)))
     if not bounds:
         return Extract(file, lazy.select(columns).collect())
-    frame = lazy.with_row_index(_ROW).filter(bounds).select(_ROW, *columns).collect()
+    frame = lazy.filter(bounds).select(_ROW, *columns).collect()
     return Extract(file, frame.drop(_ROW), frame[_ROW].cast(pl.Int64) + 1)
 
 

@@ -16,7 +16,7 @@ import polars as pl
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
 from deepfactor.sources._files import Extract, codes, convert, distinct, read
-from deepfactor.sources._mapping import LevelChange, Mapping, TableMapping, load_mapping
+from deepfactor.sources._mapping import Mapping, TableMapping, load_mapping
 from deepfactor.sources._steps import read_steps, step_values
 from deepfactor.store.schema import TABLES
 
@@ -159,8 +159,9 @@ class Tables:
 
     def _mend_levels(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
         """Take out declared jumps of a factor's level: from the day on, times last value before ÷ value of the day."""
+        factors = self._whole_factors(spec)
         for change in spec.level_changes:
-            own = self._whole_factor(spec, change)
+            own = factors.filter(pl.col("symbol") == change.symbol)
             before, rest = own.filter(pl.col("date") < change.date), own.filter(pl.col("date") >= change.date)
             if before.is_empty() or rest.is_empty():
                 continue
@@ -180,17 +181,18 @@ class Tables:
             )
         return frame
 
-    def _whole_factor(self, spec: TableMapping, change: LevelChange) -> pl.DataFrame:
-        """Date and factor of the whole file's rows of one symbol, by date, jumps taken out so far not mended."""
-        if change.symbol not in self._vendors:
-            return pl.DataFrame(schema={"date": pl.Date, change.column: pl.Float64})
-        day, factor = spec.columns["date"], spec.columns[change.column]
-        symbol = spec.columns["symbol"].source
-        only = {symbol: [self._vendors[change.symbol]]}
-        extract = read(self._folder / spec.file, [day.source, factor.source], spec.where, only)
-        made = [convert(extract, day, "date", "daily", spec.date_format)]
-        made.append(convert(extract, factor, change.column, "daily", spec.date_format))
-        return pl.DataFrame(made).sort("date")
+    def _whole_factors(self, spec: TableMapping) -> pl.DataFrame:
+        """Symbol, date and factor of the whole file's rows of symbols with level changes, as the vendor has them."""
+        theirs = {c.symbol: self._vendors[c.symbol] for c in spec.level_changes if c.symbol in self._vendors}
+        if not theirs:
+            return pl.DataFrame(schema={"symbol": pl.String, "date": pl.Date, "adj_factor": pl.Float64})
+        day, factor, symbol = (spec.columns[name] for name in ("date", "adj_factor", "symbol"))
+        columns = [symbol.source, day.source, factor.source]
+        extract = read(self._folder / spec.file, columns, spec.where, {symbol.source: list(theirs.values())})
+        made = [codes(extract, symbol.source, self._mapping.symbols).cast(pl.String).alias("symbol")]
+        made.append(convert(extract, day, "date", "daily", spec.date_format))
+        made.append(convert(extract, factor, "adj_factor", "daily", spec.date_format))
+        return pl.DataFrame(made).sort("symbol", "date")
 
     def _finish_members(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
         """Open ends where the vendor has none; days before an index is complete cut off."""

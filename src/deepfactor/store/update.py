@@ -139,7 +139,7 @@ def _append(
     revisions = [revision for one in merged.values() for revision in one.revisions]
     if revisions and not accept:
         raise DataError(_refusal(revisions, since))
-    last = max(read_part(held.part_files("daily")[-1], ["date"])["date"])
+    last = read_part(held.part_files("daily")[-1], ["date"])["date"].max()
     warnings = _joined_warnings(held, findings, tables["daily"].filter(pl.col("date") > last))
     if "calendar" not in tables:
         days = pl.concat([held.read("calendar"), tables["daily"].select("date")]).unique().sort("date")
@@ -182,7 +182,7 @@ def _merge(held: MarketFolder, name: str, frame: pl.DataFrame, since: date) -> _
     clock = pl.col(_CLOCK[name])
     kept, files = _split(held, name, since)
     rows = pl.concat([read_part(file) for file in files]) if files else fetched.clear()
-    last = held.read(name, [_CLOCK[name]])[_CLOCK[name]].max()
+    last = read_part(held.part_files(name)[-1], [_CLOCK[name]])[_CLOCK[name]].max()
     before, now = rows.filter(clock >= since), fetched.filter((clock >= since) & (clock <= last))
     if name == "daily":
         refuse_forward_adjusted(before, now)
