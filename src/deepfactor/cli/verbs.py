@@ -119,6 +119,29 @@ def ingest(
 
 
 @app.command()
+def check(
+    market: Annotated[Path, typer.Argument(help="market folder")],
+    html: Annotated[Path | None, typer.Option("--html", help="write a page of it to this file")] = None,
+    as_json: Json = False,
+) -> None:
+    """Audit a market's data: findings, coverage, limits, replicas. Exit code 2 if there are errors."""
+    from deepfactor.pipeline.checking import check as audit
+
+    found = audit(market, html, terminal())
+    lines = [
+        f"{one['severity']}: {one['code']} in {one['table']}: {one['message']} ({one['count']:,})"
+        + "".join(f"\n    {example}" for example in one["examples"])
+        for one in found["findings"]
+    ]
+    lines += [f"derived: {what}" for what in found.get("derived", ())]
+    lines += [f"not possible: {what}" for what in found.get("not_possible", ())]
+    lines += [f"counted: {why}: {n:,}" for why, n in found.get("counts", {}).items()]
+    _show(found, as_json, *(lines or ["nothing found"]), *([f"page: {html}"] if html else []))
+    if found["errors"]:
+        raise typer.Exit(2)
+
+
+@app.command()
 def run(
     recipe: Annotated[str, typer.Argument(help="recipe TOML, or the name of a shipped one")],
     market: MarketOption,

@@ -80,6 +80,10 @@ def check_table(name: str, frame: pl.DataFrame) -> list[Finding]:
         findings += _check_intervals(name, frame)
     if name == "index_weights":
         findings += _check_weights(frame)
+    if name == "fundamentals" and "period_end" in frame.columns:
+        message = "is known before its period ends: is it the announcement date?"
+        early = pl.col("known_at") <= pl.col("period_end")
+        findings += rows_where("error", "announced_early", name, "known_at", frame, early, message)
     return findings
 
 
