@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
+import polars as pl
 import pytest
 
 from deepfactor.sources.base import fetch_all
@@ -14,7 +16,7 @@ from deepfactor.store.folder import MarketFolder
 from support import sources
 from support.cli import deepfactor
 from support.market_tables import market_tables
-from support.qlib_folder import field_file
+from support.qlib_folder import field_file, write_qlib
 
 OUTSIDE = """
 import polars as pl
@@ -133,11 +135,11 @@ def test_a_folder_that_went_wrong_leaves_the_market_as_it_was(folder, tmp_path):
     high = field_file(folder, symbol, "high")
     content = np.fromfile(high, "<f4")
     spoilt = content.copy()
-    spoilt[3] /= 2
+    spoilt[-5] /= 2  # among the days that are asked for again
     spoilt.tofile(high)
     wrong = deepfactor("ingest", "qlib", market, "--folder", folder)
     assert wrong.code == 2
-    for word in ("table daily", "row 3", "column high", "high is below low", symbol):
+    for word in ("table daily", "column high", "high is below low", symbol):
         assert word in wrong.err
     content[1:].tofile(high)
     wrong = deepfactor("ingest", "qlib", market, "--folder", folder)
@@ -156,7 +158,7 @@ def test_a_database_that_went_wrong_leaves_the_market_as_it_was(folder, tmp_path
         connection.execute("UPDATE daily SET close = -1 WHERE symbol = ? AND volume > 0", [symbol])
     wrong = deepfactor("ingest", source, market, "--folder", folder)
     assert wrong.code == 2
-    for word in ("table daily", "row ", "column close", "must be positive", symbol):
+    for word in ("table daily", "column close", "must be positive", symbol):
         assert word in wrong.err
     with duckdb.connect(str(folder / "market.duckdb")) as connection:
         connection.execute("DROP TABLE industry")
@@ -164,3 +166,38 @@ def test_a_database_that_went_wrong_leaves_the_market_as_it_was(folder, tmp_path
     assert wrong.code == 2
     assert "table industry: the query fails in market.duckdb" in wrong.err
     assert everything(market) == before
+
+
+def test_a_day_more_in_the_database_is_a_day_more_in_the_market(folder, tmp_path):
+    choice = sources.EXAMPLES["sql"](folder)
+    choice["tables"]["daily"]["query"] += " WHERE date BETWEEN :start AND :end"
+    source = toml(tmp_path / "source.toml", choice)
+    last = market_tables()["daily"]["date"].max()
+    days = [name for name, frame in market_tables().items() if "date" in frame.columns and name != "calendar"]
+    with duckdb.connect(str(folder / "market.duckdb")) as connection:
+        for name in days:
+            connection.execute(f"CREATE TABLE all_{name} AS SELECT * FROM {name}")
+            connection.execute(f"DELETE FROM {name} WHERE date >= ?", [last])
+    assert deepfactor("ingest", source, tmp_path / "grown", "--folder", folder).code == 0
+    with duckdb.connect(str(folder / "market.duckdb")) as connection:
+        for name in days:
+            connection.execute(f"INSERT INTO {name} SELECT * FROM all_{name} WHERE date >= ?", [last])
+    assert deepfactor("ingest", source, tmp_path / "grown", "--folder", folder).code == 0
+    assert deepfactor("ingest", source, tmp_path / "whole", "--folder", folder).code == 0
+    grown, whole = MarketFolder.open(tmp_path / "grown"), MarketFolder.open(tmp_path / "whole")
+    assert len(grown.manifest.source["appended"]) == 1
+    assert grown.fingerprint == whole.fingerprint
+
+
+def test_a_day_more_in_a_qlib_folder_is_a_day_more_in_the_market(tmp_path):
+    tables = market_tables()
+    last = tables["daily"]["date"].max()
+    for name, until in (("short", last - timedelta(days=1)), ("long", last)):
+        days = {n: f.filter(pl.col("date") <= until) for n, f in tables.items() if n in ("daily", "index_daily")}
+        write_qlib(tmp_path / name, {**tables, **days})
+    assert deepfactor("ingest", "qlib", tmp_path / "grown", "--folder", tmp_path / "short").code == 0
+    assert deepfactor("ingest", "qlib", tmp_path / "grown", "--folder", tmp_path / "long").code == 0
+    assert deepfactor("ingest", "qlib", tmp_path / "whole", "--folder", tmp_path / "long").code == 0
+    grown, whole = MarketFolder.open(tmp_path / "grown"), MarketFolder.open(tmp_path / "whole")
+    assert len(grown.manifest.source["appended"]) == 1
+    assert grown.fingerprint == whole.fingerprint

@@ -62,11 +62,6 @@ def open_database(url: str, folder: Path | None) -> Database:
     return Server(url)
 
 
-def names_days(query: str) -> bool:
-    """Whether a query asks for a part of the days."""
-    return _PARAMETER.search(query) is not None
-
-
 class DuckDb:
     """A DuckDB file, opened for reading for each query."""
 

@@ -15,34 +15,33 @@ from typing import Any, Protocol
 import polars as pl
 
 from deepfactor.core.errors import DataError
-from deepfactor.sources._files import Extract, codes, convert
+from deepfactor.sources._files import Among, Extract, codes, convert
 from deepfactor.sources._mapping import Mapping, Origin, TableMapping
 from deepfactor.sources._steps import step_values, steps_of
 from deepfactor.store.schema import TABLES
 
-Span = tuple[date | None, date | None]
 Values = abc.Mapping[str, str | float | bool]
 
 _CODES = ("symbol", "index")
-_ALL_DAYS: Span = (None, None)
 
 
 class Reader(Protocol):
-    """Reads what a mapping names."""
+    """Reads what a mapping names; `label` is for errors: our table, or which of its step tables.
 
-    def read(self, origin: Origin, columns: Sequence[str], where: Values, label: str, span: Span) -> Extract:
+    Raises a `DataError` where nothing can be read, or a column is missing.
+    """
+
+    def read(
+        self, origin: Origin, columns: Sequence[str], where: Values, label: str, among: Among | None = None
+    ) -> Extract:
         """The `columns` of the rows whose columns have the values of `where`.
 
-        Parameters
-        ----------
-        label : for errors: our table, or which of its step tables
-        span : first and last day wanted, None = open; a reader may give more
-
-        Raises
-        ------
-        DataError
-            nothing can be read there, or a column is missing.
+        `among` leaves out other rows: a column = its values, or its first and last date (None = open) where it holds
+        dates. Of dates a reader may give more.
         """
+
+    def distinct(self, origin: Origin, column: str, where: Values, label: str) -> Extract:
+        """The distinct values of a column over all days, missing ones left out."""
 
 
 class MappedTables:
@@ -55,6 +54,7 @@ class MappedTables:
         self._derived: dict[str, list[str]] = {}
         self._counted: dict[str, list[str]] = {}
         self._priced: frozenset[str] | None = None
+        self._vendors: dict[str, str] = {}
         self._trading_days = pl.Series(dtype=pl.Date)
 
     @property
@@ -74,7 +74,6 @@ class MappedTables:
         self._dropped[table], self._derived[table], self._counted[table] = {}, [], []
         frame = self._read(table, spec, start, end)
         if table == "daily":
-            self._priced = frozenset(frame["symbol"].unique().cast(pl.String))
             return self._finish_daily(spec, frame)
         if spec.priced_only:
             frame = self._priced_only(table, frame)
@@ -97,8 +96,9 @@ class MappedTables:
     def _read(self, table: str, spec: TableMapping, start: date | None, end: date | None) -> pl.DataFrame:
         """The mapped columns in our types, between `start` and `end`."""
         wanted = [*(column.source for column in spec.columns.values()), *(drop.column for drop in spec.drop)]
-        extract = self._reader.read(spec, wanted, spec.where, table, (start, end))
-        extract = self._without_drops(table, spec, extract)
+        dated = "date" in TABLES[table].columns
+        bounds = {spec.columns["date"].source: (start, end)} if dated and (start or end) else {}
+        extract = self._without_drops(table, spec, self._reader.read(spec, wanted, spec.where, table, bounds))
         made = {}
         for name, column in spec.columns.items():
             if name in _CODES and column.names is None:
@@ -106,14 +106,26 @@ class MappedTables:
             else:
                 made[name] = convert(extract, column, name, table, spec.date_format)
         frame = pl.DataFrame(made)
+        if dated:
+            inside = [pl.col("date") >= start] if start else []
+            inside += [pl.col("date") <= end] if end else []
+            frame = frame.filter(inside) if inside else frame
         if table == "daily":
-            self._trading_days = frame["date"].unique().sort()
-            frame = self._mend_levels(spec, frame, extract)  # before days are left out: a jump is seen from both sides
-        if "date" not in TABLES[table].columns:
-            return frame
-        inside = [pl.col("date") >= start] if start else []
-        inside += [pl.col("date") <= end] if end else []
-        return frame.filter(inside) if inside else frame
+            self._look_over(spec)
+            frame = self._mend_levels(spec, frame)
+        return frame
+
+    def _look_over(self, spec: TableMapping) -> None:
+        """Days and symbols of all rows of prices, whatever part of them is asked for; what no table needs is left."""
+        day, symbol = spec.columns["date"], spec.columns["symbol"]
+        if spec.steps:
+            days = self._reader.distinct(spec, day.source, spec.where, "daily")
+            self._trading_days = convert(days, day, "date", "daily", spec.date_format).unique().sort()
+        if spec.level_changes or any(table.priced_only for table in self._mapping.tables.values()):
+            symbols = self._reader.distinct(spec, symbol.source, spec.where, "daily")
+            ours = codes(symbols, symbol.source, self._mapping.symbols).cast(pl.String)
+            self._vendors = dict(zip(ours, symbols[symbol.source].cast(pl.String), strict=True))
+        self._priced = frozenset(self._vendors)
 
     def _without_drops(self, table: str, spec: TableMapping, extract: Extract) -> Extract:
         """Without the rows that the mapping drops, counted."""
@@ -131,7 +143,7 @@ class MappedTables:
             frame = frame.sort("symbol", "date")
         for number, steps in enumerate(spec.steps):
             columns = [steps.symbol, steps.date, steps.value]
-            extract = self._reader.read(steps, columns, steps.where, f"daily.steps.{number}", _ALL_DAYS)
+            extract = self._reader.read(steps, columns, steps.where, f"daily.steps.{number}")
             known_steps = steps_of(extract, steps, self._mapping.symbols)
             value = step_values(frame, steps, known_steps, self._trading_days)
             known = frame[steps.into] if steps.into in frame.columns else None
@@ -145,11 +157,15 @@ class MappedTables:
                 self._counted["daily"].append(f"daily.{name} is missing on {missing} rows of {symbols} symbols")
         return frame
 
-    def _mend_levels(self, spec: TableMapping, frame: pl.DataFrame, extract: Extract) -> pl.DataFrame:
+    def _mend_levels(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
         """Take out declared jumps of a factor's level: from the day on, times last value before ÷ value of the day."""
+        theirs = {c.symbol: self._vendors[c.symbol] for c in spec.level_changes if c.symbol in self._vendors}
+        if not theirs:
+            return frame
+        extract = self._rows_of(spec, list(theirs.values()))
+        factors = self._whole_factors(spec, extract)
         for change in spec.level_changes:
-            mine = pl.col("symbol").cast(pl.String) == change.symbol
-            own = frame.filter(mine).sort("date")
+            own = factors.filter(pl.col("symbol") == change.symbol)
             before, rest = own.filter(pl.col("date") < change.date), own.filter(pl.col("date") >= change.date)
             if before.is_empty() or rest.is_empty():
                 continue
@@ -159,13 +175,26 @@ class MappedTables:
                 )
                 raise extract.fault(f"{message} row: mend level_changes", change.column)
             mended = pl.col(change.column) * (before[change.column][-1] / rest[change.column][0])
-            later = mine & (pl.col("date") >= change.date)
+            later = (pl.col("symbol").cast(pl.String) == change.symbol) & (pl.col("date") >= change.date)
             frame = frame.with_columns(pl.when(later).then(mended).otherwise(pl.col(change.column)))
             self._counted["daily"].append(
                 f"daily.{change.column} of {change.symbol}: the jump of its level on {change.date} taken out, "
                 f"{rest.height} rows"
             )
         return frame
+
+    def _rows_of(self, spec: TableMapping, vendors: Sequence[str]) -> Extract:
+        """Symbol, date and factor of all rows of some symbols, as the vendor has them."""
+        columns = [spec.columns[name].source for name in ("symbol", "date", "adj_factor")]
+        return self._reader.read(spec, columns, spec.where, "daily", {columns[0]: vendors})
+
+    def _whole_factors(self, spec: TableMapping, extract: Extract) -> pl.DataFrame:
+        """The same in our types."""
+        day, factor, symbol = (spec.columns[name] for name in ("date", "adj_factor", "symbol"))
+        made = [codes(extract, symbol.source, self._mapping.symbols).cast(pl.String).alias("symbol")]
+        made.append(convert(extract, day, "date", "daily", spec.date_format))
+        made.append(convert(extract, factor, "adj_factor", "daily", spec.date_format))
+        return pl.DataFrame(made).sort("symbol", "date")
 
     def _finish_members(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
         """Open ends where the vendor has none; days before an index is complete cut off."""

@@ -36,7 +36,7 @@ class Pattern(Spec):
     def apply(self, code: str) -> str | None:
         """Our form of `code`; None where the pattern doesn't match."""
         match = re.fullmatch(self.pattern, code)
-        return match.expand(re.sub(r"\$(\d+)", r"\\\1", self.to)) if match else None
+        return re.sub(r"\$(\d+)", lambda group: match[int(group[1])], self.to) if match else None
 
 
 class Column(Spec):

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+import polars as pl
+from pydantic import Field
 
 from deepfactor.core.errors import DataError
-from deepfactor.sources._databases import Database, names_days, open_database
-from deepfactor.sources._files import Extract
-from deepfactor.sources._mapped import MappedTables, Span, Values
+from deepfactor.sources._databases import Database, open_database
+from deepfactor.sources._files import Among, Extract
+from deepfactor.sources._mapped import MappedTables, Values
 from deepfactor.sources._mapping import Mapping, Origin
 
 
@@ -30,14 +31,6 @@ class Settings(Mapping):
         exclude=True,  # it may hold a password: no dump, key or text has it
         repr=False,
     )
-
-    @model_validator(mode="after")
-    def _all_days_where_days_hang_together(self) -> Settings:
-        for name, table in self.tables.items():
-            if (table.steps or table.level_changes) and names_days(table.query or ""):
-                message = "with steps or level_changes the query must give all days: leave out :start and :end"
-                raise ValueError(f"tables.{name}.query: {message}")
-        return self
 
 
 def open_source(settings: Settings, folder: Path | None) -> MappedTables:
@@ -57,11 +50,23 @@ class Queries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def read(self, origin: Origin, columns: Sequence[str], where: Values, label: str, span: Span) -> Extract:
+    def read(
+        self, origin: Origin, columns: Sequence[str], where: Values, label: str, among: Among | None = None
+    ) -> Extract:
         """Rows of a query's result; see `Reader`."""
+        span = next((wanted for wanted in (among or {}).values() if isinstance(wanted, tuple)), (None, None))
         frame = self._database.rows(origin.of_kind("query"), label, *span)
         for column in [*columns, *where]:
             if column not in frame.columns:
                 there = ", ".join(frame.columns)
                 raise DataError(f"is not there; the query gives {there}", table=label, column=column)
-        return Extract(label, frame.select(list(dict.fromkeys([*columns, *where])))).where(where)
+        extract = Extract(label, frame.select(list(dict.fromkeys([*columns, *where])))).where(where)
+        for column, wanted in (among or {}).items():
+            if not isinstance(wanted, tuple):
+                extract = extract.keep(extract[column].cast(pl.String).is_in(list(wanted)))
+        return extract
+
+    def distinct(self, origin: Origin, column: str, where: Values, label: str) -> Extract:
+        """Distinct values of a query's column, for which it is asked over all days; see `Reader`."""
+        extract = self.read(origin, [column], where, label)
+        return Extract(label, extract.frame.select(column).unique(maintain_order=True).drop_nulls())

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
-from deepfactor.sources._files import Extract, read
-from deepfactor.sources._mapped import MappedTables, Span, Values
+from deepfactor.sources._files import Among, Extract, distinct, read
+from deepfactor.sources._mapped import MappedTables, Values
 from deepfactor.sources._mapping import Origin, load_mapping
 
 
@@ -46,6 +46,12 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def read(self, origin: Origin, columns: Sequence[str], where: Values, label: str, span: Span) -> Extract:
-        """Rows of a file; see `Reader`. All days: a file is read as a whole."""
-        return read(self._folder / origin.of_kind("file"), columns, where)
+    def read(
+        self, origin: Origin, columns: Sequence[str], where: Values, label: str, among: Among | None = None
+    ) -> Extract:
+        """Rows of a file; see `Reader`."""
+        return read(self._folder / origin.of_kind("file"), columns, where, among)
+
+    def distinct(self, origin: Origin, column: str, where: Values, label: str) -> Extract:
+        """Distinct values of a file's column; see `Reader`."""
+        return distinct(self._folder / origin.of_kind("file"), column, where)

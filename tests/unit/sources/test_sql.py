@@ -83,6 +83,17 @@ def test_the_database_hands_over_only_the_days_that_are_asked_for(folder):
     )
 
 
+def test_days_from_one_on_get_the_steps_of_all(folder):
+    """The lag is counted in trading days, of which the query for some days holds only those."""
+    with duckdb.connect(str(folder / "market.duckdb")) as connection:
+        connection.execute("CREATE TABLE s AS SELECT 'SZ000001' AS symbol, DATE '2020-01-02' AS date, 7 AS n")
+    steps = [{"into": "float_mv", "query": "SELECT * FROM s", "value": "n", "times": "close", "lag_days": 2}]
+    query = "SELECT * FROM bars WHERE strptime(day::VARCHAR, '%Y%m%d')::DATE BETWEEN :start AND :end"
+    source = open_kind(choice(query, daily={"steps": steps}), folder)
+    assert source.fetch("daily", date(2020, 1, 6), None)["float_mv"].to_list() == [7 * 10.7]
+    assert source.fetch("daily", date(2020, 1, 3), None)["float_mv"].to_list() == [None, 7 * 10.7]
+
+
 def test_steps_are_queries_too(folder):
     with duckdb.connect(str(folder / "market.duckdb")) as connection:
         connection.execute("CREATE TABLE s AS SELECT 'SZ000001' AS symbol, DATE '2020-01-03' AS date, 7 AS n")
@@ -92,8 +103,6 @@ def test_steps_are_queries_too(folder):
     steps[0]["query"] = "SELECT * FROM s WHERE n > 9"
     with pytest.raises(DataError, match=r"table daily.steps.0: no rows"):
         daily(folder, daily={"steps": steps})
-    with pytest.raises(RecipeError, match=r"tables.daily.query: with steps .* leave out :start and :end"):
-        daily(folder, "SELECT * FROM bars WHERE day > :start", daily={"steps": steps})
 
 
 @pytest.mark.parametrize(
