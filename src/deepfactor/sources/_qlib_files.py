@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfactor.core.errors import DataError
+from deepfactor.market.boards import board_of
 
 ENDING = ".day.bin"
 _CODE = re.compile(r"(SH|SZ|BJ)(\d{6})", re.IGNORECASE)
@@ -46,6 +47,15 @@ def our_code(code: str, file: Path, row: int | None = None) -> str:
 def is_index(symbol: str) -> bool:
     """Whether a code (ours) is one of an index: 000xxx in Shanghai, 399xxx in Shenzhen."""
     return _INDEX_CODE.fullmatch(symbol) is not None
+
+
+def is_stock(symbol: str) -> bool:
+    """Whether a code (ours) is an A-share's: no index, fund, bond or B-share."""
+    try:
+        board_of(symbol)
+    except DataError:
+        return False
+    return True
 
 
 def read_calendar(file: Path) -> NDArray[np.datetime64]:

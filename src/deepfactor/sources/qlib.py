@@ -7,7 +7,7 @@ rounded to the fen, which undoes the rounding of float32; volumes are multiplied
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,16 @@ from pydantic import Field, field_validator
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
 from deepfactor.sources._mapping import Column, Columns
-from deepfactor.sources._qlib_files import ENDING, Span, is_index, our_code, read_calendar, read_field, read_spans
+from deepfactor.sources._qlib_files import (
+    ENDING,
+    Span,
+    is_index,
+    is_stock,
+    our_code,
+    read_calendar,
+    read_field,
+    read_spans,
+)
 from deepfactor.store.schema import TABLES
 
 _PRICES = ("open", "high", "low", "close")
@@ -93,7 +102,7 @@ class Qlib:
             **settings.columns,
         }
         self._folders = self._symbol_folders()
-        self._stocks = sorted(symbol for symbol in self._folders if not is_index(symbol))
+        self._stocks = sorted(symbol for symbol in self._folders if is_stock(symbol))
         self._fields = self._fields_of_stocks()
         self._indices = sorted(symbol for symbol in self._folders if is_index(symbol))
         instruments = folder / "instruments"
@@ -102,6 +111,8 @@ class Qlib:
         }
         self._securities = instruments / "all.txt"
         self._counted: dict[str, list[str]] = {}
+        self._dropped: dict[str, int] = {}
+        self._count_strangers("daily", self._folders)
 
     @property
     def name(self) -> str:
@@ -151,10 +162,17 @@ class Qlib:
             "cap": settings.cap,
             "simulated": False,
             "derived": sorted(derived),
-            "dropped": {},
+            "dropped": self._dropped,
             "notes": [*settings.notes, *self._notes(), *(n for t in self.tables() for n in self._counted.get(t, []))],
             "files": {"securities": "instruments/all.txt"} if "securities" in self.tables() else {},
         }
+
+    def _count_strangers(self, table: str, symbols: Iterable[str]) -> None:
+        """Funds, bonds and B-shares are in no market of ours."""
+        strangers = sorted(symbol for symbol in symbols if not (is_stock(symbol) or is_index(symbol)))
+        if strangers:
+            shown = ", ".join(strangers[:3]) + (", …" if len(strangers) > 3 else "")
+            self._dropped[f"{table}: symbols that are no A-shares ({shown})"] = len(strangers)
 
     def _notes(self) -> list[str]:
         """What was done to every value, and what was left unread."""
@@ -300,7 +318,9 @@ class Qlib:
 
     def _read_securities(self) -> pl.DataFrame:
         """Spans of ``all.txt`` as listing dates: a start on the first day and an end on the last one aren't known."""
-        spans = [span for span in read_spans(self._securities) if not is_index(span.symbol)]
+        spans = read_spans(self._securities)
+        self._count_strangers("securities", [span.symbol for span in spans])
+        spans = [span for span in spans if is_stock(span.symbol)]
         first, delisted = self._calendar[0], self._settings.ends == "delisted"
         early = [span for span in spans if np.datetime64(span.end) < self._calendar[-1]]
         meaning = "is taken as delisting" if delisted else "is left unexplained (ends = unknown)"

@@ -103,6 +103,22 @@ def test_it_says_what_it_did_and_left(folder):
     assert account["derived"] == ["securities.delist_date", "securities.list_date"]
 
 
+def test_what_is_no_share_is_left_out_and_counted(folder, simulated):
+    first = simulated["daily"]["symbol"][0]
+    for code in ("sh510300", "sz200011"):
+        shutil.copytree(field_file(folder, first, "close").parent, folder / "features" / code)
+    with (folder / "instruments" / "all.txt").open("a") as file:
+        file.write("SH510300\t2019-01-02\t2019-04-30\nSH000300\t2019-01-02\t2019-04-30\n")
+    source = open_kind({"kind": "qlib"}, folder)
+    made = dict(fetch_all(source))
+    assert set(made["daily"]["symbol"].cast(pl.String)) <= set(simulated["daily"]["symbol"])
+    assert set(made["securities"]["symbol"]) <= set(simulated["daily"]["symbol"])
+    assert source.describe()["dropped"] == {
+        "daily: symbols that are no A-shares (200011.SZ, 510300.SH)": 2,
+        "securities: symbols that are no A-shares (510300.SH)": 1,
+    }
+
+
 def test_a_hole_is_no_row_and_is_counted(written, simulated):
     source = open_kind({"kind": "qlib"}, written)
     rows = source.fetch("daily", None, None)
