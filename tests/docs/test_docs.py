@@ -21,6 +21,8 @@ from deepfactor.portfolio.presets import load_preset
 from deepfactor.recipe import load_recipe, shipped_recipes
 from deepfactor.store.folder import MarketFolder
 from support.cli import deepfactor
+from support.qlib_folder import write_qlib
+from support.sources import write_duckdb
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -151,8 +153,12 @@ def run(block: Block) -> ModuleType:
 
 
 def only(page: str, language: str) -> Block:
-    (block,) = [block for block in BLOCKS if block.page == HOW_TO / page and block.language == language]
+    (block,) = all_of(page, language)
     return block
+
+
+def all_of(page: str, language: str) -> list[Block]:
+    return [block for block in BLOCKS if block.page == HOW_TO / page and block.language == language]
 
 
 def test_add_a_model(tmp_path, monkeypatch, main_recipe):
@@ -191,9 +197,9 @@ def test_add_a_constraint(tmp_path, monkeypatch):
 def test_use_your_own_data(small_market, tmp_path, monkeypatch):
     """A vendor's file by the mapping of the page; then its commands, on a factor of one's own."""
     vendors_file(small_market, tmp_path / "path" / "to" / "files")
-    (tmp_path / "my_vendor.toml").write_text(only("own-data.md", "toml").text)
+    (tmp_path / "my_vendor.toml").write_text(all_of("own-data.md", "toml")[0].text)
     monkeypatch.chdir(tmp_path)
-    named = {words[1]: words[1:] for words in (param.values[0] for param in commands()) if "my_" in " ".join(words)}
+    named = {words[1]: words[1:] for words in commands_of("own-data.md") if "my_" in " ".join(words)}
     ingested = deepfactor(*named["ingest"], "--json").json()
     assert ingested["source"] == "my_vendor"
     assert MarketFolder.open(Path("MARKET")).read("daily").height > 10_000
@@ -209,6 +215,67 @@ def test_use_your_own_data(small_market, tmp_path, monkeypatch):
     no_index = deepfactor(*named["enhance"])
     assert no_index.code == 2, "the page's daily alone holds no index"
     assert "unknown index '000905.SH'" in no_index.err
+
+
+def commands_of(page: str) -> list[list[str]]:
+    return [param.values[0] for param in commands() if str(param.id).startswith(f"docs/how-to/{page}:")]
+
+
+def test_a_qlib_folder_as_on_the_page(small_market, tmp_path, monkeypatch):
+    tables = {name: MarketFolder.open(small_market).read(name) for name in ("daily", "index_members", "index_daily")}
+    folder = tmp_path / "path" / "to" / "qlib_data" / "cn_data"
+    write_qlib(folder, {**tables, "calendar": tables["daily"].select(pl.col("date").unique().sort())})
+    monkeypatch.chdir(tmp_path)
+    (command,) = [words[1:] for words in commands_of("own-data.md") if words[2] == "qlib"]
+    assert deepfactor(*command, "--json").json()["source"] == "qlib"
+    raw = MarketFolder.open(Path("MARKET")).read("daily")
+
+    for field, renamed in (("volume", "volume"), ("amount", "circ_mv"), ("vwap", "other")):
+        for file in folder.glob(f"features/*/{field}.day.bin"):
+            content = np.fromfile(file, "<f4")
+            content[1:] /= 100 if field == "volume" else 1
+            file.unlink()
+            content.tofile(file.with_name(f"{renamed}.day.bin"))
+    (block,) = [block for block in all_of("own-data.md", "toml") if 'kind = "qlib"' in block.text]
+    (tmp_path / "dump.toml").write_text(block.text)
+    account = deepfactor("ingest", "dump.toml", "OTHER", "--folder", folder, "--json").json()
+    assert account["source"] == "my_dump"
+    assert {"daily.vwap", "securities.list_date"} <= set(account["derived"])
+    other = MarketFolder.open(Path("OTHER"))
+    assert other.read("daily")["close"].equals(raw["close"])
+    np.testing.assert_allclose(other.read("daily")["volume"], raw["volume"], rtol=1e-6)
+    assert other.read("index_members")["index"].unique().to_list() == ["000300.SH"]
+
+
+def test_a_database_as_on_the_page(small_market, tmp_path, monkeypatch):
+    """The page's mapping, its URL's place taken by a DuckDB file, so that it runs where there is no server."""
+    daily = MarketFolder.open(small_market).read("daily").filter(pl.col("volume") > 0)
+    renamed = daily.rename({"date": "trade_date", "symbol": "code", "adj_factor": "factor"})
+    write_duckdb(tmp_path / "market.duckdb", {"bars": renamed})
+    monkeypatch.chdir(tmp_path)
+    (block,) = [block for block in all_of("own-data.md", "toml") if 'kind = "sql"' in block.text]
+    assert "${DB_PASSWORD}" in tomllib.loads(block.text)["url"]
+    Path("warehouse.toml").write_text(re.sub(r"^url = .*\n", "", block.text, flags=re.MULTILINE))
+    (command,) = [words[1:] for words in commands_of("own-data.md") if words[2] == "warehouse.toml"]
+    assert deepfactor(*command, "--json").json()["source"] == "warehouse"
+    assert MarketFolder.open(Path("MARKET")).read("daily")["amount"].equals(daily["amount"])
+
+
+def test_add_a_source(small_market, tmp_path, monkeypatch):
+    (tmp_path / "mylab").mkdir()
+    (tmp_path / "mylab" / "one_file.py").write_text(only("add-a-source.md", "python").text)
+    (tmp_path / "my_source.toml").write_text(only("add-a-source.md", "toml").text)
+    (tmp_path / "path" / "to" / "files").mkdir(parents=True)
+    daily = MarketFolder.open(small_market).read("daily").filter(pl.col("volume") > 0)
+    columns = ["date", "symbol", "open", "high", "low", "close", "volume", "amount"]
+    daily.select(columns).write_csv(tmp_path / "path" / "to" / "files" / "my_bars.csv")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (words,) = commands_of("add-a-source.md")
+    account = deepfactor(*words[1:], "--json").json()
+    assert account["source"] == "one_file"
+    assert account["notes"] == ["prices come adjusted: limits and lots are off"]
+    assert MarketFolder.open(Path("MARKET")).read("daily").height == daily.height
 
 
 def vendors_file(market: Path, folder: Path) -> None:

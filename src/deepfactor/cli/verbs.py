@@ -98,21 +98,52 @@ def simulate(
 
 @app.command()
 def ingest(
-    source: Annotated[str, typer.Argument(help="mapping TOML, or the name of a shipped one (ashare_parquet)")],
+    source: Annotated[
+        str,
+        typer.Argument(help="TOML that names the source's kind and settings; or a shipped one: ashare_parquet, qlib"),
+    ],
     market: Annotated[Path, typer.Argument(help="market folder to write")],
     folder: Annotated[Path | None, typer.Option("--folder", help="where the source's files lie")] = None,
+    accept_revisions: Annotated[
+        bool, typer.Option("--accept-revisions", help="take history that the source changed since, and log it")
+    ] = False,
+    allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
-    """Bring a vendor's files into a market folder. Safe to repeat."""
+    """Bring a vendor's files or database into a market folder, or the days that it doesn't have yet. Safe to repeat."""
     from deepfactor.pipeline import markets
 
-    opened = markets.ingest(source, market, folder, terminal())
+    console = terminal()
+    opened = markets.ingest(source, market, folder, console, accept_revisions=accept_revisions, allow_code=allow_code)
     account = opened.account() | {"warnings": opened.warnings()}
     lines = [f"{market}: {account['stocks']} stocks, {account['days']} days, {' to '.join(account['span'])}"]
     lines += [f"dropped: {reason}: {count}" for reason, count in account["dropped"].items()]
     lines += [f"derived: {what}" for what in account["derived"]]
     lines += [f"warning: {text}" for text in account["warnings"]]
     _show(account, as_json, *lines)
+
+
+@app.command()
+def check(
+    market: Annotated[Path, typer.Argument(help="market folder")],
+    html: Annotated[Path | None, typer.Option("--html", help="write a page of it to this file")] = None,
+    as_json: Json = False,
+) -> None:
+    """Audit a market's data: findings, coverage, limits, replicas. Exit code 2 if there are errors."""
+    from deepfactor.pipeline.checking import check as audit
+
+    found = audit(market, html, terminal())
+    lines = [
+        f"{one['severity']}: {one['code']} in {one['table']}: {one['message']} ({one['count']:,})"
+        + "".join(f"\n    {example}" for example in one["examples"])
+        for one in found["findings"]
+    ]
+    lines += [f"derived: {what}" for what in found.get("derived", ())]
+    lines += [f"not possible: {what}" for what in found.get("not_possible", ())]
+    lines += [f"counted: {why}: {n:,}" for why, n in found.get("counts", {}).items()]
+    _show(found, as_json, *(lines or ["nothing found"]), *([f"page: {html}"] if html else []))
+    if found["errors"]:
+        raise typer.Exit(2)
 
 
 @app.command()

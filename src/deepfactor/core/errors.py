@@ -52,9 +52,11 @@ class DataError(UserError):
         file: str | Path | None = None,
         row: int | str | None = None,
         column: str | None = None,
+        table: str | None = None,
     ) -> None:
-        self.file, self.row, self.column = file, row, column
+        self.file, self.table, self.row, self.column = file, table, row, column
         where = [f"file {file}"] if file is not None else []
+        where += [f"table {table}"] if table is not None else []
         where += [f"row {row}"] if row is not None else []
         where += [f"column {column}"] if column is not None else []
         super().__init__(f"{', '.join(where)}: {message}" if where else message)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+import re
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from deepfactor.core.errors import KindError, RecipeError
 from deepfactor.core.spec import Spec
+
+#: The password of a URL is never shown.
+_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s@]*@")
 
 
 class Kind(BaseModel):
@@ -84,6 +88,6 @@ def recipe_error(error: ValidationError, prefix: str = "") -> RecipeError:
     for item in error.errors():
         key = ".".join([*([prefix] if prefix else []), *map(str, item["loc"])])
         shown = item["type"] != "missing" and not isinstance(item["input"], (dict, list, tuple))
-        given = f" (given: {item['input']!r})" if shown else ""
-        lines.append(f"{key}: {item['msg']}{given}")
+        given = _PASSWORD.sub(r"\1:***@", repr(item["input"]))
+        lines.append(f"{key}: {item['msg']}{f' (given: {given})' if shown else ''}")
     return RecipeError("; ".join(lines))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepfactor.panel._build_history import History
 from deepfactor.panel.panel import Bools, Dates, Names
 from deepfactor.store.checks import TICK
 from deepfactor.store.folder import MarketFolder, read_part
@@ -18,18 +20,19 @@ _EPSILON = 1e-6
 
 @dataclass
 class BuiltFields:
-    """Arrays under construction.
+    """Arrays under construction: the rows from `begin` on, of which there are R = T − begin.
 
     Attributes
     ----------
     dates : (T,); symbols : (N,)
     arrays : the fields of `Panel` that the market gives, and for the universe `prev_close`, `limit_up`, `limit_down`
         (CNY, NaN = not given)
-    traded : (T, N) bool
-    st : (T, N) bool
-    first_row : (N,) row of each symbol's first daily row
+    traded : (R, N) bool
+    st : (R, N) bool
+    first_row : (N,) row of each symbol's first daily row, of all T
+    history : the rows before `begin`; None where all are under construction
     derived : names of what a rule made
-    counts : of what was left out or guessed
+    counts : of what was left out or guessed in the rows under construction
     """
 
     dates: Dates
@@ -38,41 +41,97 @@ class BuiltFields:
     traded: Bools
     st: Bools
     first_row: NDArray[np.intp]
+    history: History | None = None
     derived: set[str] = field(default_factory=set)
     counts: dict[str, int] = field(default_factory=dict)
 
     @property
+    def begin(self) -> int:
+        """First row under construction."""
+        return 0 if self.history is None else len(self.history.dates)
+
+    @property
     def shape(self) -> tuple[int, int]:
-        """(T, N)."""
-        return len(self.dates), len(self.symbols)
+        """(R, N): of the arrays under construction."""
+        return len(self.dates) - self.begin, len(self.symbols)
+
+    def before(self, name: str) -> NDArray[np.float64]:
+        """(N,) a field of the row before the first under construction; NaN where there is none."""
+        if self.history is None:
+            return np.full(len(self.symbols), np.nan)
+        return self.history.spread(self.history.fields[name][-1].astype(np.float64), self.symbols, np.nan)
+
+    def last_trades(self, row: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(N,) close and factor of each symbol's last trade before `row` ≤ `begin`; NaN where there was none."""
+        if self.history is None:
+            return self.before("close"), self.before("adj_factor")
+        close, factor = self.history.last_trades(row)
+        return self.history.spread(close, self.symbols, np.nan), self.history.spread(factor, self.symbols, np.nan)
+
+    def trades(self, t: int) -> tuple[Bools, NDArray[np.floating], NDArray[np.floating]]:
+        """(N,) traded, close and factor of row `t`, built before or under construction."""
+        if self.history is None or t >= self.begin:
+            row = t - self.begin
+            return self.traded[row], self.arrays["close"][row], self.arrays["adj_factor"][row]
+        traded = self.history.spread(self.history.traded[t], self.symbols, False)
+        close, factor = (
+            self.history.spread(self.history.fields[name][t], self.symbols, np.nan) for name in ("close", "adj_factor")
+        )
+        return traded, close, factor
+
+    def under_construction(self, start: int, end: int) -> slice:
+        """Rows `start` … `end` − 1 of all, as far as they are under construction, as rows of the arrays."""
+        return slice(max(start - self.begin, 0), max(end - self.begin, 0))
 
 
-def build_fields(folder: MarketFolder) -> BuiltFields:
-    """All fields of the market in `folder`."""
-    files = folder.part_files("daily")
-    axes = [read_part(file, ["date", "symbol"]) for file in files]
-    dates = pl.concat([axis["date"].unique() for axis in axes]).unique().sort().to_numpy().astype("datetime64[D]")
-    names = pl.concat([axis["symbol"].unique() for axis in axes]).unique().sort()
-    del axes
-    shape = len(dates), len(names)
-    built = BuiltFields(
-        dates=dates,
-        symbols=names.to_numpy().astype(np.str_),
-        arrays={},
-        traded=np.zeros(shape, dtype=bool),
-        st=np.zeros(shape, dtype=bool),
-        first_row=np.full(len(names), len(dates), dtype=np.intp),
-    )
-    marks = np.full(shape, -1, dtype=np.int8)  # is_st: 1, 0, or -1 not known
+def build_fields(folder: MarketFolder, history: History | None = None) -> BuiltFields:
+    """All fields of the market in `folder`, or those of the days after `history`."""
+    built = _axes(folder, history)
+    marks = np.full(built.shape, -1, dtype=np.int8)  # is_st: 1, 0, or -1 not known
+    names = pl.Series(built.symbols.tolist(), dtype=pl.String)
     held = set(folder.columns("daily"))
-    for file in files:
-        frame, counts = _complete_rows(read_part(file), held)
+    for file in _files_after(folder, history):
+        frame, counts = _complete_rows(_rows_after(read_part(file), history), held)
         for why, n in counts.items():
             built.counts[why] = built.counts.get(why, 0) + n
         _place(built, marks, frame, pl.Enum(names))
     built.derived |= {name for name in ("vwap", "turnover") if name not in held and name in built.arrays}
     _carry_over(built, marks)
     return built
+
+
+def _axes(folder: MarketFolder, history: History | None) -> BuiltFields:
+    """Days and symbols, without any field yet."""
+    axes = [_rows_after(read_part(file, ["date", "symbol"]), history) for file in _files_after(folder, history)]
+    dates = np.unique(np.concatenate([axis["date"].unique().to_numpy().astype("datetime64[D]") for axis in axes]))
+    symbols = pl.concat([axis["symbol"].unique() for axis in axes]).unique().sort().to_numpy().astype(np.str_)
+    if history is not None:
+        symbols = np.union1d(history.symbols, symbols)
+        first_row = history.spread(history.first_row, symbols, len(history.dates) + len(dates))
+        dates = np.concatenate([history.dates, dates])
+    else:
+        first_row = np.full(len(symbols), len(dates), dtype=np.intp)
+    shape = len(dates) - (0 if history is None else len(history.dates)), len(symbols)
+    return BuiltFields(
+        dates=dates,
+        symbols=symbols,
+        arrays={},
+        traded=np.zeros(shape, dtype=bool),
+        st=np.zeros(shape, dtype=bool),
+        first_row=first_row,
+        history=history,
+    )
+
+
+def _files_after(folder: MarketFolder, history: History | None) -> list[Path]:
+    """Parts of `daily` that may hold rows after `history`."""
+    files = folder.part_files("daily")
+    first = "" if history is None else str(history.dates[-1])[:4]
+    return [file for file in files if file.name[:4] >= first]
+
+
+def _rows_after(frame: pl.DataFrame, history: History | None) -> pl.DataFrame:
+    return frame if history is None else frame.filter(pl.col("date") > history.dates[-1].item())
 
 
 def _complete_rows(frame: pl.DataFrame, held: set[str]) -> tuple[pl.DataFrame, dict[str, int]]:
@@ -105,10 +164,11 @@ def _complete_rows(frame: pl.DataFrame, held: set[str]) -> tuple[pl.DataFrame, d
 
 def _place(built: BuiltFields, marks: NDArray[np.int8], frame: pl.DataFrame, symbols: pl.Enum) -> None:
     """Scatter rows into the arrays."""
-    t = np.searchsorted(built.dates, frame["date"].to_numpy().astype("datetime64[D]"))
+    row = np.searchsorted(built.dates, frame["date"].to_numpy().astype("datetime64[D]"))
+    t = row - built.begin
     n = frame["symbol"].cast(symbols).to_physical().to_numpy().astype(np.intp)
     built.traded[t, n] = frame["traded"].to_numpy()
-    np.minimum.at(built.first_row, n, t)
+    np.minimum.at(built.first_row, n, row)
     if "is_st" in frame.columns:
         marks[t, n] = frame["is_st"].cast(pl.Int8).fill_null(-1).to_numpy()
     skip = {"date", "symbol", "traded", "is_st", "is_suspended", "amount"}
@@ -122,13 +182,17 @@ def _place(built: BuiltFields, marks: NDArray[np.int8], frame: pl.DataFrame, sym
 def _carry_over(built: BuiltFields, marks: NDArray[np.int8]) -> None:
     """Adjustment factors, market values and ST marks stay in force on days without a row."""
     if "adj_factor" not in built.arrays:
-        rows = np.arange(len(built.dates))[:, None]
+        rows = np.arange(built.begin, len(built.dates))[:, None]
         built.arrays["adj_factor"] = np.where(rows >= built.first_row, 1.0, np.nan)
         built.derived.add("adj_factor")
     for name in ("adj_factor", "float_mv", "total_mv"):
         if name in built.arrays:
+            first = built.arrays[name][0]
+            first[:] = np.where(np.isnan(first), built.before(name), first)
             carry_forward(built.arrays[name])
     last = np.full(len(built.symbols), -1, dtype=np.int8)
+    if built.history is not None:
+        last[:] = built.history.spread(built.history.st[-1], built.symbols, False)
     for t, mark in enumerate(marks):
         last = np.where(mark >= 0, mark, last)
         built.st[t] = last > 0

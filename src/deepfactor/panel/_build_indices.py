@@ -25,7 +25,10 @@ class Published:
 
 @dataclass
 class BuiltIndices:
-    """Indices under construction; `members`, `close`, `total_return` as in `Universe`, `published` by index."""
+    """Indices under construction; `members`, `close`, `total_return` as in `Universe`, `published` by index.
+
+    `counts` are of rows under construction, `facts` of tables as a whole.
+    """
 
     fields: BuiltFields
     members: dict[str, Bools]
@@ -34,6 +37,7 @@ class BuiltIndices:
     total_return: dict[str, NDArray[np.float64]]
     derived: set[str] = field(default_factory=set)
     counts: dict[str, int] = field(default_factory=dict)
+    facts: dict[str, int] = field(default_factory=dict)
 
     def weights(self) -> Iterator[tuple[str, NDArray[np.float32], bool]]:
         """Index, its (T, N) weights, and whether any of them are derived; one after the other, to save memory.
@@ -46,7 +50,7 @@ class BuiltIndices:
         for index, members in self.members.items():
             out = np.zeros(self.fields.shape, dtype=np.float32)
             publication = self.published.get(index)
-            begin = len(out) if publication is None else int(publication.rows[0])
+            begin = len(out) if publication is None else max(int(publication.rows[0]) - self.fields.begin, 0)
             derive = bool(members[:begin].any())
             if derive and name is None:
                 self.counts[f"member-days of {index}: no weights, for want of market values"] = int(members.sum())
@@ -63,20 +67,21 @@ class BuiltIndices:
 def build_indices(folder: MarketFolder, fields: BuiltFields, listed: Bools) -> BuiltIndices:
     """All indices of the market in `folder`; weights are made when asked for."""
     counts: dict[str, int] = {}
-    published = _published(folder, fields, counts)
-    members = _members(folder, fields, listed, published, counts)
-    close, total = _levels(folder, fields.dates)
-    return BuiltIndices(fields, members, published, close, total, counts=counts)
+    facts: dict[str, int] = {}
+    published = _published(folder, fields, facts)
+    members = _members(folder, fields, listed, published, counts, facts)
+    close, total = _levels(folder, fields.dates[fields.begin :])
+    return BuiltIndices(fields, members, published, close, total, counts=counts, facts=facts)
 
 
-def _published(folder: MarketFolder, fields: BuiltFields, counts: dict[str, int]) -> dict[str, Published]:
+def _published(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int]) -> dict[str, Published]:
     """Published weights by index, each at the first panel row on or after its date."""
     if not folder.has("index_weights"):
         return {}
     table = folder.read("index_weights")
-    inside, column = placed(table, fields)
+    inside, column = placed(table, fields.symbols)
     if inside.height < table.height:
-        counts["index weights of symbols without prices, left out"] = table.height - inside.height
+        facts["index weights of symbols without prices, left out"] = table.height - inside.height
     date = inside["date"].to_numpy().astype("datetime64[D]")
     row = np.searchsorted(fields.dates, date, side="left")
     weight = inside["weight"].to_numpy()
@@ -101,15 +106,16 @@ def _members(
     listed: Bools,
     published: dict[str, Published],
     counts: dict[str, int],
+    facts: dict[str, int],
 ) -> dict[str, Bools]:
     """(T, N) members of each index: by intervals, and from the first publication on by weights above zero."""
     out: dict[str, Bools] = {}
     if folder.has("index_members"):
         table = folder.read("index_members")
-        inside, column = placed(table, fields)
+        inside, column = placed(table, fields.symbols)
         if inside.height < table.height:
-            counts["membership intervals of symbols without prices, left out"] = table.height - inside.height
-        first, last = spans(inside, fields.dates)
+            facts["membership intervals of symbols without prices, left out"] = table.height - inside.height
+        first, last = spans(inside, fields.dates, fields.begin)
         for i, name in enumerate(inside["index"]):
             mask = out.setdefault(name, np.zeros(fields.shape, dtype=bool))
             mask[first[i] : last[i], column[i]] = True
@@ -117,7 +123,7 @@ def _members(
         mask = out.setdefault(name, np.zeros(fields.shape, dtype=bool))
         ends = [*publication.rows[1:], len(fields.dates)]
         for start, end, weights in zip(publication.rows, ends, publication.weights, strict=True):
-            mask[start:end] = weights > 0
+            mask[fields.under_construction(start, end)] = weights > 0
     early = 0
     for mask in out.values():
         early += int((mask & ~listed).sum())
@@ -129,14 +135,19 @@ def _members(
 
 def _drift(fields: BuiltFields, published: Published, members: Bools, out: NDArray[np.float32]) -> None:
     """Fill `out` from the first publication on: published weights × growth of the adjusted last close, summing to 1."""
-    begin = int(published.rows[0])
-    price = _held_price(fields, begin)
-    ends = [*published.rows[1:], len(out)]
+    in_force = int(np.searchsorted(published.rows, fields.begin, side="right")) - 1
+    first = int(published.rows[max(in_force, 0)])
+    price = _held_price(fields, first)
+    ends = [*published.rows[1:], len(fields.dates)]
     for start, end, weights in zip(published.rows, ends, published.weights, strict=True):
-        held = price[start - begin : end - begin]
+        if start < first:
+            continue
+        held = price[start - first : end - first]
         growth = held / held[np.isfinite(held).argmax(axis=0), np.arange(held.shape[1])]  # since the first known price
-        drifted = np.where(members[start:end], weights * np.where(np.isfinite(growth), growth, 1.0), 0.0)
-        out[start:end] = drifted / np.maximum(drifted.sum(axis=1, keepdims=True), 1e-300)
+        growth = growth[max(fields.begin - start, 0) :]
+        rows = fields.under_construction(start, end)
+        drifted = np.where(members[rows], weights * np.where(np.isfinite(growth), growth, 1.0), 0.0)
+        out[rows] = drifted / np.maximum(drifted.sum(axis=1, keepdims=True), 1e-300)
 
 
 def _weigh_by_cap(cap: NDArray[np.floating], members: Bools, out: NDArray[np.float32]) -> int:
@@ -151,16 +162,17 @@ def _weigh_by_cap(cap: NDArray[np.floating], members: Bools, out: NDArray[np.flo
     return lacking
 
 
-def _held_price(fields: BuiltFields, begin: int) -> NDArray[np.float64]:
-    """Adjusted last close from row `begin` on, (T − begin, N): the last close × the factor in force, NaN before any."""
-    close, factor = fields.arrays["close"], fields.arrays["adj_factor"]
-    out = np.full((len(close) - begin, close.shape[1]), np.nan)
-    last = np.full(close.shape[1], np.nan)
-    for t in range(len(close)):
-        traded = fields.traded[t]
-        last[traded] = close[t, traded] * factor[t, traded]
-        if t >= begin:
-            out[t - begin] = last
+def _held_price(fields: BuiltFields, first: int) -> NDArray[np.float64]:
+    """Adjusted last close from row `first` on, (T − first, N): the last close × its day's factor, NaN before any."""
+    start = min(first, fields.begin)
+    close, factor = fields.last_trades(start)
+    last = close * factor
+    out = np.full((len(fields.dates) - first, len(last)), np.nan)
+    for t in range(start, len(fields.dates)):
+        traded, of_day, factor_of_day = fields.trades(t)
+        last[traded] = of_day[traded] * factor_of_day[traded]
+        if t >= first:
+            out[t - first] = last
     return out
 
 

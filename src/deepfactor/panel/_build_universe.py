@@ -13,7 +13,7 @@ from deepfactor.market.boards import boards_of
 from deepfactor.market.limits import LONG_LISTED, price_limits
 from deepfactor.panel._build_axes import placed, spans
 from deepfactor.panel._build_fields import BuiltFields
-from deepfactor.panel.panel import Bools, Dates
+from deepfactor.panel.panel import Bools, Dates, Names
 from deepfactor.store.folder import MarketFolder
 
 _BLOCK = 128  # rows whose limits are computed at once: bounds the memory
@@ -23,21 +23,25 @@ _HALF_SLACK = 1e-4
 
 @dataclass
 class BuiltUniverse:
-    """Facts under construction; names as in `Universe`."""
+    """Facts under construction; names as in `Universe`. `counts` are of rows, `facts` of tables as a whole."""
 
     arrays: dict[str, NDArray[Any]]
     industries: tuple[str, ...]
     next_date: Dates
     derived: set[str]
     counts: dict[str, int]
+    facts: dict[str, int]
 
 
 def build_universe(folder: MarketFolder, fields: BuiltFields) -> BuiltUniverse:
     """All facts of the market in `folder` that are no fields."""
     counts: dict[str, int] = {}
-    listed, listing_day = _listing(folder, fields, counts)
+    facts: dict[str, int] = {}
+    listed, listing_day = _listing(folder, fields, facts)
     up, down, derived = _limits(fields, listed, listing_day)
-    industry, industries = _industries(folder, fields, counts)
+    industry, industries = build_industries(folder, fields.symbols, fields.dates, fields.begin)
+    if industries:
+        counts["traded stock-days without industry"] = int((fields.traded & (industry < 0)).sum())
     return BuiltUniverse(
         arrays={
             "listed": listed,
@@ -51,22 +55,23 @@ def build_universe(folder: MarketFolder, fields: BuiltFields) -> BuiltUniverse:
         next_date=_next_dates(folder, fields.dates),
         derived=derived,
         counts=counts,
+        facts=facts,
     )
 
 
-def _listing(folder: MarketFolder, fields: BuiltFields, counts: dict[str, int]) -> tuple[Bools, NDArray[np.int32]]:
+def _listing(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int]) -> tuple[Bools, NDArray[np.int32]]:
     """(listed, trading days since listing), both (T, N); the latter −1 where not listed.
 
     A symbol without a list date counts as listed from its first row; if that is the market's first day, as long listed.
     A row before the list date counts as listed too. Delisted from the delist date on, not a day before.
     """
-    T, N = fields.shape
+    T, N = len(fields.dates), len(fields.symbols)
     start, age = fields.first_row.astype(np.int64), np.zeros(N, dtype=np.int64)
     age[start == 0] = LONG_LISTED
     end = np.full(N, T, dtype=np.int64)
     unknown = np.ones(N, dtype=bool)
     if folder.has("securities"):
-        table, column = placed(folder.read("securities"), fields)
+        table, column = placed(folder.read("securities"), fields.symbols)
         for name in ("list_date", "delist_date"):
             if name not in table.columns:
                 continue
@@ -81,8 +86,8 @@ def _listing(folder: MarketFolder, fields: BuiltFields, counts: dict[str, int]) 
             age[at] = np.busday_count(dates, np.maximum(fields.dates[0], dates))
             unknown[at] = False
     if unknown.any():
-        counts["symbols without list date: listed from their first row"] = int(unknown.sum())
-    rows = np.arange(T, dtype=np.int32)[:, None]
+        facts["symbols without list date: listed from their first row"] = int(unknown.sum())
+    rows = np.arange(fields.begin, T, dtype=np.int32)[:, None]
     listed = (rows >= start) & (rows < end)
     return listed, np.where(listed, np.minimum(rows - start + age, LONG_LISTED), -1).astype(np.int32)
 
@@ -92,11 +97,12 @@ def _limits(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], set[str]]:
     """Price limits (T, N) in fen: the table's where given, else by board, date, ST and previous close."""
     reference = _previous_close(fields)
+    dates = fields.dates[fields.begin :]
     boards = boards_of(fields.symbols)
     up, down = np.zeros(fields.shape, dtype=np.int32), np.zeros(fields.shape, dtype=np.int32)
     for first in range(0, len(up), _BLOCK):
         cut = slice(first, first + _BLOCK)
-        up[cut], down[cut] = price_limits(reference[cut], boards, fields.st[cut], listing_day[cut], fields.dates[cut])
+        up[cut], down[cut] = price_limits(reference[cut], boards, fields.st[cut], listing_day[cut], dates[cut])
     derived = {"limit_up", "limit_down", *(() if "prev_close" in fields.arrays else ("prev_close",))}
     for name, limit in (("limit_up", up), ("limit_down", down)):
         given = fields.arrays.pop(name, None)
@@ -118,7 +124,9 @@ def _previous_close(fields: BuiltFields) -> NDArray[np.int64]:
     close, factor = fields.arrays["close"], fields.arrays["adj_factor"]
     given = fields.arrays.get("prev_close")
     out = np.zeros(fields.shape, dtype=np.int64)
-    last = np.zeros(len(fields.symbols))  # last close × its factor
+    # The last close × its factor; 0 = never traded.
+    price, of_price = fields.last_trades(fields.begin)
+    last = np.where(np.isfinite(price * of_price), _fen(np.nan_to_num(price)) * of_price, 0.0)
     for t in range(len(out)):
         known = last > 0
         out[t, known] = np.floor(last[known] / factor[t, known] + 0.5 + _HALF_SLACK).astype(np.int64)
@@ -134,20 +142,20 @@ def _fen(price: NDArray[np.floating]) -> NDArray[np.int64]:
     return np.rint(price.astype(np.float64) * 100).astype(np.int64)
 
 
-def _industries(
-    folder: MarketFolder, fields: BuiltFields, counts: dict[str, int]
+def build_industries(
+    folder: MarketFolder, symbols: Names, dates: Dates, begin: int
 ) -> tuple[NDArray[np.int16], tuple[str, ...]]:
-    """(T, N) index into the sorted industry names; −1 = none known. A later start overrides an earlier one."""
-    out = np.full(fields.shape, -1, dtype=np.int16)
+    """(T − begin, N) index into the sorted industry names; −1 = none known. A later start overrides an earlier one."""
+    out = np.full((len(dates) - begin, len(symbols)), -1, dtype=np.int16)
     if not folder.has("industry"):
         return out, ()
-    table, column = placed(folder.read("industry").sort("start_date", "symbol"), fields)
-    names = table["industry"].unique().sort()
+    whole = folder.read("industry").sort("start_date", "symbol")
+    names = whole["industry"].unique().sort()
+    table, column = placed(whole, symbols)
     code = table["industry"].cast(pl.Enum(names)).to_physical().to_numpy()
-    first, last = spans(table, fields.dates)
+    first, last = spans(table, dates, begin)
     for i in range(len(column)):
         out[first[i] : last[i], column[i]] = code[i]
-    counts["traded stock-days without industry"] = int((fields.traded & (out < 0)).sum())
     return out, tuple(names)
 
 

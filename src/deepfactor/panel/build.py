@@ -10,6 +10,9 @@
         benchmark/<index>.npy       (T, N) float32
         index_close/, index_total_return/  <index>.npy (T,) float64
 
+Days that were appended to the tables are appended to the arrays of the newest panel, whose files the new one shares
+(hard links): a file may hold more rows than a panel that was opened before, which reads its own T.
+
 The law: row t is a function of the tables' rows up to day t (the calendar excepted, which is published ahead). Delist
 dates and ends of intervals are read only from their day on.
 """
@@ -25,23 +28,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepfactor.core.errors import DataError, OutOfResources
 from deepfactor.core.files import sync_folder, write_json
 from deepfactor.core.spec import content_key
-from deepfactor.panel._build_fields import build_fields
-from deepfactor.panel._build_indices import build_indices
-from deepfactor.panel._build_universe import build_universe
-from deepfactor.panel.panel import FIELDS, Panel
+from deepfactor.panel._build_arrays import BY_INDEX, UNIVERSE, make
+from deepfactor.panel._build_extend import extend, find_base
+from deepfactor.panel._build_files import mapped, save
+from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.store.folder import MarketFolder
 
 #: Bumped when the same tables give other arrays, so that compiled panels are made again.
 BUILD = 2
-
-_UNIVERSE = ("listed", "traded", "st", "limit_up", "limit_down", "industry")
-_BY_INDEX = ("members", "benchmark", "index_close", "index_total_return")
 
 
 def open_panel(market: Path) -> tuple[Panel, Universe]:
@@ -93,54 +92,15 @@ def _build_beside(folder: MarketFolder, target: Path) -> None:
 
 
 def _write(folder: MarketFolder, to: Path) -> None:
-    """All arrays and ``panel.json``."""
-    fields = build_fields(folder)
-    universe = build_universe(folder, fields)
-    indices = build_indices(folder, fields, universe.arrays["listed"])
-    axes: dict[str, NDArray[Any]] = {
-        "dates": fields.dates,
-        "symbols": fields.symbols,
-        "next_date": universe.next_date,
-    }
-    for name, axis in axes.items():
-        _save(to / f"{name}.npy", axis)
-    held = {name: fields.arrays[name] for name in FIELDS if name in fields.arrays}
-    for name, array in held.items():
-        _save(to / "fields" / f"{name}.npy", array)
-    for name in _UNIVERSE:
-        _save(to / "universe" / f"{name}.npy", universe.arrays[name])
-    by_index: dict[str, Mapping[str, NDArray[Any]]] = {
-        "members": indices.members,
-        "index_close": indices.close,
-        "index_total_return": indices.total_return,
-    }
-    for kind, held_by_index in by_index.items():
-        for index, values in held_by_index.items():
-            _save(to / kind / f"{index}.npy", values)
-    weighted = {}
-    for index, weights, derived in indices.weights():
-        _save(to / "benchmark" / f"{index}.npy", weights)
-        weighted[index] = derived
-    content = {
-        "build": BUILD,
-        "shape": list(fields.shape),
-        "fields": list(held),
-        "industries": list(universe.industries),
-        **{kind: sorted(names) for kind, names in by_index.items()},
-        "benchmark": sorted(weighted),
-        "benchmark_derived": sorted(index for index, derived in weighted.items() if derived),
-        "derived": sorted({*fields.derived, *universe.derived, *indices.derived}),
-        "counts": {why: n for part in (fields, universe, indices) for why, n in part.counts.items() if n},
-    }
-    write_json(to / "panel.json", content)
-
-
-def _save(file: Path, array: NDArray[Any]) -> None:
-    file.parent.mkdir(exist_ok=True)
-    with file.open("wb") as handle:
-        np.save(handle, array, allow_pickle=False)
-        handle.flush()
-        os.fsync(handle.fileno())
+    """All arrays and ``panel.json``: of an earlier panel and the days since where it can be gone on from."""
+    base = find_base(folder, to.parent, BUILD)
+    if base is not None:
+        extend(folder, base, to, BUILD)
+        return
+    build = make(folder)
+    for name, array in [*build.axes(), *build.arrays()]:
+        save(to / name, array)
+    write_json(to / "panel.json", build.content(folder, BUILD))
 
 
 def _load(folder: Path, fingerprint: str) -> tuple[Panel, Universe]:
@@ -148,11 +108,11 @@ def _load(folder: Path, fingerprint: str) -> tuple[Panel, Universe]:
         content = json.loads((folder / "panel.json").read_text(encoding="utf-8"))
         T, N = content["shape"]
         dates, symbols, next_date = (np.load(folder / f"{name}.npy") for name in ("dates", "symbols", "next_date"))
-        fields = {name: _mapped(folder / "fields" / f"{name}.npy", (T, N)) for name in content["fields"]}
-        facts: dict[str, Any] = {name: _mapped(folder / "universe" / f"{name}.npy", (T, N)) for name in _UNIVERSE}
-        for kind in _BY_INDEX:
+        fields = {name: mapped(folder / "fields" / f"{name}.npy", (T, N)) for name in content["fields"]}
+        facts: dict[str, Any] = {name: mapped(folder / "universe" / f"{name}.npy", (T, N)) for name in UNIVERSE}
+        for kind in BY_INDEX:
             shape = (T,) if kind.startswith("index") else (T, N)
-            facts[kind] = {index: _mapped(folder / kind / f"{index}.npy", shape) for index in content[kind]}
+            facts[kind] = {index: mapped(folder / kind / f"{index}.npy", shape) for index in content[kind]}
     except (OSError, ValueError, KeyError) as error:
         message = f"the compiled panel is damaged ({error}): delete this folder, it is made anew"
         raise DataError(message, file=folder) from None
@@ -166,14 +126,6 @@ def _load(folder: Path, fingerprint: str) -> tuple[Panel, Universe]:
         **facts,
     )
     return panel, universe
-
-
-def _mapped(file: Path, shape: tuple[int, ...]) -> NDArray[Any]:
-    """A read-only array over the file's pages."""
-    array = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
-    if array.shape != shape:
-        raise ValueError(f"{file.name} has shape {array.shape}, wanted {shape}")
-    return array
 
 
 def _clear_abandoned(folder: Path) -> None:

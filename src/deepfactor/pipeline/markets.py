@@ -13,12 +13,14 @@ from deepfactor.panel.universe import Universe
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.runs.results import oracle_path, write_oracle
 from deepfactor.sources import simulated
-from deepfactor.sources.base import fetch_all
+from deepfactor.sources.base import ROOM as SOURCES
+from deepfactor.sources.base import choose_source, fetch_all
 from deepfactor.store.folder import MarketFolder
 from deepfactor.store.folder import ingest as store_tables
+from deepfactor.store.update import update
 from deepfactor.styles.base import Styles
 
-SOURCES, STYLES = "deepfactor.sources", "deepfactor.styles"
+STYLES = "deepfactor.styles"
 
 
 @dataclass(frozen=True)
@@ -67,19 +69,42 @@ def open_market(path: Path, console: Console | None = None) -> Market:
     return Market(folder, panel, universe)
 
 
-def ingest(source: str, market: Path, folder: Path | None, console: Console | None = None) -> Market:
-    """Bring a source's tables into a market folder and compile its panel. Safe to repeat.
+def ingest(
+    source: str,
+    market: Path,
+    folder: Path | None,
+    console: Console | None = None,
+    *,
+    accept_revisions: bool = False,
+    allow_code: bool = False,
+) -> Market:
+    """Bring a source's tables into a market folder and compile its panel. Safe to repeat, and to kill.
+
+    A market of the same source goes on: it is asked for the days since, and for the last 60 days held again.
 
     Parameters
     ----------
-    source : a shipped mapping's name, or the path of a mapping TOML.
+    source : the path of a TOML with a source's kind and settings, or the name of a shipped one; see `choose_source`.
     folder : where the source's files lie.
+    accept_revisions : take what the source now says otherwise of days held, and log it in the manifest.
+    allow_code : take a kind from outside deepfactor.
+
+    Raises
+    ------
+    DataError
+        wrong files; history of days held that changed and is not accepted. The market stays as it was.
     """
     console = console or Silent()
-    module, settings = resolve(SOURCES, Kind.model_validate({"kind": "tables", "mapping": source}), key="source")
+    module, settings = resolve(SOURCES, choose_source(source), key=source, allow_code=allow_code)
     opened = module.open_source(settings, folder)
     with step(console, f"tables of {source} are in {market}"):
-        store_tables(market, fetch_all(opened), opened.describe, console.say)
+        update(
+            market,
+            lambda since: fetch_all(opened, since),
+            opened.describe,
+            accept_revisions=accept_revisions,
+            progress=console.say,
+        )
     return open_market(market, console)
 
 

@@ -1,9 +1,10 @@
-"""Reading a vendor's parquet or CSV file, and its values into our types; every fault names file, row and column."""
+"""A vendor's rows out of a parquet or CSV file, and their values into our types; faults name file, row and column."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -13,21 +14,26 @@ from deepfactor.sources._mapping import Column, Pattern
 from deepfactor.store.schema import TABLES
 
 _MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "None", "-", "--")
+_ROW = "row of the file"
 _FLAGS = {"1": True, "0": False, "true": True, "false": False, "True": True, "False": False}
+
+
+#: Rows that are wanted: a column = its values, or its first and last date (None = open).
+Among = Mapping[str, Sequence[str] | tuple[date | None, date | None]]
 
 
 @dataclass(frozen=True)
 class Extract:
-    """Rows of a file that are wanted.
+    """Rows of a file, or of a query's result, that are wanted.
 
     Attributes
     ----------
-    file : where they come from
-    frame : the rows, as in the file; CSV as text
-    numbers : their row numbers in the file, from 1 (a CSV's head not counted); None = all rows are here
+    origin : where they come from: a file's path, or the table (ours) whose query gave them
+    frame : the rows, as they were there; CSV as text
+    numbers : their row numbers there, from 1 (a CSV's head not counted); None = all rows are here
     """
 
-    file: Path
+    origin: Path | str
     frame: pl.DataFrame
     numbers: pl.Series | None = None
 
@@ -37,18 +43,36 @@ class Extract:
     def keep(self, mask: pl.Series) -> Extract:
         """The rows where `mask` holds."""
         numbers = pl.int_range(1, len(mask) + 1, eager=True) if self.numbers is None else self.numbers
-        return Extract(self.file, self.frame.filter(mask), numbers.filter(mask))
+        return Extract(self.origin, self.frame.filter(mask), numbers.filter(mask))
 
-    def fault(self, message: str, column: str, position: int | None = None) -> DataError:
+    def fault(self, message: str, column: str | None = None, position: int | None = None) -> DataError:
         """The error for `column`, and for the row at `position` (from 0) of `frame`."""
-        if position is None:
-            return DataError(message, file=self.file, column=column)
-        row = position + 1 if self.numbers is None else int(self.numbers[position])
-        return DataError(message, file=self.file, row=row, column=column)
+        row = position
+        if position is not None:
+            row = position + 1 if self.numbers is None else int(self.numbers[position])
+        if isinstance(self.origin, Path):
+            return DataError(message, file=self.origin, row=row, column=column)
+        return DataError(message, table=self.origin, row=row, column=column)
+
+    def where(self, values: Mapping[str, str | float | bool]) -> Extract:
+        """The rows whose columns have these values."""
+        extract = self
+        for column, value in values.items():
+            given = extract[column].cast(pl.String) if isinstance(value, str) else as_number(extract, column)
+            extract = extract.keep(given == value)
+        return extract
 
 
-def read(file: Path, columns: Sequence[str], where: Mapping[str, str | float | bool]) -> Extract:
+def read(
+    file: Path,
+    columns: Sequence[str],
+    where: Mapping[str, str | float | bool],
+    among: Among | None = None,
+) -> Extract:
     """The `columns` of the rows whose columns have the values of `where`. CSV comes as text: ``000001`` stays a code.
+
+    `among` leaves out rows before they are read, and their numbers: a column = its values, or its first and last date
+    (None = open) where the file has it as dates.
 
     Raises
     ------
@@ -58,21 +82,55 @@ def read(file: Path, columns: Sequence[str], where: Mapping[str, str | float | b
     if not file.is_file():
         raise DataError("there is no such file: give its folder with --folder, or mend the mapping", file=file)
     try:
-        if file.suffix == ".csv":
-            lazy = pl.scan_csv(file, infer_schema=False, null_values=list(_MISSING))
-        else:
-            lazy = pl.scan_parquet(file)
+        lazy = _scan(file, numbered=bool(among))
         there = lazy.collect_schema().names()
         for column in [*columns, *where]:
             if column not in there:
-                raise DataError(f"is not there; the file has {', '.join(there)}", file=file, column=column)
-        extract = Extract(file, lazy.select(list(dict.fromkeys([*columns, *where]))).collect())
+                known = ", ".join(name for name in there if name != _ROW)
+                raise DataError(f"is not there; the file has {known}", file=file, column=column)
+        extract = _collected(file, lazy, list(dict.fromkeys([*columns, *where])), among or {})
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"can't be read as {file.suffix or 'parquet'}: {_first_line(error)}", file=file) from None
-    for column, value in where.items():
-        given = extract[column].cast(pl.String) if isinstance(value, str) else as_number(extract, column)
-        extract = extract.keep(given == value)
-    return extract
+        raise DataError(f"can't be read as {file.suffix or 'parquet'}: {first_line(error)}", file=file) from None
+    return extract.where(where)
+
+
+def distinct(file: Path, column: str, where: Mapping[str, str | float | bool]) -> Extract:
+    """The distinct values of a column, missing ones left out, without reading the others."""
+    if where:
+        extract = read(file, [column], where)
+        return Extract(file, extract.frame.select(column).unique(maintain_order=True).drop_nulls())
+    lazy = _scan(file)
+    return Extract(file, lazy.select(pl.col(column).unique().drop_nulls().sort()).collect())
+
+
+def _scan(file: Path, *, numbered: bool = False) -> pl.LazyFrame:
+    """A file, not read yet; `numbered` adds the column `_ROW`, from 0."""
+    index = _ROW if numbered else None
+    if file.suffix == ".csv":
+        return pl.scan_csv(file, infer_schema=False, null_values=list(_MISSING), row_index_name=index)
+    return pl.scan_parquet(file, row_index_name=index)
+
+
+def _collected(
+    file: Path,
+    lazy: pl.LazyFrame,
+    columns: list[str],
+    among: Among,
+) -> Extract:
+    bounds = []
+    for name, wanted in among.items():
+        column = pl.col(name)
+        if isinstance(wanted, tuple):
+            if lazy.collect_schema()[name] != pl.Date:
+                continue  # of another type: left to who converts it
+            bounds += [column >= wanted[0]] if wanted[0] else []
+            bounds += [column <= wanted[1]] if wanted[1] else []
+        else:
+            bounds.append(column.is_in(list(wanted)))
+    if not bounds:
+        return Extract(file, lazy.select(columns).collect())
+    frame = lazy.filter(bounds).select(_ROW, *columns).collect()
+    return Extract(file, frame.drop(_ROW), frame[_ROW].cast(pl.Int64) + 1)
 
 
 def codes(extract: Extract, column: str, patterns: Sequence[Pattern]) -> pl.Series:
@@ -160,5 +218,6 @@ def _require_kept(extract: Extract, column: str, after: pl.Series, message: str)
     return after
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of what an error says."""
     return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,4 +1,4 @@
-"""The mapping that says how a vendor's files become our tables: one TOML, read into these specs."""
+"""The mapping that says how a vendor's files or queries become our tables: one TOML, read into these specs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import datetime
 import re
 import tomllib
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import recipe_error
@@ -35,7 +36,7 @@ class Pattern(Spec):
     def apply(self, code: str) -> str | None:
         """Our form of `code`; None where the pattern doesn't match."""
         match = re.fullmatch(self.pattern, code)
-        return match.expand(re.sub(r"\$(\d+)", r"\\\1", self.to)) if match else None
+        return re.sub(r"\$(\d+)", lambda group: match[int(group[1])], self.to) if match else None
 
 
 class Column(Spec):
@@ -53,13 +54,37 @@ class Column(Spec):
     equals: float | str | None = None
 
 
-class Steps(Spec):
+def _short_form(value: object) -> object:
+    """``close = "c"`` for ``close = { from = "c" }``."""
+    if not isinstance(value, dict):
+        return value
+    return {name: {"from": column} if isinstance(column, str) else column for name, column in value.items()}
+
+
+#: Our column = theirs (its name, or a `Column`).
+Columns = Annotated[dict[str, Column], BeforeValidator(_short_form)]
+
+
+class Origin(Spec):
+    """Where rows come from: `file`, parquet or CSV by its ending, relative to the folder; or `query`, SQL."""
+
+    file: str | None = None
+    query: str | None = None
+
+    def of_kind(self, kind: Literal["file", "query"]) -> str:
+        """The file or the query; the mapping has made sure that it is there."""
+        origin = self.file if kind == "file" else self.query
+        assert origin is not None
+        return origin
+
+
+class Steps(Origin):
     """A step table: a row each time a value changed, carried forward onto the rows of `daily`.
 
     Attributes
     ----------
     into : column of `daily` that it fills
-    file, symbol, date, value : the file and its columns
+    symbol, date, value : columns of the file or the query
     where : only rows whose columns have these values
     times : column of `daily` that the value is multiplied by (float shares × close = float market value)
     equals : the result is the flag "value equals this"
@@ -72,7 +97,6 @@ class Steps(Spec):
     """
 
     into: str
-    file: str
     symbol: str = "symbol"
     date: str = "date"
     value: str
@@ -104,12 +128,11 @@ class LevelChange(Spec):
     date: datetime.date
 
 
-class TableMapping(Spec):
-    """One of our tables from one file.
+class TableMapping(Origin):
+    """One of our tables from one file or one query.
 
     Attributes
     ----------
-    file : parquet or CSV, by its ending, relative to the folder
     columns : our column = theirs, or a `Column`
     where : only rows whose columns (theirs) have these values
     date_format : of dates that are text or whole numbers, as ``%Y%m%d``
@@ -120,8 +143,7 @@ class TableMapping(Spec):
     steps, level_changes : for `daily`
     """
 
-    file: str
-    columns: dict[str, Column]
+    columns: Columns
     where: dict[str, str | float | bool] = Field(default_factory=dict)
     date_format: str = "%Y-%m-%d"
     drop: tuple[Drop, ...] = ()
@@ -130,16 +152,11 @@ class TableMapping(Spec):
     steps: tuple[Steps, ...] = ()
     level_changes: tuple[LevelChange, ...] = ()
 
-    @field_validator("columns", mode="before")
-    @classmethod
-    def _short_form(cls, value: object) -> object:
-        if not isinstance(value, dict):
-            return value
-        return {name: {"from": column} if isinstance(column, str) else column for name, column in value.items()}
-
 
 class Mapping(Spec):
-    """A whole mapping file."""
+    """A whole mapping file. `ORIGIN` is what its kind of source reads."""
+
+    ORIGIN: ClassVar[Literal["file", "query"]] = "file"
 
     name: str
     cap: Literal["float", "total"] = "float"
@@ -167,6 +184,18 @@ class Mapping(Spec):
                 raise ValueError(f"tables.{name}: begin belongs to tables.index_members")
         return self
 
+    @model_validator(mode="after")
+    def _origins(self) -> Mapping:
+        for name, table in self.tables.items():
+            parts: list[tuple[str, Origin]] = [(f"tables.{name}", table)]
+            parts += [(f"tables.{name}.steps.{number}", step) for number, step in enumerate(table.steps)]
+            for key, part in parts:
+                given = [kind for kind in ("file", "query") if getattr(part, kind) is not None]
+                if given != [self.ORIGIN]:
+                    there = f"{' and '.join(given)} given" if given else "none given"
+                    raise ValueError(f"{key}.{self.ORIGIN}: give a {self.ORIGIN} and nothing else ({there})")
+        return self
+
 
 def _may_be_absent(table: str, column: str) -> bool:
     """Required by the store, but the source can make it: members that are open-ended."""
@@ -179,6 +208,14 @@ def shipped_mappings() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
+def read_toml(file: Traversable) -> dict[str, Any]:
+    """A TOML file's content; a `RecipeError` where it is none."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{file} is no TOML: {error}", key="mapping") from None
+
+
 def load_mapping(name_or_path: str) -> Mapping:
     """A shipped mapping by name, or a TOML file by path.
 
@@ -188,16 +225,15 @@ def load_mapping(name_or_path: str) -> Mapping:
         no such mapping, no TOML, or a wrong key (named).
     """
     if name_or_path in shipped_mappings():
-        text = (resources.files("deepfactor.sources") / "mappings" / f"{name_or_path}.toml").read_text(encoding="utf-8")
+        content = read_toml(resources.files("deepfactor.sources") / "mappings" / f"{name_or_path}.toml")
     else:
         path = Path(name_or_path)
         if not path.is_file():
             shipped = ", ".join(shipped_mappings())
             raise RecipeError(f"{name_or_path} is neither a shipped mapping ({shipped}) nor a TOML file", key="mapping")
-        text = path.read_text(encoding="utf-8")
+        content = read_toml(path)
+    content.pop("kind", None)  # "tables": what brought us here
     try:
-        return Mapping(**tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{name_or_path} is no TOML: {error}", key="mapping") from None
+        return Mapping(**content)
     except ValidationError as error:
         raise RecipeError(str(recipe_error(error)), key=f"mapping {name_or_path}") from None

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import polars as pl
 
-from deepfactor.core.errors import DataError
-from deepfactor.sources._files import as_dates, as_number, codes, read, scaled
+from deepfactor.sources._files import Extract, as_dates, as_number, codes, scaled
 from deepfactor.sources._mapping import Pattern, Steps
 
 
-def read_steps(steps: Steps, folder: Path, patterns: tuple[Pattern, ...]) -> pl.DataFrame:
+def steps_of(extract: Extract, steps: Steps, patterns: tuple[Pattern, ...]) -> pl.DataFrame:
     """Columns symbol (text, our codes), date, value of a step table, by date."""
-    extract = read(folder / steps.file, [steps.symbol, steps.date, steps.value], steps.where)
     if extract.frame.is_empty():
-        raise DataError(f"no rows where {dict(steps.where)}", file=extract.file)
+        raise extract.fault(f"no rows where {dict(steps.where)}" if steps.where else "no rows")
     value = extract[steps.value] if isinstance(steps.equals, str) else as_number(extract, steps.value)
     out = pl.DataFrame(
         {
@@ -28,9 +24,7 @@ def read_steps(steps: Steps, folder: Path, patterns: tuple[Pattern, ...]) -> pl.
         out = out.filter(pl.col("symbol").str.contains(steps.symbols))
     twice = out.filter(out.select("symbol", "date").is_duplicated())
     if twice.height:
-        raise DataError(
-            f"two steps of {twice['symbol'][0]} on {twice['date'][0]}", file=extract.file, column=steps.date
-        )
+        raise extract.fault(f"two steps of {twice['symbol'][0]} on {twice['date'][0]}", steps.date)
     return out.sort("date")
 
 

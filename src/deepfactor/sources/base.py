@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
+
+from deepfactor.core.errors import RecipeError
+from deepfactor.core.kind import Kind, kinds_in
+from deepfactor.sources._mapping import read_toml
+
+ROOM = "deepfactor.sources"
 
 
 class Source(Protocol):
@@ -51,3 +58,29 @@ def fetch_all(source: Source, start: date | None = None, end: date | None = None
     """Each table of `source` in turn, as `deepfactor.store.folder.ingest` wants them."""
     for table in source.tables():
         yield table, source.fetch(table, start, end)
+
+
+def choose_source(source: str) -> Kind:
+    """The kind and settings that `source` stands for.
+
+    Parameters
+    ----------
+    source : the path of a TOML, with the key ``kind`` (without it: ``tables``) and that kind's settings; the name of a
+        shipped mapping; or the name of a kind that needs no settings, as ``qlib``.
+
+    Raises
+    ------
+    RecipeError
+        no TOML, or a kind that isn't made by ingest. What else is wrong shows when the kind is resolved.
+    """
+    content: dict[str, Any] = {}
+    if Path(source).is_file():
+        content = read_toml(Path(source))
+    elif source in kinds_in(ROOM):
+        content = {"kind": source}
+    kind = content.pop("kind", "tables")
+    if not isinstance(kind, str):
+        raise RecipeError(f"{kind!r} is no name of a kind: there are {', '.join(kinds_in(ROOM))}", key=f"{source}.kind")
+    if kind == "simulated":
+        raise RecipeError("make a simulated market with `deepfactor simulate`, which writes its oracle too", key=source)
+    return Kind.model_validate({"kind": kind, **({"mapping": source} if kind == "tables" else content)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,15 +49,18 @@ class Finding:
     examples: tuple[str, ...] = ()
 
 
-def check_tables(tables: Mapping[str, pl.DataFrame]) -> list[Finding]:
-    """All findings of all tables, errors first. Tables are as a source delivers them; nothing is changed."""
+def check_tables(tables: Mapping[str, pl.DataFrame], *, priced: Collection[str] = ()) -> list[Finding]:
+    """All findings of all tables, errors first. Tables are as a source delivers them; nothing is changed.
+
+    `priced`: symbols with prices on days that `daily` doesn't reach back to.
+    """
     findings: list[Finding] = []
     for name, frame in tables.items():
         findings += check_table(name, frame)
     if "daily" not in tables:
         findings.append(Finding("error", "no_daily", "daily", None, 0, "a market needs the table daily"))
     if not any(f.severity == "error" for f in findings):
-        findings += _check_across(tables)
+        findings += _check_across(tables, priced)
     return sorted(findings, key=lambda f: f.severity)
 
 
@@ -77,6 +80,10 @@ def check_table(name: str, frame: pl.DataFrame) -> list[Finding]:
         findings += _check_intervals(name, frame)
     if name == "index_weights":
         findings += _check_weights(frame)
+    if name == "fundamentals" and "period_end" in frame.columns:
+        message = "is known before its period ends: is it the announcement date?"
+        early = pl.col("known_at") <= pl.col("period_end")
+        findings += rows_where("error", "announced_early", name, "known_at", frame, early, message)
     return findings
 
 
@@ -287,14 +294,14 @@ def _check_weights(frame: pl.DataFrame) -> list[Finding]:
     return [Finding("warning", "weight_sum", "index_weights", "weight", sums.height, message, None, examples)]
 
 
-def _check_across(tables: Mapping[str, pl.DataFrame]) -> list[Finding]:
+def _check_across(tables: Mapping[str, pl.DataFrame], priced_before: Collection[str]) -> list[Finding]:
     """What one table says of another: symbols without prices, prices without a security or an industry."""
     symbols = {
         name: set(frame["symbol"].unique().cast(pl.String))
         for name, frame in tables.items()
         if "symbol" in frame.columns
     }
-    priced = symbols["daily"]
+    priced = symbols["daily"] | set(priced_before)
     out = []
     for name in ("index_members", "index_weights", "industry", "fundamentals", "securities"):
         lacking = sorted(symbols.get(name, set()) - priced)

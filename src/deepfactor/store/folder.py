@@ -161,25 +161,34 @@ def ingest(
     `describe` is called when all are fetched, since a source counts what it drops on the way. `progress` gets a line a
     step.
     """
-    tell = progress or (lambda _: None)
-    _require_market_or_empty(path)
+    require_market_or_empty(path)
     with folder_lock(path):
-        held: dict[str, pl.DataFrame] = {}
-        for name, frame in tables:
-            tell(f"{name}: {frame.height:,} rows")
-            held[name] = frame
-        source = _plain(describe())
-        tell("checking")
-        findings = check_tables(held)
-        _raise_first_error(findings, source.get("files", {}))
-        source = _derive_calendar(held, source)
-        parts = {}
-        for name in [name for name in TABLES if name in held]:
-            tell(f"writing {name}")
-            parts[name] = tuple(_write_parts(path, name, held.pop(name)))
-        warnings = tuple(_plain([asdict(finding) for finding in findings]))
-        _replace_manifest(path, Manifest(SCHEMA_VERSION, parts, source, warnings))
-        return MarketFolder.open(path)
+        return ingest_locked(path, tables, describe, progress or (lambda _: None))
+
+
+def ingest_locked(
+    path: Path,
+    tables: Iterable[tuple[str, pl.DataFrame]],
+    describe: Callable[[], Mapping[str, Any]],
+    tell: Callable[[str], None],
+) -> MarketFolder:
+    """`ingest` for a caller that holds the folder's lock."""
+    held: dict[str, pl.DataFrame] = {}
+    for name, frame in tables:
+        tell(f"{name}: {frame.height:,} rows")
+        held[name] = frame
+    source = plain(describe())
+    tell("checking")
+    findings = check_tables(held)
+    raise_first_error(findings, source.get("files", {}))
+    source = _derive_calendar(held, source)
+    parts = {}
+    for name in [name for name in TABLES if name in held]:
+        tell(f"writing {name}")
+        parts[name] = tuple(write_parts(path, name, held.pop(name)))
+    warnings = tuple(plain([asdict(finding) for finding in findings]))
+    replace_manifest(path, Manifest(SCHEMA_VERSION, parts, source, warnings))
+    return MarketFolder.open(path)
 
 
 def _derive_calendar(held: dict[str, pl.DataFrame], source: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -190,7 +199,8 @@ def _derive_calendar(held: dict[str, pl.DataFrame], source: Mapping[str, Any]) -
     return {**source, "derived": [*source.get("derived", []), "calendar"]}
 
 
-def _raise_first_error(findings: list[Finding], files: Mapping[str, str]) -> None:
+def raise_first_error(findings: list[Finding], files: Mapping[str, str]) -> None:
+    """A `DataError` of the first error, with the count of the others; `files` names the file of a table."""
     errors = [finding for finding in findings if finding.severity == "error"]
     if not errors:
         return
@@ -206,19 +216,20 @@ def _codes(findings: list[Finding]) -> str:
     return ", ".join(f"{finding.code} in {finding.table}.{finding.column}" for finding in findings)
 
 
-def _write_parts(path: Path, table: str, frame: pl.DataFrame) -> Iterable[Part]:
+def write_parts(path: Path, table: str, frame: pl.DataFrame) -> Iterable[Part]:
     """Write the parts of one table that aren't there yet, and name all."""
     if not TABLES[table].by_year:
-        yield _write_part(path, table, "all", frame)
+        yield write_part(path, table, "all", frame)
         return
     year = frame["date"].dt.year()
     for value in year.unique().sort():
-        yield _write_part(path, table, str(value), frame.filter(year == value))
+        yield write_part(path, table, str(value), frame.filter(year == value))
 
 
-def _write_part(path: Path, table: str, label: str, frame: pl.DataFrame) -> Part:
-    frame = _stored(table, frame)
-    content = _content_hash(frame)
+def write_part(path: Path, table: str, label: str, frame: pl.DataFrame) -> Part:
+    """Write one part if it isn't there yet, and name it."""
+    frame = stored(table, frame)
+    content = content_hash(frame)
     part = Part(f"{label}-{content[:16]}", content, frame.height)
     target = _part_path(path, table, part.name)
     if not target.exists():
@@ -227,7 +238,7 @@ def _write_part(path: Path, table: str, label: str, frame: pl.DataFrame) -> Part
     return part
 
 
-def _stored(table: str, frame: pl.DataFrame) -> pl.DataFrame:
+def stored(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     """The rows as stored: known columns in their order and type, sorted."""
     spec = TABLES[table]
     frame = frame.select(
@@ -236,7 +247,7 @@ def _stored(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.sort([name for name in spec.order if name in frame.columns]).rechunk()
 
 
-def _content_hash(frame: pl.DataFrame) -> str:
+def content_hash(frame: pl.DataFrame) -> str:
     """SHA-256 of column names, types, values and nulls: the same rows have the same hash in any version of polars."""
     digest = hashlib.sha256()
     for series in frame:
@@ -254,7 +265,7 @@ def _content_hash(frame: pl.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def _replace_manifest(path: Path, manifest: Manifest) -> None:
+def replace_manifest(path: Path, manifest: Manifest) -> None:
     """Make `manifest` the folder's, and clear parts that neither it nor the one before uses."""
     before = _read_manifest(path) if (path / MANIFEST).exists() else None
     used = _files(manifest)
@@ -264,7 +275,7 @@ def _replace_manifest(path: Path, manifest: Manifest) -> None:
     final = Manifest(
         manifest.schema_version, manifest.tables, manifest.source, manifest.warnings, tuple(sorted(retired))
     )
-    write_json(path / MANIFEST, _plain(asdict(final)))
+    write_json(path / MANIFEST, plain(asdict(final)))
     for file in (path / "tables").rglob("*"):
         if file.is_file() and file.relative_to(path).as_posix() not in used | retired:
             file.unlink()
@@ -302,7 +313,7 @@ def _read_manifest(path: Path) -> Manifest:
         raise DataError(f"is no manifest of a market ({error!r}): ingest again", file=file) from error
 
 
-def _require_market_or_empty(path: Path) -> None:
+def require_market_or_empty(path: Path) -> None:
     """Don't write into a folder of something else."""
     if path.exists() and not path.is_dir():
         raise DataError(f"{path} is a file, wanted a folder for the market")
@@ -317,6 +328,6 @@ def _ours(name: str) -> bool:
     return name.startswith(".") or name in ("tables", "panel")
 
 
-def _plain(content: Any) -> Any:
+def plain(content: Any) -> Any:
     """`content` as JSON gives it back, so that what is written equals what is read."""
     return json.loads(json.dumps(content, allow_nan=False, default=str))

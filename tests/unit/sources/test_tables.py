@@ -10,10 +10,11 @@ import pytest
 
 from deepfactor.core.errors import DataError, RecipeError
 from deepfactor.sources._files import scaled
+from deepfactor.sources._mapped import MappedTables
 from deepfactor.sources._mapping import load_mapping, shipped_mappings
 from deepfactor.sources._steps import usable_from
 from deepfactor.sources.base import fetch_all
-from deepfactor.sources.tables import Settings, Tables, open_source
+from deepfactor.sources.tables import Settings, open_source
 from deepfactor.store.checks import check_tables
 from deepfactor.store.folder import write_market
 from deepfactor.store.schema import TABLES
@@ -54,7 +55,7 @@ def folder(tmp_path) -> Path:
     return tmp_path
 
 
-def source(folder: Path, mapping: str = DAILY) -> Tables:
+def source(folder: Path, mapping: str = DAILY) -> MappedTables:
     file = folder / "mapping.toml"
     file.write_text(mapping, encoding="utf-8")
     return open_source(Settings(mapping=str(file)), folder)

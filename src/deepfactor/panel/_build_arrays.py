@@ -1,0 +1,86 @@
+"""All arrays of a compiled panel by file name, and the account of how they were made (``panel.json``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from deepfactor.panel._build_fields import BuiltFields, build_fields
+from deepfactor.panel._build_history import History
+from deepfactor.panel._build_indices import BuiltIndices, build_indices
+from deepfactor.panel._build_known import known_tables
+from deepfactor.panel._build_universe import BuiltUniverse, build_universe
+from deepfactor.panel.panel import FIELDS
+from deepfactor.store.folder import MarketFolder
+
+UNIVERSE = ("listed", "traded", "st", "limit_up", "limit_down", "industry")
+BY_INDEX = ("members", "benchmark", "index_close", "index_total_return")
+
+
+@dataclass
+class Build:
+    """A panel under construction; `weighted` (index: are its weights derived?) fills while `arrays` is read."""
+
+    fields: BuiltFields
+    universe: BuiltUniverse
+    indices: BuiltIndices
+    weighted: dict[str, bool] = field(default_factory=dict)
+
+    def axes(self) -> list[tuple[str, NDArray[Any]]]:
+        """File name and array of what is as long as the panel, whatever was built before."""
+        return [
+            ("dates.npy", self.fields.dates),
+            ("symbols.npy", self.fields.symbols),
+            ("next_date.npy", self.universe.next_date),
+            ("first_row.npy", self.fields.first_row),
+        ]
+
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """File name and array (R, N) or (R,) of the rows under construction, one after the other."""
+        for name in self.held_fields():
+            yield f"fields/{name}.npy", self.fields.arrays[name]
+        for name in UNIVERSE:
+            yield f"universe/{name}.npy", self.universe.arrays[name]
+        for kind, by_index in self._by_index().items():
+            for index, values in by_index.items():
+                yield f"{kind}/{index}.npy", values
+        for index, weights, derived in self.indices.weights():
+            self.weighted[index] = derived
+            yield f"benchmark/{index}.npy", weights
+
+    def held_fields(self) -> list[str]:
+        """Fields of the panel that the market gives."""
+        return [name for name in FIELDS if name in self.fields.arrays]
+
+    def _by_index(self) -> dict[str, Mapping[str, NDArray[Any]]]:
+        indices = self.indices
+        return {"members": indices.members, "index_close": indices.close, "index_total_return": indices.total_return}
+
+    def content(self, folder: MarketFolder, version: int) -> dict[str, Any]:
+        """What ``panel.json`` says, once `arrays` is read to its end; counts are of the rows under construction."""
+        parts = (self.fields, self.universe, self.indices)
+        counts = {why: n for part in parts for why, n in part.counts.items() if n}
+        facts = {why: n for part in (self.universe, self.indices) for why, n in part.facts.items() if n}
+        return {
+            "build": version,
+            "shape": [len(self.fields.dates), len(self.fields.symbols)],
+            "fields": self.held_fields(),
+            "industries": list(self.universe.industries),
+            **{kind: sorted(names) for kind, names in self._by_index().items()},
+            "benchmark": sorted(self.weighted),
+            "benchmark_derived": sorted(index for index, derived in self.weighted.items() if derived),
+            "derived": sorted({*self.fields.derived, *self.universe.derived, *self.indices.derived}),
+            "counts": dict(sorted({**counts, **facts}.items())),
+            "facts": sorted(facts),
+            "made_from": known_tables(folder, self.fields.symbols, self.fields.dates[-1].item()),
+        }
+
+
+def make(folder: MarketFolder, history: History | None = None) -> Build:
+    """All that the market in `folder` gives, or what it gives for the days after `history`."""
+    fields = build_fields(folder, history)
+    universe = build_universe(folder, fields)
+    return Build(fields, universe, build_indices(folder, fields, universe.arrays["listed"]))

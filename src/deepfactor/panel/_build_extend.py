@@ -1,0 +1,146 @@
+"""Days appended to the tables → rows appended to the arrays of an earlier panel, byte for byte as if built whole."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.core.files import write_json
+from deepfactor.panel._build_arrays import BY_INDEX, Build, make
+from deepfactor.panel._build_files import append, mapped, save, save_widened, take_over
+from deepfactor.panel._build_history import History
+from deepfactor.panel._build_known import has_past, known_tables
+from deepfactor.panel._build_universe import build_industries
+from deepfactor.store.folder import MarketFolder, read_part
+
+#: What a symbol's column holds on the days before its first row, where it isn't NaN.
+_NOTHING = {"listed": False, "traded": False, "st": False, "limit_up": 0, "limit_down": 0, "members": False}
+
+
+@dataclass(frozen=True)
+class Base:
+    """A panel to go on from: its folder, its ``panel.json``, and whether there is one of more rows."""
+
+    path: Path
+    content: Mapping[str, Any]
+    outgrown: bool
+
+    def history(self) -> History:
+        """Its rows."""
+        T, N = self.content["shape"]
+        return History(
+            dates=np.load(self.path / "dates.npy"),
+            symbols=np.load(self.path / "symbols.npy"),
+            first_row=np.load(self.path / "first_row.npy"),
+            fields={name: mapped(self.path / "fields" / f"{name}.npy", (T, N)) for name in self.content["fields"]},
+            traded=mapped(self.path / "universe" / "traded.npy", (T, N)),
+            st=mapped(self.path / "universe" / "st.npy", (T, N)),
+        )
+
+
+def find_base(folder: MarketFolder, panels: Path, version: int) -> Base | None:
+    """The longest panel in `panels` that says of its days what `folder` says; None where there is none."""
+    found = []
+    for path in panels.iterdir():
+        try:
+            content = json.loads((path / "panel.json").read_text(encoding="utf-8"))
+            if not path.name.startswith(".") and content["build"] == version and "made_from" in content:
+                found.append((content["shape"][0], path, content))
+        except (OSError, ValueError, KeyError):
+            continue  # a damaged panel, or one under construction
+    found.sort(key=lambda one: (-one[0], one[1].name))
+    for length, path, content in found:
+        base = Base(path, content, outgrown=length < found[0][0])
+        if _goes_on(folder, base):
+            return base
+    return None
+
+
+def _goes_on(folder: MarketFolder, base: Base) -> bool:
+    """Whether the tables of `folder` up to the base's last day are those that the base was made from."""
+    try:
+        dates, symbols = np.load(base.path / "dates.npy"), np.load(base.path / "symbols.npy")
+    except (OSError, ValueError):
+        return False
+    newest = read_part(folder.part_files("daily")[-1], ["date"])["date"].max()
+    return bool(newest > dates[-1].item()) and base.content["made_from"] == known_tables(
+        folder, symbols, dates[-1].item()
+    )
+
+
+def extend(folder: MarketFolder, base: Base, to: Path, version: int) -> None:
+    """Write into the folder `to` the panel of `folder`: the base's rows and those of the days since.
+
+    Where the symbols are the same, files are shared with the base and grow; where one is new, they are written anew.
+    What a new day can't be appended to (a new index, industry or field, a new symbol with a past) is built whole.
+    """
+    with _only_one(base.path):
+        history = base.history()
+        build = make(folder, history)
+        new = np.setdiff1d(build.fields.symbols, history.symbols).tolist()
+        tail = {} if has_past(folder, new, history.dates[-1].item()) else dict(build.arrays())
+        content = build.content(folder, version)
+        if not tail or not _same_kind(base.content, content):
+            build, tail = make(folder), {}
+            for name, array in [*build.axes(), *build.arrays()]:
+                save(to / name, array)
+            write_json(to / "panel.json", build.content(folder, version))
+            return
+        for name, array in build.axes():
+            save(to / name, array)
+        for name, rows in tail.items():
+            _grow(folder, build, history, base, name, rows, to)
+        write_json(to / "panel.json", _joined(base.content, content))
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Wait until no other process grows the files of `folder`."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _same_kind(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    return all(before[name] == now[name] for name in ("fields", "industries", *BY_INDEX))
+
+
+def _grow(
+    folder: MarketFolder, build: Build, history: History, base: Base, name: str, rows: NDArray[Any], to: Path
+) -> None:
+    """One array: what the base has, then `rows`."""
+    length = len(history.dates)
+    symbols = build.fields.symbols
+    if rows.ndim == 1 or len(symbols) == len(history.symbols):
+        take_over(base.path / name, to / name, share=not base.outgrown)
+        append(to / name, length, rows)
+        return
+    kind = Path(name).stem if name.startswith("universe/") else name.split("/")[0]
+    if kind == "industry":
+        past, _ = build_industries(folder, symbols, build.fields.dates[:length], 0)
+        save(to / name, np.concatenate([past, rows]))
+        return
+    past = mapped(base.path / name, (length, len(history.symbols)))
+    fill = 0.0 if kind == "benchmark" else _NOTHING.get(kind, np.nan)
+    save_widened(to / name, past, history.columns(symbols), fill, rows)
+
+
+def _joined(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """``panel.json`` of the whole: counts of rows add up, facts of tables are as they are now."""
+    counts = {why: before["counts"].get(why, 0) for why in before["counts"] if why not in before["facts"]}
+    for why, n in now["counts"].items():
+        counts[why] = n if why in now["facts"] else counts.get(why, 0) + n
+    derived = {name: sorted({*before[name], *now[name]}) for name in ("derived", "benchmark_derived")}
+    return {**now, **derived, "counts": dict(sorted(counts.items()))}

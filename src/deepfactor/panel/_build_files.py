@@ -1,0 +1,93 @@
+"""`.npy` files of a compiled panel: written, mapped, and grown by rows without copying what is there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Rows that are widened at once: about a megabyte, so that it stays in the processor's cache.
+_BLOCK = 64
+
+
+def save(file: Path, array: NDArray[Any]) -> None:
+    """Write an array and sync it."""
+    file.parent.mkdir(exist_ok=True)
+    with file.open("wb") as handle:
+        np.save(handle, array, allow_pickle=False)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def mapped(file: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    """A read-only array over the first rows of a file, which may have grown since; a `ValueError` on another shape."""
+    array = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+    if array.shape[1:] != shape[1:] or len(array) < shape[0]:
+        raise ValueError(f"{file.name} has shape {array.shape}, wanted {shape}")
+    return array[: shape[0]]
+
+
+def take_over(old: Path, new: Path, *, share: bool) -> None:
+    """Make `new` the file `old`: the same one where `share` and the file system allow, else a copy."""
+    new.parent.mkdir(exist_ok=True)
+    if share:
+        try:
+            os.link(old, new)
+        except PermissionError:  # a file system without hard links
+            shutil.copyfile(old, new)
+    else:
+        shutil.copyfile(old, new)
+
+
+def save_widened(file: Path, past: NDArray[Any], columns: NDArray[np.intp], fill: Any, rows: NDArray[Any]) -> None:
+    """Write `past` (T₀, N₀) with its columns moved to `columns` (ascending) of N and `fill` elsewhere, then `rows`."""
+    breaks = np.flatnonzero(np.diff(columns) != 1) + 1
+    runs = [(int(run[0]), len(run)) for run in np.split(columns, breaks)]
+    block = np.full((_BLOCK, rows.shape[1]), fill, dtype=past.dtype)
+    file.parent.mkdir(exist_ok=True)
+    with file.open("wb") as handle:
+        handle.write(_head(rows, len(past) + len(rows)))
+        for first in range(0, len(past), _BLOCK):
+            piece, source = past[first : first + _BLOCK], 0
+            for column, width in runs:
+                block[: len(piece), column : column + width] = piece[:, source : source + width]
+                source += width
+            handle.write(block[: len(piece)].data)
+        handle.write(np.ascontiguousarray(rows).data)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def append(file: Path, rows: int, array: NDArray[Any]) -> None:
+    """Put `array` behind the first `rows` rows of `file` and sync it; what a killed append left there is overwritten.
+
+    The head is replaced last, and has the same length whatever the number of rows: until then the file has `rows` rows.
+    """
+    old, new = _head(array, rows), _head(array, rows + len(array))
+    content = np.ascontiguousarray(array).tobytes()
+    with file.open("r+b") as handle:
+        if len(old) != len(new) or len(handle.read(len(old))) != len(old):
+            raise ValueError(f"{file} is no array that can grow")
+        start = len(old) + rows * (array.nbytes // max(len(array), 1))
+        handle.seek(start)
+        handle.write(content)
+        handle.truncate(start + len(content))
+        handle.flush()
+        os.fsync(handle.fileno())
+        handle.seek(0)
+        handle.write(new)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _head(array: NDArray[Any], rows: int) -> bytes:
+    """The head of a `.npy` file of `rows` rows such as those of `array`."""
+    out = BytesIO()
+    described = np.lib.format.header_data_from_array_1_0(np.ascontiguousarray(array))
+    np.lib.format.write_array_header_1_0(out, {**described, "shape": (rows, *array.shape[1:])})
+    return out.getvalue()

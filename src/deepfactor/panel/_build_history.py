@@ -1,0 +1,56 @@
+"""What an earlier build already holds, for a build that goes on from its last row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.panel.panel import Bools, Dates, Floats, Names
+
+
+@dataclass(frozen=True)
+class History:
+    """Rows that are built, T₀ days of N₀ stocks.
+
+    Attributes
+    ----------
+    dates : (T₀,); symbols : (N₀,)
+    first_row : (N₀,) row of each symbol's first daily row
+    fields : mapping of name to (T₀, N₀), as in `Panel`
+    traded, st : (T₀, N₀) bool
+    """
+
+    dates: Dates
+    symbols: Names
+    first_row: NDArray[np.intp]
+    fields: Mapping[str, Floats]
+    traded: Bools
+    st: Bools
+
+    def columns(self, symbols: Names) -> NDArray[np.intp]:
+        """Where this history's symbols stand among `symbols`, which holds them all."""
+        return np.searchsorted(symbols, self.symbols)
+
+    def spread(self, values: NDArray[Any], symbols: Names, fill: Any) -> NDArray[Any]:
+        """(…, N₀) → (…, N): the columns of `symbols`, those that are not here filled with `fill`."""
+        if values.shape[-1] == len(symbols):
+            return np.array(values)
+        out = np.full((*values.shape[:-1], len(symbols)), fill, dtype=values.dtype)
+        out[..., self.columns(symbols)] = values
+        return out
+
+    def last_trades(self, row: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(N₀,) close (CNY) and factor of each symbol's last day of trade before `row`; NaN where there was none."""
+        close, factor = np.full(len(self.symbols), np.nan), np.full(len(self.symbols), np.nan)
+        wanted = np.ones(len(self.symbols), dtype=bool)
+        for t in range(row - 1, -1, -1):
+            found = np.flatnonzero(wanted & self.traded[t])
+            close[found], factor[found] = self.fields["close"][t, found], self.fields["adj_factor"][t, found]
+            wanted[found] = False
+            if not wanted.any():
+                break
+        return close, factor

@@ -1,0 +1,64 @@
+"""What a market's tables say of a panel's symbols up to a day: equal knowledge makes equal rows."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from deepfactor.panel.panel import Names
+from deepfactor.store.folder import MarketFolder, content_hash, read_part
+
+#: Columns that the panel reads of tables other than `daily` (and the calendar, which is read anew each time).
+_READ = {
+    "securities": ("symbol", "list_date", "delist_date"),
+    "industry": ("symbol", "industry", "start_date", "end_date"),
+    "index_members": ("index", "symbol", "start_date", "end_date"),
+    "index_weights": ("index", "date", "symbol", "weight"),
+    "index_daily": ("index", "date", "close", "total_return_close"),
+}
+
+
+def known_tables(folder: MarketFolder, symbols: Names, day: date) -> dict[str, Any]:
+    """Hashes of the rows up to `day`: ``daily`` a list of (year, hash) a part, the others one hash each."""
+    daily = []
+    for part, file in zip(folder.manifest.tables["daily"], folder.part_files("daily"), strict=True):
+        year = part.name[:4]
+        if year < str(day.year):
+            daily.append([year, part.content])
+        elif year == str(day.year):
+            frame = read_part(file)
+            inside = frame.filter(pl.col("date") <= day)
+            daily.append([year, part.content if inside.height == frame.height else content_hash(inside)])
+    names = pl.DataFrame({"symbol": symbols.tolist()})
+    others = {name: content_hash(_known(folder, name, names, day)) for name in _READ if folder.has(name)}
+    return {"daily": daily, **others}
+
+
+def has_past(folder: MarketFolder, symbols: list[str], day: date) -> bool:
+    """Whether any table but `daily` and `industry` says of one of `symbols` what bears on rows up to `day`."""
+    names = pl.DataFrame({"symbol": symbols}, schema={"symbol": pl.String})
+    dated = "securities" in folder.manifest.tables and "list_date" in folder.columns("securities")
+    for table in (*(["securities"] if dated else []), "index_members", "index_weights"):
+        if folder.has(table):
+            known = _known(folder, table, names, day)
+            if not known.is_empty() and (table != "securities" or known["list_date"].is_not_null().any()):
+                return True
+    return False
+
+
+def _known(folder: MarketFolder, table: str, symbols: pl.DataFrame, day: date) -> pl.DataFrame:
+    """Rows of a table that bear on the days up to `day`, without what lies after it."""
+    columns = [name for name in _READ[table] if name in folder.columns(table)]
+    frame = folder.read(table, columns)
+    if "symbol" in columns:
+        frame = frame.join(symbols, on="symbol", how="semi", maintain_order="left")
+    for start in ("date", "start_date", "list_date"):
+        if start in columns:
+            frame = frame.filter((pl.col(start) <= day) | pl.col(start).is_null())
+    # The last day of an interval still belongs to it, the delist date doesn't.
+    for column, seen in (("end_date", pl.col("end_date") < day), ("delist_date", pl.col("delist_date") <= day)):
+        if column in columns:
+            frame = frame.with_columns(pl.when(seen).then(pl.col(column)).alias(column))
+    return frame.rechunk()

@@ -1,0 +1,227 @@
+"""What a compiled market looks like by year: coverage, universe, limits, suspensions, replicas; what is strange."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.market.boards import Board, boards_of
+from deepfactor.panel.panel import Bools, Panel
+from deepfactor.panel.universe import Universe, UniverseRule
+from deepfactor.store.checks import Finding
+
+#: Trading days in a row at one price, with volume, from which a price counts as stale.
+STALE_DAYS = 10
+#: Days without a trade from which the day after counts as a resumption.
+RESUMED_AFTER = 5
+_YOUNG = 6  # days since the first row within which a price beyond the limit is a listing's
+#: Why a close may lie beyond the derived limit, in the order in which reasons are looked for.
+REASONS = ("ex-date", "listing", "resumption", "unexplained")
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """Closes beyond the day's limit of one year and board: stock-days with a limit, and those beyond by reason."""
+
+    year: int
+    board: str
+    limited: int
+    reasons: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class PanelAudit:
+    """A market in numbers.
+
+    Attributes
+    ----------
+    years : ascending
+    coverage : field or fact → share of traded stock-days that have it, a number a year
+    sizes : name → number a year: days; listed, traded, scored (default rule) at the median day
+    stock_days : name → number a year: at limit up, at limit down, suspended
+    beyond : closes beyond the limit, by year and board; only those with any
+    replicas : index → correlation of daily returns of the weights held with the published level, a number a year (NaN
+        = fewer than 20 days)
+    findings : what is strange, as warnings
+    """
+
+    years: tuple[int, ...]
+    coverage: Mapping[str, tuple[float, ...]]
+    sizes: Mapping[str, tuple[int, ...]]
+    stock_days: Mapping[str, tuple[int, ...]]
+    beyond: tuple[Beyond, ...]
+    replicas: Mapping[str, tuple[float, ...]]
+    findings: tuple[Finding, ...]
+
+
+def audit_panel(panel: Panel, universe: Universe) -> PanelAudit:
+    """Statistics and findings of a market; one pass a field."""
+    year = panel.dates.astype("datetime64[Y]").astype(np.int64) + 1970
+    years, first = np.unique(year, return_index=True)
+    cuts = [slice(int(a), int(b)) for a, b in zip(first, [*first[1:], len(year)], strict=True)]
+    fen = np.rint(np.nan_to_num(panel["close"]) * 100).astype(np.int32)
+    up, down = (universe.traded & (limit > 0) for limit in (universe.limit_up, universe.limit_down))
+    above, below = up & (fen > universe.limit_up), down & (fen < universe.limit_down)
+    batch = universe.batch(UniverseRule())
+    beyond, finding = _beyond(panel, universe, above | below, up | down, fen)
+    return PanelAudit(
+        years=tuple(int(y) for y in years),
+        coverage=_coverage(panel, universe, cuts),
+        sizes={
+            "days": tuple(c.stop - c.start for c in cuts),
+            **{
+                name: tuple(int(np.median(mask[c].sum(axis=1))) for c in cuts)
+                for name, mask in (("listed", universe.listed), ("traded", universe.traded), ("scored", batch))
+            },
+        },
+        stock_days={
+            "close at limit up": tuple(int((up[c] & (fen[c] == universe.limit_up[c])).sum()) for c in cuts),
+            "close at limit down": tuple(int((down[c] & (fen[c] == universe.limit_down[c])).sum()) for c in cuts),
+            "listed, not traded": tuple(int((universe.listed[c] & ~universe.traded[c]).sum()) for c in cuts),
+        },
+        beyond=beyond,
+        replicas={index: _replica(panel, universe, index, cuts) for index in _with_level(universe)},
+        findings=(*finding, *_stale(panel, universe, fen), *_thin_indices(universe)),
+    )
+
+
+def _coverage(panel: Panel, universe: Universe, cuts: list[slice]) -> dict[str, tuple[float, ...]]:
+    """Share of traded stock-days with a value, by field and for industry and a limit."""
+    there: dict[str, Iterator[Bools]] = {
+        name: (np.isfinite(values[c]) for c in cuts) for name, values in panel.fields.items()
+    }
+    there["industry"] = (universe.industry[c] >= 0 for c in cuts)
+    there["price limit"] = (universe.limit_up[c] > 0 for c in cuts)
+    traded = [universe.traded[c] for c in cuts]
+    return {
+        name: tuple(float((mask & t).sum() / max(int(t.sum()), 1)) for mask, t in zip(masks, traded, strict=True))
+        for name, masks in there.items()
+    }
+
+
+def _beyond(
+    panel: Panel, universe: Universe, outside: Bools, limited: Bools, fen: NDArray[np.int32]
+) -> tuple[tuple[Beyond, ...], list[Finding]]:
+    """Closes beyond the day's limit by year, board and reason; the unexplained as a finding."""
+    t, n = np.nonzero(outside)
+    reason = _reasons(panel, universe, t, n)
+    boards = boards_of(panel.symbols)
+    year = panel.dates.astype("datetime64[Y]").astype(np.int64) + 1970
+    out = []
+    for y in np.unique(year):
+        rows = np.flatnonzero(year == y)
+        count = limited[rows[0] : rows[-1] + 1].sum(axis=0)
+        for board in Board:
+            mine = (year[t] == y) & (boards[n] == board)
+            if mine.any():
+                found = {name: int((reason[mine] == i).sum()) for i, name in enumerate(REASONS)}
+                out.append(Beyond(int(y), board.name, int(count[boards == board].sum()), found))
+    strange = np.flatnonzero(reason == REASONS.index("unexplained"))
+    if not len(strange):
+        return tuple(out), []
+    examples = tuple(
+        f"{panel.dates[t[i]]} {panel.symbols[n[i]]} close {fen[t[i], n[i]] / 100:.2f}, limits "
+        f"{universe.limit_down[t[i], n[i]] / 100:.2f} to {universe.limit_up[t[i], n[i]] / 100:.2f}"
+        for i in strange[:5]
+    )
+    share = len(strange) / max(int(limited.sum()), 1)
+    message = (
+        f"closes lie beyond the day's price limit, and neither listing, resumption nor factor explains it "
+        f"({share:.4%} of stock-days with a limit)"
+    )
+    return tuple(out), [Finding("warning", "beyond_limit", "daily", "close", len(strange), message, None, examples)]
+
+
+def _reasons(panel: Panel, universe: Universe, t: NDArray[np.intp], n: NDArray[np.intp]) -> NDArray[np.int8]:
+    """Index into `REASONS` of each stock-day (t, n)."""
+    factor = panel["adj_factor"]
+    first = universe.traded.argmax(axis=0)
+    out = np.full(len(t), REASONS.index("unexplained"), dtype=np.int8)
+    for i, (row, column) in enumerate(zip(t, n, strict=True)):
+        before = max(row - 1, 0)
+        if factor[row, column] != factor[before, column]:
+            out[i] = REASONS.index("ex-date")
+        elif row - first[column] < _YOUNG:
+            out[i] = REASONS.index("listing")
+        elif not universe.traded[max(row - RESUMED_AFTER, 0) : row, column].any():
+            out[i] = REASONS.index("resumption")
+    return out
+
+
+def _stale(panel: Panel, universe: Universe, fen: NDArray[np.int32]) -> list[Finding]:
+    """Runs of `STALE_DAYS` days of trade at one close, high and low."""
+    flat = universe.traded & (panel["high"] == panel["low"])
+    run = np.zeros(len(panel.symbols), dtype=np.int32)
+    found: list[str] = []
+    for t in range(1, len(fen)):
+        same = flat[t] & universe.traded[t - 1] & (fen[t] == fen[t - 1])
+        run = np.where(same, run + 1, 0)
+        found += [f"{panel.dates[t]} {panel.symbols[n]}" for n in np.flatnonzero(run == STALE_DAYS - 1)]
+    if not found:
+        return []
+    message = f"spells of {STALE_DAYS} or more days of trade at one and the same price"
+    return [Finding("warning", "stale_price", "daily", "close", len(found), message, None, tuple(found[:5]))]
+
+
+def _thin_indices(universe: Universe) -> list[Finding]:
+    """Indices with a level, but no members on any day."""
+    empty = sorted(set(universe.index_close) - {name for name, mask in universe.members.items() if mask.any()})
+    if not empty:
+        return []
+    message = "indices have levels but no members: no benchmark to enhance, no test universe"
+    return [
+        Finding("warning", "index_without_members", "index_daily", "index", len(empty), message, None, tuple(empty[:5]))
+    ]
+
+
+def _with_level(universe: Universe) -> list[str]:
+    return [index for index in universe.benchmark if index in universe.index_close]
+
+
+def _replica(panel: Panel, universe: Universe, index: str, cuts: list[slice]) -> tuple[float, ...]:
+    """Correlation by year of the level's daily returns with those of the weights of the close before.
+
+    A member without a trade returns 0 that day, and its move on the day of the next trade.
+    """
+    weights, level = universe.benchmark[index], universe.index_close[index]
+    last = np.full(len(panel.symbols), np.nan)
+    replica = np.full(len(panel.dates), np.nan)
+    for t in range(len(panel.dates)):
+        price = panel["close"][t].astype(np.float64) * panel["adj_factor"][t]
+        now = np.where(universe.traded[t], price, last)
+        if t and weights[t - 1].any():
+            replica[t] = np.nansum(weights[t - 1] * (now / last - 1), dtype=np.float64)
+        last = now
+    published = np.full(len(level), np.nan)
+    published[1:] = level[1:] / level[:-1] - 1
+    out = []
+    for cut in cuts:
+        both = np.isfinite(replica[cut]) & np.isfinite(published[cut])
+        enough = both.sum() >= 20
+        out.append(float(np.corrcoef(replica[cut][both], published[cut][both])[0, 1]) if enough else float("nan"))
+    return tuple(out)
+
+
+def limitations(panel: Panel, universe: Universe, has: frozenset[str]) -> list[str]:
+    """Tests and constraints that this market doesn't allow, with what is missing. `has`: names of its tables."""
+    caps = {"total_mv", "float_mv"} & set(panel.fields)
+    lacking = [
+        (not caps, "no market value: no SIZE, so no neutralised label, no style constraint, no replica by cap"),
+        ("total_mv" not in panel.fields and bool(caps), "no total_mv: size is the float market value"),
+        ("vwap" not in panel.fields, "no vwap or amount: no t1_vwap convention, fills at the close only"),
+        (not universe.industries, "no industry: no industry neutrality"),
+        (not universe.benchmark, "no index weights: no index enhancement"),
+        (
+            bool(universe.derived),
+            f"weights derived from market value, not published: {', '.join(sorted(universe.derived))}",
+        ),
+        (not universe.index_close, "no index levels: excess is against the replica alone"),
+        (not universe.index_total_return, "no total-return levels: excess against the price index earns the yield"),
+        (not universe.st.any(), "no ST marks: ST stocks are not left out, their limits are too wide"),
+        ("fundamentals" not in has, "no fundamentals: no value, growth, profitability or leverage styles"),
+        (bool((~universe.listed[-1] & universe.listed.any(axis=0)).sum() == 0), "no delisting is known: survivorship"),
+    ]
+    return [text for missing, text in lacking if missing]

@@ -1,0 +1,65 @@
+"""The data audit of a market: tables and panel together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from deepfactor.core.files import write_text
+from deepfactor.panel.audit import audit_panel, limitations
+from deepfactor.panel.build import describe_panel
+from deepfactor.pipeline.console import Console, Silent, step
+from deepfactor.pipeline.markets import open_market
+from deepfactor.report.audit_page import render_audit
+from deepfactor.store.audit import audit_tables
+from deepfactor.store.folder import MarketFolder
+
+
+def check(market: Path, html: Path | None = None, console: Console | None = None) -> dict[str, Any]:
+    """Audit a market folder; with `html`, write a page of it there.
+
+    Returns
+    -------
+    mapping, fit for JSON (missing = None): market, findings (severity, code, table, column, count, message, row,
+    examples; errors first), errors (their number), derived, not_possible, counts, and where the tables are sound the
+    statistics by year of `deepfactor.panel.audit.PanelAudit`.
+
+    Raises
+    ------
+    DataError
+        no market there.
+    """
+    console = console or Silent()
+    folder = MarketFolder.open(market)
+    with step(console, "audited the tables"):
+        findings = audit_tables(folder)
+    errors = [one for one in findings if one.severity == "error"]
+    out: dict[str, Any] = {"market": str(market), "fingerprint": folder.fingerprint, "errors": len(errors)}
+    if not errors:
+        opened = open_market(market, console)
+        with step(console, "audited the panel"):
+            audit = audit_panel(opened.panel, opened.universe)
+        findings = [*findings, *audit.findings]
+        account = describe_panel(market)
+        out |= {
+            "account": opened.account(),
+            "derived": sorted({*account["derived"], *opened.account()["derived"]}),
+            "not_possible": limitations(opened.panel, opened.universe, frozenset(folder.manifest.tables)),
+            "counts": dict(account["counts"]),
+            **{name: value for name, value in asdict(audit).items() if name != "findings"},
+        }
+    out["findings"] = [asdict(one) for one in findings]
+    plain: dict[str, Any] = _without_nan(out)
+    if html is not None:
+        write_text(html, render_audit(plain))
+    return plain
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nan(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,192 @@
+"""Rows of a query as a table, from a DuckDB file or through SQLAlchemy. Both are imported when first needed.
+
+Passwords stand in the URL or the environment, and in nothing that is printed, stored or hashed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from deepfactor.core.errors import DataError, RecipeError, UserError
+from deepfactor.sources._files import first_line
+
+_DUCKDB = "duckdb:///"
+#: Days as parameters of a query; a cast (``::date``) and a time (``'09:30'``) are none.
+_PARAMETER = re.compile(r"(?<![:\w\\]):(start|end)\b")
+_ROWS = 50_000
+
+
+class Database(Protocol):
+    """Something that answers queries."""
+
+    def rows(self, query: str, label: str, start: date | None, end: date | None) -> pl.DataFrame:
+        """The query's result, with ``:start`` and ``:end`` bound where it names them (open = the first, the last day).
+
+        Raises
+        ------
+        DataError
+            the database doesn't answer, or not with rows; `label` is the table for which it was asked.
+        """
+
+
+def open_database(url: str, folder: Path | None) -> Database:
+    """The database at `url`, in which ``${NAME}`` stands for a variable of the environment.
+
+    A relative path of ``duckdb:///`` starts from `folder`, where given.
+
+    Raises
+    ------
+    UserError
+        a package is missing; the message names the extra.
+    RecipeError
+        no URL, or an unknown variable.
+    DataError
+        no such DuckDB file.
+    """
+    url = _from_environment(url)
+    if url.startswith(_DUCKDB):
+        return DuckDb((folder or Path()) / url.removeprefix(_DUCKDB))
+    return Server(url)
+
+
+class DuckDb:
+    """A DuckDB file, opened for reading for each query."""
+
+    def __init__(self, file: Path) -> None:
+        self._duckdb = _needed("duckdb")
+        self._file = file
+        if not file.is_file():
+            raise DataError("there is no such DuckDB file: give its folder with --folder, or mend url", file=file)
+
+    def rows(self, query: str, label: str, start: date | None, end: date | None) -> pl.DataFrame:
+        """The query's result, handed over column by column as numpy arrays."""
+        try:
+            with self._duckdb.connect(str(self._file), read_only=True) as connection:
+                result = connection.execute(_PARAMETER.sub(r"$\1", query), _bound(query, start, end))
+                names = [column[0] for column in result.description or ()]
+                _require_names(names, label)
+                arrays = result.fetchnumpy()
+        except self._duckdb.Error as error:
+            raise DataError(f"the query fails in {self._file.name}: {first_line(error)}", table=label) from None
+        return pl.DataFrame([_from_numpy(name, arrays[name]) for name in names])
+
+
+class Server:
+    """Any database that SQLAlchemy has a driver for, asked anew for each query."""
+
+    def __init__(self, url: str) -> None:
+        self._sqlalchemy = _needed("sqlalchemy")
+        try:
+            self._url = self._sqlalchemy.make_url(url)
+            self._engine = self._sqlalchemy.create_engine(self._url, poolclass=self._sqlalchemy.NullPool)
+        except ModuleNotFoundError as error:
+            raise _missing(str(error.name)) from None
+        except (self._sqlalchemy.exc.SQLAlchemyError, ValueError):
+            message = "is no URL of a database, such as postgresql+psycopg://reader:${DB_PASSWORD}@host/market"
+            raise RecipeError(message, key="url") from None  # the error's own text may hold the password
+
+    def rows(self, query: str, label: str, start: date | None, end: date | None) -> pl.DataFrame:
+        """The query's result, fetched in blocks."""
+        errors = self._sqlalchemy.exc.SQLAlchemyError
+        try:
+            with self._engine.connect() as connection:
+                streamed = connection.execution_options(stream_results=True, yield_per=_ROWS)
+                text = self._sqlalchemy.text(_PARAMETER.sub(r":\1 ", query))  # SQLAlchemy overlooks ``:start::date``
+                result = streamed.execute(text, _bound(query, start, end))
+                names = list(result.keys()) if result.returns_rows else []
+                _require_names(names, label)
+                blocks = [_frame(names, block) for block in result.partitions(_ROWS)]
+        except errors as error:
+            cause = first_line(getattr(error, "orig", None) or error)
+            raise DataError(
+                f"the query fails on {self._place()}: {self._without_password(cause)}", table=label
+            ) from None
+        return pl.concat(blocks, how="vertical_relaxed") if blocks else _frame(names, [])
+
+    def _place(self) -> str:
+        """The database without who asks and how."""
+        return f"{self._url.get_backend_name()} {self._url.host or ''}/{self._url.database or ''}".replace(" /", " ")
+
+    def _without_password(self, text: str) -> str:
+        password = self._url.password
+        return text.replace(password, "***") if password else text
+
+
+def _require_names(names: Sequence[str], label: str) -> None:
+    if not names:
+        raise DataError("the query gives no rows: wanted a SELECT", table=label)
+    if len(set(names)) < len(names):
+        raise DataError(f"the query gives two columns of one name: {', '.join(names)}", table=label)
+
+
+def _from_numpy(name: str, array: NDArray[Any]) -> pl.Series:
+    """A column as DuckDB gives it, masked where null."""
+    values, missing = np.ma.getdata(array), np.ma.getmaskarray(array)
+    if values.dtype == object:
+        return pl.Series(name, [None if gone else value for value, gone in zip(values, missing, strict=True)])
+    series = pl.Series(name, values)
+    return series.zip_with(pl.Series(~missing), pl.Series([None], dtype=series.dtype)) if missing.any() else series
+
+
+def _frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
+    """Rows as columns, each of one type."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(names)
+    return pl.DataFrame([_column(name, values) for name, values in zip(names, columns, strict=True)])
+
+
+def _column(name: str, values: Sequence[Any]) -> pl.Series:
+    """A driver's Python values as a series: numbers of several kinds as float64, anything else mixed as text.
+
+    Text is turned into what is wanted later, where a value that doesn't fit is named with its row.
+    """
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds == {Decimal} or (len(kinds) > 1 and kinds <= {int, float, Decimal}):
+        return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)
+    if len(kinds) > 1:
+        return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
+    return pl.Series(name, values)
+
+
+def _bound(query: str, start: date | None, end: date | None) -> Mapping[str, date]:
+    days = {"start": start or date.min, "end": end or date.max}
+    return {name: days[name] for name in set(_PARAMETER.findall(query))}
+
+
+def _from_environment(url: str) -> str:
+    """`url` with its variables filled in: one that is the whole URL as it stands, a part quoted as URLs want it."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in os.environ:
+            raise RecipeError(f"names the environment variable {name}, which is not set", key="url")
+        whole = match[0] == url
+        return os.environ[name] if whole else quote(os.environ[name], safe="")
+
+    return re.sub(r"\$\{(\w+)\}", value, url)
+
+
+def _needed(package: str) -> ModuleType:
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError:
+        raise _missing(package) from None
+
+
+def _missing(package: str) -> UserError:
+    return UserError(
+        f"source sql needs the package {package}: install deepfactor with its extra, pip install 'deepfactor[sql]'"
+        " (a driver for other databases than DuckDB and PostgreSQL is yours to choose)"
+    )

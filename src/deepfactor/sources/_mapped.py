@@ -1,0 +1,236 @@
+"""Our tables out of whatever a mapping names (see `_mapping`), read by a `Reader`: files or a database.
+
+The mapping says everything that is particular to the vendor: names, units, forms of codes, step tables, renamed
+indices. What is dropped, derived or corrected on the way is counted for the manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import abc
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Protocol
+
+import polars as pl
+
+from deepfactor.core.errors import DataError
+from deepfactor.sources._files import Among, Extract, codes, convert
+from deepfactor.sources._mapping import Mapping, Origin, TableMapping
+from deepfactor.sources._steps import step_values, steps_of
+from deepfactor.store.schema import TABLES
+
+Values = abc.Mapping[str, str | float | bool]
+
+_CODES = ("symbol", "index")
+
+
+class Reader(Protocol):
+    """Reads what a mapping names; `label` is for errors: our table, or which of its step tables.
+
+    Raises a `DataError` where nothing can be read, or a column is missing.
+    """
+
+    def read(
+        self, origin: Origin, columns: Sequence[str], where: Values, label: str, among: Among | None = None
+    ) -> Extract:
+        """The `columns` of the rows whose columns have the values of `where`.
+
+        `among` leaves out other rows: a column = its values, or its first and last date (None = open) where it holds
+        dates. Of dates a reader may give more.
+        """
+
+    def distinct(self, origin: Origin, column: str, where: Values, label: str) -> Extract:
+        """The distinct values of a column over all days, missing ones left out."""
+
+
+class MappedTables:
+    """Tables by a mapping; see `deepfactor.sources.base.Source`."""
+
+    def __init__(self, mapping: Mapping, reader: Reader) -> None:
+        self._mapping = mapping
+        self._reader = reader
+        self._dropped: dict[str, dict[str, int]] = {}
+        self._derived: dict[str, list[str]] = {}
+        self._counted: dict[str, list[str]] = {}
+        self._priced: frozenset[str] | None = None
+        self._vendors: dict[str, str] = {}
+        self._trading_days = pl.Series(dtype=pl.Date)
+
+    @property
+    def name(self) -> str:
+        """The mapping's name."""
+        return self._mapping.name
+
+    def tables(self) -> tuple[str, ...]:
+        """Tables that the mapping names, `daily` first."""
+        return tuple(name for name in TABLES if name in self._mapping.tables)
+
+    def fetch(self, table: str, start: date | None, end: date | None) -> pl.DataFrame:
+        """Rows of `table`; see `Source.fetch`."""
+        if table not in self._mapping.tables:
+            raise DataError(f"mapping {self.name} has no table {table!r}: it has {', '.join(self.tables())}")
+        spec = self._mapping.tables[table]
+        self._dropped[table], self._derived[table], self._counted[table] = {}, [], []
+        frame = self._read(table, spec, start, end)
+        if table == "daily":
+            return self._finish_daily(spec, frame)
+        if spec.priced_only:
+            frame = self._priced_only(table, frame)
+        return self._finish_members(spec, frame) if table == "index_members" else frame
+
+    def describe(self) -> dict[str, Any]:
+        """The source's account of what it did; see `Source.describe`."""
+        mapping = self._mapping
+        return {
+            "name": mapping.name,
+            "settings": {"mapping": mapping.name, "mapping_key": _key(mapping)},
+            "cap": mapping.cap,
+            "simulated": False,
+            "derived": sorted(f"{table}.{what}" for table, made in self._derived.items() for what in made),
+            "dropped": {f"{table}: {why}": n for table, drops in self._dropped.items() for why, n in drops.items()},
+            "notes": [*mapping.notes, *(note for table in self.tables() for note in self._counted.get(table, []))],
+            "files": {name: table.file for name, table in mapping.tables.items() if table.file is not None},
+        }
+
+    def _read(self, table: str, spec: TableMapping, start: date | None, end: date | None) -> pl.DataFrame:
+        """The mapped columns in our types, between `start` and `end`."""
+        wanted = [*(column.source for column in spec.columns.values()), *(drop.column for drop in spec.drop)]
+        dated = "date" in TABLES[table].columns
+        bounds = {spec.columns["date"].source: (start, end)} if dated and (start or end) else {}
+        extract = self._without_drops(table, spec, self._reader.read(spec, wanted, spec.where, table, bounds))
+        made = {}
+        for name, column in spec.columns.items():
+            if name in _CODES and column.names is None:
+                made[name] = codes(extract, column.source, self._mapping.symbols).alias(name)
+            else:
+                made[name] = convert(extract, column, name, table, spec.date_format)
+        frame = pl.DataFrame(made)
+        if dated:
+            inside = [pl.col("date") >= start] if start else []
+            inside += [pl.col("date") <= end] if end else []
+            frame = frame.filter(inside) if inside else frame
+        if table == "daily":
+            self._look_over(spec)
+            frame = self._mend_levels(spec, frame)
+        return frame
+
+    def _look_over(self, spec: TableMapping) -> None:
+        """Days and symbols of all rows of prices, whatever part of them is asked for; what no table needs is left."""
+        day, symbol = spec.columns["date"], spec.columns["symbol"]
+        if spec.steps:
+            days = self._reader.distinct(spec, day.source, spec.where, "daily")
+            self._trading_days = convert(days, day, "date", "daily", spec.date_format).unique().sort()
+        if spec.level_changes or any(table.priced_only for table in self._mapping.tables.values()):
+            symbols = self._reader.distinct(spec, symbol.source, spec.where, "daily")
+            ours = codes(symbols, symbol.source, self._mapping.symbols).cast(pl.String)
+            self._vendors = dict(zip(ours, symbols[symbol.source].cast(pl.String), strict=True))
+        self._priced = frozenset(self._vendors)
+
+    def _without_drops(self, table: str, spec: TableMapping, extract: Extract) -> Extract:
+        """Without the rows that the mapping drops, counted."""
+        for drop in spec.drop:
+            bad = extract[drop.column].cast(pl.String).str.contains(drop.matching).fill_null(False)
+            if bad.any():
+                why = f"rows whose {drop.column} matches {drop.matching} ({drop.why})"
+                self._dropped[table][why] = int(bad.sum())
+                extract = extract.keep(~bad)
+        return extract
+
+    def _finish_daily(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
+        """Step tables, and the count of what is missing."""
+        if spec.steps and not _sorted_by_symbol(frame):
+            frame = frame.sort("symbol", "date")
+        for number, steps in enumerate(spec.steps):
+            columns = [steps.symbol, steps.date, steps.value]
+            extract = self._reader.read(steps, columns, steps.where, f"daily.steps.{number}")
+            known_steps = steps_of(extract, steps, self._mapping.symbols)
+            value = step_values(frame, steps, known_steps, self._trading_days)
+            known = frame[steps.into] if steps.into in frame.columns else None
+            column = value if known is None else known.zip_with(known.is_not_null(), value)
+            frame = frame.with_columns(column.alias(steps.into))
+            self._derived["daily"] += [] if steps.into in self._derived["daily"] else [steps.into]
+        for name in frame.columns:
+            missing = frame[name].null_count()
+            if missing:
+                symbols = frame.filter(pl.col(name).is_null())["symbol"].n_unique()
+                self._counted["daily"].append(f"daily.{name} is missing on {missing} rows of {symbols} symbols")
+        return frame
+
+    def _mend_levels(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
+        """Take out declared jumps of a factor's level: from the day on, times last value before ÷ value of the day."""
+        theirs = {c.symbol: self._vendors[c.symbol] for c in spec.level_changes if c.symbol in self._vendors}
+        if not theirs:
+            return frame
+        extract = self._rows_of(spec, list(theirs.values()))
+        factors = self._whole_factors(spec, extract)
+        for change in spec.level_changes:
+            own = factors.filter(pl.col("symbol") == change.symbol)
+            before, rest = own.filter(pl.col("date") < change.date), own.filter(pl.col("date") >= change.date)
+            if before.is_empty() or rest.is_empty():
+                continue
+            if rest["date"][0] != change.date:
+                message = (
+                    f"the mapping says that {change.symbol} changes its level on {change.date}, the file has no such"
+                )
+                raise extract.fault(f"{message} row: mend level_changes", change.column)
+            mended = pl.col(change.column) * (before[change.column][-1] / rest[change.column][0])
+            later = (pl.col("symbol").cast(pl.String) == change.symbol) & (pl.col("date") >= change.date)
+            frame = frame.with_columns(pl.when(later).then(mended).otherwise(pl.col(change.column)))
+            self._counted["daily"].append(
+                f"daily.{change.column} of {change.symbol}: the jump of its level on {change.date} taken out, "
+                f"{rest.height} rows"
+            )
+        return frame
+
+    def _rows_of(self, spec: TableMapping, vendors: Sequence[str]) -> Extract:
+        """Symbol, date and factor of all rows of some symbols, as the vendor has them."""
+        columns = [spec.columns[name].source for name in ("symbol", "date", "adj_factor")]
+        return self._reader.read(spec, columns, spec.where, "daily", {columns[0]: vendors})
+
+    def _whole_factors(self, spec: TableMapping, extract: Extract) -> pl.DataFrame:
+        """The same in our types."""
+        day, factor, symbol = (spec.columns[name] for name in ("date", "adj_factor", "symbol"))
+        made = [codes(extract, symbol.source, self._mapping.symbols).cast(pl.String).alias("symbol")]
+        made.append(convert(extract, day, "date", "daily", spec.date_format))
+        made.append(convert(extract, factor, "adj_factor", "daily", spec.date_format))
+        return pl.DataFrame(made).sort("symbol", "date")
+
+    def _finish_members(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
+        """Open ends where the vendor has none; days before an index is complete cut off."""
+        if "end_date" not in frame.columns:
+            frame = frame.with_columns(end_date=pl.lit(None, dtype=pl.Date))
+        for index, begin in spec.begin.items():
+            mine = pl.col("index").cast(pl.String) == index
+            over = frame.filter(mine & (pl.col("end_date") < begin)).height
+            cut = frame.filter(mine & (pl.col("start_date") < begin)).height - over
+            self._dropped["index_members"][f"intervals of {index} before it is complete on {begin}"] = over
+            self._counted["index_members"].append(
+                f"index_members: {cut} intervals of {index} begin on {begin}, not before"
+            )
+            frame = frame.filter(~mine | (pl.col("end_date") >= begin).fill_null(True)).with_columns(
+                start_date=pl.when(mine).then(pl.max_horizontal("start_date", pl.lit(begin))).otherwise("start_date")
+            )
+        return frame
+
+    def _priced_only(self, table: str, frame: pl.DataFrame) -> pl.DataFrame:
+        """Rows of symbols that have prices; the others counted."""
+        if self._priced is None:
+            raise DataError(f"fetch daily before {table}: the mapping keeps only symbols with prices")
+        has = frame["symbol"].cast(pl.String).is_in(list(self._priced))
+        lost = frame.filter(~has)
+        if lost.height:
+            self._dropped[table][f"rows of {lost['symbol'].n_unique()} symbols without prices"] = lost.height
+        return frame.filter(has)
+
+
+def _sorted_by_symbol(frame: pl.DataFrame) -> bool:
+    """Whether rows come by symbol, then date. Codes are an Enum in the order of text."""
+    symbol, day = pl.col("symbol").to_physical(), pl.col("date")
+    wrong = (symbol < symbol.shift(1)) | ((symbol == symbol.shift(1)) & (day < day.shift(1)))
+    return not frame.select(wrong.any()).item()
+
+
+def _key(mapping: Mapping) -> str:
+    """Names the mapping's content."""
+    return hashlib.sha256(mapping.model_dump_json().encode()).hexdigest()[:16]

@@ -1,0 +1,47 @@
+"""What is wrong with a market that is on disk: damaged parts, what ingest looks for, gaps against the calendar."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from deepfactor.core.errors import DataError
+from deepfactor.store.checks import Finding, check_tables
+from deepfactor.store.folder import MarketFolder, content_hash, read_part
+
+
+def audit_tables(folder: MarketFolder) -> list[Finding]:
+    """All findings of the tables of `folder`, errors first."""
+    findings, tables = [], {}
+    for name, parts in folder.manifest.tables.items():
+        frames = []
+        for part, file in zip(parts, folder.part_files(name), strict=True):
+            try:
+                frame = read_part(file)
+            except DataError as error:
+                findings.append(Finding("error", "damaged", name, None, part.rows, str(error)))
+                continue
+            if content_hash(frame) != part.content:
+                message = f"{file.name} does not hold what was written: ingest the market into a new folder"
+                findings.append(Finding("error", "damaged", name, None, part.rows, message))
+            frames.append(frame)
+        if frames:
+            tables[name] = pl.concat(frames)
+    if findings:
+        return findings
+    findings = check_tables(tables)
+    findings += _calendar_gaps(tables["daily"]["date"].unique().sort(), tables["calendar"]["date"].unique().sort())
+    return sorted(findings, key=lambda finding: finding.severity)
+
+
+def _calendar_gaps(days: pl.Series, calendar: pl.Series) -> list[Finding]:
+    """Days of the calendar without any price, and days with prices that the calendar doesn't know."""
+    span = calendar.filter((calendar >= days[0]) & (calendar <= days[-1]))
+    out = []
+    for code, table, lacking, message in (
+        ("calendar_gap", "daily", span.filter(~span.is_in(days.implode())), "trading days without any price"),
+        ("off_calendar", "calendar", days.filter(~days.is_in(calendar.implode())), "days with prices lack here"),
+    ):
+        if len(lacking):
+            examples = tuple(str(day) for day in lacking.head(5))
+            out.append(Finding("warning", code, table, "date", len(lacking), message, None, examples))
+    return out

@@ -1,0 +1,231 @@
+"""A market goes on: days after those held are taken from the source, and what it says of days held is compared.
+
+The last `OVERLAP` trading days held are asked for again. Rows that differ there are revised history: listed and
+refused, or taken and logged where the user accepts them. History that changes as a whole with a dividend
+(forward-adjusted prices or factors) is refused always: what lies before the overlap would stand at another level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from deepfactor.core.errors import DataError
+from deepfactor.core.files import folder_lock
+from deepfactor.store._revisions import Revision, compare, known_until, refuse_forward_adjusted
+from deepfactor.store.checks import Finding, check_table, check_tables
+from deepfactor.store.folder import (
+    MANIFEST,
+    Manifest,
+    MarketFolder,
+    Part,
+    ingest_locked,
+    plain,
+    raise_first_error,
+    read_part,
+    replace_manifest,
+    require_market_or_empty,
+    stored,
+    write_part,
+    write_parts,
+)
+from deepfactor.store.schema import SCHEMA_VERSION, TABLES
+
+#: Trading days held that a source is asked for again.
+OVERLAP = 60
+#: The clock of tables of which a source gives only the rows from a day on. The others come whole.
+_CLOCK = {"daily": "date", "index_daily": "date", "index_weights": "date", "fundamentals": "known_at"}
+
+Fetch = Callable[[date | None], Iterable[tuple[str, pl.DataFrame]]]
+
+
+def update(
+    path: Path,
+    fetch: Fetch,
+    describe: Callable[[], Mapping[str, Any]],
+    *,
+    accept_revisions: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> MarketFolder:
+    """Bring a source's tables into the market folder `path`: all, or where it holds the same source, what is new.
+
+    Parameters
+    ----------
+    fetch : gives the tables with their rows from a day on (None = all)
+    describe : the source's account; ``name`` and ``settings`` before the fetch, all of it after
+    accept_revisions : take rows of days held that the source now gives otherwise, and log them in the manifest
+
+    Returns
+    -------
+    the market, opened. Where there is nothing new no byte changes.
+
+    Raises
+    ------
+    DataError
+        a finding of severity "error", revised history that is not accepted, or forward-adjusted history; the market
+        stays as it was.
+    UserError
+        another process is writing there.
+    OutOfResources
+        the disk is full; the market stays as it was.
+    """
+    tell = progress or (lambda _: None)
+    require_market_or_empty(path)
+    with folder_lock(path):
+        held = _of_this_source(path, describe())
+        if held is None:
+            return ingest_locked(path, fetch(None), describe, tell)
+        since, last = _overlap(held)
+        tell(f"holds days to {last}: asking for those from {since} on")
+        tables = {}
+        for name, frame in fetch(since):
+            tell(f"{name}: {frame.height:,} rows")
+            tables[name] = frame
+        if not _same_form(held, tables):
+            tell("the source gives other tables or columns than before: taking everything anew")
+            return ingest_locked(path, fetch(None), describe, tell)
+        return _append(held, tables, plain(describe()), since, accept_revisions)
+
+
+def _of_this_source(path: Path, account: Mapping[str, Any]) -> MarketFolder | None:
+    """The market in `path`, if it is there and was made by the source of `account` with its settings."""
+    if not (path / MANIFEST).exists():
+        return None
+    held = MarketFolder.open(path)
+    same = all(plain(account.get(name)) == held.manifest.source.get(name) for name in ("name", "settings"))
+    return held if same and held.has("daily") else None
+
+
+def _overlap(held: MarketFolder) -> tuple[date, date]:
+    """The day from which a source is asked again, and the last day held."""
+    days = pl.Series(dtype=pl.Date)
+    for file in reversed(held.part_files("daily")):
+        days = pl.concat([read_part(file, ["date"])["date"].unique(), days])
+        if len(days) >= OVERLAP:
+            break
+    days = days.unique().sort().tail(OVERLAP)
+    return days[0], days[-1]
+
+
+def _same_form(held: MarketFolder, tables: Mapping[str, pl.DataFrame]) -> bool:
+    """Whether the source gives the tables, and their columns, that it gave before."""
+    derived = {"calendar"} if "calendar" in held.manifest.source.get("derived", []) else set()
+    return set(tables) | derived == set(held.manifest.tables) and all(
+        set(frame.columns) & set(TABLES[name].columns) == set(held.columns(name)) for name, frame in tables.items()
+    )
+
+
+@dataclass(frozen=True)
+class _Merged:
+    """A table that goes on: its parts before the overlap, rows from then on, how many are new, what was revised."""
+
+    kept: tuple[Part, ...]
+    rows: pl.DataFrame
+    new: int
+    revisions: tuple[Revision, ...]
+
+
+def _append(
+    held: MarketFolder, tables: dict[str, pl.DataFrame], account: Mapping[str, Any], since: date, accept: bool
+) -> MarketFolder:
+    """Check what was fetched, compare, write the parts that change, and replace the manifest where any did."""
+    findings = _checked(held, tables, account)
+    merged = {name: _merge(held, name, frame, since) for name, frame in tables.items()}
+    revisions = [revision for one in merged.values() for revision in one.revisions]
+    if revisions and not accept:
+        raise DataError(_refusal(revisions, since))
+    last = read_part(held.part_files("daily")[-1], ["date"])["date"].max()
+    warnings = _joined_warnings(held, findings, tables["daily"].filter(pl.col("date") > last))
+    if "calendar" not in tables:
+        days = pl.concat([held.read("calendar"), tables["daily"].select("date")]).unique().sort("date")
+        merged["calendar"] = _Merged((), days, 0, ())
+    if any(revision.table == "daily" for revision in revisions):
+        raise_first_error(check_table("daily", merged["daily"].rows), account.get("files", {}))
+    parts = {name: _write(held, name, merged[name]) for name in TABLES if name in merged}
+    new = {name: one.new for name, one in merged.items() if one.new}
+    entry = {
+        "after": last,
+        "to": tables["daily"]["date"].max(),
+        "rows": new,
+        "accepted": [asdict(r) for r in revisions],
+    }
+    log = [*held.manifest.source.get("appended", []), *([entry] if new or revisions else [])]
+    source = plain({**held.manifest.source, **({"appended": log} if log else {})})
+    replace_manifest(held.path, Manifest(SCHEMA_VERSION, parts, source, warnings))
+    return MarketFolder.open(held.path)
+
+
+def _checked(held: MarketFolder, tables: Mapping[str, pl.DataFrame], account: Mapping[str, Any]) -> list[Finding]:
+    """Findings of what was fetched; an error is raised. Rows have no number: they aren't counted from the first."""
+    priced = held.read("daily", ["symbol"])["symbol"].unique()
+    findings = [
+        replace(one, row=None) if one.table in _CLOCK else one for one in check_tables(tables, priced=priced.to_list())
+    ]
+    raise_first_error(findings, account.get("files", {}))
+    return findings
+
+
+def _merge(held: MarketFolder, name: str, frame: pl.DataFrame, since: date) -> _Merged:
+    """What is held and what was fetched, as one."""
+    fetched = stored(name, frame)
+    if name == "calendar":  # published ahead: its future may change
+        past = held.read(name).filter(pl.col("date") < since)
+        return _Merged((), pl.concat([past, fetched.filter(pl.col("date") >= since)]), 0, ())
+    if name not in _CLOCK:
+        before, now = (known_until(name, rows, since) for rows in (held.read(name), fetched))
+        return _Merged((), fetched, 0, compare(name, before, now))
+    clock = pl.col(_CLOCK[name])
+    kept, files = _split(held, name, since)
+    rows = pl.concat([read_part(file) for file in files]) if files else fetched.clear()
+    last = read_part(held.part_files(name)[-1], [_CLOCK[name]])[_CLOCK[name]].max()
+    before, now = rows.filter(clock >= since), fetched.filter((clock >= since) & (clock <= last))
+    if name == "daily":
+        refuse_forward_adjusted(before, now)
+    new = fetched.filter((clock > last) & (clock >= since))
+    whole = pl.concat([rows.filter(clock < since), now, new])
+    return _Merged(kept, whole, new.height, compare(name, before, now))
+
+
+def _split(held: MarketFolder, name: str, since: date) -> tuple[tuple[Part, ...], list[Path]]:
+    """Parts that lie before `since` as a whole, and files of the others."""
+    parts, files = held.manifest.tables[name], held.part_files(name)
+    if not TABLES[name].by_year:
+        return (), list(files)
+    early = [part for part in parts if part.name[:4] < str(since.year)]
+    return tuple(early), list(files[len(early) :])
+
+
+def _write(held: MarketFolder, name: str, merged: _Merged) -> tuple[Part, ...]:
+    if not TABLES[name].by_year:
+        return (write_part(held.path, name, "all", merged.rows),)
+    return (*merged.kept, *write_parts(held.path, name, merged.rows))
+
+
+def _joined_warnings(held: MarketFolder, now: list[Finding], new: pl.DataFrame) -> tuple[Mapping[str, Any], ...]:
+    """Warnings of the whole: those of rows of `daily` add up, the others are as they are now."""
+    by_row = {(w["code"], w["column"]): dict(w) for w in held.manifest.warnings if _of_daily_rows(w)}
+    for one in check_table("daily", new) if new.height else []:
+        warning = asdict(one)
+        if _of_daily_rows(warning):
+            before = by_row.setdefault((one.code, one.column), {**warning, "count": 0, "row": None})
+            before["count"] += one.count
+    others = [asdict(one) for one in now if not (one.table == "daily" and one.code in {c for c, _ in by_row})]
+    return tuple(plain([*by_row.values(), *others]))
+
+
+def _of_daily_rows(warning: Mapping[str, Any]) -> bool:
+    """Whether a warning counts rows of `daily` (not symbols, and no statement on the table as a whole)."""
+    return bool(warning["table"] == "daily" and warning["column"] != "symbol" and warning["code"] != "strange_turnover")
+
+
+def _refusal(revisions: list[Revision], since: date) -> str:
+    lines = "; ".join(revision.text() for revision in revisions)
+    return (
+        f"the source gives another history since {since} than is held: {lines}. "
+        "Take it with --accept-revisions (it is logged in the manifest), or mend the source"
+    )

@@ -1,0 +1,83 @@
+"""An example of every source kind: the smallest market that it can be opened on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from deepfactor.core.kind import Kind, resolve
+from deepfactor.sources.base import ROOM, Source, fetch_all
+from support.market_tables import market_tables
+from support.qlib_folder import write_qlib
+
+SPAN = {"start": date(2019, 1, 2), "end": date(2019, 4, 30)}
+
+
+def simulated(folder: Path) -> dict[str, Any]:
+    """Made by a seed; the folder stays empty."""
+    return {"kind": "simulated", "stocks": 50, **SPAN}
+
+
+def tables(folder: Path) -> dict[str, Any]:
+    """A parquet file a table, named as ours but for one unit."""
+    made = market_tables()
+    for name, frame in made.items():
+        lots = [pl.col("volume") / 100] if name == "daily" else []
+        frame.with_columns(lots).write_parquet(folder / f"{name}.parquet")
+    mapping = folder / "mapping.toml"
+    mapping.write_text('name = "mine"\n' + "".join(_tables_toml(name, frame) for name, frame in made.items()))
+    return {"kind": "tables", "mapping": str(mapping)}
+
+
+def _tables_toml(name: str, frame: pl.DataFrame) -> str:
+    columns = [f'{column} = "{column}"' for column in frame.columns if column != "volume"]
+    columns += ['volume = { from = "volume", multiply = 100 }'] if "volume" in frame.columns else []
+    return f'[tables.{name}]\nfile = "{name}.parquet"\ncolumns = {{ {", ".join(columns)} }}\n'
+
+
+def qlib(folder: Path) -> dict[str, Any]:
+    """The simulated market as qlib would hold it."""
+    write_qlib(folder, dict(fetch_all(open_kind(simulated(folder), None))))
+    return {"kind": "qlib"}
+
+
+def sql(folder: Path) -> dict[str, Any]:
+    """A DuckDB file with a table a table."""
+    made = market_tables()
+    write_duckdb(folder / "market.duckdb", made)
+    tables = {
+        name: {"query": f"SELECT * FROM {name}", "columns": {c: c for c in f.columns}} for name, f in made.items()
+    }
+    tables["index_daily"]["query"] += " WHERE date BETWEEN :start AND :end"
+    return {"kind": "sql", "name": "mine", "tables": tables}
+
+
+def write_duckdb(file: Path, tables: Mapping[str, pl.DataFrame]) -> None:
+    """A DuckDB file with these tables."""
+    with duckdb.connect(str(file)) as connection:
+        for name, frame in tables.items():
+            parquet = file.with_name(f"{name}.parquet")
+            frame.write_parquet(parquet)
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM read_parquet('{parquet}')")
+            parquet.unlink()
+
+
+#: Kind → a function that fills an empty folder and says what to write in a TOML to read it.
+EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
+    "simulated": simulated,
+    "tables": tables,
+    "qlib": qlib,
+    "sql": sql,
+}
+
+
+def open_kind(choice: Mapping[str, Any], folder: Path | None) -> Source:
+    """The source that a TOML with this content gives."""
+    module, settings = resolve(ROOM, Kind.model_validate(choice), key="source")
+    opened: Source = module.open_source(settings, folder)
+    return opened

@@ -1,0 +1,121 @@
+"""The audit of a compiled market finds what is planted, and counts by brute force."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from deepfactor.market.boards import board_of
+from deepfactor.panel.audit import REASONS, STALE_DAYS, audit_panel, limitations
+from deepfactor.panel.build import open_panel
+from deepfactor.store.folder import write_market
+from support.market_tables import BY_MEMBERS, market_tables
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory):
+    path = tmp_path_factory.mktemp("audit") / "m"
+    write_market(path, market_tables(seed=4, days=160), source={})
+    return open_panel(path)
+
+
+def test_counts_by_year_are_those_of_a_loop(market):
+    panel, universe = market
+    audit = audit_panel(panel, universe)
+    assert audit.years == (2020, 2021)
+    year = np.array([day.year for day in panel.dates.tolist()])
+    fen = np.rint(np.nan_to_num(panel["close"]) * 100)
+    for i, one in enumerate(audit.years):
+        rows = np.flatnonzero(year == one)
+        assert audit.sizes["days"][i] == len(rows)
+        assert audit.sizes["traded"][i] == int(np.median([universe.traded[t].sum() for t in rows]))
+        idle = sum(int(universe.listed[t, n] and not universe.traded[t, n]) for t in rows for n in range(14))
+        assert audit.stock_days["listed, not traded"][i] == idle > 0
+        top = sum(
+            int(universe.traded[t, n] and 0 < universe.limit_up[t, n] == fen[t, n]) for t in rows for n in range(14)
+        )
+        assert audit.stock_days["close at limit up"][i] == top
+        there = np.isfinite(panel["vwap"][rows])[universe.traded[rows]]
+        assert audit.coverage["vwap"][i] == pytest.approx(there.mean())
+        known = (universe.industry[rows] >= 0)[universe.traded[rows]]
+        assert audit.coverage["industry"][i] == pytest.approx(known.mean())
+
+
+def test_closes_beyond_the_limit_by_reason(market):
+    panel, universe = market
+    close = np.array(panel["close"])
+    factor, traded = panel["adj_factor"], np.array(universe.traded)
+    quiet = traded & (universe.limit_up > 0) & (np.rint(np.nan_to_num(close) * 100) <= universe.limit_up)
+    quiet[1:] &= (factor[1:] == factor[:-1]) & traded[:-1]
+    t, n = (int(x[0]) for x in np.nonzero(quiet[50:]))
+    t += 50
+    before = {(b.year, b.board): b for b in audit_panel(panel, universe).beyond}
+    limit = universe.limit_up[t, n] / 100
+    close[t, n] = limit + 0.01
+    planted = replace(panel, fields={**panel.fields, "close": close})
+    audit = audit_panel(planted, universe)
+    board = board_of(panel.symbols[n]).name
+    key = (panel.dates[t].item().year, board)
+    after = {(b.year, b.board): b for b in audit.beyond}
+    was = before[key].reasons["unexplained"] if key in before else 0
+    assert after[key].reasons["unexplained"] == was + 1
+    assert set(after[key].reasons) == set(REASONS)
+    (finding,) = [one for one in audit.findings if one.code == "beyond_limit"]
+    assert finding.count == sum(b.reasons["unexplained"] for b in audit.beyond)
+    assert finding.severity == "warning"
+
+
+def test_a_stale_price_is_found(market):
+    panel, universe = market
+    fields = {name: np.array(panel[name]) for name in ("close", "high", "low")}
+    traded = np.array(universe.traded)
+    traded[40 : 40 + STALE_DAYS, 0] = True
+    for name in fields:
+        fields[name][40 : 40 + STALE_DAYS, 0] = 7.0
+    found = audit_panel(replace(panel, fields={**panel.fields, **fields}), replace(universe, traded=traded)).findings
+    (stale,) = [one for one in found if one.code == "stale_price"]
+    day = f"{panel.dates[40 + STALE_DAYS - 1]} {panel.symbols[0]}"
+    others = set(stale.examples) - {day}  # cheap enough to stand still by itself
+    assert day in stale.examples
+    assert not any(panel.symbols[0] in one for one in others)
+    assert stale.count == 1 + len(others)
+    fields["close"][45, 0] = fields["high"][45, 0] = fields["low"][45, 0] = 7.01
+    found = audit_panel(replace(panel, fields={**panel.fields, **fields}), replace(universe, traded=traded)).findings
+    assert sum(one.count for one in found if one.code == "stale_price") == len(others)
+
+
+def test_a_replica_that_is_the_index_correlates_with_it(market):
+    panel, universe = market
+    weights = universe.benchmark[BY_MEMBERS]
+    price = np.array(panel["close"], dtype=float) * panel["adj_factor"]
+    for t in range(1, len(price)):
+        price[t] = np.where(universe.traded[t], price[t], price[t - 1])
+    level = np.ones(len(price))
+    for t in range(1, len(price)):
+        level[t] = level[t - 1] * (1 + np.nansum(weights[t - 1] * (price[t] / price[t - 1] - 1)))
+    own = replace(universe, index_close={**universe.index_close, BY_MEMBERS: level})
+    assert audit_panel(panel, own).replicas[BY_MEMBERS] == pytest.approx((1.0, 1.0))
+    random = replace(universe, index_close={BY_MEMBERS: np.exp(np.random.default_rng(0).normal(size=len(level)))})
+    assert np.abs(audit_panel(panel, random).replicas[BY_MEMBERS]).max() < 0.5
+
+
+def test_an_index_without_members_is_found(market):
+    panel, universe = market
+    levels = {**universe.index_close, "000016.SH": np.ones(len(panel.dates))}
+    found = audit_panel(panel, replace(universe, index_close=levels)).findings
+    (thin,) = [one for one in found if one.code == "index_without_members"]
+    assert thin.examples == ("000016.SH",)
+
+
+def test_what_is_not_possible_is_said(market):
+    panel, universe = market
+    said = limitations(panel, universe, frozenset({"daily"}))
+    assert any(text.startswith("no total_mv") for text in said)
+    assert any(text.startswith("no fundamentals") for text in said)
+    assert not any(text.startswith(("no market value", "no industry", "no vwap")) for text in said)
+    bare = replace(panel, fields={name: panel[name] for name in ("close", "high", "low", "adj_factor")})
+    said = limitations(bare, replace(universe, industries=(), benchmark={}), frozenset({"daily", "fundamentals"}))
+    for start in ("no market value: no SIZE", "no industry", "no vwap", "no index weights"):
+        assert any(text.startswith(start) for text in said)

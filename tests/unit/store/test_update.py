@@ -1,0 +1,211 @@
+"""A market goes on: what is appended equals what is written whole; revised history is seen, and refused or logged."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from deepfactor.core.errors import DataError, UserError
+from deepfactor.core.files import folder_lock
+from deepfactor.store.folder import MarketFolder, write_market
+from deepfactor.store.update import OVERLAP, update
+from support.market_tables import LATE, SUSPENDED, market_tables, until
+
+ACCOUNT = {"name": "test", "settings": {"a": 1}}
+DATED = ("daily", "index_daily", "index_weights", "calendar")
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pl.DataFrame]:
+    return market_tables(seed=3, days=160)  # from July 2020 into 2021
+
+
+@pytest.fixture(scope="module")
+def dates(tables):
+    return sorted(set(tables["daily"]["date"]))
+
+
+class Vendor:
+    """Gives tables from a day on, and notes which day that was."""
+
+    def __init__(self, tables: dict[str, pl.DataFrame], account: dict | None = None) -> None:
+        self.tables, self.account, self.asked = tables, account or ACCOUNT, []
+
+    def fetch(self, since: date | None):
+        self.asked.append(since)
+        for name, frame in self.tables.items():
+            yield name, frame.filter(pl.col("date") >= since) if since and name in DATED else frame
+
+    def into(self, path: Path, **options) -> MarketFolder:
+        return update(path, self.fetch, lambda: self.account, **options)
+
+
+def state(path: Path) -> dict[str, tuple[bytes, int]]:
+    files = [p for p in sorted(path.rglob("*")) if p.is_file() and p.name != ".lock"]
+    return {str(p.relative_to(path)): (p.read_bytes(), p.stat().st_mtime_ns) for p in files}
+
+
+@pytest.mark.parametrize("calendar", [True, False])
+def test_day_by_day_equals_whole(tables, dates, tmp_path, calendar):
+    tables = tables if calendar else {name: frame for name, frame in tables.items() if name != "calendar"}
+    path = tmp_path / "m"
+    for t in (100, 101, 102, 114, 118, 119, 140, 159):  # the year ends after row 117
+        known = until(tables, dates[t]) if calendar else until({**tables, "calendar": tables["daily"]}, dates[t])
+        known = known if calendar else {name: frame for name, frame in known.items() if name != "calendar"}
+        vendor = Vendor(known)
+        folder = vendor.into(path)
+        whole = write_market(tmp_path / f"whole{t}", known, source=ACCOUNT)
+        assert folder.fingerprint == whole.fingerprint
+        assert folder.manifest.tables == whole.manifest.tables
+        warnings = [{k: w[k] for k in ("code", "table", "column", "count")} for w in folder.manifest.warnings]
+        assert sorted(map(str, warnings)) == sorted(
+            str({k: w[k] for k in ("code", "table", "column", "count")}) for w in whole.manifest.warnings
+        )
+        before = state(path)
+        vendor.into(path)
+        assert state(path) == before, "a second time writes nothing"
+    log = folder.manifest.source["appended"]
+    assert [entry["to"] for entry in log] == [str(dates[t]) for t in (101, 102, 114, 118, 119, 140, 159)]
+    assert sum(entry["rows"]["daily"] for entry in log) == tables["daily"].filter(pl.col("date") > dates[100]).height
+
+
+def test_the_source_is_asked_for_sixty_days_held_and_what_follows(tables, dates, tmp_path):
+    Vendor(until(tables, dates[100])).into(tmp_path / "m")
+    vendor = Vendor(tables)
+    vendor.into(tmp_path / "m")
+    assert vendor.asked == [dates[100 - OVERLAP + 1]]
+
+
+@pytest.mark.parametrize("other", [{"name": "other", "settings": {"a": 1}}, {"name": "test", "settings": {"a": 2}}])
+def test_another_source_or_setting_is_taken_whole(tables, dates, tmp_path, other):
+    Vendor(until(tables, dates[100])).into(tmp_path / "m")
+    vendor = Vendor(tables, other)
+    vendor.into(tmp_path / "m")
+    assert vendor.asked == [None]
+
+
+@pytest.mark.parametrize("lost", ["table", "column"])
+def test_other_tables_or_columns_are_taken_whole(tables, dates, tmp_path, lost):
+    first = until(tables, dates[100])
+    if lost == "table":
+        del first["index_daily"]
+    else:
+        first["daily"] = first["daily"].drop("is_st")
+    Vendor(first).into(tmp_path / "m")
+    vendor = Vendor(tables)
+    folder = vendor.into(tmp_path / "m")
+    assert vendor.asked[-1] is None
+    assert folder.fingerprint == write_market(tmp_path / "whole", tables, source=ACCOUNT).fingerprint
+
+
+def revised(tables, column, value, symbol=SUSPENDED, count=1):
+    """`column` of the last `count` rows of `symbol`."""
+    days = tables["daily"].filter(pl.col("symbol") == symbol)["date"].tail(count + 3).head(count)
+    where = (pl.col("symbol") == symbol) & pl.col("date").is_in(days.to_list())
+    daily = tables["daily"].with_columns(pl.when(where).then(value).otherwise(column).alias(column))
+    return {**tables, "daily": daily}, days
+
+
+def test_revised_history_is_listed_and_refused(tables, dates, tmp_path):
+    known = until(tables, dates[158])
+    Vendor(known).into(tmp_path / "m")
+    before = state(tmp_path / "m")
+    now, days = revised(tables, "float_mv", pl.col("float_mv") + 1)
+    with pytest.raises(DataError, match=r"daily: 1 rows changed in float_mv.*--accept-revisions") as error:
+        Vendor(now).into(tmp_path / "m")
+    assert f"{days[0]} {SUSPENDED} float_mv " in str(error.value)
+    assert error.value.exit_code == 2
+    assert state(tmp_path / "m") == before
+
+
+def test_rows_gone_and_added_are_revisions_too(tables, dates, tmp_path):
+    Vendor(until(tables, dates[158])).into(tmp_path / "m")
+    gone = tables["daily"].filter((pl.col("symbol") != LATE) | (pl.col("date") != dates[150]))
+    with pytest.raises(DataError, match=rf"daily: 1 rows gone \({dates[150]} {LATE}\)"):
+        Vendor({**tables, "daily": gone}).into(tmp_path / "m")
+    Vendor(until({**tables, "daily": gone}, dates[158])).into(tmp_path / "n")
+    with pytest.raises(DataError, match=rf"daily: 1 rows added \({dates[150]} {LATE}\)"):
+        Vendor(tables).into(tmp_path / "n")
+
+
+def test_a_revised_past_interval_is_a_revision_and_an_ended_one_is_none(tables, dates, tmp_path):
+    Vendor(until(tables, dates[158])).into(tmp_path / "m")
+    column = pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("other")).otherwise("industry").alias("industry")
+    with pytest.raises(DataError, match="industry: 1 rows changed in industry"):
+        Vendor({**tables, "industry": tables["industry"].with_columns(column)}).into(tmp_path / "m")
+    open_ends = tables["index_members"]["end_date"].null_count()
+    assert open_ends
+    ended = tables["index_members"].with_columns(pl.col("end_date").fill_null(dates[155]))
+    Vendor({**tables, "index_members": ended}).into(tmp_path / "m")
+
+
+def test_accepted_revisions_are_taken_and_logged(tables, dates, tmp_path):
+    Vendor(until(tables, dates[158])).into(tmp_path / "m")
+    now, days = revised(tables, "float_mv", pl.col("float_mv") + 1)
+    folder = Vendor(now).into(tmp_path / "m", accept_revisions=True)
+    assert folder.fingerprint == write_market(tmp_path / "whole", now, source=ACCOUNT).fingerprint
+    (entry,) = folder.manifest.source["appended"]
+    (accepted,) = entry["accepted"]
+    assert (accepted["table"], accepted["kind"], accepted["count"]) == ("daily", "changed", 1)
+    assert str(days[0]) in accepted["examples"][0]
+
+
+def test_revisions_are_checked_before_they_are_taken(tables, dates, tmp_path):
+    Vendor(until(tables, dates[158])).into(tmp_path / "m")
+    before = state(tmp_path / "m")
+    now, _ = revised(tables, "high", pl.lit(0.5))
+    with pytest.raises(DataError, match="high is below low"):
+        Vendor(now).into(tmp_path / "m", accept_revisions=True)
+    assert state(tmp_path / "m") == before
+
+
+def test_history_older_than_the_overlap_is_not_asked_for(tables, dates, tmp_path):
+    Vendor(until(tables, dates[158])).into(tmp_path / "m")
+    old = pl.when(pl.col("date") == dates[50]).then(pl.col("float_mv") * 2).otherwise("float_mv")
+    folder = Vendor({**tables, "daily": tables["daily"].with_columns(float_mv=old)}).into(tmp_path / "m")
+    assert folder.fingerprint == write_market(tmp_path / "whole", tables, source=ACCOUNT).fingerprint
+
+
+@pytest.mark.parametrize("accept", [True, False])
+def test_a_forward_adjusted_factor_is_refused(tables, dates, tmp_path, accept):
+    """The vendor's newest factor is 1: a dividend of 3 % on the new day divides all days before."""
+    Vendor(until(tables, dates[158])).into(tmp_path / "m")
+    before = state(tmp_path / "m")
+    mine = (pl.col("symbol") == SUSPENDED) & (pl.col("date") < dates[159])
+    factor = pl.when(mine).then(pl.col("adj_factor") / 1.03).otherwise("adj_factor")
+    now = {**tables, "daily": tables["daily"].with_columns(adj_factor=factor)}
+    with pytest.raises(DataError, match=rf"column adj_factor: .*{SUSPENDED}: × 0\.97.*forward-adjusted") as error:
+        Vendor(now).into(tmp_path / "m", accept_revisions=accept)
+    assert error.value.exit_code == 2
+    assert state(tmp_path / "m") == before
+
+
+def test_forward_adjusted_prices_are_refused(tables, dates, tmp_path):
+    """No factor, and prices that pass for raw: rounded to the fen."""
+    plain = {**tables, "daily": tables["daily"].drop("adj_factor", "amount").with_columns(vwap=pl.col("close"))}
+    Vendor(until(plain, dates[158])).into(tmp_path / "m")
+    mine = (pl.col("symbol") == SUSPENDED) & (pl.col("date") < dates[159])
+    prices = [
+        pl.when(mine).then((pl.col(name) / 1.03).round(2)).otherwise(name).alias(name)
+        for name in ("open", "high", "low", "close", "vwap")
+    ]
+    now = {**plain, "daily": plain["daily"].with_columns(prices)}
+    with pytest.raises(DataError, match=rf"column close: .*{SUSPENDED}: × 0\.97.*forward-adjusted"):
+        Vendor(now).into(tmp_path / "m", accept_revisions=True)
+
+
+def test_a_bad_new_day_leaves_the_market_as_it_was(tables, dates, tmp_path):
+    Vendor(until(tables, dates[158])).into(tmp_path / "m")
+    before = state(tmp_path / "m")
+    bad = pl.when(pl.col("date") == dates[159]).then(-1.0).otherwise("close")
+    with pytest.raises(DataError, match=rf"column close: must be positive.*\({dates[159]} "):
+        Vendor({**tables, "daily": tables["daily"].with_columns(close=bad)}).into(tmp_path / "m")
+    assert state(tmp_path / "m") == before
+
+
+def test_a_second_writer_is_refused(tables, tmp_path):
+    with folder_lock(tmp_path / "m"), pytest.raises(UserError, match="being written by another process"):
+        Vendor(tables).into(tmp_path / "m")
