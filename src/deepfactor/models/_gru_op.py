@@ -20,6 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from deepfactor.models._gru_kernel import KernelGRU, fits, infer
+from deepfactor.models._kernels import choice
+
 TILE = 384
 """Stocks a tile. At hidden 64 and 1 MiB of L2 cache 256 ... 768 lie within 4 %; 128 costs 10 %, no tiles 15 %."""
 
@@ -44,7 +47,13 @@ def gru_last(gru: nn.GRU, x: Tensor) -> Tensor:
 
 
 def _apply(gru: nn.GRU, x: Tensor, all_steps: bool) -> Tensor:
-    w_ih, w_hh, b_ih, b_hh = gru.parameters()  # more of them would be more layers or directions
+    w_ih, w_hh, b_ih, b_hh = weights = tuple(gru.parameters())  # more of them would be more layers or directions
+    kernel = choice().kernel
+    if kernel is not None and fits(x, gru.hidden_size):
+        if torch.is_grad_enabled():
+            computed: Tensor = KernelGRU.apply(kernel, x, all_steps, *weights)  # type: ignore[no-untyped-call]
+            return computed
+        return infer(kernel, x, weights, all_steps)
     if torch.is_grad_enabled():
         output: Tensor = _GRU.apply(x, w_ih, w_hh, b_ih, b_hh, all_steps)  # type: ignore[no-untyped-call]
         return output

@@ -1,0 +1,317 @@
+// The fused GRU in vectors of `LANES` floats; each instruction set includes this file once, inside its own namespace.
+//
+// Lanes are hidden units, rows are stocks: everything keeps torch's row-major order and nothing is transposed. The batch
+// is cut into tiles of TILE stocks whose whole sequence is run at once, so that a step's blocks stay in the L2 cache. A
+// tile's work depends on nothing else and gradients are added in the order of tiles and steps: the same input gives the
+// same bits. One thread.
+
+typedef float V __attribute__((vector_size(LANES * 4)));
+typedef int VI __attribute__((vector_size(LANES * 4)));
+typedef float VU __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 32")
+
+// Stocks a tile. 96 stocks of 64 hidden units: 24 kB of state, 104 kB of gradients of the pre-activations.
+constexpr ptrdiff_t TILE = 96;
+// Rows of a block of accumulators; the last block of a tile repeats its last row and stores it once.
+constexpr int ROWS = 6;
+
+INLINE V load(const float *at) { return *(const VU *)at; }
+INLINE void store(float *at, V v) { *(VU *)at = v; }
+INLINE V all(float s) { return s - (V){}; }
+INLINE ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+
+// exp(x) for |x| <= 43, beyond that exp(+-43): 2^round(x / ln 2) times Cephes' polynomial, about one unit in the last
+// place. The bound keeps the product of two (1 + exp) finite; a sigmoid is off by at most 2e-19 by it.
+INLINE V exponential(V x) {
+    const V top = all(43.0f), magic = all(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
+    x = x > top ? top : x;
+    x = x < -top ? -top : x;
+    V shifted = x * 1.44269504f + magic;
+    V n = shifted - magic;
+    V f = x - n * 0.693359375f;
+    f = f + n * 2.12194440e-4f;
+    V e = f * 1.9875691500e-4f + 1.3981999507e-3f;
+    e = e * f + 8.3334519073e-3f;
+    e = e * f + 4.1665795894e-2f;
+    e = e * f + 1.6666665459e-1f;
+    e = e * f + 5.0000001201e-1f;
+    e = e * (f * f) + (f + 1.0f);
+    VI bits;
+    __builtin_memcpy(&bits, &shifted, sizeof bits);
+    bits = (bits << 23) + 0x3f800000;
+    V scale;
+    __builtin_memcpy(&scale, &bits, sizeof scale);
+    return e * scale;
+}
+
+struct Memory {
+    char *block;
+    ptrdiff_t used;
+    float *take(ptrdiff_t floats) {
+        float *at = (float *)(block + used);
+        used += (floats * 4 + 63) / 64 * 64;
+        return at;
+    }
+};
+
+INLINE ptrdiff_t round_up(ptrdiff_t n) { return (n + LANES - 1) / LANES * LANES; }
+
+// Weights of the forward pass: for each vector of hidden units and each input the three gates' vectors side by side.
+INLINE void pack_gates(const float *w, ptrdiff_t k, ptrdiff_t d, float *packed) {
+    for (ptrdiff_t unit = 0; unit < d; unit += LANES)
+        for (ptrdiff_t j = 0; j < k; j++)
+            for (int gate = 0; gate < 3; gate++)
+                for (int lane = 0; lane < LANES; lane++) *packed++ = w[(gate * d + unit + lane) * k + j];
+}
+
+template <int R>
+INLINE void multiply_gates(V acc[R][3], const float *const *rows, const float *packed, ptrdiff_t k) {
+    for (ptrdiff_t j = 0; j < k; j++, packed += 3 * LANES) {
+        V w0 = load(packed), w1 = load(packed + LANES), w2 = load(packed + 2 * LANES);
+        UNROLL for (int u = 0; u < R; u++) {
+            V value = all(rows[u][j]);
+            acc[u][0] += value * w0;
+            acc[u][1] += value * w1;
+            acc[u][2] += value * w2;
+        }
+    }
+}
+
+// One vector of hidden units of R stocks, one step: r, z, n, hn and the new state.
+template <int R>
+INLINE void forward_block(const float *const *x, ptrdiff_t k, const float *const *h, ptrdiff_t d, bool first,
+                          const float *w_x, const float *w_h, const float *bias, ptrdiff_t unit, float *const *gates,
+                          float *const *out, int live) {
+    V acc[R][3], from_input[R];
+    V bias_r = load(bias + unit), bias_z = load(bias + d + unit), bias_n = load(bias + 2 * d + unit);
+    UNROLL for (int u = 0; u < R; u++) acc[u][0] = bias_r, acc[u][1] = bias_z, acc[u][2] = bias_n;
+    multiply_gates<R>(acc, x, w_x, k);
+    V bias_h = load(bias + 3 * d + unit);
+    UNROLL for (int u = 0; u < R; u++) from_input[u] = acc[u][2], acc[u][2] = bias_h;
+    if (!first) multiply_gates<R>(acc, h, w_h, d);
+    UNROLL for (int u = 0; u < R; u++) {
+        V hn = acc[u][2], before = first ? (V){} : load(h[u] + unit);
+        V r = 1.0f / (1.0f + exponential(-acc[u][0]));
+        // the reciprocals of z and n by one division: 1/a = b/(ab), 1/b = a/(ab)
+        V down_z = 1.0f + exponential(-acc[u][1]);
+        V argument = from_input[u] + r * hn;
+        V down_n = 1.0f + exponential(argument + argument);
+        V both = 1.0f / (down_z * down_n);
+        V z = both * down_n, n = 1.0f - 2.0f * (both * down_z);
+        if (u < live) {
+            store(out[u] + unit, n + z * (before - n));
+            if (gates[u]) {
+                store(gates[u] + unit, r);
+                store(gates[u] + d + unit, z);
+                store(gates[u] + 2 * d + unit, n);
+                store(gates[u] + 3 * d + unit, hn);
+            }
+        }
+    }
+}
+
+int forward(const deepfactor_gru *job) {
+    const ptrdiff_t p = job->p, b = job->b, k = job->k, d = job->d;
+    ptrdiff_t need = 3 * d * (k + d) + 4 * d + 2 * TILE * d + 64;
+    Memory memory = {(char *)aligned_alloc(64, (need * 4 + 64 * 16) / 64 * 64), 0};
+    if (!memory.block) return 1;
+    float *w_x = memory.take(3 * d * k), *w_h = memory.take(3 * d * d), *bias = memory.take(4 * d);
+    float *turn = memory.take(2 * TILE * d);
+    pack_gates(job->w_ih, k, d, w_x);
+    pack_gates(job->w_hh, d, d, w_h);
+    for (ptrdiff_t j = 0; j < 3 * d; j++) bias[j] = job->b_ih[j] + (j < 2 * d ? job->b_hh[j] : 0.0f);
+    for (ptrdiff_t j = 0; j < d; j++) bias[3 * d + j] = job->b_hh[2 * d + j];
+    for (ptrdiff_t from = 0; from < b; from += TILE) {
+        const ptrdiff_t n = smaller(TILE, b - from);
+        for (ptrdiff_t t = 0; t < p; t++) {
+            const float *x = job->x + t * job->x_step + from * k;
+            float *out = job->states ? job->states + (t * b + from) * d : turn + (t % 2) * TILE * d;
+            const float *h = job->states ? out - b * d : turn + (1 - t % 2) * TILE * d;
+            float *gates = job->gates ? job->gates + (t * b + from) * 4 * d : NULL;
+            for (ptrdiff_t unit = 0; unit < d; unit += LANES)
+                for (ptrdiff_t row = 0; row < n; row += FORWARD_ROWS) {
+                    const float *x_row[FORWARD_ROWS], *h_row[FORWARD_ROWS];
+                    float *gate_row[FORWARD_ROWS], *out_row[FORWARD_ROWS];
+                    for (int u = 0; u < FORWARD_ROWS; u++) {
+                        const ptrdiff_t i = smaller(row + u, n - 1);
+                        x_row[u] = x + i * k, h_row[u] = h + i * d, out_row[u] = out + i * d;
+                        gate_row[u] = gates ? gates + i * 4 * d : NULL;
+                    }
+                    forward_block<FORWARD_ROWS>(x_row, k, h_row, d, t == 0, w_x + 3 * unit * k, w_h + 3 * unit * d, bias,
+                                                unit, gate_row, out_row, (int)smaller(FORWARD_ROWS, n - row));
+                }
+            if (t == p - 1 && job->last) memcpy(job->last + from * d, out, n * d * sizeof(float));
+        }
+    }
+    free(memory.block);
+    return 0;
+}
+
+// out[row, :] (+)= sum_j a[row, j] w[j, :] for C vectors of columns and ROWS rows.
+template <int C>
+INLINE void rows_times(const float *const *a, ptrdiff_t count, const float *w, ptrdiff_t width, float *const *out,
+                       int live, bool add) {
+    V acc[ROWS][C];
+    UNROLL for (int u = 0; u < ROWS; u++)
+        UNROLL for (int c = 0; c < C; c++) acc[u][c] = add ? load(out[u] + c * LANES) : (V){};
+    for (ptrdiff_t j = 0; j < count; j++, w += width) {
+        V column[C];
+        UNROLL for (int c = 0; c < C; c++) column[c] = load(w + c * LANES);
+        UNROLL for (int u = 0; u < ROWS; u++) {
+            V value = all(a[u][j]);
+            UNROLL for (int c = 0; c < C; c++) acc[u][c] += value * column[c];
+        }
+    }
+    UNROLL for (int u = 0; u < ROWS; u++)
+        if (u < live) UNROLL for (int c = 0; c < C; c++) store(out[u] + c * LANES, acc[u][c]);
+}
+
+// out (n, width) (+)= a (n, count) w (count, width)
+static void product(const float *a, ptrdiff_t a_row, ptrdiff_t n, ptrdiff_t count, const float *w, ptrdiff_t width,
+                    float *out, ptrdiff_t out_row, bool add) {
+    for (ptrdiff_t column = 0; column < width;) {
+        const ptrdiff_t left = (width - column) / LANES, step = smaller(left, COLUMNS);
+        for (ptrdiff_t row = 0; row < n; row += ROWS) {
+            const float *from[ROWS];
+            float *to[ROWS];
+            for (int u = 0; u < ROWS; u++) {
+                const ptrdiff_t i = smaller(row + u, n - 1);
+                from[u] = a + i * a_row, to[u] = out + i * out_row + column;
+            }
+            const int live = (int)smaller(ROWS, n - row);
+            switch (step) {
+                case 1: rows_times<1>(from, count, w + column, width, to, live, add); break;
+                case 2: rows_times<2>(from, count, w + column, width, to, live, add); break;
+#if COLUMNS > 2
+                case 3: rows_times<3>(from, count, w + column, width, to, live, add); break;
+                case 4: rows_times<4>(from, count, w + column, width, to, live, add); break;
+#endif
+            }
+        }
+        column += step * LANES;
+    }
+}
+
+// total[j, :] += sum over n stocks of a[s, j] x[s, :], ROWS rows j and C vectors of columns
+template <int C>
+INLINE void outer(const float *a, ptrdiff_t a_row, const float *x, ptrdiff_t x_row, ptrdiff_t n, float *total,
+                  ptrdiff_t width) {
+    V acc[ROWS][C];
+    UNROLL for (int u = 0; u < ROWS; u++) UNROLL for (int c = 0; c < C; c++) acc[u][c] = (V){};
+    for (ptrdiff_t s = 0; s < n; s++, a += a_row, x += x_row) {
+        V column[C];
+        UNROLL for (int c = 0; c < C; c++) column[c] = load(x + c * LANES);
+        UNROLL for (int u = 0; u < ROWS; u++) {
+            V value = all(a[u]);
+            UNROLL for (int c = 0; c < C; c++) acc[u][c] += value * column[c];
+        }
+    }
+    UNROLL for (int u = 0; u < ROWS; u++) UNROLL for (int c = 0; c < C; c++) {
+        float *at = total + u * width + c * LANES;
+        store(at, load(at) + acc[u][c]);
+    }
+}
+
+// total (count, width) += a (n, count)' x (n, width)
+static void transposed_product(const float *a, ptrdiff_t a_row, ptrdiff_t n, ptrdiff_t count, const float *x,
+                               ptrdiff_t x_row, ptrdiff_t width, float *total) {
+    for (ptrdiff_t column = 0; column < width;) {
+        const ptrdiff_t left = (width - column) / LANES, step = smaller(left, COLUMNS);
+        for (ptrdiff_t j = 0; j < count; j += ROWS) {  // 3d is a multiple of 48, hence of ROWS
+            float *to = total + j * width + column;
+            switch (step) {
+                case 1: outer<1>(a + j, a_row, x + column, x_row, n, to, width); break;
+                case 2: outer<2>(a + j, a_row, x + column, x_row, n, to, width); break;
+#if COLUMNS > 2
+                case 3: outer<3>(a + j, a_row, x + column, x_row, n, to, width); break;
+                case 4: outer<4>(a + j, a_row, x + column, x_row, n, to, width); break;
+#endif
+            }
+        }
+        column += step * LANES;
+    }
+}
+
+// Gradients of a step's pre-activations, `a` (n, a_row) = [n | r | z | hn], and of h by the direct way z * g, in `g`.
+static void gates_back(const float *gates, const float *h, ptrdiff_t n, ptrdiff_t d, const float *more, float *g,
+                       float *a, ptrdiff_t a_row, float *bias) {
+    for (ptrdiff_t unit = 0; unit < d; unit += LANES) {
+        V sum_n = {}, sum_r = {}, sum_z = {}, sum_h = {};
+        for (ptrdiff_t s = 0; s < n; s++) {
+            const float *gate = gates + s * 4 * d + unit;
+            float *to = a + s * a_row + unit, *state = g + s * d + unit;
+            V r = load(gate), z = load(gate + d), candidate = load(gate + 2 * d), hn = load(gate + 3 * d);
+            V before = h ? load(h + s * d + unit) : (V){};
+            V grad = load(state);
+            if (more) grad += load(more + s * d + unit);
+            V through = grad * z, rest = grad - through;
+            V to_n = rest * (1.0f - candidate * candidate);
+            V to_r = to_n * hn * (r - r * r);
+            V to_z = grad * (before - candidate) * (z - z * z);
+            V to_h = to_n * r;
+            store(to, to_n), store(to + d, to_r), store(to + 2 * d, to_z), store(to + 3 * d, to_h);
+            store(state, through);
+            sum_n += to_n, sum_r += to_r, sum_z += to_z, sum_h += to_h;
+        }
+        float *at = bias + unit;
+        store(at, load(at) + sum_n), store(at + d, load(at + d) + sum_r);
+        store(at + 2 * d, load(at + 2 * d) + sum_z), store(at + 3 * d, load(at + 3 * d) + sum_h);
+    }
+}
+
+int backward(const deepfactor_gru *job) {
+    const ptrdiff_t p = job->p, b = job->b, k = job->k, d = job->d, wide = round_up(k);
+    const ptrdiff_t a_row = 4 * d + 16;  // a power of two would put all rows into a few sets of the L1 cache
+    ptrdiff_t need = 2 * 3 * d * wide + 3 * d * d + 4 * d + TILE * (a_row + d + 2 * wide) + 64;
+    Memory memory = {(char *)aligned_alloc(64, (need * 4 + 64 * 16) / 64 * 64), 0};
+    if (!memory.block) return 1;
+    float *w_in = memory.take(3 * d * wide);  // rows in the order n, r, z of `a`, columns padded to whole vectors
+    float *total_in = memory.take(3 * d * wide), *total_hh = memory.take(3 * d * d), *bias = memory.take(4 * d);
+    float *a = memory.take(TILE * a_row), *g = memory.take(TILE * d);
+    float *x_wide = memory.take(TILE * wide), *grad_wide = memory.take(TILE * wide);
+    memset(w_in, 0, 3 * d * wide * sizeof(float));
+    memset(total_in, 0, 3 * d * wide * sizeof(float));
+    memset(total_hh, 0, 3 * d * d * sizeof(float));
+    memset(bias, 0, 4 * d * sizeof(float));
+    memset(x_wide, 0, TILE * wide * sizeof(float));
+    for (ptrdiff_t j = 0; j < 3 * d; j++)
+        memcpy(w_in + j * wide, job->w_ih + (j < d ? j + 2 * d : j - d) * k, k * sizeof(float));
+    for (ptrdiff_t from = 0; from < b; from += TILE) {
+        const ptrdiff_t n = smaller(TILE, b - from);
+        if (job->grad_last)
+            memcpy(g, job->grad_last + from * d, n * d * sizeof(float));
+        else
+            memset(g, 0, n * d * sizeof(float));
+        for (ptrdiff_t t = p - 1; t >= 0; t--) {
+            const ptrdiff_t at = t * b + from;
+            const float *x = job->x + t * job->x_step + from * k, *h = t ? job->states + (at - b) * d : NULL;
+            gates_back(job->gates + at * 4 * d, h, n, d, job->grad_states ? job->grad_states + at * d : NULL, g, a, a_row,
+                       bias);
+            if (job->grad_x) {
+                float *to = job->grad_x + at * k;
+                product(a, a_row, n, 3 * d, w_in, wide, wide == k ? to : grad_wide, wide, false);
+                if (wide != k)
+                    for (ptrdiff_t s = 0; s < n; s++) memcpy(to + s * k, grad_wide + s * wide, k * sizeof(float));
+            }
+            if (wide != k) {
+                for (ptrdiff_t s = 0; s < n; s++) memcpy(x_wide + s * wide, x + s * k, k * sizeof(float));
+                x = x_wide;
+            }
+            transposed_product(a, a_row, n, 3 * d, x, wide, wide, total_in);
+            if (t) {
+                product(a + d, a_row, n, 3 * d, job->w_hh, d, g, d, true);
+                transposed_product(a + d, a_row, n, 3 * d, h, d, d, total_hh);
+            }
+        }
+    }
+    for (ptrdiff_t j = 0; j < 3 * d; j++) {
+        const ptrdiff_t row = j < d ? j + 2 * d : j - d;  // n, r, z back to r, z, n
+        memcpy(job->grad_w_ih + row * k, total_in + j * wide, k * sizeof(float));
+        job->grad_b_ih[row] = bias[j];
+    }
+    memcpy(job->grad_w_hh, total_hh, 3 * d * d * sizeof(float));
+    memcpy(job->grad_b_hh, bias + d, 3 * d * sizeof(float));
+    free(memory.block);
+    return 0;
+}
