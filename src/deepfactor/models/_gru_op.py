@@ -38,26 +38,40 @@ def tiles(sequence: Tensor) -> tuple[Tensor, ...]:
 
 def gru_steps(gru: nn.GRU, x: Tensor) -> Tensor:
     """Outputs of `gru` (one layer, time first) at all steps from a zero state: (p, b, i) -> (p, b, d)."""
-    return _apply(gru, x, True)
+    return recur_steps(x, *_one_layer(gru))
 
 
 def gru_last(gru: nn.GRU, x: Tensor) -> Tensor:
     """Output of `gru` (one layer, time first) at the last step from a zero state: (p, b, i) -> (b, d)."""
-    return _apply(gru, x, False)
+    return recur_last(x, *_one_layer(gru))
 
 
-def _apply(gru: nn.GRU, x: Tensor, all_steps: bool) -> Tensor:
-    w_ih, w_hh, b_ih, b_hh = weights = tuple(gru.parameters())  # more of them would be more layers or directions
+def recur_steps(x: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> Tensor:
+    """`gru_steps` of the GRU with these weights, in the shapes and the order of `nn.GRU`."""
+    return _apply(x, (w_ih, w_hh, b_ih, b_hh), True)
+
+
+def recur_last(x: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> Tensor:
+    """`gru_last` of the GRU with these weights, in the shapes and the order of `nn.GRU`."""
+    return _apply(x, (w_ih, w_hh, b_ih, b_hh), False)
+
+
+def _one_layer(gru: nn.GRU) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    w_ih, w_hh, b_ih, b_hh = gru.parameters()  # more of them would be more layers or directions
+    return w_ih, w_hh, b_ih, b_hh
+
+
+def _apply(x: Tensor, weights: tuple[Tensor, Tensor, Tensor, Tensor], all_steps: bool) -> Tensor:
     kernel = choice().kernel
-    if kernel is not None and fits(x, gru.hidden_size):
+    if kernel is not None and fits(x, weights[1].shape[1]):
         if torch.is_grad_enabled():
             computed: Tensor = KernelGRU.apply(kernel, x, all_steps, *weights)  # type: ignore[no-untyped-call]
             return computed
         return infer(kernel, x, weights, all_steps)
     if torch.is_grad_enabled():
-        output: Tensor = _GRU.apply(x, w_ih, w_hh, b_ih, b_hh, all_steps)  # type: ignore[no-untyped-call]
+        output: Tensor = _GRU.apply(x, *weights, all_steps)  # type: ignore[no-untyped-call]
         return output
-    _, states = _recur(x, *_joint(w_ih, w_hh, b_ih, b_hh), keep_gates=False, keep_states=all_steps)
+    _, states = _recur(x, *_joint(*weights), keep_gates=False, keep_states=all_steps)
     return states[1:] if all_steps else states[-1]
 
 
