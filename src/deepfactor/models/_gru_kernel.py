@@ -30,10 +30,16 @@ def infer(kernel: Kernel, x: Tensor, weights: tuple[Tensor, ...], all_steps: boo
 
 
 class KernelGRU(torch.autograd.Function):
-    """The node. Gates and states live in memory leased to this graph alone and handed back when the graph is freed."""
+    """The node. Gates and states live in memory leased to this graph alone and handed back when the graph is freed.
+
+    With `centred` (d, k) x is taken for patches scaled by the norm of ``centred @ patch``, see `_patch_gru`, and its
+    gradient goes to `centred` instead.
+    """
 
     @staticmethod
-    def forward(ctx: Any, kernel: Kernel, x: Tensor, all_steps: bool, *weights: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, kernel: Kernel, x: Tensor, all_steps: bool, centred: Tensor | None, *weights: Tensor
+    ) -> Tensor:
         p, b, d = *x.shape[:2], weights[1].shape[1]
         gates = _Lease(p, b, 4 * d)
         if all_steps:
@@ -45,7 +51,7 @@ class KernelGRU(torch.autograd.Function):
             output, ctx.states = x.new_empty(b, d), _Lease(p, b, d)
             _run(kernel.forward, x, weights, gates=gates.tensor, states=ctx.states.tensor, last=output)
             ctx.save_for_backward(x, *weights)
-        ctx.gates, ctx.kernel = gates, kernel
+        ctx.gates, ctx.kernel, ctx.centred = gates, kernel, None if centred is None else centred.detach()
         return output
 
     @staticmethod
@@ -53,13 +59,17 @@ class KernelGRU(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, *weights = ctx.saved_tensors[:5]
         states = ctx.saved_tensors[5] if ctx.states is None else ctx.states.tensor
+        k = x.shape[2]
         grad_x = x.new_empty(x.shape) if ctx.needs_input_grad[1] else None
+        moment = None if ctx.centred is None else x.new_empty(k, k)
         grads = [torch.empty_like(w) for w in weights]
         names = ("grad_w_ih", "grad_w_hh", "grad_b_ih", "grad_b_hh")
         given = {"grad_last" if ctx.states is not None else "grad_states": grad.contiguous()}
         given |= dict(zip(names, grads, strict=True))
-        _run(ctx.kernel.backward, x, weights, gates=ctx.gates.tensor, states=states, grad_x=grad_x, **given)
-        return None, grad_x, None, *grads
+        way = ctx.kernel.backward
+        _run(way, x, weights, gates=ctx.gates.tensor, states=states, grad_x=grad_x, moment=moment, **given)
+        grad_centred = None if moment is None else (ctx.centred @ moment).div_(-len(ctx.centred))
+        return None, grad_x, None, grad_centred, *grads
 
 
 def _run(way: Any, x: Tensor, weights: Any, **arrays: Tensor | None) -> None:

@@ -11,13 +11,10 @@ the work on the input side go away, and the embedding itself.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
-from deepfactor.models._gru_op import gru_last, gru_steps, recur_last, recur_steps
+from deepfactor.models._gru_op import gru_last, gru_steps, one_layer, recur
 from deepfactor.models._layers import PatchEmbedding
 
 
@@ -26,7 +23,7 @@ def patch_gru_steps(embedding: PatchEmbedding, gru: nn.GRU, windows: tuple[Tenso
     if not _pays(embedding, windows):
         return [gru_steps(gru, embedding(tile)) for tile in windows]
     fold = _Fold(embedding, gru)
-    return [recur_steps(fold.scaled(tile), *fold.weights) for tile in windows]
+    return [recur(fold.scaled(tile), fold.weights, all_steps=True, centred=fold.centred) for tile in windows]
 
 
 def patch_gru_last(embedding: PatchEmbedding, gru: nn.GRU, windows: tuple[Tensor, ...]) -> list[Tensor]:
@@ -34,7 +31,7 @@ def patch_gru_last(embedding: PatchEmbedding, gru: nn.GRU, windows: tuple[Tensor
     if not _pays(embedding, windows):
         return [gru_last(gru, embedding(tile)) for tile in windows]
     fold = _Fold(embedding, gru)
-    return [recur_last(fold.scaled(tile), *fold.weights) for tile in windows]
+    return [recur(fold.scaled(tile), fold.weights, all_steps=False, centred=fold.centred) for tile in windows]
 
 
 def _pays(embedding: PatchEmbedding, windows: tuple[Tensor, ...]) -> bool:
@@ -47,42 +44,25 @@ class _Fold:
     """The folded weights, made once a forward pass."""
 
     def __init__(self, embedding: PatchEmbedding, gru: nn.GRU) -> None:
-        w_ih, w_hh, b_ih, b_hh = gru.parameters()
+        w_ih, w_hh, b_ih, b_hh = one_layer(gru)
         norm, conv = embedding.norm, embedding.conv
         assert conv.bias is not None
         flat = conv.weight.transpose(1, 2).flatten(1)  # (d, patch * f), in a patch the oldest day's features first
         joint = torch.cat([flat, conv.bias[:, None]], dim=1)  # A (d, k)
-        self._centred = joint - joint.mean(dim=0)  # C A
+        self.centred = joint - joint.mean(dim=0)  # C A
         with torch.no_grad():
             # |R p| = |C A p| with R (k, k) of the QR factors: as accurate, at a third of the products
-            self._root = torch.linalg.qr(self._centred.detach(), mode="r").R.t().contiguous()
+            self._root = torch.linalg.qr(self.centred.detach(), mode="r").R.t().contiguous()
         self._patch, self._eps = embedding.patch, norm.eps
-        self.weights = ((w_ih * norm.weight) @ self._centred, w_hh, b_ih + w_ih @ norm.bias, b_hh)
+        self.weights = ((w_ih * norm.weight) @ self.centred, w_hh, b_ih + w_ih @ norm.bias, b_hh)
 
     def scaled(self, windows: Tensor) -> Tensor:
         """p / s of every patch of `windows` (L, n, f): (p, n, k)."""
         length, n, f = windows.shape
         days = self._patch
-        p = windows.new_ones(length // days, n, days * f + 1)
-        p[..., :-1].view(-1, n, days, f).copy_(windows.view(-1, days, n, f).transpose(1, 2))
-        scaled: Tensor = _Scale.apply(p, self._centred, self._root, self._eps)  # type: ignore[no-untyped-call]
-        return scaled
-
-
-class _Scale(torch.autograd.Function):
-    """y = p / s, in place. The gradient of C A through s is ``-(C A) sum (g . y) y y' / d``; p gets none."""
-
-    @staticmethod
-    def forward(ctx: Any, p: Tensor, centred: Tensor, root: Tensor, eps: float) -> Tensor:
-        u = (p.flatten(0, 1) @ root).square_()
-        p.view(-1, p.shape[2]).mul_(u.sum(1, keepdim=True).div_(len(centred)).add_(eps).rsqrt_())
-        ctx.save_for_backward(p, centred)
-        return p
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        y, centred = ctx.saved_tensors
-        y = y.flatten(0, 1)
-        along = torch.linalg.vecdot(grad.flatten(0, 1), y)
-        return None, centred @ ((y * along[:, None]).t() @ y).div_(-len(centred)), None, None
+        with torch.no_grad():
+            p = windows.new_ones(length // days, n, days * f + 1)
+            p[..., :-1].view(-1, n, days, f).copy_(windows.view(-1, days, n, f).transpose(1, 2))
+            u = (p.flatten(0, 1) @ self._root).square_()
+            s = u.sum(1).div_(len(self.centred)).add_(self._eps).rsqrt_()
+            return p.mul_(s.view(-1, n, 1))

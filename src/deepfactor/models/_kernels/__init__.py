@@ -24,10 +24,10 @@ VARIABLE = "DEEPFACTOR_KERNELS"
 PATHS = ("avx512", "avx2", "portable")
 """Best first."""
 
-_ABI = 1
+_ABI = 2
 _FLOATS = (
     *("x", "w_ih", "w_hh", "b_ih", "b_hh", "gates", "states", "last"),
-    *("grad_states", "grad_last", "grad_x", "grad_w_ih", "grad_w_hh", "grad_b_ih", "grad_b_hh"),
+    *("grad_states", "grad_last", "grad_x", "moment", "grad_w_ih", "grad_w_hh", "grad_b_ih", "grad_b_hh"),
 )
 
 

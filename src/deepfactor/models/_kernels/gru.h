@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#define DEEPFACTOR_GRU_ABI 1
+#define DEEPFACTOR_GRU_ABI 2
 
 typedef struct {
     ptrdiff_t p, b, k, d;
@@ -20,6 +20,7 @@ typedef struct {
     const float *grad_states;  // (p, b, d) or null
     const float *grad_last;    // (b, d) or null
     float *grad_x;             // (p, b, k) dense, or null
+    float *moment;             // (k, k), the sum of (g . x) x x' over steps and stocks, g = gradient of x; or null
     float *grad_w_ih, *grad_w_hh, *grad_b_ih, *grad_b_hh;  // as the weights; overwritten
 } deepfactor_gru;
 

@@ -260,16 +260,36 @@ static void gates_back(const float *gates, const float *h, ptrdiff_t n, ptrdiff_
     }
 }
 
+INLINE float sum_of_lanes(V v) {
+    float at[LANES];
+    store(at, v);
+    UNROLL for (int half = LANES / 2; half; half /= 2) UNROLL for (int i = 0; i < half; i++) at[i] += at[i + half];
+    return at[0];
+}
+
+// g := (g . x) x, row by row; both (n, width).
+static void times_along(const float *x, ptrdiff_t n, ptrdiff_t width, float *g) {
+    for (ptrdiff_t s = 0; s < n; s++, x += width, g += width) {
+        V sum = {};
+        for (ptrdiff_t c = 0; c < width; c += LANES) sum += load(g + c) * load(x + c);
+        V along = all(sum_of_lanes(sum));
+        for (ptrdiff_t c = 0; c < width; c += LANES) store(g + c, along * load(x + c));
+    }
+}
+
 int backward(const deepfactor_gru *job) {
     const ptrdiff_t p = job->p, b = job->b, k = job->k, d = job->d, wide = round_up(k);
     const ptrdiff_t a_row = 4 * d + 16;  // a power of two would put all rows into a few sets of the L1 cache
-    ptrdiff_t need = 2 * 3 * d * wide + 3 * d * d + 4 * d + TILE * (a_row + d + 2 * wide) + 64;
+    const ptrdiff_t moment_rows = (k + ROWS - 1) / ROWS * ROWS;
+    ptrdiff_t need = 2 * 3 * d * wide + 3 * d * d + 4 * d + TILE * (a_row + d + 2 * wide) + moment_rows * wide + 2 * ROWS;
     Memory memory = {(char *)aligned_alloc(64, (need * 4 + 64 * 16) / 64 * 64), 0};
     if (!memory.block) return 1;
     float *w_in = memory.take(3 * d * wide);  // rows in the order n, r, z of `a`, columns padded to whole vectors
     float *total_in = memory.take(3 * d * wide), *total_hh = memory.take(3 * d * d), *bias = memory.take(4 * d);
     float *a = memory.take(TILE * a_row), *g = memory.take(TILE * d);
-    float *x_wide = memory.take(TILE * wide), *grad_wide = memory.take(TILE * wide);
+    float *x_wide = memory.take(TILE * wide), *grad_wide = memory.take(TILE * wide + ROWS);
+    float *moment = memory.take(moment_rows * wide);
+    memset(moment, 0, moment_rows * wide * sizeof(float));
     memset(w_in, 0, 3 * d * wide * sizeof(float));
     memset(total_in, 0, 3 * d * wide * sizeof(float));
     memset(total_hh, 0, 3 * d * d * sizeof(float));
@@ -298,6 +318,11 @@ int backward(const deepfactor_gru *job) {
                 for (ptrdiff_t s = 0; s < n; s++) memcpy(x_wide + s * wide, x + s * k, k * sizeof(float));
                 x = x_wide;
             }
+            if (job->moment) {
+                product(a, a_row, n, 3 * d, w_in, wide, grad_wide, wide, false);
+                times_along(x, n, wide, grad_wide);
+                transposed_product(grad_wide, wide, n, moment_rows, x, wide, wide, moment);  // rows after k: dropped
+            }
             transposed_product(a, a_row, n, 3 * d, x, wide, wide, total_in);
             if (t) {
                 product(a + d, a_row, n, 3 * d, job->w_hh, d, g, d, true);
@@ -310,6 +335,8 @@ int backward(const deepfactor_gru *job) {
         memcpy(job->grad_w_ih + row * k, total_in + j * wide, k * sizeof(float));
         job->grad_b_ih[row] = bias[j];
     }
+    if (job->moment)
+        for (ptrdiff_t j = 0; j < k; j++) memcpy(job->moment + j * k, moment + j * wide, k * sizeof(float));
     memcpy(job->grad_w_hh, total_hh, 3 * d * d * sizeof(float));
     memcpy(job->grad_b_hh, bias + d, 3 * d * sizeof(float));
     free(memory.block);
