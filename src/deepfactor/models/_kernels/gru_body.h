@@ -48,7 +48,7 @@ INLINE V exponential(V x) {
 struct Memory {
     char *block;
     ptrdiff_t used;
-    float *take(ptrdiff_t floats) {
+    float *take(ptrdiff_t floats) {  // in whole cache lines
         float *at = (float *)(block + used);
         used += (floats * 4 + 63) / 64 * 64;
         return at;
@@ -114,7 +114,7 @@ INLINE void forward_block(const float *const *x, ptrdiff_t k, const float *const
 int forward(const deepfactor_gru *job) {
     const ptrdiff_t p = job->p, b = job->b, k = job->k, d = job->d;
     ptrdiff_t need = 3 * d * (k + d) + 4 * d + 2 * TILE * d + 64;
-    Memory memory = {(char *)aligned_alloc(64, (need * 4 + 64 * 16) / 64 * 64), 0};
+    Memory memory = {(char *)aligned_alloc(64, need * 4 / 64 * 64 + 64 * 32), 0};
     if (!memory.block) return 1;
     float *w_x = memory.take(3 * d * k), *w_h = memory.take(3 * d * d), *bias = memory.take(4 * d);
     float *turn = memory.take(2 * TILE * d);
@@ -267,36 +267,95 @@ INLINE float sum_of_lanes(V v) {
     return at[0];
 }
 
-// g := (g . x) x, row by row; both (n, width).
-static void times_along(const float *x, ptrdiff_t n, ptrdiff_t width, float *g) {
-    for (ptrdiff_t s = 0; s < n; s++, x += width, g += width) {
+// The last columns of x, too few to fill a vector: the vectors run along the rows 3d instead.
+struct Thin {
+    int columns;
+    ptrdiff_t rows;      // 3d, a multiple of 3 vectors
+    float *w;            // (columns, 3d), weights in the order of `a`
+    float *total;        // (columns, 3d), their gradient
+};
+
+// total[c, :] += sum over n stocks of x[s, c] a[s, :]
+template <int C>
+INLINE void thin_outer(const Thin &thin, const float *a, ptrdiff_t a_row, const float *x, ptrdiff_t x_row, ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < thin.rows; j += 3 * LANES) {
+        V acc[C][3];
+        UNROLL for (int c = 0; c < C; c++) UNROLL for (int v = 0; v < 3; v++) acc[c][v] = (V){};
+        for (ptrdiff_t s = 0; s < n; s++) {
+            const float *from = a + s * a_row + j;
+            V row[3] = {load(from), load(from + LANES), load(from + 2 * LANES)};
+            UNROLL for (int c = 0; c < C; c++) {
+                V value = all(x[s * x_row + c]);
+                UNROLL for (int v = 0; v < 3; v++) acc[c][v] += value * row[v];
+            }
+        }
+        UNROLL for (int c = 0; c < C; c++) UNROLL for (int v = 0; v < 3; v++) {
+            float *at = thin.total + c * thin.rows + j + v * LANES;
+            store(at, load(at) + acc[c][v]);
+        }
+    }
+}
+
+static void thin_transposed_product(const Thin &thin, const float *a, ptrdiff_t a_row, const float *x, ptrdiff_t x_row,
+                                    ptrdiff_t n) {
+    switch (thin.columns) {
+        case 1: thin_outer<1>(thin, a, a_row, x, x_row, n); break;
+        case 2: thin_outer<2>(thin, a, a_row, x, x_row, n); break;
+        case 3: thin_outer<3>(thin, a, a_row, x, x_row, n); break;
+        case 4: thin_outer<4>(thin, a, a_row, x, x_row, n); break;
+        case 5: thin_outer<5>(thin, a, a_row, x, x_row, n); break;
+        case 6: thin_outer<6>(thin, a, a_row, x, x_row, n); break;
+    }
+}
+
+// The gradient of column c of a stock's x, to be summed over the lanes.
+INLINE V thin_gradient(const Thin &thin, const float *a, int c) {
+    const float *w = thin.w + c * thin.rows;
+    V sum[3] = {};
+    for (ptrdiff_t j = 0; j < thin.rows; j += 3 * LANES)
+        UNROLL for (int v = 0; v < 3; v++) sum[v] += load(a + j + v * LANES) * load(w + j + v * LANES);
+    return sum[0] + (sum[1] + sum[2]);
+}
+
+// The first `main` columns of g hold the gradient of x; g := (g . x) x, row by row. Both are (n, wide).
+static void times_along(const Thin &thin, const float *a, ptrdiff_t a_row, const float *x, ptrdiff_t n, ptrdiff_t main,
+                        ptrdiff_t wide, float *g) {
+    for (ptrdiff_t s = 0; s < n; s++, a += a_row, x += wide, g += wide) {
         V sum = {};
-        for (ptrdiff_t c = 0; c < width; c += LANES) sum += load(g + c) * load(x + c);
+        for (ptrdiff_t c = 0; c < main; c += LANES) sum += load(g + c) * load(x + c);
+        for (int c = 0; c < thin.columns; c++) sum += all(x[main + c]) * thin_gradient(thin, a, c);
         V along = all(sum_of_lanes(sum));
-        for (ptrdiff_t c = 0; c < width; c += LANES) store(g + c, along * load(x + c));
+        for (ptrdiff_t c = 0; c < wide; c += LANES) store(g + c, along * load(x + c));
     }
 }
 
 int backward(const deepfactor_gru *job) {
     const ptrdiff_t p = job->p, b = job->b, k = job->k, d = job->d, wide = round_up(k);
+    const int over = (int)(k % LANES), few = over <= 3 * LANES / 8 ? over : 0;
+    const ptrdiff_t main = few ? k - few : wide;  // columns of x in whole vectors, the last padded unless few
     const ptrdiff_t a_row = 4 * d + 16;  // a power of two would put all rows into a few sets of the L1 cache
     const ptrdiff_t moment_rows = (k + ROWS - 1) / ROWS * ROWS;
-    ptrdiff_t need = 2 * 3 * d * wide + 3 * d * d + 4 * d + TILE * (a_row + d + 2 * wide) + moment_rows * wide + 2 * ROWS;
-    Memory memory = {(char *)aligned_alloc(64, (need * 4 + 64 * 16) / 64 * 64), 0};
+    ptrdiff_t need = 2 * 3 * d * (main + few) + 3 * d * d + 4 * d + TILE * (a_row + d + 2 * wide) + moment_rows * wide + 2 * ROWS;
+    Memory memory = {(char *)aligned_alloc(64, need * 4 / 64 * 64 + 64 * 32), 0};
     if (!memory.block) return 1;
-    float *w_in = memory.take(3 * d * wide);  // rows in the order n, r, z of `a`, columns padded to whole vectors
-    float *total_in = memory.take(3 * d * wide), *total_hh = memory.take(3 * d * d), *bias = memory.take(4 * d);
+    float *w_in = memory.take(3 * d * main);  // rows in the order n, r, z of `a`
+    const Thin thin = {few, 3 * d, memory.take(few * 3 * d), memory.take(few * 3 * d)};
+    float *total_in = memory.take(3 * d * main), *total_hh = memory.take(3 * d * d), *bias = memory.take(4 * d);
     float *a = memory.take(TILE * a_row), *g = memory.take(TILE * d);
     float *x_wide = memory.take(TILE * wide), *grad_wide = memory.take(TILE * wide + ROWS);
     float *moment = memory.take(moment_rows * wide);
     memset(moment, 0, moment_rows * wide * sizeof(float));
-    memset(w_in, 0, 3 * d * wide * sizeof(float));
-    memset(total_in, 0, 3 * d * wide * sizeof(float));
+    memset(w_in, 0, 3 * d * main * sizeof(float));
+    memset(thin.total, 0, few * 3 * d * sizeof(float));
+    memset(total_in, 0, 3 * d * main * sizeof(float));
     memset(total_hh, 0, 3 * d * d * sizeof(float));
     memset(bias, 0, 4 * d * sizeof(float));
     memset(x_wide, 0, TILE * wide * sizeof(float));
-    for (ptrdiff_t j = 0; j < 3 * d; j++)
-        memcpy(w_in + j * wide, job->w_ih + (j < d ? j + 2 * d : j - d) * k, k * sizeof(float));
+    for (ptrdiff_t j = 0; j < 3 * d; j++) {
+        const float *row = job->w_ih + (j < d ? j + 2 * d : j - d) * k;
+        memcpy(w_in + j * main, row, (k - few) * sizeof(float));
+        for (int c = 0; c < few; c++) thin.w[c * 3 * d + j] = row[main + c];
+    }
     for (ptrdiff_t from = 0; from < b; from += TILE) {
         const ptrdiff_t n = smaller(TILE, b - from);
         if (job->grad_last)
@@ -310,20 +369,25 @@ int backward(const deepfactor_gru *job) {
                        bias);
             if (job->grad_x) {
                 float *to = job->grad_x + at * k;
-                product(a, a_row, n, 3 * d, w_in, wide, wide == k ? to : grad_wide, wide, false);
+                product(a, a_row, n, 3 * d, w_in, main, wide == k ? to : grad_wide, wide, false);
                 if (wide != k)
-                    for (ptrdiff_t s = 0; s < n; s++) memcpy(to + s * k, grad_wide + s * wide, k * sizeof(float));
+                    for (ptrdiff_t s = 0; s < n; s++) {
+                        memcpy(to + s * k, grad_wide + s * wide, (k - few) * sizeof(float));
+                        for (int c = 0; c < few; c++)
+                            to[s * k + main + c] = sum_of_lanes(thin_gradient(thin, a + s * a_row, c));
+                    }
             }
             if (wide != k) {
                 for (ptrdiff_t s = 0; s < n; s++) memcpy(x_wide + s * wide, x + s * k, k * sizeof(float));
                 x = x_wide;
             }
             if (job->moment) {
-                product(a, a_row, n, 3 * d, w_in, wide, grad_wide, wide, false);
-                times_along(x, n, wide, grad_wide);
+                product(a, a_row, n, 3 * d, w_in, main, grad_wide, wide, false);
+                times_along(thin, a, a_row, x, n, main, wide, grad_wide);
                 transposed_product(grad_wide, wide, n, moment_rows, x, wide, wide, moment);  // rows after k: dropped
             }
-            transposed_product(a, a_row, n, 3 * d, x, wide, wide, total_in);
+            transposed_product(a, a_row, n, 3 * d, x, wide, main, total_in);
+            thin_transposed_product(thin, a, a_row, x + main, wide, n);
             if (t) {
                 product(a + d, a_row, n, 3 * d, job->w_hh, d, g, d, true);
                 transposed_product(a + d, a_row, n, 3 * d, h, d, d, total_hh);
@@ -332,7 +396,8 @@ int backward(const deepfactor_gru *job) {
     }
     for (ptrdiff_t j = 0; j < 3 * d; j++) {
         const ptrdiff_t row = j < d ? j + 2 * d : j - d;  // n, r, z back to r, z, n
-        memcpy(job->grad_w_ih + row * k, total_in + j * wide, k * sizeof(float));
+        memcpy(job->grad_w_ih + row * k, total_in + j * main, (k - few) * sizeof(float));
+        for (int c = 0; c < few; c++) job->grad_w_ih[row * k + main + c] = thin.total[c * 3 * d + j];
         job->grad_b_ih[row] = bias[j];
     }
     if (job->moment)
