@@ -1,5 +1,6 @@
 // AVX-512: thirty-two registers of sixteen floats.
 #if defined(__x86_64__)
+#include <immintrin.h>
 #include <stdlib.h>
 #include <string.h>
 

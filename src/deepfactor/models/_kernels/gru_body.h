@@ -21,29 +21,42 @@ INLINE void store(float *at, V v) { *(VU *)at = v; }
 INLINE V all(float s) { return s - (V){}; }
 INLINE ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 
-// exp(x) for |x| <= 43, beyond that exp(+-43): 2^round(x / ln 2) times Cephes' polynomial, about one unit in the last
-// place. The bound keeps the product of two (1 + exp) finite; a sigmoid is off by at most 2e-19 by it.
-INLINE V exponential(V x) {
-    const V top = all(43.0f), magic = all(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
+// 2^x, about one unit in the last place, for x in [-62, 62]; beyond that 2^62, and below at most 2^-62. The bound keeps
+// the product of two (1 + 2^x) finite; a sigmoid is off by at most 3e-19 by it. NaN stays NaN. The polynomial of 2^f,
+// |f| <= 1/2, was fitted to the least relative error, 2e-9.
+INLINE V power_of_two(V x) {
+    const V top = all(62.0f);
+#if LANES == 16
+    x = _mm512_min_ps(top, x);  // of two unordered it gives the second
+    V n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
     x = x > top ? top : x;
     x = x < -top ? -top : x;
-    V shifted = x * 1.44269504f + magic;
-    V n = shifted - magic;
-    V f = x - n * 0.693359375f;
-    f = f + n * 2.12194440e-4f;
-    V e = f * 1.9875691500e-4f + 1.3981999507e-3f;
-    e = e * f + 8.3334519073e-3f;
-    e = e * f + 4.1665795894e-2f;
-    e = e * f + 1.6666665459e-1f;
-    e = e * f + 5.0000001201e-1f;
-    e = e * (f * f) + (f + 1.0f);
+    V shifted = x + 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+    V n = shifted - 12582912.0f;
+#endif
+    V f = x - n;
+    V e = f * 1.535335905e-04f + 1.339887502e-03f;
+    e = e * f + 9.618436918e-03f;
+    e = e * f + 5.550332367e-02f;
+    e = e * f + 2.402264774e-01f;
+    e = e * f + 6.931471825e-01f;
+    e = e * f + 1.0f;
+#if LANES == 16
+    return _mm512_scalef_ps(e, n);
+#else
     VI bits;
     __builtin_memcpy(&bits, &shifted, sizeof bits);
     bits = (bits << 23) + 0x3f800000;
     V scale;
     __builtin_memcpy(&scale, &bits, sizeof scale);
     return e * scale;
+#endif
 }
+
+// The forward pass works in logarithms to base two: sigmoid(a) = 1 / (1 + 2^(SIGMOID a)), tanh(a) = 1 - 2 / (1 + 2^(TANH a)).
+constexpr float SIGMOID = -1.44269504f, TANH = 2.88539008f;
+INLINE float scale_of(int gate) { return gate < 2 ? SIGMOID : TANH; }
 
 struct Memory {
     char *block;
@@ -62,7 +75,8 @@ INLINE void pack_gates(const float *w, ptrdiff_t k, ptrdiff_t d, float *packed) 
     for (ptrdiff_t unit = 0; unit < d; unit += LANES)
         for (ptrdiff_t j = 0; j < k; j++)
             for (int gate = 0; gate < 3; gate++)
-                for (int lane = 0; lane < LANES; lane++) *packed++ = w[(gate * d + unit + lane) * k + j];
+                for (int lane = 0; lane < LANES; lane++) 
+                    *packed++ = scale_of(gate) * w[(gate * d + unit + lane) * k + j];
 }
 
 template <int R>
@@ -92,11 +106,10 @@ INLINE void forward_block(const float *const *x, ptrdiff_t k, const float *const
     if (!first) multiply_gates<R>(acc, h, w_h, d);
     UNROLL for (int u = 0; u < R; u++) {
         V hn = acc[u][2], before = first ? (V){} : load(h[u] + unit);
-        V r = 1.0f / (1.0f + exponential(-acc[u][0]));
+        V r = 1.0f / (1.0f + power_of_two(acc[u][0]));
         // the reciprocals of z and n by one division: 1/a = b/(ab), 1/b = a/(ab)
-        V down_z = 1.0f + exponential(-acc[u][1]);
-        V argument = from_input[u] + r * hn;
-        V down_n = 1.0f + exponential(argument + argument);
+        V down_z = 1.0f + power_of_two(acc[u][1]);
+        V down_n = 1.0f + power_of_two(from_input[u] + r * hn);
         V both = 1.0f / (down_z * down_n);
         V z = both * down_n, n = 1.0f - 2.0f * (both * down_z);
         if (u < live) {
@@ -105,7 +118,7 @@ INLINE void forward_block(const float *const *x, ptrdiff_t k, const float *const
                 store(gates[u] + unit, r);
                 store(gates[u] + d + unit, z);
                 store(gates[u] + 2 * d + unit, n);
-                store(gates[u] + 3 * d + unit, hn);
+                store(gates[u] + 3 * d + unit, hn * (1.0f / TANH));
             }
         }
     }
@@ -120,8 +133,9 @@ int forward(const deepfactor_gru *job) {
     float *turn = memory.take(2 * TILE * d);
     pack_gates(job->w_ih, k, d, w_x);
     pack_gates(job->w_hh, d, d, w_h);
-    for (ptrdiff_t j = 0; j < 3 * d; j++) bias[j] = job->b_ih[j] + (j < 2 * d ? job->b_hh[j] : 0.0f);
-    for (ptrdiff_t j = 0; j < d; j++) bias[3 * d + j] = job->b_hh[2 * d + j];
+    for (ptrdiff_t j = 0; j < 2 * d; j++) bias[j] = SIGMOID * (job->b_ih[j] + job->b_hh[j]);
+    for (ptrdiff_t j = 0; j < d; j++) bias[2 * d + j] = TANH * job->b_ih[2 * d + j];
+    for (ptrdiff_t j = 0; j < d; j++) bias[3 * d + j] = TANH * job->b_hh[2 * d + j];
     for (ptrdiff_t from = 0; from < b; from += TILE) {
         const ptrdiff_t n = smaller(TILE, b - from);
         for (ptrdiff_t t = 0; t < p; t++) {
