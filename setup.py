@@ -14,7 +14,14 @@ setup(
             "deepfactor.models._kernels._gru",
             sources=[str(HOME / f"gru_{path}.cpp") for path in PATHS],
             depends=[str(HOME / "gru.h"), str(HOME / "gru_body.h")],
-            extra_compile_args=["-O3", "-std=c++17", "-fno-exceptions", "-fno-rtti", "-Wno-psabi", "-Wno-maybe-uninitialized"],
+            extra_compile_args=[
+                "-O3",
+                "-std=c++17",
+                "-fno-exceptions",
+                "-fno-rtti",
+                "-Wno-psabi",
+                "-Wno-maybe-uninitialized",
+            ],
             language="c++",
             optional=True,
         )
