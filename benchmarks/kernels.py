@@ -1,4 +1,4 @@
-"""The compiled GRU alone against the core's peak of fused multiply-adds, measured by `fma_peak.c` in the same rounds."""
+"""The compiled GRU alone against the core's peak of fused multiply-adds, by `fma_peak.c` in the same rounds."""
 
 from __future__ import annotations
 
