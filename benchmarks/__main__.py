@@ -24,7 +24,7 @@ _RESULTS = Path(__file__).with_name("RESULTS.md")
 
 def main() -> None:
     """Measure section by section, say how long each took, write the page."""
-    from benchmarks import factor_tests, markets, networks, programs, trainer
+    from benchmarks import factor_tests, kernels, markets, networks, programs, trainer
     from benchmarks.page import page
     from benchmarks.timing import Line
     from deepfactor.core.files import write_text
@@ -38,6 +38,7 @@ def main() -> None:
         print(f"{title}: done after {time.process_time():.0f} CPU-s in all", file=sys.stderr, flush=True)
 
     section("Networks", networks.measure)
+    section("GRU kernel", kernels.measure)
     section("Training", trainer.measure)
     section("Linear program", programs.measure)
     with tempfile.TemporaryDirectory() as folder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, pad
 
 from benchmarks.timing import Line, Times, compare, interleave
-from deepfactor.models import decomp_gru, gru
+from deepfactor.models import _kernels, decomp_gru, gru
 from deepfactor.models._layers import trend
 from deepfactor.models.base import CrossSection, Shapes
 from deepfactor.models.decomp_gru import DecompGRU
@@ -23,6 +24,10 @@ SIZES = (750, 3000)
 ROUNDS = 5
 #: Side of the square product whose rate stands for what a core can do.
 GEMM = 1024
+
+#: The same network on torch operations.
+_OFF = f"ours, {_kernels.VARIABLE}=off"
+_OTHERS = ("nn.GRU batch-first", "nn.GRU time-major", _OFF)
 
 #: Multiply-adds of the matrix products of one GRU step of one stock: input and state, three gates.
 _GRU_STEP = 2 * HIDDEN * 3 * HIDDEN
@@ -116,12 +121,12 @@ def _measure(name: str) -> list[Line]:
         scores = interleave({way: _inference(forward) for way, forward in forwards.items()}, ROUNDS)
         size = f"{b} stocks"
         lines += [compare(f"{name}, training step", size, steps["ours"], way, steps[way], _wanted(way, "≥ 4"))
-                  for way in ("nn.GRU batch-first", "nn.GRU time-major")]  # fmt: skip
+                  for way in _OTHERS]  # fmt: skip
         floor = [seconds * _operations(name, b) / (2 * GEMM**3) for seconds in steps["gemm"]]
         peak = "its matrix products at the rate of sgemm"
         lines.append(compare(f"{name}, training step", size, steps["ours"], peak, floor))
         lines += [compare(f"{name}, inference", size, scores["ours"], way, scores[way], _wanted(way, "≥ 5"))
-                  for way in ("nn.GRU batch-first", "nn.GRU time-major")]  # fmt: skip
+                  for way in _OTHERS]  # fmt: skip
         ours[b] = {"step": steps["ours"], "inference": scores["ours"]}
     return lines
 
@@ -140,8 +145,18 @@ def _ways(name: str, b: int) -> tuple[dict[str, Callable[[], Tensor]], Tensor]:
     stock = StockGRU if name == "gru" else StockDecompGRU
     more = () if name == "gru" else (rank,)
     first, major = stock(network, time_major=False), stock(network, time_major=True)
+
+    def without_kernel() -> Tensor:
+        before = os.environ.get(_kernels.VARIABLE, "auto")
+        os.environ[_kernels.VARIABLE] = "off"
+        try:
+            return network(CrossSection(windows, rank))
+        finally:
+            os.environ[_kernels.VARIABLE] = before
+
     ways = {
         "ours": lambda: network(CrossSection(windows, rank)),
+        _OFF: without_kernel,
         "nn.GRU batch-first": lambda: first(turned, *more),
         "nn.GRU time-major": lambda: major(windows, *more),
     }

@@ -57,9 +57,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(folder: Path) -> None:
         copy = folder / "checkout"
-        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "*.so")
         shutil.copytree(ROOT / "src", copy / "src", ignore=ignored, dirs_exist_ok=True)
-        for name in ("pyproject.toml", "README.md"):
+        for name in ("pyproject.toml", "setup.py", "README.md"):
             shutil.copy(ROOT / name, copy / name)
         pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, copy)
 
@@ -94,13 +94,23 @@ def command(home: Path, cwd: Path, *arguments: object) -> Ended:
 
 def test_the_wheel_has_every_file_of_the_package(wheel):
     """Data files too: what is added to the package and forgotten in package-data is missed here."""
-    expected = {str(p.relative_to(ROOT / "src")) for p in PACKAGE.rglob("*") if p.is_file() and p.suffix != ".pyc"}
+    built = {".pyc", ".so"}
+    expected = {str(p.relative_to(ROOT / "src")) for p in PACKAGE.rglob("*") if p.is_file() and p.suffix not in built}
     assert {"deepfactor/published.json", "deepfactor/py.typed", "deepfactor/recipes/demo.toml"} <= expected
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if not name.split("/")[0].endswith(".dist-info")}
-        assert held == expected
+        libraries = {name for name in held if name.endswith(".so")}
+        assert held - libraries == expected
         for name in sorted(expected):
             assert archive.read(name) == (ROOT / "src" / name).read_bytes(), name
+
+
+def test_the_wheel_has_the_compiled_gru_where_a_compiler_is(wheel):
+    if shutil.which("c++") is None:
+        pytest.skip("no C++ compiler here")
+    with zipfile.ZipFile(wheel) as archive:
+        libraries = [name for name in archive.namelist() if name.endswith(".so")]
+    assert [name.split(".")[0] for name in libraries] == ["deepfactor/models/_kernels/_gru"]
 
 
 def test_what_ships_comes_from_the_wheel(home, tmp_path):
@@ -117,7 +127,9 @@ def test_what_ships_comes_from_the_wheel(home, tmp_path):
 
 def test_the_main_job_runs_from_the_wheel(home, tmp_path):
     """doctor, simulate, run: with nothing but the wheel, in an empty folder."""
-    assert command(home, tmp_path, "doctor", "--json").json()["versions"]["deepfactor"]
+    found = command(home, tmp_path, "doctor", "--json").json()
+    assert found["versions"]["deepfactor"]
+    assert found["kernels"]["gru"].startswith("compiled" if shutil.which("c++") else "torch operations")
     span = ("--start", "2018-01-02", "--end", "2020-12-31")
     made = command(home, tmp_path, "simulate", "market", "--stocks", 80, *span, "--json").json()
     assert made["days"] > 700

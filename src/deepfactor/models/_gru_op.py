@@ -20,8 +20,14 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from deepfactor.models._gru_kernel import KernelGRU, fits, infer
+from deepfactor.models._kernels import choice
+
 TILE = 384
 """Stocks a tile. At hidden 64 and 1 MiB of L2 cache 256 ... 768 lie within 4 %; 128 costs 10 %, no tiles 15 %."""
+
+Weights = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Of one layer, in the shapes and the order of `nn.GRU`."""
 
 _SINGLE = ((0, 1), (1, 2), (2, 3), (3, 4))
 _TANH_BACKWARD = torch.ops.aten.tanh_backward.grad_input
@@ -35,21 +41,56 @@ def tiles(sequence: Tensor) -> tuple[Tensor, ...]:
 
 def gru_steps(gru: nn.GRU, x: Tensor) -> Tensor:
     """Outputs of `gru` (one layer, time first) at all steps from a zero state: (p, b, i) -> (p, b, d)."""
-    return _apply(gru, x, True)
+    return recur(x, one_layer(gru), all_steps=True)
 
 
 def gru_last(gru: nn.GRU, x: Tensor) -> Tensor:
     """Output of `gru` (one layer, time first) at the last step from a zero state: (p, b, i) -> (b, d)."""
-    return _apply(gru, x, False)
+    return recur(x, one_layer(gru), all_steps=False)
 
 
-def _apply(gru: nn.GRU, x: Tensor, all_steps: bool) -> Tensor:
+def one_layer(gru: nn.GRU) -> Weights:
+    """Weights and biases of `gru`: (3d, i), (3d, d), (3d,), (3d,)."""
     w_ih, w_hh, b_ih, b_hh = gru.parameters()  # more of them would be more layers or directions
+    return w_ih, w_hh, b_ih, b_hh
+
+
+def recur(x: Tensor, weights: Weights, *, all_steps: bool, centred: Tensor | None = None) -> Tensor:
+    """`gru_steps` or `gru_last` of the GRU with these weights.
+
+    With `centred` (d, i) x is taken for patches scaled by the norm of ``centred @ patch``, see `_patch_gru`: it gets no
+    gradient, and `centred` the one that comes through the norm.
+    """
+    kernel = choice().kernel
+    if kernel is not None and fits(x, weights[1].shape[1]):
+        if torch.is_grad_enabled():
+            computed: Tensor = KernelGRU.apply(kernel, x, all_steps, centred, *weights)  # type: ignore[no-untyped-call]
+            return computed
+        return infer(kernel, x, weights, all_steps)
     if torch.is_grad_enabled():
-        output: Tensor = _GRU.apply(x, w_ih, w_hh, b_ih, b_hh, all_steps)  # type: ignore[no-untyped-call]
+        if centred is not None:
+            x = _Scaled.apply(x, centred)  # type: ignore[no-untyped-call]
+        output: Tensor = _GRU.apply(x, *weights, all_steps)  # type: ignore[no-untyped-call]
         return output
-    _, states = _recur(x, *_joint(w_ih, w_hh, b_ih, b_hh), keep_gates=False, keep_states=all_steps)
+    _, states = _recur(x, *_joint(*weights), keep_gates=False, keep_states=all_steps)
     return states[1:] if all_steps else states[-1]
+
+
+class _Scaled(torch.autograd.Function):
+    """y = p / s, s^2 = |C p|^2 / d + eps, with the gradient of C through s: ``-C sum (g . y) y y' / d``."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, centred: Tensor) -> Tensor:
+        ctx.save_for_backward(y, centred)
+        return y.view_as(y)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        y, centred = ctx.saved_tensors
+        y = y.flatten(0, 1)
+        along = torch.linalg.vecdot(grad.flatten(0, 1), y)
+        return None, centred @ ((y * along[:, None]).t() @ y).div_(-len(centred))
 
 
 class _GRU(torch.autograd.Function):

@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from deepfactor.core.spec import Spec
-from deepfactor.models._gru_op import gru_last, gru_steps, tiles
+from deepfactor.models._gru_op import gru_last, tiles
 from deepfactor.models._layers import (
     PatchEmbedding,
     SeparablePatchEmbedding,
@@ -27,6 +27,7 @@ from deepfactor.models._layers import (
     subtract_group_mean,
     trend,
 )
+from deepfactor.models._patch_gru import patch_gru_steps
 from deepfactor.models.base import CrossSection, Shapes
 
 INPUTS = frozenset({"windows", "size_rank"})
@@ -68,8 +69,8 @@ class DecompGRU(nn.Module):
             the size groups are asked for and the batch has no `size_rank`.
         """
         windows = tiles(batch.windows)  # (L, n, f) each, their n adding up to b
-        slow = [trend(tile) if self.settings.decompose else tile for tile in windows]
-        states = [gru_steps(self.trend_gru, self.trend_embedding(tile)) for tile in slow]  # (p, n, d) each
+        slow = tuple(trend(tile) if self.settings.decompose else tile for tile in windows)
+        states = patch_gru_steps(self.trend_embedding, self.trend_gru, slow)  # (p, n, d) each
         states = self._relative(states, batch)
         if self.residual_embedding is not None:
             fast = [x - s if self.settings.decompose else x for x, s in zip(windows, slow, strict=True)]

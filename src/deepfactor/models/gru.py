@@ -11,8 +11,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from deepfactor.core.spec import Spec
-from deepfactor.models._gru_op import gru_last, tiles
+from deepfactor.models._gru_op import tiles
 from deepfactor.models._layers import PatchEmbedding, check_patches
+from deepfactor.models._patch_gru import patch_gru_last
 from deepfactor.models.base import CrossSection, Shapes
 
 INPUTS = frozenset({"windows"})
@@ -36,7 +37,7 @@ class PatchGRU(nn.Module):
 
     def forward(self, batch: CrossSection) -> Tensor:
         """Scores (b,) of the day's stocks; only their order within the day means anything under the IC loss."""
-        last = [gru_last(self.gru, self.embedding(tile)) for tile in tiles(batch.windows)]  # (n, d) each
+        last = patch_gru_last(self.embedding, self.gru, tiles(batch.windows))  # (n, d) each
         scores: Tensor = self.head(torch.cat(last)).squeeze(1)  # (b,)
         return scores
 

@@ -18,6 +18,9 @@ def doctor() -> dict[str, Any]:
     """Versions, device, kernels in use and why, threads, memory, disk, what is optional and absent."""
     import torch
 
+    from deepfactor.models import _kernels
+
+    gru = _kernels.choice()
     return {
         "versions": versions(),
         "machine": machine() | {"disk_free_gib": round(shutil.disk_usage(Path.cwd()).free / 2**30, 1)},
@@ -28,7 +31,10 @@ def doctor() -> dict[str, Any]:
             "threads": torch.get_num_threads(),
             "instructions": torch.backends.cpu.get_cpu_capability(),
         },
-        "kernels": {"gru": "torch operations blocked over stocks", "why": "no compiled kernel ships in this version"},
+        "kernels": {
+            "gru": f"compiled, {gru.kernel.path}" if gru.kernel else "torch operations blocked over stocks",
+            "why": gru.why,
+        },
         "environment": {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")},
         "optional": {name: _optional(name, use) for name, use in OPTIONAL.items()},
     }

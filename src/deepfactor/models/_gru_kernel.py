@@ -1,0 +1,128 @@
+"""The compiled GRU (`_kernels`) as an autograd node: same arguments and results as the one of torch operations."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from deepfactor.models._kernels import GRUJob, Kernel
+
+_STEP = 16
+"""Hidden sizes that the library computes are multiples of it."""
+
+
+def fits(x: Tensor, hidden: int) -> bool:
+    """Whether the library can compute a GRU over `x` (p, b, k)."""
+    return x.dtype == torch.float32 and x.device.type == "cpu" and hidden % _STEP == 0 and x.numel() > 0
+
+
+def infer(kernel: Kernel, x: Tensor, weights: tuple[Tensor, ...], all_steps: bool) -> Tensor:
+    """Outputs without a graph: (p, b, d), or (b, d) of the last step."""
+    p, b, d = *x.shape[:2], weights[1].shape[1]
+    output = x.new_empty((p, b, d) if all_steps else (b, d))
+    _run(kernel.forward, x, weights, **{"states" if all_steps else "last": output})
+    return output
+
+
+class KernelGRU(torch.autograd.Function):
+    """The node. Gates and states live in memory leased to this graph alone and handed back when the graph is freed.
+
+    With `centred` (d, k) x is taken for patches scaled by the norm of ``centred @ patch``, see `_patch_gru`, and its
+    gradient goes to `centred` instead.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, kernel: Kernel, x: Tensor, all_steps: bool, centred: Tensor | None, *weights: Tensor
+    ) -> Tensor:
+        p, b, d = *x.shape[:2], weights[1].shape[1]
+        gates = _Lease(p, b, 4 * d)
+        if all_steps:
+            output = x.new_empty(p, b, d)
+            _run(kernel.forward, x, weights, gates=gates.tensor, states=output)
+            ctx.save_for_backward(x, *weights, output)
+            ctx.states = None
+        else:
+            output, ctx.states = x.new_empty(b, d), _Lease(p, b, d)
+            _run(kernel.forward, x, weights, gates=gates.tensor, states=ctx.states.tensor, last=output)
+            ctx.save_for_backward(x, *weights)
+        ctx.gates, ctx.kernel, ctx.centred = gates, kernel, None if centred is None else centred.detach()
+        return output
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, *weights = ctx.saved_tensors[:5]
+        states = ctx.saved_tensors[5] if ctx.states is None else ctx.states.tensor
+        k = x.shape[2]
+        grad_x = x.new_empty(x.shape) if ctx.needs_input_grad[1] else None
+        moment = None if ctx.centred is None else x.new_empty(k, k)
+        grads = [torch.empty_like(w) for w in weights]
+        names = ("grad_w_ih", "grad_w_hh", "grad_b_ih", "grad_b_hh")
+        given = {"grad_last" if ctx.states is not None else "grad_states": grad.contiguous()}
+        given |= dict(zip(names, grads, strict=True))
+        way = ctx.kernel.backward
+        _run(way, x, weights, gates=ctx.gates.tensor, states=states, grad_x=grad_x, moment=moment, **given)
+        grad_centred = None if moment is None else (ctx.centred @ moment).div_(-len(ctx.centred))
+        return None, grad_x, None, grad_centred, *grads
+
+
+def _run(way: Any, x: Tensor, weights: Any, **arrays: Tensor | None) -> None:
+    if x.stride()[1:] != (x.shape[2], 1):
+        x = x.contiguous()
+    dense = dict(zip(("w_ih", "w_hh", "b_ih", "b_hh"), (w.contiguous() for w in weights), strict=True))
+    addresses = {name: a.data_ptr() for name, a in ({"x": x} | dense | arrays).items() if a is not None}
+    p, b, k = x.shape
+    job = GRUJob(p=p, b=b, k=k, d=weights[1].shape[1], x_step=x.stride(0), **addresses)
+    if way(ctypes.byref(job)):
+        raise MemoryError("no memory for the scratch of the GRU kernel")
+
+
+class _Pool:
+    """Memory of freed graphs, kept for later ones: fresh pages cost more than what is computed in them.
+
+    Live and idle together never exceed the most that has been live at once.
+    """
+
+    def __init__(self) -> None:
+        self.idle: list[Tensor] = []
+        self._live = self._most = 0
+
+    def take(self, floats: int) -> Tensor:
+        """At least `floats` numbers, and at most twice as many."""
+        fitting = [m for m in self.idle if floats <= m.numel() <= 2 * floats]
+        if fitting:
+            memory = min(fitting, key=Tensor.numel)
+            self.idle = [m for m in self.idle if m is not memory]
+        else:
+            memory = torch.empty(floats)
+        self._live += memory.numel()
+        self._most = max(self._most, self._live)
+        while self.idle and self._live + sum(m.numel() for m in self.idle) > self._most:
+            self.idle.pop(0)  # the longest idle
+        return memory
+
+    def give(self, memory: Tensor) -> None:
+        """Hand back what `take` gave."""
+        self._live -= memory.numel()
+        self.idle.append(memory)
+
+
+_POOL = _Pool()
+
+
+class _Lease:
+    """Memory of one live graph, handed back when the graph is freed."""
+
+    def __init__(self, *shape: int) -> None:
+        self._pool = _POOL
+        self._memory = self._pool.take(math.prod(shape))
+        self.tensor = self._memory[: math.prod(shape)].view(shape)
+
+    def __del__(self) -> None:
+        self._pool.give(self._memory)

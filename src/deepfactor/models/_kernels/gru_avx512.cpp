@@ -1,0 +1,29 @@
+// AVX-512: thirty-two registers of sixteen floats.
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gru.h"
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma"))), apply_to = function)
+#else
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")
+#endif
+
+#define LANES 16
+#define FORWARD_ROWS 6
+#define COLUMNS 4
+
+namespace {  // internal: the same names with other instructions live in the other files
+#include "gru_body.h"
+}
+
+extern "C" int deepfactor_gru_forward_avx512(const deepfactor_gru *job) { return forward(job); }
+extern "C" int deepfactor_gru_backward_avx512(const deepfactor_gru *job) { return backward(job); }
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+#endif

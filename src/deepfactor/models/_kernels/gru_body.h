@@ -1,0 +1,423 @@
+// The fused GRU in vectors of `LANES` floats; each instruction set includes this file once, inside its own namespace.
+//
+// Lanes are hidden units, rows are stocks: everything keeps torch's row-major order and nothing is transposed. The batch
+// is cut into tiles of TILE stocks whose whole sequence is run at once, so that a step's blocks stay in the L2 cache. A
+// tile's work depends on nothing else and gradients are added in the order of tiles and steps: the same input gives the
+// same bits. One thread.
+
+typedef float V __attribute__((vector_size(LANES * 4)));
+typedef int VI __attribute__((vector_size(LANES * 4)));
+typedef float VU __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 32")
+
+// Stocks a tile. 96 stocks of 64 hidden units: 24 kB of state, 104 kB of gradients of the pre-activations.
+constexpr ptrdiff_t TILE = 96;
+// Rows of a block of accumulators; the last block of a tile repeats its last row and stores it once.
+constexpr int ROWS = 6;
+
+INLINE V load(const float *at) { return *(const VU *)at; }
+INLINE void store(float *at, V v) { *(VU *)at = v; }
+INLINE V all(float s) { return s - (V){}; }
+INLINE ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+
+// 2^x, about one unit in the last place, for x in [-62, 62]; beyond that 2^62, and below at most 2^-62. The bound keeps
+// the product of two (1 + 2^x) finite; a sigmoid is off by at most 3e-19 by it. NaN stays NaN. The polynomial of 2^f,
+// |f| <= 1/2, was fitted to the least relative error, 2e-9.
+INLINE V power_of_two(V x) {
+    const V top = all(62.0f);
+#if LANES == 16
+    x = _mm512_min_ps(top, x);  // of two unordered it gives the second
+    V n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
+    x = x > top ? top : x;
+    x = x < -top ? -top : x;
+    V shifted = x + 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+    V n = shifted - 12582912.0f;
+#endif
+    V f = x - n;
+    V e = f * 1.535335905e-04f + 1.339887502e-03f;
+    e = e * f + 9.618436918e-03f;
+    e = e * f + 5.550332367e-02f;
+    e = e * f + 2.402264774e-01f;
+    e = e * f + 6.931471825e-01f;
+    e = e * f + 1.0f;
+#if LANES == 16
+    return _mm512_scalef_ps(e, n);
+#else
+    VI bits;
+    __builtin_memcpy(&bits, &shifted, sizeof bits);
+    bits = (bits << 23) + 0x3f800000;
+    V scale;
+    __builtin_memcpy(&scale, &bits, sizeof scale);
+    return e * scale;
+#endif
+}
+
+// The forward pass works in logarithms to base two: sigmoid(a) = 1 / (1 + 2^(SIGMOID a)), tanh(a) = 1 - 2 / (1 + 2^(TANH a)).
+constexpr float SIGMOID = -1.44269504f, TANH = 2.88539008f;
+INLINE float scale_of(int gate) { return gate < 2 ? SIGMOID : TANH; }
+
+struct Memory {
+    char *block;
+    ptrdiff_t used;
+    float *take(ptrdiff_t floats) {  // in whole cache lines
+        float *at = (float *)(block + used);
+        used += (floats * 4 + 63) / 64 * 64;
+        return at;
+    }
+};
+
+INLINE ptrdiff_t round_up(ptrdiff_t n) { return (n + LANES - 1) / LANES * LANES; }
+
+// Weights of the forward pass: for each vector of hidden units and each input the three gates' vectors side by side.
+INLINE void pack_gates(const float *w, ptrdiff_t k, ptrdiff_t d, float *packed) {
+    for (ptrdiff_t unit = 0; unit < d; unit += LANES)
+        for (ptrdiff_t j = 0; j < k; j++)
+            for (int gate = 0; gate < 3; gate++)
+                for (int lane = 0; lane < LANES; lane++) 
+                    *packed++ = scale_of(gate) * w[(gate * d + unit + lane) * k + j];
+}
+
+template <int R>
+INLINE void multiply_gates(V acc[R][3], const float *const *rows, const float *packed, ptrdiff_t k) {
+    for (ptrdiff_t j = 0; j < k; j++, packed += 3 * LANES) {
+        V w0 = load(packed), w1 = load(packed + LANES), w2 = load(packed + 2 * LANES);
+        UNROLL for (int u = 0; u < R; u++) {
+            V value = all(rows[u][j]);
+            acc[u][0] += value * w0;
+            acc[u][1] += value * w1;
+            acc[u][2] += value * w2;
+        }
+    }
+}
+
+// One vector of hidden units of R stocks, one step: r, z, n, hn and the new state.
+template <int R>
+INLINE void forward_block(const float *const *x, ptrdiff_t k, const float *const *h, ptrdiff_t d, bool first,
+                          const float *w_x, const float *w_h, const float *bias, ptrdiff_t unit, float *const *gates,
+                          float *const *out, int live) {
+    V acc[R][3], from_input[R];
+    V bias_r = load(bias + unit), bias_z = load(bias + d + unit), bias_n = load(bias + 2 * d + unit);
+    UNROLL for (int u = 0; u < R; u++) acc[u][0] = bias_r, acc[u][1] = bias_z, acc[u][2] = bias_n;
+    multiply_gates<R>(acc, x, w_x, k);
+    V bias_h = load(bias + 3 * d + unit);
+    UNROLL for (int u = 0; u < R; u++) from_input[u] = acc[u][2], acc[u][2] = bias_h;
+    if (!first) multiply_gates<R>(acc, h, w_h, d);
+    UNROLL for (int u = 0; u < R; u++) {
+        V hn = acc[u][2], before = first ? (V){} : load(h[u] + unit);
+        V r = 1.0f / (1.0f + power_of_two(acc[u][0]));
+        // the reciprocals of z and n by one division: 1/a = b/(ab), 1/b = a/(ab)
+        V down_z = 1.0f + power_of_two(acc[u][1]);
+        V down_n = 1.0f + power_of_two(from_input[u] + r * hn);
+        V both = 1.0f / (down_z * down_n);
+        V z = both * down_n, n = 1.0f - 2.0f * (both * down_z);
+        if (u < live) {
+            store(out[u] + unit, n + z * (before - n));
+            if (gates[u]) {
+                store(gates[u] + unit, r);
+                store(gates[u] + d + unit, z);
+                store(gates[u] + 2 * d + unit, n);
+                store(gates[u] + 3 * d + unit, hn * (1.0f / TANH));
+            }
+        }
+    }
+}
+
+int forward(const deepfactor_gru *job) {
+    const ptrdiff_t p = job->p, b = job->b, k = job->k, d = job->d;
+    ptrdiff_t need = 3 * d * (k + d) + 4 * d + 2 * TILE * d + 64;
+    Memory memory = {(char *)aligned_alloc(64, need * 4 / 64 * 64 + 64 * 32), 0};
+    if (!memory.block) return 1;
+    float *w_x = memory.take(3 * d * k), *w_h = memory.take(3 * d * d), *bias = memory.take(4 * d);
+    float *turn = memory.take(2 * TILE * d);
+    pack_gates(job->w_ih, k, d, w_x);
+    pack_gates(job->w_hh, d, d, w_h);
+    for (ptrdiff_t j = 0; j < 2 * d; j++) bias[j] = SIGMOID * (job->b_ih[j] + job->b_hh[j]);
+    for (ptrdiff_t j = 0; j < d; j++) bias[2 * d + j] = TANH * job->b_ih[2 * d + j];
+    for (ptrdiff_t j = 0; j < d; j++) bias[3 * d + j] = TANH * job->b_hh[2 * d + j];
+    for (ptrdiff_t from = 0; from < b; from += TILE) {
+        const ptrdiff_t n = smaller(TILE, b - from);
+        for (ptrdiff_t t = 0; t < p; t++) {
+            const float *x = job->x + t * job->x_step + from * k;
+            float *out = job->states ? job->states + (t * b + from) * d : turn + (t % 2) * TILE * d;
+            const float *h = job->states ? out - b * d : turn + (1 - t % 2) * TILE * d;
+            float *gates = job->gates ? job->gates + (t * b + from) * 4 * d : NULL;
+            for (ptrdiff_t unit = 0; unit < d; unit += LANES)
+                for (ptrdiff_t row = 0; row < n; row += FORWARD_ROWS) {
+                    const float *x_row[FORWARD_ROWS], *h_row[FORWARD_ROWS];
+                    float *gate_row[FORWARD_ROWS], *out_row[FORWARD_ROWS];
+                    for (int u = 0; u < FORWARD_ROWS; u++) {
+                        const ptrdiff_t i = smaller(row + u, n - 1);
+                        x_row[u] = x + i * k, h_row[u] = h + i * d, out_row[u] = out + i * d;
+                        gate_row[u] = gates ? gates + i * 4 * d : NULL;
+                    }
+                    forward_block<FORWARD_ROWS>(x_row, k, h_row, d, t == 0, w_x + 3 * unit * k, w_h + 3 * unit * d, bias,
+                                                unit, gate_row, out_row, (int)smaller(FORWARD_ROWS, n - row));
+                }
+            if (t == p - 1 && job->last) memcpy(job->last + from * d, out, n * d * sizeof(float));
+        }
+    }
+    free(memory.block);
+    return 0;
+}
+
+// out[row, :] (+)= sum_j a[row, j] w[j, :] for C vectors of columns and ROWS rows.
+template <int C>
+INLINE void rows_times(const float *const *a, ptrdiff_t count, const float *w, ptrdiff_t width, float *const *out,
+                       int live, bool add) {
+    V acc[ROWS][C];
+    UNROLL for (int u = 0; u < ROWS; u++)
+        UNROLL for (int c = 0; c < C; c++) acc[u][c] = add ? load(out[u] + c * LANES) : (V){};
+    for (ptrdiff_t j = 0; j < count; j++, w += width) {
+        V column[C];
+        UNROLL for (int c = 0; c < C; c++) column[c] = load(w + c * LANES);
+        UNROLL for (int u = 0; u < ROWS; u++) {
+            V value = all(a[u][j]);
+            UNROLL for (int c = 0; c < C; c++) acc[u][c] += value * column[c];
+        }
+    }
+    UNROLL for (int u = 0; u < ROWS; u++)
+        if (u < live) UNROLL for (int c = 0; c < C; c++) store(out[u] + c * LANES, acc[u][c]);
+}
+
+// out (n, width) (+)= a (n, count) w (count, width)
+static void product(const float *a, ptrdiff_t a_row, ptrdiff_t n, ptrdiff_t count, const float *w, ptrdiff_t width,
+                    float *out, ptrdiff_t out_row, bool add) {
+    for (ptrdiff_t column = 0; column < width;) {
+        const ptrdiff_t left = (width - column) / LANES, step = smaller(left, COLUMNS);
+        for (ptrdiff_t row = 0; row < n; row += ROWS) {
+            const float *from[ROWS];
+            float *to[ROWS];
+            for (int u = 0; u < ROWS; u++) {
+                const ptrdiff_t i = smaller(row + u, n - 1);
+                from[u] = a + i * a_row, to[u] = out + i * out_row + column;
+            }
+            const int live = (int)smaller(ROWS, n - row);
+            switch (step) {
+                case 1: rows_times<1>(from, count, w + column, width, to, live, add); break;
+                case 2: rows_times<2>(from, count, w + column, width, to, live, add); break;
+#if COLUMNS > 2
+                case 3: rows_times<3>(from, count, w + column, width, to, live, add); break;
+                case 4: rows_times<4>(from, count, w + column, width, to, live, add); break;
+#endif
+            }
+        }
+        column += step * LANES;
+    }
+}
+
+// total[j, :] += sum over n stocks of a[s, j] x[s, :], ROWS rows j and C vectors of columns
+template <int C>
+INLINE void outer(const float *a, ptrdiff_t a_row, const float *x, ptrdiff_t x_row, ptrdiff_t n, float *total,
+                  ptrdiff_t width) {
+    V acc[ROWS][C];
+    UNROLL for (int u = 0; u < ROWS; u++) UNROLL for (int c = 0; c < C; c++) acc[u][c] = (V){};
+    for (ptrdiff_t s = 0; s < n; s++, a += a_row, x += x_row) {
+        V column[C];
+        UNROLL for (int c = 0; c < C; c++) column[c] = load(x + c * LANES);
+        UNROLL for (int u = 0; u < ROWS; u++) {
+            V value = all(a[u]);
+            UNROLL for (int c = 0; c < C; c++) acc[u][c] += value * column[c];
+        }
+    }
+    UNROLL for (int u = 0; u < ROWS; u++) UNROLL for (int c = 0; c < C; c++) {
+        float *at = total + u * width + c * LANES;
+        store(at, load(at) + acc[u][c]);
+    }
+}
+
+// total (count, width) += a (n, count)' x (n, width)
+static void transposed_product(const float *a, ptrdiff_t a_row, ptrdiff_t n, ptrdiff_t count, const float *x,
+                               ptrdiff_t x_row, ptrdiff_t width, float *total) {
+    for (ptrdiff_t column = 0; column < width;) {
+        const ptrdiff_t left = (width - column) / LANES, step = smaller(left, COLUMNS);
+        for (ptrdiff_t j = 0; j < count; j += ROWS) {  // 3d is a multiple of 48, hence of ROWS
+            float *to = total + j * width + column;
+            switch (step) {
+                case 1: outer<1>(a + j, a_row, x + column, x_row, n, to, width); break;
+                case 2: outer<2>(a + j, a_row, x + column, x_row, n, to, width); break;
+#if COLUMNS > 2
+                case 3: outer<3>(a + j, a_row, x + column, x_row, n, to, width); break;
+                case 4: outer<4>(a + j, a_row, x + column, x_row, n, to, width); break;
+#endif
+            }
+        }
+        column += step * LANES;
+    }
+}
+
+// Gradients of a step's pre-activations, `a` (n, a_row) = [n | r | z | hn], and of h by the direct way z * g, in `g`.
+static void gates_back(const float *gates, const float *h, ptrdiff_t n, ptrdiff_t d, const float *more, float *g,
+                       float *a, ptrdiff_t a_row, float *bias) {
+    for (ptrdiff_t unit = 0; unit < d; unit += LANES) {
+        V sum_n = {}, sum_r = {}, sum_z = {}, sum_h = {};
+        for (ptrdiff_t s = 0; s < n; s++) {
+            const float *gate = gates + s * 4 * d + unit;
+            float *to = a + s * a_row + unit, *state = g + s * d + unit;
+            V r = load(gate), z = load(gate + d), candidate = load(gate + 2 * d), hn = load(gate + 3 * d);
+            V before = h ? load(h + s * d + unit) : (V){};
+            V grad = load(state);
+            if (more) grad += load(more + s * d + unit);
+            V through = grad * z, rest = grad - through;
+            V to_n = rest * (1.0f - candidate * candidate);
+            V to_r = to_n * hn * (r - r * r);
+            V to_z = grad * (before - candidate) * (z - z * z);
+            V to_h = to_n * r;
+            store(to, to_n), store(to + d, to_r), store(to + 2 * d, to_z), store(to + 3 * d, to_h);
+            store(state, through);
+            sum_n += to_n, sum_r += to_r, sum_z += to_z, sum_h += to_h;
+        }
+        float *at = bias + unit;
+        store(at, load(at) + sum_n), store(at + d, load(at + d) + sum_r);
+        store(at + 2 * d, load(at + 2 * d) + sum_z), store(at + 3 * d, load(at + 3 * d) + sum_h);
+    }
+}
+
+INLINE float sum_of_lanes(V v) {
+    float at[LANES];
+    store(at, v);
+    UNROLL for (int half = LANES / 2; half; half /= 2) UNROLL for (int i = 0; i < half; i++) at[i] += at[i + half];
+    return at[0];
+}
+
+// The last columns of x, too few to fill a vector: the vectors run along the rows 3d instead.
+struct Thin {
+    int columns;
+    ptrdiff_t rows;      // 3d, a multiple of 3 vectors
+    float *w;            // (columns, 3d), weights in the order of `a`
+    float *total;        // (columns, 3d), their gradient
+};
+
+// total[c, :] += sum over n stocks of x[s, c] a[s, :]
+template <int C>
+INLINE void thin_outer(const Thin &thin, const float *a, ptrdiff_t a_row, const float *x, ptrdiff_t x_row, ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < thin.rows; j += 3 * LANES) {
+        V acc[C][3];
+        UNROLL for (int c = 0; c < C; c++) UNROLL for (int v = 0; v < 3; v++) acc[c][v] = (V){};
+        for (ptrdiff_t s = 0; s < n; s++) {
+            const float *from = a + s * a_row + j;
+            V row[3] = {load(from), load(from + LANES), load(from + 2 * LANES)};
+            UNROLL for (int c = 0; c < C; c++) {
+                V value = all(x[s * x_row + c]);
+                UNROLL for (int v = 0; v < 3; v++) acc[c][v] += value * row[v];
+            }
+        }
+        UNROLL for (int c = 0; c < C; c++) UNROLL for (int v = 0; v < 3; v++) {
+            float *at = thin.total + c * thin.rows + j + v * LANES;
+            store(at, load(at) + acc[c][v]);
+        }
+    }
+}
+
+static void thin_transposed_product(const Thin &thin, const float *a, ptrdiff_t a_row, const float *x, ptrdiff_t x_row,
+                                    ptrdiff_t n) {
+    switch (thin.columns) {
+        case 1: thin_outer<1>(thin, a, a_row, x, x_row, n); break;
+        case 2: thin_outer<2>(thin, a, a_row, x, x_row, n); break;
+        case 3: thin_outer<3>(thin, a, a_row, x, x_row, n); break;
+        case 4: thin_outer<4>(thin, a, a_row, x, x_row, n); break;
+        case 5: thin_outer<5>(thin, a, a_row, x, x_row, n); break;
+        case 6: thin_outer<6>(thin, a, a_row, x, x_row, n); break;
+    }
+}
+
+// The gradient of column c of a stock's x, to be summed over the lanes.
+INLINE V thin_gradient(const Thin &thin, const float *a, int c) {
+    const float *w = thin.w + c * thin.rows;
+    V sum[3] = {};
+    for (ptrdiff_t j = 0; j < thin.rows; j += 3 * LANES)
+        UNROLL for (int v = 0; v < 3; v++) sum[v] += load(a + j + v * LANES) * load(w + j + v * LANES);
+    return sum[0] + (sum[1] + sum[2]);
+}
+
+// The first `main` columns of g hold the gradient of x; g := (g . x) x, row by row. Both are (n, wide).
+static void times_along(const Thin &thin, const float *a, ptrdiff_t a_row, const float *x, ptrdiff_t n, ptrdiff_t main,
+                        ptrdiff_t wide, float *g) {
+    for (ptrdiff_t s = 0; s < n; s++, a += a_row, x += wide, g += wide) {
+        V sum = {};
+        for (ptrdiff_t c = 0; c < main; c += LANES) sum += load(g + c) * load(x + c);
+        for (int c = 0; c < thin.columns; c++) sum += all(x[main + c]) * thin_gradient(thin, a, c);
+        V along = all(sum_of_lanes(sum));
+        for (ptrdiff_t c = 0; c < wide; c += LANES) store(g + c, along * load(x + c));
+    }
+}
+
+int backward(const deepfactor_gru *job) {
+    const ptrdiff_t p = job->p, b = job->b, k = job->k, d = job->d, wide = round_up(k);
+    const int over = (int)(k % LANES), few = over <= 3 * LANES / 8 ? over : 0;
+    const ptrdiff_t main = few ? k - few : wide;  // columns of x in whole vectors, the last padded unless few
+    const ptrdiff_t a_row = 4 * d + 16;  // a power of two would put all rows into a few sets of the L1 cache
+    const ptrdiff_t moment_rows = (k + ROWS - 1) / ROWS * ROWS;
+    ptrdiff_t need = 2 * 3 * d * (main + few) + 3 * d * d + 4 * d + TILE * (a_row + d + 2 * wide) + moment_rows * wide + 2 * ROWS;
+    Memory memory = {(char *)aligned_alloc(64, need * 4 / 64 * 64 + 64 * 32), 0};
+    if (!memory.block) return 1;
+    float *w_in = memory.take(3 * d * main);  // rows in the order n, r, z of `a`
+    const Thin thin = {few, 3 * d, memory.take(few * 3 * d), memory.take(few * 3 * d)};
+    float *total_in = memory.take(3 * d * main), *total_hh = memory.take(3 * d * d), *bias = memory.take(4 * d);
+    float *a = memory.take(TILE * a_row), *g = memory.take(TILE * d);
+    float *x_wide = memory.take(TILE * wide), *grad_wide = memory.take(TILE * wide + ROWS);
+    float *moment = memory.take(moment_rows * wide);
+    memset(moment, 0, moment_rows * wide * sizeof(float));
+    memset(w_in, 0, 3 * d * main * sizeof(float));
+    memset(thin.total, 0, few * 3 * d * sizeof(float));
+    memset(total_in, 0, 3 * d * main * sizeof(float));
+    memset(total_hh, 0, 3 * d * d * sizeof(float));
+    memset(bias, 0, 4 * d * sizeof(float));
+    memset(x_wide, 0, TILE * wide * sizeof(float));
+    for (ptrdiff_t j = 0; j < 3 * d; j++) {
+        const float *row = job->w_ih + (j < d ? j + 2 * d : j - d) * k;
+        memcpy(w_in + j * main, row, (k - few) * sizeof(float));
+        for (int c = 0; c < few; c++) thin.w[c * 3 * d + j] = row[main + c];
+    }
+    for (ptrdiff_t from = 0; from < b; from += TILE) {
+        const ptrdiff_t n = smaller(TILE, b - from);
+        if (job->grad_last)
+            memcpy(g, job->grad_last + from * d, n * d * sizeof(float));
+        else
+            memset(g, 0, n * d * sizeof(float));
+        for (ptrdiff_t t = p - 1; t >= 0; t--) {
+            const ptrdiff_t at = t * b + from;
+            const float *x = job->x + t * job->x_step + from * k, *h = t ? job->states + (at - b) * d : NULL;
+            gates_back(job->gates + at * 4 * d, h, n, d, job->grad_states ? job->grad_states + at * d : NULL, g, a, a_row,
+                       bias);
+            if (job->grad_x) {
+                float *to = job->grad_x + at * k;
+                product(a, a_row, n, 3 * d, w_in, main, wide == k ? to : grad_wide, wide, false);
+                if (wide != k)
+                    for (ptrdiff_t s = 0; s < n; s++) {
+                        memcpy(to + s * k, grad_wide + s * wide, (k - few) * sizeof(float));
+                        for (int c = 0; c < few; c++)
+                            to[s * k + main + c] = sum_of_lanes(thin_gradient(thin, a + s * a_row, c));
+                    }
+            }
+            if (wide != k) {
+                for (ptrdiff_t s = 0; s < n; s++) memcpy(x_wide + s * wide, x + s * k, k * sizeof(float));
+                x = x_wide;
+            }
+            if (job->moment) {
+                product(a, a_row, n, 3 * d, w_in, main, grad_wide, wide, false);
+                times_along(thin, a, a_row, x, n, main, wide, grad_wide);
+                transposed_product(grad_wide, wide, n, moment_rows, x, wide, wide, moment);  // rows after k: dropped
+            }
+            transposed_product(a, a_row, n, 3 * d, x, wide, main, total_in);
+            thin_transposed_product(thin, a, a_row, x + main, wide, n);
+            if (t) {
+                product(a + d, a_row, n, 3 * d, job->w_hh, d, g, d, true);
+                transposed_product(a + d, a_row, n, 3 * d, h, d, d, total_hh);
+            }
+        }
+    }
+    for (ptrdiff_t j = 0; j < 3 * d; j++) {
+        const ptrdiff_t row = j < d ? j + 2 * d : j - d;  // n, r, z back to r, z, n
+        memcpy(job->grad_w_ih + row * k, total_in + j * main, (k - few) * sizeof(float));
+        for (int c = 0; c < few; c++) job->grad_w_ih[row * k + main + c] = thin.total[c * 3 * d + j];
+        job->grad_b_ih[row] = bias[j];
+    }
+    if (job->moment)
+        for (ptrdiff_t j = 0; j < k; j++) memcpy(job->moment + j * k, moment + j * wide, k * sizeof(float));
+    memcpy(job->grad_w_hh, total_hh, 3 * d * d * sizeof(float));
+    memcpy(job->grad_b_hh, bias + d, 3 * d * sizeof(float));
+    free(memory.block);
+    return 0;
+}

@@ -1,0 +1,16 @@
+// Whatever the compiler's target has at least: vectors of four floats (SSE2, NEON).
+#include <stdlib.h>
+#include <string.h>
+
+#include "gru.h"
+
+#define LANES 4
+#define FORWARD_ROWS 2
+#define COLUMNS 2
+
+namespace {  // internal: the same names with other instructions live in the other files
+#include "gru_body.h"
+}
+
+extern "C" int deepfactor_gru_forward_portable(const deepfactor_gru *job) { return forward(job); }
+extern "C" int deepfactor_gru_backward_portable(const deepfactor_gru *job) { return backward(job); }

@@ -1,0 +1,208 @@
+"""The compiled GRU, every path that this processor runs, against `torch.nn.GRU` in float64 and the torch operations."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from deepfactor.core.errors import UserError
+from deepfactor.models import _gru_kernel, _kernels
+from deepfactor.models._gru_op import gru_last, gru_steps
+
+
+def runnable() -> list[str]:
+    library, _ = _kernels._library()
+    return [path for path in _kernels.PATHS if library is not None and library.deepfactor_gru_runs(path.encode())]
+
+
+BUILT = pytest.mark.skipif(not runnable(), reason="the compiled GRU isn't built here")
+WAYS = pytest.mark.parametrize("way", [gru_steps, gru_last])
+
+
+@pytest.fixture(params=runnable())
+def path(request, monkeypatch) -> str:
+    monkeypatch.setenv(_kernels.VARIABLE, request.param)
+    assert _kernels.choice().kernel.path == request.param
+    return request.param
+
+
+def stock(way, gru: nn.GRU, x: Tensor) -> Tensor:
+    return gru(x)[0] if way is gru_steps else gru(x)[0][-1]
+
+
+def gradients(output: Tensor, x: Tensor, gru: nn.GRU) -> list[Tensor]:
+    weight = torch.randn(output.shape, generator=torch.Generator().manual_seed(5)).to(output.dtype)
+    return list(torch.autograd.grad((output * weight).sum(), [x, *gru.parameters()]))
+
+
+def assert_close_to_float64(way, steps: int, stocks: int, inputs: int, hidden: int) -> None:
+    torch.manual_seed(stocks)
+    gru, exact = nn.GRU(inputs, hidden), nn.GRU(inputs, hidden).double()
+    exact.load_state_dict(gru.state_dict())
+    x = torch.randn(steps, stocks, inputs, requires_grad=True)
+    x64 = x.detach().double().requires_grad_()
+    ours, expected = way(gru, x), stock(way, exact, x64)
+    assert type(ours.grad_fn).__name__ == "KernelGRUBackward"
+    torch.testing.assert_close(ours.double(), expected, rtol=0, atol=1e-6)
+    with torch.no_grad():
+        assert torch.equal(way(gru, x), ours)
+    for ours_grad, exact_grad in zip(gradients(ours, x, gru), gradients(expected, x64, exact), strict=True):
+        assert (ours_grad.double() - exact_grad).norm() <= 5e-6 * exact_grad.norm()
+
+
+@WAYS
+@pytest.mark.parametrize("hidden", [32, 48, 64, 128])
+@pytest.mark.parametrize("inputs", [6, 18, 64, 100])
+def test_outputs_and_gradients_equal_float64(path, way, hidden, inputs):
+    assert_close_to_float64(way, 12, 101, inputs, hidden)
+
+
+@WAYS
+def test_outputs_and_gradients_equal_float64_over_a_whole_window(path, way):
+    assert_close_to_float64(way, 50, 384, 64, 64)
+
+
+@BUILT
+@settings(max_examples=25, deadline=None)
+@given(
+    way=st.sampled_from([gru_steps, gru_last]),
+    path=st.sampled_from(runnable() or ["none"]),
+    steps=st.integers(1, 6),
+    stocks=st.integers(1, 200),
+    inputs=st.integers(1, 40),
+    hidden=st.sampled_from([16, 32, 48, 80, 96, 112]),
+)
+def test_any_shape(way, path, steps, stocks, inputs, hidden):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(_kernels.VARIABLE, path)
+        assert_close_to_float64(way, steps, stocks, inputs, hidden)
+
+
+@WAYS
+def test_a_stock_is_independent_of_the_others_and_of_the_tile(path, way):
+    torch.manual_seed(0)
+    gru, x = nn.GRU(7, 32), torch.randn(5, 250, 7)
+    with torch.no_grad():
+        whole = way(gru, x)
+        some = way(gru, x[:, 90:200])  # not dense: a step is followed by other stocks
+    assert torch.equal(whole[..., 90:200, :], some)
+
+
+@WAYS
+def test_other_strides_than_dense(path, way):
+    gru, x = nn.GRU(7, 32), torch.randn(20, 5, 7)
+    with torch.no_grad():
+        assert torch.equal(way(gru, x.transpose(0, 1)), way(gru, x.transpose(0, 1).contiguous()))
+
+
+@WAYS
+def test_saturated_gates_stay_finite_and_equal(path, way):
+    torch.manual_seed(1)
+    gru = nn.GRU(6, 16)
+    x = (1e4 * torch.randn(20, 9, 6)).requires_grad_()
+    ours = way(gru, x)
+    # sums of 1e4 are rounded to 1e-3: what isn't saturated differs by that times the slope
+    torch.testing.assert_close(ours, stock(way, gru, x), rtol=0, atol=1e-4)
+    assert all(torch.isfinite(g).all() for g in gradients(ours, x, gru))
+
+
+@WAYS
+def test_missing_values_are_not_hidden(path, way):
+    x = torch.zeros(3, 20, 6)
+    x[1, 7, 2] = torch.nan
+    with torch.no_grad():
+        last = way(nn.GRU(6, 16), x).view(-1, 20, 16)[-1]
+    assert last.isnan().all(1).nonzero().flatten().tolist() == [7]
+
+
+@WAYS
+def test_live_graphs_do_not_share_memory(path, way):
+    torch.manual_seed(2)
+    gru = nn.GRU(7, 32)
+    x, y = (torch.randn(6, 50, 7, requires_grad=True) for _ in range(2))
+    apart = [gradients(way(gru, each), each, gru) for each in (x, y)]
+    first, second = way(gru, x), way(gru, y)  # the second forward runs before the first backward
+    for output, given_x, expected in ((first, x, apart[0]), (second, y, apart[1])):
+        assert all(torch.equal(a, b) for a, b in zip(gradients(output, given_x, gru), expected, strict=True))
+
+
+def test_memory_of_freed_graphs_is_used_again(path, monkeypatch):
+    pool = _gru_kernel._Pool()
+    monkeypatch.setattr(_gru_kernel, "_POOL", pool)
+    gru, x = nn.GRU(5, 16), torch.randn(11, 130, 5)
+
+    def live() -> int:
+        return pool._live * 4
+
+    output = gru_last(gru, x)
+    needed = live()
+    assert needed == 4 * 11 * 130 * 5 * 16  # gates and states
+    del output
+    gc.collect()
+    assert live() == 0
+    addresses = {m.data_ptr() for m in pool.idle}
+    output = gru_last(gru, x[:, :100])
+    assert not pool.idle
+    del output
+    assert {m.data_ptr() for m in pool.idle} == addresses
+    for stocks in range(1, 130, 7):  # days differ in their number of stocks
+        gru_last(gru, x[:, :stocks]).sum().backward()
+    gc.collect()
+    assert sum(m.numel() for m in pool.idle) * 4 <= needed
+
+
+def test_backward_can_be_repeated_on_a_retained_graph(path):
+    gru, x = nn.GRU(5, 16), torch.randn(6, 13, 5)
+    loss = gru_last(gru, x).square().sum()
+    first = torch.autograd.grad(loss, list(gru.parameters()), retain_graph=True)
+    second = torch.autograd.grad(loss, list(gru.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_overwriting_the_output_is_forbidden(path):
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        gru_steps(nn.GRU(5, 16), torch.randn(6, 13, 5)).mul_(2.0).sum().backward()
+
+
+@WAYS
+def test_off_is_the_path_of_torch_operations(monkeypatch, way):
+    monkeypatch.setenv(_kernels.VARIABLE, "off")
+    assert _kernels.choice().kernel is None
+    gru, x = nn.GRU(6, 32), torch.randn(9, 40, 6)
+    output = way(gru, x)
+    assert type(output.grad_fn).__name__ == "_GRUBackward"
+    for path in runnable():
+        monkeypatch.setenv(_kernels.VARIABLE, path)
+        torch.testing.assert_close(way(gru, x), output, rtol=0, atol=1e-6)
+
+
+@BUILT
+@pytest.mark.parametrize(("dtype", "hidden"), [(torch.float64, 32), (torch.float32, 24)])
+def test_what_the_library_cannot_compute_runs_on_torch_operations(monkeypatch, dtype, hidden):
+    monkeypatch.setenv(_kernels.VARIABLE, "auto")
+    output = gru_last(nn.GRU(6, hidden).to(dtype), torch.randn(4, 5, 6, dtype=dtype))
+    assert type(output.grad_fn).__name__ == "_GRUBackward"
+
+
+def test_without_the_library_models_run_on_torch_operations(monkeypatch):
+    _kernels._choice.cache_clear()
+    monkeypatch.setattr(_kernels, "_library", lambda: (None, "the library wasn't built"))
+    try:
+        monkeypatch.setenv(_kernels.VARIABLE, "auto")
+        assert _kernels.choice() == _kernels.Choice(None, "the library wasn't built")
+        monkeypatch.setenv(_kernels.VARIABLE, "avx2")
+        with pytest.raises(UserError, match="DEEPFACTOR_KERNELS=avx2, but the library wasn't built"):
+            _kernels.choice()
+    finally:
+        _kernels._choice.cache_clear()
+
+
+def test_unknown_names_are_refused(monkeypatch):
+    monkeypatch.setenv(_kernels.VARIABLE, "fast")
+    with pytest.raises(UserError, match="'fast': it is one of auto, off, avx512, avx2, portable"):
+        _kernels.choice()
