@@ -106,6 +106,8 @@ class MappedTables:
             else:
                 made[name] = convert(extract, column, name, table, spec.date_format)
         frame = pl.DataFrame(made)
+        if table == "daily" and self._mapping.ORIGIN == "file":  # a query's rows come in no order
+            _require_ascending(extract, frame, spec.columns["date"].source)
         if dated:
             inside = [pl.col("date") >= start] if start else []
             inside += [pl.col("date") <= end] if end else []
@@ -222,6 +224,15 @@ class MappedTables:
         if lost.height:
             self._dropped[table][f"rows of {lost['symbol'].n_unique()} symbols without prices"] = lost.height
         return frame.filter(has)
+
+
+def _require_ascending(extract: Extract, frame: pl.DataFrame, column: str) -> None:
+    """Dates must ascend within each symbol, whether the file is laid out by date or by symbol."""
+    if frame["date"].is_sorted() or _sorted_by_symbol(frame):
+        return
+    falls = frame.select((pl.col("date") < pl.col("date").shift(1)).over("symbol").fill_null(value=False).arg_true())
+    if falls.height:
+        raise extract.fault("date runs backwards within symbol: sort the file", column, int(falls.item(0, 0)))
 
 
 def _sorted_by_symbol(frame: pl.DataFrame) -> bool:
