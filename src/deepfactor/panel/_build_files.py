@@ -16,12 +16,18 @@ _BLOCK = 64
 
 
 def save(file: Path, array: NDArray[Any]) -> None:
-    """Write an array and sync it."""
+    """Write an array as `numpy.save` does, and sync it. A full disk is an `OSError` with its number, unlike there."""
     file.parent.mkdir(exist_ok=True)
     with file.open("wb") as handle:
-        np.save(handle, array, allow_pickle=False)
+        handle.write(_head(array, len(array)))
+        handle.write(_bytes(array))
         handle.flush()
         os.fsync(handle.fileno())
+
+
+def _bytes(array: NDArray[Any]) -> memoryview:
+    """The bytes of an array in the order of its rows."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def mapped(file: Path, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -57,8 +63,8 @@ def save_widened(file: Path, past: NDArray[Any], columns: NDArray[np.intp], fill
             for column, width in runs:
                 block[: len(piece), column : column + width] = piece[:, source : source + width]
                 source += width
-            handle.write(block[: len(piece)].data)
-        handle.write(np.ascontiguousarray(rows).data)
+            handle.write(_bytes(block[: len(piece)]))
+        handle.write(_bytes(rows))
         handle.flush()
         os.fsync(handle.fileno())
 
@@ -69,7 +75,7 @@ def append(file: Path, rows: int, array: NDArray[Any]) -> None:
     The head is replaced last, and has the same length whatever the number of rows: until then the file has `rows` rows.
     """
     old, new = _head(array, rows), _head(array, rows + len(array))
-    content = np.ascontiguousarray(array).tobytes()
+    content = _bytes(array)
     with file.open("r+b") as handle:
         if len(old) != len(new) or len(handle.read(len(old))) != len(old):
             raise ValueError(f"{file} is no array that can grow")

@@ -17,6 +17,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from deepfactor.core.errors import DataError
 from deepfactor.core.files import atomic_path, folder_lock, write_json
 from deepfactor.core.spec import content_key
 from deepfactor.store.checks import Finding, check_tables
+from deepfactor.store.migrations import migrated
 from deepfactor.store.schema import SCHEMA_VERSION, TABLES
 
 MANIFEST = "manifest.json"
@@ -58,7 +60,7 @@ class Manifest:
     schema_version : see `deepfactor.store.schema.SCHEMA_VERSION`
     tables : mapping of table to its parts, in order
     source : the source's own account: name, settings, ``cap`` ("float" | "total"), ``simulated``, ``derived``,
-        ``dropped``, ``notes``
+        ``dropped``, ``notes``, and of the first ingest; ``appended`` lists those that went on from it
     warnings : findings that did not stop the ingest
     retired : parts of the manifest before that this one doesn't use; removed by the next write
     """
@@ -181,7 +183,7 @@ def ingest_locked(
     tell("checking")
     findings = check_tables(held)
     raise_first_error(findings, source.get("files", {}))
-    source = _derive_calendar(held, source)
+    source = {**_derive_calendar(held, source), "appended": []}
     parts = {}
     for name in [name for name in TABLES if name in held]:
         tell(f"writing {name}")
@@ -234,7 +236,9 @@ def write_part(path: Path, table: str, label: str, frame: pl.DataFrame) -> Part:
     target = _part_path(path, table, part.name)
     if not target.exists():
         with atomic_path(target) as temporary:
-            frame.write_parquet(temporary, compression="zstd", compression_level=3, row_group_size=_ROW_GROUP)
+            content_of_file = BytesIO()  # a full disk is then an OSError, which polars would hide
+            frame.write_parquet(content_of_file, compression="zstd", compression_level=3, row_group_size=_ROW_GROUP)
+            temporary.write_bytes(content_of_file.getbuffer())
     return part
 
 
@@ -270,14 +274,20 @@ def replace_manifest(path: Path, manifest: Manifest) -> None:
     before = _read_manifest(path) if (path / MANIFEST).exists() else None
     used = _files(manifest)
     if before is not None and _same(before, manifest):
+        _clear(path, used | set(before.retired))
         return
     retired = _files(before) - used if before is not None else set()
     final = Manifest(
         manifest.schema_version, manifest.tables, manifest.source, manifest.warnings, tuple(sorted(retired))
     )
     write_json(path / MANIFEST, plain(asdict(final)))
-    for file in (path / "tables").rglob("*"):
-        if file.is_file() and file.relative_to(path).as_posix() not in used | retired:
+    _clear(path, used | retired)
+
+
+def _clear(path: Path, used: set[str]) -> None:
+    """Remove parts that are not `used`, and what a killed writer left."""
+    for file in [*(path / "tables").rglob("*"), *path.glob(f".{MANIFEST}.*.tmp")]:
+        if file.is_file() and file.relative_to(path).as_posix() not in used:
             file.unlink()
 
 
@@ -307,8 +317,11 @@ def _read_manifest(path: Path) -> Manifest:
         version = int(content["schema_version"])
         if version > SCHEMA_VERSION:
             raise DataError(f"was written by a newer deepfactor (schema {version}, known {SCHEMA_VERSION})", file=file)
+        content = migrated(content)
         tables = {name: tuple(Part(**part) for part in parts) for name, parts in content["tables"].items()}
-        return Manifest(version, tables, content["source"], tuple(content["warnings"]), tuple(content["retired"]))
+        return Manifest(
+            SCHEMA_VERSION, tables, content["source"], tuple(content["warnings"]), tuple(content["retired"])
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"is no manifest of a market ({error!r}): ingest again", file=file) from error
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 #: Version of the folder's layout and of the tables below. A newer folder is refused, an older one migrated.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: An exchange-suffixed code, of a stock or an index.
 SYMBOL_PATTERN = r"^\d{6}\.(SH|SZ|BJ)$"

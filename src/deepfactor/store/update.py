@@ -154,8 +154,8 @@ def _append(
         "rows": new,
         "accepted": [asdict(r) for r in revisions],
     }
-    log = [*held.manifest.source.get("appended", []), *([entry] if new or revisions else [])]
-    source = plain({**held.manifest.source, **({"appended": log} if log else {})})
+    log = [*held.manifest.source["appended"], *([entry] if new or revisions else [])]
+    source = plain({**held.manifest.source, "appended": log})
     replace_manifest(held.path, Manifest(SCHEMA_VERSION, parts, source, warnings))
     return MarketFolder.open(held.path)
 

@@ -170,9 +170,10 @@ def test_what_a_killed_writer_leaves_is_no_hindrance_and_cleared(tables, tmp_pat
     write_market(path, tables, source={"name": "test"})
     clean = tmp_path / "clean"
     write_market(clean, tables, source={"name": "test"})
-    left = contents(path)
-    del left[".manifest.json.17.tmp"]
-    assert left == contents(clean)
+    assert contents(path) == contents(clean)
+    (path / "tables" / "daily" / "2020-dead.parquet").write_bytes(b"half")
+    write_market(path, tables, source={"name": "test"})
+    assert contents(path) == contents(clean), "also where there is nothing new"
 
 
 def test_a_second_writer_is_refused(tables, market):
@@ -186,6 +187,21 @@ def test_a_newer_schema_is_refused(market):
     file.write_text(json.dumps({**content, "schema_version": SCHEMA_VERSION + 1}), encoding="utf-8")
     with pytest.raises(DataError, match="newer deepfactor"):
         MarketFolder.open(market)
+
+
+def test_an_older_schema_is_migrated_on_reading_and_written_with_the_next_change(tables, market):
+    file = market / "manifest.json"
+    now = json.loads(file.read_text(encoding="utf-8"))
+    old = {**now, "schema_version": 1, "source": {k: v for k, v in now["source"].items() if k != "appended"}}
+    file.write_text(json.dumps(old), encoding="utf-8")
+    folder = MarketFolder.open(market)
+    assert folder.manifest.schema_version == SCHEMA_VERSION == 2
+    assert folder.manifest.source["appended"] == []
+    assert folder.read("daily").height == tables["daily"].height
+    write_market(market, tables, source={"name": "test"})
+    assert json.loads(file.read_text(encoding="utf-8")) == old, "nothing new, nothing written"
+    write_market(market, {**tables, "daily": tables["daily"].head(200)}, source={"name": "test"})
+    assert json.loads(file.read_text(encoding="utf-8"))["schema_version"] == SCHEMA_VERSION
 
 
 @pytest.mark.parametrize(
