@@ -10,6 +10,7 @@ import hashlib
 from collections import abc
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
@@ -106,6 +107,8 @@ class MappedTables:
             else:
                 made[name] = convert(extract, column, name, table, spec.date_format)
         frame = pl.DataFrame(made)
+        if table == "daily":
+            _require_ascending(extract, frame, spec.columns["date"].source)
         if dated:
             inside = [pl.col("date") >= start] if start else []
             inside += [pl.col("date") <= end] if end else []
@@ -222,6 +225,16 @@ class MappedTables:
         if lost.height:
             self._dropped[table][f"rows of {lost['symbol'].n_unique()} symbols without prices"] = lost.height
         return frame.filter(has)
+
+
+def _require_ascending(extract: Extract, frame: pl.DataFrame, column: str) -> None:
+    """Dates must ascend within each symbol, whether the rows are laid out by date or by symbol."""
+    if frame["date"].is_sorted() or _sorted_by_symbol(frame):
+        return
+    falls = frame.select((pl.col("date") < pl.col("date").shift(1)).over("symbol").fill_null(value=False).arg_true())
+    if falls.height:
+        how = "sort the file" if isinstance(extract.origin, Path) else "end the query with ORDER BY"
+        raise extract.fault(f"date runs backwards within symbol: {how}", column, int(falls.item(0, 0)))
 
 
 def _sorted_by_symbol(frame: pl.DataFrame) -> bool:

@@ -22,6 +22,8 @@ _PLAUSIBLE_TURNOVER = (0.0005, 0.2)
 _TURNOVER_TOLERANCE = 3.0
 #: Share of rows whose amount / volume may lie outside [low, high] before the units are held to be wrong.
 _IMPLIED_VWAP_TOLERANCE = 0.01
+#: Share of an index's symbols that must have prices, where it has so many that this says something of the mapping.
+_LEAST_PRICED, _LEAST_MEMBERS = 0.5, 2
 
 
 @dataclass(frozen=True)
@@ -308,11 +310,28 @@ def _check_across(tables: Mapping[str, pl.DataFrame], priced_before: Collection[
         if lacking:
             message = f"{len(lacking)} symbols have no row in daily: they are in no panel"
             out.append(_names("no_prices", name, lacking, message))
+    for name in ("index_members", "index_weights"):
+        if name in tables:
+            out += _check_members(name, tables[name], priced)
     for name in ("securities", "industry"):
         lacking = sorted(priced - symbols[name]) if name in symbols else []
         if lacking:
             out.append(_names(f"not_in_{name}", "daily", lacking, f"{len(lacking)} symbols have no row in {name}"))
     return out
+
+
+def _check_members(name: str, frame: pl.DataFrame, priced: Collection[str]) -> list[Finding]:
+    """An index of whose symbols most have no prices is another market's, or its codes are of another form."""
+    has = pl.col("symbol").cast(pl.String).is_in(list(priced))
+    members = frame.select("index", "symbol", has=has).unique()
+    shares = members.group_by("index").agg(pl.col("has").mean(), total=pl.len())
+    bare = shares.filter((pl.col("has") < _LEAST_PRICED) & (pl.col("total") >= _LEAST_MEMBERS)).sort("index")
+    if bare.is_empty():
+        return []
+    index, share, total = bare.row(0)
+    message = f"of the {total} members of {index} only {share:.0%} have prices: mend the mapping of codes, or drop it"
+    wrong = pl.col("index").is_in(bare["index"].implode()) & ~has
+    return rows_where("error", "members_without_prices", name, "symbol", frame, wrong, message)
 
 
 def _names(code: str, table: str, symbols: list[str], message: str) -> Finding:

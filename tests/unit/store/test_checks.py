@@ -181,3 +181,26 @@ def test_what_one_table_says_of_another(tables):
     assert found["no_prices", "index_members"].examples == ("600999.SH",)
     assert found["not_in_industry", "daily"].examples == ("600000.SH",)
     assert ("not_in_securities", "daily") not in found
+
+
+def test_an_index_most_of_whose_members_have_no_prices(tables):
+    members = tables["index_members"].with_columns(
+        symbol=pl.when(pl.int_range(pl.len()) > 0)
+        .then(pl.format("{}.SZ", pl.int_range(pl.len()) + 399000))
+        .otherwise("symbol")
+    )
+    found = {f.code: f for f in errors({**tables, "index_members": members})}
+    assert found["members_without_prices"].row is not None
+    assert found["members_without_prices"].count >= members.height - 1
+
+
+def test_an_announcement_before_its_period_ends(tables):
+    rows = [
+        ("600000.SH", date(2020, 4, 29), "net_profit_ytd", 1e8, date(2020, 3, 31)),
+        ("600000.SH", date(2020, 6, 30), "net_profit_ytd", 2e8, date(2020, 6, 30)),
+        ("600001.SH", date(2020, 4, 30), "net_profit_ytd", 1e8, None),
+    ]
+    columns = ["symbol", "known_at", "item", "value", "period_end"]
+    frame = pl.DataFrame(rows, schema=columns, orient="row")
+    (finding,) = errors({**tables, "fundamentals": frame})
+    assert (finding.code, finding.row, finding.count) == ("announced_early", 2, 1)
