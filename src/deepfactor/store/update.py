@@ -122,7 +122,11 @@ def _same_form(held: MarketFolder, tables: Mapping[str, pl.DataFrame]) -> bool:
 
 @dataclass(frozen=True)
 class _Merged:
-    """A table that goes on: its parts before the overlap, rows from then on, how many are new, what was revised."""
+    """A table that goes on.
+
+    kept : its parts that stay as they are; rows : the rest, empty where nothing is new; new : how many are;
+    revisions : of rows that were held
+    """
 
     kept: tuple[Part, ...]
     rows: pl.DataFrame
@@ -187,8 +191,10 @@ def _merge(held: MarketFolder, name: str, frame: pl.DataFrame, since: date) -> _
     if name == "daily":
         refuse_forward_adjusted(before, now)
     new = fetched.filter((clock > last) & (clock >= since))
-    whole = pl.concat([rows.filter(clock < since), now, new])
-    return _Merged(kept, whole, new.height, compare(name, before, now))
+    revisions = compare(name, before, now)
+    if not revisions and new.is_empty():
+        return _Merged(held.manifest.tables[name], new, 0, ())
+    return _Merged(kept, pl.concat([rows.filter(clock < since), now, new]), new.height, revisions)
 
 
 def _split(held: MarketFolder, name: str, since: date) -> tuple[tuple[Part, ...], list[Path]]:
@@ -201,6 +207,8 @@ def _split(held: MarketFolder, name: str, since: date) -> tuple[tuple[Part, ...]
 
 
 def _write(held: MarketFolder, name: str, merged: _Merged) -> tuple[Part, ...]:
+    if merged.rows.is_empty():
+        return merged.kept
     if not TABLES[name].by_year:
         return (write_part(held.path, name, "all", merged.rows),)
     return (*merged.kept, *write_parts(held.path, name, merged.rows))
