@@ -166,7 +166,8 @@ def _append(
 
 def _checked(held: MarketFolder, tables: Mapping[str, pl.DataFrame], account: Mapping[str, Any]) -> list[Finding]:
     """Findings of what was fetched; an error is raised. Rows have no number: they aren't counted from the first."""
-    priced = held.read("daily", ["symbol"])["symbol"].unique()
+    files = list(held.part_files("daily"))
+    priced = pl.scan_parquet(files).select(pl.col("symbol").unique()).collect()["symbol"]
     findings = [
         replace(one, row=None) if one.table in _CLOCK else one for one in check_tables(tables, priced=priced.to_list())
     ]
