@@ -8,6 +8,7 @@
         universe/*.npy              listed, traded, st, limits, industry
         members/<index>.npy         (T, N) bool
         benchmark/<index>.npy       (T, N) float32
+        fundamentals/<item>/*.npy   (E,) published figures, see `deepfactor.panel.fundamentals.Events`
         index_close/, index_total_return/  <index>.npy (T,) float64
 
 The law: row t is a function of the tables' rows up to day t (the calendar excepted, which is published ahead). Delist
@@ -31,16 +32,19 @@ from deepfactor.core.errors import DataError, OutOfResources
 from deepfactor.core.files import sync_folder, write_json
 from deepfactor.core.spec import content_key
 from deepfactor.panel._build_fields import build_fields
+from deepfactor.panel._build_fundamentals import build_fundamentals
 from deepfactor.panel._build_indices import build_indices
 from deepfactor.panel._build_universe import build_universe
+from deepfactor.panel.fundamentals import Events, Fundamentals
 from deepfactor.panel.panel import FIELDS, Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.store.folder import MarketFolder
 
 #: Bumped when the same tables give other arrays, so that compiled panels are made again.
-BUILD = 2
+BUILD = 3
 
 _UNIVERSE = ("listed", "traded", "st", "limit_up", "limit_down", "industry")
+_EVENTS = ("column", "quarter", "known", "value")
 _BY_INDEX = ("members", "benchmark", "index_close", "index_total_return")
 
 
@@ -121,6 +125,11 @@ def _write(folder: MarketFolder, to: Path) -> None:
     for index, weights, derived in indices.weights():
         _save(to / "benchmark" / f"{index}.npy", weights)
         weighted[index] = derived
+    fundamentals, strangers = build_fundamentals(folder, fields)
+    for item, events in fundamentals.items():
+        for name in _EVENTS:
+            _save(to / "fundamentals" / item / f"{name}.npy", getattr(events, name))
+    counts = (fields.counts, universe.counts, indices.counts, strangers)
     content = {
         "build": BUILD,
         "shape": list(fields.shape),
@@ -130,13 +139,14 @@ def _write(folder: MarketFolder, to: Path) -> None:
         "benchmark": sorted(weighted),
         "benchmark_derived": sorted(index for index, derived in weighted.items() if derived),
         "derived": sorted({*fields.derived, *universe.derived, *indices.derived}),
-        "counts": {why: n for part in (fields, universe, indices) for why, n in part.counts.items() if n},
+        "fundamentals": sorted(fundamentals),
+        "counts": {why: n for c in counts for why, n in c.items() if n},
     }
     write_json(to / "panel.json", content)
 
 
 def _save(file: Path, array: NDArray[Any]) -> None:
-    file.parent.mkdir(exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as handle:
         np.save(handle, array, allow_pickle=False)
         handle.flush()
@@ -153,10 +163,15 @@ def _load(folder: Path, fingerprint: str) -> tuple[Panel, Universe]:
         for kind in _BY_INDEX:
             shape = (T,) if kind.startswith("index") else (T, N)
             facts[kind] = {index: _mapped(folder / kind / f"{index}.npy", shape) for index in content[kind]}
+        items = {
+            item: Events(*(np.load(folder / "fundamentals" / item / f"{name}.npy") for name in _EVENTS))
+            for item in content["fundamentals"]
+        }
     except (OSError, ValueError, KeyError) as error:
         message = f"the compiled panel is damaged ({error}): delete this folder, it is made anew"
         raise DataError(message, file=folder) from None
-    panel = Panel(dates=dates, symbols=symbols, fields=fields, fingerprint=fingerprint)
+    fundamentals = Fundamentals(dates, N, items) if items else None
+    panel = Panel(dates=dates, symbols=symbols, fields=fields, fingerprint=fingerprint, fundamentals=fundamentals)
     universe = Universe(
         dates=dates,
         symbols=symbols,
