@@ -88,6 +88,71 @@ class Steps(Spec):
     date_format: str = "%Y-%m-%d"
 
 
+class FundamentalSteps(Spec):
+    """An item of `fundamentals` from a step table: a row each time the publicly known value changed.
+
+    Attributes
+    ----------
+    item : ours, such as ``net_profit_ttm``
+    reports : each step is a report, whose quarter is told from its day (for flows and balance sheets); false for what
+        changes on any day, such as a number of shares
+    null_is_loss : a missing value means "a loss"; the item ``<item>_loss`` is 1 there and 0 elsewhere
+    end : last day that the vendor knows of; after it the value is missing, not the last one for ever
+    file, symbol, date, value, where, lag_days, multiply, divide, date_format : as in `Steps`
+    """
+
+    item: str
+    file: str
+    symbol: str = "symbol"
+    date: str = "date"
+    value: str
+    where: dict[str, str | float | bool] = Field(default_factory=dict)
+    reports: bool = True
+    null_is_loss: bool = False
+    multiply: float | None = Field(default=None, gt=0)
+    divide: float | None = Field(default=None, gt=0)
+    end: datetime.date | None = None
+    lag_days: int = Field(default=1, ge=0)
+    date_format: str = "%Y-%m-%d"
+
+
+class Statements(Spec):
+    """Items of `fundamentals` from a file with a row a report; a restatement is a row of its own.
+
+    Attributes
+    ----------
+    period, announced : columns with the period's end and the day of publication; without `announced`, or where it is
+        missing, the statutory deadline
+    items : item (ours, such as ``net_profit_ytd``) = column, or a `Column` with its unit
+    lag_days : trading days after the announcement
+    """
+
+    file: str
+    symbol: str = "symbol"
+    period: str
+    announced: str | None = None
+    items: dict[str, Column]
+    where: dict[str, str | float | bool] = Field(default_factory=dict)
+    lag_days: int = Field(default=1, ge=0)
+    date_format: str = "%Y-%m-%d"
+
+    @field_validator("items", mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return _with_sources(value)
+
+
+class Fundamentals(Spec):
+    """What the table `fundamentals` is made of."""
+
+    steps: tuple[FundamentalSteps, ...] = ()
+    statements: tuple[Statements, ...] = ()
+
+    def files(self) -> list[str]:
+        """All files that it reads."""
+        return [*(steps.file for steps in self.steps), *(statements.file for statements in self.statements)]
+
+
 class Drop(Spec):
     """Rows whose `column` (theirs, as text) matches the regular expression `matching` are dropped and counted."""
 
@@ -133,9 +198,14 @@ class TableMapping(Spec):
     @field_validator("columns", mode="before")
     @classmethod
     def _short_form(cls, value: object) -> object:
-        if not isinstance(value, dict):
-            return value
-        return {name: {"from": column} if isinstance(column, str) else column for name, column in value.items()}
+        return _with_sources(value)
+
+
+def _with_sources(value: object) -> object:
+    """Columns in their short form ``ours = "theirs"`` written out."""
+    if not isinstance(value, dict):
+        return value
+    return {name: {"from": column} if isinstance(column, str) else column for name, column in value.items()}
 
 
 class Mapping(Spec):
@@ -146,11 +216,14 @@ class Mapping(Spec):
     notes: tuple[str, ...] = ()
     symbols: tuple[Pattern, ...] = ()
     tables: dict[str, TableMapping]
+    fundamentals: Fundamentals | None = None
 
     @model_validator(mode="after")
     def _known_tables_and_columns(self) -> Mapping:
         if "daily" not in self.tables:
             raise ValueError("tables.daily is missing: a market needs it")
+        if self.fundamentals is not None and "fundamentals" in self.tables:
+            raise ValueError("give either [tables.fundamentals] or [fundamentals], not both")
         for name, table in self.tables.items():
             if name not in TABLES:
                 raise ValueError(f"tables.{name}: unknown table; there are {', '.join(TABLES)}")

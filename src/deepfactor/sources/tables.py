@@ -16,7 +16,8 @@ import polars as pl
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
 from deepfactor.sources._files import Extract, codes, convert, read
-from deepfactor.sources._mapping import Mapping, TableMapping, load_mapping
+from deepfactor.sources._fundamentals import finish_figures, statement_figures, step_figures
+from deepfactor.sources._mapping import Fundamentals, Mapping, TableMapping, load_mapping
 from deepfactor.sources._steps import read_steps, step_values
 from deepfactor.store.schema import TABLES
 
@@ -43,10 +44,10 @@ def open_source(settings: Settings, folder: Path | None) -> Tables:
     if folder is None or not folder.is_dir():
         given = "none given" if folder is None else f"{folder} is none"
         raise DataError(f"mapping {mapping.name} reads files: give their folder with --folder ({given})")
-    for table in mapping.tables.values():
-        for file in [table.file, *(step.file for step in table.steps)]:
-            if not (folder / file).is_file():
-                raise DataError("there is no such file: is --folder right?", file=folder / file)
+    files = [file for table in mapping.tables.values() for file in [table.file, *(step.file for step in table.steps)]]
+    for file in [*files, *(mapping.fundamentals.files() if mapping.fundamentals else ())]:
+        if not (folder / file).is_file():
+            raise DataError("there is no such file: is --folder right?", file=folder / file)
     return Tables(mapping, folder)
 
 
@@ -69,12 +70,15 @@ class Tables:
 
     def tables(self) -> tuple[str, ...]:
         """Tables that the mapping names, `daily` first."""
-        return tuple(name for name in TABLES if name in self._mapping.tables)
+        made = {"fundamentals"} if self._mapping.fundamentals else set()
+        return tuple(name for name in TABLES if name in self._mapping.tables or name in made)
 
     def fetch(self, table: str, start: date | None, end: date | None) -> pl.DataFrame:
         """Rows of `table`; see `Source.fetch`."""
-        spec = self._mapping.tables[table]
         self._dropped[table], self._derived[table], self._counted[table] = {}, [], []
+        if table == "fundamentals" and self._mapping.fundamentals is not None:
+            return self._figures(self._mapping.fundamentals, start, end)
+        spec = self._mapping.tables[table]
         frame = self._read(table, spec, start, end)
         if table == "daily":
             self._priced = frozenset(frame["symbol"].unique().cast(pl.String))
@@ -94,8 +98,31 @@ class Tables:
             "derived": sorted(f"{table}.{what}" for table, made in self._derived.items() for what in made),
             "dropped": {f"{table}: {why}": n for table, drops in self._dropped.items() for why, n in drops.items()},
             "notes": [*mapping.notes, *(note for table in self.tables() for note in self._counted.get(table, []))],
-            "files": {name: table.file for name, table in mapping.tables.items()},
+            "files": {name: table.file for name, table in mapping.tables.items()}
+            | ({"fundamentals": mapping.fundamentals.files()[0]} if mapping.fundamentals else {}),
         }
+
+    def _figures(self, spec: Fundamentals, start: date | None, end: date | None) -> pl.DataFrame:
+        """Table `fundamentals` from step tables and statements; needs the trading days of `daily`."""
+        if self._trading_days.is_empty():
+            raise DataError("fetch daily before fundamentals: its trading days say when a figure may be used")
+        patterns, days = self._mapping.symbols, self._trading_days
+        parts = [step_figures(steps, self._folder, patterns, days) for steps in spec.steps]
+        for statements in spec.statements:
+            figures, guessed = statement_figures(statements, self._folder, patterns, days)
+            parts.append(figures)
+            if guessed:
+                what = f"{guessed} reports of {statements.file} have no announcement: known from the deadline"
+                self._counted["fundamentals"].append(f"fundamentals: {what}")
+        rows, lost = finish_figures(parts)
+        if any(steps.reports for steps in spec.steps):
+            self._derived["fundamentals"].append("period_end")
+        if lost:
+            self._dropped["fundamentals"]["figures replaced on the day they became known"] = lost
+        rows = self._priced_only("fundamentals", rows)
+        inside = [pl.col("known_at") >= start] if start else []
+        inside += [pl.col("known_at") <= end] if end else []
+        return rows.filter(inside) if inside else rows
 
     def _read(self, table: str, spec: TableMapping, start: date | None, end: date | None) -> pl.DataFrame:
         """The mapped columns in our types, between `start` and `end`."""
