@@ -125,9 +125,10 @@ def _carry_over(built: BuiltFields, marks: NDArray[np.int8]) -> None:
         rows = np.arange(len(built.dates))[:, None]
         built.arrays["adj_factor"] = np.where(rows >= built.first_row, 1.0, np.nan)
         built.derived.add("adj_factor")
-    for name in ("adj_factor", "float_mv", "total_mv"):
+    carry_forward(built.arrays["adj_factor"])
+    for name in ("float_mv", "total_mv"):
         if name in built.arrays:
-            carry_forward(built.arrays[name])
+            carry_forward(built.arrays[name], built.traded)
     last = np.full(len(built.symbols), -1, dtype=np.int8)
     for t, mark in enumerate(marks):
         last = np.where(mark >= 0, mark, last)
@@ -135,8 +136,13 @@ def _carry_over(built: BuiltFields, marks: NDArray[np.int8]) -> None:
     built.counts["daily rows without a known ST mark"] = int((built.traded & (marks < 0)).sum())
 
 
-def carry_forward(values: NDArray[np.floating]) -> None:
-    """Fill each NaN of (T, N) with the last value above it, in place."""
+def carry_forward(values: NDArray[np.floating], traded: Bools | None = None) -> None:
+    """Fill each NaN of (T, N) with the last value above it, in place.
+
+    With `traded` only on days without a trade: on a day with one the price has moved, so the value stays missing.
+    """
     for t in range(1, len(values)):
         missing = np.isnan(values[t])
+        if traded is not None:
+            missing &= ~traded[t]
         values[t, missing] = values[t - 1, missing]

@@ -69,3 +69,19 @@ def test_a_cut_changes_nothing_before_it(tmp_path):
 def test_a_market_without_the_table_has_none(tmp_path):
     write_market(tmp_path, market_tables(), source={})
     assert open_panel(tmp_path)[0].fundamentals is None
+
+
+def test_market_value_is_held_over_days_without_a_trade_only(tmp_path):
+    """Where shares stop being known while the stock trades on, its value is missing, not that of an old price."""
+    tables = market_tables()
+    daily, day = tables["daily"], sorted(tables["daily"]["date"].unique())[30]
+    stops = (pl.col("symbol") == SYMBOLS[0]) & (pl.col("date") >= day)
+    tables["daily"] = daily.with_columns(float_mv=pl.when(~stops).then("float_mv"))
+    write_market(tmp_path, tables, source={})
+    panel, universe = open_panel(tmp_path)
+    column = list(panel.symbols).index(SYMBOLS[0])
+    traded, value = universe.traded[:, column], panel["float_mv"][:, column]
+    assert np.isfinite(value[:30]).all()
+    assert np.isnan(value[30:][traded[30:]]).all()
+    first = 30 + int(np.argmax(traded[30:]))
+    assert np.isnan(value[first:]).all()
