@@ -38,11 +38,13 @@ def events(rows: list[Row]) -> Events:
     return Events(keys[:, 0], keys[:, 1], keys[:, 2], np.array([unique[tuple(k)] for k in keys.tolist()]))
 
 
-def random_fundamentals(seed: int, items: tuple[str, ...], stocks: int = 4, days: int = 500) -> Fundamentals:
+def random_fundamentals(
+    seed: int, items: tuple[str, ...], stocks: int = 4, days: int = 500, years: int = 4
+) -> Fundamentals:
     rng = np.random.default_rng(seed)
     dates = weekdays(days)
-    first = int(str(dates[0])[:4]) * 4 - 14
-    made = {item: events(random_rows(rng, stocks, first, 22, flow=item != "total_shares")) for item in items}
+    first = int(str(dates[0])[:4]) * 4 - 4 * years + 2
+    made = {item: events(random_rows(rng, stocks, first, 4 * years + 6, flow=item != "total_shares")) for item in items}
     return Fundamentals(dates, stocks, made)
 
 

@@ -9,6 +9,10 @@ NLSIZE    SIZE³, residual of a √cap-weighted regression on SIZE
 BETA      slope on the cap-weighted market, 252 days, half-life 63
 MOMENTUM  daily log returns over 504 days lagged 21, half-life 126
 RESVOL    0.74 DASTD + 0.16 CMRA + 0.10 HSIGMA, orthogonal to BETA and SIZE
+BTOP      equity ÷ total market value
+EARNYILD  0.656 CETOP + 0.344 ETOP (trailing net profit ÷ total market value; a loss may be known as missing only)
+GROWTH    0.338 EGRO + 0.662 SGRO: slope of five annual figures ÷ their mean absolute value, of profit and revenue
+LEVERAGE  0.38 MLEV + 0.35 DTOA + 0.27 BLEV
 LIQUIDITY 0.35 STOM + 0.35 STOQ + 0.30 STOA, orthogonal to SIZE
 ========= ==================================================================================================
 
@@ -27,6 +31,7 @@ from pydantic import Field
 from deepfactor.core.spec import Spec
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
+from deepfactor.styles import _company_descriptors as c
 from deepfactor.styles import _descriptors as d
 from deepfactor.styles._cross_section import Array, clip_mad, composite, in_blocks, orthogonalise, standardise
 from deepfactor.styles.base import Styles
@@ -42,15 +47,32 @@ class Settings(Spec):
 #: Styles of several descriptors and their weights; STOM … are named by their window.
 RESVOL = {"DASTD": 0.74, "CMRA": 0.16, "HSIGMA": 0.10}
 LIQUIDITY = {"STOM": 0.35, "STOQ": 0.35, "STOA": 0.30}
-_NO_STATEMENTS = "the market has no fundamentals"
-_FUNDAMENTAL = ("BTOP", "EARNYILD", "GROWTH", "LEVERAGE")
+COMPANY = {
+    "BTOP": {"BTOP": 1.0},
+    "EARNYILD": {"CETOP": 0.656, "ETOP": 0.344},
+    "GROWTH": {"EGRO": 0.338, "SGRO": 0.662},
+    "LEVERAGE": {"MLEV": 0.38, "DTOA": 0.35, "BLEV": 0.27},
+}
+_DESCRIBED = {
+    "BTOP": c.book_to_price,
+    "CETOP": c.cash_to_price,
+    "ETOP": c.earnings_to_price,
+    "EGRO": c.five_year_growth("net_profit"),
+    "SGRO": c.five_year_growth("revenue"),
+    "MLEV": c.market_leverage,
+    "DTOA": c.debt_to_assets,
+    "BLEV": c.book_leverage,
+}
 
 
 def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
-    """The styles of all listed stocks with a market value, (T, N); what the market can't give is in `absent`."""
+    """The styles of all listed stocks with a market value, (T, N); what the market can't give is in `absent`.
+
+    A descriptor that is missing from a style that the market can give is in `absent` as ``STYLE/DESCRIPTOR``.
+    """
     field = f"{settings.cap}_mv"
     if field not in panel.fields:
-        every = ("SIZE", "NLSIZE", "BETA", "MOMENTUM", "RESVOL", "LIQUIDITY", *_FUNDAMENTAL)
+        every = ("SIZE", "NLSIZE", "BETA", "MOMENTUM", "RESVOL", "LIQUIDITY", *COMPANY)
         return Styles({}, dict.fromkeys(every, f"the market has no {field}: nothing can be weighted"))
     cap = d.listed_cap(panel, universe, settings.cap)
     raw, absent = _price_descriptors(panel, universe, cap)
@@ -58,7 +80,13 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
     def combine(day: Mapping[str, Array], cap: Array) -> Mapping[str, Array]:
         return _combine({name: standardise(clip_mad(x, settings.clip), cap) for name, x in day.items()}, cap)
 
-    absent |= dict.fromkeys(_FUNDAMENTAL, _NO_STATEMENTS)
+    company, lacking = c.described(panel, _DESCRIBED)
+    raw |= company
+    for style, parts in COMPANY.items():
+        if not company.keys() & parts.keys():
+            absent[style] = "; ".join(dict.fromkeys(lacking[part] for part in parts))
+        else:
+            absent |= {f"{style}/{part}": lacking[part] for part in parts if part in lacking}
     return Styles(in_blocks(raw, cap, combine), absent)
 
 
@@ -88,4 +116,8 @@ def _combine(z: Mapping[str, Array], cap: Array) -> dict[str, Array]:
     out["RESVOL"] = orthogonalise(composite([(w, z[name]) for name, w in RESVOL.items()]), [z["BETA"], size])
     if "STOM" in z:
         out["LIQUIDITY"] = orthogonalise(composite([(w, z[name]) for name, w in LIQUIDITY.items()]), [size])
+    for style, weights in COMPANY.items():
+        parts = [(w, z[name]) for name, w in weights.items() if name in z]
+        if parts:
+            out[style] = composite(parts)
     return {name: standardise(x, cap) for name, x in out.items()}
