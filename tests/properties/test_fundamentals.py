@@ -56,6 +56,18 @@ def test_last_twelve_quarters_and_their_mask(market):
             np.testing.assert_equal(values[stock], wanted)
 
 
+def test_at_quarter_ends(market):
+    quarter_ends = [day_of(q) for q in range(2010 * 4, 2024 * 4)]
+    for t in range(0, len(market.dates), 23):
+        values, mask = market.at_quarter_ends("total_shares", t, 9)
+        assert (mask == np.isfinite(values)).all()
+        ends = [end for end in quarter_ends if end <= int(market.dates[t].astype(int))][: -9 - 1 : -1]
+        for stock in range(market.stocks):
+            asked = [Known(market["total_shares"], stock, end) for end in ends]
+            wanted = [np.nan if known.latest is None else known(known.latest) for known in asked]
+            np.testing.assert_equal(values[stock], wanted)
+
+
 def test_single_quarters_and_trailing_years(market):
     single, trailing = market.single_quarters("b", 6), market.trailing_years("b", 6)
     summed = market.trailing_years("a", 5)

@@ -174,6 +174,20 @@ class Fundamentals:
         values = padded[at]
         return values, np.isfinite(values)
 
+    def at_quarter_ends(self, item: str, row: int, n: int) -> tuple[Array, Bools]:
+        """(N, n) values in force at the last `n` ends of calendar quarters up to `row`, newest first, and their mask.
+
+        For items without a period, such as a number of shares; `last_quarters` is by the reports' own quarters.
+        """
+        today = self.dates[row].astype("datetime64[D]")
+        month = (today + 1).astype("datetime64[M]").astype(np.int64)  # months since 1970 that are over by the close
+        ends = (month // 3 * 3 - 3 * np.arange(n)).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) - 1
+        last = self.quarters(item, 1)
+        padded = np.append(last.values[:, 0], np.nan)
+        every = np.arange(self.stocks)
+        values = np.stack([padded[_last_change(last, every, np.full(self.stocks, end))] for end in ends], axis=1)
+        return values, np.isfinite(values)
+
     def spread(self, at: Quarters, values: Array) -> NDArray[np.float32]:
         """(M,) `values`, one a change, carried over the days until the next change: (T, N)."""
         index = np.full((len(self.dates), self.stocks), -1, dtype=np.int32)

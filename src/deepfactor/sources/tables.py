@@ -77,7 +77,7 @@ class Tables:
         """Rows of `table`; see `Source.fetch`."""
         self._dropped[table], self._derived[table], self._counted[table] = {}, [], []
         if table == "fundamentals" and self._mapping.fundamentals is not None:
-            return self._figures(self._mapping.fundamentals, start, end)
+            return self._figures(self._mapping.fundamentals, end)
         spec = self._mapping.tables[table]
         frame = self._read(table, spec, start, end)
         if table == "daily":
@@ -102,7 +102,7 @@ class Tables:
             | ({"fundamentals": mapping.fundamentals.files()[0]} if mapping.fundamentals else {}),
         }
 
-    def _figures(self, spec: Fundamentals, start: date | None, end: date | None) -> pl.DataFrame:
+    def _figures(self, spec: Fundamentals, end: date | None) -> pl.DataFrame:
         """Table `fundamentals` from step tables and statements; needs the trading days of `daily`."""
         if self._trading_days.is_empty():
             raise DataError("fetch daily before fundamentals: its trading days say when a figure may be used")
@@ -120,9 +120,7 @@ class Tables:
         if lost:
             self._dropped["fundamentals"]["figures replaced on the day they became known"] = lost
         rows = self._priced_only("fundamentals", rows)
-        inside = [pl.col("known_at") >= start] if start else []
-        inside += [pl.col("known_at") <= end] if end else []
-        return rows.filter(inside) if inside else rows
+        return rows.filter(pl.col("known_at") <= end) if end else rows
 
     def _read(self, table: str, spec: TableMapping, start: date | None, end: date | None) -> pl.DataFrame:
         """The mapped columns in our types, between `start` and `end`."""

@@ -58,7 +58,6 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
     cap = d.listed_cap(panel, universe, settings.cap)
     company, absent = c.described(panel, _DESCRIBED)
     raw = {
-        **company,
         "SIZE": np.log(cap).astype(np.float32),
         "MOMENTUM": d.past_return(d.held_log_price(panel), d.MONTH),
         "VOLATILITY": d.deviation(d.daily_return(panel), 3 * d.MONTH),
@@ -67,6 +66,8 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
         raw["LIQUIDITY"] = d.log_turnover(panel, universe, d.MONTH)
     else:
         absent["LIQUIDITY"] = "the market has no turnover"
+
+    raw |= company
 
     def combine(day: Mapping[str, Array], cap: Array) -> Mapping[str, Array]:
         z = {name: standardise(clip_mad(x, settings.clip), cap) for name, x in day.items()}

@@ -176,3 +176,15 @@ def test_the_quarter_of_a_step_is_told_from_the_past_alone(folder):
         (folder / "steps.csv").write_text("\n".join(kept) + "\n")
         cut = step_figures(steps, folder, (), pl.Series(DAYS))
         assert cut.filter(pl.col("known_at") <= day).equals(whole.filter(pl.col("known_at") <= day))
+
+
+def test_figures_of_before_still_hold(folder):
+    """Asked for some days: the figures known by the last of them, whenever they were published."""
+    file = folder / "mapping.toml"
+    file.write_text(BASE + STATEMENTS, encoding="utf-8")
+    source = open_source(Settings(mapping=str(file)), folder)
+    source.fetch("daily", date(2020, 8, 1), date(2020, 8, 31))
+    known = source.fetch("fundamentals", date(2020, 8, 1), date(2020, 8, 31))["known_at"]
+    assert (known.min(), known.max()) == (date(2020, 4, 27), date(2020, 8, 31))
+    with pytest.raises(DataError, match="fetch daily before"):
+        open_source(Settings(mapping=str(file)), folder).fetch("fundamentals", None, None)
