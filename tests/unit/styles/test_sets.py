@@ -10,7 +10,7 @@ import pytest
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles import barra_cne5, study_a
-from deepfactor.styles._cross_section import composite, orthogonalise
+from deepfactor.styles._cross_section import clip_mad, composite, in_blocks, orthogonalise, standardise
 from support.law import reads_future
 from support.style_reference import Reference, residual
 from support.toy import toy_market
@@ -102,3 +102,20 @@ def test_orthogonalise_edges() -> None:
     np.testing.assert_allclose(found[0], residual(x[0], [on[0]], weight[0]), atol=1e-10)
     np.testing.assert_allclose(found[1], x[1] - np.average(x[1], weights=weight[1]), atol=1e-10)
     assert np.isnan(found[2]).all()
+
+
+def test_who_has_no_market_value_is_in_no_cross_section() -> None:
+    """More days than one block; the others' exposures don't depend on a name that has left."""
+    rng = np.random.default_rng(3)
+    x, cap = rng.standard_normal((150, 6)).astype(np.float32), np.exp(rng.standard_normal((150, 6)))
+    cap[70:, 2] = np.nan
+    settings = study_a.Settings(clip=0.5)
+
+    def combine(day, cap):
+        return {"y": standardise(clip_mad(day["x"], settings.clip), cap)}
+
+    found = in_blocks({"x": x}, cap, combine)["y"]
+    x[70:, 2] = 1e6
+    np.testing.assert_array_equal(found, in_blocks({"x": x}, cap, combine)["y"])
+    assert np.isnan(found[70:, 2]).all()
+    assert np.isfinite(found[:70]).all()
