@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-DEPENDENCIES := $(shell cat pyproject.toml constraints.txt | sha256sum | cut -c1-16)
+DEPENDENCIES := $(shell cat pyproject.toml constraints.txt setup.py src/deepfactor/models/_kernels/gru* | sha256sum | cut -c1-16)
 CORE := $(VENV)/.core-$(DEPENDENCIES)
 DEV := $(VENV)/.dev-$(DEPENDENCIES)
 REAL_DATA := $(wildcard ../shared/data/ashare)

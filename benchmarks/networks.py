@@ -190,7 +190,8 @@ def _gemm() -> Callable[[], Tensor]:
 def _operations(name: str, b: int) -> float:
     """Floating-point operations of a step's matrix products: forward, and gradients of input, state and weights.
 
-    Windows need no gradient; LayerNorm, gates, group means and the head are left out.
+    Windows need no gradient; LayerNorm, gates, group means and the head are left out. Counted as the network is
+    written: ours folds an embedding into its GRU and does less.
     """
     recurrences, embeddings = (1, 1) if name == "gru" else (2, 2)
     return 2.0 * b * PATCHES * (3 * recurrences * _GRU_STEP + 2 * embeddings * _EMBEDDING)

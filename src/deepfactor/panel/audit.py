@@ -19,7 +19,8 @@ STALE_DAYS = 10
 RESUMED_AFTER = 5
 _YOUNG = 6  # days since the first row within which a price beyond the limit is a listing's
 #: Why a close may lie beyond the derived limit, in the order in which reasons are looked for.
-REASONS = ("ex-date", "listing", "resumption", "unexplained")
+#: "ST mark": the stock is marked, and the close lies within twice the width, which is the limit of one that isn't.
+REASONS = ("ex-date", "listing", "resumption", "ST mark", "unexplained")
 
 
 @dataclass(frozen=True)
@@ -119,20 +120,51 @@ def _beyond(
             if mine.any():
                 found = {name: int((reason[mine] == i).sum()) for i, name in enumerate(REASONS)}
                 out.append(Beyond(int(y), board.name, int(count[boards == board].sum()), found))
+    return tuple(out), [
+        *_doubtful_marks(panel, t, n, reason),
+        *_unexplained(panel, universe, t, n, reason, fen, int(limited.sum())),
+    ]
+
+
+def _doubtful_marks(panel: Panel, t: NDArray[np.intp], n: NDArray[np.intp], reason: NDArray[np.int8]) -> list[Finding]:
+    """Symbols marked ST that move as those that aren't."""
+    mine = reason == REASONS.index("ST mark")
+    if not mine.any():
+        return []
+    names, first = np.unique(n[mine], return_index=True)
+    examples = tuple(
+        f"{panel.symbols[name]} from {panel.dates[t[mine][i]]}" for name, i in zip(names, first, strict=True)
+    )
+    message = (
+        f"closes of {len(names)} symbols lie beyond the limit of ST, within the ordinary one: is the mark outdated?"
+    )
+    return [Finding("warning", "doubtful_st", "daily", "is_st", int(mine.sum()), message, None, examples[:5])]
+
+
+def _unexplained(
+    panel: Panel,
+    universe: Universe,
+    t: NDArray[np.intp],
+    n: NDArray[np.intp],
+    reason: NDArray[np.int8],
+    fen: NDArray[np.int32],
+    limited: int,
+) -> list[Finding]:
+    """Closes beyond the limit that no reason explains."""
     strange = np.flatnonzero(reason == REASONS.index("unexplained"))
     if not len(strange):
-        return tuple(out), []
+        return []
     examples = tuple(
         f"{panel.dates[t[i]]} {panel.symbols[n[i]]} close {fen[t[i], n[i]] / 100:.2f}, limits "
         f"{universe.limit_down[t[i], n[i]] / 100:.2f} to {universe.limit_up[t[i], n[i]] / 100:.2f}"
         for i in strange[:5]
     )
-    share = len(strange) / max(int(limited.sum()), 1)
+    share = len(strange) / max(limited, 1)
     message = (
-        f"closes lie beyond the day's price limit, and neither listing, resumption nor factor explains it "
+        f"closes lie beyond the day's price limit; neither listing, resumption, ST nor factor explains it "
         f"({share:.4%} of stock-days with a limit)"
     )
-    return tuple(out), [Finding("warning", "beyond_limit", "daily", "close", len(strange), message, None, examples)]
+    return [Finding("warning", "beyond_limit", "daily", "close", len(strange), message, None, examples)]
 
 
 def _reasons(panel: Panel, universe: Universe, t: NDArray[np.intp], n: NDArray[np.intp]) -> NDArray[np.int8]:
@@ -148,7 +180,15 @@ def _reasons(panel: Panel, universe: Universe, t: NDArray[np.intp], n: NDArray[n
             out[i] = REASONS.index("listing")
         elif not universe.traded[max(row - RESUMED_AFTER, 0) : row, column].any():
             out[i] = REASONS.index("resumption")
+        elif universe.st[row, column] and _within_twice_the_width(panel, universe, row, column):
+            out[i] = REASONS.index("ST mark")
     return out
+
+
+def _within_twice_the_width(panel: Panel, universe: Universe, t: int, n: int) -> bool:
+    """Whether a close lies within ±10 % where the limits are ±5 %, but for rounding."""
+    up, down = int(universe.limit_up[t, n]), int(universe.limit_down[t, n])
+    return bool(abs(float(panel["close"][t, n]) * 100 - (up + down) / 2) <= up - down + 1)
 
 
 def _stale(panel: Panel, universe: Universe, fen: NDArray[np.int32]) -> list[Finding]:

@@ -32,7 +32,7 @@ def doctor() -> dict[str, Any]:
             "instructions": torch.backends.cpu.get_cpu_capability(),
         },
         "kernels": {
-            "gru": f"compiled, {gru.kernel.path}" if gru.kernel else "torch operations blocked over stocks",
+            "gru": _kernels.kernel_in_use(),
             "why": gru.why,
         },
         "environment": {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")},

@@ -14,6 +14,7 @@ from deepfactor.core.files import write_json
 from deepfactor.evaluation.character import model_correlation
 from deepfactor.evaluation.factor_test import FactorReport, test_factor
 from deepfactor.evaluation.window import require_universes
+from deepfactor.models._kernels import kernel_in_use
 from deepfactor.panel.panel import Bools, Floats
 from deepfactor.pipeline.console import Console, Logged, Silent
 from deepfactor.pipeline.enhancing import backtest_to
@@ -148,7 +149,7 @@ def run(
             for arm in portfolio.arms or tuple(scores):
                 place = folder.portfolio(arm, portfolio.index, portfolio.constraints)
                 backtest_to(place, market, scores[arm].ensemble, styles, portfolio, batch, console)
-    write_environment(folder.environment, market.account(), market.warnings(), stages)
+    write_environment(folder.environment, market.account(), market.warnings(), stages, kernel=kernel_in_use())
     report_run(folder)
     console.say(f"report: {folder.report}")
     return folder

@@ -77,15 +77,19 @@ def peak_memory() -> int:
     return 1024 * max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
-def write_environment(path: Path, market: Mapping[str, Any], warnings: Sequence[str], stages: Stages) -> None:
+def write_environment(
+    path: Path, market: Mapping[str, Any], warnings: Sequence[str], stages: Stages, *, kernel: str | None = None
+) -> None:
     """Write ``environment.json``: versions, machine, the market's account, warnings, what each stage cost.
+
+    `kernel`: what networks were computed with, where any was; another one gives other last digits.
 
     The stages of earlier calls stay under ``earlier``: a repeated run trains nothing, and its cost says nothing.
     """
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     content = {
         "versions": versions(),
-        "machine": machine(),
+        "machine": machine() | ({} if kernel is None else {"gru_kernel": kernel}),
         "market": dict(market),
         "warnings": list(warnings),
         "stages": stages.rows,

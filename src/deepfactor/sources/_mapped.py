@@ -10,6 +10,7 @@ import hashlib
 from collections import abc
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
@@ -140,7 +141,7 @@ class MappedTables:
             else:
                 made[name] = convert(extract, column, name, table, spec.date_format)
         frame = pl.DataFrame(made)
-        if table == "daily" and self._mapping.ORIGIN == "file":  # a query's rows come in no order
+        if table == "daily":
             _require_ascending(extract, frame, spec.columns["date"].source)
         if dated:
             inside = [pl.col("date") >= start] if start else []
@@ -264,12 +265,13 @@ class MappedTables:
 
 
 def _require_ascending(extract: Extract, frame: pl.DataFrame, column: str) -> None:
-    """Dates must ascend within each symbol, whether the file is laid out by date or by symbol."""
+    """Dates must ascend within each symbol, whether the rows are laid out by date or by symbol."""
     if frame["date"].is_sorted() or _sorted_by_symbol(frame):
         return
     falls = frame.select((pl.col("date") < pl.col("date").shift(1)).over("symbol").fill_null(value=False).arg_true())
     if falls.height:
-        raise extract.fault("date runs backwards within symbol: sort the file", column, int(falls.item(0, 0)))
+        how = "sort the file" if isinstance(extract.origin, Path) else "end the query with ORDER BY"
+        raise extract.fault(f"date runs backwards within symbol: {how}", column, int(falls.item(0, 0)))
 
 
 def _sorted_by_symbol(frame: pl.DataFrame) -> bool:

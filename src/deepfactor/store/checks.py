@@ -22,8 +22,8 @@ _PLAUSIBLE_TURNOVER = (0.0005, 0.2)
 _TURNOVER_TOLERANCE = 3.0
 #: Share of rows whose amount / volume may lie outside [low, high] before the units are held to be wrong.
 _IMPLIED_VWAP_TOLERANCE = 0.01
-#: Share of an index's symbols that must have prices.
-_LEAST_PRICED = 0.5
+#: Share of an index's symbols that must have prices, where it has so many that this says something of the mapping.
+_LEAST_PRICED, _LEAST_MEMBERS = 0.5, 2
 
 
 @dataclass(frozen=True)
@@ -325,7 +325,7 @@ def _check_members(name: str, frame: pl.DataFrame, priced: Collection[str]) -> l
     has = pl.col("symbol").cast(pl.String).is_in(list(priced))
     members = frame.select("index", "symbol", has=has).unique()
     shares = members.group_by("index").agg(pl.col("has").mean(), total=pl.len())
-    bare = shares.filter(pl.col("has") < _LEAST_PRICED).sort("index")
+    bare = shares.filter((pl.col("has") < _LEAST_PRICED) & (pl.col("total") >= _LEAST_MEMBERS)).sort("index")
     if bare.is_empty():
         return []
     index, share, total = bare.row(0)

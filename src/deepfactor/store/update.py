@@ -122,7 +122,11 @@ def _same_form(held: MarketFolder, tables: Mapping[str, pl.DataFrame]) -> bool:
 
 @dataclass(frozen=True)
 class _Merged:
-    """A table that goes on: its parts before the overlap, rows from then on, how many are new, what was revised."""
+    """A table that goes on.
+
+    kept : its parts that stay as they are; rows : the rest, empty where nothing is new; new : how many are;
+    revisions : of rows that were held
+    """
 
     kept: tuple[Part, ...]
     rows: pl.DataFrame
@@ -134,7 +138,8 @@ def _append(
     held: MarketFolder, tables: dict[str, pl.DataFrame], account: Mapping[str, Any], since: date, accept: bool
 ) -> MarketFolder:
     """Check what was fetched, compare, write the parts that change, and replace the manifest where any did."""
-    priced = held.read("daily", ["symbol"])["symbol"].unique()
+    files = list(held.part_files("daily"))
+    priced = pl.scan_parquet(files).select(pl.col("symbol").unique()).collect()["symbol"]
     findings = _checked(tables, account, priced)
     merged = {name: _merge(held, name, frame, since) for name, frame in tables.items() if name != "fundamentals"}
     if "fundamentals" in tables:
@@ -192,8 +197,10 @@ def _merge(held: MarketFolder, name: str, frame: pl.DataFrame, since: date) -> _
     if name == "daily":
         refuse_forward_adjusted(before, now)
     new = fetched.filter((clock > last) & (clock >= since))
-    whole = pl.concat([rows.filter(clock < since), now, new])
-    return _Merged(kept, whole, new.height, compare(name, before, now))
+    revisions = compare(name, before, now)
+    if not revisions and new.is_empty():
+        return _Merged(held.manifest.tables[name], new, 0, ())
+    return _Merged(kept, pl.concat([rows.filter(clock < since), now, new]), new.height, revisions)
 
 
 def _merge_figures(held: MarketFolder, frame: pl.DataFrame, priced: pl.Series) -> _Merged:
@@ -221,6 +228,8 @@ def _split(held: MarketFolder, name: str, since: date) -> tuple[tuple[Part, ...]
 
 
 def _write(held: MarketFolder, name: str, merged: _Merged) -> tuple[Part, ...]:
+    if merged.rows.is_empty():
+        return merged.kept
     if not TABLES[name].by_year:
         return (write_part(held.path, name, "all", merged.rows),)
     return (*merged.kept, *write_parts(held.path, name, merged.rows))

@@ -48,6 +48,7 @@ def test_closes_beyond_the_limit_by_reason(market):
     close = np.array(panel["close"])
     factor, traded = panel["adj_factor"], np.array(universe.traded)
     quiet = traded & (universe.limit_up > 0) & (np.rint(np.nan_to_num(close) * 100) <= universe.limit_up)
+    quiet &= ~universe.st
     quiet[1:] &= (factor[1:] == factor[:-1]) & traded[:-1]
     t, n = (int(x[0]) for x in np.nonzero(quiet[50:]))
     t += 50
@@ -119,3 +120,24 @@ def test_what_is_not_possible_is_said(market):
     said = limitations(bare, replace(universe, industries=(), benchmark={}), frozenset({"daily", "fundamentals"}))
     for start in ("no market value: no SIZE", "no industry", "no vwap", "no index weights"):
         assert any(text.startswith(start) for text in said)
+
+
+def test_a_stock_marked_st_that_moves_as_others_do(market):
+    """Up by 8 % where the mark allows 5: the mark is doubted, not the price."""
+    panel, universe = market
+    factor, traded = panel["adj_factor"], universe.traded
+    calm = universe.st & traded & (universe.limit_up > 0)
+    calm[1:] &= (factor[1:] == factor[:-1]) & traded[:-1]
+    calm[:20] = False
+    t, n = (int(x[0]) for x in np.nonzero(calm & np.array([board_of(s).name == "MAIN" for s in panel.symbols])))
+    found = []
+    for move in (1.04, 1.08, 1.2):
+        close = np.array(panel["close"])
+        close[t, n] = round((universe.limit_up[t, n] + universe.limit_down[t, n]) / 200 * move, 2)
+        audit = audit_panel(replace(panel, fields={**panel.fields, "close": close}), universe)
+        counts = {name: sum(one.reasons[name] for one in audit.beyond) for name in ("ST mark", "unexplained")}
+        assert counts["ST mark"] == sum(f.count for f in audit.findings if f.code == "doubtful_st")
+        found.append(counts)
+    assert found[1]["ST mark"] == found[0]["ST mark"] + 1
+    assert found[1]["unexplained"] == found[0]["unexplained"]
+    assert found[2]["unexplained"] == found[0]["unexplained"] + 1

@@ -67,6 +67,12 @@ def choice() -> Choice:
     return _choice(os.environ.get(VARIABLE) or "auto")
 
 
+def kernel_in_use() -> str:
+    """In words, for results: which kernel computes the GRUs of this process and of its workers."""
+    kernel = choice().kernel
+    return f"compiled, {kernel.path}" if kernel else "torch operations blocked over stocks"
+
+
 @lru_cache
 def _choice(wanted: str) -> Choice:
     if wanted not in ("auto", "off", *PATHS):
