@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
+from deepfactor.core.kind import kinds_in, load_kind
 from deepfactor.panel.build import describe_panel, open_panel
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
@@ -99,3 +100,15 @@ def test_the_panel_derived_nothing_and_lost_nothing(market: Path, opened: tuple[
     lost = {reason: count for reason, count in account["counts"].items() if count}
     assert set(lost) == {"daily rows without a trade"}, lost
     assert set(account["derived"]) <= {"vwap", "limit_up", "limit_down"}
+
+
+@pytest.mark.parametrize("kind", kinds_in("deepfactor.styles"))
+def test_every_style_set_is_complete_here(kind: str, opened: tuple[Panel, Universe]) -> None:
+    """The market publishes reports and both market values: no style is absent, none is empty on the last day."""
+    module = load_kind("deepfactor.styles", kind)
+    styles = module.compute(module.Settings(), *opened)
+    assert not styles.absent
+    _, universe = opened
+    for name, values in styles.exposures.items():
+        share = np.isfinite(values[-1, universe.listed[-1]]).mean()
+        assert share > 0.9, name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from deepfactor.core.kind import kinds_in, load_kind
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import adjusted, can_trade, trailing_return
 from deepfactor.panel.universe import Universe, UniverseRule
+from support.filings import random_fundamentals
 from support.law import reads_future
 from support.toy import INDEX, toy_market
 
@@ -18,7 +21,13 @@ DAYS = range(40, 110, 7)
 
 @pytest.fixture(scope="module")
 def market() -> tuple[Panel, Universe]:
-    return toy_market()
+    """With turnover and reports, for the styles that read them."""
+    panel, universe = toy_market()
+    days, stocks = panel.shape
+    items = ("net_profit_q", "revenue_ytd", "operating_cash_flow_ttm", "total_equity", "total_shares")
+    turnover = panel["volume"] / (panel["float_mv"] / panel["close"])
+    reports = random_fundamentals(0, items, stocks=stocks, days=days, years=7)
+    return replace(panel, fields={**panel.fields, "turnover": turnover}, fundamentals=reports), universe
 
 
 @pytest.mark.parametrize("kind", kinds_in("deepfactor.features"))
@@ -35,6 +44,14 @@ def test_styles_are_known_at_the_close(kind: str, market: tuple[Panel, Universe]
         return np.stack(list(module.compute(module.Settings(), p, u).exposures.values()), axis=-1)
 
     assert reads_future(exposures, *market, DAYS) is None
+
+
+def _profit_before_it_is_out(p: Panel, u: Universe) -> np.ndarray:
+    """Reports dated by the end of their quarter, as many data sets have them."""
+    assert p.fundamentals is not None
+    profit = p.fundamentals["net_profit_q"]
+    early = replace(p.fundamentals, items={"net_profit_q": replace(profit, known=profit.known - 30)})
+    return early.in_force("net_profit_q")
 
 
 @pytest.mark.parametrize("kind", kinds_in("deepfactor.labels"))
@@ -93,6 +110,7 @@ PLANTED = [
     _knows_the_delisting,
     _adjusted_by_the_last_factor,
     _week_end_read_off_the_data,
+    _profit_before_it_is_out,
 ]
 
 

@@ -53,11 +53,11 @@ def test_the_market_has_what_could_leak(tables, dates):
 
 
 def plant_backward_fill(patch: pytest.MonkeyPatch) -> None:
-    def fill(values):
+    def fill(values, *traded):
         for t in range(len(values) - 2, -1, -1):
             missing = np.isnan(values[t])
             values[t, missing] = values[t + 1, missing]
-        honest(values)
+        honest(values, *traded)
 
     honest = _build_fields.carry_forward
     patch.setattr(_build_fields, "carry_forward", fill)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from deepfactor.panel.fundamentals import Fundamentals
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 
@@ -48,4 +49,16 @@ def scramble(panel: Panel, universe: Universe, t: int) -> tuple[Panel, Universe]
     changed["industry"] = universe.industry[order]
     maps = ("members", "benchmark", "index_close", "index_total_return")
     changed |= {k: {name: mixed(v) for name, v in getattr(universe, k).items()} for k in maps}
-    return replace(panel, fields=fields), replace(universe, **changed)
+    return replace(panel, fields=fields, fundamentals=_restated(panel, t)), replace(universe, **changed)
+
+
+def _restated(panel: Panel, t: int) -> Fundamentals | None:
+    """The reports with every figure that becomes known after row t turned round."""
+    if panel.fundamentals is None:
+        return None
+    day = int(panel.dates[t].astype(int))
+    items = {
+        item: replace(e, value=np.where(e.known > day, -7 * e.value - 1, e.value))
+        for item, e in panel.fundamentals.items.items()
+    }
+    return replace(panel.fundamentals, items=items)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -50,7 +50,26 @@ def until(tables: dict[str, pl.DataFrame], day: date) -> dict[str, pl.DataFrame]
     out["securities"] = _unknown_after(securities, "delist_date", day)
     for name in ("industry", "index_members"):
         out[name] = _unknown_after(tables[name].filter(pl.col("start_date") <= day), "end_date", day)
+    if "fundamentals" in tables:  # of symbols without prices from the first, of the others with their prices
+        listed, ever = (set(frame["symbol"]) for frame in (out["daily"], tables["daily"]))
+        there = ~pl.col("symbol").is_in(list(ever - listed))
+        out["fundamentals"] = tables["fundamentals"].filter(there & (pl.col("known_at") <= day))
     return {**{name: frame for name, frame in out.items() if frame.height}, "calendar": tables["calendar"]}
+
+
+def filings(seed: int = 0) -> pl.DataFrame:
+    """Table `fundamentals`: late, restated and withdrawn reports of the market's stocks and of one without prices."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for symbol in (*SYMBOLS, "600999.SH"):
+        for quarter, end in enumerate([date(2019, 12, 31), date(2020, 3, 31), date(2020, 6, 30)]):
+            known = end + timedelta(days=int(rng.integers(25, 95)))
+            for again in range(1 + (quarter == 1)):
+                value = None if rng.random() < 0.1 else float(rng.normal())
+                rows.append((symbol, known + timedelta(days=20 * again), "net_profit_ttm", value, end))
+    shares = [(symbol, date(2020, 7, 1), "total_shares", 1e8, None) for symbol in SYMBOLS]
+    schema = {"symbol": pl.String, "known_at": pl.Date, "item": pl.String, "value": pl.Float64, "period_end": pl.Date}
+    return pl.DataFrame(rows + shares, schema=schema, orient="row").sort("symbol", "item", "known_at")
 
 
 def _unknown_after(frame: pl.DataFrame, column: str, day: date) -> pl.DataFrame:

@@ -9,33 +9,51 @@ from typing import Any
 from numpy.typing import NDArray
 
 from deepfactor.panel._build_fields import BuiltFields, build_fields
+from deepfactor.panel._build_fundamentals import build_fundamentals
 from deepfactor.panel._build_history import History
 from deepfactor.panel._build_indices import BuiltIndices, build_indices
 from deepfactor.panel._build_known import known_tables
 from deepfactor.panel._build_universe import BuiltUniverse, build_universe
+from deepfactor.panel.fundamentals import Events
 from deepfactor.panel.panel import FIELDS
 from deepfactor.store.folder import MarketFolder
 
 UNIVERSE = ("listed", "traded", "st", "limit_up", "limit_down", "industry")
 BY_INDEX = ("members", "benchmark", "index_close", "index_total_return")
+EVENTS = ("column", "quarter", "known", "value")
 
 
 @dataclass
 class Build:
-    """A panel under construction; `weighted` (index: are its weights derived?) fills while `arrays` is read."""
+    """A panel under construction.
+
+    Attributes
+    ----------
+    fields, universe, indices : of the rows under construction
+    events : the published figures of all days by item, and `strangers`, how many of them found no place
+    weighted : index: are its weights derived? Fills while `arrays` is read
+    """
 
     fields: BuiltFields
     universe: BuiltUniverse
     indices: BuiltIndices
+    events: Mapping[str, Events]
+    strangers: Mapping[str, int]
     weighted: dict[str, bool] = field(default_factory=dict)
 
-    def axes(self) -> list[tuple[str, NDArray[Any]]]:
-        """File name and array of what is as long as the panel, whatever was built before."""
+    def anew(self) -> list[tuple[str, NDArray[Any]]]:
+        """File name and array of what is whole, whatever was built before: the axes and the published figures."""
+        figures = [
+            (f"fundamentals/{item}/{name}.npy", getattr(events, name))
+            for item, events in self.events.items()
+            for name in EVENTS
+        ]
         return [
             ("dates.npy", self.fields.dates),
             ("symbols.npy", self.fields.symbols),
             ("next_date.npy", self.universe.next_date),
             ("first_row.npy", self.fields.first_row),
+            *figures,
         ]
 
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -63,7 +81,8 @@ class Build:
         """What ``panel.json`` says, once `arrays` is read to its end; counts are of the rows under construction."""
         parts = (self.fields, self.universe, self.indices)
         counts = {why: n for part in parts for why, n in part.counts.items() if n}
-        facts = {why: n for part in (self.universe, self.indices) for why, n in part.facts.items() if n}
+        known = (self.universe.facts, self.indices.facts, self.strangers)
+        facts = {why: n for part in known for why, n in part.items() if n}
         return {
             "build": version,
             "shape": [len(self.fields.dates), len(self.fields.symbols)],
@@ -73,6 +92,7 @@ class Build:
             "benchmark": sorted(self.weighted),
             "benchmark_derived": sorted(index for index, derived in self.weighted.items() if derived),
             "derived": sorted({*self.fields.derived, *self.universe.derived, *self.indices.derived}),
+            "fundamentals": sorted(self.events),
             "counts": dict(sorted({**counts, **facts}.items())),
             "facts": sorted(facts),
             "made_from": known_tables(folder, self.fields.symbols, self.fields.dates[-1].item()),
@@ -83,4 +103,5 @@ def make(folder: MarketFolder, history: History | None = None) -> Build:
     """All that the market in `folder` gives, or what it gives for the days after `history`."""
     fields = build_fields(folder, history)
     universe = build_universe(folder, fields)
-    return Build(fields, universe, build_indices(folder, fields, universe.arrays["listed"]))
+    indices = build_indices(folder, fields, universe.arrays["listed"])
+    return Build(fields, universe, indices, *build_fundamentals(folder, fields.symbols))

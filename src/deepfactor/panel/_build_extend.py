@@ -80,7 +80,8 @@ def _goes_on(folder: MarketFolder, base: Base) -> bool:
 def extend(folder: MarketFolder, base: Base, to: Path, version: int) -> None:
     """Write into the folder `to` the panel of `folder`: the base's rows and those of the days since.
 
-    Where the symbols are the same, files are shared with the base and grow; where one is new, they are written anew.
+    Where the symbols are the same, files are shared with the base and grow; where one is new, they are written anew,
+    as published figures are always: they are few.
     What a new day can't be appended to (a new index, industry or field, a new symbol with a past) is built whole.
     """
     with _only_one(base.path):
@@ -91,11 +92,11 @@ def extend(folder: MarketFolder, base: Base, to: Path, version: int) -> None:
         content = build.content(folder, version)
         if not tail or not _same_kind(base.content, content):
             build, tail = make(folder), {}
-            for name, array in [*build.axes(), *build.arrays()]:
+            for name, array in [*build.anew(), *build.arrays()]:
                 save(to / name, array)
             write_json(to / "panel.json", build.content(folder, version))
             return
-        for name, array in build.axes():
+        for name, array in build.anew():
             save(to / name, array)
         for name, rows in tail.items():
             _grow(folder, build, history, base, name, rows, to)

@@ -185,11 +185,12 @@ def _carry_over(built: BuiltFields, marks: NDArray[np.int8]) -> None:
         rows = np.arange(built.begin, len(built.dates))[:, None]
         built.arrays["adj_factor"] = np.where(rows >= built.first_row, 1.0, np.nan)
         built.derived.add("adj_factor")
-    for name in ("adj_factor", "float_mv", "total_mv"):
+    _go_on(built, "adj_factor", np.ones(len(built.symbols), dtype=bool))
+    carry_forward(built.arrays["adj_factor"])
+    for name in ("float_mv", "total_mv"):
         if name in built.arrays:
-            first = built.arrays[name][0]
-            first[:] = np.where(np.isnan(first), built.before(name), first)
-            carry_forward(built.arrays[name])
+            _go_on(built, name, ~built.traded[0])
+            carry_forward(built.arrays[name], built.traded)
     last = np.full(len(built.symbols), -1, dtype=np.int8)
     if built.history is not None:
         last[:] = built.history.spread(built.history.st[-1], built.symbols, False)
@@ -199,8 +200,19 @@ def _carry_over(built: BuiltFields, marks: NDArray[np.int8]) -> None:
     built.counts["daily rows without a known ST mark"] = int((built.traded & (marks < 0)).sum())
 
 
-def carry_forward(values: NDArray[np.floating]) -> None:
-    """Fill each NaN of (T, N) with the last value above it, in place."""
+def _go_on(built: BuiltFields, name: str, held: Bools) -> None:
+    """Fill NaN of the first row under construction with the row before it, for the symbols (N,) in `held`."""
+    first = built.arrays[name][0]
+    first[:] = np.where(np.isnan(first) & held, built.before(name), first)
+
+
+def carry_forward(values: NDArray[np.floating], traded: Bools | None = None) -> None:
+    """Fill each NaN of (T, N) with the last value above it, in place.
+
+    With `traded` only on days without a trade: on a day with one the price has moved, so the value stays missing.
+    """
     for t in range(1, len(values)):
         missing = np.isnan(values[t])
+        if traded is not None:
+            missing &= ~traded[t]
         values[t, missing] = values[t - 1, missing]

@@ -17,7 +17,7 @@ _BLOCK = 64
 
 def save(file: Path, array: NDArray[Any]) -> None:
     """Write an array as `numpy.save` does, and sync it. A full disk is an `OSError` with its number, unlike there."""
-    file.parent.mkdir(exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as handle:
         handle.write(_head(array, len(array)))
         handle.write(_bytes(array))

@@ -8,6 +8,7 @@
         universe/*.npy              listed, traded, st, limits, industry
         members/<index>.npy         (T, N) bool
         benchmark/<index>.npy       (T, N) float32
+        fundamentals/<item>/*.npy   (E,) published figures, see `deepfactor.panel.fundamentals.Events`
         index_close/, index_total_return/  <index>.npy (T,) float64
 
 Days that were appended to the tables are appended to the arrays of the newest panel, whose files the new one shares
@@ -32,15 +33,16 @@ import numpy as np
 from deepfactor.core.errors import DataError, OutOfResources
 from deepfactor.core.files import sync_folder, write_json
 from deepfactor.core.spec import content_key
-from deepfactor.panel._build_arrays import BY_INDEX, UNIVERSE, make
+from deepfactor.panel._build_arrays import BY_INDEX, EVENTS, UNIVERSE, make
 from deepfactor.panel._build_extend import extend, find_base
 from deepfactor.panel._build_files import mapped, save
+from deepfactor.panel.fundamentals import Events, Fundamentals
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.store.folder import MarketFolder
 
 #: Bumped when the same tables give other arrays, so that compiled panels are made again.
-BUILD = 2
+BUILD = 4
 
 
 def open_panel(market: Path) -> tuple[Panel, Universe]:
@@ -98,7 +100,7 @@ def _write(folder: MarketFolder, to: Path) -> None:
         extend(folder, base, to, BUILD)
         return
     build = make(folder)
-    for name, array in [*build.axes(), *build.arrays()]:
+    for name, array in [*build.anew(), *build.arrays()]:
         save(to / name, array)
     write_json(to / "panel.json", build.content(folder, BUILD))
 
@@ -113,10 +115,15 @@ def _load(folder: Path, fingerprint: str) -> tuple[Panel, Universe]:
         for kind in BY_INDEX:
             shape = (T,) if kind.startswith("index") else (T, N)
             facts[kind] = {index: mapped(folder / kind / f"{index}.npy", shape) for index in content[kind]}
+        items = {
+            item: Events(*(np.load(folder / "fundamentals" / item / f"{name}.npy") for name in EVENTS))
+            for item in content["fundamentals"]
+        }
     except (OSError, ValueError, KeyError) as error:
         message = f"the compiled panel is damaged ({error}): delete this folder, it is made anew"
         raise DataError(message, file=folder) from None
-    panel = Panel(dates=dates, symbols=symbols, fields=fields, fingerprint=fingerprint)
+    fundamentals = Fundamentals(dates, N, items) if items else None
+    panel = Panel(dates=dates, symbols=symbols, fields=fields, fingerprint=fingerprint, fundamentals=fundamentals)
     universe = Universe(
         dates=dates,
         symbols=symbols,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfactor.core.errors import DataError
+from deepfactor.panel.fundamentals import Fundamentals
 
 Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
@@ -37,6 +38,7 @@ class Panel:
         cumulative backward factor, carried over days without a trade; market values are those of the last close.
     fingerprint : str
         names the content of the tables that the panel was built from.
+    fundamentals : what was published of the companies and when; None where the market has no such table.
 
     Row t holds what was known at the close of day t.
     """
@@ -45,6 +47,7 @@ class Panel:
     symbols: Names
     fields: Mapping[str, Floats]
     fingerprint: str
+    fundamentals: Fundamentals | None = None
 
     def __getitem__(self, field: str) -> Floats:
         """The (T, N) array of a field; a `DataError` that says what is missing where the market has none."""
@@ -60,7 +63,12 @@ class Panel:
 
     def until(self, t: int) -> Panel:
         """The panel as it was at the close of row t: rows 0 … t."""
-        return replace(self, dates=self.dates[: t + 1], fields={k: v[: t + 1] for k, v in self.fields.items()})
+        return replace(
+            self,
+            dates=self.dates[: t + 1],
+            fields={k: v[: t + 1] for k, v in self.fields.items()},
+            fundamentals=None if self.fundamentals is None else self.fundamentals.until(t),
+        )
 
     def market_cap(self, kind: str) -> Floats:
         """Market value (T, N) in CNY, `kind` = "total" or "float"."""

@@ -17,7 +17,8 @@ import polars as pl
 
 from deepfactor.core.errors import DataError
 from deepfactor.sources._files import Among, Extract, codes, convert
-from deepfactor.sources._mapping import Mapping, Origin, TableMapping
+from deepfactor.sources._fundamentals import columns_of, finish_figures, statement_figures, step_figures
+from deepfactor.sources._mapping import Fundamentals, FundamentalSteps, Mapping, Origin, TableMapping
 from deepfactor.sources._steps import step_values, steps_of
 from deepfactor.store.schema import TABLES
 
@@ -65,14 +66,17 @@ class MappedTables:
 
     def tables(self) -> tuple[str, ...]:
         """Tables that the mapping names, `daily` first."""
-        return tuple(name for name in TABLES if name in self._mapping.tables)
+        made = {"fundamentals"} if self._mapping.fundamentals else set()
+        return tuple(name for name in TABLES if name in self._mapping.tables or name in made)
 
     def fetch(self, table: str, start: date | None, end: date | None) -> pl.DataFrame:
         """Rows of `table`; see `Source.fetch`."""
-        if table not in self._mapping.tables:
+        if table not in self.tables():
             raise DataError(f"mapping {self.name} has no table {table!r}: it has {', '.join(self.tables())}")
-        spec = self._mapping.tables[table]
         self._dropped[table], self._derived[table], self._counted[table] = {}, [], []
+        if table == "fundamentals" and self._mapping.fundamentals is not None:
+            return self._figures(self._mapping.fundamentals, end)
+        spec = self._mapping.tables[table]
         frame = self._read(table, spec, start, end)
         if table == "daily":
             return self._finish_daily(spec, frame)
@@ -91,8 +95,38 @@ class MappedTables:
             "derived": sorted(f"{table}.{what}" for table, made in self._derived.items() for what in made),
             "dropped": {f"{table}: {why}": n for table, drops in self._dropped.items() for why, n in drops.items()},
             "notes": [*mapping.notes, *(note for table in self.tables() for note in self._counted.get(table, []))],
-            "files": {name: table.file for name, table in mapping.tables.items() if table.file is not None},
+            "files": self._files(),
         }
+
+    def _files(self) -> dict[str, str]:
+        """The file of each table, of `fundamentals` the first."""
+        made = self._mapping.fundamentals.parts()[:1] if self._mapping.fundamentals else []
+        origins = [*self._mapping.tables.items(), *(("fundamentals", part) for _, part in made)]
+        return {name: origin.file for name, origin in origins if origin.file is not None}
+
+    def _figures(self, spec: Fundamentals, end: date | None) -> pl.DataFrame:
+        """Table `fundamentals` from step tables and statements; needs the trading days of `daily`."""
+        if self._trading_days.is_empty():
+            raise DataError("fetch daily before fundamentals: its trading days say when a figure may be used")
+        patterns, days = self._mapping.symbols, self._trading_days
+        parts = []
+        for label, part in spec.parts():
+            extract = self._reader.read(part, columns_of(part), part.where, label)
+            if isinstance(part, FundamentalSteps):
+                parts.append(step_figures(extract, part, patterns, days))
+                continue
+            figures, guessed = statement_figures(extract, part, patterns, days)
+            parts.append(figures)
+            if guessed:
+                what = f"{guessed} reports of {part.file or label} have no announcement: known from the deadline"
+                self._counted["fundamentals"].append(f"fundamentals: {what}")
+        rows, lost = finish_figures(parts)
+        if any(steps.reports for steps in spec.steps):
+            self._derived["fundamentals"].append("period_end")
+        if lost:
+            self._dropped["fundamentals"]["figures replaced on the day they became known"] = lost
+        rows = self._priced_only("fundamentals", rows)
+        return rows.filter(pl.col("known_at") <= end) if end else rows
 
     def _read(self, table: str, spec: TableMapping, start: date | None, end: date | None) -> pl.DataFrame:
         """The mapped columns in our types, between `start` and `end`."""
@@ -113,6 +147,8 @@ class MappedTables:
             inside = [pl.col("date") >= start] if start else []
             inside += [pl.col("date") <= end] if end else []
             frame = frame.filter(inside) if inside else frame
+        elif table == "fundamentals" and end:
+            frame = frame.filter(pl.col("known_at") <= end)
         if table == "daily":
             self._look_over(spec)
             frame = self._mend_levels(spec, frame)
@@ -121,10 +157,11 @@ class MappedTables:
     def _look_over(self, spec: TableMapping) -> None:
         """Days and symbols of all rows of prices, whatever part of them is asked for; what no table needs is left."""
         day, symbol = spec.columns["date"], spec.columns["symbol"]
-        if spec.steps:
+        made = self._mapping.fundamentals is not None
+        if spec.steps or made:
             days = self._reader.distinct(spec, day.source, spec.where, "daily")
             self._trading_days = convert(days, day, "date", "daily", spec.date_format).unique().sort()
-        if spec.level_changes or any(table.priced_only for table in self._mapping.tables.values()):
+        if spec.level_changes or made or any(table.priced_only for table in self._mapping.tables.values()):
             symbols = self._reader.distinct(spec, symbol.source, spec.where, "daily")
             ours = codes(symbols, symbol.source, self._mapping.symbols).cast(pl.String)
             self._vendors = dict(zip(ours, symbols[symbol.source].cast(pl.String), strict=True))

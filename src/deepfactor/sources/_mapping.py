@@ -112,6 +112,67 @@ class Steps(Origin):
     date_format: str = "%Y-%m-%d"
 
 
+class FundamentalSteps(Origin):
+    """An item of `fundamentals` from a step table: a row each time the publicly known value changed.
+
+    Attributes
+    ----------
+    item : ours, such as ``net_profit_ttm``
+    reports : each step is a report, whose quarter is told from its day (for flows and balance sheets); false for what
+        changes on any day, such as a number of shares
+    null_is_loss : a missing value means "a loss"; the item ``<item>_loss`` is 1 there and 0 elsewhere
+    end : last day that the vendor knows of; after it the value is missing, not the last one for ever
+    symbol, date, value, where, lag_days, multiply, divide, date_format : as in `Steps`
+    """
+
+    item: str
+    symbol: str = "symbol"
+    date: str = "date"
+    value: str
+    where: dict[str, str | float | bool] = Field(default_factory=dict)
+    reports: bool = True
+    null_is_loss: bool = False
+    multiply: float | None = Field(default=None, gt=0)
+    divide: float | None = Field(default=None, gt=0)
+    end: datetime.date | None = None
+    lag_days: int = Field(default=1, ge=0)
+    date_format: str = "%Y-%m-%d"
+
+
+class Statements(Origin):
+    """Items of `fundamentals` from a file or a query with a row a report; a restatement is a row of its own.
+
+    Attributes
+    ----------
+    period, announced : columns with the period's end and the day of publication; without `announced`, or where it is
+        missing, the statutory deadline
+    items : item (ours, such as ``net_profit_ytd``) = column, or a `Column` with its unit
+    lag_days : trading days after the announcement
+    """
+
+    symbol: str = "symbol"
+    period: str
+    announced: str | None = None
+    items: Columns
+    where: dict[str, str | float | bool] = Field(default_factory=dict)
+    lag_days: int = Field(default=1, ge=0)
+    date_format: str = "%Y-%m-%d"
+
+
+class Fundamentals(Spec):
+    """What the table `fundamentals` is made of."""
+
+    steps: tuple[FundamentalSteps, ...] = ()
+    statements: tuple[Statements, ...] = ()
+
+    def parts(self) -> list[tuple[str, FundamentalSteps | Statements]]:
+        """Everything that it reads, each with its key in the mapping."""
+        return [
+            *((f"fundamentals.steps.{number}", steps) for number, steps in enumerate(self.steps)),
+            *((f"fundamentals.statements.{number}", one) for number, one in enumerate(self.statements)),
+        ]
+
+
 class Drop(Spec):
     """Rows whose `column` (theirs, as text) matches the regular expression `matching` are dropped and counted."""
 
@@ -163,11 +224,14 @@ class Mapping(Spec):
     notes: tuple[str, ...] = ()
     symbols: tuple[Pattern, ...] = ()
     tables: dict[str, TableMapping]
+    fundamentals: Fundamentals | None = None
 
     @model_validator(mode="after")
     def _known_tables_and_columns(self) -> Mapping:
         if "daily" not in self.tables:
             raise ValueError("tables.daily is missing: a market needs it")
+        if self.fundamentals is not None and "fundamentals" in self.tables:
+            raise ValueError("give either [tables.fundamentals] or [fundamentals], not both")
         for name, table in self.tables.items():
             if name not in TABLES:
                 raise ValueError(f"tables.{name}: unknown table; there are {', '.join(TABLES)}")
@@ -185,16 +249,21 @@ class Mapping(Spec):
         return self
 
     @model_validator(mode="after")
-    def _origins(self) -> Mapping:
-        for name, table in self.tables.items():
-            parts: list[tuple[str, Origin]] = [(f"tables.{name}", table)]
-            parts += [(f"tables.{name}.steps.{number}", step) for number, step in enumerate(table.steps)]
-            for key, part in parts:
-                given = [kind for kind in ("file", "query") if getattr(part, kind) is not None]
-                if given != [self.ORIGIN]:
-                    there = f"{' and '.join(given)} given" if given else "none given"
-                    raise ValueError(f"{key}.{self.ORIGIN}: give a {self.ORIGIN} and nothing else ({there})")
+    def _one_origin_each(self) -> Mapping:
+        for key, part in self.origins():
+            given = [kind for kind in ("file", "query") if getattr(part, kind) is not None]
+            if given != [self.ORIGIN]:
+                there = f"{' and '.join(given)} given" if given else "none given"
+                raise ValueError(f"{key}.{self.ORIGIN}: give a {self.ORIGIN} and nothing else ({there})")
         return self
+
+    def origins(self) -> list[tuple[str, Origin]]:
+        """Everything that the mapping reads, each with its key in the mapping."""
+        parts: list[tuple[str, Origin]] = []
+        for name, table in self.tables.items():
+            parts.append((f"tables.{name}", table))
+            parts += [(f"tables.{name}.steps.{number}", step) for number, step in enumerate(table.steps)]
+        return [*parts, *(self.fundamentals.parts() if self.fundamentals else ())]
 
 
 def _may_be_absent(table: str, column: str) -> bool:

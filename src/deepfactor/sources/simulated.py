@@ -59,6 +59,8 @@ class Simulated:
     def fetch(self, table: str, start: date | None = None, end: date | None = None) -> pl.DataFrame:
         """A table in the store's columns; tables with a date a row hold start ≤ date ≤ end (None = open).
 
+        `fundamentals` hold what was known by `end`, from the first report on.
+
         Raises
         ------
         DataError
@@ -72,6 +74,8 @@ class Simulated:
                 frame = frame.filter(pl.col("date") >= start)
             if end is not None:
                 frame = frame.filter(pl.col("date") <= end)
+        elif "known_at" in frame.columns and end is not None:
+            frame = frame.filter(pl.col("known_at") <= end)
         return frame
 
     def describe(self) -> dict[str, Any]:

@@ -32,11 +32,10 @@ def open_source(settings: Settings, folder: Path | None) -> MappedTables:
     if folder is None or not folder.is_dir():
         given = "none given" if folder is None else f"{folder} is none"
         raise DataError(f"mapping {mapping.name} reads files: give their folder with --folder ({given})")
-    for table in mapping.tables.values():
-        for origin in (table, *table.steps):
-            file = folder / origin.of_kind("file")
-            if not file.is_file():
-                raise DataError("there is no such file: is --folder right?", file=file)
+    for _, origin in mapping.origins():
+        file = folder / origin.of_kind("file")
+        if not file.is_file():
+            raise DataError("there is no such file: is --folder right?", file=file)
     return MappedTables(mapping, Files(folder))
 
 

@@ -39,7 +39,7 @@ from deepfactor.store.schema import SCHEMA_VERSION, TABLES
 #: Trading days held that a source is asked for again.
 OVERLAP = 60
 #: The clock of tables of which a source gives only the rows from a day on. The others come whole.
-_CLOCK = {"daily": "date", "index_daily": "date", "index_weights": "date", "fundamentals": "known_at"}
+_CLOCK = {"daily": "date", "index_daily": "date", "index_weights": "date"}
 
 Fetch = Callable[[date | None], Iterable[tuple[str, pl.DataFrame]]]
 
@@ -138,8 +138,12 @@ def _append(
     held: MarketFolder, tables: dict[str, pl.DataFrame], account: Mapping[str, Any], since: date, accept: bool
 ) -> MarketFolder:
     """Check what was fetched, compare, write the parts that change, and replace the manifest where any did."""
-    findings = _checked(held, tables, account)
-    merged = {name: _merge(held, name, frame, since) for name, frame in tables.items()}
+    files = list(held.part_files("daily"))
+    priced = pl.scan_parquet(files).select(pl.col("symbol").unique()).collect()["symbol"]
+    findings = _checked(tables, account, priced)
+    merged = {name: _merge(held, name, frame, since) for name, frame in tables.items() if name != "fundamentals"}
+    if "fundamentals" in tables:
+        merged["fundamentals"] = _merge_figures(held, tables["fundamentals"], priced)
     revisions = [revision for one in merged.values() for revision in one.revisions]
     if revisions and not accept:
         raise DataError(_refusal(revisions, since))
@@ -164,10 +168,11 @@ def _append(
     return MarketFolder.open(held.path)
 
 
-def _checked(held: MarketFolder, tables: Mapping[str, pl.DataFrame], account: Mapping[str, Any]) -> list[Finding]:
-    """Findings of what was fetched; an error is raised. Rows have no number: they aren't counted from the first."""
-    files = list(held.part_files("daily"))
-    priced = pl.scan_parquet(files).select(pl.col("symbol").unique()).collect()["symbol"]
+def _checked(tables: Mapping[str, pl.DataFrame], account: Mapping[str, Any], priced: pl.Series) -> list[Finding]:
+    """Findings of what was fetched; an error is raised. Rows have no number: they aren't counted from the first.
+
+    `priced`: the symbols of the prices held.
+    """
     findings = [
         replace(one, row=None) if one.table in _CLOCK else one for one in check_tables(tables, priced=priced.to_list())
     ]
@@ -196,6 +201,21 @@ def _merge(held: MarketFolder, name: str, frame: pl.DataFrame, since: date) -> _
     if not revisions and new.is_empty():
         return _Merged(held.manifest.tables[name], new, 0, ())
     return _Merged(kept, pl.concat([rows.filter(clock < since), now, new]), new.height, revisions)
+
+
+def _merge_figures(held: MarketFolder, frame: pl.DataFrame, priced: pl.Series) -> _Merged:
+    """Published figures, which a source gives whole.
+
+    New are those known after the last day held, whatever period they are of, and all of a symbol that had neither
+    prices nor figures: its reports of before its listing come with it. The others were held, or are revised history.
+    """
+    before, fetched = held.read("fundamentals"), stored("fundamentals", frame)
+    last = read_part(held.part_files("daily")[-1], ["date"])["date"].max()
+    seen = pl.concat([symbols.cast(pl.String) for symbols in (priced, before["symbol"].unique())]).unique()
+    then = pl.col("known_at") <= last
+    now = fetched.filter(then & pl.col("symbol").is_in(seen.implode()))
+    past = before.filter(then)
+    return _Merged((), fetched, fetched.height - now.height, compare("fundamentals", past, now))
 
 
 def _split(held: MarketFolder, name: str, since: date) -> tuple[tuple[Part, ...], list[Path]]:

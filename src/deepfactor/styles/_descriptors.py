@@ -1,32 +1,173 @@
-"""Steps that every style set shares: clipping and standardising a cross-section."""
+"""Descriptors from prices and turnover, (T, N) float32: raw, before any cross-section is looked at. NaN = too little.
+
+A descriptor over a window needs a quarter of its days (63 of 252, as BETA's definition has it). Two clocks of return:
+a **daily return** needs a trade on the day and the day before, so that several days' news is never taken for one day's
+risk; the **held price** is the last close, so that a return over a period loses nothing to a suspension.
+There is no risk-free rate in a market folder: it is the same for all stocks of a day and cancels where histories do.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfactor.panel.panel import Floats, Panel
+from deepfactor.panel.returns import adjusted, trailing_return
+from deepfactor.panel.universe import Universe
+
 Array = NDArray[np.float64]
+Result = NDArray[np.float32]
+
+YEAR, MONTH = 252, 21
 
 
-def clip_mad(x: Array, k: float) -> Array:
-    """Clip each row at its median ± k·1.4826·MAD; NaN stays, a row of MAD 0 is left as it is."""
-    out = x.copy()
-    for row in out:
-        known = np.isfinite(row)
-        if known.any():
-            centre = np.median(row[known])
-            spread = 1.4826 * np.median(np.abs(row[known] - centre))
-            if spread > 0:
-                np.clip(row, centre - k * spread, centre + k * spread, out=row)
+def listed_cap(panel: Panel, universe: Universe, kind: str) -> Array:
+    """Market value (T, N) float64 of listed stocks, CNY; NaN elsewhere."""
+    return np.where(universe.listed, panel.market_cap(kind).astype(np.float64), np.nan)
+
+
+def daily_return(panel: Panel) -> Array:
+    """Simple return close t−1 → close t, (T, N); NaN unless traded on both days."""
+    return trailing_return(panel, 1)
+
+
+def held_log_price(panel: Panel) -> Array:
+    """Log of the adjusted last close, (T, N); NaN before the first trade."""
+    price = adjusted(panel, "close")
+    out = np.log(price, out=price)
+    for t in range(1, len(out)):
+        np.copyto(out[t], out[t - 1], where=np.isnan(out[t]))
     return out
 
 
-def standardise(x: Array, cap: Array) -> Array:
-    """Rows to cap-weighted mean 0 and equal-weighted standard deviation 1 (Barra); NaN stays, no spread gives 0."""
-    known = np.isfinite(x) & np.isfinite(cap)
-    value, weight = np.where(known, x, 0.0), np.where(known, cap, 0.0)
-    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-    mean = (value * weight).sum(axis=1, keepdims=True) / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
-    centre = value.sum(axis=1, keepdims=True) / count
-    deviation = np.sqrt((np.where(known, x - centre, 0.0) ** 2).sum(axis=1, keepdims=True) / count)
-    return np.where(known, (value - mean) / np.where(deviation > 0, deviation, 1.0), np.nan)
+def market_return(returns: Array, cap: Array) -> Array:
+    """Return of the cap-weighted market, (T,): weights of the day before; NaN on a day without any."""
+    out = np.full(len(returns), np.nan)
+    for t in range(1, len(returns)):
+        weight = np.where(np.isfinite(returns[t]) & np.isfinite(cap[t - 1]), cap[t - 1], 0.0)
+        if weight.sum() > 0:
+            out[t] = (weight * np.nan_to_num(returns[t])).sum() / weight.sum()
+    return out
+
+
+def beta_and_residual(returns: Array, market: Array) -> tuple[Result, Result]:
+    """BETA and HSIGMA: slope and residual standard deviation of r on the market's over 252 days, half-life 63."""
+
+    def terms(t: int) -> Array:
+        x, y = market[t], returns[t]
+        known = np.isfinite(y) & np.isfinite(x)
+        y, x = np.where(known, y, 0.0), np.where(known, x, 0.0)
+        return np.stack([known.astype(np.float64), x, y, x * x, x * y, y * y])
+
+    beta, residual = _empty(returns), _empty(returns)
+    for t, (w, x, y, xx, xy, yy), count in _decayed_sums(terms, returns.shape, YEAR, half_life=63):
+        enough = count >= YEAR // 4
+        w = np.where(enough, w, 1.0)
+        sxx, sxy, syy = xx - x * x / w, xy - x * y / w, yy - y * y / w
+        enough &= sxx > 1e-12 * xx
+        slope = sxy / np.where(enough, sxx, 1.0)
+        beta[t, enough] = slope[enough]
+        residual[t, enough] = np.sqrt(np.maximum(syy - slope * sxy, 0.0) / w)[enough]
+    return beta, residual
+
+
+def deviation(returns: Array, window: int, half_life: float = np.inf) -> Result:
+    """Standard deviation of daily returns over `window` days, weights halved each `half_life` days (DASTD: 252, 42)."""
+
+    def terms(t: int) -> Array:
+        known = np.isfinite(returns[t])
+        y = np.where(known, returns[t], 0.0)
+        return np.stack([known.astype(np.float64), y, y * y])
+
+    out = _empty(returns)
+    for t, (w, y, yy), count in _decayed_sums(terms, returns.shape, window, half_life):
+        enough = count >= -(-window // 4)
+        w = np.where(enough, w, 1.0)
+        out[t, enough] = np.sqrt(np.maximum(yy / w - (y / w) ** 2, 0.0))[enough]
+    return out
+
+
+def momentum(log_price: Array, window: int = 504, lag: int = 21, half_life: float = 126) -> Result:
+    """Weighted mean of daily log returns over `window` days that end `lag` days ago, (T, N).
+
+    The mean over the days since the first close is the definition's sum but for a factor that all full histories share.
+    """
+
+    def terms(t: int) -> Array:
+        change = log_price[t] - log_price[t - 1] if t else np.full(log_price.shape[1], np.nan)
+        known = np.isfinite(change)
+        return np.stack([known.astype(np.float64), np.where(known, change, 0.0)])
+
+    out = _empty(log_price)
+    for t, (w, x), count in _decayed_sums(terms, log_price.shape, window, half_life):
+        if t + lag < len(out):
+            enough = count >= window // 4
+            out[t + lag, enough] = x[enough] / w[enough]
+    return out
+
+
+def cumulative_range(log_price: Array, months: int = 12) -> Result:
+    """CMRA: largest minus smallest log return over the last 1 … 12 months of 21 days, of the months there are (≥ 3)."""
+    out = _empty(log_price)
+    for t in range(MONTH * (months // 4), len(out)):
+        back = [log_price[t] - log_price[t - MONTH * k] for k in range(1, months + 1) if t >= MONTH * k]
+        low = np.fmin.reduce(back)
+        out[t] = np.where(np.isfinite(back[months // 4 - 1]), np.fmax.reduce(back) - low, np.nan)
+    return out
+
+
+def past_return(log_price: Array, days: int) -> Result:
+    """Return of the held price over `days` days, (T, N)."""
+    out = _empty(log_price)
+    out[days:] = np.expm1(log_price[days:] - log_price[: len(out) - days])
+    return out
+
+
+def log_turnover(panel: Panel, universe: Universe, window: int) -> Result:
+    """Log of the mean daily turnover over the listed days of the window, no trade = 0; NaN where nothing was traded.
+
+    STOM, STOQ and STOA (21, 63, 252 days) are this plus ln 21, which the z-score takes out.
+    """
+    turnover = panel["turnover"]
+
+    def terms(t: int) -> Array:
+        known = universe.listed[t] & (~universe.traded[t] | np.isfinite(turnover[t]))
+        value = np.where(known & universe.traded[t], np.nan_to_num(turnover[t]), 0.0)
+        return np.stack([known.astype(np.float64), value, value > 0])
+
+    out = _empty(turnover)
+    for t, (days, total, traded), _ in _decayed_sums(terms, turnover.shape, window):
+        some = (days >= -(-window // 4)) & (traded > 0) & (total > 0)
+        out[t, some] = np.log(total[some] / days[some])
+    return out
+
+
+def _decayed_sums(
+    terms: Callable[[int], Array], shape: tuple[int, ...], window: int, half_life: float = np.inf
+) -> Iterator[tuple[int, Array, Array]]:
+    """Rows t with the sums of `terms` over the last `window` days, weight 0.5^(age / half-life), and the count of days.
+
+    By recursion: what enters is added, the rest decays, what falls out of the window is taken out. The first of the
+    terms is 1 where the day is known, 0 elsewhere.
+    """
+    decay = 0.5 ** (1 / half_life)
+    gone = decay**window
+    total: Array | None = None
+    count = np.zeros(shape[1])
+    for t in range(shape[0]):
+        new = terms(t)
+        total = np.zeros_like(new) if total is None else total * decay
+        total += new
+        count += new[0]
+        if t >= window:
+            old = terms(t - window)
+            total -= gone * old
+            count -= old[0]
+        yield t, total, count
+
+
+def _empty(like: Floats | NDArray[Any]) -> Result:
+    return np.full(like.shape, np.nan, dtype=np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 from deepfactor.core.spec import Spec
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
-from deepfactor.styles._descriptors import clip_mad, standardise
+from deepfactor.styles._cross_section import clip_mad, standardise
 from deepfactor.styles.base import Styles
 
 

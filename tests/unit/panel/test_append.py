@@ -13,14 +13,25 @@ import pytest
 from deepfactor.panel import _build_extend, build
 from deepfactor.panel.build import describe_panel, open_panel
 from deepfactor.store.folder import write_market
-from support.market_tables import LATE, SYMBOLS, market_tables, until
+from support.market_tables import LATE, SYMBOLS, filings, market_tables, until
 
 DAYS = 44
 
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pl.DataFrame]:
-    return market_tables(seed=5, days=DAYS)
+    """With reports; the market value of one stock is missing for a while, of whose days some are without a trade."""
+    made = market_tables(seed=5, days=DAYS)
+    days = sorted(set(made["daily"]["date"]))
+    lost = (pl.col("symbol") == SYMBOLS[3]) & pl.col("date").is_between(days[19], days[34])
+    halted = lost & pl.col("date").is_in([days[22], days[26]])
+    daily = made["daily"].with_columns(
+        float_mv=pl.when(~lost).then("float_mv"),
+        volume=pl.when(halted).then(0.0).otherwise("volume"),
+        amount=pl.when(halted).then(0.0).otherwise("amount"),
+        is_suspended=pl.col("is_suspended") | halted,
+    )
+    return {**made, "daily": daily, "fundamentals": filings(5)}
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +106,36 @@ def test_a_new_symbol_with_a_past_is_built_whole(tables, dates, tmp_path, append
     write_market(market, until(chosen, dates[31]), source={})
     assert contents(compiled(market)) == whole(until(chosen, dates[31]), tmp_path / "whole")
     assert not appended
+
+
+def test_published_figures_grow_while_arrays_are_appended(tables, dates, tmp_path, monkeypatch):
+    """Reports of the new days, and one of before that is restated: figures are whole, prices are gone on from."""
+    market = tmp_path / "m"
+    write_market(market, until(tables, dates[30]), source={})
+    before, _ = open_panel(market)
+    first = pl.int_range(pl.len()) == 0
+    restated = tables["fundamentals"].with_columns(pl.when(first).then(7.0).otherwise("value").alias("value"))
+    now = until({**tables, "fundamentals": restated}, dates[43])
+    monkeypatch.setattr(build, "make", None)  # a whole build would need it
+    write_market(market, now, source={})
+    after, _ = open_panel(market)
+    monkeypatch.undo()
+    assert len(after.fundamentals["net_profit_ttm"].value) > len(before.fundamentals["net_profit_ttm"].value)
+    assert 7.0 in after.fundamentals["net_profit_ttm"].value
+    assert contents(compiled(market)) == whole(now, tmp_path / "whole")
+
+
+def test_a_missing_market_value_stays_missing_over_a_boundary(tables, dates, tmp_path):
+    """It is carried over days without a trade, not over one on which the price moved."""
+    market = tmp_path / "m"
+    for t in (18, 21, 22, 25, 34, 35):
+        write_market(market, until(tables, dates[t]), source={})
+        panel, universe = open_panel(market)
+    n = panel.symbols.tolist().index(SYMBOLS[3])
+    assert not universe.traded[[22, 26], n].any()
+    first = next(t for t in range(19, 35) if universe.traded[t, n])
+    assert np.isfinite(panel["float_mv"][18, n])
+    assert np.isnan(panel["float_mv"][first:35, n]).all()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from deepfactor.core.errors import DataError, UserError
 from deepfactor.core.files import folder_lock
 from deepfactor.store.folder import MarketFolder, write_market
 from deepfactor.store.update import OVERLAP, update
-from support.market_tables import LATE, SUSPENDED, market_tables, until
+from support.market_tables import LATE, SUSPENDED, filings, market_tables, until
 
 ACCOUNT = {"name": "test", "settings": {"a": 1}}
 DATED = ("daily", "index_daily", "index_weights", "calendar")
@@ -20,7 +20,7 @@ DATED = ("daily", "index_daily", "index_weights", "calendar")
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pl.DataFrame]:
-    return market_tables(seed=3, days=160)  # from July 2020 into 2021
+    return {**market_tables(seed=3, days=160), "fundamentals": filings(3)}  # from July 2020 into 2021
 
 
 @pytest.fixture(scope="module")
@@ -209,3 +209,37 @@ def test_a_bad_new_day_leaves_the_market_as_it_was(tables, dates, tmp_path):
 def test_a_second_writer_is_refused(tables, tmp_path):
     with folder_lock(tmp_path / "m"), pytest.raises(UserError, match="being written by another process"):
         Vendor(tables).into(tmp_path / "m")
+
+
+def test_figures_of_new_days_and_of_new_symbols_are_no_revision(tables, dates, tmp_path):
+    """LATE lists on the appended days, with reports that were known before it had a price."""
+    first = min(tables["daily"].filter(pl.col("symbol") == LATE)["date"])
+    t = dates.index(first)
+    path = tmp_path / "m"
+    for day in (dates[t - 3], dates[t - 1], first, dates[t + 20]):
+        folder = Vendor(until(tables, day)).into(path)
+        whole = write_market(tmp_path / f"whole{day}", until(tables, day), source=ACCOUNT)
+        assert folder.manifest.tables == whole.manifest.tables
+    held = folder.read("fundamentals")
+    assert held.filter((pl.col("symbol") == LATE) & (pl.col("known_at") < first)).height
+    new = [entry["rows"].get("fundamentals", 0) for entry in folder.manifest.source["appended"]]
+    assert sum(new) == held.height - until(tables, dates[t - 3])["fundamentals"].height
+
+
+@pytest.mark.parametrize(("change", "kind"), [("value", "1 rows changed in value"), ("late", "1 rows added")])
+def test_revised_figures_are_refused_or_taken_and_logged(tables, dates, tmp_path, change, kind):
+    """However long ago: a figure changed, and one that says of itself that it was known on a day held."""
+    path = tmp_path / "m"
+    figures = tables["fundamentals"]
+    assert figures["known_at"][1] < dates[20]
+    second = pl.int_range(pl.len()) == 1
+    now = {**tables, "fundamentals": figures.with_columns(value=pl.when(second).then(9.0).otherwise("value"))}
+    if change == "late":
+        tables, now = {**tables, "fundamentals": figures.filter(~second)}, tables
+    Vendor(until(tables, dates[130])).into(path)
+    with pytest.raises(DataError, match=f"fundamentals: {kind}"):
+        Vendor(until(now, dates[131])).into(path)
+    folder = Vendor(until(now, dates[131])).into(path, accept_revisions=True)
+    whole = write_market(tmp_path / "whole", until(now, dates[131]), source=ACCOUNT)
+    assert folder.manifest.tables == whole.manifest.tables
+    assert [one["table"] for one in folder.manifest.source["appended"][-1]["accepted"]] == ["fundamentals"]

@@ -6,7 +6,7 @@ import numpy as np
 
 from deepfactor.panel.panel import Panel
 from deepfactor.styles import basic
-from deepfactor.styles._descriptors import clip_mad, standardise
+from deepfactor.styles._cross_section import clip_mad, standardise
 from support.toy import toy_market
 
 

@@ -1,0 +1,37 @@
+"""Table `fundamentals` → events as arrays, an item at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from deepfactor.panel._build_axes import placed
+from deepfactor.panel.fundamentals import NO_QUARTER, Events
+from deepfactor.panel.panel import Names
+from deepfactor.store.folder import MarketFolder
+
+
+def build_fundamentals(folder: MarketFolder, symbols: Names) -> tuple[dict[str, Events], dict[str, int]]:
+    """Events of each item of the panel's `symbols`, and the count of what found no place.
+
+    Both are empty where the market has no such table.
+    """
+    if not folder.has("fundamentals"):
+        return {}, {}
+    table, column = placed(whole := folder.read("fundamentals"), symbols)
+    counts = {"fundamentals of symbols without prices, left out": whole.height - table.height}
+    if "period_end" not in table.columns:
+        table = table.with_columns(period_end=pl.lit(None, dtype=pl.Date))
+    end = pl.col("period_end")
+    quarter = (end.dt.year() * 4 + (end.dt.month() - 1) // 3).cast(pl.Int64).fill_null(NO_QUARTER)
+    rows = table.select(
+        "item",
+        column=pl.Series(column.astype(np.int64)),
+        quarter=quarter,
+        known=pl.col("known_at").to_physical().cast(pl.Int64),
+        value=pl.col("value").fill_null(np.nan),
+    ).sort("item", "column", "quarter", "known")
+    return {
+        str(item): Events(*(own[name].to_numpy() for name in ("column", "quarter", "known", "value")))
+        for (item,), own in rows.group_by(["item"], maintain_order=True)
+    }, counts

@@ -1,0 +1,133 @@
+"""Descriptors from company reports, (T, N) float32: raw, as known at each close. NaN = not known, or not defined.
+
+A market value in a ratio is always the total one: earnings and equity belong to all shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.panel.fundamentals import Fundamentals, Quarters, annual_growth, surprise, year_on_year
+from deepfactor.panel.panel import Panel
+
+Result = NDArray[np.float32]
+
+
+class Lacking(Exception):
+    """What a descriptor wants and the market has not."""
+
+
+def described(
+    panel: Panel, wanted: Mapping[str, Callable[[Panel], Result]]
+) -> tuple[dict[str, Result], dict[str, str]]:
+    """The descriptors that the market can give, and why it can't give the others."""
+    found, absent = {}, {}
+    for name, describe in wanted.items():
+        try:
+            found[name] = describe(panel)
+        except Lacking as reason:
+            absent[name] = str(reason)
+    return found, absent
+
+
+def book_to_price(panel: Panel) -> Result:
+    """Equity ÷ total market value."""
+    return _divide(_balance(panel, "total_equity"), _total_value(panel))
+
+
+def earnings_to_price(panel: Panel) -> Result:
+    """Net profit of the last four quarters ÷ total market value."""
+    return _divide(_trailing(panel, "net_profit"), _total_value(panel))
+
+
+def cash_to_price(panel: Panel) -> Result:
+    """CETOP: operating cash flow of the last four quarters ÷ total market value."""
+    return _divide(_trailing(panel, "operating_cash_flow"), _total_value(panel))
+
+
+def return_on_equity(panel: Panel) -> Result:
+    """Net profit of the last four quarters ÷ equity; NaN where equity is not positive."""
+    return _divide(_trailing(panel, "net_profit"), _balance(panel, "total_equity"))
+
+
+def profit_growth(panel: Panel) -> Result:
+    """Yoy of the single-quarter net profit, absolute denominator; of the trailing year where there are no quarters."""
+    reports = _reports(panel)
+    quarters = reports.single_quarters("net_profit", 5)
+    if quarters is None:
+        quarters = _having(reports.trailing_years("net_profit", 5), "net_profit")
+    return reports.spread(quarters, year_on_year(quarters))
+
+
+def earnings_surprise(panel: Panel) -> Result:
+    """SUE of the net profit."""
+    reports = _reports(panel)
+    changes = _having(reports.yearly_changes("net_profit", 9), "net_profit")
+    return reports.spread(changes, surprise(changes))
+
+
+def five_year_growth(flow: str) -> Callable[[Panel], Result]:
+    """EGRO, SGRO: slope of five annual figures of `flow` ÷ their mean absolute value."""
+
+    def describe(panel: Panel) -> Result:
+        reports = _reports(panel)
+        years = _having(reports.trailing_years(flow, 20), flow)
+        return reports.spread(years, annual_growth(years))
+
+    return describe
+
+
+def market_leverage(panel: Panel) -> Result:
+    """MLEV: (market value + long-term debt) ÷ market value, less the 1 that the z-score takes out."""
+    return _divide(_balance(panel, "long_term_debt"), _total_value(panel))
+
+
+def debt_to_assets(panel: Panel) -> Result:
+    """DTOA: liabilities ÷ assets."""
+    return _divide(_balance(panel, "total_liabilities"), _balance(panel, "total_assets"))
+
+
+def book_leverage(panel: Panel) -> Result:
+    """BLEV: (equity + long-term debt) ÷ equity, less the 1 that the z-score takes out; NaN for equity ≤ 0."""
+    return _divide(_balance(panel, "long_term_debt"), _balance(panel, "total_equity"))
+
+
+def _reports(panel: Panel) -> Fundamentals:
+    if panel.fundamentals is None:
+        raise Lacking("the market has no fundamentals")
+    return panel.fundamentals
+
+
+def _balance(panel: Panel, item: str) -> Result:
+    reports = _reports(panel)
+    if item not in reports.items:
+        raise Lacking(f"the market has no {item}")
+    return reports.in_force(item)
+
+
+def _trailing(panel: Panel, flow: str) -> Result:
+    reports = _reports(panel)
+    trailing = _having(reports.trailing_years(flow, 1), flow)
+    return reports.spread(trailing, trailing.values[:, 0])
+
+
+def _having(quarters: Quarters | None, flow: str) -> Quarters:
+    if quarters is None:
+        raise Lacking(f"the market has no {flow}")
+    return quarters
+
+
+def _total_value(panel: Panel) -> Result:
+    if "total_mv" not in panel.fields:
+        raise Lacking("the market has no total_mv")
+    return np.asarray(panel["total_mv"], dtype=np.float32)
+
+
+def _divide(above: Result, below: Result) -> Result:
+    """NaN where the denominator is not positive."""
+    usable = below > 0
+    out: Result = np.where(usable, above / np.where(usable, below, np.float32(1)), np.float32(np.nan))
+    return out

@@ -1,0 +1,123 @@
+"""Barra China Equity Model (CNE5): ten styles, as far as the market has their data.
+
+Descriptors are clipped at median ± 5·1.4826·MAD and standardised; a composite's weights are renormalised over what a
+stock has; what is said to be orthogonal is a residual of the day's regression; every style is standardised at the end.
+
+========= ==================================================================================================
+SIZE      ln market cap
+NLSIZE    SIZE³, residual of a √cap-weighted regression on SIZE
+BETA      slope on the cap-weighted market, 252 days, half-life 63
+MOMENTUM  daily log returns over 504 days lagged 21, half-life 126
+RESVOL    0.74 DASTD + 0.16 CMRA + 0.10 HSIGMA, orthogonal to BETA and SIZE
+BTOP      equity ÷ total market value
+EARNYILD  0.656 CETOP + 0.344 ETOP (trailing net profit ÷ total market value; a loss may be known as missing only)
+GROWTH    0.338 EGRO + 0.662 SGRO: slope of five annual figures ÷ their mean absolute value, of profit and revenue
+LEVERAGE  0.38 MLEV + 0.35 DTOA + 0.27 BLEV
+LIQUIDITY 0.35 STOM + 0.35 STOQ + 0.30 STOA, orthogonal to SIZE
+========= ==================================================================================================
+
+Source: MSCI Barra, China Equity Model (CNE5) Descriptor Details; descriptors that need analysts are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from deepfactor.core.spec import Spec
+from deepfactor.panel.panel import Panel
+from deepfactor.panel.universe import Universe
+from deepfactor.styles import _company_descriptors as c
+from deepfactor.styles import _descriptors as d
+from deepfactor.styles._cross_section import Array, clip_mad, composite, in_blocks, orthogonalise, standardise
+from deepfactor.styles.base import Styles
+
+
+class Settings(Spec):
+    """`cap`: which market value is size and weight. `clip`: robust deviations (1.4826·MAD) of each descriptor."""
+
+    cap: Literal["total", "float"] = "float"
+    clip: float = Field(default=5.0, gt=0)
+
+
+#: Styles of several descriptors and their weights; STOM … are named by their window.
+RESVOL = {"DASTD": 0.74, "CMRA": 0.16, "HSIGMA": 0.10}
+LIQUIDITY = {"STOM": 0.35, "STOQ": 0.35, "STOA": 0.30}
+COMPANY = {
+    "BTOP": {"BTOP": 1.0},
+    "EARNYILD": {"CETOP": 0.656, "ETOP": 0.344},
+    "GROWTH": {"EGRO": 0.338, "SGRO": 0.662},
+    "LEVERAGE": {"MLEV": 0.38, "DTOA": 0.35, "BLEV": 0.27},
+}
+_DESCRIBED = {
+    "BTOP": c.book_to_price,
+    "CETOP": c.cash_to_price,
+    "ETOP": c.earnings_to_price,
+    "EGRO": c.five_year_growth("net_profit"),
+    "SGRO": c.five_year_growth("revenue"),
+    "MLEV": c.market_leverage,
+    "DTOA": c.debt_to_assets,
+    "BLEV": c.book_leverage,
+}
+
+
+def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
+    """The styles of all listed stocks with a market value, (T, N); what the market can't give is in `absent`.
+
+    A descriptor that is missing from a style that the market can give is in `absent` as ``STYLE/DESCRIPTOR``.
+    """
+    field = f"{settings.cap}_mv"
+    if field not in panel.fields:
+        every = ("SIZE", "NLSIZE", "BETA", "MOMENTUM", "RESVOL", "LIQUIDITY", *COMPANY)
+        return Styles({}, dict.fromkeys(every, f"the market has no {field}: nothing can be weighted"))
+    cap = d.listed_cap(panel, universe, settings.cap)
+    raw, absent = _price_descriptors(panel, universe, cap)
+
+    def combine(day: Mapping[str, Array], cap: Array) -> Mapping[str, Array]:
+        return _combine({name: standardise(clip_mad(x, settings.clip), cap) for name, x in day.items()}, cap)
+
+    company, lacking = c.described(panel, _DESCRIBED)
+    raw |= company
+    for style, parts in COMPANY.items():
+        if not company.keys() & parts.keys():
+            absent[style] = "; ".join(dict.fromkeys(lacking[part] for part in parts))
+        else:
+            absent |= {f"{style}/{part}": lacking[part] for part in parts if part in lacking}
+    return Styles(in_blocks(raw, cap, combine), absent)
+
+
+def _price_descriptors(
+    panel: Panel, universe: Universe, cap: Array
+) -> tuple[dict[str, NDArray[np.float32]], dict[str, str]]:
+    """Raw descriptors, NaN where not listed, and the styles that can't be had."""
+    returns = d.daily_return(panel)
+    beta, hsigma = d.beta_and_residual(returns, d.market_return(returns, cap))
+    raw = {"SIZE": np.log(cap).astype(np.float32), "BETA": beta, "HSIGMA": hsigma}
+    raw["DASTD"] = d.deviation(returns, d.YEAR, half_life=42)
+    del returns
+    price = d.held_log_price(panel)
+    raw |= {"MOMENTUM": d.momentum(price), "CMRA": d.cumulative_range(price)}
+    del price
+    if "turnover" not in panel.fields:
+        return raw, {"LIQUIDITY": "the market has no turnover"}
+    windows = {"STOM": d.MONTH, "STOQ": 3 * d.MONTH, "STOA": d.YEAR}
+    return raw | {name: d.log_turnover(panel, universe, days) for name, days in windows.items()}, {}
+
+
+def _combine(z: Mapping[str, Array], cap: Array) -> dict[str, Array]:
+    """Some days' standardised descriptors → styles."""
+    size = z["SIZE"]
+    out = {name: z[name] for name in ("SIZE", "BETA", "MOMENTUM")}
+    out["NLSIZE"] = orthogonalise(size**3, [size], np.sqrt(cap))
+    out["RESVOL"] = orthogonalise(composite([(w, z[name]) for name, w in RESVOL.items()]), [z["BETA"], size])
+    if "STOM" in z:
+        out["LIQUIDITY"] = orthogonalise(composite([(w, z[name]) for name, w in LIQUIDITY.items()]), [size])
+    for style, weights in COMPANY.items():
+        parts = [(w, z[name]) for name, w in weights.items() if name in z]
+        if parts:
+            out[style] = composite(parts)
+    return {name: standardise(x, cap) for name, x in out.items()}

@@ -1,0 +1,77 @@
+"""Study A's ten styles, as far as the market has their data.
+
+Each is clipped at median ± 5·1.4826·MAD and standardised.
+
+============= ==============================================================================================
+SIZE          ln market cap
+MID_CAP       SIZE² orthogonal to SIZE, raw sign: high = far from the middle
+MOMENTUM      return over 21 days
+LIQUIDITY     ln of the mean turnover of 21 days
+VOLATILITY    standard deviation of daily returns over 63 days
+VALUE         book to price: equity ÷ total market value
+EP            trailing net profit ÷ total market value
+PROFITABILITY trailing net profit ÷ equity
+GROWTH        yoy of the single-quarter net profit, absolute denominator (of the trailing year if need be)
+SUE           (Q_t − Q_{t−4} − drift) ÷ standard deviation, both of the eight quarters before
+============= ==============================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from deepfactor.core.spec import Spec
+from deepfactor.panel.panel import Panel
+from deepfactor.panel.universe import Universe
+from deepfactor.styles import _company_descriptors as c
+from deepfactor.styles import _descriptors as d
+from deepfactor.styles._cross_section import Array, clip_mad, in_blocks, orthogonalise, standardise
+from deepfactor.styles.base import Styles
+
+
+class Settings(Spec):
+    """`cap`: which market value is size and weight. `clip`: robust deviations (1.4826·MAD) of each descriptor."""
+
+    cap: Literal["total", "float"] = "float"
+    clip: float = Field(default=5.0, gt=0)
+
+
+_DESCRIBED = {
+    "VALUE": c.book_to_price,
+    "EP": c.earnings_to_price,
+    "PROFITABILITY": c.return_on_equity,
+    "GROWTH": c.profit_growth,
+    "SUE": c.earnings_surprise,
+}
+
+
+def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
+    """The styles of all listed stocks with a market value, (T, N); what the market can't give is in `absent`."""
+    field = f"{settings.cap}_mv"
+    if field not in panel.fields:
+        every = ("SIZE", "MID_CAP", "MOMENTUM", "LIQUIDITY", "VOLATILITY", *_DESCRIBED)
+        return Styles({}, dict.fromkeys(every, f"the market has no {field}: nothing can be weighted"))
+    cap = d.listed_cap(panel, universe, settings.cap)
+    company, absent = c.described(panel, _DESCRIBED)
+    raw = {
+        "SIZE": np.log(cap).astype(np.float32),
+        "MOMENTUM": d.past_return(d.held_log_price(panel), d.MONTH),
+        "VOLATILITY": d.deviation(d.daily_return(panel), 3 * d.MONTH),
+    }
+    if "turnover" in panel.fields:
+        raw["LIQUIDITY"] = d.log_turnover(panel, universe, d.MONTH)
+    else:
+        absent["LIQUIDITY"] = "the market has no turnover"
+
+    raw |= company
+
+    def combine(day: Mapping[str, Array], cap: Array) -> Mapping[str, Array]:
+        z = {name: standardise(clip_mad(x, settings.clip), cap) for name, x in day.items()}
+        z["MID_CAP"] = standardise(orthogonalise(z["SIZE"] ** 2, [z["SIZE"]]), cap)
+        return z
+
+    return Styles(in_blocks(raw, cap, combine), absent)
