@@ -11,7 +11,10 @@ from typing import Any
 
 from deepfactor.runs.environment import machine, versions
 
-OPTIONAL = {"pandas": "results as pandas frames", "statsmodels": "cross-checks in the tests"}
+OPTIONAL = {
+    "duckdb": "source sql on a DuckDB file: pip install 'deepfactor[sql]'",
+    "sqlalchemy": "source sql on other databases: pip install 'deepfactor[sql]'",
+}
 
 
 def doctor() -> dict[str, Any]:

@@ -136,7 +136,9 @@ def run(
         scores = collect(planned.jobs, folder.jobs, market.panel.dates, market.panel.symbols)
         for arm, found in scores.items():
             _write_arm(folder, arm, found, planned, allow_code=allow_code)
-    batch, styles = batch_of(recipe, market), style_exposures(recipe.styles, market).exposures
+    batch, style_set = batch_of(recipe, market), style_exposures(recipe.styles, market)
+    styles = style_set.exposures
+    warnings = [*market.warnings(), *(f"style {name} is absent: {why}" for name, why in style_set.absent.items())]
     with stages.stage("factor tests"):
         for arm, found in scores.items():
             _test_arm(folder, recipe, market, arm, found, batch, styles)
@@ -149,7 +151,7 @@ def run(
             for arm in portfolio.arms or tuple(scores):
                 place = folder.portfolio(arm, portfolio.index, portfolio.constraints)
                 backtest_to(place, market, scores[arm].ensemble, styles, portfolio, batch, console)
-    write_environment(folder.environment, market.account(), market.warnings(), stages, kernel=kernel_in_use())
+    write_environment(folder.environment, market.account(), warnings, stages, kernel=kernel_in_use())
     report_run(folder)
     console.say(f"report: {folder.report}")
     return folder
