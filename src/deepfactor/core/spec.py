@@ -22,6 +22,11 @@ class Spec(BaseModel):
         """First 16 hex digits of the SHA-256 of the canonical JSON of the spec."""
         return content_key(self.model_dump(mode="json"))
 
+    def identity(self) -> dict[str, Any]:
+        """What was said beyond the defaults, for the keys of long work: a setting that is added later, with the old
+        way as its default, makes nothing old. So a default that changes needs another mark in such keys."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
 
 def content_key(content: Mapping[str, Any] | list[Any]) -> str:
     """16 hex digits that name `content` (anything JSON can hold); the order of mapping keys doesn't matter."""

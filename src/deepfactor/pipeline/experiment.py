@@ -209,7 +209,7 @@ def _write_arm(folder: RunFolder, name: str, scores: ArmScores, planned: Planned
         write_scores(place / f"scores_seed{seed}.parquet", values)
     jobs = [job for job in planned.jobs if job.arm.name == name]
     data = open_data(planned.inputs.folder)
-    write_json(place / "model_card.json", model_card(jobs, data, planned.inputs.label, allow_code=allow_code))
+    write_json(place / "model_card.json", model_card(jobs, data, planned.inputs.whole_label, allow_code=allow_code))
     write_json(place / "training.json", training_record(jobs, folder.jobs))
 
 

@@ -22,11 +22,13 @@ from deepfactor.training.data import TrainingData, prepare_data
 
 @dataclass(frozen=True)
 class Inputs:
-    """Training arrays on disk and the account of what they are made of, as it enters the keys of jobs."""
+    """Training arrays on disk and what they are made of: `inputs` and `label` as they enter the keys of jobs (without
+    what is at its default), `whole_label` with all settings, for readers."""
 
     folder: Path
     inputs: dict[str, Any]
     label: dict[str, Any]
+    whole_label: dict[str, Any]
     reach: int
 
 
@@ -37,10 +39,10 @@ def prepare_inputs(recipe: Recipe, market: Market, jobs: Path, *, allow_code: bo
     assert isinstance(feature_settings, FeatureSettings)
     assert isinstance(label_settings, LabelSettings)
     inputs = {
-        "features": _content(recipe.features, feature_settings.model_dump(mode="json")),
-        "universe": recipe.universe.model_dump(mode="json"),
+        "features": _content(recipe.features, feature_settings.identity()),
+        "universe": recipe.universe.identity(),
     }
-    target = _content(recipe.label, label_settings.model_dump(mode="json"))
+    target = _content(recipe.label, label_settings.identity())
 
     def build() -> TrainingData:
         panel, universe = market.panel, market.universe
@@ -58,7 +60,8 @@ def prepare_inputs(recipe: Recipe, market: Market, jobs: Path, *, allow_code: bo
         )
 
     key = content_key({"market": market.folder.fingerprint, "inputs": inputs, "label": target})
-    return Inputs(prepare_data(jobs, key, build), inputs, target, label.reach(label_settings))
+    whole = _content(recipe.label, label_settings.model_dump(mode="json"))
+    return Inputs(prepare_data(jobs, key, build), inputs, target, whole, label.reach(label_settings))
 
 
 def log_cap(market: Market, cap: str) -> NDArray[np.float64]:

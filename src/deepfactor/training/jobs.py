@@ -30,7 +30,7 @@ from deepfactor.training.samples import Sampler
 from deepfactor.training.spec import Arm, Fit, Plan
 from deepfactor.training.weights import save_tensors
 
-#: Bumped when a change of code changes reviewed numbers, so that no old job passes for a new one.
+#: Bumped when a change of code or of a default changes reviewed numbers, so that no old job passes for a new one.
 NUMERICS = 2
 PRECISION = "float32"
 
@@ -114,7 +114,7 @@ def plan_jobs(
                 "fold": _fold_content(fold, data),
                 "every": plan.every,
                 "valid_every": plan.valid_every,
-                "fit": fit.model_dump(mode="json", exclude={"seeds"}),
+                "fit": {k: v for k, v in fit.identity().items() if k != "seeds"},
                 "data": content,
                 "precision": PRECISION,
                 "numerics": NUMERICS,
@@ -125,13 +125,14 @@ def plan_jobs(
 
 
 def arm_content(arm: Arm, key: str, *, allow_code: bool = False) -> dict[str, Any]:
-    """An arm as its numbers see it: kinds with all settings resolved, without its name."""
+    """An arm as its numbers see it: kinds with what differs from their defaults, without its name."""
     model, settings = resolve("deepfactor.models", arm.model, key=f"{key}.model", allow_code=allow_code)
     if model.INPUTS - _OFFERED:
         unknown = ", ".join(sorted(model.INPUTS - _OFFERED))
         raise KindError(f"{arm.model.kind} asks for inputs not offered yet: {unknown}", key=f"{key}.model.kind")
     _, loss = resolve("deepfactor.training.losses", arm.loss, key=f"{key}.loss", allow_code=allow_code)
-    return {"model": _kind(arm.model.kind, settings), "loss": _kind(arm.loss.kind, loss), "scaling": arm.scaling}
+    rest = {k: v for k, v in arm.identity().items() if k not in ("name", "model", "loss", "published")}
+    return {"model": _kind(arm.model.kind, settings), "loss": _kind(arm.loss.kind, loss), **rest}
 
 
 def _check_shapes(arm: Arm, key: str, data: TrainingData, *, allow_code: bool) -> None:
@@ -145,7 +146,7 @@ def _check_shapes(arm: Arm, key: str, data: TrainingData, *, allow_code: bool) -
 
 
 def _kind(kind: str, settings: Spec) -> dict[str, Any]:
-    return {"kind": kind, **settings.model_dump(mode="json")}
+    return {"kind": kind, **settings.identity()}
 
 
 def _fold_content(fold: Fold, data: TrainingData) -> dict[str, list[str]]:
