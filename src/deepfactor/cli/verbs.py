@@ -39,6 +39,7 @@ MarketOption = Annotated[Path, typer.Option("--market", help="market folder, mad
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output")]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="take kinds from outside deepfactor")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="training processes; 0 = train in this one")]
+Language = Annotated[str, typer.Option("--language", help="shown first on the page: en or zh; both are in it")]
 ArmOption = Annotated[str | None, typer.Option("--arm", help="which arm, where FACTOR is a run with several")]
 
 
@@ -249,12 +250,28 @@ def enhance(
 
 
 @app.command()
-def report(run: Annotated[Path, typer.Argument(help="a run's folder")], as_json: Json = False) -> None:
-    """Make a run's page again from what is on disk."""
+def report(
+    run: Annotated[Path, typer.Argument(help="a run's folder")], language: Language = "en", as_json: Json = False
+) -> None:
+    """Make a run's page and workbook again from what is on disk, and the index page of its runs folder."""
     from deepfactor.pipeline.pages import report_run
     from deepfactor.runs.layout import RunFolder
 
-    page = report_run(RunFolder.open(run))
+    page = report_run(RunFolder.open(run), language)
+    _show({"report": str(page)}, as_json, f"report: {page}")
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="folders of two runs or more")],
+    out: Annotated[Path, typer.Option("--out", help="folder for the comparison")],
+    language: Language = "en",
+    as_json: Json = False,
+) -> None:
+    """Runs side by side in one report: all arms, correlation of their scores, paired differences of their RankIC."""
+    from deepfactor.pipeline.comparing import compare as compare_runs
+
+    page = compare_runs(runs, out, language)
     _show({"report": str(page)}, as_json, f"report: {page}")
 
 

@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from deepfactor.core.files import write_json, write_text
+from deepfactor.core.files import atomic_path, write_json, write_text
 from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
 from deepfactor.report.page import render, report_json
+from deepfactor.report.runs_page import RunLine, render_runs
+from deepfactor.report.workbook import workbook
 from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import read_frame, read_json
 
 
-def report_run(folder: RunFolder) -> Path:
-    """Write ``report.html`` and ``report.json`` of a run from what is on disk; returns the page's path."""
-    content = load_content(folder)
-    write_text(folder.report, render(content))
-    write_json(folder.path / "report.json", report_json(content))
+def report_run(folder: RunFolder, language: str = "en") -> Path:
+    """Write a run's ``report.html``, ``report.json`` and ``report.xlsx`` from what is on disk; returns the page's path.
+
+    The page holds English and Chinese; `language` (``en``, ``zh``) is the one shown first. A trained run's index page,
+    ``index.html`` of the runs folder, is made anew.
+    """
+    write_report(folder, load_content(folder), language)
+    if "plan" in read_json(folder.recipe):
+        write_index(folder.path.parent, language)
     return folder.report
+
+
+def write_report(folder: RunFolder, content: RunContent, language: str) -> None:
+    """The three files of a report."""
+    write_text(folder.report, render(content, language))
+    write_json(folder.path / "report.json", report_json(content))
+    with atomic_path(folder.path / "report.xlsx") as temporary:
+        temporary.write_bytes(workbook(content))
+
+
+def write_index(runs: Path, language: str = "en") -> Path:
+    """Write ``index.html`` of a runs folder: a line a run that has a report, the newest first."""
+    found = []
+    for path in runs.glob("*/report.json"):
+        made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        found.append((made, RunLine(path.parent.name, made.date().isoformat(), read_json(path))))
+    found.sort(key=lambda item: (item[0], item[1].name), reverse=True)
+    write_text(runs / "index.html", render_runs([line for _, line in found], language))
+    return runs / "index.html"
 
 
 def load_content(folder: RunFolder) -> RunContent:
@@ -57,6 +83,7 @@ def _arm(folder: RunFolder, arm: dict[str, Any]) -> ArmContent:
 
 def _portfolio(path: Path) -> PortfolioContent:
     summary = read_json(path / "summary.json")
+    attribution = path / "attribution.parquet"
     return PortfolioContent(
         arm=path.parent.parent.name,
         index=path.parent.name,
@@ -66,4 +93,5 @@ def _portfolio(path: Path) -> PortfolioContent:
         relaxations=read_frame(path / "relaxations.parquet"),
         rejected=summary.get("rejected", {}),
         trades=read_frame(path / "trades.parquet").height,
+        attribution=read_frame(attribution) if attribution.is_file() else None,
     )

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from markupsafe import Markup
+
 from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
 from deepfactor.report.formats import number
+from deepfactor.report.network import diagram
 from deepfactor.report.published import reference
-from deepfactor.report.words import words
+from deepfactor.report.words import Text, joined, words
 
 Fact = tuple[str, str]
 
@@ -18,15 +21,6 @@ _ROLES = ("train", "valid", "test")
 _CARD_FACTS = ("kind", "settings", "inputs", "label", "loss", "scaling", "seeds", "fit")
 _PORTFOLIO_FACTS = ("start", "end", "capital", "benchmark", "replica_weights", "definition", "dividend_tax")
 _MARKET_FACTS = ("source", "name", "span", "days", "stocks", "cap", "settings", "fingerprint")
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A part of the network with its number of parameters, as text; `what` may be empty."""
-
-    name: str
-    what: str
-    parameters: str
 
 
 @dataclass(frozen=True)
@@ -53,7 +47,7 @@ class ModelCard:
 
     name: str
     parameters: str
-    layers: tuple[Layer, ...]
+    diagram: Markup
     facts: tuple[Fact, ...]
     published: str
 
@@ -65,14 +59,48 @@ def model_cards(content: RunContent) -> list[ModelCard]:
 
 def _card(arm: ArmContent) -> ModelCard:
     card = arm.model_card
-    layers = tuple(
-        Layer(str(layer["name"]), str(layer.get("what", "")), number(layer["parameters"], "count"))
-        for layer in card.get("layers", ())
-    )
     stated = [key for key in _CARD_FACTS if card.get(key) not in (None, {}, [], "")]
-    facts = tuple((key.capitalize(), sentence(card[key])) for key in stated)
+    facts = tuple((_label(key), sentence(card[key])) for key in stated)
     ref = reference(arm.published)
-    return ModelCard(arm.name, number(card.get("parameters"), "count"), layers, facts, "" if ref is None else ref.label)
+    parameters = number(card.get("parameters"), "count")
+    return ModelCard(arm.name, parameters, diagram(card), facts, "" if ref is None else ref.label)
+
+
+def _label(key: str) -> Text:
+    """A fact's name as a heading."""
+    term = words().term(key)
+    return Text(str(term).capitalize(), term.zh)
+
+
+def ran(content: RunContent) -> list[Fact]:
+    """What was run on which data, in a few lines for the first page."""
+    text, market = words().text, content.environment["market"]
+    names = ", ".join(arm.name for arm in content.arms)
+    facts: list[Fact] = [(text["ran_models"], text["ran_arms"].filled(n=len(content.arms), names=names))]
+    span = market.get("span")
+    source = _name(market.get("source", "–"))
+    facts.append((text["data"], joined(", ", [source, _span_text(span)]) if span else source))
+    if market.get("stocks") and market.get("days"):
+        sizes = {key: number(market[key], "count") for key in ("stocks", "days")}
+        facts.append((text["market_name"], text["ran_sizes"].filled(**sizes)))
+    spans = dict.fromkeys(tuple(a.factor_report["span"]) for a in content.arms if a.factor_report.get("span"))
+    facts += [(text["test_span"], joined(" · ", [_span_text(s) for s in spans]))] if spans else []
+    cards = [arm.model_card for arm in content.arms if arm.model_card]
+    for key in ("inputs", "label", "loss", "seeds"):
+        given = dict.fromkeys(sentence(card[key]) for card in cards if card.get(key) not in (None, {}, []))
+        facts += [(_label(key), joined(" | ", given))] if given else []
+    sets = dict.fromkeys((p.index, p.constraints) for p in content.portfolios)
+    enhanced = [joined(" · ", [words().universe(index), constraints]) for index, constraints in sets]
+    return [*facts, *([(text["portfolios"], joined(", ", enhanced))] if enhanced else [])]
+
+
+def _name(value: Any) -> Text:
+    """A proper name, translated only where it is a known word."""
+    return words().terms.get(str(value), Text(str(value)))
+
+
+def _span_text(span: Sequence[Any]) -> Text:
+    return words().text["span_form"].filled(first=span[0], last=span[-1])
 
 
 def timeline(content: RunContent) -> Timeline | None:
@@ -96,7 +124,8 @@ def timeline(content: RunContent) -> Timeline | None:
 def _span(role: str, ends: Sequence[Any], first: date, length: int) -> Span:
     start, end = (date.fromisoformat(str(d)) for d in ends)
     left, width = 100 * (start - first).days / length, 100 * (end - start).days / length
-    return Span(role, round(left, 2), round(max(width, 0.3), 2), f"{words().text[role]}: {start} to {end}")
+    label = joined(": ", [words().text[role], _span_text((start, end))])
+    return Span(role, round(left, 2), round(max(width, 0.3), 2), label)
 
 
 def market_facts(content: RunContent) -> list[Fact]:
@@ -112,21 +141,23 @@ def market_facts(content: RunContent) -> list[Fact]:
 
 def _market_text(key: str, value: Any) -> str:
     if key == "span":
-        return " to ".join(str(day) for day in value)
+        return _span_text(value)
+    if key in ("source", "cap"):
+        return _name(value)
     return number(value, "count") if key in ("days", "stocks") else sentence(value)
 
 
 def portfolio_facts(p: PortfolioContent) -> list[Fact]:
     """How the backtest was measured, its deepest excess drawdown, its costs and counts."""
     whole, summary = p.summary["all"], p.summary
-    facts = [(key, _said(key, summary[key])) for key in _PORTFOLIO_FACTS if summary.get(key) is not None]
+    facts: list[Fact] = [(key, _said(key, summary[key])) for key in _PORTFOLIO_FACTS if summary.get(key) is not None]
     if whole.get("excess_drawdown") is not None:
         facts.append(("deepest_excess_drawdown", _episode(whole["excess_drawdown"])))
     facts += [("cost", _said("cost", whole["cost"]))] if whole.get("cost") is not None else []
     facts += [(key, number(whole[key], "count")) for key in ("rebalances", "relaxed_rebalances") if key in whole]
     facts += [("trades", number(p.trades, "count"))] if p.trades is not None else []
     facts += [(key, number(count, "count")) for key, count in summary.get("counts", {}).items() if count]
-    return [(key.replace("_", " ").capitalize(), value) for key, value in facts]
+    return [(_label(key), value) for key, value in facts]
 
 
 def _said(key: str, value: Any) -> str:
@@ -137,9 +168,9 @@ def _said(key: str, value: Any) -> str:
 
 
 def _episode(episode: Mapping[str, Any]) -> str:
-    form = words().text["episode" if episode["recovery"] else "episode_open"]
-    dates = form.format(start=episode["start"], trough=episode["trough"], recovery=episode["recovery"])
-    return f"{number(episode['depth'], 'percent')}, {dates}"
+    form = words().text["episode" if episode.get("recovery") else "episode_open"]
+    dates = form.filled(start=episode["start"], trough=episode["trough"], recovery=episode.get("recovery"))
+    return joined(", ", [number(episode["depth"], "percent"), dates])
 
 
 def made_with(content: RunContent) -> list[Fact]:

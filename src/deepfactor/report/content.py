@@ -76,6 +76,7 @@ class PortfolioContent:
     relaxations : date, constraint, bound, value: every bound that had to give way; empty if none had.
     rejected : reason -> number of orders.
     trades : number of trades; None where unknown.
+    attribution : optional: date, part, name, contribution, as ``attribution.parquet``.
     """
 
     arm: str
@@ -86,6 +87,7 @@ class PortfolioContent:
     relaxations: pl.DataFrame
     rejected: Mapping[str, int] = field(default_factory=dict)
     trades: int | None = None
+    attribution: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
         _need(self.nav, NAV_COLUMNS, f"nav of {self.arm} on {self.index}")
@@ -103,6 +105,8 @@ class RunContent:
     oracle : a simulated market's own signal, tested like an arm: ``records`` as in ``factor_report.json``, and
         ``correlation``, arm -> mean daily cross-sectional correlation with its score.
     correlation : arm -> arm -> mean daily rank correlation of their scores.
+    paired : of a comparison: ``{"first", "second", "universe", "horizon", "difference", "t_newey_west", "win_rate",
+        "n"}``, means over the days that both arms have.
     """
 
     name: str
@@ -114,6 +118,7 @@ class RunContent:
     oracle: Facts | None = None
     warnings: tuple[str, ...] = ()
     correlation: Mapping[str, Mapping[str, float | None]] | None = None
+    paired: tuple[Record, ...] = ()
 
     def __post_init__(self) -> None:
         # A made-up market must never pass for a real one because someone forgot a key.

@@ -1,40 +1,19 @@
-"""Figures as plain plotly.js specifications (``{"data", "layout"}``); values are rounded for drawing, never aggregated.
+"""Figures of the factor tests and of training.
 
-The only arithmetic is what a drawing is: a running sum (cumulative RankIC) and a running peak (drawdown).
+The only arithmetic is what a drawing is: a running sum (cumulative RankIC).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
-from deepfactor.report.content import PortfolioContent, RunContent
-from deepfactor.report.factor_tables import HEADLINE_HORIZONS
-from deepfactor.report.words import words
-
-# Distinct also in grey and for colour-blind readers; the first two carry most reports.
-COLOURS = ("#1d4e89", "#d1700c", "#3a7d44", "#8a4f9e", "#b23a48", "#5f6b7a")
-DASHES = ("solid", "dash", "dot", "dashdot")
-GREY, BAND = "#8d99a6", "rgba(178,58,72,0.16)"
-
-Trace = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure with its name in the JSON and its heading; `spec` is plotly.js's ``{"data", "layout"}``."""
-
-    id: str
-    title: str
-    spec: dict[str, Any]
-
-
-def colour(k: int) -> str:
-    """Colour of arm number `k`; repeats after the sixth."""
-    return COLOURS[k % len(COLOURS)]
+from deepfactor.report.content import ArmContent, RunContent
+from deepfactor.report.drawing import Figure, bars, colour, days, figure, layout, line, rounded, sideways, slug
+from deepfactor.report.factor_tables import HEADLINE_HORIZONS, style_sets
+from deepfactor.report.words import Text, joined, words
 
 
 def cumulative_rank_ic(content: RunContent, universe: str, horizon: int = HEADLINE_HORIZONS[0]) -> Figure | None:
@@ -48,11 +27,26 @@ def cumulative_rank_ic(content: RunContent, universe: str, horizon: int = HEADLI
             series = series.filter(pl.col("names") == "all")
         kept = series.filter(pl.col("rank_ic").is_finite()).sort("date")
         if kept.height:
-            traces.append(_line(arm.name, _days(kept), kept["rank_ic"].cum_sum(), colour(k)))
-    title = words().text["cumulative"].format(h=horizon)
-    layout = _layout(x="date", y_title="sum of RankIC", y_format=".1f")
-    name = words().universe(universe)
-    return _figure(f"cumulative_rank_ic_{_slug(universe)}", f"{title}, {name}", traces, layout)
+            traces.append(line(arm.name, days(kept), kept["rank_ic"].cum_sum(), colour(k)))
+    look = layout(x="date", y_title=words().text["sum_rank_ic"], y_format=".1f")
+    title = _of(words().text["cumulative"].filled(h=horizon), universe)
+    return figure(f"cumulative_rank_ic_{slug(universe)}", title, traces, look)
+
+
+def decay(content: RunContent) -> Figure | None:
+    """RankIC at each horizon of 1 to 20 days: a colour an arm, tradeable names dashed."""
+    traces = []
+    for k, arm in enumerate(content.arms):
+        for names, dash in (("all", "solid"), ("tradeable", "dot")):
+            wanted = {"universe": content.lead, "convention": content.main, "names": names}
+            found = [r for r in arm.factor_report.get("decay") or () if wanted.items() <= r.items()]
+            found.sort(key=lambda r: r["horizon"])
+            if found:
+                label = arm.name if names == "all" else joined(", ", [arm.name, words().term(names)])
+                heights = [r["rank_ic"] for r in found]
+                traces.append(line(label, [r["horizon"] for r in found], heights, colour(k), dash=dash))
+    look = layout(x="plain", y_title="RankIC", y_format=".3f", x_title=words().text["horizon_axis"])
+    return figure("decay", _of(words().text["decay_figure"], content.lead), traces, look)
 
 
 def group_bars(content: RunContent, universe: str) -> Figure | None:
@@ -62,13 +56,12 @@ def group_bars(content: RunContent, universe: str) -> Figure | None:
         group = arm.group(universe)
         if group is not None:
             n = max(n, len(group["annual_return"]))
-            heights = [_round(v) for v in group["annual_return"]]
-            traces.append(_bar(arm.name, list(range(1, len(heights) + 1)), heights, colour(k)))
-    x_title = "group by score, highest on the right"
-    layout = _layout(x="plain", y_title="return a year", y_format=".0%", x_title=x_title, hover=".2%")
-    layout["xaxis"]["tickvals"] = list(range(1, n + 1)) if n <= 10 else [1, *range(5, n + 1, 5)]
-    title = f"{words().text['group_bars']}, {words().universe(universe)}"
-    return _figure(f"group_bars_{_slug(universe)}", title, traces, layout)
+            numbers = list(range(1, len(group["annual_return"]) + 1))
+            traces.append(bars(arm.name, numbers, group["annual_return"], colour(k)))
+    text = words().text
+    look = layout(x="plain", y_title=text["return_axis"], y_format=".0%", x_title=text["group_axis"], hover=".2%")
+    look["xaxis"]["tickvals"] = list(range(1, n + 1)) if n <= 10 else [1, *range(5, n + 1, 5)]
+    return figure(f"group_bars_{slug(universe)}", _of(text["group_bars"], universe), traces, look)
 
 
 def top_curve(content: RunContent, universe: str) -> Figure | None:
@@ -79,139 +72,93 @@ def top_curve(content: RunContent, universe: str) -> Figure | None:
             continue
         frame = arm.group_nav.filter(pl.col("universe") == universe).sort("date")
         if frame.height:
-            traces.append(_line(arm.name, _days(frame), frame["excess_nav"], colour(k)))
-    layout = _layout(x="date", y_title="NAV ratio, start = 1", y_format=".2f")
-    title = f"{words().text['top_curve']}, {words().universe(universe)}"
-    return _figure(f"top_curve_{_slug(universe)}", title, traces, layout)
+            traces.append(line(arm.name, days(frame), frame["excess_nav"], colour(k)))
+    look = layout(x="date", y_title=words().text["nav_ratio_axis"], y_format=".2f")
+    return figure(f"top_curve_{slug(universe)}", _of(words().text["top_curve"], universe), traces, look)
+
+
+def top_year_bars(content: RunContent, universe: str) -> Figure | None:
+    """Excess of the best group in each year, arms side by side; a single year needs no figure."""
+    traces = []
+    for k, arm in enumerate(content.arms):
+        years = (arm.group(universe) or {}).get("by_year", {})
+        if len(years) > 1:
+            heights = [years[year].get("excess") for year in sorted(years)]
+            traces.append(bars(arm.name, sorted(years), heights, colour(k)))
+    look = layout(x="plain", y_title=words().text["excess_axis"], y_format=".0%", hover=".2%")
+    look["xaxis"]["type"] = "category"
+    return figure(f"top_years_{slug(universe)}", _of(words().text["top_year_bars"], universe), traces, look)
+
+
+def style_bars(content: RunContent, name: str, which: str) -> Figure | None:
+    """Correlation with each style of one set, ``mean`` of the span or ``last`` day, arms side by side."""
+    found = [style_sets(arm).get(name, {}) for arm in content.arms]
+    styles = list(dict.fromkeys(style for given in found for style in given))
+    traces = []
+    for k, (arm, given) in enumerate(zip(content.arms, found, strict=True)):
+        heights = [_correlation(given, style, which) for style in styles]
+        if any(height is not None for height in heights):
+            labels = [words().term(style) for style in styles]
+            traces.append(bars(arm.name, labels, heights, colour(k), horizontal=True))
+    look = sideways(words().text["correlation_axis"], ".2f", len(styles) * max(1, len(traces)) // 2 + 2)
+    title = words().text["style_bars" if which == "mean" else "style_bars_last"]
+    return figure(f"style_{which}_{slug(name)}", joined(", ", [title, words().term(name)]), traces, look)
+
+
+def _correlation(given: Mapping[str, Any], style: str, which: str) -> float | None:
+    value = given.get(style, {}).get(which)
+    return rounded(value)
+
+
+def correlation_matrix(content: RunContent) -> Figure | None:
+    """Rank correlation of each pair of arms as a coloured square; two arms need no figure."""
+    given = content.correlation or {}
+    names = list(given)
+    if len(names) < 3:
+        return None
+    z = [[rounded(given[a].get(b)) for b in names] for a in names]
+    labels = [["" if v is None else f"{v:.2f}" for v in row] for row in z]
+    trace = {
+        "type": "heatmap", "name": "correlation", "x": names, "y": names, "z": z, "text": labels,
+        "texttemplate": "%{text}", "colorscale": [[0, "#f3f6f9"], [1, "#1d4e89"]], "zmin": 0, "zmax": 1,
+        "showscale": False, "xgap": 2, "ygap": 2, "hovertemplate": "%{y} / %{x}: %{z:.3f}<extra></extra>",
+    }  # fmt: skip
+    look = layout(x="plain", y_title="", y_format="")
+    look["yaxis"] = {"autorange": "reversed", "automargin": True, "type": "category"}
+    look["xaxis"] |= {"type": "category", "showline": False}
+    look |= {"showlegend": False, "hovermode": "closest", "height": max(280, 60 + 48 * len(names))}
+    return figure("correlation_matrix", words().text["correlation_matrix"], [trace], look)
 
 
 def training_curves(content: RunContent) -> list[Figure]:
     """Validation RankIC and training loss by epoch: a line a job, a colour an arm."""
     found = (
-        _training(content, "valid_rank_ic", "RankIC", ".3f", best=True),
-        _training(content, "loss", "loss", ".3f", best=False),
+        _training(content, "valid_rank_ic", "RankIC", best=True),
+        _training(content, "loss", words().text["loss_axis"], best=False),
     )
-    return [figure for figure in found if figure is not None]
+    return [one for one in found if one is not None]
 
 
-def _training(content: RunContent, key: str, unit: str, digits: str, *, best: bool) -> Figure | None:
+def _training(content: RunContent, key: str, unit: str, *, best: bool) -> Figure | None:
     traces = []
     for k, arm in enumerate(content.arms):
         for j, job in enumerate(arm.training.get("jobs", ())):
             epochs = [e["epoch"] for e in job.get("epochs", ())]
-            values = [_round(e.get(key)) for e in job.get("epochs", ())]
-            line = _line(arm.name, epochs, values, colour(k), width=1.4)
-            line |= {"legendgroup": arm.name, "showlegend": j == 0, "opacity": 0.8}
-            line["hovertemplate"] = f"{arm.name}, fold {job.get('fold')}, seed {job.get('seed')}: %{{y}}<extra></extra>"
+            trace = line(arm.name, epochs, [e.get(key) for e in job.get("epochs", ())], colour(k), width=1.4)
+            trace |= {"legendgroup": arm.name, "showlegend": j == 0, "opacity": 0.8, "hovertemplate": _hover(arm, job)}
             if best:
                 sizes = [8 if e == job.get("best_epoch") else 0 for e in epochs]
-                line |= {"mode": "lines+markers", "marker": {"size": sizes, "color": colour(k)}}
-            traces.append(line)
-    layout = _layout(x="plain", y_title=unit, y_format=digits, x_title="epoch")
-    layout["hovermode"] = "closest"
-    title = words().text["valid_rank_ic" if key == "valid_rank_ic" else "loss"]
-    return _figure(f"training_{key}", title, traces, layout)
+                trace |= {"mode": "lines+markers", "marker": {"size": sizes, "color": colour(k)}}
+            traces.append(trace)
+    look = layout(x="plain", y_title=unit, y_format=".3f", x_title=words().text["epoch"])
+    look["hovermode"] = "closest"
+    return figure(f"training_{key}", words().text[key], traces, look)
 
 
-def excess_overview(content: RunContent) -> Figure | None:
-    """Excess NAV of every portfolio: an arm's colour is that of the other figures, indices differ by the dash."""
-    arms = [arm.name for arm in content.arms]
-    sets = list(dict.fromkeys((p.index, p.constraints) for p in content.portfolios))
-    traces = []
-    for p in content.portfolios:
-        label = f"{p.arm} · {words().universe(p.index)}"
-        ink = colour(arms.index(p.arm)) if p.arm in arms else GREY
-        dash = DASHES[sets.index((p.index, p.constraints)) % len(DASHES)]
-        traces.append(_line(label, _days(p.nav), p.nav["excess_nav"], ink, dash=dash))
-    layout = _layout(x="date", y_title="portfolio / index, after cost", y_format=".2f")
-    return _figure("excess_overview", words().text["excess_overview"], traces, layout)
+def _hover(arm: ArmContent, job: Mapping[str, Any]) -> Text:
+    named = words().text["fold_seed"].filled(arm=arm.name, fold=job.get("fold"), seed=job.get("seed"))
+    return joined("", [named, ": %{y}<extra></extra>"])
 
 
-def portfolio_nav(p: PortfolioContent, name: str) -> Figure | None:
-    """NAV of the portfolio, the index and the replica."""
-    lines = (
-        ("portfolio", "nav", COLOURS[0], "solid"),
-        (words().universe(p.index), "benchmark_nav", GREY, "solid"),
-        ("replica", "replica_nav", GREY, "dot"),
-    )
-    traces = [
-        _line(label, _days(p.nav), p.nav[column], ink, dash=dash)
-        for label, column, ink, dash in lines
-        if column in p.nav.columns and p.nav[column].is_not_null().any()
-    ]
-    layout = _layout(x="date", y_title="NAV, start = 1", y_format=".2f")
-    return _figure(f"{name}_nav", words().text["nav"], traces, layout)
-
-
-def portfolio_excess(p: PortfolioContent, name: str) -> Figure | None:
-    """Excess NAV above, its drawdown from the highest point so far below."""
-    excess = p.nav["excess_nav"]
-    drawdown = excess / excess.cum_max() - 1.0
-    upper = _line("excess NAV", _days(p.nav), excess, COLOURS[0])
-    lower = _line("drawdown", _days(p.nav), drawdown, COLOURS[4], width=1.0)
-    lower |= {"yaxis": "y2", "fill": "tozeroy", "fillcolor": BAND}
-    layout = _layout(x="date", y_title="portfolio / index", y_format=".2f")
-    layout["yaxis"]["domain"] = [0.36, 1.0]
-    layout["yaxis2"] = _axis("drawdown", ".0%") | {"domain": [0.0, 0.28], "nticks": 4, "hoverformat": ".2%"}
-    layout["xaxis"]["anchor"] = "y2"
-    return _figure(f"{name}_excess", words().text["excess"], [upper, lower], layout)
-
-
-def _line(name: str, x: list[Any], y: Any, ink: str, *, width: float = 1.8, dash: str = "solid") -> Trace:
-    values = [_round(v) for v in (y.to_list() if isinstance(y, pl.Series) else y)]
-    line = {"color": ink, "width": width, "dash": dash}
-    return {"type": "scatter", "mode": "lines", "name": name, "x": x, "y": values, "line": line}
-
-
-def _bar(name: str, x: list[Any], y: Sequence[float | None], ink: str) -> Trace:
-    return {"type": "bar", "name": name, "x": x, "y": list(y), "marker": {"color": ink}}
-
-
-def _axis(title: str, digits: str) -> dict[str, Any]:
-    return {
-        "title": {"text": title, "font": {"size": 12, "color": "#5b6673"}, "standoff": 8},
-        "tickformat": digits,
-        "gridcolor": "#e8ecf0",
-        "zerolinecolor": "#b8c1cb",
-        "automargin": True,
-    }
-
-
-def _layout(*, x: str, y_title: str, y_format: str, x_title: str = "", hover: str = "") -> dict[str, Any]:
-    """The common look; `x` is "date" or "plain"."""
-    axis_x: dict[str, Any] = {"gridcolor": "#f3f5f7", "zeroline": False, "linecolor": "#b8c1cb", "showline": True}
-    if x == "date":
-        axis_x |= {"type": "date", "hoverformat": "%Y-%m-%d", "nticks": 6, "tickangle": 0}
-    else:
-        axis_x |= {"title": {"text": x_title, "standoff": 6}}
-    return {
-        "font": {"family": "inherit", "size": 12, "color": "#27313b"},
-        "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
-        "hovermode": "x unified",
-        "bargap": 0.25,
-        "showlegend": True,
-        "xaxis": axis_x | {"automargin": True},
-        "yaxis": _axis(y_title, y_format) | ({"hoverformat": hover} if hover else {}),
-    }
-
-
-def _figure(name: str, title: str, traces: list[Trace], layout: dict[str, Any]) -> Figure | None:
-    return Figure(name, title, {"data": traces, "layout": layout}) if traces else None
-
-
-def _days(frame: pl.DataFrame) -> list[str]:
-    return [str(day) for day in frame["date"].to_list()]
-
-
-def _round(value: Any) -> float | None:
-    """Six significant digits are finer than a pixel; not finite = a gap."""
-    if value is None or value != value or abs(value) == float("inf"):
-        return None
-    return float(f"{value:.6g}")
-
-
-def _slug(code: str) -> str:
-    return code.replace(".", "_").lower()
+def _of(title: Text, universe: str) -> Text:
+    return joined(", ", [title, words().universe(universe)])

@@ -12,6 +12,7 @@ MISSING = "–"
 _STYLES: dict[str, Callable[[float], str]] = {
     "ic": lambda x: f"{x:.3f}",
     "ratio": lambda x: f"{x:.2f}",
+    "signed": lambda x: f"{x:+.2f}",
     "share": lambda x: f"{100 * x:.1f}%",
     "signed_percent": lambda x: f"{100 * x:+.2f}%",
     "percent": lambda x: f"{100 * x:.2f}%",

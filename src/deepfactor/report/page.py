@@ -1,27 +1,31 @@
-"""The report: everything that a run left, as one HTML page and as JSON of the same tables and figures.
+"""The report: everything that a run left, as one HTML page, as JSON and as a workbook of the same tables and figures.
 
-Both are made from the same tables, so they can't differ. Neither reads a clock: the same content gives the same bytes.
+All are made from the same tables, so they can't differ. None reads a clock: the same content gives the same bytes.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any, TypeVar
 
-import jinja2
-import plotly.offline
-from markupsafe import Markup
-
-from deepfactor.report import cards, factor_tables, figures, run_tables
+from deepfactor.report import (
+    cards,
+    character_tables,
+    factor_tables,
+    figures,
+    group_tables,
+    portfolio_figures,
+    portfolio_tables,
+    run_tables,
+)
+from deepfactor.report.cautions import cautions
 from deepfactor.report.content import PortfolioContent, RunContent
-from deepfactor.report.figures import Figure
+from deepfactor.report.drawing import Figure
 from deepfactor.report.formats import strict
+from deepfactor.report.html import document
 from deepfactor.report.tables import Table
-from deepfactor.report.words import words
+from deepfactor.report.words import Metric, joined, words
 
 # What the template asks of a market, whether it has it or not.
 _MARKET_LISTS = ("source", "span", "derived", "derived_index_weights", "notes")
@@ -41,6 +45,8 @@ class PortfolioPart:
     by_year: Table | None
     relaxations: Table | None
     rejected: Table | None
+    more: tuple[Table, ...]
+    more_figures: tuple[Figure, ...]
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,8 @@ class Page:
     group_figures: tuple[Figure, ...]
     top_n: tuple[Table, ...]
     character: tuple[Table, ...]
+    character_figures: tuple[Figure, ...]
+    enhanced_figures: tuple[Figure, ...]
     portfolios: tuple[PortfolioPart, ...]
     training: tuple[Table, ...]
     training_figures: tuple[Figure, ...]
@@ -68,41 +76,45 @@ class Page:
         parts = [*self.headline, *self.left_out, *self.left_out_more, *self.ic, *self.groups, *self.top_n]
         parts += self.character
         for p in self.portfolios:
-            parts += _kept([p.by_year, p.relaxations, p.rejected])
+            parts += kept([p.by_year, *p.more, p.rejected, p.relaxations])
         return [*parts, *self.training, *self.run]
 
     def all_figures(self) -> list[Figure]:
         """All figures in the order of the page."""
-        own = [figure for p in self.portfolios for figure in p.figures]
-        return [*self.overview, *self.ic_figures, *self.group_figures, *own, *self.training_figures]
+        own = [figure for p in self.portfolios for figure in (*p.figures, *p.more_figures)]
+        parts = [*self.overview, *self.ic_figures, *self.group_figures, *self.character_figures]
+        return [*parts, *self.enhanced_figures, *own, *self.training_figures]
 
 
-def render(content: RunContent) -> str:
-    """The page: one self-contained HTML file that needs no network."""
-    page = _page(content)
-    return _template().render(
+def render(content: RunContent, language: str = "en") -> str:
+    """The page: one self-contained HTML file that needs no network, in both languages; `language` is shown first."""
+    page = page_of(content)
+    market = content.environment["market"]
+    return document(
+        "page.html.j2",
+        language,
+        figures=page.all_figures(),
         page=page,
         content=content,
-        t=words().text,
-        metrics=_defined(page),
-        market=dict.fromkeys(_MARKET_LISTS) | dict(content.environment["market"]),
-        derived_indices=[words().universe(i) for i in content.environment["market"].get("derived_index_weights") or ()],
+        metrics=defined(page.tables()),
+        cautions=cautions(content),
+        ran=cards.ran(content),
+        market=dict.fromkeys(_MARKET_LISTS) | dict(market),
+        derived=[words().sentence(item) for item in market.get("derived") or ()],
+        notes=[words().sentence(item) for item in market.get("notes") or ()],
+        derived_indices=joined(", ", [words().universe(i) for i in market.get("derived_index_weights") or ()]),
         market_facts=cards.market_facts(content),
         model_cards=cards.model_cards(content),
         timeline=cards.timeline(content),
         made_with=cards.made_with(content),
         recipe=cards.flat(content.recipe),
-        spans=_spans(content),
-        css=_asset("page.css"),
-        js=_asset("page.js"),
-        plotly=Markup(plotly.offline.get_plotlyjs()) if page.all_figures() else "",
-        embed=_embed,
+        source=source_line(content),
     )
 
 
 def report_json(content: RunContent) -> dict[str, Any]:
     """The page's numbers: fractions, missing = null, the study's number under ``<metric>_published``; strict JSON."""
-    page = _page(content)
+    page = page_of(content)
     portfolios = [
         {"id": part.id, "arm": p.arm, "index": p.index, "constraints": p.constraints, "trades": p.trades}
         for part, p in zip(page.portfolios, content.portfolios, strict=True)
@@ -117,6 +129,8 @@ def report_json(content: RunContent) -> dict[str, Any]:
         "portfolios": portfolios,
         "market": dict(content.environment["market"]),
         "warnings": list(content.warnings),
+        "cautions": cautions(content),
+        "test_spans": [list(span) for span in _spans(content)],
         "tables": {table.id: table.records() for table in page.tables()},
         "figures": {figure.id: _series(figure) for figure in page.all_figures()},
     }
@@ -124,41 +138,78 @@ def report_json(content: RunContent) -> dict[str, Any]:
 
 
 def _series(figure: Figure) -> list[dict[str, Any]]:
-    return [{"name": trace["name"], "x": trace["x"], "y": trace["y"]} for trace in figure.spec["data"]]
+    drawn = ("name", "x", "y", "z")
+    return [{key: trace[key] for key in drawn if key in trace} for trace in figure.spec["data"]]
 
 
-def _page(content: RunContent) -> Page:
+def page_of(content: RunContent) -> Page:
+    """All tables and figures of a run, each in its part."""
     universes = content.universes()
     others = [u for u in universes if u != content.lead]
+    indices = dict.fromkeys(p.index for p in content.portfolios)
+    by_group = (figures.group_bars, figures.top_curve, figures.top_year_bars)
+    sets = character_tables.style_set_names(content)
+    by_index = (portfolio_figures.excess_by_index, portfolio_figures.excess_last_year)
     return Page(
         content=content,
-        headline=_kept([factor_tables.headline_factor(content), run_tables.headline_portfolio(content)]),
-        overview=_kept([figures.cumulative_rank_ic(content, content.lead), figures.excess_overview(content)]),
-        left_out=_kept([run_tables.market_left_out(content), run_tables.left_out(content)]),
-        left_out_more=_kept([run_tables.left_out_rest(content), run_tables.training_left_out(content)]),
-        ic=_kept(
+        headline=kept(
+            [
+                factor_tables.headline_factor(content),
+                portfolio_tables.headline_portfolio(content),
+                factor_tables.paired(content),
+            ]
+        ),
+        overview=kept(
+            [figures.cumulative_rank_ic(content, content.lead), portfolio_figures.excess_overview(content)]
+        ),
+        left_out=kept([run_tables.market_left_out(content), run_tables.left_out(content)]),
+        left_out_more=kept([run_tables.left_out_rest(content), run_tables.training_left_out(content)]),
+        ic=kept(
             [
                 *factor_tables.ic_tables(content),
                 factor_tables.ic_by_year(content),
                 factor_tables.clocks(content),
+                factor_tables.decay(content),
+                factor_tables.long_leg(content),
+                factor_tables.residual_ic(content),
                 factor_tables.seeds(content),
+                factor_tables.seed_spread(content),
             ]
         ),
-        ic_figures=_kept(figures.cumulative_rank_ic(content, u) for u in others),
-        groups=_kept([factor_tables.top_group(content), factor_tables.top_by_year(content)]),
-        group_figures=_kept([draw(content, u) for draw in (figures.group_bars, figures.top_curve) for u in universes]),
-        top_n=_kept([factor_tables.top_n(content)]),
-        character=_kept(
+        ic_figures=kept([figures.decay(content), *(figures.cumulative_rank_ic(content, u) for u in others)]),
+        groups=kept(
             [
-                factor_tables.autocorrelation(content),
-                factor_tables.style_correlation(content),
-                factor_tables.model_correlation(content),
+                group_tables.top_group(content),
+                *(group_tables.top_by_year(content, name) for name in group_tables.BY_YEAR),
             ]
         ),
+        group_figures=kept([draw(content, u) for draw in by_group for u in universes]),
+        top_n=kept(
+            [
+                group_tables.interval(content),
+                group_tables.top_n(content),
+                group_tables.top_n_by_year(content),
+                group_tables.offsets(content),
+            ]
+        ),
+        character=kept(
+            [
+                character_tables.autocorrelation(content),
+                *character_tables.style_tables(content),
+                character_tables.model_correlation(content),
+            ]
+        ),
+        character_figures=kept(
+            [
+                *(figures.style_bars(content, name, which) for name in sets for which in ("mean", "last")),
+                figures.correlation_matrix(content),
+            ]
+        ),
+        enhanced_figures=kept([draw(content, index) for draw in by_index for index in indices]),
         portfolios=tuple(_portfolio(content, p, k) for k, p in enumerate(content.portfolios)),
-        training=_kept([run_tables.training_jobs(content)]),
+        training=kept([run_tables.training_jobs(content)]),
         training_figures=tuple(figures.training_curves(content)),
-        run=_kept([run_tables.stages(content)]),
+        run=kept([run_tables.stages(content)]),
     )
 
 
@@ -166,51 +217,49 @@ def _portfolio(content: RunContent, p: PortfolioContent, k: int) -> PortfolioPar
     name = f"portfolio_{k + 1}"
     return PortfolioPart(
         id=name,
-        title=f"{p.arm} · {words().universe(p.index)} · {p.constraints}",
+        title=joined(" · ", [p.arm, words().universe(p.index), p.constraints]),
         facts=tuple(cards.portfolio_facts(p)),
-        figures=_kept([figures.portfolio_nav(p, name), figures.portfolio_excess(p, name)]),
-        by_year=run_tables.portfolio_by_year(content, p, name),
-        relaxations=run_tables.relaxations(p, name),
-        rejected=run_tables.rejected(p, name),
+        figures=kept([portfolio_figures.portfolio_nav(p, name), portfolio_figures.portfolio_excess(p, name)]),
+        by_year=portfolio_tables.portfolio_by_year(content, p, name),
+        relaxations=portfolio_tables.relaxations(p, name),
+        rejected=portfolio_tables.rejected(p, name),
+        more=kept(
+            [
+                portfolio_tables.attribution(p, name),
+                portfolio_tables.episodes(p, name),
+                portfolio_tables.binding(p, name),
+            ]
+        ),
+        more_figures=kept(
+            [portfolio_figures.attribution_curve(p, name), portfolio_figures.attribution_bars(p, name)]
+        ),
     )
 
 
 _Part = TypeVar("_Part")
 
 
-def _kept(parts: Iterable[_Part | None]) -> tuple[_Part, ...]:
+def kept(parts: Iterable[_Part | None]) -> tuple[_Part, ...]:
+    """The parts that there are."""
     return tuple(part for part in parts if part is not None)
 
 
-def _defined(page: Page) -> list[Any]:
+def defined(tables: Iterable[Table]) -> list[Metric]:
     """Each metric that a table shows, once, by its label."""
-    shown = {m.key: m for table in page.tables() for m in table.columns if m.definition}
+    shown = {m.key: m for table in tables for m in table.columns if m.definition}
     return sorted(shown.values(), key=lambda m: m.label.lower())
 
 
-def _spans(content: RunContent) -> list[str]:
+def source_line(content: RunContent) -> str:
+    """Where figures and tables come from."""
+    spans = [words().text["span_form"].filled(first=span[0], last=span[-1]) for span in _spans(content)]
+    market = content.environment["market"]
+    raw = str(market.get("name") or market.get("source") or "–")
+    named = words().terms.get(raw, raw)
+    return words().text["figure_source"].filled(market=named, span=joined(" · ", spans) if spans else "–")
+
+
+def _spans(content: RunContent) -> list[tuple[str, ...]]:
     """Test spans of the arms, each once."""
     found = [arm.factor_report.get("span") for arm in content.arms]
-    return list(dict.fromkeys(" to ".join(map(str, span)) for span in found if span))
-
-
-def _embed(figure: Figure) -> Markup:
-    """A figure as JSON inside a script element: nothing in it can end the element."""
-    text = json.dumps(figure.spec, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
-
-
-def _asset(name: str) -> Markup:
-    return Markup((files("deepfactor.report") / "assets" / name).read_text(encoding="utf-8"))
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("deepfactor.report", "assets"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")
+    return list(dict.fromkeys(tuple(map(str, span)) for span in found if span))

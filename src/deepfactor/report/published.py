@@ -22,6 +22,7 @@ UNIVERSES = {
     "000852.SH": "csi1000",
 }
 _GROUPS = {"csi300": "csi300_5_groups", "csi500": "csi500_10_groups", "csi1000": "csi1000_10_groups"}
+_STYLES = {"VALUE": "bp", "MOMENTUM": "momentum_1m"}
 _IC = {"mean": "rank_ic", "icir": "rank_icir", "win_rate": "ic_win_rate"}
 
 
@@ -74,6 +75,10 @@ class Reference:
         value = _at(row, f"{name}_excess_{metric}")
         return value if value is not None else _at(row, f"{name}_{metric}")
 
+    def top_n_year(self, name: str, every: int, year: str) -> float | None:
+        """Study A's weekly excess of a year."""
+        return _at(studies(), self.study, "excess_by_year", name, self.model, year) if every == 5 else None
+
     def autocorrelation(self, every: int) -> float | None:
         """Of the score with itself, `every` days apart."""
         return _at(self._interval(every), "autocorrelation")
@@ -84,17 +89,25 @@ class Reference:
         code = UNIVERSES.get(index)
         if constraints != self.study:
             return None
+        if self.study == "study_a" and metric == "excess" and year == "all":
+            return _at(studies(), "study_a", "enhanced_annual_excess", code, "all_market", self.model)
         if self.study == "study_a":
             return _at(studies(), "study_a", "enhanced_by_year_all_market", code, year, self.model, metric)
         if not self.model.startswith("decomp_gru"):
             return None  # Study B prints one enhanced portfolio an index, for its own network
+        if metric == "turnover":
+            return _at(studies(), "study_b", "enhanced_two_sided_turnover_a_week", code) if year == "all" else None
         if metric == "tracking_error":
             return _at(studies(), "study_b", "enhanced_tracking_error", code) if year == "all" else None
         return _at(studies(), "study_b", "enhanced", code, metric, year)
 
     def style_correlation(self, style: str) -> float | None:
         """Mean cross-sectional correlation with a style factor."""
-        return _at(studies(), self.study, "style_correlation", style, self.model)
+        return _at(studies(), self.study, "style_correlation", _STYLES.get(style, style.lower()), self.model)
+
+    def style_correlation_last(self, style: str) -> float | None:
+        """The same on Study A's one date, the end of 2023; only size is printed."""
+        return _at(studies(), self.study, "size_correlation_2023_12_29", self.model) if style == "SIZE" else None
 
     def model_correlation(self, other: str) -> float | None:
         """Mean rank correlation with another model of the study."""

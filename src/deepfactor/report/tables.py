@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepfactor.report.formats import finite, number
-from deepfactor.report.words import Metric, words
+from deepfactor.report.words import Metric, Text, words
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One entry: text, or a number in a style of `formats`, with the study's number beside it where there is one."""
+    """One entry: text, or a number in a style of `formats`, with the study's number beside it where there is one.
+
+    `link`: a relative address that the first cell of a row leads to."""
 
     value: str | float | int | None
     style: str = "text"
     published: float | None = None
     missing: str = ""
+    link: str = ""
 
     @property
     def numeric(self) -> bool:
@@ -27,7 +30,9 @@ class Cell:
     @property
     def text(self) -> str:
         """What the page shows."""
-        return number(self.value, self.style) if self.numeric else str(self.value)
+        if self.numeric:
+            return number(self.value, self.style)
+        return self.value if isinstance(self.value, Text) else str(self.value)
 
     @property
     def published_text(self) -> str:
@@ -110,7 +115,7 @@ def value_cell(record: Mapping[str, Any] | None, key: str, style: str, published
 
 def label_cells(*texts: Any) -> tuple[Cell, ...]:
     """Text cells."""
-    return tuple(Cell(str(text)) for text in texts)
+    return tuple(Cell(text if isinstance(text, Text) else str(text)) for text in texts)
 
 
 def make(

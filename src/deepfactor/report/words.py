@@ -1,14 +1,56 @@
-"""Every word of the page, kept apart from the code: one JSON file a language in ``assets``."""
+"""Every word of the page, kept apart from the code: a JSON file a language in ``assets``, read as bilingual texts."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
-INDEX_NAMES = {"000300.SH": "CSI 300", "000905.SH": "CSI 500", "000852.SH": "CSI 1000", "000985.SH": "CSI All Share"}
+from markupsafe import Markup, escape
+
+LANGUAGES = ("en", "zh")
+
+
+class Text(str):
+    """English text that carries its Chinese; in HTML both stand, and the page shows one of them."""
+
+    zh: str
+
+    def __new__(cls, en: str, zh: str = "") -> Text:
+        text = super().__new__(cls, en)
+        text.zh = zh or en
+        return text
+
+    def filled(self, **parts: object) -> Text:
+        """Both languages with their ``{places}`` filled."""
+        return Text(self.format(**parts), self.zh.format(**{key: chinese(part) for key, part in parts.items()}))
+
+    def __html__(self) -> str:
+        if self.zh == self:
+            return str(escape(str(self)))
+        english, other = escape(str(self)), escape(self.zh)
+        return f'<span class="en">{english}</span><span class="zh" lang="zh-CN">{other}</span>'
+
+
+def chinese(value: object) -> object:
+    """The Chinese of a `Text`; anything else as it is."""
+    return value.zh if isinstance(value, Text) else value
+
+
+def joined(separator: str, parts: Iterable[object]) -> Text:
+    """Texts and plain values in a row."""
+    kept = list(parts)
+    return Text(separator.join(map(str, kept)), separator.join(str(chinese(part)) for part in kept))
+
+
+def attribute(name: str, text: str) -> Markup:
+    """An HTML attribute in English, its Chinese beside it for the page's script."""
+    given = f'{name}="{escape(str(text))}"'
+    return Markup(f'{given} data-zh-{name}="{escape(text.zh)}"') if isinstance(text, Text) else Markup(given)
 
 
 @dataclass(frozen=True)
@@ -23,22 +65,59 @@ class Metric:
 
 @dataclass(frozen=True)
 class Words:
-    """One language."""
+    """All words, bilingual."""
 
     metrics: Mapping[str, Metric]
-    missing: Mapping[str, str]
-    text: Mapping[str, str]
+    missing: Mapping[str, Text]
+    text: Mapping[str, Text]
+    terms: Mapping[str, Text]
+    sentences: tuple[tuple[re.Pattern[str], str], ...]
 
-    def universe(self, code: str) -> str:
+    def universe(self, code: str) -> Text:
         """A universe or index by the name that people use."""
         own = {"all": "universe_all", "every": "universe_every", "equal_weight": "equal_weight"}
-        return self.text[own[code]] if code in own else INDEX_NAMES.get(code, code)
+        return self.text[own[code]] if code in own else self.terms.get(code, Text(code))
+
+    def term(self, value: object) -> Text:
+        """A word of the results (a reason, a style, a setting) in both languages; itself where it has no entry."""
+        raw = str(value)
+        return self.terms.get(raw) or Text(raw.replace("_", " "), self._parts(raw.replace("_", " ")))
+
+    def sentence(self, text: str) -> Text:
+        """A message of the run; its Chinese where its form is known."""
+        for form, other in self.sentences:
+            if found := form.fullmatch(text):
+                return Text(text, other.format(*map(self._named, found.groups())))
+        return Text(text)
+
+    def _named(self, part: str) -> str:
+        """The Chinese of a table's or another known name; numbers and codes as they are."""
+        return (self.terms.get(f"table.{part}") or self.terms.get(part) or Text(part)).zh
+
+    def _parts(self, text: str) -> str:
+        """The Chinese of words between middle dots or colons, part by part."""
+        known = {key.replace("_", " "): term.zh for key, term in self.terms.items()}
+        return "".join(known.get(part, part) for part in re.split(r"( · |: |, )", text))
 
 
 @cache
-def words(language: str = "en") -> Words:
-    """The words of `language`."""
+def words() -> Words:
+    """The words of the report."""
+    en, zh = (_file(language) for language in LANGUAGES)
+    metrics = {
+        key: Metric(key, *(Text(a, b) for a, b in zip(parts, zh["metrics"][key], strict=True)))
+        for key, parts in en["metrics"].items()
+    }
+    return Words(
+        metrics,
+        {key: Text(value, zh["missing"][key]) for key, value in en["missing"].items()},
+        {key: Text(value, zh["text"][key]) for key, value in en["text"].items()},
+        {key: Text(en["terms"].get(key, key.replace("_", " ")), value) for key, value in zh["terms"].items()},
+        tuple((re.compile(form), other) for form, other in zh["sentences"]),
+    )
+
+
+def _file(language: str) -> dict[str, Any]:
     source = files("deepfactor.report") / "assets" / f"{language}.json"
-    content = json.loads(source.read_text(encoding="utf-8"))
-    metrics = {key: Metric(key, *parts) for key, parts in content["metrics"].items()}
-    return Words(metrics, content["missing"], content["text"])
+    content: dict[str, Any] = json.loads(source.read_text(encoding="utf-8"))
+    return content

@@ -13,7 +13,7 @@ import pytest
 
 from deepfactor.core.errors import DataError, RecipeError
 from deepfactor.report.content import ArmContent
-from deepfactor.report.page import _page, render, report_json
+from deepfactor.report.page import page_of, render, report_json
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
 
@@ -29,6 +29,7 @@ class Reader(HTMLParser):
         self.text = ""
         self.published: dict[str, list[str]] = {}
         self._table, self._inside, self._published = "", "", False
+        self._chinese = False  # the page holds each word in both languages; English is read
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -40,6 +41,8 @@ class Reader(HTMLParser):
         if tag == "figure" and given.get("class") == "table":
             self._table = str(given["id"])
             self.rows[self._table], self.published[self._table] = [], []
+        if tag in ("span", "text") and "zh" in str(given.get("class")).split():
+            self._chinese = True
         if tag == "tr" and self._table:
             self.rows[self._table].append([])
         if tag in ("td", "th") and self._table:
@@ -51,13 +54,13 @@ class Reader(HTMLParser):
             self._table = ""
         if tag in ("script", "style"):
             self._inside = ""
-        if tag == "span":
-            self._published = False
+        if tag in ("span", "text"):
+            self._published = self._chinese = False
 
     def handle_data(self, data: str) -> None:
         if self._inside == "script":
             self.scripts[-1] += data
-        elif not self._inside:
+        elif not self._inside and not self._chinese:
             self.text += data
             if self._published:
                 self.published[self._table].append(data)
@@ -90,7 +93,7 @@ def test_headline_of_portfolios(page):
     assert gru == ["gru", "CSI 500", "study_b", *numbers]
     assert decomp == ["decomp_gru", "CSI 500", "study_b", *numbers]
     # Study B prints an enhanced portfolio for its own network only.
-    assert page.published["headline_portfolio"] == ["+11.65%", "5.88%", "−9.79%"]
+    assert page.published["headline_portfolio"] == ["+11.65%", "5.88%", "−9.79%", "34.0%"]
 
 
 def test_published_numbers_are_marked_as_other_data(html, page):
@@ -126,7 +129,7 @@ def test_every_section_link_has_its_section(page):
 
 
 def test_figures_are_valid_for_plotly_and_drawn_where_they_belong(content, page):
-    figures = _page(content).all_figures()
+    figures = page_of(content).all_figures()
     places = [given["id"] for _, given in page.tags if given.get("class") == "plot"]
     assert places == [figure.id for figure in figures]
     assert len(set(places)) == len(places) >= 14

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from deepfactor.report import cards, factor_tables, figures
+from deepfactor.report import cards, drawing, factor_tables, figures, portfolio_figures
 from deepfactor.report.formats import number, strict
 from deepfactor.report.run_tables import left_out, left_out_rest, market_left_out, training_left_out
 from deepfactor.report.tables import Cell, Table, metric
@@ -81,16 +81,16 @@ def test_cumulative_rank_ic_is_the_running_sum_of_one_series(make_content):
 
 def test_excess_drawdown_is_measured_from_the_highest_point_so_far(make_content):
     p = make_content().portfolios[0]
-    lower = figures.portfolio_excess(p, "p").spec["data"][1]["y"]
+    lower = portfolio_figures.portfolio_excess(p, "p").spec["data"][1]["y"]
     curve = p.nav["excess_nav"].to_list()
     slow = [curve[k] / max(curve[: k + 1]) - 1 for k in range(len(curve))]
     assert lower == pytest.approx(slow, abs=1e-6)
 
 
 def test_portfolios_keep_their_arms_colour(make_content):
-    spec = figures.excess_overview(make_content()).spec
+    spec = portfolio_figures.excess_overview(make_content()).spec
     inks = [trace["line"]["color"] for trace in spec["data"]]
-    assert inks == [figures.colour(0), figures.colour(1)]
+    assert inks == [drawing.colour(0), drawing.colour(1)]
 
 
 def test_timeline_places_spans_on_one_axis(make_content):
@@ -110,7 +110,7 @@ def test_timeline_places_spans_on_one_axis(make_content):
 def test_left_out_on_the_page_is_the_lead_universes(make_content):
     content = make_content()
     shown = [row[1].text for row in left_out(content).rows if row[0].text == "gru"]
-    assert shown == ["scores outside all", "scores without return · all · t1 close · 10 · all",
+    assert shown == ["scores outside all", "scores without return · all · t1_close · 10 · all",
                      "groups · all · limit at entry"]  # fmt: skip
     assert len(left_out_rest(content).rows) == 8
 

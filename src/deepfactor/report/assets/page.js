@@ -1,23 +1,75 @@
 "use strict";
-// Draw the figures, sort the tables. No network, no state beyond the page.
+// Draw the figures, sort the tables, switch the language. No network, no state beyond the page and the chosen language.
 (() => {
+  const root = document.documentElement;
   const narrow = window.matchMedia("(max-width: 640px)").matches;
   const touch = window.matchMedia("(pointer: coarse)").matches;
   const plots = [];
+
+  const put = (spec, path, word) => {
+    const last = path[path.length - 1];
+    path.slice(0, -1).reduce((node, key) => node[key], spec)[last] = word;
+  };
+  const speak = ({ place, spec, words }, language) => {
+    for (const [path, english, chinese] of words) put(spec, path, language === "zh" ? chinese : english);
+    return Plotly.react(place, spec.data, spec.layout, { displayModeBar: false, responsive: true });
+  };
+  const language = () => (root.lang.startsWith("zh") ? "zh" : "en");
+
   for (const source of document.querySelectorAll("script[data-figure]")) {
     const place = document.getElementById(source.dataset.figure);
-    const spec = JSON.parse(source.textContent);
+    const { words, ...spec } = JSON.parse(source.textContent);
     spec.layout.font.family = getComputedStyle(document.body).fontFamily;
     // A finger that drags means to scroll the page, not to zoom the figure.
     if (touch || narrow) spec.layout.dragmode = false;
-    if (narrow) spec.layout.xaxis.nticks = 4;
-    Plotly.newPlot(place, spec.data, spec.layout, { displayModeBar: false, responsive: true });
-    plots.push(place);
+    if (narrow && spec.layout.xaxis.type !== "category") spec.layout.xaxis.nticks = 4;
+    const plot = { place, spec, words };
+    plots.push(plot);
+    speak(plot, language());
   }
+
   // Paper has another width than the window, and no resize event tells of it: two of 325 px fit A4 and letter.
-  const resize = (size) => plots.forEach((place) => Plotly.relayout(place, size));
-  window.addEventListener("beforeprint", () => resize({ autosize: false, width: 325, height: 200 }));
-  window.addEventListener("afterprint", () => resize({ autosize: true, width: null, height: null }));
+  window.addEventListener("beforeprint", () => {
+    for (const { place, spec } of plots) {
+      const width = place.closest(".single, .wide") ? 670 : 325;
+      Plotly.relayout(place, { autosize: false, width, height: spec.layout.height || 210 });
+    }
+  });
+  window.addEventListener("afterprint", () => {
+    for (const { place, spec } of plots) {
+      Plotly.relayout(place, { autosize: true, width: null, height: spec.layout.height || null });
+    }
+  });
+
+  // Language: the address (#zh, #en) says it first, then what the reader chose last, then the file.
+  const kept = {
+    read() { try { return localStorage.getItem("deepfactor-language"); } catch { return null; } },
+    write(value) { try { localStorage.setItem("deepfactor-language", value); } catch { /* a file may have no storage */ } },
+  };
+  const show = (chosen) => {
+    const changed = chosen !== language();
+    root.lang = chosen === "zh" ? "zh-CN" : "en";
+    for (const button of document.querySelectorAll("[data-language]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.language === chosen));
+    }
+    for (const name of ["title", "aria-label"]) {
+      for (const element of document.querySelectorAll(`[data-zh-${name}]`)) {
+        if (!element.hasAttribute(`data-en-${name}`)) element.setAttribute(`data-en-${name}`, element.getAttribute(name));
+        element.setAttribute(name, element.getAttribute(`data-${chosen}-${name}`));
+      }
+    }
+    if (changed) for (const plot of plots) speak(plot, chosen);
+  };
+  const asked = () => ["en", "zh"].find((known) => location.hash === `#${known}`);
+  for (const button of document.querySelectorAll("[data-language]")) {
+    button.addEventListener("click", () => {
+      kept.write(button.dataset.language);
+      show(button.dataset.language);
+      history.replaceState(null, "", `#${button.dataset.language}`);
+    });
+  }
+  window.addEventListener("hashchange", () => asked() && show(asked()));
+  show(asked() || (["en", "zh"].includes(kept.read()) ? kept.read() : language()));
 
   const compare = (a, b, numeric) => {
     if (a === "" || b === "") return a === b ? 0 : NaN; // no number: last in either direction

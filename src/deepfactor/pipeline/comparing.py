@@ -1,0 +1,151 @@
+"""Several runs side by side: arms in one report, correlation of scores, paired differences of RankIC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from deepfactor.core.errors import DataError
+from deepfactor.core.files import write_json
+from deepfactor.evaluation.character import model_correlation
+from deepfactor.evaluation.statistics import summarise
+from deepfactor.panel.scores import Scores
+from deepfactor.pipeline.pages import load_content, write_report
+from deepfactor.report.content import ArmContent, RunContent
+from deepfactor.runs.factors import read_table
+from deepfactor.runs.layout import RunFolder
+
+#: Trading days of the paired differences: Study B's two.
+HORIZONS = (10, 20)
+
+
+def compare(runs: Sequence[Path], out: Path, language: str = "en") -> Path:
+    """Write ``report.html``, ``report.json``, ``report.xlsx`` and ``comparison.json`` of `runs` into `out`.
+
+    An arm is named ``run/arm`` where two runs have arms of one name. Scores are correlated over the stocks and days
+    that both have; the differences of RankIC are taken on common days, t by Newey-West with lag horizon − 1.
+
+    Returns
+    -------
+    the page's path
+
+    Raises
+    ------
+    DataError
+        fewer than two runs, one that is not there or has no report, a simulated market beside a real one, or an `out`
+        that holds a run.
+    """
+    if len(runs) < 2:
+        raise DataError(f"a comparison takes at least two runs, got {len(runs)}")
+    folder = RunFolder(out)
+    if folder.recipe.is_file():
+        raise DataError("holds a run, which a comparison would replace: give another --out", file=out)
+    folders = [RunFolder.open(path) for path in runs]
+    contents = [load_content(one) for one in folders]
+    if len({content.simulated for content in contents}) > 1:
+        raise DataError("a simulated market beside a real one: their numbers can't be compared")
+    content = _joined(folders, contents)
+    write_report(folder, content, language)
+    write_json(out / "comparison.json", {"correlation": content.correlation, "paired": list(content.paired)})
+    return folder.report
+
+
+def _joined(folders: Sequence[RunFolder], contents: Sequence[RunContent]) -> RunContent:
+    """One content of all arms and portfolios, each under its new name."""
+    arms: list[ArmContent] = []
+    portfolios = []
+    scores: dict[str, pl.DataFrame] = {}
+    for label, folder, content in zip(_labels(folders), folders, contents, strict=True):
+        clash = {a.name for a in content.arms} & {
+            a.name for other in contents if other is not content for a in other.arms
+        }
+        named = {a.name: f"{label}/{a.name}" if a.name in clash else a.name for a in content.arms}
+        arms += [replace(arm, name=named[arm.name]) for arm in content.arms]
+        portfolios += [replace(p, arm=named[p.arm]) for p in content.portfolios]
+        for arm in content.arms:
+            file = folder.arm(arm.name) / "scores.parquet"
+            if file.is_file():
+                scores[named[arm.name]] = read_table(file)
+    names = " · ".join(content.name for content in contents)
+    return RunContent(
+        name=names,
+        title=" · ".join(dict.fromkeys(content.title for content in contents)),
+        recipe={label: dict(c.recipe) for label, c in zip(_labels(folders), contents, strict=True)},
+        environment=_environment(contents),
+        arms=tuple(arms),
+        portfolios=tuple(portfolios),
+        warnings=_warnings(contents),
+        correlation=_correlation(scores),
+        paired=tuple(paired_differences(arms)),
+    )
+
+
+def _labels(folders: Sequence[RunFolder]) -> list[str]:
+    """Folders' names; numbered where two have the same."""
+    names = [folder.path.resolve().name for folder in folders]
+    return [f"{name}#{k + 1}" if names.count(name) > 1 else name for k, name in enumerate(names)]
+
+
+def _environment(contents: Sequence[RunContent]) -> dict[str, Any]:
+    """That of the first run, less what holds for it alone."""
+    first = contents[0].environment
+    return {key: first[key] for key in ("versions", "machine", "market") if key in first}
+
+
+def _warnings(contents: Sequence[RunContent]) -> tuple[str, ...]:
+    prints = {str(content.environment["market"].get("fingerprint")): None for content in contents}
+    differ = [f"Runs differ in their market data: {', '.join(prints)}"] if len(prints) > 1 else []
+    return tuple(dict.fromkeys([*differ, *(warning for content in contents for warning in content.warnings)]))
+
+
+def _correlation(frames: dict[str, pl.DataFrame]) -> dict[str, dict[str, float | None]]:
+    """Mean over days of the rank correlation of each pair, over what both score."""
+    if not frames:
+        return {}
+    keys = pl.concat([frame.select("date", "symbol") for frame in frames.values()])
+    dates, symbols = (keys[column].unique().sort() for column in ("date", "symbol"))
+    shape = (len(dates), len(symbols))
+    aligned = {}
+    for name, frame in frames.items():
+        values = np.full(shape, np.nan)
+        # Row and column of a score: its place among the sorted unique dates and symbols.
+        values[dates.search_sorted(frame["date"]).to_numpy(), symbols.search_sorted(frame["symbol"]).to_numpy()] = (
+            frame["score"].to_numpy()
+        )
+        aligned[name] = Scores(name, dates.to_numpy(), symbols.to_numpy().astype(str), values)
+    return model_correlation(aligned, np.ones(shape, dtype=bool))
+
+
+def paired_differences(arms: Sequence[ArmContent]) -> list[dict[str, Any]]:
+    """First less second arm's daily RankIC on common days, for each pair, universe and horizon of `HORIZONS`."""
+    found = []
+    for first, second in combinations(arms, 2):
+        both = first.ic_series.join(second.ic_series, on=["date", "universe", "convention", "horizon"], suffix="_b")
+        both = both.filter((pl.col("convention") == "t1_close") & pl.col("horizon").is_in(list(HORIZONS)))
+        for (universe, horizon), rows in both.sort("date").group_by("universe", "horizon", maintain_order=True):
+            difference = (rows["rank_ic"] - rows["rank_ic_b"]).to_numpy().astype(np.float64)
+            summary = summarise(difference, int(str(horizon)) - 1)
+            found.append(
+                {
+                    "first": first.name,
+                    "second": second.name,
+                    "universe": universe,
+                    "horizon": horizon,
+                    "difference": _plain(summary.mean),
+                    "t_newey_west": _plain(summary.t_newey_west),
+                    "win_rate": _plain(summary.win_rate),
+                    "n": int(summary.n),
+                }
+            )
+    universes = list(dict.fromkeys(entry["universe"] for entry in found))
+    return sorted(found, key=lambda e: (e["horizon"], universes.index(e["universe"])))
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

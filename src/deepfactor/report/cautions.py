@@ -1,0 +1,50 @@
+"""What a reader must be warned of: the run's own warnings, and what the results themselves give away."""
+
+from __future__ import annotations
+
+from deepfactor.report.content import RunContent
+from deepfactor.report.words import Text, joined, words
+
+#: Fewer returns that don't overlap than this are few.
+FEW = 60
+
+
+def cautions(content: RunContent) -> list[Text]:
+    """Every warning, the gravest first."""
+    text, market = words().text, content.environment["market"]
+    found = [text["warn_simulated"]] if content.simulated else []
+    found += [words().sentence(warning) for warning in content.warnings]
+    derived = market.get("derived_index_weights") or ()
+    if derived:
+        names = joined(", ", [words().universe(code) for code in derived])
+        found.append(text["warn_derived_weights"].filled(indices=names))
+    return [*found, *_of_arms(content), *_of_portfolios(content)]
+
+
+def _of_arms(content: RunContent) -> list[Text]:
+    text, found = words().text, []
+    for arm in content.arms:
+        if len(arm.model_card.get("seeds") or (0, 0)) == 1:
+            found.append(text["warn_one_seed"].filled(arm=arm.name))
+        horizon = 10
+        record = arm.record(content.lead, horizon, content.main)
+        n = 0 if record is None else int(record["rank_ic"].get("n") or 0)
+        if n and record is not None and record.get("sampling") == "daily" and n // horizon < FEW:
+            found.append(text["warn_short"].filled(arm=arm.name, n=n, h=horizon, m=n // horizon))
+    return found
+
+
+def _of_portfolios(content: RunContent) -> list[Text]:
+    text, found, without = words().text, [], []
+    for p in content.portfolios:
+        whole, index = p.summary["all"], words().universe(p.index)
+        if whole.get("relaxed_rebalances"):
+            counts = {"relaxed": whole["relaxed_rebalances"], "total": whole.get("rebalances", "–")}
+            given = text["warn_relaxed"].filled(arm=p.arm, index=index, bounds=p.relaxations.height, **counts)
+            found.append(given)
+        episode = whole.get("excess_drawdown")
+        if episode is not None and episode.get("recovery") is None:
+            found.append(text["warn_open"].filled(arm=p.arm, index=index))
+        if whole.get("excess_total_return") is None and index not in without:
+            without.append(index)
+    return [*found, *(text["warn_no_total_return"].filled(index=index) for index in without)]

@@ -1,0 +1,156 @@
+"""Tables of the groups by score and of the top portfolios."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from deepfactor.report.content import RunContent
+from deepfactor.report.factor_tables import top_cell, year_cell, years_of
+from deepfactor.report.published import reference
+from deepfactor.report.tables import Cell, Table, head, label_cells, make, value_cell
+from deepfactor.report.words import Metric, words
+
+_TOP = (
+    ("annual_return", "signed_percent"),
+    ("annual_excess", "signed_percent"),
+    ("sharpe", "ratio"),
+    ("max_drawdown", "percent"),
+    ("turnover_one_sided", "share"),
+)
+
+
+def top_group(content: RunContent) -> Table | None:
+    """The best group: universe × arm."""
+    rows = []
+    for universe in content.universes():
+        for arm in content.arms:
+            group, ref = arm.group(universe), reference(arm.published)
+            if group is not None:
+                numbers = (top_cell(group, key, style, ref) for key, style in _TOP)
+                labels = label_cells(words().universe(universe), arm.name, words().universe(group["benchmark"]))
+                rows.append((*labels, Cell(group["n"], "count"), *numbers))
+    columns = ("universe", "arm", "benchmark", "groups", *(key for key, _ in _TOP))
+    return make("top_group", words().text["top_group"], columns, rows)
+
+
+BY_YEAR = {
+    "top_by_year": ("excess", "signed_percent"),
+    "top_sharpe_by_year": ("excess_sharpe", "ratio"),
+    "top_drawdown_by_year": ("excess_max_drawdown", "percent"),
+}
+
+
+def top_by_year(content: RunContent, name: str = "top_by_year") -> Table | None:
+    """A statistic of the best group by year, named by the table's id: universe × arm by year."""
+    key, style = BY_YEAR[name]
+    picked = [(u, a, g) for u in content.universes() for a in content.arms if (g := a.group(u)) is not None]
+    years = [y for y in years_of(g for _, _, g in picked) if any(key in g["by_year"].get(y, {}) for _, _, g in picked)]
+    rows = []
+    for universe, arm, group in picked:
+        ref, cells = reference(arm.published), []
+        for year in years:
+            printed = None if ref is None else ref.top_group_year(key, universe, year)
+            cells.append(year_cell(group, year, key, style, printed))
+        whole = [top_cell(group, "annual_excess", style, ref)] if key == "excess" else []
+        rows.append((*label_cells(words().universe(universe), arm.name), *cells, *whole))
+    columns: list[str | Metric] = ["universe", "arm", *map(head, years)]
+    columns += [head(words().text["all_years"])] if key == "excess" else []
+    return make(name, words().text[name], columns, rows) if years else None
+
+
+_TOP_N = (("gross", "signed_percent"), ("net", "signed_percent"), ("turnover_two_sided", "turnover"))
+
+
+def top_n(content: RunContent) -> Table | None:
+    """Top 10 % and top 100, gross and net."""
+    rows = []
+    for arm in content.arms:
+        ref = reference(arm.published)
+        for entry in arm.factor_report.get("top_n", ()):
+            every = int(entry["every"])
+            key = (entry["name"], every, entry["convention"])
+            cells = (
+                value_cell(entry, name, style, None if ref is None else ref.top_n(name, *key)) for name, style in _TOP_N
+            )
+            labels = label_cells(arm.name, words().term(entry["name"]), entry["convention"])
+            rows.append((*labels, Cell(every, "count"), *cells))
+    columns = ("arm", "portfolio", "convention", "every", "gross", "net", "turnover_two_sided")
+    return make("top_n", words().text["top_n"], columns, rows, words().text["top_n_note"])
+
+
+def top_n_by_year(content: RunContent) -> Table | None:
+    """Excess of the top portfolios by year, before cost, under `t1_vwap`; one year needs no table."""
+    picked = [
+        (arm, entry)
+        for arm in content.arms
+        for entry in arm.factor_report.get("top_n", ())
+        if entry["convention"] == "t1_vwap" and entry.get("by_year")
+    ]
+    years = years_of(entry for _, entry in picked)
+    rows = []
+    for arm, entry in picked:
+        ref, cells = reference(arm.published), []
+        for year in years:
+            printed = None if ref is None else ref.top_n_year(entry["name"], int(entry["every"]), year)
+            cells.append(year_cell(entry, year, "gross", "signed_percent", printed))
+        labels = label_cells(arm.name, words().term(entry["name"]))
+        rows.append((*labels, Cell(entry["every"], "count"), *cells))
+    columns: list[str | Metric] = ["arm", "portfolio", "every", *map(head, years)]
+    return make("top_n_by_year", words().text["top_n_by_year"], columns, rows) if len(years) > 1 else None
+
+
+def interval(content: RunContent) -> Table | None:
+    """Study A's table: arm × rebalance interval, samples that don't overlap; ``t1_vwap`` but for the first column."""
+    rows = []
+    for arm in content.arms:
+        report, ref = arm.factor_report, reference(arm.published)
+        tops = [t for t in report.get("top_n", ()) if t["convention"] == "t1_vwap"]
+        for every in sorted({int(t["every"]) for t in tops}):
+            cells = [*label_cells(arm.name), Cell(every, "count")]
+            for convention in ("t0_close", "t1_vwap"):
+                given = _sampled(arm.records, content.lead, convention, every)
+                printed = None if ref is None else ref.rank_ic("mean", content.lead, every, convention)
+                cells.append(value_cell(given, "mean", "ic", printed))
+            for name in ("top10pct", "top100"):
+                entry = next((t for t in tops if t["name"] == name and int(t["every"]) == every), None)
+                cells += [
+                    value_cell(entry, key, style, None if ref is None else ref.top_n(key, name, every, "t1_vwap"))
+                    for key, style in _TOP_N
+                ]
+            printed = None if ref is None else ref.autocorrelation(every)
+            cells.append(value_cell(report.get("autocorrelation") or {}, str(every), "ratio", printed))
+            rows.append(tuple(cells))
+    tops_columns = [f"{name}_{what}" for name in ("top10", "top100") for what in ("gross", "net", "turnover")]
+    columns = ("arm", "every", "rank_ic_t0", "rank_ic_t1", *tops_columns, "autocorrelation")
+    return make("interval", words().text["interval"], columns, rows, words().text["interval_note"])
+
+
+def _sampled(records: list[Any], universe: str, convention: str, horizon: int) -> Mapping[str, Any] | None:
+    """RankIC of the ensemble on every h-th day, all names."""
+    wanted = {"universe": universe, "convention": convention, "horizon": horizon, "sampling": "every_h",
+              "names": "all", "seed": None}  # fmt: skip
+    return next((dict(r["rank_ic"]) for r in records if all(r.get(k) == v for k, v in wanted.items())), None)
+
+
+def offsets(content: RunContent) -> Table | None:
+    """Top portfolios averaged over every starting day, with the lowest and the highest of them."""
+    rows = []
+    for arm in content.arms:
+        for entry in arm.factor_report.get("top_n", ()):
+            given = entry.get("offsets")
+            if not given:
+                continue
+            labels = label_cells(arm.name, words().term(entry["name"]), entry["convention"])
+            numbers = [
+                value_cell(given[side], key, "signed_percent")
+                for side in ("gross", "net")
+                for key in ("annual_excess", "min_excess", "max_excess")
+            ]
+            rows.append((*labels, Cell(entry["every"], "count"), *numbers, value_cell(given, "n", "count")))
+    text = words()
+    columns: list[str | Metric] = ["arm", "portfolio", "convention", "every"]
+    for side in ("gross", "net"):
+        unit = text.metrics[side].unit
+        columns += [side, *(Metric(f"{side}_{k}", text.metrics[k].label, unit, "") for k in ("lowest", "highest"))]
+    return make("offsets", text.text["offsets"], [*columns, "offsets"], rows, text.text["offsets_note"])

@@ -1,0 +1,71 @@
+"""The index page of a runs folder: a line a run, from the runs' own ``report.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from deepfactor.report.html import document
+from deepfactor.report.page import defined
+from deepfactor.report.tables import Cell, Table, label_cells, make
+from deepfactor.report.words import Text, joined, words
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """One run: its folder's name, the day (ISO) its report was written, its ``report.json``."""
+
+    name: str
+    made: str
+    report: Mapping[str, Any]
+
+
+def render_runs(runs: Sequence[RunLine], language: str = "en") -> str:
+    """One HTML file in both languages; links lead to the runs' reports beside it."""
+    table = runs_table(runs)
+    metrics = [] if table is None else defined([table])
+    return document("runs.html.j2", language, runs=table, metrics=metrics)
+
+
+def runs_table(runs: Sequence[RunLine]) -> Table | None:
+    """A row a run: market, test span, arms and the best of its headline numbers."""
+    rows = []
+    for run in runs:
+        report, tables = run.report, run.report.get("tables", {})
+        factor, enhanced = tables.get("headline_factor", ()), tables.get("headline_portfolio", ())
+        arms = {arm["name"] for arm in report.get("arms", ())}
+        own = [row for row in factor if row.get("arm") in arms]
+        rows.append(
+            (
+                Cell(run.name, link=f"{quote(run.name)}/report.html"),
+                *label_cells(_market(report), _span(report), ", ".join(arm["name"] for arm in report.get("arms", ()))),
+                _best(own, "rank_ic_10", "ic"),
+                _best(own, "icir_10", "ratio"),
+                _best(own, "top_excess", "signed_percent"),
+                _best(enhanced, "excess", "signed_percent"),
+                _best(enhanced, "information_ratio", "ratio"),
+                Cell(len(report.get("cautions", ())), "count"),
+                *label_cells(run.made),
+            )
+        )
+    columns = ("run", "market", "test_span", "arms_count", "rank_ic_10", "icir_10", "top_excess", "portfolio_excess",
+               "information_ratio", "warnings_count", "made")  # fmt: skip
+    return make("runs", words().text["runs_index"], columns, rows, words().text["runs_best"])
+
+
+def _market(report: Mapping[str, Any]) -> Text:
+    raw = str(report.get("market", {}).get("source", "–"))
+    return words().text["simulated"] if report.get("simulated") else words().terms.get(raw, Text(raw))
+
+
+def _span(report: Mapping[str, Any]) -> Text:
+    spans = [words().text["span_form"].filled(first=s[0], last=s[-1]) for s in report.get("test_spans", ())]
+    return joined(", ", spans) if spans else Text("–")
+
+
+def _best(rows: Sequence[Mapping[str, Any]], key: str, style: str) -> Cell:
+    """The highest of a column; missing where no row has it."""
+    values = [row[key] for row in rows if row.get(key) is not None]
+    return Cell(max(values, default=None), style, missing=words().missing["not_run"])

@@ -1,0 +1,97 @@
+"""English and Chinese: every word in both, one shown at a time, the results' own words where they are known."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from deepfactor.core.errors import RecipeError
+from deepfactor.report.drawing import Figure
+from deepfactor.report.page import page_of, render
+from deepfactor.report.words import Text, attribute, joined, words
+
+GLOSSARY = Path(__file__).parents[3] / "docs" / "glossary.md"
+HAN = re.compile(r"[一-鿿]")
+
+
+def asset(language):
+    return json.loads((files("deepfactor.report") / "assets" / f"{language}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("part", ["metrics", "text", "missing"])
+def test_both_languages_have_the_same_words_and_places(part):
+    en, zh = asset("en")[part], asset("zh")[part]
+    assert en.keys() == zh.keys()
+    for key, given in en.items():
+        pairs = zip(given, zh[key], strict=True) if isinstance(given, list) else [(given, zh[key])]
+        for english, chinese in pairs:
+            assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", chinese)), key
+            assert bool(english) == bool(chinese), key
+            assert not HAN.search(english), key
+
+
+def test_a_text_fills_and_joins_in_both_languages():
+    text = Text("{n} arms on {index}", "{index}上的{n}个模型").filled(n=2, index=words().universe("000905.SH"))
+    assert text == "2 arms on CSI 500"
+    assert text.zh == "中证500上的2个模型"
+    assert joined(" · ", [text, 3]).zh == "中证500上的2个模型 · 3"
+    assert Text("x").__html__() == "x"
+    assert Text("a<b", "甲<乙").__html__() == (
+        '<span class="en">a&lt;b</span><span class="zh" lang="zh-CN">甲&lt;乙</span>'
+    )
+    assert attribute("title", Text('a"b', "甲")) == 'title="a&#34;b" data-zh-title="甲"'
+
+
+def test_words_of_the_results_are_translated_where_they_are_known():
+    assert words().term("limit_up").zh == "涨停"
+    assert words().term("some_new_reason") == "some new reason"
+    said = words().sentence("index_members: 47 symbols have no row in daily: they are in no panel (47 rows)")
+    assert said.zh == "指数成分：47个代码没有日行情，未进入面板（47行）"
+    assert words().sentence("style BETA is absent: the market has no turnover").zh.startswith("风格因子贝塔缺失")
+    assert words().sentence("a sentence that nobody foresaw").zh == "a sentence that nobody foresaw"
+
+
+def test_the_language_shown_first_is_a_choice(content):
+    assert '<html lang="en">' in render(content)
+    assert '<html lang="zh-CN">' in render(content, "zh")
+    with pytest.raises(RecipeError, match="en, zh"):
+        render(content, "de")
+
+
+def test_headings_heads_and_figures_carry_chinese(content):
+    page = page_of(content)
+    for part in (*page.tables(), *page.all_figures()):
+        assert isinstance(part.title, Text), part.id
+        assert HAN.search(part.title.zh), part.id
+    labels = {m.key: m.label for table in page.tables() for m in table.columns if m.definition}
+    untranslated = {key for key, label in labels.items() if label.zh == label}
+    assert untranslated <= {"ic", "icir", "cpu_s"}
+    for figure in page.all_figures():
+        for axis in ("xaxis", "yaxis"):
+            title = figure.spec["layout"][axis].get("title", {}).get("text", "")
+            assert isinstance(title, Text) or title in ("", "RankIC"), figure.id
+
+
+def test_a_figure_says_where_its_words_stand():
+    spec = {"data": [{"name": Text("loss", "损失")}, {"name": "gru"}], "layout": {"t": {"text": Text("a", "甲")}}}
+    assert Figure("f", "F", spec).places() == [(["data", 0, "name"], "loss", "损失"), (["layout", "t", "text"], "a", "甲")]
+
+
+def test_the_glossary_says_what_the_page_says():
+    text = GLOSSARY.read_text(encoding="utf-8")
+    glossary = dict(re.findall(r"^\| ([^|]+?) \| ([^|]+?) \|", text, re.MULTILINE))
+    heads = {"English": "中文", "name": "中文", "---": "---"}
+    wrong = {key: value for key, value in glossary.items() if key not in heads and not _says(key, value)}
+    assert not wrong
+    assert len(glossary) > 90
+
+
+def _says(english, chinese):
+    metrics = {(m.label, m.label.zh) for m in words().metrics.values()}
+    others = {(w, w.zh) for w in (*words().text.values(), *words().terms.values())}
+    raw = {(key, term.zh) for key, term in words().terms.items()}
+    return (english, chinese) in metrics | others | raw
