@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from datetime import date
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from support.results import read
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium here: nobody has looked at the report")
 
+VISITS = count()
 SPAN = (date(2019, 7, 1), date(2020, 12, 31))
 
 
@@ -31,7 +33,7 @@ def tab(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def real_report(real_folder, tmp_path_factory) -> Path:
+def real_report(real_data, tmp_path_factory) -> Path:
     """A quarter's scores of a plain factor, minus the 20-day return, tested and enhanced on real data."""
     from deepfactor.panel.build import open_panel
     from deepfactor.sources.base import fetch_all
@@ -39,7 +41,7 @@ def real_report(real_folder, tmp_path_factory) -> Path:
     from deepfactor.store.folder import write_market
 
     place = tmp_path_factory.mktemp("real_report")
-    source = open_source(Settings(mapping="ashare_parquet"), Path(real_folder))
+    source = open_source(Settings(mapping="ashare_parquet"), real_data)
     write_market(place / "market", dict(fetch_all(source, *SPAN)), source=source.describe())
     panel, _ = open_panel(place / "market")
     close = panel["close"].astype(float) * panel["adj_factor"].astype(float)
@@ -47,9 +49,7 @@ def real_report(real_folder, tmp_path_factory) -> Path:
     values = -(close[t] / close[t - 20] - 1.0)
     day, stock = np.nonzero(np.isfinite(values))
     dates = panel.dates[t].astype("datetime64[D]")
-    frame = pl.DataFrame(
-        {"date": dates[day], "symbol": panel.symbols[stock].astype(str), "score": values[day, stock]}
-    )
+    frame = pl.DataFrame({"date": dates[day], "symbol": panel.symbols[stock].astype(str), "score": values[day, stock]})
     frame.write_parquet(place / "reversal.parquet")
     verb = ("enhance", place / "reversal.parquet", "--market", place / "market", "--out", place / "out")
     result = deepfactor(*verb, "--index", "000905.SH")
@@ -60,8 +60,8 @@ def real_report(real_folder, tmp_path_factory) -> Path:
 def look(tab: Tab, page: Path, width: int, language: str = "en") -> None:
     """Open a page at a width; nothing may complain, nothing may be asked for but the page."""
     tab.size(width, touch=width < 500)
-    # Another query is another address: a mere change of the hash would load nothing.
-    tab.open(f"{page.as_uri()}?{width}{language}#{language}")
+    # Another query is another address: a mere change of the hash, or none, would load nothing.
+    tab.open(f"{page.as_uri()}?{next(VISITS)}#{language}")
     assert tab.complaints() == []
     asked = [address for address in tab.requests() if not address.startswith(("data:", "blob:"))]
     assert [address.split("?")[0] for address in asked] == [page.as_uri()]

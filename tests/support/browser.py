@@ -48,9 +48,7 @@ class Tab:
 
     def size(self, width: int, height: int = 900, *, touch: bool = False) -> None:
         """Set the window's inner size in CSS pixels."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch
-        )
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch)
 
     def evaluate(self, script: str) -> Any:
         """The value of a JavaScript expression; a promise is waited for."""

@@ -102,7 +102,8 @@ def style_bars(content: RunContent, name: str, which: str) -> Figure | None:
             traces.append(bars(arm.name, labels, heights, colour(k), horizontal=True))
     look = sideways(words().text["correlation_axis"], ".2f", len(styles) * max(1, len(traces)) // 2 + 2)
     title = words().text["style_bars" if which == "mean" else "style_bars_last"]
-    return figure(f"style_{which}_{slug(name)}", joined(", ", [title, words().term(name)]), traces, look)
+    named = joined(", ", [title, words().term(name)]) if name else title
+    return figure(f"style_{which}{name and '_'}{slug(name)}", named, traces, look)
 
 
 def _correlation(given: Mapping[str, Any], style: str, which: str) -> float | None:

@@ -159,9 +159,7 @@ def page_of(content: RunContent) -> Page:
                 factor_tables.paired(content),
             ]
         ),
-        overview=kept(
-            [figures.cumulative_rank_ic(content, content.lead), portfolio_figures.excess_overview(content)]
-        ),
+        overview=kept([figures.cumulative_rank_ic(content, content.lead), portfolio_figures.excess_overview(content)]),
         left_out=kept([run_tables.market_left_out(content), run_tables.left_out(content)]),
         left_out_more=kept([run_tables.left_out_rest(content), run_tables.training_left_out(content)]),
         ic=kept(
@@ -230,9 +228,7 @@ def _portfolio(content: RunContent, p: PortfolioContent, k: int) -> PortfolioPar
                 portfolio_tables.binding(p, name),
             ]
         ),
-        more_figures=kept(
-            [portfolio_figures.attribution_curve(p, name), portfolio_figures.attribution_bars(p, name)]
-        ),
+        more_figures=kept([portfolio_figures.attribution_curve(p, name), portfolio_figures.attribution_bars(p, name)]),
     )
 
 

@@ -78,7 +78,10 @@ def test_headings_heads_and_figures_carry_chinese(content):
 
 def test_a_figure_says_where_its_words_stand():
     spec = {"data": [{"name": Text("loss", "损失")}, {"name": "gru"}], "layout": {"t": {"text": Text("a", "甲")}}}
-    assert Figure("f", "F", spec).places() == [(["data", 0, "name"], "loss", "损失"), (["layout", "t", "text"], "a", "甲")]
+    assert Figure("f", "F", spec).places() == [
+        (["data", 0, "name"], "loss", "损失"),
+        (["layout", "t", "text"], "a", "甲"),
+    ]
 
 
 def test_the_glossary_says_what_the_page_says():

@@ -1,4 +1,4 @@
-"""What the factor test and the backtest add to their files comes onto the page as it is; absent parts leave no place."""
+"""What newer stages add to their files comes onto the page as it is; absent parts leave no place."""
 
 from __future__ import annotations
 
@@ -116,7 +116,9 @@ def test_attribution_adds_to_the_active_return(full):
     year, whole = shown(tables.attribution(full.portfolios[0], "p"))
     assert whole == ["All", "+0.60%", "+0.20%", "+5.00%", "−2.00%", "−0.10%", "+3.70%"]
     assert year[1:] == whole[1:]
-    lines = {trace["name"]: trace for trace in portfolio_figures.attribution_curve(full.portfolios[0], "p").spec["data"]}
+    lines = {
+        trace["name"]: trace for trace in portfolio_figures.attribution_curve(full.portfolios[0], "p").spec["data"]
+    }
     assert lines["style"]["x"] == ["2019-01-02", "2019-01-03"]
     assert lines["style"]["y"] == pytest.approx([0.001, 0.003])
     names = portfolio_figures.attribution_bars(full.portfolios[0], "p").spec["data"]
