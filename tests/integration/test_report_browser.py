@@ -124,6 +124,8 @@ def test_language_switches_words_figures_and_address(tab, main_job):
     assert tab.evaluate("location.hash") == "#zh"
     assert (tab.evaluate(heading), tab.evaluate(axis)) == ("指数增强", "秩相关IC累加")
     assert tab.evaluate(tip).startswith("得分与未来收益")
+    bars = "document.querySelector('[id^=style_mean] .yaxislayer-above').textContent"
+    assert "市值" in tab.evaluate(bars)
     # Chinese is what is seen: no English word of the switch remains in sight.
     assert tab.evaluate("[...document.querySelectorAll('span.en')].every(e => e.offsetParent === null)")
     tab.evaluate("document.querySelector('[data-language=en]').click()")

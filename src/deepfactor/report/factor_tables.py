@@ -251,5 +251,5 @@ def paired(content: RunContent) -> Table | None:
             value_cell(entry, "n", "count"),
         )
         rows.append((*labels, *numbers))
-    columns = ("pair", "universe", "horizon", "difference", "t_newey_west", "win_rate", "n")
+    columns = ("pair", "universe", "horizon", "difference", "t_newey_west", "ahead", "n")
     return make("paired", words().text["paired"], columns, rows, words().text["paired_note"])

@@ -84,7 +84,7 @@ def test_decay_by_horizon(full):
 
 def test_long_leg_residual_and_seeds(full):
     assert shown(factor_tables.long_leg(full)) == [["gru", "All", "10", "+1.20%", "+1.80%", "40.0%"]]
-    residual = ["gru", "barra cne5", "All", "10", "0.111", "0.031", "0.62", "70.0%", "3.10", "480"]
+    residual = ["gru", "barra_cne5", "All", "10", "0.111", "0.031", "0.62", "70.0%", "3.10", "480"]
     assert shown(factor_tables.residual_ic(full)) == [residual]
     assert shown(factor_tables.seed_spread(full)) == [["gru", "All", "10", "0.100", "0.002", "0.090", "0.110", "2"]]
 

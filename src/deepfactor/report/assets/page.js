@@ -12,6 +12,8 @@
   };
   const speak = ({ place, spec, words }, language) => {
     for (const [path, english, chinese] of words) put(spec, path, language === "zh" ? chinese : english);
+    // Words inside data (names of bars) change in place, which plotly sees by this number alone.
+    spec.layout.datarevision = (spec.layout.datarevision || 0) + 1;
     return Plotly.react(place, spec.data, spec.layout, { displayModeBar: false, responsive: true });
   };
   const language = () => (root.lang.startsWith("zh") ? "zh" : "en");
