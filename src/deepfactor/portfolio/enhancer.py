@@ -18,7 +18,7 @@ from deepfactor.core.errors import KindError, RecipeError
 from deepfactor.core.kind import Kind, kinds_in, load_kind, resolve
 from deepfactor.core.spec import Spec
 from deepfactor.portfolio._assembly import Assembly, Model, assemble, build_model
-from deepfactor.portfolio._lp import Infeasible, LinearProgram, Optimum, certificate, reduced_costs, solve_lp
+from deepfactor.portfolio._lp import Infeasible, LinearProgram, Optimum, certificate, solve_lp
 from deepfactor.portfolio.problem import (
     TOLERANCE,
     Binding,
@@ -159,8 +159,9 @@ def _target(
 ) -> Target:
     """Read the solution, check it, and say what gave way and what binds."""
     weights = assembly.weights(model, optimum.x)
-    relaxations = _relaxations(model, weights)
-    residual = _residual(model, weights, elastic=assembly.elastic)
+    standing = [(limits, *_excess(limits, weights)) for limits in model.limits]
+    relaxations = tuple(one for limits in standing for one in _relaxations(model, *limits))
+    residual = _residual(model, weights, assembly, standing)
     dual_residual, gap = certificate(lp, optimum)
     if residual > TOLERANCE or dual_residual > TOLERANCE or abs(gap) > TOLERANCE * max(1.0, abs(optimum.objective)):
         raise SolverError(
@@ -171,7 +172,7 @@ def _target(
         weights=weights,
         objective=float(model.r.score @ weights),
         relaxations=relaxations,
-        binding=_binding(model, assembly, lp, optimum, weights),
+        binding=_binding(model, assembly, optimum, weights),
         conflict=relaxed.conflict if relaxed else (),
         status="relaxed" if relaxations else "optimal",
         iterations=iterations,
@@ -188,48 +189,53 @@ def _excess(limits: Rows | Bounds, weights: Floats) -> tuple[Floats, Floats]:
     return values, np.maximum(np.maximum(values - limits.upper, limits.lower - values), 0.0)
 
 
-def _relaxations(model: Model, weights: Floats) -> tuple[Relaxation, ...]:
-    """Every limit that the weights don't keep, as asked against as it came out."""
-    found = []
-    for limits in model.limits:
-        values, excess = _excess(limits, weights)
-        forced = _forced(model, limits) if isinstance(limits, Bounds) else np.zeros(len(values), dtype=bool)
-        for k in np.flatnonzero(excess > RECORDED):
-            bound = limits.upper[k] if values[k] > limits.upper[k] else limits.lower[k]
-            reason = "infeasible" if not forced[k] else "frozen" if model.r.frozen[k] else "not_buyable"
-            found.append(Relaxation(limits.name, limits.label(int(k)), float(bound), float(values[k]), reason))
-    return tuple(found)
+def _relaxations(model: Model, limits: Rows | Bounds, values: Floats, excess: Floats) -> list[Relaxation]:
+    """The lines of `limits` that the weights don't keep, as asked against as they came out."""
+    found: list[Relaxation] = []
+    broken = np.flatnonzero(excess > RECORDED)
+    if not len(broken):
+        return found
+    forced = _forced(model, limits) if isinstance(limits, Bounds) else np.zeros(len(values), dtype=bool)
+    for k in broken.tolist():
+        bound = limits.upper[k] if values[k] > limits.upper[k] else limits.lower[k]
+        reason = "infeasible" if not forced[k] else "frozen" if model.r.frozen[k] else "not_buyable"
+        found.append(Relaxation(limits.name, limits.label(k), float(bound), float(values[k]), reason))
+    return found
 
 
-def _residual(model: Model, weights: Floats, *, elastic: Sequence[str]) -> float:
+def _residual(
+    model: Model, weights: Floats, assembly: Assembly, standing: Sequence[tuple[Rows | Bounds, Floats, Floats]]
+) -> float:
     """Largest violation of what stands: budget, floors and ceilings, limits not relaxed (forced names by their box)."""
-    lower, upper = model.box(elastic)
+    lower, upper = assembly.lower, assembly.upper
     worst = [abs(float(weights.sum()) - model.invested), float(np.max(lower - weights)), float(np.max(weights - upper))]
-    worst += [float(_excess(x, weights)[1].max(initial=0.0)) for x in model.rows if x.family not in elastic]
+    for limits, _, excess in standing:
+        if isinstance(limits, Rows) and limits.family not in assembly.elastic:
+            worst.append(float(excess.max(initial=0.0)))
     return max(*worst, 0.0)
 
 
-def _binding(
-    model: Model, assembly: Assembly, lp: LinearProgram, optimum: Optimum, weights: Floats
-) -> tuple[Binding, ...]:
+def _binding(model: Model, assembly: Assembly, optimum: Optimum, weights: Floats) -> tuple[Binding, ...]:
     """Limits with a price. A bound on a name is priced by the reduced cost of the column that meets it."""
     found = []
-    for i in np.flatnonzero(np.abs(optimum.row_price) > PRICED):
+    for i in np.flatnonzero(np.abs(optimum.row_price) > PRICED).tolist():
         owner = assembly.owners[i]
         if owner is not None:
             limits, k = owner
             price = float(optimum.row_price[i])
             bound = limits.upper[k] if price > 0 else limits.lower[k]
             found.append(Binding(limits.name, limits.label(k), float(bound), price))
-    n = len(model.r)
-    worth = reduced_costs(lp, optimum.row_price)
+    free = model.floor < model.ceiling
     for bounds in (x for x in model.bounds if x.family not in assembly.elastic):
         for limit, side in ((bounds.lower, -1), (bounds.upper, 1)):
-            edge = bounds.reference + limit
+            edges = bounds.reference + limit
+            names = np.flatnonzero((np.abs(weights - edges) <= RECORDED) & free)
+            edge, origin = edges[names], model.origin[names]
+            buying, selling = assembly.worth(model, optimum.row_price, names)
             # Past its edge the origin must be sold down (bought up) to it; else buying (selling) stops there.
-            through_buys = edge >= model.origin if side > 0 else edge > model.origin
-            prices = np.where(through_buys, worth[:n], -worth[n : 2 * n])
-            touched = (np.abs(weights - edge) <= RECORDED) & (side * prices > PRICED) & (model.floor < model.ceiling)
-            for name in np.flatnonzero(touched).tolist():
-                found.append(Binding(bounds.name, bounds.label(name), float(limit[name]), float(prices[name])))
+            through_buys = edge >= origin if side > 0 else edge > origin
+            prices = np.where(through_buys, buying, -selling)
+            for name, price in zip(names.tolist(), prices.tolist(), strict=True):
+                if side * price > PRICED:
+                    found.append(Binding(bounds.name, bounds.label(name), float(limit[name]), price))
     return tuple(found)

@@ -89,8 +89,7 @@ def find_conflict(model: Model, hard: Assembly, failed: Infeasible) -> tuple[tup
 
     if holds(_only(lp, kept)):  # a ray's smallest entries can matter: start from all rows
         kept = set(range(len(hard.owners)))
-    wide = assemble(replace(model, bounds=())).lp
-    loose = replace(lp, lower=wide.lower, upper=wide.upper)
+    loose = assemble(replace(model, bounds=())).lp
     bounds = [(x.name, "names") for x in model.bounds] if holds(_only(loose, kept)) else []
     if not bounds:
         lp = loose
