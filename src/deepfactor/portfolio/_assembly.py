@@ -1,8 +1,8 @@
 """From a rebalance and its limits to a linear program in buys and sells: w = origin + b - s, with b, s >= 0.
 
 At most 2n columns and a few dozen rows: every limit on one name is a bound of its two columns, and a column that can
-only be 0 (the sale of a name that is not held, any trade of a frozen one) is left out. A name whose buy and sell are both
-positive is harmless: its weight is the same, and its turnover is counted too high, never too low.
+only be 0 (the sale of a name that is not held, any trade of a frozen one) is left out. A name whose buy and sell are
+both positive is harmless: its weight is the same, and its turnover is counted too high, never too low.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from deepfactor.portfolio.problem import Bounds, Floats, Limits, Rebalance, Rows
 
 @dataclass(frozen=True)
 class Model:
-    """One rebalance's limits. `floor`, `ceiling` (n,): what no relaxation moves (no shorts, frozen, not buyable)."""
+    """One rebalance's limits. `floor`, `ceiling` (n,): what no relaxation moves (no shorts, frozen, not buyable).
+
+    `invested`: (least, most) sum of weights.
+    """
 
     r: Rebalance
-    invested: float
+    invested: tuple[float, float]
     origin: Floats
     floor: Floats
     ceiling: Floats
@@ -51,13 +54,13 @@ class Model:
 
 
 def build_model(r: Rebalance, invested: float, limits: Sequence[Rows | Bounds]) -> Model:
-    """Sort the limits into rows and bounds, and find where trades are counted from."""
+    """Sort the limits into rows and bounds, and find where trades are counted from; `invested` is 1 - cash."""
     origins = [rows.origin for rows in limits if isinstance(rows, Rows) and rows.origin is not None]
     if any(not np.array_equal(origins[0], other) for other in origins[1:]):
         raise RecipeError("turnover rows must all count trades from the same weights", key="constraints")
     return Model(
         r=r,
-        invested=invested,
+        invested=(0.0, 1.0) if any(isinstance(x, Rows) and x.frees_cash for x in limits) else (invested, invested),
         origin=origins[0] if origins else r.previous,
         floor=np.where(r.frozen, r.previous, 0.0),
         ceiling=np.where(r.frozen | ~r.buyable, r.previous, 1.0),
@@ -71,8 +74,8 @@ class Assembly:
     """A program and what its rows and columns mean; `lower`, `upper` (n,) limit the weights.
 
     `owners[i]` is (limits, line) of row i, None for the budget and caps; the columns are the purchases of the names
-    `buys`, the sales of the names `sells`, then the slacks of elastic rows, `slack_family` (slacks,) indexing `elastic`,
-    whose caps are the last rows.
+    `buys`, the sales of the names `sells`, then the slacks of elastic rows, `slack_family` (slacks,) indexing
+    `elastic`, whose caps are the last rows.
     """
 
     lp: LinearProgram
@@ -130,15 +133,15 @@ def assemble(model: Model, elastic: tuple[str, ...] = ()) -> Assembly:
     least, most = np.maximum(lower - origin, 0.0), np.maximum(upper - origin, 0.0)
     shed, sold = np.maximum(origin - upper, 0.0), np.maximum(origin - lower, 0.0)
     buys, sells = np.flatnonzero((least != 0.0) | (most != 0.0)), np.flatnonzero((shed != 0.0) | (sold != 0.0))
-    budget = model.invested - float(origin.sum())
+    least_sum, most_sum = (total - float(origin.sum()) for total in model.invested)
     shift = np.concatenate([[0.0], *(_shift(x, origin) for x in model.rows)])
     base = LinearProgram(
         cost=np.concatenate([score[buys], -score[sells]]),
         lower=np.concatenate([least[buys], shed[sells]]),
         upper=np.concatenate([most[buys], sold[sells]]),
         matrix=_matrix(len(score), buys, sells, model.rows),
-        row_lower=np.concatenate([[budget], *(x.lower for x in model.rows)]) + shift,
-        row_upper=np.concatenate([[budget], *(x.upper for x in model.rows)]) + shift,
+        row_lower=np.concatenate([[least_sum], *(x.lower for x in model.rows)]) + shift,
+        row_upper=np.concatenate([[most_sum], *(x.upper for x in model.rows)]) + shift,
     )
     owners = (None, *((x, k) for x in model.rows for k in range(len(x.lower))))
     assembly = Assembly(base, lower, upper, buys, sells, owners, (), np.empty(0, dtype=np.intp))

@@ -1,8 +1,9 @@
 """`IndexEnhancer`: a day's facts in, the weights with the best score that keep every constraint out.
 
-Maximise sum(score * w) subject to w >= 0, sum(w) = 1 - cash, frozen names at their drifted weight, names that are not
-buyable not above theirs, and the constraints of the settings: a linear program, solved cold by HiGHS in buys and
-sells. The optimum is checked here again, from the weights and from the duals; what HiGHS says is not enough.
+Maximise sum(score * w) subject to w >= 0, sum(w) = 1 - cash (unless a cash band says otherwise), frozen names at their
+drifted weight, names that are not buyable not above theirs, and the constraints of the settings: a linear program,
+solved cold by HiGHS in buys and sells. The optimum is checked here again, from the weights and from the duals; what
+HiGHS says is not enough.
 """
 
 from __future__ import annotations
@@ -102,13 +103,33 @@ class IndexEnhancer:
             HiGHS failed, or its answer fails our check.
         """
         began = time.perf_counter()
-        model = build_model(r, 1.0 - self.settings.cash, self.limits(r))
+        limits = self.limits(r)
+        target = self._solve(r, limits, 0, began)
+        again = self._limits_again(r, limits, target.weights)
+        return target if again is None else self._solve(r, again, target.iterations, began)
+
+    def _limits_again(
+        self, r: Rebalance, limits: tuple[Rows | Bounds, ...], weights: Floats
+    ) -> tuple[Rows | Bounds, ...] | None:
+        """The limits of heuristics that look at a first answer in place of their first ones; None if there are none."""
+        invested = 1.0 - self.settings.cash
+        second = {
+            i: bounds
+            for i, (module, settings) in enumerate(self._constraints)
+            if hasattr(module, "limits_again")
+            and (bounds := module.limits_again(settings, r, invested, weights)) is not None
+        }
+        return tuple(second.get(i, first) for i, first in enumerate(limits)) if second else None
+
+    def _solve(self, r: Rebalance, limits: tuple[Rows | Bounds, ...], iterations: int, began: float) -> Target:
+        """The target under `limits`; `iterations` were spent before."""
+        model = build_model(r, 1.0 - self.settings.cash, limits)
         self._check_forced(model)
         assembly = assemble(model)
-        lp, outcome, relaxed, iterations = assembly.lp, solve_lp(assembly.lp), None, 0
+        lp, outcome, relaxed = assembly.lp, solve_lp(assembly.lp), None
         if isinstance(outcome, Infeasible):
             relaxed = relax(model, assembly, outcome, self.settings.relax_order)
-            iterations = outcome.iterations + relaxed.iterations
+            iterations += outcome.iterations + relaxed.iterations
             assembly, lp, outcome = relaxed.assembly, relaxed.lp, solve_lp(relaxed.lp)
         if isinstance(outcome, Infeasible):
             raise SolverError(f"rebalance of {r.date}: the least relaxation can't be reached a second time")
@@ -208,7 +229,9 @@ def _residual(
 ) -> float:
     """Largest violation of what stands: budget, floors and ceilings, limits not relaxed (forced names by their box)."""
     lower, upper = assembly.lower, assembly.upper
-    worst = [abs(float(weights.sum()) - model.invested), float(np.max(lower - weights)), float(np.max(weights - upper))]
+    total = float(weights.sum())
+    worst = [model.invested[0] - total, total - model.invested[1]]
+    worst += [float(np.max(lower - weights)), float(np.max(weights - upper))]
     for limits, _, excess in standing:
         if isinstance(limits, Rows) and limits.family not in assembly.elastic:
             worst.append(float(excess.max(initial=0.0)))

@@ -117,4 +117,9 @@ def _crossing(model: Model) -> tuple[tuple[str, str], ...]:
     """Bounds of several constraints that leave a name no weight at all."""
     lower, upper = model.box()
     names = np.flatnonzero(lower > upper)
-    return tuple((bound.name, bound.label(int(k))) for k in names for bound in model.bounds)
+    return tuple(
+        (bound.name, bound.label(k))
+        for k in names.tolist()
+        for bound in model.bounds
+        if np.isfinite(bound.lower[k]) or np.isfinite(bound.upper[k])
+    )

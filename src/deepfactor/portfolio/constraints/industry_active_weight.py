@@ -28,7 +28,7 @@ def limits(settings: Settings, r: Rebalance, invested: float) -> Rows:
     member[line, np.arange(len(r))] = 1.0
     wide = np.full(len(codes), settings.limit)
     labels = tuple(_label(int(code), r) for code in codes)
-    reference = np.bincount(line, invested * r.benchmark, len(codes))
+    reference = np.bincount(line, invested * r.benchmark, len(codes)).astype(np.float64)
     return Rows("industry_active_weight", FAMILY, labels, member, 0.0 - wide, wide, reference)
 
 
