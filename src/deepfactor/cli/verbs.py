@@ -39,6 +39,12 @@ MarketOption = Annotated[Path, typer.Option("--market", help="market folder, mad
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output")]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="take kinds from outside deepfactor")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="training processes; 0 = train in this one")]
+WHAT_IF = (
+    "solve again with a changed setting, and show what changes; can be repeated. setting=value, as in "
+    "max_active_weight=0.01 or turnover.sided=one; several together: a=1,b=2; a constraint away: turnover=off. Short "
+    "names: max_active_weight, max_industry_weight, max_style_exposure, max_turnover, max_volume_share, "
+    "min_constituents; further: cash, cost_rate, fill, and CONSTRAINT.SETTING of any constraint"
+)
 ArmOption = Annotated[str | None, typer.Option("--arm", help="which arm, where FACTOR is a run with several")]
 
 
@@ -230,12 +236,14 @@ def enhance(
     index: Annotated[str, typer.Option(help="index code, as in 000905.SH")],
     constraints: Annotated[str, typer.Option(help="study_a, study_b or a TOML file")] = "study_b",
     capital: Annotated[float, typer.Option(help="CNY")] = 1e8,
+    what_if: Annotated[list[str] | None, typer.Option("--what-if", help=WHAT_IF)] = None,
     arm: ArmOption = None,
     as_json: Json = False,
 ) -> None:
     """Index-enhanced backtest of any factor file."""
     from deepfactor.pipeline import factor as factors
     from deepfactor.pipeline.markets import open_market
+    from deepfactor.pipeline.what_if import table
     from deepfactor.recipe import Portfolio
 
     try:
@@ -244,8 +252,9 @@ def enhance(
         raise recipe_error(error, "enhance") from None
     console = terminal()
     opened = open_market(market, console)
-    summary = factors.enhance(factors.open_factor(factor, opened, arm), opened, out, portfolio, console)
-    _show(summary, as_json, f"report: {out / 'report.html'}")
+    opened_factor = factors.open_factor(factor, opened, arm)
+    summary = factors.enhance(opened_factor, opened, out, portfolio, console, what_if or ())
+    _show(summary, as_json, *table(summary.get("what_if", ())), f"report: {out / 'report.html'}")
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.enhancing import backtest_to
 from deepfactor.pipeline.markets import Market, style_exposures
 from deepfactor.pipeline.pages import report_run
+from deepfactor.portfolio.what_if import change
 from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.runs.environment import Stages, write_environment
 from deepfactor.runs.factors import read_factor
@@ -83,12 +84,22 @@ def test(
 
 
 def enhance(
-    factor: Factor, market: Market, out: Path, portfolio: Portfolio, console: Console | None = None
+    factor: Factor,
+    market: Market,
+    out: Path,
+    portfolio: Portfolio,
+    console: Console | None = None,
+    what_if: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Enhance an index with a factor; writes tables, ``summary.json`` and a page into `out`; returns the summary."""
+    """Enhance an index with a factor; writes tables, ``summary.json`` and a page into `out`; returns the summary.
+
+    Each of `what_if` (``setting=value``, see `portfolio.what_if.change`) is solved and followed too; ``what_if.json``
+    beside the summary, and the summary's `what_if`, show what it changes.
+    """
     console = console or Silent()
     market.universe.member_mask(portfolio.index)
-    load_constraints(portfolio)  # before the work, not after
+    preset = load_constraints(portfolio)  # before the work, not after
+    scenarios = tuple(change(preset, text) for text in what_if)
     content = {"portfolios": [portfolio.model_dump(mode="json")]}
     folder = _folder(out, factor.scores.name, content)
     stages = Stages()
@@ -102,7 +113,7 @@ def enhance(
     with stages.stage("portfolio"), step(console, f"backtest of {name} on {portfolio.index}"):
         place = folder.portfolio(name, portfolio.index, portfolio.constraints)
         styles = style_exposures(Kind(kind="basic"), market).exposures
-        summary = backtest_to(place, market, factor.scores, styles, portfolio, factor.batch, console)
+        summary = backtest_to(place, market, factor.scores, styles, portfolio, factor.batch, console, scenarios)
     _finish(folder, market, stages, console)
     return summary
 
