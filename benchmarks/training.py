@@ -59,17 +59,17 @@ def main() -> None:
     }
     wanted = sys.argv[1:] or list(ways)
     sections: dict[str, list[Line]] = {}
+    text = ""
     for title in wanted:
         sections[title] = ways[title]()
         print(f"{title}: done after {time.process_time():.0f} CPU-s in all", file=sys.stderr, flush=True)
-    load = (before, os.getloadavg()[0])
-    facts = {"machine": machine(), "versions": versions(), "load": load, "cpu": time.process_time()}
-    text = page(sections, facts, f"{_INTRO}\nGRUs by: {kernel_in_use()}.\n", _NOTES)
-    if wanted != list(ways):
-        print(text)
-        return
-    write_text(_RESULTS, text)
-    print(_RESULTS)
+        load = (before, os.getloadavg()[0])
+        facts = {"machine": machine(), "versions": versions(), "load": load, "cpu": time.process_time()}
+        missing = [f"\nNot measured: {', '.join(rest)}.\n"] if (rest := [t for t in ways if t not in sections]) else []
+        text = page(sections, facts, "".join([_INTRO, f"\nGRUs by: {kernel_in_use()}.\n", *missing]), _NOTES)
+        if wanted == list(ways):  # after each section: a measurement that is stopped leaves what it has
+            write_text(_RESULTS, text)
+    print(_RESULTS if wanted == list(ways) else text)
 
 
 if __name__ == "__main__":
