@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from deepfactor.core.errors import RecipeError
-from deepfactor.core.files import write_json
+from deepfactor.core.files import remove_litter, write_json
 from deepfactor.evaluation.character import model_correlation
 from deepfactor.evaluation.factor_test import FactorReport, test_factor
 from deepfactor.evaluation.window import require_universes
@@ -126,6 +126,7 @@ def run(
     stages = Stages()
     with stages.stage("inputs"):  # first: a recipe that doesn't fit the market leaves an earlier run as it was
         planned = plan(recipe, market, folder.jobs, allow_code=allow_code)
+    remove_litter(folder.path)
     write_json(folder.recipe, recipe.model_dump(mode="json"))
     console = Logged(console or Silent(), folder.log)
     done = sum(is_done(folder.jobs, job) for job in planned.jobs)
