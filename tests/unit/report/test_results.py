@@ -14,6 +14,7 @@ from deepfactor.evaluation.factor_test import test_factor as run_test
 from deepfactor.report.content import ArmContent, PortfolioContent
 from deepfactor.report.formats import number
 from deepfactor.report.page import render, report_json
+from deepfactor.styles.base import Styles
 from support.portfolio import BestScores, random_scores
 from support.toy import INDEX, toy_market
 
@@ -23,7 +24,8 @@ def results():
     panel, universe = toy_market(300, 40, seed=3)
     scores = random_scores(panel)
     settings = TestSettings(universes=("all", INDEX), groups={"all": 5}, other_groups=3, tops=("top10pct",))
-    tested = run_test(scores, panel, universe, settings, batch=universe.traded, styles={"SIZE": panel["float_mv"]})
+    sets = [("basic", Styles({"SIZE": panel["float_mv"]}, {}))]
+    tested = run_test(scores, panel, universe, settings, batch=universe.traded, styles=sets)
     back = run_backtest(panel, universe, scores, {}, BestScores(8), INDEX, BacktestSettings(), eligible=universe.traded)
     return tested, back
 
