@@ -24,7 +24,7 @@ from deepfactor.evaluation.settings import Sampling, TestSettings
 from deepfactor.evaluation.statistics import every, mean_of, summarise, years_of
 from deepfactor.evaluation.window import Window
 from deepfactor.panel.panel import Bools, Dates
-from deepfactor.panel.returns import Convention, adjusted, entry, tradeable_at_entry
+from deepfactor.panel.returns import Convention, PriceField, adjusted, entry, tradeable_at_entry
 
 Names = Literal["all", "tradeable"]
 NAMES: tuple[Names, ...] = ("all", "tradeable")
@@ -145,11 +145,15 @@ class Case:
         values = {kind: InformationCoefficients.empty(days) for kind in kinds}
         return Case(universe, convention, horizon, values, leg)
 
-    def fill(self, rows: slice, names: Ordered, returns: Array, free: Bools, settings: TestSettings) -> None:
-        """Take the days `rows` with their forward `returns` (B, M) and who can be traded at the entry (B, M)."""
+    def fill(self, rows: slice, names: Ordered, returns: Array, free: Bools | None, settings: TestSettings) -> None:
+        """Take the days `rows` with their forward `returns` (B, M) and who can be traded at the entry (B, M); None
+        where no names are chosen by that."""
         paired = names.paired(returns)
-        subsets = [names.inside if kind == "all" else names.inside & names.of(free) for kind in self.values]
-        for kind, found in zip(self.values, correlate(names, paired, subsets, settings.min_names), strict=True):
+        subsets = {"all": names.inside}
+        if free is not None:
+            subsets["tradeable"] = names.inside & names.of(free)
+        results = correlate(names, paired, [subsets[kind] for kind in self.values], settings.min_names)
+        for kind, found in zip(self.values, results, strict=True):
             self.values[kind].put(rows, found)
         if self.horizon in settings.horizons:
             groups = settings.groups_of(self.universe) or DECILES
@@ -186,7 +190,7 @@ def all_series(window: Window, settings: TestSettings) -> AllSeries:
         for horizon in sorted({*settings.horizons, *range(1, settings.decay + 1)})
         for universe in masks
     ]
-    fill_cases(cases, window, window.scores, masks, free, settings)
+    fill_cases(cases, window.scores, entry_prices(window, settings), masks, free, settings)
     series = {(case.convention, case.horizon, case.universe): case.series(window) for case in cases}
     asked = [
         one
@@ -203,23 +207,28 @@ def all_series(window: Window, settings: TestSettings) -> AllSeries:
     )
 
 
+def entry_prices(window: Window, settings: TestSettings) -> dict[PriceField, Array]:
+    """Adjusted (W, M) prices that the conventions trade at."""
+    return {field: adjusted(window.panel, field) for field in {entry(c)[1] for c in settings.conventions}}
+
+
 def fill_cases(
     cases: Sequence[Case],
-    window: Window,
     scores: Array,
+    prices: Mapping[PriceField, Array],
     masks: Mapping[str, Bools],
     free: Mapping[Convention, Bools],
     settings: TestSettings,
 ) -> None:
     """Fill `cases`, ordered by convention and horizon, with the coefficients of (S, M) `scores` over the `masks`."""
-    prices = {field: adjusted(window.panel, field) for field in {entry(case.convention)[1] for case in cases}}
     for rows in blocks(len(scores)):
         order = order_scores(scores[rows])
         names = {universe: pack(scores[rows], order, mask[rows]) for universe, mask in masks.items()}
         for (convention, horizon), together in groupby(cases, lambda case: (case.convention, case.horizon)):
             returns = _forward_returns(prices[entry(convention)[1]], convention, horizon, rows)
             for case in together:
-                case.fill(rows, names[case.universe], returns, free[convention][rows], settings)
+                open_ = free[convention][rows] if convention in free else None
+                case.fill(rows, names[case.universe], returns, open_, settings)
 
 
 def _forward_returns(prices: Array, convention: Convention, horizon: int, rows: slice) -> Array:
@@ -235,17 +244,18 @@ def _forward_returns(prices: Array, convention: Convention, horizon: int, rows: 
 def _legs(returns: Array, groups: int) -> tuple[Array, Array]:
     """Long and short excess of packed `returns` (B, K), ascending in the score: (B,) each; NaN for too few names."""
     have = returns < np.inf
-    place = np.cumsum(have, axis=1, dtype=np.int64) - 1
+    number = np.cumsum(have, axis=1, dtype=np.int32)  # 1 … n from the lowest score up
     n = have.sum(axis=1)
-    group = place * groups // np.maximum(n, 1)[:, None]
     values = np.where(have, returns, 0.0)
 
     def mean(kept: Bools) -> Array:
         size = kept.sum(axis=1)
-        return np.where(n >= groups, (values * kept).sum(axis=1) / np.maximum(size, 1), np.nan)
+        return np.where(n >= groups, np.einsum("ij,ij->i", values, kept) / np.maximum(size, 1), np.nan)
 
     everyone = mean(have)
-    return mean(have & (group == groups - 1)) - everyone, everyone - mean(have & (group == 0))
+    top = have & (number > (-(-(groups - 1) * n // groups))[:, None])
+    bottom = have & (number <= (-(-n // groups))[:, None])
+    return mean(top) - everyone, everyone - mean(bottom)
 
 
 def _left_out(

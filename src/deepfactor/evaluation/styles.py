@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfactor.evaluation.ic import Array, blocks, pearson
-from deepfactor.evaluation.series import Case, ICSeries, fill_cases
+from deepfactor.evaluation.series import Case, ICSeries, entry_prices, fill_cases
 from deepfactor.evaluation.settings import TestSettings
 from deepfactor.evaluation.statistics import mean_of, summarise
 from deepfactor.evaluation.window import Window
 from deepfactor.panel.panel import Bools, Floats
-from deepfactor.panel.returns import tradeable_at_entry
+from deepfactor.panel.returns import PriceField
 from deepfactor.styles.base import Styles
 
 #: A residual this small beside the score's deviations is rounding: nothing is left of the score.
@@ -67,10 +67,13 @@ def compare_with_styles(
     window: Window, settings: TestSettings, styles: Iterable[tuple[str, Styles]]
 ) -> tuple[StyleTest, ...]:
     """The factor beside each set that the market supports; a set is let go before the next is asked for."""
-    return tuple(_one_set(window, settings, name, found) for name, found in styles)
+    prices = entry_prices(window, settings)
+    return tuple(_one_set(window, settings, prices, name, found) for name, found in styles)
 
 
-def _one_set(window: Window, settings: TestSettings, name: str, styles: Styles) -> StyleTest:
+def _one_set(
+    window: Window, settings: TestSettings, prices: Mapping[PriceField, Array], name: str, styles: Styles
+) -> StyleTest:
     S = len(window.scores)
     masks = {universe: window.names(universe) for universe in settings.universes}
     first = masks[settings.universes[0]]
@@ -85,7 +88,7 @@ def _one_set(window: Window, settings: TestSettings, name: str, styles: Styles) 
             residuals[universe][rows] = neutralise(
                 window.scores[rows], mask[rows], exposures, window.universe.industry[rows]
             )
-    residual = _residual_series(window, settings, residuals) if styles.exposures else ()
+    residual = _residual_series(window, settings, prices, residuals) if styles.exposures else ()
     dropped = {
         f"scores_without_styles.{name}.{universe}": int(
             (mask & np.isfinite(window.scores)).sum() - np.isfinite(residuals[universe]).sum()
@@ -96,8 +99,9 @@ def _one_set(window: Window, settings: TestSettings, name: str, styles: Styles) 
     return StyleTest(name, correlation, residual, styles.absent, dropped)
 
 
-def _residual_series(window: Window, settings: TestSettings, residuals: Mapping[str, Array]) -> tuple[ICSeries, ...]:
-    free = {c: tradeable_at_entry(window.panel, window.universe, c)[: len(window.scores)] for c in settings.conventions}
+def _residual_series(
+    window: Window, settings: TestSettings, prices: Mapping[PriceField, Array], residuals: Mapping[str, Array]
+) -> tuple[ICSeries, ...]:
     series: list[ICSeries] = []
     for universe, residual in residuals.items():
         cases = [
@@ -105,7 +109,7 @@ def _residual_series(window: Window, settings: TestSettings, residuals: Mapping[
             for convention in settings.conventions
             for horizon in settings.horizons
         ]
-        fill_cases(cases, window, residual, {universe: np.isfinite(residual)}, free, settings)
+        fill_cases(cases, residual, prices, {universe: np.isfinite(residual)}, {}, settings)
         series += [one for case in cases for one in case.series(window)]
     return tuple(series)
 

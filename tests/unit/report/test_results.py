@@ -44,6 +44,19 @@ def run(results, request):
     return arm, portfolio
 
 
+@pytest.mark.parametrize("preset", ["study_a", "study_b"])
+def test_a_studys_own_tables_become_a_report(make_content, preset):
+    """Study A has no daily records and no `t1_close`: what the page looks for may be absent."""
+    panel, universe = toy_market(120, 40, seed=3)
+    settings = TestSettings(preset=preset, universes=("all", INDEX), decay=0)
+    tested = run_test(random_scores(panel), panel, universe, settings, batch=universe.traded)
+    series = pl.DataFrame({k: v.astype(str) if v.dtype.kind == "U" else v for k, v in tested.ic_columns().items()})
+    arm = ArmContent("random", None, {}, {}, tested.to_json_dict(), series)
+    content = make_content(arms=(arm,), portfolios=(), oracle=None, correlation=None)
+    json.dumps(report_json(content), allow_nan=False)
+    assert "random" in render(content)
+
+
 def test_a_factor_test_and_a_backtest_become_a_report(run, make_content):
     arm, portfolio = run
     content = make_content(arms=(arm,), portfolios=(portfolio,), oracle=None, correlation=None)
