@@ -9,7 +9,7 @@ from typing import Any
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_json
-from deepfactor.core.kind import Kind
+from deepfactor.core.kind import Kind, kinds_in
 from deepfactor.evaluation.factor_test import FactorReport, TestSettings, test_factor
 from deepfactor.evaluation.window import require_universes
 from deepfactor.panel.panel import Bools
@@ -17,7 +17,7 @@ from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.enhancing import backtest_to
-from deepfactor.pipeline.markets import Market, style_exposures
+from deepfactor.pipeline.markets import STYLES, Market, style_exposures
 from deepfactor.pipeline.pages import report_run
 from deepfactor.portfolio.what_if import change
 from deepfactor.recipe import Portfolio, load_constraints
@@ -76,7 +76,7 @@ def test(
     folder = _folder(out, factor.scores.name, {"test": settings.model_dump(mode="json")})
     stages = Stages()
     with stages.stage("factor test"), step(console, f"tested {factor.scores.name}"):
-        styles = style_exposures(Kind(kind="basic"), market).exposures
+        styles = ((name, style_exposures(Kind(kind=name), market)) for name in kinds_in(STYLES))
         report = test_factor(factor.scores, market.panel, market.universe, settings, batch=factor.batch, styles=styles)
         write_factor_test(folder.arm(factor.scores.name), report)
     _finish(folder, market, stages, console)
@@ -106,7 +106,7 @@ def enhance(
     name = factor.scores.name
     with stages.stage("factor test"):
         alone = TestSettings(
-            universes=("all", portfolio.index), horizons=(5, 10, 20), conventions=("t1_close",), tops=()
+            universes=("all", portfolio.index), horizons=(5, 10, 20), conventions=("t1_close",), tops=(), decay=0
         )
         report = test_factor(factor.scores, market.panel, market.universe, alone, batch=factor.batch)
         write_factor_test(folder.arm(name), report)
