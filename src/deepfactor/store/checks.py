@@ -84,7 +84,8 @@ def check_table(name: str, frame: pl.DataFrame) -> list[Finding]:
         findings += _check_weights(frame)
     if name == "fundamentals" and "period_end" in frame.columns:
         message = "is known before its period ends: is it the announcement date?"
-        early = pl.col("known_at") <= pl.col("period_end")
+        # A row without a value is no report: it says from when on nothing is known.
+        early = (pl.col("known_at") <= pl.col("period_end")) & pl.col("value").is_not_null()
         findings += rows_where("error", "announced_early", name, "known_at", frame, early, message)
     return findings
 

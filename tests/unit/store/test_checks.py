@@ -199,6 +199,7 @@ def test_an_announcement_before_its_period_ends(tables):
         ("600000.SH", date(2020, 4, 29), "net_profit_ytd", 1e8, date(2020, 3, 31)),
         ("600000.SH", date(2020, 6, 30), "net_profit_ytd", 2e8, date(2020, 6, 30)),
         ("600001.SH", date(2020, 4, 30), "net_profit_ytd", 1e8, None),
+        ("600001.SH", date(2020, 5, 6), "net_profit_ytd", None, date(2020, 6, 30)),  # the vendor's data end
     ]
     columns = ["symbol", "known_at", "item", "value", "period_end"]
     frame = pl.DataFrame(rows, schema=columns, orient="row")
