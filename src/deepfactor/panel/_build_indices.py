@@ -117,8 +117,9 @@ def _members(
             facts["membership intervals of symbols without prices, left out"] = table.height - inside.height
         first, last = spans(inside, fields.dates, fields.begin)
         for i, name in enumerate(inside["index"]):
-            mask = out.setdefault(name, np.zeros(fields.shape, dtype=bool))
-            mask[first[i] : last[i], column[i]] = True
+            if name not in out:
+                out[name] = np.zeros(fields.shape, dtype=bool)
+            out[name][first[i] : last[i], column[i]] = True
     for name, publication in published.items():
         mask = out.setdefault(name, np.zeros(fields.shape, dtype=bool))
         ends = [*publication.rows[1:], len(fields.dates)]

@@ -169,6 +169,8 @@ def _check_symbols(name: str, column: str, frame: pl.DataFrame) -> list[Finding]
 
 def _check_duplicates(name: str, table: Table, frame: pl.DataFrame) -> list[Finding]:
     key = [column for column in table.key if column in frame.columns]
+    if strictly_ascending(frame, [column for column in table.order if column in key]):
+        return []
     numbered = frame.select(key).with_row_index("row").sort([*reversed(key), "row"])
     same = pl.all_horizontal(pl.col(column).eq_missing(pl.col(column).shift(1)) for column in key)
     rows = numbered.filter(same & (pl.int_range(pl.len()) > 0)).sort("row")
@@ -177,6 +179,18 @@ def _check_duplicates(name: str, table: Table, frame: pl.DataFrame) -> list[Find
     examples = tuple(" ".join(map(str, row)) for row in rows.select(key).head(5).rows())
     message = f"the key ({', '.join(key)}) is there twice: {examples[0]}"
     return [Finding("error", "duplicate_key", name, key[-1], rows.height, message, int(rows["row"][0]) + 1, examples)]
+
+
+def strictly_ascending(frame: pl.DataFrame, columns: list[str]) -> bool:
+    """Whether each row comes after the one before by `columns`, the first counting most; not where one is null.
+
+    Far cheaper than sorting, and most vendors' rows come so.
+    """
+    after = pl.lit(value=False)
+    for column in reversed(columns):
+        now, before = pl.col(column), pl.col(column).shift(1)
+        after = (now > before) | ((now == before) & after)
+    return not frame.select((~after.fill_null(value=False)).slice(1).any()).item()
 
 
 def _check_order(name: str, table: Table, frame: pl.DataFrame) -> list[Finding]:
