@@ -18,7 +18,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +25,11 @@ import numpy as np
 import polars as pl
 
 from deepfactor.core.errors import DataError
-from deepfactor.core.files import atomic_path, folder_lock, write_json
+from deepfactor.core.files import folder_lock, write_json
 from deepfactor.core.spec import content_key
 from deepfactor.store.checks import Finding, check_tables, strictly_ascending
 from deepfactor.store.migrations import migrated
+from deepfactor.store.parquet import write_parquet
 from deepfactor.store.schema import SCHEMA_VERSION, TABLES
 
 MANIFEST = "manifest.json"
@@ -260,10 +260,7 @@ def _write_part(path: Path, table: str, label: str, frame: pl.DataFrame) -> Part
     part = Part(f"{label}-{content[:16]}", content, frame.height)
     target = _part_path(path, table, part.name)
     if not target.exists():
-        with atomic_path(target) as temporary:
-            content_of_file = BytesIO()  # a full disk is then an OSError, which polars would hide
-            frame.write_parquet(content_of_file, compression="zstd", compression_level=3, row_group_size=_ROW_GROUP)
-            temporary.write_bytes(content_of_file.getbuffer())
+        write_parquet(target, frame, compression="zstd", compression_level=3, row_group_size=_ROW_GROUP)
     return part
 
 

@@ -140,7 +140,7 @@ def _append(
     files = list(held.part_files("daily"))
     priced = pl.scan_parquet(files).select(pl.col("symbol").unique()).collect()["symbol"]
     findings = _checked(tables, account, priced)
-    last = read_part(held.part_files("daily")[-1], ["date"])["date"].max()
+    last: date = read_part(held.part_files("daily")[-1], ["date"]).select(pl.col("date").max()).item()
     merged = {}
     for name, frame in tables.items():
         if name == "fundamentals":
@@ -199,7 +199,8 @@ def _merge_days(held: MarketFolder, name: str, frame: pl.DataFrame, since: date)
     last = read_part(held.part_files(name)[-1], [day])[day].max()
     new = fetched.filter((clock > last) & (clock >= since))
     kept, rows = _split(held, name, since, fetched)
-    before, now = rows.filter(clock >= since), fetched.filter((clock >= since) & (clock <= last))
+    before = stored(name, rows.filter(clock >= since))  # months, each in its order
+    now = fetched.filter((clock >= since) & (clock <= last))
     revisions = compare(name, before, now)
     if revisions:
         if name == "daily":
