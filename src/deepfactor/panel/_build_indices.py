@@ -60,7 +60,8 @@ class BuiltIndices:
                 self.derived.add(f"benchmark {index} from {name}")
                 self.counts[f"member-days of {index} without {name}: weight 0"] = lacking
             if publication is not None:
-                _drift(self.fields, publication, members, out)
+                still = _drift(self.fields, publication, members, out)
+                self.counts[f"member-days of {index} before their first known price: weight does not drift"] = still
             yield index, out, derive
 
 
@@ -134,11 +135,15 @@ def _members(
     return dict(sorted(out.items()))
 
 
-def _drift(fields: BuiltFields, published: Published, members: Bools, out: NDArray[np.float32]) -> None:
-    """Fill `out` from the first publication on: published weights × growth of the adjusted last close, summing to 1."""
+def _drift(fields: BuiltFields, published: Published, members: Bools, out: NDArray[np.float32]) -> int:
+    """Fill `out` from the first publication on: published weights × growth of the adjusted last close, summing to 1.
+
+    A member that has not traded yet since the market begins doesn't grow; returned is the number of such member-days.
+    """
     in_force = int(np.searchsorted(published.rows, fields.begin, side="right")) - 1
     first = int(published.rows[max(in_force, 0)])
     price = _held_price(fields, first)
+    still = 0
     ends = [*published.rows[1:], len(fields.dates)]
     for start, end, weights in zip(published.rows, ends, published.weights, strict=True):
         if start < first:
@@ -147,8 +152,10 @@ def _drift(fields: BuiltFields, published: Published, members: Bools, out: NDArr
         growth = held / held[np.isfinite(held).argmax(axis=0), np.arange(held.shape[1])]  # since the first known price
         growth = growth[max(fields.begin - start, 0) :]
         rows = fields.under_construction(start, end)
+        still += int((members[rows] & (weights > 0) & ~np.isfinite(growth)).sum())
         drifted = np.where(members[rows], weights * np.where(np.isfinite(growth), growth, 1.0), 0.0)
         out[rows] = drifted / np.maximum(drifted.sum(axis=1, keepdims=True), 1e-300)
+    return still
 
 
 def _weigh_by_cap(cap: NDArray[np.floating], members: Bools, out: NDArray[np.float32]) -> int:
