@@ -86,13 +86,13 @@ def _published(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int])
     date = inside["date"].to_numpy().astype("datetime64[D]")
     row = np.searchsorted(fields.dates, date, side="left")
     weight = inside["weight"].to_numpy()
-    index = inside["index"].to_numpy().astype(np.str_)
     out = {}
-    for name in sorted(set(index)):
-        mine = (index == name) & (row < len(fields.dates))
+    for name in inside["index"].unique().sort():
+        mine = np.flatnonzero((inside["index"] == name).to_numpy() & (row < len(fields.dates)))
         # Of publications that fall on one trading day (say of a weekend) the last stands.
-        latest = {int(r): d for r, d in zip(row[mine], date[mine], strict=True)}  # rows are by date
-        mine &= np.array([latest.get(int(r)) == d for r, d in zip(row, date, strict=True)], dtype=bool)
+        latest = np.full(len(fields.dates), np.datetime64("NaT", "D"))
+        latest[row[mine]] = date[mine]  # rows are by date, and the last assignment stays
+        mine = mine[latest[row[mine]] == date[mine]]
         rows = np.unique(row[mine])
         weights = np.zeros((len(rows), len(fields.symbols)))
         weights[np.searchsorted(rows, row[mine]), column[mine]] = weight[mine]
