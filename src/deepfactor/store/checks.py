@@ -18,6 +18,8 @@ _POSITIVE = (*_PRICES, "adj_factor", "total_mv", "float_mv", "limit_up", "limit_
 _NOT_NEGATIVE = ("volume", "amount", "turnover")
 #: The median turnover of a day of a market lies well within; outside, volume or market value is in another unit.
 _PLAUSIBLE_TURNOVER = (0.0005, 0.2)
+#: A hundredth of what is usual (volume in lots) and a hundred times of it lie outside; no market of many stocks does.
+_POSSIBLE_TURNOVER, _MANY_STOCKS = (0.0003, 0.5), 100
 #: A given turnover and volume × close / float_mv may differ by this factor at the median.
 _TURNOVER_TOLERANCE = 3.0
 #: Share of rows whose amount / volume may lie outside [low, high] before the units are held to be wrong.
@@ -271,10 +273,12 @@ def _check_turnover(frame: pl.DataFrame) -> list[Finding]:
             return []
         message = f"volume × close / float_mv is {ratio:.4g} × turnover at the median: {hint}, turnover a fraction"
         return [Finding("error", "wrong_unit", "daily", "volume", frame.height, message)]
-    median = frame.select(made.median()).item()
+    median, stocks = frame.select(made.median(), pl.col("symbol").n_unique()).row(0)
     if median is None or _PLAUSIBLE_TURNOVER[0] < median < _PLAUSIBLE_TURNOVER[1]:
         return []
     message = f"volume × close / float_mv is {median:.3g} at the median, a strange turnover: {hint}"
+    if stocks >= _MANY_STOCKS and not _POSSIBLE_TURNOVER[0] < median < _POSSIBLE_TURNOVER[1]:
+        return [Finding("error", "wrong_unit", "daily", "volume", frame.height, message)]
     return [Finding("warning", "strange_turnover", "daily", "volume", frame.height, message)]
 
 
