@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 TESTS = Path(__file__).parents[1]
 
 
@@ -84,14 +86,15 @@ def watch_writes(
 
     for name, which in (("replace", 1), ("rename", 1), ("link", 1), ("unlink", 0), ("fsync", 0)):
         before(name, which)
-    write_bytes = Path.write_bytes
+    write = pl.DataFrame.write_parquet
 
-    def half(path: Path, content: Any) -> int:
-        write_bytes(path, bytes(content)[: len(content) // 2])
+    def half(frame: pl.DataFrame, path: Path, **options: Any) -> None:
+        write(frame, path, **options)
+        os.truncate(path, path.stat().st_size // 2)
         reached("half of", path)
-        return write_bytes(path, content)
+        write(frame, path, **options)
 
-    Path.write_bytes = half  # type: ignore[assignment,method-assign]
+    pl.DataFrame.write_parquet = half  # type: ignore[assignment,method-assign]
 
 
 def serve() -> None:
