@@ -62,8 +62,8 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Features:
     with np.errstate(divide="ignore", invalid="ignore"):
         for name, made in _each(panel, universe):
             values[..., NAMES.index(name)] = np.where(universe.traded & np.isfinite(made), made, np.nan)
-    roles: tuple[Role, ...] = ("plain",) * len(NAMES)
-    return Features(NAMES, roles, values)
+    plain: Role = "plain"
+    return Features(NAMES, tuple(plain for _ in NAMES), values)
 
 
 def _each(panel: Panel, universe: Universe) -> Iterator[tuple[str, Array]]:
