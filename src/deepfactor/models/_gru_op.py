@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from deepfactor.models._gru_kernel import KernelGRU, fits, infer
-from deepfactor.models._kernels import choice
+from deepfactor.models._kernels import Kernel, choice
 
 TILE = 384
 """Stocks a tile. At hidden 64 and 1 MiB of L2 cache 256 ... 768 lie within 4 %; 128 costs 10 %, no tiles 15 %."""
@@ -61,8 +61,8 @@ def recur(x: Tensor, weights: Weights, *, all_steps: bool, centred: Tensor | Non
     With `centred` (d, i) x is taken for patches scaled by the norm of ``centred @ patch``, see `_patch_gru`: it gets no
     gradient, and `centred` the one that comes through the norm.
     """
-    kernel = choice().kernel
-    if kernel is not None and fits(x, weights[1].shape[1]):
+    kernel = fitting(x, weights[1].shape[1])
+    if kernel is not None:
         if torch.is_grad_enabled():
             computed: Tensor = KernelGRU.apply(kernel, x, all_steps, centred, *weights)  # type: ignore[no-untyped-call]
             return computed
@@ -74,6 +74,12 @@ def recur(x: Tensor, weights: Weights, *, all_steps: bool, centred: Tensor | Non
         return output
     _, states = _recur(x, *_joint(*weights), keep_gates=False, keep_states=all_steps)
     return states[1:] if all_steps else states[-1]
+
+
+def fitting(x: Tensor, hidden: int) -> Kernel | None:
+    """The compiled kernel where it is in use and can compute a GRU of this hidden size over `x` (steps, b, width)."""
+    kernel = choice().kernel
+    return kernel if kernel is not None and fits(x, hidden) else None
 
 
 class _Scaled(torch.autograd.Function):

@@ -22,6 +22,7 @@ namespace {  // internal: the same names with other instructions live in the oth
 
 extern "C" int deepfactor_gru_forward_avx512(const deepfactor_gru *job) { return forward(job); }
 extern "C" int deepfactor_gru_backward_avx512(const deepfactor_gru *job) { return backward(job); }
+extern "C" int deepfactor_patches_avx512(const deepfactor_patches *job) { return patches(job); }
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -69,51 +69,13 @@ INLINE void forward_block(const float *const *x, ptrdiff_t k, const float *const
         if (u < live) {
             store(out[u] + unit, n + z * (before - n));
             if (gates[u]) {
-                store(gates[u] + unit, r);
-                store(gates[u] + d + unit, z);
-                store(gates[u] + 2 * d + unit, n);
-                store(gates[u] + 3 * d + unit, hn * (1.0f / TANH));
+                stream(gates[u] + unit, r);
+                stream(gates[u] + d + unit, z);
+                stream(gates[u] + 2 * d + unit, n);
+                stream(gates[u] + 3 * d + unit, hn * (1.0f / TANH));
             }
         }
     }
-}
-
-int forward(const deepfactor_gru *job) {
-    const ptrdiff_t p = job->p, b = job->b, k = job->k, d = job->d;
-    ptrdiff_t need = 3 * d * (k + d) + 4 * d + 2 * TILE * d + 64;
-    Memory memory = {(char *)aligned_alloc(64, need * 4 / 64 * 64 + 64 * 32), 0};
-    if (!memory.block) return 1;
-    float *w_x = memory.take(3 * d * k), *w_h = memory.take(3 * d * d), *bias = memory.take(4 * d);
-    float *turn = memory.take(2 * TILE * d);
-    pack_gates(job->w_ih, k, d, w_x);
-    pack_gates(job->w_hh, d, d, w_h);
-    for (ptrdiff_t j = 0; j < 2 * d; j++) bias[j] = SIGMOID * (job->b_ih[j] + job->b_hh[j]);
-    for (ptrdiff_t j = 0; j < d; j++) bias[2 * d + j] = TANH * job->b_ih[2 * d + j];
-    for (ptrdiff_t j = 0; j < d; j++) bias[3 * d + j] = TANH * job->b_hh[2 * d + j];
-    for (ptrdiff_t from = 0; from < b; from += TILE) {
-        const ptrdiff_t n = smaller(TILE, b - from);
-        for (ptrdiff_t t = 0; t < p; t++) {
-            const float *x = job->x + t * job->x_step + from * k;
-            float *out = job->states ? job->states + (t * b + from) * d : turn + (t % 2) * TILE * d;
-            const float *h = job->states ? out - b * d : turn + (1 - t % 2) * TILE * d;
-            float *gates = job->gates ? job->gates + (t * b + from) * 4 * d : NULL;
-            for (ptrdiff_t unit = 0; unit < d; unit += LANES)
-                for (ptrdiff_t row = 0; row < n; row += FORWARD_ROWS) {
-                    const float *x_row[FORWARD_ROWS], *h_row[FORWARD_ROWS];
-                    float *gate_row[FORWARD_ROWS], *out_row[FORWARD_ROWS];
-                    for (int u = 0; u < FORWARD_ROWS; u++) {
-                        const ptrdiff_t i = smaller(row + u, n - 1);
-                        x_row[u] = x + i * k, h_row[u] = h + i * d, out_row[u] = out + i * d;
-                        gate_row[u] = gates ? gates + i * 4 * d : NULL;
-                    }
-                    forward_block<FORWARD_ROWS>(x_row, k, h_row, d, t == 0, w_x + 3 * unit * k, w_h + 3 * unit * d, bias,
-                                                unit, gate_row, out_row, (int)smaller(FORWARD_ROWS, n - row));
-                }
-            if (t == p - 1 && job->last) memcpy(job->last + from * d, out, n * d * sizeof(float));
-        }
-    }
-    free(memory.block);
-    return 0;
 }
 
 // out[row, :] (+)= sum_j a[row, j] w[j, :] for C vectors of columns and ROWS rows.
@@ -181,12 +143,21 @@ INLINE void outer(const float *a, ptrdiff_t a_row, const float *x, ptrdiff_t x_r
     }
 }
 
+// Memory that the next step reads, fetched while this one computes.
+struct Ahead {
+    const char *at, *end;
+    void some() {
+        for (int line = 0; line < 24 && at < end; line++, at += 64) __builtin_prefetch(at, 0, 2);
+    }
+};
+
 // total (count, width) += a (n, count)' x (n, width)
 static void transposed_product(const float *a, ptrdiff_t a_row, ptrdiff_t n, ptrdiff_t count, const float *x,
-                               ptrdiff_t x_row, ptrdiff_t width, float *total) {
+                               ptrdiff_t x_row, ptrdiff_t width, float *total, Ahead &ahead) {
     for (ptrdiff_t column = 0; column < width;) {
         const ptrdiff_t left = (width - column) / LANES, step = smaller(left, COLUMNS);
         for (ptrdiff_t j = 0; j < count; j += ROWS) {  // 3d is a multiple of 48, hence of ROWS
+            ahead.some();
             float *to = total + j * width + column;
             switch (step) {
                 case 1: outer<1>(a + j, a_row, x + column, x_row, n, to, width); break;
@@ -202,17 +173,19 @@ static void transposed_product(const float *a, ptrdiff_t a_row, ptrdiff_t n, ptr
 }
 
 // Gradients of a step's pre-activations, `a` (n, a_row) = [n | r | z | hn], and of h by the direct way z * g, in `g`.
-static void gates_back(const float *gates, const float *h, ptrdiff_t n, ptrdiff_t d, const float *more, float *g,
-                       float *a, ptrdiff_t a_row, float *bias) {
-    for (ptrdiff_t unit = 0; unit < d; unit += LANES) {
-        V sum_n = {}, sum_r = {}, sum_z = {}, sum_h = {};
-        for (ptrdiff_t s = 0; s < n; s++) {
+// Stock by stock, as the gates lie in memory; `sums` (4d) is scratch.
+static void gates_back(const float *gates, const float *h, ptrdiff_t n, ptrdiff_t d, const float *more, const float *less,
+                       const int *group, float *g, float *a, ptrdiff_t a_row, float *sums, float *bias) {
+    memset(sums, 0, 4 * d * sizeof(float));
+    for (ptrdiff_t s = 0; s < n; s++)
+        for (ptrdiff_t unit = 0; unit < d; unit += LANES) {
             const float *gate = gates + s * 4 * d + unit;
-            float *to = a + s * a_row + unit, *state = g + s * d + unit;
+            float *to = a + s * a_row + unit, *state = g + s * d + unit, *sum = sums + unit;
             V r = load(gate), z = load(gate + d), candidate = load(gate + 2 * d), hn = load(gate + 3 * d);
             V before = h ? load(h + s * d + unit) : (V){};
             V grad = load(state);
             if (more) grad += load(more + s * d + unit);
+            if (less) grad -= load(less + group[s] * d + unit);
             V through = grad * z, rest = grad - through;
             V to_n = rest * (1.0f - candidate * candidate);
             V to_r = to_n * hn * (r - r * r);
@@ -220,12 +193,10 @@ static void gates_back(const float *gates, const float *h, ptrdiff_t n, ptrdiff_
             V to_h = to_n * r;
             store(to, to_n), store(to + d, to_r), store(to + 2 * d, to_z), store(to + 3 * d, to_h);
             store(state, through);
-            sum_n += to_n, sum_r += to_r, sum_z += to_z, sum_h += to_h;
+            store(sum, load(sum) + to_n), store(sum + d, load(sum + d) + to_r);
+            store(sum + 2 * d, load(sum + 2 * d) + to_z), store(sum + 3 * d, load(sum + 3 * d) + to_h);
         }
-        float *at = bias + unit;
-        store(at, load(at) + sum_n), store(at + d, load(at + d) + sum_r);
-        store(at + 2 * d, load(at + 2 * d) + sum_z), store(at + 3 * d, load(at + 3 * d) + sum_h);
-    }
+    for (ptrdiff_t j = 0; j < 4 * d; j += LANES) store(bias + j, load(bias + j) + load(sums + j));
 }
 
 INLINE float sum_of_lanes(V v) {
@@ -297,21 +268,69 @@ static void times_along(const Thin &thin, const float *a, ptrdiff_t a_row, const
     }
 }
 
+#include "gru_stage.h"
+#include "gru_patches.h"
+
+int forward(const deepfactor_gru *job) {
+    const ptrdiff_t p = job->p, b = job->b, k = job->k, d = job->d;
+    ptrdiff_t need = 3 * d * (k + d) + 4 * d + 2 * TILE * d + 64 + stage_floats(job);
+    Memory memory = {(char *)aligned_alloc(64, need * 4 / 64 * 64 + 64 * 32), 0};
+    if (!memory.block) return 1;
+    float *w_x = memory.take(3 * d * k), *w_h = memory.take(3 * d * d), *bias = memory.take(4 * d);
+    float *turn = memory.take(2 * TILE * d);
+    Stage stage(job, memory);
+    pack_gates(job->w_ih, k, d, w_x);
+    pack_gates(job->w_hh, d, d, w_h);
+    for (ptrdiff_t j = 0; j < 2 * d; j++) bias[j] = SIGMOID * (job->b_ih[j] + job->b_hh[j]);
+    for (ptrdiff_t j = 0; j < d; j++) bias[2 * d + j] = TANH * job->b_ih[2 * d + j];
+    for (ptrdiff_t j = 0; j < d; j++) bias[3 * d + j] = TANH * job->b_hh[2 * d + j];
+    if (job->sums) memset(job->sums, 0, p * job->groups * d * sizeof(float));
+    for (ptrdiff_t from = 0; from < b; from += TILE) {
+        const ptrdiff_t n = smaller(TILE, b - from);
+        for (ptrdiff_t t = 0; t < p; t++) {
+            const ptrdiff_t time = job->reverse ? p - 1 - t : t, at = time * b + from;
+            const float *x = stage.read(time, from, n);
+            float *out = job->states ? job->states + at * d : turn + (t % 2) * TILE * d;
+            const float *h = job->states ? out - (job->reverse ? -b : b) * d : turn + (1 - t % 2) * TILE * d;
+            float *gates = job->gates ? job->gates + at * 4 * d : NULL;
+            for (ptrdiff_t unit = 0; unit < d; unit += LANES)
+                for (ptrdiff_t row = 0; row < n; row += FORWARD_ROWS) {
+                    const float *x_row[FORWARD_ROWS], *h_row[FORWARD_ROWS];
+                    float *gate_row[FORWARD_ROWS], *out_row[FORWARD_ROWS];
+                    for (int u = 0; u < FORWARD_ROWS; u++) {
+                        const ptrdiff_t i = smaller(row + u, n - 1);
+                        x_row[u] = x + i * k, h_row[u] = h + i * d, out_row[u] = out + i * d;
+                        gate_row[u] = gates ? gates + i * 4 * d : NULL;
+                    }
+                    forward_block<FORWARD_ROWS>(x_row, k, h_row, d, t == 0, w_x + 3 * unit * k, w_h + 3 * unit * d, bias,
+                                                unit, gate_row, out_row, (int)smaller(FORWARD_ROWS, n - row));
+                }
+            if (job->sums) add_to_groups(out, n, d, job->group + from, job->sums + time * job->groups * d);
+            if (t == p - 1 && job->last) memcpy(job->last + from * d, out, n * d * sizeof(float));
+        }
+    }
+    fence();
+    free(memory.block);
+    return 0;
+}
+
 int backward(const deepfactor_gru *job) {
     const ptrdiff_t p = job->p, b = job->b, k = job->k, d = job->d, wide = round_up(k);
     const int over = (int)(k % LANES), few = over <= 3 * LANES / 8 ? over : 0;
     const ptrdiff_t main = few ? k - few : wide;  // columns of x in whole vectors, the last padded unless few
     const ptrdiff_t a_row = 4 * d + 16;  // a power of two would put all rows into a few sets of the L1 cache
     const ptrdiff_t moment_rows = (k + ROWS - 1) / ROWS * ROWS;
-    ptrdiff_t need = 2 * 3 * d * (main + few) + 3 * d * d + 4 * d + TILE * (a_row + d + 2 * wide) + moment_rows * wide + 2 * ROWS;
+    ptrdiff_t need = 2 * 3 * d * (main + few) + 3 * d * d + 8 * d + TILE * (a_row + d + 2 * wide) + moment_rows * wide + 2 * ROWS + stage_floats(job);
     Memory memory = {(char *)aligned_alloc(64, need * 4 / 64 * 64 + 64 * 32), 0};
     if (!memory.block) return 1;
     float *w_in = memory.take(3 * d * main);  // rows in the order n, r, z of `a`
     const Thin thin = {few, 3 * d, memory.take(few * 3 * d), memory.take(few * 3 * d)};
-    float *total_in = memory.take(3 * d * main), *total_hh = memory.take(3 * d * d), *bias = memory.take(4 * d);
+    float *total_in = memory.take(3 * d * main), *total_hh = memory.take(3 * d * d), *bias = memory.take(4 * d), *sums = memory.take(4 * d);
     float *a = memory.take(TILE * a_row), *g = memory.take(TILE * d);
     float *x_wide = memory.take(TILE * wide), *grad_wide = memory.take(TILE * wide + ROWS);
     float *moment = memory.take(moment_rows * wide);
+    Stage stage(job, memory);
+    if (job->sums) memset(job->sums, 0, p * job->groups * k * sizeof(float));
     memset(moment, 0, moment_rows * wide * sizeof(float));
     memset(w_in, 0, 3 * d * main * sizeof(float));
     memset(thin.total, 0, few * 3 * d * sizeof(float));
@@ -331,10 +350,13 @@ int backward(const deepfactor_gru *job) {
         else
             memset(g, 0, n * d * sizeof(float));
         for (ptrdiff_t t = p - 1; t >= 0; t--) {
-            const ptrdiff_t at = t * b + from;
-            const float *x = job->x + t * job->x_step + from * k, *h = t ? job->states + (at - b) * d : NULL;
-            gates_back(job->gates + at * 4 * d, h, n, d, job->grad_states ? job->grad_states + at * d : NULL, g, a, a_row,
-                       bias);
+            const ptrdiff_t time = job->reverse ? p - 1 - t : t, before = job->reverse ? b : -b, at = time * b + from;
+            const float *x = stage.read(time, from, n), *h = t ? job->states + (at + before) * d : NULL;
+            gates_back(job->gates + at * 4 * d, h, n, d, job->grad_states ? job->grad_states + at * d : NULL,
+                       job->grad_offset ? job->grad_offset + time * job->groups * d : NULL,
+                       job->group ? job->group + from : NULL, g, a, a_row, sums, bias);
+            const char *next = (const char *)(job->gates + (t ? at + before : at) * 4 * d);
+            Ahead ahead = {next, t ? next + n * 4 * d * sizeof(float) : next}, none = {NULL, NULL};
             if (job->grad_x) {
                 float *to = job->grad_x + at * k;
                 product(a, a_row, n, 3 * d, w_in, main, wide == k ? to : grad_wide, wide, false);
@@ -344,6 +366,7 @@ int backward(const deepfactor_gru *job) {
                         for (int c = 0; c < few; c++)
                             to[s * k + main + c] = sum_of_lanes(thin_gradient(thin, a + s * a_row, c));
                     }
+                stage.back(to, time, from, n);
             }
             if (wide != k) {
                 for (ptrdiff_t s = 0; s < n; s++) memcpy(x_wide + s * wide, x + s * k, k * sizeof(float));
@@ -352,13 +375,13 @@ int backward(const deepfactor_gru *job) {
             if (job->moment) {
                 product(a, a_row, n, 3 * d, w_in, main, grad_wide, wide, false);
                 times_along(thin, a, a_row, x, n, main, wide, grad_wide);
-                transposed_product(grad_wide, wide, n, moment_rows, x, wide, wide, moment);  // rows after k: dropped
+                transposed_product(grad_wide, wide, n, moment_rows, x, wide, wide, moment, none);  // rows after k: dropped
             }
-            transposed_product(a, a_row, n, 3 * d, x, wide, main, total_in);
+            transposed_product(a, a_row, n, 3 * d, x, wide, main, total_in, ahead);
             thin_transposed_product(thin, a, a_row, x + main, wide, n);
             if (t) {
                 product(a + d, a_row, n, 3 * d, job->w_hh, d, g, d, true);
-                transposed_product(a + d, a_row, n, 3 * d, h, d, d, total_hh);
+                transposed_product(a + d, a_row, n, 3 * d, h, d, d, total_hh, ahead);
             }
         }
     }
@@ -370,6 +393,7 @@ int backward(const deepfactor_gru *job) {
     }
     if (job->moment)
         for (ptrdiff_t j = 0; j < k; j++) memcpy(job->moment + j * k, moment + j * wide, k * sizeof(float));
+    stage.finish();
     memcpy(job->grad_w_hh, total_hh, 3 * d * d * sizeof(float));
     memcpy(job->grad_b_hh, bias + d, 3 * d * sizeof(float));
     free(memory.block);
