@@ -22,12 +22,12 @@ def fits(x: Tensor, hidden: int) -> bool:
     return x.dtype == torch.float32 and x.device.type == "cpu" and hidden % _STEP == 0 and x.numel() > 0
 
 
-def infer(kernel: Kernel, x: Tensor, weights: tuple[Tensor, ...], all_steps: bool) -> Tensor:
+def infer(kernel: Kernel, x: Tensor, weights: tuple[Tensor, ...], all_steps: bool, reverse: bool) -> Tensor:
     """Outputs without a graph: (p, b, d), or (b, d) of the last step."""
     p, b, d = *x.shape[:2], weights[1].shape[1]
     output = x.new_empty((p, b, d) if all_steps else (b, d))
     kept: dict[str, Any] = {"states" if all_steps else "last": output}
-    run(kernel.forward, x, weights, **kept)
+    run(kernel.forward, x, weights, reverse=reverse, **kept)
     return output
 
 
@@ -40,20 +40,22 @@ class KernelGRU(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, kernel: Kernel, x: Tensor, all_steps: bool, centred: Tensor | None, *weights: Tensor
+        ctx: Any, kernel: Kernel, x: Tensor, all_steps: bool, reverse: bool, centred: Tensor | None, *weights: Tensor
     ) -> Tensor:
         p, b, d = *x.shape[:2], weights[1].shape[1]
         gates = Lease(p, b, 4 * d)
         if all_steps:
             output = x.new_empty(p, b, d)
-            run(kernel.forward, x, weights, gates=gates.tensor, states=output)
+            run(kernel.forward, x, weights, reverse=reverse, gates=gates.tensor, states=output)
             ctx.save_for_backward(x, *weights, output)
             ctx.states = None
         else:
             output, ctx.states = x.new_empty(b, d), Lease(p, b, d)
-            run(kernel.forward, x, weights, gates=gates.tensor, states=ctx.states.tensor, last=output)
+            kept = {"gates": gates.tensor, "states": ctx.states.tensor, "last": output}
+            run(kernel.forward, x, weights, reverse=reverse, **kept)
             ctx.save_for_backward(x, *weights)
-        ctx.gates, ctx.kernel, ctx.centred = gates, kernel, None if centred is None else centred.detach()
+        ctx.gates, ctx.kernel, ctx.reverse = gates, kernel, reverse
+        ctx.centred = None if centred is None else centred.detach()
         return output
 
     @staticmethod
@@ -68,10 +70,10 @@ class KernelGRU(torch.autograd.Function):
         names = ("grad_w_ih", "grad_w_hh", "grad_b_ih", "grad_b_hh")
         given: dict[str, Any] = {"grad_last" if ctx.states is not None else "grad_states": grad.contiguous()}
         given |= dict(zip(names, grads, strict=True))
-        way = ctx.kernel.backward
-        run(way, x, weights, gates=ctx.gates.tensor, states=states, grad_x=grad_x, moment=moment, **given)
+        given |= {"gates": ctx.gates.tensor, "states": states, "grad_x": grad_x, "moment": moment}
+        run(ctx.kernel.backward, x, weights, reverse=ctx.reverse, **given)
         grad_centred = None if moment is None else centred_gradient(ctx.centred, moment)
-        return None, grad_x, None, grad_centred, *grads
+        return None, grad_x, None, None, grad_centred, *grads
 
 
 def centred_gradient(centred: Tensor, moment: Tensor) -> Tensor:

@@ -49,14 +49,50 @@ def gru_last(gru: nn.GRU, x: Tensor) -> Tensor:
     return recur(x, one_layer(gru), all_steps=False)
 
 
+def bi_gru(gru: nn.GRU, x: Tensor) -> Tensor:
+    """Outputs of a bidirectional `gru` (time first, any number of layers, dropout between them) at all steps.
+
+    Parameters
+    ----------
+    x
+        (p, b, i), from zero states.
+
+    Returns
+    -------
+    Tensor
+        (p, b, 2d) as `nn.GRU` gives it: the forward direction's states, then the backward direction's.
+
+    Raises
+    ------
+    ValueError
+        `gru` has one direction, is batch first or has no biases.
+    """
+    if not gru.bidirectional or gru.batch_first or not gru.bias:
+        raise ValueError(f"bi_gru takes a bidirectional nn.GRU, time first, with biases; given: {gru}")
+    parameters = iter(gru.parameters())  # layer by layer, in a layer forwards then backwards, four each
+    for layer in range(gru.num_layers):
+        if layer:
+            x = nn.functional.dropout(x, gru.dropout, gru.training)
+        ways = []
+        for reverse in (False, True):
+            weights = (next(parameters), next(parameters), next(parameters), next(parameters))
+            ways.append(recur(x, weights, all_steps=True, reverse=reverse))
+        x = torch.cat(ways, dim=2)
+    return x
+
+
 def one_layer(gru: nn.GRU) -> Weights:
     """Weights and biases of `gru`: (3d, i), (3d, d), (3d,), (3d,)."""
     w_ih, w_hh, b_ih, b_hh = gru.parameters()  # more of them would be more layers or directions
     return w_ih, w_hh, b_ih, b_hh
 
 
-def recur(x: Tensor, weights: Weights, *, all_steps: bool, centred: Tensor | None = None) -> Tensor:
+def recur(
+    x: Tensor, weights: Weights, *, all_steps: bool, centred: Tensor | None = None, reverse: bool = False
+) -> Tensor:
     """`gru_steps` or `gru_last` of the GRU with these weights.
+
+    With `reverse` it runs from the last step to the first; outputs keep the order of time, the last is the first's.
 
     With `centred` (d, i) x is taken for patches scaled by the norm of ``centred @ patch``, see `_patch_gru`: it gets no
     gradient, and `centred` the one that comes through the norm.
@@ -64,14 +100,17 @@ def recur(x: Tensor, weights: Weights, *, all_steps: bool, centred: Tensor | Non
     kernel = fitting(x, weights[1].shape[1])
     if kernel is not None:
         if torch.is_grad_enabled():
-            computed: Tensor = KernelGRU.apply(kernel, x, all_steps, centred, *weights)  # type: ignore[no-untyped-call]
+            computed: Tensor = KernelGRU.apply(kernel, x, all_steps, reverse, centred, *weights)  # type: ignore[no-untyped-call]
             return computed
-        return infer(kernel, x, weights, all_steps)
+        return infer(kernel, x, weights, all_steps, reverse)
+    if reverse:
+        output = recur(x.flip(0), weights, all_steps=all_steps, centred=centred)
+        return output.flip(0) if all_steps else output
     if torch.is_grad_enabled():
         if centred is not None:
             x = _Scaled.apply(x, centred)  # type: ignore[no-untyped-call]
-        output: Tensor = _GRU.apply(x, *weights, all_steps)  # type: ignore[no-untyped-call]
-        return output
+        outputs: Tensor = _GRU.apply(x, *weights, all_steps)  # type: ignore[no-untyped-call]
+        return outputs
     _, states = _recur(x, *_joint(*weights), keep_gates=False, keep_states=all_steps)
     return states[1:] if all_steps else states[-1]
 
