@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,17 +17,30 @@ _STEP = 16
 """Hidden sizes that the library computes are multiples of it."""
 
 
+class How(NamedTuple):
+    """How a GRU is run.
+
+    Attributes
+    ----------
+    reverse : from the last step to the first; outputs keep the order of time
+    bf16 : numbers are rounded to bfloat16 as they enter a matrix product; sums, states and gates stay float32
+    """
+
+    reverse: bool = False
+    bf16: bool = False
+
+
 def fits(x: Tensor, hidden: int) -> bool:
     """Whether the library can compute a GRU over `x` (p, b, k)."""
     return x.dtype == torch.float32 and x.device.type == "cpu" and hidden % _STEP == 0 and x.numel() > 0
 
 
-def infer(kernel: Kernel, x: Tensor, weights: tuple[Tensor, ...], all_steps: bool, reverse: bool) -> Tensor:
+def infer(kernel: Kernel, x: Tensor, weights: tuple[Tensor, ...], all_steps: bool, how: How) -> Tensor:
     """Outputs without a graph: (p, b, d), or (b, d) of the last step."""
     p, b, d = *x.shape[:2], weights[1].shape[1]
     output = x.new_empty((p, b, d) if all_steps else (b, d))
     kept: dict[str, Any] = {"states" if all_steps else "last": output}
-    run(kernel.forward, x, weights, reverse=reverse, **kept)
+    run(kernel.forward, x, weights, how, **kept)
     return output
 
 
@@ -40,21 +53,21 @@ class KernelGRU(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, kernel: Kernel, x: Tensor, all_steps: bool, reverse: bool, centred: Tensor | None, *weights: Tensor
+        ctx: Any, kernel: Kernel, x: Tensor, all_steps: bool, how: How, centred: Tensor | None, *weights: Tensor
     ) -> Tensor:
         p, b, d = *x.shape[:2], weights[1].shape[1]
         gates = Lease(p, b, 4 * d)
         if all_steps:
             output = x.new_empty(p, b, d)
-            run(kernel.forward, x, weights, reverse=reverse, gates=gates.tensor, states=output)
+            run(kernel.forward, x, weights, how, gates=gates.tensor, states=output)
             ctx.save_for_backward(x, *weights, output)
             ctx.states = None
         else:
             output, ctx.states = x.new_empty(b, d), Lease(p, b, d)
             kept = {"gates": gates.tensor, "states": ctx.states.tensor, "last": output}
-            run(kernel.forward, x, weights, reverse=reverse, **kept)
+            run(kernel.forward, x, weights, how, **kept)
             ctx.save_for_backward(x, *weights)
-        ctx.gates, ctx.kernel, ctx.reverse = gates, kernel, reverse
+        ctx.gates, ctx.kernel, ctx.how = gates, kernel, how
         ctx.centred = None if centred is None else centred.detach()
         return output
 
@@ -71,7 +84,7 @@ class KernelGRU(torch.autograd.Function):
         given: dict[str, Any] = {"grad_last" if ctx.states is not None else "grad_states": grad.contiguous()}
         given |= dict(zip(names, grads, strict=True))
         given |= {"gates": ctx.gates.tensor, "states": states, "grad_x": grad_x, "moment": moment}
-        run(ctx.kernel.backward, x, weights, reverse=ctx.reverse, **given)
+        run(ctx.kernel.backward, x, weights, ctx.how, **given)
         grad_centred = None if moment is None else centred_gradient(ctx.centred, moment)
         return None, grad_x, None, None, grad_centred, *grads
 
@@ -81,7 +94,7 @@ def centred_gradient(centred: Tensor, moment: Tensor) -> Tensor:
     return (centred.detach() @ moment).div_(-len(centred))
 
 
-def run(way: Any, x: Tensor, weights: Any, *, reverse: bool = False, eps: float = 0.0, **arrays: Any) -> None:
+def run(way: Any, x: Tensor, weights: Any, how: How, *, eps: float = 0.0, **arrays: Any) -> None:
     """Run `way` of a kernel on x (p, b, k); `arrays` are dense, named as in `gru.h`.
 
     Raises
@@ -96,7 +109,7 @@ def run(way: Any, x: Tensor, weights: Any, *, reverse: bool = False, eps: float 
     p, b, k = x.shape
     sums, side = (next((a for n in names if (a := arrays.get(n)) is not None), None) for names in _SIZED)
     job = GRUJob(
-        p=p, b=b, k=k, d=weights[1].shape[1], x_step=x.stride(0), reverse=reverse, eps=eps,
+        p=p, b=b, k=k, d=weights[1].shape[1], x_step=x.stride(0), reverse=how.reverse, bf16=how.bf16, eps=eps,
         groups=0 if sums is None else sums.shape[1], m=0 if side is None else side.shape[2], **addresses,
     )  # fmt: skip
     if way(ctypes.byref(job)):

@@ -14,27 +14,31 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from deepfactor.models._gru_kernel import scaled_patches
+from deepfactor.models._gru_kernel import How, scaled_patches
 from deepfactor.models._gru_op import fitting, gru_last, gru_steps, one_layer, recur
 from deepfactor.models._kernels import Kernel
 from deepfactor.models._layers import PatchEmbedding, centred, patches_and_one
 from deepfactor.models._relative_gru import First
 
 
-def patch_gru_steps(embedding: PatchEmbedding, gru: nn.GRU, windows: tuple[Tensor, ...]) -> list[Tensor]:
+def patch_gru_steps(
+    embedding: PatchEmbedding, gru: nn.GRU, windows: tuple[Tensor, ...], how: How = How()
+) -> list[Tensor]:
     """``gru_steps(gru, embedding(tile))`` of each tile (L, n, f) of the windows: (p, n, d) each."""
     if not folds(embedding, windows):
-        return [gru_steps(gru, embedding(tile)) for tile in windows]
+        return [gru_steps(gru, embedding(tile), how) for tile in windows]
     fold = _Fold(embedding, gru)
-    return [recur(fold.scaled(tile), fold.weights, all_steps=True, centred=fold.centred) for tile in windows]
+    return [recur(fold.scaled(tile), fold.weights, all_steps=True, centred=fold.centred, how=how) for tile in windows]
 
 
-def patch_gru_last(embedding: PatchEmbedding, gru: nn.GRU, windows: tuple[Tensor, ...]) -> list[Tensor]:
+def patch_gru_last(
+    embedding: PatchEmbedding, gru: nn.GRU, windows: tuple[Tensor, ...], how: How = How()
+) -> list[Tensor]:
     """``gru_last(gru, embedding(tile))`` of each tile (L, n, f) of the windows: (n, d) each."""
     if not folds(embedding, windows):
-        return [gru_last(gru, embedding(tile)) for tile in windows]
+        return [gru_last(gru, embedding(tile), how) for tile in windows]
     fold = _Fold(embedding, gru)
-    return [recur(fold.scaled(tile), fold.weights, all_steps=False, centred=fold.centred) for tile in windows]
+    return [recur(fold.scaled(tile), fold.weights, all_steps=False, centred=fold.centred, how=how) for tile in windows]
 
 
 def split_gru(

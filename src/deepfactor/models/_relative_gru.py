@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from deepfactor.models._gru_kernel import Lease, centred_gradient, run
+from deepfactor.models._gru_kernel import How, Lease, centred_gradient, run
 from deepfactor.models._kernels import Kernel
 
 Weights = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -64,23 +64,27 @@ class First:
     centred: Tensor
 
 
-def relative_last(kernel: Kernel, first: First, groups: Groups | None, side: Side | None, second: Weights) -> Tensor:
+def relative_last(
+    kernel: Kernel, first: First, groups: Groups | None, side: Side | None, second: Weights, how: How = How()
+) -> Tensor:
     """The second GRU's output at the last step: (b, d).
 
     Parameters
     ----------
     groups, side
         None: nothing is subtracted, nothing is added.
+    how
+        of both GRUs.
     """
     embedding = (None,) * 3 if side is None else (side.centred, side.gamma, side.beta)
     inputs = (first.x, first.centred, *embedding, *first.weights, *second)
     if torch.is_grad_enabled():
-        output: Tensor = _Pair.apply(kernel, groups, side, *inputs)  # type: ignore[no-untyped-call]
+        output: Tensor = _Pair.apply(kernel, how, groups, side, *inputs)  # type: ignore[no-untyped-call]
         return output
     (p, b), d = first.x.shape[:2], first.weights[1].shape[1]
     states, last = Lease(p, b, d), first.x.new_empty(b, d)
-    sums = _first(kernel, first.x, first.weights, groups, states=states.tensor)
-    run(kernel.forward, states.tensor, second, last=last, **_between(groups, sums, side, embedding))
+    sums = _first(kernel, how, first.x, first.weights, groups, states=states.tensor)
+    run(kernel.forward, states.tensor, second, how, last=last, **_between(groups, sums, side, embedding))
     return last
 
 
@@ -88,18 +92,18 @@ class _Pair(torch.autograd.Function):
     """The node; its tensors: x, centred, (centred, gamma, beta) of the side, weights of the first and of the second."""
 
     @staticmethod
-    def forward(ctx: Any, kernel: Kernel, groups: Groups | None, side: Side | None, *inputs: Any) -> Tensor:
+    def forward(ctx: Any, kernel: Kernel, how: How, groups: Groups | None, side: Side | None, *inputs: Any) -> Tensor:
         x, _, *embedding = inputs[:5]
         first, second = inputs[5:9], inputs[9:]
         (p, b), d = x.shape[:2], first[1].shape[1]
         ctx.leases = [Lease(p, b, 4 * d), Lease(p, b, d), Lease(p, b, 4 * d), Lease(p, b, d)]
         gates_1, states_1, gates_2, states_2 = (lease.tensor for lease in ctx.leases)
-        sums = _first(kernel, x, first, groups, gates=gates_1, states=states_1)
+        sums = _first(kernel, how, x, first, groups, gates=gates_1, states=states_1)
         output: Tensor = x.new_empty(b, d)
         between = _between(groups, sums, side, embedding)
-        run(kernel.forward, states_1, second, gates=gates_2, states=states_2, last=output, **between)
+        run(kernel.forward, states_1, second, how, gates=gates_2, states=states_2, last=output, **between)
         ctx.save_for_backward(*inputs)
-        ctx.kernel, ctx.groups, ctx.side, ctx.offset = kernel, groups, side, between.get("offset")
+        ctx.kernel, ctx.how, ctx.groups, ctx.side, ctx.offset = kernel, how, groups, side, between.get("offset")
         return output
 
     @staticmethod
@@ -120,8 +124,8 @@ class _Pair(torch.autograd.Function):
         passed = Lease(*states_1.shape)
         grads_2 = [torch.empty_like(w) for w in second]
         run(
-            way, states_1, second, gates=gates_2, states=states_2, grad_last=grad.contiguous(), grad_x=passed.tensor,
-            **_named(grads_2), **between,
+            way, states_1, second, ctx.how, gates=gates_2, states=states_2, grad_last=grad.contiguous(),
+            grad_x=passed.tensor, **_named(grads_2), **between,
         )  # fmt: skip
         given: dict[str, Any] = {}
         if groups is not None:
@@ -129,19 +133,19 @@ class _Pair(torch.autograd.Function):
         grads_1 = [torch.empty_like(w) for w in first]
         moment = x.new_empty(x.shape[2], x.shape[2])
         run(
-            way, x, first, gates=gates_1, states=states_1, grad_states=passed.tensor, moment=moment,
+            way, x, first, ctx.how, gates=gates_1, states=states_1, grad_states=passed.tensor, moment=moment,
             **_named(grads_1), **given,
         )  # fmt: skip
-        return None, None, None, None, centred_gradient(centred, moment), *grads_side, *grads_1, *grads_2
+        return None, None, None, None, None, centred_gradient(centred, moment), *grads_side, *grads_1, *grads_2
 
 
-def _first(kernel: Kernel, x: Tensor, weights: Any, groups: Groups | None, **kept: Any) -> Tensor | None:
+def _first(kernel: Kernel, how: How, x: Tensor, weights: Any, groups: Groups | None, **kept: Any) -> Tensor | None:
     """Run the first GRU into `kept`; sums of its states over each group (p, G, d)."""
     if groups is None:
-        run(kernel.forward, x, weights, **kept)
+        run(kernel.forward, x, weights, how, **kept)
         return None
     sums = x.new_empty(x.shape[0], len(groups.count), weights[1].shape[1])
-    run(kernel.forward, x, weights, group=groups.of, sums=sums, **kept)
+    run(kernel.forward, x, weights, how, group=groups.of, sums=sums, **kept)
     return sums
 
 

@@ -18,6 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from deepfactor.core.spec import Spec
+from deepfactor.models._gru_kernel import How
 from deepfactor.models._gru_op import fitting, gru_last, one_layer, tiles
 from deepfactor.models._kernels import Kernel
 from deepfactor.models._layers import (
@@ -49,6 +50,10 @@ class Settings(Spec):
         description="whose mean the trend branch subtracts: that of the SIZE group, of all stocks, none",
     )
     groups: int = Field(default=5, ge=1, description="number of equal SIZE groups a day (size_group only)")
+    precision: Literal["float32", "bf16"] = Field(
+        default="float32",
+        description="bf16: what enters the GRUs' matrix products is rounded to bfloat16; all else is float32",
+    )
 
 
 class DecompGRU(nn.Module):
@@ -58,6 +63,7 @@ class DecompGRU(nn.Module):
         super().__init__()
         s = settings
         self.settings = s
+        self.how = How(bf16=s.precision == "bf16")
         self.trend_embedding = PatchEmbedding(features, s.hidden, s.patch)
         self.trend_gru = nn.GRU(s.hidden, s.hidden)
         self.residual_embedding = SeparablePatchEmbedding(features, s.hidden, s.patch) if s.residual_branch else None
@@ -89,20 +95,20 @@ class DecompGRU(nn.Module):
         if residual is not None and fast is not None:
             norm = residual.norm
             side = Side(fast, centred(*residual.joint()), norm.weight, norm.bias, norm.eps)
-        return relative_last(kernel, first, self._groups(batch), side, one_layer(self.gru))
+        return relative_last(kernel, first, self._groups(batch), side, one_layer(self.gru), self.how)
 
     def _by_layers(self, batch: CrossSection) -> Tensor:
         """The same by torch operations, in tiles (L, n, f) of the stocks, their n adding up to b."""
         windows = tiles(batch.windows)
         slow = tuple(trend(tile) if self.settings.decompose else tile for tile in windows)
-        states = patch_gru_steps(self.trend_embedding, self.trend_gru, slow)  # (p, n, d) each
+        states = patch_gru_steps(self.trend_embedding, self.trend_gru, slow, self.how)  # (p, n, d) each
         groups = self._groups(batch)
         if groups is not None:
             states = subtract_group_mean(states, groups.member().to(states[0].dtype))
         if self.residual_embedding is not None:
             fast = [x - s if self.settings.decompose else x for x, s in zip(windows, slow, strict=True)]
             states = [h + self.residual_embedding(tile) for h, tile in zip(states, fast, strict=True)]
-        return torch.cat([gru_last(self.gru, tile) for tile in states])
+        return torch.cat([gru_last(self.gru, tile, self.how) for tile in states])
 
     def _groups(self, batch: CrossSection) -> Groups | None:
         """Whom the settings compare a stock with; None: nobody."""

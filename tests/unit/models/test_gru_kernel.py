@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from deepfactor.core.errors import UserError
 from deepfactor.models import _gru_kernel, _kernels
+from deepfactor.models._gru_kernel import How
 from deepfactor.models._gru_op import bi_gru, gru_last, gru_steps, recur
 
 
@@ -259,7 +260,9 @@ def test_other_grus_are_refused_by_bi_gru(other):
 def test_the_reverse_last_state_is_that_of_the_first_step(path):
     gru, x = nn.GRU(7, 32, bidirectional=True), torch.randn(6, 50, 7)
     backwards = tuple(gru.parameters())[4:]
-    torch.testing.assert_close(recur(x, backwards, all_steps=False, reverse=True), gru(x)[1][1], rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        recur(x, backwards, all_steps=False, how=How(reverse=True)), gru(x)[1][1], rtol=0, atol=1e-6
+    )
 
 
 @WAYS

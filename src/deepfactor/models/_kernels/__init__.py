@@ -25,7 +25,7 @@ PATHS = ("avx512", "avx2", "portable")
 """Best first."""
 
 _ABI = 3
-_SIZES = ("p", "b", "k", "d", "x_step", "reverse", "groups", "m")
+_SIZES = ("p", "b", "k", "d", "x_step", "reverse", "bf16", "groups", "m")
 _ARRAYS = (
     *("x", "w_ih", "w_hh", "b_ih", "b_hh", "gates", "states", "last"),
     *("group", "offset", "side", "embed", "gamma", "beta", "sums"),

@@ -12,6 +12,7 @@ typedef struct {
     ptrdiff_t p, b, k, d;
     ptrdiff_t x_step;  // floats from one step of x to the next; a stock's k inputs and the stocks of a step are dense
     ptrdiff_t reverse;  // 1: from the last step to the first; all arrays keep their order of time
+    ptrdiff_t bf16;     // 1: products of numbers rounded to bfloat16, summed in float32; 2: the same, never by instruction
     ptrdiff_t groups, m;
     const float *x;    // (p, b, k)
     const float *w_ih, *w_hh, *b_ih, *b_hh;  // (3d, k), (3d, d), (3d,), (3d,)
@@ -58,6 +59,7 @@ deepfactor_gru_run deepfactor_gru_forward_portable, deepfactor_gru_backward_port
 #if defined(__x86_64__)
 deepfactor_patches_run deepfactor_patches_avx2, deepfactor_patches_avx512;
 deepfactor_gru_run deepfactor_gru_forward_avx2, deepfactor_gru_backward_avx2;
+deepfactor_gru_run deepfactor_gru_forward_bf16, deepfactor_gru_backward_bf16;
 deepfactor_gru_run deepfactor_gru_forward_avx512, deepfactor_gru_backward_avx512;
 #endif
 #ifdef __cplusplus
