@@ -6,7 +6,7 @@ INLINE void scatter(const float *row, ptrdiff_t n, ptrdiff_t f, float *out, ptrd
         for (ptrdiff_t c = 0; c < f; c++) out[s * k + c] = row[s * f + c];
 }
 
-int patches(const deepfactor_patches *job) {
+[[maybe_unused]] int patches(const deepfactor_patches *job) {
     const ptrdiff_t b = job->b, f = job->f, days = job->days, k = days * f + 1, wide = round_up(k), lag = job->average;
     Memory memory = {(char *)aligned_alloc(64, (k * wide + TILE * (2 * f + wide)) * 4 / 64 * 64 + 64 * 8), 0};
     if (!memory.block) return 1;
