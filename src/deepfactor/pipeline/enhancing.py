@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from deepfactor.backtest.attribution import attribute
 from deepfactor.backtest.loop import BacktestSettings, run_backtest
 from deepfactor.core.files import write_json
 from deepfactor.market.fees import Costs
@@ -46,7 +47,8 @@ def backtest_to(
         progress=lambda done, total: console.progress(key, done, total, "days"),
     )
     console.finish(key)
-    summary = write_backtest(place, result, Path(portfolio.constraints).stem)
+    attribution = attribute(result, market.panel, market.universe, styles, settings.haircut)
+    summary = write_backtest(place, result, Path(portfolio.constraints).stem, attribution)
     whole = summary["all"]
     excess, deviation = percent(whole["excess"]), percent(whole["tracking_error"])
     console.say(f"{key}, {portfolio.constraints}: excess {excess}, tracking error {deviation}")
