@@ -54,19 +54,17 @@ def factor(name: str, market: Market, index: str, start: str, end: str) -> Score
 
 def backtests(market: Market, out: Path, start: str = START, end: str = END) -> list[Path]:
     """Folders of all backtests, followed where they are not there yet."""
+    places = [out / "portfolio" / name / index / study for name in FACTORS for index in INDICES for study in STUDIES]
+    missing = [place for place in places if not (place / "summary.json").is_file()]
+    if not missing:
+        return places
     styles = study_a.compute(study_a.Settings(), market.panel, market.universe).exposures
     eligible = market.universe.batch(UniverseRule())
-    places = []
-    for name in FACTORS:
-        for index in INDICES:
-            scores = factor(name, market, index, start, end)
-            for study in STUDIES:
-                place = out / "portfolio" / name / index / study
-                places.append(place)
-                if not (place / "summary.json").is_file():
-                    portfolio = Portfolio(index=index, constraints=study)
-                    backtest_to(place, market, scores, styles, portfolio, eligible, Silent())
-                    print(f"followed {place}", file=sys.stderr, flush=True)
+    for place in missing:
+        name, index, study = place.parts[-3:]
+        scores = factor(name, market, index, start, end)
+        backtest_to(place, market, scores, styles, Portfolio(index=index, constraints=study), eligible, Silent())
+        print(f"followed {place}", file=sys.stderr, flush=True)
     return places
 
 
@@ -193,10 +191,10 @@ def main() -> None:
     given = parser.parse_args()
     market = open_market(given.market)
     places = backtests(market, given.out)
-    tables = recompute.Tables(given.market)
-    rows = []
+    tables, rows = None, []
     for place in places:
         if not (place / "recomputed.json").is_file():
+            tables = tables or recompute.Tables(given.market)
             write_json(place / "recomputed.json", recompute.check(tables, place))
         check = json.loads((place / "recomputed.json").read_text())
         rows.append(figures(place, check))
