@@ -19,7 +19,7 @@ from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
 from deepfactor.market.boards import boards_of
 from deepfactor.market.fees import Costs
-from deepfactor.panel.panel import Bools, Floats, Panel, rows_between
+from deepfactor.panel.panel import Bools, Dates, Floats, Panel, rows_between
 from deepfactor.panel.returns import PriceField
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
@@ -226,7 +226,7 @@ def _signal_days(universe: Universe, scores: Scores, eligible: Bools, span: slic
     return ends[scored], int((~scored[first:]).sum())
 
 
-def _level_nav(levels: Mapping[str, Array], index: str, dates: Array, span: slice, entry: int) -> Array | None:
+def _level_nav(levels: Mapping[str, Array], index: str, dates: Dates, span: slice, entry: int) -> Array | None:
     """An index's published levels as a NAV that stands at 1 up to row `entry`; None where it has no level at all."""
     level = levels.get(index)
     if level is None or np.isnan(level[span]).all():
