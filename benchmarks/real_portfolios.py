@@ -36,6 +36,8 @@ INDICES = {"000300.SH": "CSI 300", "000905.SH": "CSI 500", "000852.SH": "CSI 100
 STUDIES = ("study_a", "study_b")
 START, END = "2015-01-01", "2022-12-30"
 DAYS = 252
+#: What stands under this heading is written by hand and kept.
+SAID = "## What it says"
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "portfolios.md"
 
 
@@ -199,7 +201,9 @@ def main() -> None:
         check = json.loads((place / "recomputed.json").read_text())
         rows.append(figures(place, check))
         print(f"recomputed {place}: {check['violations']} violations", file=sys.stderr, flush=True)
-    write_text(PAGE, page(rows, market, "python -m benchmarks.real_portfolios --market MARKET --out FOLDER"))
+    told = PAGE.read_text(encoding="utf-8").partition(SAID)[2] if PAGE.is_file() else "\n"
+    command = "python -m benchmarks.real_portfolios --market MARKET --out FOLDER"
+    write_text(PAGE, page(rows, market, command) + "\n" + SAID + told)
     print(PAGE)
 
 
