@@ -53,20 +53,24 @@ class Ingests:
         self.process.stdout.close()
 
 
-def watch_writes(order: dict[str, Any]) -> None:
-    """Count what changes the disk, name it, and kill this process before the write of number ``kill``."""
+def watch_writes(
+    root: str,
+    kill: int | None,
+    points: str | None,
+    die: Callable[[], None] = lambda: os.kill(os.getpid(), signal.SIGKILL),
+) -> None:
+    """Count what changes the disk, write its names below `root` to the file `points`, `die` before write `kill`."""
     count = 0
-    market = order["market"]
 
     def reached(what: str, path: object) -> None:
         nonlocal count
         count += 1
-        if order["points"]:
-            name = re.sub(r"[0-9a-f]{16}|\.\d+\.tmp", "", os.path.relpath(str(path), market))
-            with open(order["points"], "a", encoding="utf-8") as handle:
+        if points:
+            name = re.sub(r"[0-9a-f]{16}|\.\d+\.tmp", "", os.path.relpath(str(path), root))
+            with open(points, "a", encoding="utf-8") as handle:
                 handle.write(f"{what} {name}\n")
-        if count == order["kill"]:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if count == kill:
+            die()
 
     def before(name: str, which: int = 0) -> None:
         honest: Callable[..., Any] = getattr(os, name)
@@ -101,7 +105,7 @@ def serve() -> None:
         if child == 0:
             status = 1
             try:
-                watch_writes(order)
+                watch_writes(order["market"], order["kill"], order["points"])
                 ingest(order["mapping"], Path(order["market"]), Path(order["files"]))
                 status = 0
             finally:

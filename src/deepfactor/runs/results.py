@@ -15,6 +15,7 @@ from deepfactor.backtest.result import BacktestResult
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import atomic_path, write_json
 from deepfactor.evaluation.factor_test import FactorReport
+from deepfactor.evaluation.seeds import seed_spread
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
 from deepfactor.runs.factors import align, read_table
@@ -41,6 +42,7 @@ def write_factor_test(folder: Path, report: FactorReport, seeds: tuple[FactorRep
     content = report.to_json_dict()
     for seed in seeds:
         content["records"] += seed.to_json_dict()["records"]
+    content["seed_spread"] = seed_spread(content["records"])
     write_table(folder / "ic_series.parquet", report.ic_columns())
     write_table(folder / "group_nav.parquet", report.group_columns())
     write_json(folder / "factor_report.json", content)
