@@ -152,6 +152,7 @@ def run(
     market: MarketOption,
     out: Annotated[Path, typer.Option("--out", help="runs folder")] = Path("runs"),
     workers: Workers = 1,
+    device: Annotated[str, typer.Option("--device", help="where networks are computed: cpu, cuda, cuda:1")] = "cpu",
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, as in fit.epochs=12")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="check and list the jobs, train nothing")] = False,
     allow_code: AllowCode = False,
@@ -169,7 +170,7 @@ def run(
         planned = experiment.dry_run(loaded, opened, out, allow_code=allow_code)
         _show(planned, as_json, *_plan_lines(planned))
         return
-    folder = experiment.run(loaded, opened, out, workers=workers, console=console, allow_code=allow_code)
+    folder = experiment.run(loaded, opened, out, workers=workers, device=device, console=console, allow_code=allow_code)
     _show({"run": str(folder.path), "report": str(folder.report)}, as_json, f"report: {folder.report}")
 
 

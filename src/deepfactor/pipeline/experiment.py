@@ -30,6 +30,7 @@ from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import write_factor_test
 from deepfactor.training.cards import model_card, training_record
 from deepfactor.training.data import open_data
+from deepfactor.training.device import device_of
 from deepfactor.training.engine import run_jobs
 from deepfactor.training.ensemble import ArmScores, collect
 from deepfactor.training.jobs import Job, Progress, is_done, plan_jobs
@@ -105,6 +106,7 @@ def run(
     out: Path,
     *,
     workers: int = 1,
+    device: str = "cpu",
     console: Console | None = None,
     allow_code: bool = False,
 ) -> RunFolder:
@@ -114,6 +116,7 @@ def run(
     ----------
     out : the runs folder; the run lies in ``out/<recipe name>``, trained jobs in ``out/jobs``.
     workers : processes that train, of one thread each; 0 = in this process. Numbers don't depend on it.
+    device : where networks are computed, "cpu" or "cuda"; on another one numbers differ by rounding.
 
     Raises
     ------
@@ -122,6 +125,7 @@ def run(
     Interrupted
         stopped; the same call goes on.
     """
+    device_of(device)  # before anything is made
     folder = RunFolder(out / recipe.name)
     stages = Stages()
     with stages.stage("inputs"):  # first: a recipe that doesn't fit the market leaves an earlier run as it was
@@ -131,7 +135,7 @@ def run(
     done = sum(is_done(folder.jobs, job) for job in planned.jobs)
     console.say(f"{recipe.name}: {len(planned.jobs)} jobs, {done} done before, {workers} workers")
     with stages.stage("training"):
-        train(planned, folder.jobs, workers, console, allow_code=allow_code)
+        train(planned, folder.jobs, workers, console, device=device, allow_code=allow_code)
     with stages.stage("scores"):
         scores = collect(planned.jobs, folder.jobs, market.panel.dates, market.panel.symbols)
         for arm, found in scores.items():
@@ -151,13 +155,21 @@ def run(
             for arm in portfolio.arms or tuple(scores):
                 place = folder.portfolio(arm, portfolio.index, portfolio.constraints)
                 backtest_to(place, market, scores[arm].ensemble, styles, portfolio, batch, console)
-    write_environment(folder.environment, market.account(), warnings, stages, kernel=kernel_in_use())
+    write_environment(folder.environment, market.account(), warnings, stages, kernel=kernel_in_use(), device=device)
     report_run(folder)
     console.say(f"report: {folder.report}")
     return folder
 
 
-def train(planned: Planned, jobs_folder: Path, workers: int, console: Console, *, allow_code: bool = False) -> None:
+def train(
+    planned: Planned,
+    jobs_folder: Path,
+    workers: int,
+    console: Console,
+    *,
+    device: str = "cpu",
+    allow_code: bool = False,
+) -> None:
     """Run what is not done, showing each worker's job and the time left."""
     run_jobs(
         planned.jobs,
@@ -165,6 +177,7 @@ def train(planned: Planned, jobs_folder: Path, workers: int, console: Console, *
         jobs_folder,
         workers=workers,
         progress=_Watch(console),
+        device=device,
         allow_code=allow_code,
     )
 
