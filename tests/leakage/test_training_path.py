@@ -18,7 +18,7 @@ from deepfactor.panel.returns import tradeable_at_entry
 from deepfactor.panel.universe import Universe, UniverseRule
 from deepfactor.training.data import TrainingData
 from deepfactor.training.fit import Fitter, settled_torch
-from deepfactor.training.jobs import Job, _task, arm_content
+from deepfactor.training.jobs import Job, arm_content, task_of
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.scalings import last_close
@@ -91,7 +91,7 @@ def fitted(data: TrainingData, folder: Path, train: range, valid: range) -> Fitt
     fold = Fold("toy", train, valid, range(TEST.start, len(data.dates)))
     fit = Fit(epochs=2, seeds=(0,), min_stocks=5, lr=0.01)
     job = Job(ARM, fold, 0, fit, 3, 1, {"arm": arm_content(ARM, "arm")})
-    fitter = Fitter(_task(job, data, allow_code=False), Sampler(data), folder / "checkpoint.safetensors")
+    fitter = Fitter(task_of(job, data, allow_code=False), Sampler(data), folder / "checkpoint.safetensors")
     fitter.checkpoint.unlink(missing_ok=True)
     fitter.run(lambda *event: None)
     return fitter

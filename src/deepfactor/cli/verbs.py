@@ -167,7 +167,7 @@ def run(
     console = terminal()
     opened = open_market(market, console)
     if dry_run:
-        planned = experiment.dry_run(loaded, opened, out, allow_code=allow_code)
+        planned = experiment.dry_run(loaded, opened, out, workers=workers, device=device, allow_code=allow_code)
         _show(planned, as_json, *_plan_lines(planned))
         return
     folder = experiment.run(loaded, opened, out, workers=workers, device=device, console=console, allow_code=allow_code)
@@ -176,7 +176,19 @@ def run(
 
 def _plan_lines(planned: Mapping[str, Any]) -> list[str]:
     lines = [f"{job['job']}: {job['key']}{' (done before)' if job['done'] else ''}" for job in planned["jobs"]]
-    return [*lines, f"{planned['stock_days_an_epoch']:,} stock-days an epoch, at most {planned['epochs']} epochs a job"]
+    lines.append(f"{planned['stock_days_an_epoch']:,} stock-days an epoch, at most {planned['epochs']} epochs a job")
+    left = planned["estimate"]
+    for arm, cost in left["arms"].items():
+        lines.append(
+            f"{arm}: a day of {cost['stocks']:,} stocks takes {cost['step_ms']:.0f} ms to train, "
+            f"{cost['score_ms']:.0f} ms to score (and {cost['statistics_ms']:.0f} ms once)"
+        )
+    return [
+        *lines,
+        f"at most {left['wall_hours']:.1f} hours with {left['workers']} workers ({left['cpu_hours']:.1f} core hours)",
+        f"{left['memory_mib_a_worker']:,} MiB of memory a worker at most, {left['disk_mib']:,.0f} MiB of disk "
+        f"({left['disk_free_mib']:,} MiB are free)",
+    ]
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from deepfactor.training.data import open_data
 from deepfactor.training.device import device_of
 from deepfactor.training.engine import run_jobs
 from deepfactor.training.ensemble import ArmScores, collect
+from deepfactor.training.estimate import Cost, estimate
 from deepfactor.training.jobs import Job, Progress, is_done, plan_jobs
 from deepfactor.training.plan import folds
 
@@ -87,16 +89,43 @@ def _check_names(recipe: Recipe, market: Market) -> None:
     require_universes(recipe.test.universes, market.universe)
 
 
-def dry_run(recipe: Recipe, market: Market, out: Path, *, allow_code: bool = False) -> dict[str, Any]:
-    """Check a recipe against a market and say what `run` would do: jobs with their keys, size of the largest epoch."""
+def dry_run(
+    recipe: Recipe, market: Market, out: Path, *, workers: int = 1, device: str = "cpu", allow_code: bool = False
+) -> dict[str, Any]:
+    """Check a recipe against a market and say what `run` would do: jobs with their keys, size of the largest epoch, and
+    what is left to train at most, from a few measured steps of each arm."""
+    device_of(device)
     folder = RunFolder(out / recipe.name)
     planned = plan(recipe, market, folder.jobs, allow_code=allow_code)
+    expected = estimate(
+        planned.jobs, planned.inputs.folder, folder.jobs, workers=workers, device=device, allow_code=allow_code
+    )
     return {
         "recipe": recipe.name,
         "jobs": [{"job": job.label, "key": job.key, "done": is_done(folder.jobs, job)} for job in planned.jobs],
         "stock_days_an_epoch": planned.stock_days,
         "epochs": recipe.fit.epochs,
         "seeds": list(recipe.fit.seeds),
+        "estimate": {
+            "device": device,
+            "workers": expected.workers,
+            "cpu_hours": round(expected.cpu_seconds / 3600, 4),
+            "wall_hours": round(expected.wall_seconds / 3600, 4),
+            "memory_mib_a_worker": round(expected.memory / 2**20),
+            "disk_mib": round(expected.disk / 2**20, 1),
+            "disk_free_mib": round(shutil.disk_usage(folder.jobs).free / 2**20),
+            "arms": {name: _cost(cost) for name, cost in expected.arms.items()},
+        },
+    }
+
+
+def _cost(cost: Cost) -> dict[str, float]:
+    """An arm's measured cost, in milliseconds of a core."""
+    return {
+        "stocks": cost.stocks,
+        "step_ms": round(1e3 * cost.step, 1),
+        "score_ms": round(1e3 * cost.score, 1),
+        "statistics_ms": round(1e3 * cost.statistics, 1),
     }
 
 

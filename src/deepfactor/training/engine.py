@@ -27,7 +27,7 @@ Listener = Callable[[Progress], None]
 
 #: Set before a worker imports anything: one thread a process, and big temporaries that are reused instead of being
 #: handed back to the system and faulted in again at every step.
-_WORKER_ENVIRONMENT = {
+WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -156,7 +156,7 @@ class _Pool:
         """Hand out `jobs` in order until all are done."""
         queue = list(reversed(jobs))
         try:
-            with _environment(_WORKER_ENVIRONMENT):
+            with environment(WORKER_ENVIRONMENT):
                 for _ in range(workers):
                     self._start()
             for pipe in self.processes:
@@ -216,7 +216,7 @@ class _Pool:
 
 
 @contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
+def environment(values: Mapping[str, str]) -> Iterator[None]:
     """Environment variables for the processes started inside."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)

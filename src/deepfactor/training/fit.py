@@ -149,7 +149,7 @@ class Fitter:
         steps = [shuffled[i : i + size] for i in range(0, len(days), size)]
         total = 0.0
         for step, chosen in enumerate(steps, start=1):
-            total += self._step(chosen, epoch)
+            total += self.step(chosen, epoch)
             report(epoch, step, len(steps), total / step, None)
         rank_ic_ = self._validate()
         if rank_ic_ > self.course.best_rank_ic:
@@ -167,7 +167,7 @@ class Fitter:
         )
         report(epoch, len(steps), len(steps), total / len(steps), rank_ic_)
 
-    def _step(self, days: NDArray[np.intp], epoch: int) -> float:
+    def step(self, days: NDArray[np.intp], epoch: int) -> float:
         """One gradient step on the mean loss of `days`; that loss."""
         self.optimizer.zero_grad(set_to_none=True)
         value = 0.0

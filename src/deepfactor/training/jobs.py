@@ -188,7 +188,7 @@ def run_job(
         for litter in folder.glob(".*.tmp"):  # of a process that was killed while writing
             litter.unlink()
         write_json(folder / "job.json", job.identity)
-        fitter = Fitter(_task(job, sampler.data, allow_code), sampler, folder / "checkpoint.safetensors")
+        fitter = Fitter(task_of(job, sampler.data, allow_code), sampler, folder / "checkpoint.safetensors")
         course = fitter.run(_epoch_reporter(job, fitter, folder, report))
         _write_log(folder, course.log)  # also where the last epoch's log was lost with the process
         note = {"best_epoch": course.best_epoch, "valid_rank_ic": course.best_rank_ic}
@@ -223,7 +223,7 @@ def read_record(jobs: Path, job: Job) -> dict[str, Any]:
     return record
 
 
-def _task(job: Job, data: TrainingData, allow_code: bool) -> Task:
+def task_of(job: Job, data: TrainingData, allow_code: bool) -> Task:
     """The job with its kinds resolved and its network freshly initialised."""
     model, settings = resolve("deepfactor.models", job.arm.model, key="arm.model", allow_code=allow_code)
     loss, loss_settings = resolve("deepfactor.training.losses", job.arm.loss, key="arm.loss", allow_code=allow_code)

@@ -15,7 +15,7 @@ from deepfactor.core.errors import Interrupted, UserError
 from deepfactor.core.kind import Kind
 from deepfactor.training.data import TrainingData
 from deepfactor.training.fit import Course, Fitter, seed_torch
-from deepfactor.training.jobs import Job, Progress, _task, plan_jobs, read_record, run_job
+from deepfactor.training.jobs import Job, Progress, plan_jobs, read_record, run_job, task_of
 from deepfactor.training.losses import ic
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, rank_ic
@@ -250,16 +250,16 @@ def test_several_days_a_step_average_loss_and_gradient(data: TrainingData, tmp_p
     def fitter(days: int) -> Fitter:
         fit = Fit(epochs=1, seeds=(0,), min_stocks=5, clip=1e9, days_per_step=days)
         job = toy_jobs(data, fit=fit)[0]
-        return Fitter(_task(job, data, allow_code=False), Sampler(data), tmp_path / f"{days}.safetensors")
+        return Fitter(task_of(job, data, allow_code=False), Sampler(data), tmp_path / f"{days}.safetensors")
 
     chosen = np.array(FOLD.train[3:6])
     alone, losses = [], []
     for t in chosen:
         one = fitter(1)
-        losses.append(one._step(np.array([t]), 1))
+        losses.append(one.step(np.array([t]), 1))
         alone.append([p.grad for p in one.network.parameters()])
     three = fitter(3)
-    assert three._step(chosen, 1) == pytest.approx(np.mean(losses), rel=1e-6)
+    assert three.step(chosen, 1) == pytest.approx(np.mean(losses), rel=1e-6)
     for together, *parts in zip(three.network.parameters(), *alone, strict=True):
         torch.testing.assert_close(together.grad, torch.stack(parts).mean(dim=0), rtol=1e-4, atol=1e-7)
     course = fitter(3).run(lambda *event: None)
