@@ -185,10 +185,15 @@ def _plan_lines(planned: Mapping[str, Any]) -> list[str]:
         )
     return [
         *lines,
-        f"at most {left['wall_hours']:.1f} hours with {left['workers']} workers ({left['cpu_hours']:.1f} core hours)",
+        f"training: at most {_duration(left['wall_hours'])}, workers: {left['workers']}; "
+        f"{_duration(left['cpu_hours'])} of a core",
         f"{left['memory_mib_a_worker']:,} MiB of memory a worker at most, {left['disk_mib']:,.0f} MiB of disk "
         f"({left['disk_free_mib']:,} MiB are free)",
     ]
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
 
 
 @app.command()

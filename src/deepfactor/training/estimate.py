@@ -7,11 +7,14 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from deepfactor.core.errors import OutOfResources
 from deepfactor.models.base import parameter_count
 from deepfactor.training.data import TrainingData, open_data
 from deepfactor.training.device import device_of
@@ -136,8 +139,11 @@ def _median_stocks(data: TrainingData, span: range) -> int:
 def _in_worker(jobs: Sequence[Job], data: Path, device: str, allow_code: bool) -> dict[str, Cost]:
     """`_measure` in a process like those that train; what it raises is raised here."""
     context = multiprocessing.get_context("spawn")
-    with environment(WORKER_ENVIRONMENT), context.Pool(1) as pool:
-        return pool.apply(_measure, (jobs, data, device, allow_code))
+    with environment(WORKER_ENVIRONMENT), ProcessPoolExecutor(1, mp_context=context) as pool:
+        try:
+            return pool.submit(_measure, jobs, data, device, allow_code).result()
+        except BrokenProcessPool:
+            raise OutOfResources("the process that measures a step died, often for lack of memory") from None
 
 
 def _measure(jobs: Sequence[Job], data: Path, device: str, allow_code: bool) -> dict[str, Cost]:

@@ -101,7 +101,7 @@ class Fitter:
         self.task, self.checkpoint = task, checkpoint
         self.sampler = sampler if task.scaling is None else sampler.scaled(task.scaling)
         self.network = task.model.to(sampler.device)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=task.fit.lr)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=task.fit.lr, fused=True)
         self.average = WeightAverage(task.fit.weight_average) if task.fit.weight_average is not None else None
         # validation and scores never touch the weights that are being trained
         self.scorer = copy.deepcopy(self.network).eval()
