@@ -216,6 +216,7 @@ class _Watch:
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self.rank_ic: dict[str, float] = {}  # of each job's last epoch
 
     def __call__(self, event: Progress) -> None:
         if event.phase in ("done", "skip"):
@@ -224,6 +225,7 @@ class _Watch:
             self.console.say(f"{event.job}: {'done' if event.phase == 'done' else 'was done before'}{best}")
             return
         if event.phase == "validate" and event.valid_rank_ic is not None:
+            self.rank_ic[event.job] = event.valid_rank_ic
             self.console.say(
                 f"{event.job}: epoch {event.epoch}/{event.epochs}, loss {event.loss:.4f}, "
                 f"validation RankIC {event.valid_rank_ic:.4f}"
@@ -232,6 +234,7 @@ class _Watch:
         note = f"{event.phase} {event.step}/{event.steps}"
         if event.phase == "train":
             note = f"epoch {event.epoch}/{event.epochs}, loss {event.loss:.4f}"
+            note += f", RankIC {self.rank_ic[event.job]:.4f}" if event.job in self.rank_ic else ""
         self.console.progress(event.job, done, total, note)
 
 
