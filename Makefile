@@ -15,10 +15,10 @@ export OMP_WAIT_POLICY = PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env dev demo test check lint types imports learning bench clean
+.PHONY: help env dev demo test kills check lint types imports learning bench bench-training peers clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 env: $(CORE) ## install deepfactor into .venv
 
@@ -29,6 +29,9 @@ demo: $(CORE) ## the main job on the simulated market, from nothing to a report
 
 test: $(DEV) ## run the tests
 	$(BIN)/python -m pytest -n 2
+
+kills: $(DEV) ## kill -9 training 10 times at each kind of moment, with workers too
+	DEEPFACTOR_KILLS=10 $(BIN)/python -m pytest tests/integration/test_killed_training.py
 
 check: lint types imports test ## what CI runs, line for line
 
@@ -47,6 +50,16 @@ learning: $(DEV) ## what the networks learn on the simulated market, against rid
 
 bench: $(DEV) ## measure speed against peers and floors; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
+
+bench-training: $(DEV) ## measure training against stock PyTorch, the peak and qlib; writes benchmarks/RESULTS-training.md
+	$(BIN)/python -m benchmarks.training
+
+peers: .peers/qlib/.made ## environments of other programs for the benchmarks: qlib
+
+.peers/qlib/.made: benchmarks/peers/qlib.txt
+	$(PYTHON) -m venv .peers/qlib
+	.peers/qlib/bin/python -m pip install --quiet -r $<
+	@touch $@
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build

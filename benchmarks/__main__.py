@@ -9,16 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-#: As the trainer sets it for its workers: one thread, and big temporaries that are reused.
-_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "POLARS_MAX_THREADS": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
-}
+from benchmarks.process import settle
+
 _RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
@@ -54,6 +46,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if any(os.environ.get(name) != value for name, value in _ENVIRONMENT.items()):
-        os.execve(sys.executable, [sys.executable, "-m", "benchmarks"], os.environ | _ENVIRONMENT)  # read at start-up
+    settle("benchmarks")
     main()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +28,8 @@ def measure(panel: Panel, universe: Universe) -> list[Line]:
         "ours": lambda: ours(scores, panel, universe, GROUPS),
         "IC alone": lambda: ours(scores, panel, universe, 0),
         "floor": lambda: floor(values, panel),
+        "half the days": lambda: ours(_only(scores, days=len(values) // 2), panel, universe, GROUPS),
+        "half the stocks": lambda: ours(_only(scores, every=2), panel, universe, GROUPS),
     }
     _agree(ways["ours"](), ways["floor"]())
     times = interleave(ways, ROUNDS, warm_up=False)
@@ -35,13 +39,24 @@ def measure(panel: Panel, universe: Universe) -> list[Line]:
     return [
         compare(f"{what}, deciles by week", size, times["ours"], plain, times["floor"]),
         compare(f"{what}, no groups", size, times["IC alone"], plain, times["floor"]),
+        *(
+            compare(f"{what}, {half}", size, times[half], "the whole: 2 = linear", times["ours"])
+            for half in ("half the days", "half the stocks")
+        ),
     ]
+
+
+def _only(scores: Scores, days: int | None = None, every: int = 1) -> Scores:
+    """The scores of the first `days` and of every n-th stock alone; a test reads no more of the market than those."""
+    values = np.full(scores.values.shape, np.nan)
+    values[:days, ::every] = scores.values[:days, ::every]
+    return replace(scores, values=values)
 
 
 def ours(scores: Scores, panel: Panel, universe: Universe, groups: int) -> FactorReport:
     """IC, RankIC with their statistics, by year; groups as weekly portfolios with their curves."""
     settings = TestSettings(
-        universes=("every",), conventions=("t1_close",), horizons=HORIZONS, groups={"every": groups}, tops=()
+        universes=("every",), conventions=("t1_close",), horizons=HORIZONS, decay=0, groups={"every": groups}, tops=()
     )
     return test_factor(scores, panel, universe, settings, batch=np.isfinite(scores.values))
 

@@ -39,7 +39,9 @@ _NOTES = """## What is not here
 """
 
 
-def page(sections: Mapping[str, Sequence[Line]], facts: Mapping[str, Any]) -> str:
+def page(
+    sections: Mapping[str, Sequence[Line]], facts: Mapping[str, Any], intro: str = _INTRO, notes: str = _NOTES
+) -> str:
     """Markdown of all sections."""
     machine, versions = facts["machine"], facts["versions"]
     head = [
@@ -50,7 +52,7 @@ def page(sections: Mapping[str, Sequence[Line]], facts: Mapping[str, Any]) -> st
         f"The whole took {facts['cpu']:.0f} CPU-seconds.",
     ]
     body = [f"## {title}\n\n{_table(lines)}" for title, lines in sections.items()]
-    return "\n\n".join([_INTRO.rstrip(), *head, *body, _NOTES.rstrip()]) + "\n"
+    return "\n\n".join([intro.rstrip(), *head, *body, notes.rstrip()]) + "\n"
 
 
 def _table(lines: Sequence[Line]) -> str:

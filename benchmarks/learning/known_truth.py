@@ -22,7 +22,14 @@ from deepfactor.training.samples import Sampler
 
 #: The factor test at its least: the numbers here are measured from the scores.
 _TEST = TestSettings(
-    universes=("all",), conventions=("t1_close",), horizons=(HORIZON,), groups={}, other_groups=0, tops=(), top_every=()
+    universes=("all",),
+    conventions=("t1_close",),
+    horizons=(HORIZON,),
+    decay=0,
+    groups={},
+    other_groups=0,
+    tops=(),
+    top_every=(),
 )
 
 

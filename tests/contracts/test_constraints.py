@@ -13,6 +13,13 @@ from deepfactor.portfolio.enhancer import DEFAULT_RELAX_ORDER, ROOM
 from deepfactor.portfolio.problem import Bounds, Rebalance, Rows
 
 KINDS = kinds_in(ROOM)
+#: Settings that limit something, where the defaults don't.
+MORE = {
+    "restricted": {"never_buy": ("600001.SH",), "must_sell": ("600020.SH", "600999.SH")},
+    "must_hold": {"weights": {"600001.SH": 0.001, "600002.SH": 0.0}},
+    "no_trade": {"symbols": ("600002.SH", "600020.SH", "600999.SH")},
+    "minimum_weight_heuristic": {"minimum": 0.01},
+}
 
 
 def rebalance(n: int = 30) -> Rebalance:
@@ -32,6 +39,8 @@ def rebalance(n: int = 30) -> Rebalance:
         styles={"SIZE": g.standard_normal(n)},
         first=False,
         previous_target=0.9 * benchmark / benchmark.sum(),
+        adv=1e7 * g.random(n),
+        value=1e8,
     )
 
 
@@ -39,29 +48,38 @@ def test_the_studies_constraints_are_here():
     assert {load_kind(ROOM, k).FAMILY for k in KINDS} >= set(DEFAULT_RELAX_ORDER)
 
 
-@pytest.fixture(params=KINDS)
-def kind(request):
-    return request.param
+@pytest.fixture(params=[*((kind, {}) for kind in KINDS), *MORE.items()], ids=lambda p: f"{p[0]}{'+' if p[1] else ''}")
+def constraint(request):
+    """(kind's name, its module, settings)."""
+    kind, more = request.param
+    module = load_kind(ROOM, kind)
+    return kind, module, module.Settings(**more)
 
 
 @pytest.mark.parametrize("first", [False, True])
-def test_limits_are_whole_and_named(kind, first):
-    module = load_kind(ROOM, kind)
+def test_limits_are_whole_and_named(constraint, first):
+    kind, module, settings = constraint
     assert issubclass(module.Settings, Spec)
     r = replace(rebalance(), first=first)
-    limits = module.limits(module.Settings(), r, 0.995)
+    check_limits(module.limits(settings, r, 0.995), kind, module, r)
+    if hasattr(module, "limits_again") and (again := module.limits_again(settings, r, 0.995, r.previous)) is not None:
+        check_limits(again, kind, module, r)
+
+
+def check_limits(limits, kind, module, r):
     assert isinstance(limits, Rows | Bounds)
     assert (limits.name, limits.family) == (kind, module.FAMILY)
     m, n = len(limits.lower), len(r)
     assert limits.upper.shape == limits.lower.shape == limits.reference.shape == (m,)
     assert (limits.lower <= limits.upper).all()
     assert np.isfinite(limits.reference).all()
-    assert (np.isfinite(limits.lower) | np.isfinite(limits.upper)).all()
+    assert not (np.isposinf(limits.lower) | np.isneginf(limits.upper)).any()
     assert len({limits.label(k) for k in range(m)}) == m
     assert limits.values(r.previous).shape == (m,)
     if isinstance(limits, Bounds):
         assert m == n
     else:
+        assert (np.isfinite(limits.lower) | np.isfinite(limits.upper)).all()
         assert limits.coefficients.shape == (m, n)
         assert np.isfinite(limits.coefficients).all()
         assert len(limits.labels) == m
@@ -70,34 +88,34 @@ def test_limits_are_whole_and_named(kind, first):
             assert np.isneginf(limits.lower).all()
 
 
-def test_the_index_itself_keeps_every_limit_with_an_empty_trade(kind):
+def test_the_index_itself_keeps_every_limit_with_an_empty_trade(constraint):
     """The reference portfolio, already held and nothing frozen, is inside every limit: active means against it."""
-    module = load_kind(ROOM, kind)
+    _, module, settings = constraint
     r = rebalance()
     held = 0.995 * r.benchmark
     none = np.zeros(len(r), dtype=bool)
     r = replace(r, previous=held, previous_target=held, frozen=none, buyable=~none)
-    limits = module.limits(module.Settings(), r, 0.995)
+    limits = module.limits(settings, r, 0.995)
     values = limits.values(held)
     assert (values >= limits.lower - 1e-12).all()
     assert (values <= limits.upper + 1e-12).all()
 
 
-def test_facts_are_not_changed(kind):
-    module = load_kind(ROOM, kind)
+def test_facts_are_not_changed(constraint):
+    _, module, settings = constraint
     r, same = rebalance(), rebalance()
-    module.limits(module.Settings(), r, 0.995)
+    module.limits(settings, r, 0.995)
     for f in fields(r):
         before, after = getattr(same, f.name), getattr(r, f.name)
         if isinstance(before, np.ndarray):
             np.testing.assert_array_equal(before, after)
 
 
-def test_the_future_and_the_score_are_not_asked(kind):
+def test_the_future_and_the_score_are_not_asked(constraint):
     """A limit says what a portfolio may be, not which one is wanted."""
-    module = load_kind(ROOM, kind)
+    _, module, settings = constraint
     r = rebalance()
-    one = module.limits(module.Settings(), r, 0.995)
-    two = module.limits(module.Settings(), replace(r, score=-r.score), 0.995)
+    one = module.limits(settings, r, 0.995)
+    two = module.limits(settings, replace(r, score=-r.score), 0.995)
     for f in fields(one):
         np.testing.assert_array_equal(getattr(one, f.name), getattr(two, f.name))

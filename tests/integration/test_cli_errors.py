@@ -287,6 +287,7 @@ def test_enhance_refuses(main_job, tmp_path):
     index = ("--index", "000905.SH")
     refused(deepfactor("enhance", main_job.run, *more, *index, "--constraints", "study_c"), "constraints", "'study_c'")
     refused(deepfactor("enhance", main_job.run, *more, *index, "--capital", "-1"), "enhance.capital", "-1")
+    refused(deepfactor("enhance", main_job.run, *more, *index, "--what-if", "beta=1"), "'beta'", "max_active_weight")
     for name, (text, named) in CONSTRAINT_FILES.items():
         (tmp_path / f"{name}.toml").write_text(text)
         result = deepfactor("enhance", main_job.run, *more, *index, "--constraints", tmp_path / f"{name}.toml")

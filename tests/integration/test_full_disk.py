@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deepfactor.core.errors import OutOfResources
 from deepfactor.panel.build import open_panel
+from deepfactor.runs.results import write_table
 from deepfactor.store.folder import MANIFEST, MarketFolder
 from support.cli import deepfactor
 from support.vendor_files import vendor_files
@@ -49,7 +51,7 @@ def test_no_space_for_the_tables(small_disk, tmp_path):
     assert deepfactor("ingest", mapping, market, "--folder", tmp_path).code == 0
     before = contents(market)
     vendor_files(tmp_path, "parquet", days=120)
-    ballast = fill(small_disk, leave=4096)
+    ballast = fill(small_disk, leave=0)
     result = deepfactor("ingest", mapping, market, "--folder", tmp_path)
     assert result.code == 3, result.err
     assert "no space left to write" in result.err
@@ -77,6 +79,23 @@ def test_no_space_somewhere_on_the_way(small_disk, tmp_path, leave):
     assert deepfactor("ingest", mapping, market, "--folder", tmp_path).code == 0
     deepfactor("ingest", mapping, tmp_path / "whole", "--folder", tmp_path)
     assert contents(market) == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("leave", [0, 64])
+def test_no_space_for_results(small_disk, leave):
+    """Tables of a run: the system's error is told, though polars hides its number."""
+    path = small_disk / "arms" / "scores.parquet"
+    write_table(path, {"score": np.zeros(3)})
+    before = path.read_bytes()
+    ballast = fill(small_disk, leave=leave * 1024)
+    big = {"score": np.random.default_rng(0).random(100_000)}
+    with pytest.raises(OutOfResources, match="no space left to write") as error:
+        write_table(path, big)
+    assert error.value.exit_code == 3
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+    ballast.unlink()
+    write_table(path, big)
 
 
 @pytest.mark.parametrize("leave", [16, 20, 24])

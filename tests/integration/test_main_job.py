@@ -60,7 +60,10 @@ PORTFOLIO_TABLES = {
     "relaxations": {"date": pl.Date, "constraint": pl.String, "bound": pl.Float64, "value": pl.Float64},
 }
 STATISTICS = {"mean", "std", "icir", "win_rate", "t_newey_west", "n"}
-RECORD = {"arm", "seed", "universe", "convention", "horizon", "sampling", "names", "rank_ic", "ic", "by_year"}
+RECORD = {
+    "arm", "seed", "universe", "convention", "horizon", "sampling", "names", "rank_ic", "ic", "annualised_icir",
+    "by_year",
+}  # fmt: skip
 
 
 def stamps(jobs: Path) -> dict[str, tuple[bytes, int]]:
@@ -138,7 +141,10 @@ def test_the_portfolio_is_plausible(main_job):
 def test_the_factor_report_has_the_public_keys(main_job, arm):
     report = read(main_job.run / "arms" / arm / "factor_report.json")
     keys = "factor market span records groups top_n autocorrelation style_correlation dropped"
-    assert set(keys.split()) <= report.keys()
+    added = "decay long_leg style_correlations styles_absent residual_ic seed_spread"
+    assert set(keys.split()) | set(added.split()) <= report.keys()
+    assert {entry["horizon"] for entry in report["decay"]} == set(range(1, 21))
+    assert {entry["n_seeds"] for entry in report["seed_spread"]} == {2}
     for record in report["records"]:
         assert record.keys() == RECORD
         assert record["rank_ic"].keys() == record["ic"].keys() == STATISTICS

@@ -75,6 +75,23 @@ def test_enhance_agrees_with_the_run(main_job, factor_verbs, which):
     assert [p["index"] for p in read(out / which / "report.json")["portfolios"]] == ["000905.SH"]
 
 
+def test_what_if_prints_and_writes_what_changes(main_job, tmp_path):
+    file = main_job.run / "arms" / "gru_ic" / "scores.parquet"
+    asked = ("max_active_weight=0.01", "turnover=off")
+    what_if = [part for text in asked for part in ("--what-if", text)]
+    more = ("--market", main_job.market, "--index", "000905.SH", "--out", tmp_path / "out")
+    result = deepfactor("enhance", file, *more, *what_if)
+    assert result.code == 0, result.err
+    assert result.out.splitlines()[0].split() == ["base", *asked]
+    (place,) = (tmp_path / "out" / "portfolio").glob("*/000905.SH/study_b")
+    scenarios = read(place / "what_if.json")["scenarios"]
+    assert [one["setting"] for one in scenarios] == ["base", *asked]
+    base, looser, free = (one["same_books"]["objective"] for one in scenarios)
+    assert looser > base
+    assert free >= base
+    assert scenarios[0]["backtest"]["excess"] == read(place / "summary.json")["all"]["excess"]
+
+
 def test_a_factor_of_others_as_csv(main_job, tmp_path):
     scores = pl.read_parquet(main_job.run / "arms" / "gru_ic" / "scores.parquet")
     stranger = scores.with_columns(score=-pl.col("score")).sample(fraction=1, shuffle=True, seed=0)

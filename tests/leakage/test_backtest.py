@@ -49,6 +49,7 @@ def known_at(result: BacktestResult, enhancer: BestScores, date: np.datetime64) 
     for r in enhancer.asked:
         if r.date <= date:
             out += [r.score, r.previous, r.benchmark, r.frozen, r.buyable, r.member, r.industry, *r.styles.values()]
+            out += [r.adv, np.array([r.value])]
     return out
 
 

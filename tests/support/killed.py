@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 TESTS = Path(__file__).parents[1]
 
 
@@ -53,20 +55,24 @@ class Ingests:
         self.process.stdout.close()
 
 
-def watch_writes(order: dict[str, Any]) -> None:
-    """Count what changes the disk, name it, and kill this process before the write of number ``kill``."""
+def watch_writes(
+    root: str,
+    kill: int | None,
+    points: str | None,
+    die: Callable[[], None] = lambda: os.kill(os.getpid(), signal.SIGKILL),
+) -> None:
+    """Count what changes the disk, write its names below `root` to the file `points`, `die` before write `kill`."""
     count = 0
-    market = order["market"]
 
     def reached(what: str, path: object) -> None:
         nonlocal count
         count += 1
-        if order["points"]:
-            name = re.sub(r"[0-9a-f]{16}|\.\d+\.tmp", "", os.path.relpath(str(path), market))
-            with open(order["points"], "a", encoding="utf-8") as handle:
+        if points:
+            name = re.sub(r"[0-9a-f]{16}|\.\d+\.tmp", "", os.path.relpath(str(path), root))
+            with open(points, "a", encoding="utf-8") as handle:
                 handle.write(f"{what} {name}\n")
-        if count == order["kill"]:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if count == kill:
+            die()
 
     def before(name: str, which: int = 0) -> None:
         honest: Callable[..., Any] = getattr(os, name)
@@ -80,14 +86,15 @@ def watch_writes(order: dict[str, Any]) -> None:
 
     for name, which in (("replace", 1), ("rename", 1), ("link", 1), ("unlink", 0), ("fsync", 0)):
         before(name, which)
-    write_bytes = Path.write_bytes
+    write = pl.DataFrame.write_parquet
 
-    def half(path: Path, content: Any) -> int:
-        write_bytes(path, bytes(content)[: len(content) // 2])
+    def half(frame: pl.DataFrame, path: Path, **options: Any) -> None:
+        write(frame, path, **options)
+        os.truncate(path, path.stat().st_size // 2)
         reached("half of", path)
-        return write_bytes(path, content)
+        write(frame, path, **options)
 
-    Path.write_bytes = half  # type: ignore[assignment,method-assign]
+    pl.DataFrame.write_parquet = half  # type: ignore[assignment,method-assign]
 
 
 def serve() -> None:
@@ -101,7 +108,7 @@ def serve() -> None:
         if child == 0:
             status = 1
             try:
-                watch_writes(order)
+                watch_writes(order["market"], order["kill"], order["points"])
                 ingest(order["mapping"], Path(order["market"]), Path(order["files"]))
                 status = 0
             finally:

@@ -33,3 +33,29 @@ index = "000905.SH"
 constraints = "study_b"
 arms = ["gru_ic"]
 """
+
+#: Two arms of two epochs, short windows, one test: training takes a tenth of a CPU second.
+TINY = """
+name = "tiny"
+title = "Killed and resumed"
+features = { kind = "price_volume", window = 30 }
+universe = { window = 30, min_observed = 20 }
+plan = { first_test = 2020, last_test = 2020-02-28, train_years = 1, every = 80, valid_every = 80 }
+fit = { epochs = 2, seeds = [0], weight_average = 0.1 }
+
+[test]
+universes = ["all"]
+conventions = ["t1_close"]
+horizons = [5]
+groups = {}
+other_groups = 0
+tops = []
+
+[[arms]]
+name = "gru"
+model = { kind = "gru", hidden = 32 }
+
+[[arms]]
+name = "decomp"
+model = { kind = "decomp_gru", hidden = 8 }
+"""

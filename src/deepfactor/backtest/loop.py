@@ -14,7 +14,7 @@ from deepfactor.backtest.days import Day, days, last_close
 from deepfactor.backtest.fills import execute
 from deepfactor.backtest.log import Log, Pending
 from deepfactor.backtest.result import BacktestResult
-from deepfactor.backtest.signals import benchmark_row, orders, state_problem
+from deepfactor.backtest.signals import average_daily_volume, benchmark_row, orders, state_problem
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
 from deepfactor.market.boards import boards_of
@@ -110,7 +110,7 @@ class _Loop:
     ) -> None:  # fmt: skip
         self.universe, self.scores, self.styles, self.enhancer = universe, scores, styles, enhancer
         self.index, self.settings, self.eligible, self.row = index, settings, eligible, row
-        self.boards = boards_of(panel.symbols)
+        self.panel, self.boards = panel, boards_of(panel.symbols)
         # The book opens with yesterday's prices, as on any other morning.
         last = last_close(panel, row - 1) if row > 0 else np.full(panel.shape[1], np.nan)
         self.book = Book(np.zeros(panel.shape[1]), round(settings.capital, 2), last)
@@ -147,8 +147,9 @@ class _Loop:
 
     def _signal(self, day: Day) -> None:
         signal = state_problem(
-            day, self.book, self.scores, self.eligible, self.universe, self.styles, self.index, self.target
-        )
+            day, self.book, self.scores, self.eligible, self.universe, self.styles, self.index, self.target,
+            average_daily_volume(self.panel, day.row),
+        )  # fmt: skip
         target = self.enhancer.solve(signal.problem)
         wanted = orders(self.book, signal.names, target.weights)
         self.target = np.zeros_like(wanted)

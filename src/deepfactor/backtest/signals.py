@@ -12,12 +12,15 @@ from deepfactor.backtest.book import Book
 from deepfactor.backtest.days import Day
 from deepfactor.backtest.exposures import complete_exposures
 from deepfactor.core.errors import DataError
-from deepfactor.panel.panel import Bools, Floats
+from deepfactor.panel.panel import Bools, Floats, Panel
 from deepfactor.panel.scores import Scores, standardise_by_day
 from deepfactor.panel.universe import Universe
 from deepfactor.portfolio.problem import Rebalance
 
 Array = NDArray[np.float64]
+
+#: Days of the average daily volume.
+VOLUME_DAYS = 20
 
 #: Target weights below this sell a holding out: the solver's zero.
 ZERO_WEIGHT = 1e-9
@@ -41,8 +44,10 @@ def state_problem(
     styles: Mapping[str, Floats],
     index: str,
     target: Array | None,
+    adv: Array | None = None,
 ) -> Signal:
-    """The rebalance of `day`, from what is known at its close; `target` (N,) is what the last one aimed at.
+    """The rebalance of `day`, from what is known at its close; `target` (N,) is what the last one aimed at, `adv` (N,)
+    the average daily volume in CNY.
 
     Names are index members, names with benchmark weight, eligible scored ones and what is held. Frozen = not traded on
     the day or closed at a limit. The score is standardised over eligible scored names; the others get its mean, 0.
@@ -75,8 +80,22 @@ def state_problem(
         first=not book.shares.any(),
         previous_target=None if target is None else target[names],
         industry_names=universe.industries,
+        adv=None if adv is None else adv[names],
+        value=book.value(),
     )
     return Signal(names, problem, counts)
+
+
+def average_daily_volume(panel: Panel, row: int) -> Array | None:
+    """Mean amount traded a day, CNY (N,), over the `VOLUME_DAYS` days up to `row` (fewer where the market begins).
+
+    Amount = vwap × volume; a day without a trade counts as 0. None where the market lacks either.
+    """
+    if not {"vwap", "volume"} <= set(panel.fields):
+        return None
+    days = slice(max(row + 1 - VOLUME_DAYS, 0), row + 1)
+    amount = panel["vwap"][days].astype(np.float64) * panel["volume"][days]
+    return np.asarray(np.nan_to_num(amount).mean(axis=0))
 
 
 def benchmark_row(universe: Universe, index: str, row: int) -> Array:

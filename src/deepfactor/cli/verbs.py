@@ -39,6 +39,12 @@ MarketOption = Annotated[Path, typer.Option("--market", help="market folder, mad
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output")]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="take kinds from outside deepfactor")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="training processes; 0 = train in this one")]
+WHAT_IF = (
+    "solve again with a changed setting, and show what changes; can be repeated. setting=value, as in "
+    "max_active_weight=0.01 or turnover.sided=one; several together: a=1,b=2; a constraint away: turnover=off. Short "
+    "names: max_active_weight, max_industry_weight, max_style_exposure, max_turnover, max_volume_share, "
+    "min_constituents; further: cash, cost_rate, fill, and CONSTRAINT.SETTING of any constraint"
+)
 ArmOption = Annotated[str | None, typer.Option("--arm", help="which arm, where FACTOR is a run with several")]
 
 
@@ -205,18 +211,29 @@ def test(
         str | None,
         typer.Option(help="all, every, index codes; comma separated; without: all, and CSI 300, 500, 1000 if known"),
     ] = None,
-    horizon: Annotated[str, typer.Option(help="trading days, comma separated")] = "5,10,15,20",
+    horizon: Annotated[str | None, typer.Option(help="trading days, comma separated; without: 5,10,15,20")] = None,
+    preset: Annotated[str | None, typer.Option(help="study_a or study_b: that study's own tables")] = None,
+    offsets: Annotated[bool, typer.Option("--offsets", help="top portfolios from every start, averaged")] = False,
+    start: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first day tested")] = None,
+    end: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="last day tested")] = None,
     arm: ArmOption = None,
     as_json: Json = False,
 ) -> None:
-    """Test any factor file: IC in three conventions, groups, top portfolios."""
+    """Test any factor file: IC in three conventions, decay, styles, groups, top portfolios."""
     from deepfactor.evaluation.factor_test import TestSettings
     from deepfactor.pipeline import factor as factors
     from deepfactor.pipeline.markets import open_market
 
     try:
-        chosen = {} if universe is None else {"universes": _listed(universe)}
-        settings = TestSettings.model_validate({"horizons": _listed(horizon), **chosen})
+        asked = {
+            "preset": preset,
+            "universes": None if universe is None else _listed(universe),
+            "horizons": None if horizon is None else _listed(horizon),
+            "top_offsets": offsets or None,
+            "start": None if start is None else start.date(),
+            "end": None if end is None else end.date(),
+        }
+        settings = TestSettings.model_validate({key: value for key, value in asked.items() if value is not None})
     except ValidationError as error:
         raise recipe_error(error, "test") from None
     console = terminal()
@@ -228,15 +245,19 @@ def test(
 
 
 def _ic_lines(report: Mapping[str, Any]) -> list[str]:
-    """RankIC at each universe and horizon, daily, all names, t1_close."""
+    """RankIC at each universe and horizon: all names, daily and t1_close where they were tested."""
+    records = [record for record in report["records"] if record["names"] == "all"]
+    for key, best in (("sampling", "daily"), ("convention", "t1_close")):
+        found = {record[key] for record in records}
+        shown = best if best in found else sorted(found)[-1]
+        records = [record for record in records if record[key] == shown]
     lines = [f"{'universe':<12}{'days':>5}{'RankIC':>9}{'ICIR':>7}{'t':>7}{'win':>6}"]
-    for record in report["records"]:
-        if (record["convention"], record["sampling"], record["names"]) == ("t1_close", "daily", "all"):
-            ic = record["rank_ic"]
-            numbers = (_number(ic[k], f) for k, f in (("mean", ".4f"), ("icir", ".2f"), ("t_newey_west", ".1f")))
-            mean, icir, t = numbers
-            win = _number(ic["win_rate"], ".0%")
-            lines.append(f"{record['universe']:<12}{record['horizon']:>5}{mean:>9}{icir:>7}{t:>7}{win:>6}")
+    for record in records:
+        ic = record["rank_ic"]
+        numbers = (_number(ic[k], f) for k, f in (("mean", ".4f"), ("icir", ".2f"), ("t_newey_west", ".1f")))
+        mean, icir, t = numbers
+        win = _number(ic["win_rate"], ".0%")
+        lines.append(f"{record['universe']:<12}{record['horizon']:>5}{mean:>9}{icir:>7}{t:>7}{win:>6}")
     return lines
 
 
@@ -248,12 +269,14 @@ def enhance(
     index: Annotated[str, typer.Option(help="index code, as in 000905.SH")],
     constraints: Annotated[str, typer.Option(help="study_a, study_b or a TOML file")] = "study_b",
     capital: Annotated[float, typer.Option(help="CNY")] = 1e8,
+    what_if: Annotated[list[str] | None, typer.Option("--what-if", help=WHAT_IF)] = None,
     arm: ArmOption = None,
     as_json: Json = False,
 ) -> None:
     """Index-enhanced backtest of any factor file."""
     from deepfactor.pipeline import factor as factors
     from deepfactor.pipeline.markets import open_market
+    from deepfactor.pipeline.what_if import table
     from deepfactor.recipe import Portfolio
 
     try:
@@ -262,8 +285,9 @@ def enhance(
         raise recipe_error(error, "enhance") from None
     console = terminal()
     opened = open_market(market, console)
-    summary = factors.enhance(factors.open_factor(factor, opened, arm), opened, out, portfolio, console)
-    _show(summary, as_json, f"report: {out / 'report.html'}")
+    opened_factor = factors.open_factor(factor, opened, arm)
+    summary = factors.enhance(opened_factor, opened, out, portfolio, console, what_if or ())
+    _show(summary, as_json, *table(summary.get("what_if", ())), f"report: {out / 'report.html'}")
 
 
 @app.command()

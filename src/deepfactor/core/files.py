@@ -40,6 +40,24 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_litter(folder: Path) -> None:
+    """Remove the temporaries of `atomic_path` below `folder` that killed processes left; those of living ones stay."""
+    for path in folder.rglob(".*.tmp"):
+        pid = path.name.split(".")[-2]
+        if pid.isdigit() and (int(pid) == os.getpid() or not _lives(int(pid))):
+            path.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames and new names in `folder` durable."""
     handle = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""What a factor is like, apart from what it earns: how slowly it moves and which styles it resembles."""
+"""What a factor is like, apart from what it earns: how slowly it moves and which other factors it resembles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfactor.evaluation.ic import information_coefficients
-from deepfactor.evaluation.statistics import every
+from deepfactor.evaluation.statistics import every, mean_of
 from deepfactor.panel.panel import Bools, Floats
 from deepfactor.panel.scores import Scores
 
@@ -22,17 +22,7 @@ def autocorrelation(scores: Floats, names: Bools, scored: NDArray[np.intp], step
     if len(rows) < 2:
         return np.nan
     rank = information_coefficients(scores[rows[1:]], scores[rows[:-1]], names[rows[1:]]).rank_ic
-    return _mean(rank)
-
-
-def style_correlation(scores: Floats, names: Bools, styles: Mapping[str, Floats]) -> dict[str, dict[str, float]]:
-    """Cross-sectional Pearson correlation with each style (S, M): mean over days, and the last day that has one."""
-    result = {}
-    for name, values in styles.items():
-        series = information_coefficients(scores, values, names).ic
-        present = series[np.isfinite(series)]
-        result[name] = {"mean": _mean(series), "last": float(present[-1]) if len(present) else np.nan}
-    return result
+    return mean_of(rank)
 
 
 def model_correlation(models: Mapping[str, Scores], batch: Bools) -> dict[str, dict[str, float | None]]:
@@ -41,13 +31,8 @@ def model_correlation(models: Mapping[str, Scores], batch: Bools) -> dict[str, d
     for name, one in models.items():
         days = one.scored_days()
         row = {
-            other: _mean(information_coefficients(one.values[days], two.values[days], batch[days]).rank_ic)
+            other: mean_of(information_coefficients(one.values[days], two.values[days], batch[days]).rank_ic)
             for other, two in models.items()
         }
         result[name] = {other: value if np.isfinite(value) else None for other, value in row.items()}
     return result
-
-
-def _mean(series: Floats) -> float:
-    present = series[np.isfinite(series)]
-    return float(present.mean()) if len(present) else np.nan

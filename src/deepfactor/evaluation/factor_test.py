@@ -2,117 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import date
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from deepfactor.core.spec import Spec
-from deepfactor.evaluation.character import autocorrelation, style_correlation
-from deepfactor.evaluation.definitions import PRESETS, Study
+from deepfactor.evaluation.character import autocorrelation
+from deepfactor.evaluation.definitions import PRESETS
 from deepfactor.evaluation.groups import GroupTest, weekly_groups
 from deepfactor.evaluation.holding import Marks
-from deepfactor.evaluation.ic import DenseRanks, InformationCoefficients, paired_coefficients
-from deepfactor.evaluation.statistics import every, summarise, years_of
-from deepfactor.evaluation.tops import TopName, TopTest, top_portfolios
+from deepfactor.evaluation.series import AllSeries, ICSeries, LongLeg, all_series
+from deepfactor.evaluation.settings import Sampling, TestSettings
+from deepfactor.evaluation.styles import StyleTest, compare_with_styles
+from deepfactor.evaluation.tops import TopTest, top_portfolios
 from deepfactor.evaluation.window import Window, cut_window, require_universes
-from deepfactor.panel.panel import Bools, Dates, Floats, Panel
-from deepfactor.panel.returns import CONVENTIONS, Convention, entry, forward_return, tradeable_at_entry
+from deepfactor.panel.panel import Bools, Panel
+from deepfactor.panel.returns import entry
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
+from deepfactor.styles.base import Styles
 
-Names = Literal["all", "tradeable"]
-Sampling = Literal["daily", "every_h"]
-Days = Annotated[int, Field(ge=1)]
+#: Bytes ÷ 8 up to which temporaries are kept.
+_KEPT = 1 << 21
 
-
-class TestSettings(Spec):
-    """What a factor is tested for.
-
-    Attributes
-    ----------
-    universes : `all` (the market's batch of the day), `every` (whoever has a score), or index codes (members of the day
-        that are in the batch). The first is that of the top portfolios and of the character.
-    conventions, horizons : of the information coefficients
-    min_names : a day with fewer pairs of score and return has no coefficient
-    groups : number of groups a universe; 0 = none
-    other_groups : the same for universes that aren't in `groups`
-    all_share_index : benchmark of the groups of `all` and `every`; an index's groups are compared with that index
-    tops, top_every, top_conventions : which top portfolios, rebalanced every so many days, traded when
-    cost_rate : a side, as a fraction of what is traded
-    delist_haircut : lost of the last price when a held stock is delisted (Shumway 1997)
-    group_definitions, top_definitions : how returns are annualised and excess is formed; see `definitions`
-    start, end : first and last day of the span, inclusive; open = the first and last scored day
-    """
-
-    __test__: ClassVar[bool] = False  # no test class, whatever pytest makes of the name
-
-    universes: tuple[str, ...] = Field(("all", "000300.SH", "000905.SH", "000852.SH"), min_length=1)
-    conventions: tuple[Convention, ...] = Field(CONVENTIONS, min_length=1)
-    horizons: tuple[Days, ...] = Field((5, 10, 15, 20), min_length=1)
-    min_names: int = Field(10, ge=2)
-    groups: dict[str, Annotated[int, Field(ge=0)]] = Field({"all": 20, "every": 20, "000300.SH": 5})
-    other_groups: int = Field(10, ge=0)
-    all_share_index: str = "000985.SH"
-    tops: tuple[TopName, ...] = ("top10pct", "top100")
-    top_every: tuple[Days, ...] = (5, 10, 15, 20)
-    top_conventions: tuple[Convention, ...] = ("t0_close", "t1_vwap")
-    cost_rate: float = Field(0.0015, ge=0, lt=1)
-    delist_haircut: float = Field(0.3, ge=0, le=1)
-    group_definitions: Study = "study_b"
-    top_definitions: Study = "study_a"
-    start: date | None = None
-    end: date | None = None
-
-
-@dataclass(frozen=True)
-class ICSeries:
-    """Daily information coefficients over one universe, convention, horizon and choice of names.
-
-    Attributes
-    ----------
-    dates : (K,)
-        scored days whose exit lies within the data.
-    rows : (K,)
-        where they lie in the tested span, to sample every h trading days.
-    values : of length K
-    """
-
-    universe: str
-    convention: Convention
-    horizon: int
-    names: Names
-    dates: Dates
-    rows: NDArray[np.intp]
-    values: InformationCoefficients
-
-    def record(self, arm: str, seed: int | None, sampling: Sampling) -> dict[str, Any]:
-        """Statistics as in `factor_report.json`. Daily samples overlap: the t's lag is horizon − 1, else 0."""
-        chosen = np.arange(len(self.rows)) if sampling == "daily" else every(self.rows, self.horizon)
-        lag = self.horizon - 1 if sampling == "daily" else 0
-        years = years_of(self.dates[chosen])
-
-        def both(kept: NDArray[np.intp]) -> dict[str, Any]:
-            return {
-                "rank_ic": asdict(summarise(self.values.rank_ic[kept], lag)),
-                "ic": asdict(summarise(self.values.ic[kept], lag)),
-            }
-
-        return {
-            "arm": arm,
-            "seed": seed,
-            "universe": self.universe,
-            "convention": self.convention,
-            "horizon": self.horizon,
-            "sampling": sampling,
-            "names": self.names,
-            **both(chosen),
-            "by_year": {str(year): both(chosen[years == year]) for year in np.unique(years)},
-        }
+__all__ = ["FactorReport", "TestSettings", "test_factor"]
 
 
 @dataclass(frozen=True)
@@ -124,9 +39,11 @@ class FactorReport:
     factor : name of the factor; seed : None = the ensemble
     market : fingerprint of the panel
     span : first and last scored day tested
-    series : daily coefficients; groups, tops : with their NAV curves
+    samplings : of the records
+    series : daily coefficients; decay : those of horizons 1, 2, …; long_legs : of the asked horizons
+    groups, tops : with their NAV curves
     autocorrelation : {days between rebalances: mean rank autocorrelation}
-    style_correlation : {style: {"mean", "last"}}
+    styles : the factor beside each style set; the first is the recipe's own
     dropped : count a reason, of all that the numbers leave out or treat apart; a reason that is absent counts 0
     """
 
@@ -134,25 +51,32 @@ class FactorReport:
     seed: int | None
     market: str
     span: tuple[np.datetime64, np.datetime64]
+    samplings: tuple[Sampling, ...]
     series: tuple[ICSeries, ...]
+    decay: tuple[ICSeries, ...]
+    long_legs: tuple[LongLeg, ...]
     groups: tuple[GroupTest, ...]
     tops: tuple[TopTest, ...]
     autocorrelation: Mapping[int, float]
-    style_correlation: Mapping[str, Mapping[str, float]]
+    styles: tuple[StyleTest, ...]
     dropped: Mapping[str, int]
 
     def to_json_dict(self) -> dict[str, Any]:
         """The content of `factor_report.json`; missing = None."""
-        samplings: tuple[Sampling, ...] = ("daily", "every_h")
         content = {
             "factor": self.factor,
             "market": self.market,
             "span": [str(day) for day in self.span],
-            "records": [s.record(self.factor, self.seed, sampling) for s in self.series for sampling in samplings],
+            "records": [s.record(self.factor, self.seed, sampling) for s in self.series for sampling in self.samplings],
+            "decay": [one.decayed() for one in self.decay],
+            "long_leg": [leg.record() for leg in self.long_legs],
             "groups": [group.record() for group in self.groups],
             "top_n": [top.record() for top in self.tops],
             "autocorrelation": {str(step): value for step, value in self.autocorrelation.items()},
-            "style_correlation": {name: dict(values) for name, values in self.style_correlation.items()},
+            "style_correlation": self.styles[0].correlations() if self.styles else {},
+            "style_correlations": {styles.name: styles.correlations() for styles in self.styles},
+            "styles_absent": {styles.name: dict(styles.absent) for styles in self.styles},
+            "residual_ic": [record for styles in self.styles for record in styles.residual_records()],
             "dropped": dict(self.dropped),
         }
         plain: dict[str, Any] = _plain(content)
@@ -189,7 +113,7 @@ def test_factor(
     settings: TestSettings,
     *,
     batch: Bools,
-    styles: Mapping[str, Floats] | None = None,
+    styles: Iterable[tuple[str, Styles]] = (),
     seed: int | None = None,
 ) -> FactorReport:
     """Test a factor.
@@ -199,8 +123,8 @@ def test_factor(
     scores : aligned with `panel` and `universe`
     batch : (T, N) bool
         the universe `all`: who may be scored on the day.
-    styles : mapping of name to (T, N)
-        exposures to correlate the factor with, by what was known on the day.
+    styles : pairs of name and style set
+        to compare the factor with, by what was known on the day; the first is the recipe's own.
     seed : which seed's scores these are; None = the ensemble
 
     Raises
@@ -214,6 +138,7 @@ def test_factor(
     day of the span, so nothing behind it but the coefficients' exits is read.
     """
     require_universes(settings.universes, universe)
+    np.empty(_KEPT)  # freed at once: glibc then keeps what blocks need in its heap, not giving it back each time
     window = cut_window(
         scores,
         panel,
@@ -221,14 +146,16 @@ def test_factor(
         batch,
         start=None if settings.start is None else np.datetime64(settings.start, "D"),
         end=None if settings.end is None else np.datetime64(settings.end, "D"),
-        reach=1 + max(settings.horizons, default=0),
+        reach=1 + max(*settings.horizons, settings.decay),
     )
     first = window.names(settings.universes[0])
-    exposures = {k: np.asarray(v[window.rows])[:, window.columns] for k, v in (styles or {}).items()}
     scored = window.scored_rows()
-    series, lost_days = _ic_series(window, settings)
+    found: AllSeries = all_series(window, settings)
+    beside = compare_with_styles(window, settings, styles)
     groups, tops = _groups(window, settings), _tops(window, settings)
-    dropped = window.dropped | lost_days
+    dropped = window.dropped | found.dropped
+    for one in beside:
+        dropped |= one.dropped
     dropped |= {f"groups.{g.universe}.{reason}": n for g in groups for reason, n in g.counts.items()}
     dropped |= {f"tops.{t.convention}.{t.every}.{reason}": n for t in tops for reason, n in t.counts.items()}
     return FactorReport(
@@ -236,45 +163,20 @@ def test_factor(
         seed=seed,
         market=panel.fingerprint,
         span=(window.dates[0], window.dates[-1]),
-        series=tuple(series),
+        samplings=settings.samplings,
+        series=found.asked,
+        decay=found.decay,
+        long_legs=found.long_legs,
         groups=tuple(groups),
         tops=tuple(tops),
         autocorrelation={k: autocorrelation(window.scores, first, scored, k) for k in settings.top_every},
-        style_correlation=style_correlation(window.scores, first, exposures),
+        styles=beside,
         dropped={reason: count for reason, count in dropped.items() if count},
     )
 
 
-def _ic_series(window: Window, settings: TestSettings) -> tuple[list[ICSeries], dict[str, int]]:
-    """All series, and what they leave out."""
-    scored, S = window.scored_rows(), len(window.scores)
-    ranks = DenseRanks.of(window.scores)
-    masks = {name: window.names(name) for name in settings.universes}
-    series, dropped = [], {}
-    for convention in settings.conventions:
-        tradeable = tradeable_at_entry(window.panel, window.universe, convention)[:S]
-        cases: list[tuple[str, Names, Bools]] = []
-        for name, mask in masks.items():
-            cases += [(name, "all", mask), (name, "tradeable", mask & tradeable)]
-        have_score = [(mask & np.isfinite(window.scores)).sum(axis=1) for _, _, mask in cases]
-        for horizon in settings.horizons:
-            returns = forward_return(window.panel, convention, horizon)[:S]
-            rows = scored[scored + entry(convention)[0] + horizon < len(window.panel.dates)]
-            dropped[f"days_without_exit.{convention}.{horizon}"] = len(scored) - len(rows)
-            found = paired_coefficients(
-                window.scores, ranks, returns, [mask for _, _, mask in cases], min_names=settings.min_names
-            )
-            for k, ((name, kind, _), values) in enumerate(zip(cases, found, strict=True)):
-                kept = InformationCoefficients(values.ic[rows], values.rank_ic[rows], values.n[rows])
-                series.append(ICSeries(name, convention, horizon, kind, window.dates[rows], rows, kept))
-                case = f"{name}.{convention}.{horizon}.{kind}"
-                dropped[f"scores_without_return.{case}"] = int(have_score[k][rows].sum() - kept.n.sum())
-                dropped[f"days_without_ic.{case}"] = int(np.isnan(kept.rank_ic).sum())
-    return series, dropped
-
-
 def _groups(window: Window, settings: TestSettings) -> list[GroupTest]:
-    numbers = {name: settings.groups.get(name, settings.other_groups) for name in settings.universes}
+    numbers = {name: settings.groups_of(name) for name in settings.universes}
     if not any(numbers.values()):
         return []
     marks = Marks.of(window.panel, window.universe, "close", delist_haircut=settings.delist_haircut)
@@ -297,9 +199,14 @@ def _tops(window: Window, settings: TestSettings) -> list[TopTest]:
         _, price = entry(convention)
         marks = Marks.of(window.panel, window.universe, price, delist_haircut=settings.delist_haircut)
         for step in settings.top_every:
-            results += top_portfolios(
-                window, names, marks, convention, step, settings.tops, settings.cost_rate, definitions
-            )
+            starts = [
+                top_portfolios(
+                    window, names, marks, convention, step, settings.tops, settings.cost_rate, definitions, offset=start
+                )
+                for start in range(step if settings.top_offsets else 1)
+            ]
+            together = zip(*starts, strict=True)
+            results += [replace(same[0], offsets=same if settings.top_offsets else ()) for same in together]
     return results
 
 

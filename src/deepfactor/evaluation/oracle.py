@@ -44,7 +44,7 @@ def oracle_report(
     """
     days = np.any([np.isfinite(scores.values).any(axis=1) for scores in arms.values()], axis=0)
     alone = settings.model_copy(
-        update={"groups": {}, "other_groups": 0, "tops": (), "conventions": ("t1_close",), "top_every": ()}
+        update={"groups": {}, "other_groups": 0, "tops": (), "conventions": ("t1_close",), "top_every": (), "decay": 0}
     )
     records = []
     for horizon, oracle in truth.items():

@@ -85,6 +85,12 @@ def every(rows: NDArray[np.intp], step: int) -> NDArray[np.intp]:
     return np.array(chosen, dtype=np.intp)
 
 
+def mean_of(series: Floats) -> float:
+    """Mean of what is not missing; NaN where nothing is."""
+    values = _present(series)
+    return float(values.mean()) if len(values) else np.nan
+
+
 def years_of(dates: Dates) -> NDArray[np.int64]:
     """Calendar year of each date."""
     return dates.astype("datetime64[Y]").astype(np.int64) + 1970

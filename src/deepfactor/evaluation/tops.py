@@ -37,6 +37,7 @@ class TopTest:
     traded : (R,) float64
         buys plus sells of each rebalance as a share of the NAV; the first is the purchase.
     counts : count a reason
+    offsets : the same portfolio started on each of the first `every` scored days, this one first; empty if not asked
     """
 
     name: TopName
@@ -49,17 +50,23 @@ class TopTest:
     traded: NDArray[np.float64]
     definitions: Definitions
     counts: dict[str, int]
+    offsets: tuple[TopTest, ...] = ()
+
+    def annual(self) -> dict[str, float]:
+        """Return a year of ``gross``, ``net`` and ``benchmark``; NaN where nothing was held."""
+        curves = {"gross": self.gross, "net": self.net, "benchmark": self.benchmark_nav}
+        if len(self.dates) == 0:
+            return dict.fromkeys(curves, np.nan)
+        return {name: float(annualised_return(nav, self.dates, self.definitions)) for name, nav in curves.items()}
 
     def record(self) -> dict[str, Any]:
         """As in `factor_report.json`: excess a year before and after cost, turnover a year (the first purchase left
         out, though its cost is paid); NaN = not defined."""
         record = {"name": self.name, "every": self.every, "convention": self.convention}
         if len(self.dates) == 0:
-            return record | {"gross": np.nan, "net": np.nan, "turnover_two_sided": np.nan, "by_year": {}}
-        annual = {
-            name: float(annualised_return(nav, self.dates, self.definitions))
-            for name, nav in (("gross", self.gross), ("net", self.net), ("benchmark", self.benchmark_nav))
-        }
+            empty = {"gross": np.nan, "net": np.nan, "turnover_two_sided": np.nan, "by_year": {}}
+            return record | empty | {"offsets": self._over_offsets()}
+        annual = self.annual()
         gross = excess_by_year(self.gross, self.benchmark_nav, self.dates, self.definitions)
         net = excess_by_year(self.net, self.benchmark_nav, self.dates, self.definitions)
         years = span_in_years(self.dates, self.definitions)
@@ -68,7 +75,24 @@ class TopTest:
             "net": annual["net"] - annual["benchmark"],
             "turnover_two_sided": float(self.traded[1:].sum()) / years if len(self.traded) > 1 else np.nan,
             "by_year": {str(year): {"gross": gross[year], "net": net[year]} for year in gross},
+            "offsets": self._over_offsets(),
         }
+
+    def _over_offsets(self) -> dict[str, Any] | None:
+        """Mean over the starts of the return and excess a year, and the least and largest excess."""
+        held = [annual for annual in (one.annual() for one in self.offsets) if np.isfinite(annual["gross"])]
+        if not held:
+            return None
+        found: dict[str, Any] = {"n": len(held)}
+        for name in ("gross", "net"):
+            excess = [annual[name] - annual["benchmark"] for annual in held]
+            found[name] = {
+                "annual_return": float(np.mean([annual[name] for annual in held])),
+                "annual_excess": float(np.mean(excess)),
+                "min_excess": min(excess),
+                "max_excess": max(excess),
+            }
+        return found
 
 
 def top_portfolios(
@@ -80,10 +104,13 @@ def top_portfolios(
     tops: tuple[TopName, ...],
     cost_rate: float,
     definitions: Definitions,
+    *,
+    offset: int = 0,
 ) -> list[TopTest]:
-    """The portfolios `tops` over `names` (S, M), rebalanced every `step` days; `marks` at the convention's price."""
+    """The portfolios `tops` over `names` (S, M), rebalanced every `step` days from the scored day number `offset` on;
+    `marks` at the convention's price."""
     delay, _ = entry(convention)
-    scored = window.scored_rows()
+    scored = window.scored_rows()[offset:]
     signals = scored[every(scored, step)]
     last = len(window.scores) - 1
     counts = {

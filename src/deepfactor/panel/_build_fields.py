@@ -125,9 +125,7 @@ def _axes(folder: MarketFolder, history: History | None) -> BuiltFields:
 
 def _files_after(folder: MarketFolder, history: History | None) -> list[Path]:
     """Parts of `daily` that may hold rows after `history`."""
-    files = folder.part_files("daily")
-    first = "" if history is None else str(history.dates[-1])[:4]
-    return [file for file in files if file.name[:4] >= first]
+    return list(folder.part_files("daily", None if history is None else history.dates[-1].item()))
 
 
 def _rows_after(frame: pl.DataFrame, history: History | None) -> pl.DataFrame:

@@ -60,7 +60,8 @@ class BuiltIndices:
                 self.derived.add(f"benchmark {index} from {name}")
                 self.counts[f"member-days of {index} without {name}: weight 0"] = lacking
             if publication is not None:
-                _drift(self.fields, publication, members, out)
+                still = _drift(self.fields, publication, members, out)
+                self.counts[f"member-days of {index} before their first known price: weight does not drift"] = still
             yield index, out, derive
 
 
@@ -85,13 +86,13 @@ def _published(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int])
     date = inside["date"].to_numpy().astype("datetime64[D]")
     row = np.searchsorted(fields.dates, date, side="left")
     weight = inside["weight"].to_numpy()
-    index = inside["index"].to_numpy().astype(np.str_)
     out = {}
-    for name in sorted(set(index)):
-        mine = (index == name) & (row < len(fields.dates))
+    for name in inside["index"].unique().sort():
+        mine = np.flatnonzero((inside["index"] == name).to_numpy() & (row < len(fields.dates)))
         # Of publications that fall on one trading day (say of a weekend) the last stands.
-        latest = {int(r): d for r, d in zip(row[mine], date[mine], strict=True)}  # rows are by date
-        mine &= np.array([latest.get(int(r)) == d for r, d in zip(row, date, strict=True)], dtype=bool)
+        latest = np.full(len(fields.dates), np.datetime64("NaT", "D"))
+        latest[row[mine]] = date[mine]  # rows are by date, and the last assignment stays
+        mine = mine[latest[row[mine]] == date[mine]]
         rows = np.unique(row[mine])
         weights = np.zeros((len(rows), len(fields.symbols)))
         weights[np.searchsorted(rows, row[mine]), column[mine]] = weight[mine]
@@ -117,8 +118,9 @@ def _members(
             facts["membership intervals of symbols without prices, left out"] = table.height - inside.height
         first, last = spans(inside, fields.dates, fields.begin)
         for i, name in enumerate(inside["index"]):
-            mask = out.setdefault(name, np.zeros(fields.shape, dtype=bool))
-            mask[first[i] : last[i], column[i]] = True
+            if name not in out:
+                out[name] = np.zeros(fields.shape, dtype=bool)
+            out[name][first[i] : last[i], column[i]] = True
     for name, publication in published.items():
         mask = out.setdefault(name, np.zeros(fields.shape, dtype=bool))
         ends = [*publication.rows[1:], len(fields.dates)]
@@ -133,11 +135,15 @@ def _members(
     return dict(sorted(out.items()))
 
 
-def _drift(fields: BuiltFields, published: Published, members: Bools, out: NDArray[np.float32]) -> None:
-    """Fill `out` from the first publication on: published weights × growth of the adjusted last close, summing to 1."""
+def _drift(fields: BuiltFields, published: Published, members: Bools, out: NDArray[np.float32]) -> int:
+    """Fill `out` from the first publication on: published weights × growth of the adjusted last close, summing to 1.
+
+    A member that has not traded yet since the market begins doesn't grow; returned is the number of such member-days.
+    """
     in_force = int(np.searchsorted(published.rows, fields.begin, side="right")) - 1
     first = int(published.rows[max(in_force, 0)])
     price = _held_price(fields, first)
+    still = 0
     ends = [*published.rows[1:], len(fields.dates)]
     for start, end, weights in zip(published.rows, ends, published.weights, strict=True):
         if start < first:
@@ -146,8 +152,10 @@ def _drift(fields: BuiltFields, published: Published, members: Bools, out: NDArr
         growth = held / held[np.isfinite(held).argmax(axis=0), np.arange(held.shape[1])]  # since the first known price
         growth = growth[max(fields.begin - start, 0) :]
         rows = fields.under_construction(start, end)
+        still += int((members[rows] & (weights > 0) & ~np.isfinite(growth)).sum())
         drifted = np.where(members[rows], weights * np.where(np.isfinite(growth), growth, 1.0), 0.0)
         out[rows] = drifted / np.maximum(drifted.sum(axis=1, keepdims=True), 1e-300)
+    return still
 
 
 def _weigh_by_cap(cap: NDArray[np.floating], members: Bools, out: NDArray[np.float32]) -> int:

@@ -21,16 +21,15 @@ _READ = {
 
 
 def known_tables(folder: MarketFolder, symbols: Names, day: date) -> dict[str, Any]:
-    """Hashes of the rows up to `day`: ``daily`` a list of (year, hash) a part, the others one hash each."""
+    """Hashes of the rows up to `day`: ``daily`` a list of (month, hash) a part, the others one hash each."""
     daily = []
     for part, file in zip(folder.manifest.tables["daily"], folder.part_files("daily"), strict=True):
-        year = part.name[:4]
-        if year < str(day.year):
-            daily.append([year, part.content])
-        elif year == str(day.year):
+        if part.ends_before(day):
+            daily.append([part.label, part.content])
+        elif part.holds(day):
             frame = read_part(file)
             inside = frame.filter(pl.col("date") <= day)
-            daily.append([year, part.content if inside.height == frame.height else content_hash(inside)])
+            daily.append([part.label, part.content if inside.height == frame.height else content_hash(inside)])
     names = pl.DataFrame({"symbol": symbols.tolist()})
     others = {name: content_hash(_known(folder, name, names, day)) for name in _READ if folder.has(name)}
     return {"daily": daily, **others}

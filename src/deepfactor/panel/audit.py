@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepfactor.market.boards import Board, boards_of
-from deepfactor.panel.panel import Bools, Panel
+from deepfactor.panel.panel import Bools, Floats, Panel
 from deepfactor.panel.universe import Universe, UniverseRule
 from deepfactor.store.checks import Finding
 
@@ -91,15 +91,18 @@ def audit_panel(panel: Panel, universe: Universe) -> PanelAudit:
 
 def _coverage(panel: Panel, universe: Universe, cuts: list[slice]) -> dict[str, tuple[float, ...]]:
     """Share of traded stock-days with a value, by field and for industry and a limit."""
-    there: dict[str, Iterator[Bools]] = {
-        name: (np.isfinite(values[c]) for c in cuts) for name, values in panel.fields.items()
-    }
-    there["industry"] = (universe.industry[c] >= 0 for c in cuts)
-    there["price limit"] = (universe.limit_up[c] > 0 for c in cuts)
-    traded = [universe.traded[c] for c in cuts]
+
+    def share(there: Callable[[slice], Bools]) -> tuple[float, ...]:
+        traded = (universe.traded[cut] for cut in cuts)
+        return tuple(float((there(c) & t).sum() / max(int(t.sum()), 1)) for c, t in zip(cuts, traded, strict=True))
+
+    def finite(values: Floats) -> tuple[float, ...]:
+        return share(lambda cut: np.isfinite(values[cut]))
+
     return {
-        name: tuple(float((mask & t).sum() / max(int(t.sum()), 1)) for mask, t in zip(masks, traded, strict=True))
-        for name, masks in there.items()
+        **{name: finite(values) for name, values in panel.fields.items()},
+        "industry": share(lambda cut: universe.industry[cut] >= 0),
+        "price limit": share(lambda cut: universe.limit_up[cut] > 0),
     }
 
 

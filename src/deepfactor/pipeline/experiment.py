@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 
 from deepfactor.core.errors import RecipeError
-from deepfactor.core.files import write_json
+from deepfactor.core.files import remove_litter, write_json
 from deepfactor.evaluation.character import model_correlation
 from deepfactor.evaluation.factor_test import FactorReport, test_factor
 from deepfactor.evaluation.window import require_universes
 from deepfactor.models._kernels import kernel_in_use
-from deepfactor.panel.panel import Bools, Floats
+from deepfactor.panel.panel import Bools
 from deepfactor.pipeline.console import Console, Logged, Silent
 from deepfactor.pipeline.enhancing import backtest_to
 from deepfactor.pipeline.inputs import Inputs, batch_of, prepare_inputs
-from deepfactor.pipeline.markets import Market, style_exposures
+from deepfactor.pipeline.markets import Market, other_style_sets, style_exposures
 from deepfactor.pipeline.oracle import compare_with_oracle
 from deepfactor.pipeline.pages import report_run
 from deepfactor.recipe import Recipe
@@ -29,6 +29,7 @@ from deepfactor.runs.environment import Stages, write_environment
 from deepfactor.runs.factors import write_scores
 from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import write_factor_test
+from deepfactor.styles.base import Styles
 from deepfactor.training.cards import model_card, training_record
 from deepfactor.training.data import open_data
 from deepfactor.training.device import device_of
@@ -159,6 +160,7 @@ def run(
     stages = Stages()
     with stages.stage("inputs"):  # first: a recipe that doesn't fit the market leaves an earlier run as it was
         planned = plan(recipe, market, folder.jobs, allow_code=allow_code)
+    remove_litter(folder.path)
     write_json(folder.recipe, recipe.model_dump(mode="json"))
     console = Logged(console or Silent(), folder.log)
     done = sum(is_done(folder.jobs, job) for job in planned.jobs)
@@ -173,8 +175,9 @@ def run(
     styles = style_set.exposures
     warnings = [*market.warnings(), *(f"style {name} is absent: {why}" for name, why in style_set.absent.items())]
     with stages.stage("factor tests"):
+        sets = [(recipe.styles.kind, style_set), *other_style_sets(recipe.styles, market)]
         for arm, found in scores.items():
-            _test_arm(folder, recipe, market, arm, found, batch, styles)
+            _test_arm(folder, recipe, market, arm, found, batch, sets)
             console.say(f"tested {arm}")
         ensembles = {arm: found.ensemble for arm, found in scores.items()}
         write_json(folder.path / "model_correlation.json", model_correlation(ensembles, batch))
@@ -265,13 +268,13 @@ def _test_arm(
     name: str,
     scores: ArmScores,
     batch: Bools,
-    styles: Mapping[str, Floats],
+    styles: Sequence[tuple[str, Styles]],
 ) -> None:
     panel, universe = market.panel, market.universe
     report = test_factor(scores.ensemble, panel, universe, recipe.test, batch=batch, styles=styles)
     seeds: tuple[FactorReport, ...] = ()
     if len(scores.seeds) > 1:
-        alone = recipe.test.model_copy(update={"groups": {}, "other_groups": 0, "tops": ()})
+        alone = recipe.test.model_copy(update={"groups": {}, "other_groups": 0, "tops": (), "decay": 0})
         seeds = tuple(
             test_factor(replace(values, name=name), panel, universe, alone, batch=batch, seed=seed)
             for seed, values in scores.seeds.items()

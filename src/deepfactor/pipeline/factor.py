@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_json
-from deepfactor.core.kind import Kind
+from deepfactor.core.kind import Kind, kinds_in
 from deepfactor.evaluation.factor_test import FactorReport, TestSettings, test_factor
 from deepfactor.evaluation.window import require_universes
 from deepfactor.panel.panel import Bools
@@ -17,8 +17,9 @@ from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.enhancing import backtest_to
-from deepfactor.pipeline.markets import Market, style_exposures
+from deepfactor.pipeline.markets import STYLES, Market, style_exposures
 from deepfactor.pipeline.pages import report_run
+from deepfactor.portfolio.what_if import change
 from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.runs.environment import Stages, write_environment
 from deepfactor.runs.factors import read_factor
@@ -75,7 +76,7 @@ def test(
     folder = _folder(out, factor.scores.name, {"test": settings.model_dump(mode="json")})
     stages = Stages()
     with stages.stage("factor test"), step(console, f"tested {factor.scores.name}"):
-        styles = style_exposures(Kind(kind="basic"), market).exposures
+        styles = ((name, style_exposures(Kind(kind=name), market)) for name in kinds_in(STYLES))
         report = test_factor(factor.scores, market.panel, market.universe, settings, batch=factor.batch, styles=styles)
         write_factor_test(folder.arm(factor.scores.name), report)
     _finish(folder, market, stages, console)
@@ -83,26 +84,36 @@ def test(
 
 
 def enhance(
-    factor: Factor, market: Market, out: Path, portfolio: Portfolio, console: Console | None = None
+    factor: Factor,
+    market: Market,
+    out: Path,
+    portfolio: Portfolio,
+    console: Console | None = None,
+    what_if: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Enhance an index with a factor; writes tables, ``summary.json`` and a page into `out`; returns the summary."""
+    """Enhance an index with a factor; writes tables, ``summary.json`` and a page into `out`; returns the summary.
+
+    Each of `what_if` (``setting=value``, see `portfolio.what_if.change`) is solved and followed too; ``what_if.json``
+    beside the summary, and the summary's `what_if`, show what it changes.
+    """
     console = console or Silent()
     market.universe.member_mask(portfolio.index)
-    load_constraints(portfolio)  # before the work, not after
+    preset = load_constraints(portfolio)  # before the work, not after
+    scenarios = tuple(change(preset, text) for text in what_if)
     content = {"portfolios": [portfolio.model_dump(mode="json")]}
     folder = _folder(out, factor.scores.name, content)
     stages = Stages()
     name = factor.scores.name
     with stages.stage("factor test"):
         alone = TestSettings(
-            universes=("all", portfolio.index), horizons=(5, 10, 20), conventions=("t1_close",), tops=()
+            universes=("all", portfolio.index), horizons=(5, 10, 20), conventions=("t1_close",), tops=(), decay=0
         )
         report = test_factor(factor.scores, market.panel, market.universe, alone, batch=factor.batch)
         write_factor_test(folder.arm(name), report)
     with stages.stage("portfolio"), step(console, f"backtest of {name} on {portfolio.index}"):
         place = folder.portfolio(name, portfolio.index, portfolio.constraints)
         styles = style_exposures(Kind(kind="basic"), market).exposures
-        summary = backtest_to(place, market, factor.scores, styles, portfolio, factor.batch, console)
+        summary = backtest_to(place, market, factor.scores, styles, portfolio, factor.batch, console, scenarios)
     _finish(folder, market, stages, console)
     return summary
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deepfactor.core.kind import Kind, resolve
+from deepfactor.core.kind import Kind, kinds_in, resolve
 from deepfactor.panel.build import open_panel
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
@@ -123,3 +124,10 @@ def style_exposures(styles: Kind, market: Market, *, allow_code: bool = False) -
     module, settings = resolve(STYLES, styles, key="styles", allow_code=allow_code)
     result: Styles = module.compute(settings, market.panel, market.universe)
     return result
+
+
+def other_style_sets(own: Kind, market: Market) -> Iterator[tuple[str, Styles]]:
+    """The shipped style sets but `own`'s, by name, each computed when it is asked for."""
+    for name in kinds_in(STYLES):
+        if name != own.kind:
+            yield name, style_exposures(Kind(kind=name), market)

@@ -1,6 +1,7 @@
 """From a rebalance and its limits to a linear program in buys and sells: w = origin + b - s, with b, s >= 0.
 
-2n columns and a few dozen rows: every limit on one name is a bound of its two columns. A name whose buy and sell are
+At most 2n columns and a few dozen rows: every limit on one name is a bound of its two columns, and a column that can
+only be 0 (the sale of a name that is not held, any trade of a frozen one) is left out. A name whose buy and sell are
 both positive is harmless: its weight is the same, and its turnover is counted too high, never too low.
 """
 
@@ -20,10 +21,13 @@ from deepfactor.portfolio.problem import Bounds, Floats, Limits, Rebalance, Rows
 
 @dataclass(frozen=True)
 class Model:
-    """One rebalance's limits. `floor`, `ceiling` (n,): what no relaxation moves (no shorts, frozen, not buyable)."""
+    """One rebalance's limits. `floor`, `ceiling` (n,): what no relaxation moves (no shorts, frozen, not buyable).
+
+    `invested`: (least, most) sum of weights.
+    """
 
     r: Rebalance
-    invested: float
+    invested: tuple[float, float]
     origin: Floats
     floor: Floats
     ceiling: Floats
@@ -50,13 +54,13 @@ class Model:
 
 
 def build_model(r: Rebalance, invested: float, limits: Sequence[Rows | Bounds]) -> Model:
-    """Sort the limits into rows and bounds, and find where trades are counted from."""
+    """Sort the limits into rows and bounds, and find where trades are counted from; `invested` is 1 - cash."""
     origins = [rows.origin for rows in limits if isinstance(rows, Rows) and rows.origin is not None]
     if any(not np.array_equal(origins[0], other) for other in origins[1:]):
         raise RecipeError("turnover rows must all count trades from the same weights", key="constraints")
     return Model(
         r=r,
-        invested=invested,
+        invested=(0.0, 1.0) if any(isinstance(x, Rows) and x.frees_cash for x in limits) else (invested, invested),
         origin=origins[0] if origins else r.previous,
         floor=np.where(r.frozen, r.previous, 0.0),
         ceiling=np.where(r.frozen | ~r.buyable, r.previous, 1.0),
@@ -67,22 +71,43 @@ def build_model(r: Rebalance, invested: float, limits: Sequence[Rows | Bounds]) 
 
 @dataclass(frozen=True)
 class Assembly:
-    """A program and what its rows and columns mean.
+    """A program and what its rows and columns mean; `lower`, `upper` (n,) limit the weights.
 
-    `owners[i]` is (limits, line) of row i, None for the budget and caps; the columns are n buys, n sells, then the
-    slacks of elastic rows, `slack_family` (slacks,) indexing `elastic`, whose caps are the last rows.
+    `owners[i]` is (limits, line) of row i, None for the budget and caps; the columns are the purchases of the names
+    `buys`, the sales of the names `sells`, then the slacks of elastic rows, `slack_family` (slacks,) indexing
+    `elastic`, whose caps are the last rows.
     """
 
     lp: LinearProgram
+    lower: Floats
+    upper: Floats
+    buys: NDArray[np.intp]
+    sells: NDArray[np.intp]
     owners: tuple[tuple[Limits, int] | None, ...]
     elastic: tuple[str, ...]
     slack_family: NDArray[np.intp]
 
     def weights(self, model: Model, x: Floats) -> Floats:
         """(n,) weights of a solution; frozen names exactly `previous`, what rounds below 0 by the tolerance is 0."""
-        n = len(model.r)
-        w = np.maximum(model.origin + x[:n] - x[n : 2 * n], 0.0)
-        return np.where(model.r.frozen, model.r.previous, w)
+        bought = len(self.buys)
+        w = model.origin.copy()
+        w[self.buys] += x[:bought]
+        w[self.sells] -= x[bought : bought + len(self.sells)]
+        return np.where(model.r.frozen, model.r.previous, np.maximum(w, 0.0))
+
+    def worth(self, model: Model, row_price: Floats, names: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """What buying, and selling, a unit of `names` is worth at row prices: a column's reduced cost, also where the
+        program has none for it."""
+        up, trade, at = model.r.score[names] - row_price[0], np.zeros(len(names)), 1
+        for rows in model.rows:
+            price = row_price[at : at + len(rows.lower)]
+            cost = (price[:, None] * rows.coefficients[:, names]).sum(axis=0)
+            up, trade = (up - cost, trade) if rows.origin is None else (up, trade + cost)
+            at += len(price)
+        for _ in (x for x in model.bounds if x.family in self.elastic):
+            up = up - row_price[at + names]
+            at += len(model.r)
+        return up - trade, -up - trade
 
     def least(self, family: str, caps: Mapping[str, float]) -> LinearProgram:
         """The program that minimises the total violation of `family`, the families of `caps` held to theirs."""
@@ -103,39 +128,47 @@ class Assembly:
 
 def assemble(model: Model, elastic: tuple[str, ...] = ()) -> Assembly:
     """The program that maximises the score; limits of the `elastic` families may be broken (uncapped as built)."""
-    n, origin = len(model.r), model.origin
+    origin, score = model.origin, model.r.score
     lower, upper = model.box(elastic)
-    budget = model.invested - float(origin.sum())
+    least, most = np.maximum(lower - origin, 0.0), np.maximum(upper - origin, 0.0)
+    shed, sold = np.maximum(origin - upper, 0.0), np.maximum(origin - lower, 0.0)
+    buys, sells = np.flatnonzero((least != 0.0) | (most != 0.0)), np.flatnonzero((shed != 0.0) | (sold != 0.0))
+    least_sum, most_sum = (total - float(origin.sum()) for total in model.invested)
+    shift = np.concatenate([[0.0], *(_shift(x, origin) for x in model.rows)])
     base = LinearProgram(
-        cost=np.concatenate([model.r.score, -model.r.score]),
-        lower=np.concatenate([np.maximum(lower - origin, 0.0), np.maximum(origin - upper, 0.0)]),
-        upper=np.concatenate([np.maximum(upper - origin, 0.0), np.maximum(origin - lower, 0.0)]),
-        matrix=_matrix(n, model.rows),
-        row_lower=np.concatenate([[budget], *(_shifted(x, x.lower, origin) for x in model.rows)]),
-        row_upper=np.concatenate([[budget], *(_shifted(x, x.upper, origin) for x in model.rows)]),
+        cost=np.concatenate([score[buys], -score[sells]]),
+        lower=np.concatenate([least[buys], shed[sells]]),
+        upper=np.concatenate([most[buys], sold[sells]]),
+        matrix=_matrix(len(score), buys, sells, model.rows),
+        row_lower=np.concatenate([[least_sum], *(x.lower for x in model.rows)]) + shift,
+        row_upper=np.concatenate([[most_sum], *(x.upper for x in model.rows)]) + shift,
     )
     owners = (None, *((x, k) for x in model.rows for k in range(len(x.lower))))
-    assembly = Assembly(base, owners, (), np.empty(0, dtype=np.intp))
+    assembly = Assembly(base, lower, upper, buys, sells, owners, (), np.empty(0, dtype=np.intp))
     return _with_slacks(_with_bound_rows(assembly, model, elastic), elastic) if elastic else assembly
 
 
-def _shifted(rows: Rows, limit: Floats, origin: Floats) -> Floats:
-    """A limit on weights as one on buys less sells; on trades it stays."""
-    shift = rows.coefficients @ origin if rows.origin is None else 0.0
-    return np.asarray(limit + rows.reference - shift)
+def _shift(rows: Rows, origin: Floats) -> Floats:
+    """What takes a limit on weights to one on buys less sells; a limit on trades stays."""
+    return rows.reference if rows.origin is not None else rows.reference - rows.coefficients @ origin
 
 
-def _matrix(n: int, rows: Sequence[Rows]) -> sparse.csc_array:
-    """Budget and rows over n buys, then n sells (the same with the sign turned, but for rows on trades)."""
-    buys = np.concatenate([np.ones((1, n)), *(x.coefficients for x in rows)]).T
-    sign = np.concatenate([[-1.0], *(np.full(len(x.lower), -1.0 if x.origin is None else 1.0) for x in rows)])
-    filled = np.ascontiguousarray(buys) != 0.0
-    index = np.nonzero(filled)[1].astype(np.int32)
-    value = buys[filled]
-    ends = np.cumsum(filled.sum(axis=1))
-    start = np.concatenate([[0], ends, len(index) + ends]).astype(np.int32)
-    data = np.concatenate([value, value * sign[index]])
-    return sparse.csc_array((data, np.concatenate([index, index]), start), shape=(len(sign), 2 * n))
+def _matrix(n: int, buys: NDArray[np.intp], sells: NDArray[np.intp], rows: Sequence[Rows]) -> sparse.csc_array:
+    """Budget and rows over purchases, then sales (the same with the sign turned, but for rows on trades)."""
+    bought, width = len(buys), len(buys) + len(sells)
+    column = np.full((2, n), -1)
+    column[0, buys], column[1, sells] = np.arange(bought), np.arange(bought, width)
+    entries = [(np.where(np.arange(width) < bought, 1.0, -1.0), np.zeros(width, dtype=np.intp), np.arange(width))]
+    height = 1
+    for x in rows:
+        flat = np.flatnonzero(x.coefficients != 0.0)
+        value, line, name = x.coefficients.ravel()[flat], height + flat // n, flat % n
+        for at, sign in ((column[0][name], 1.0), (column[1][name], -1.0 if x.origin is None else 1.0)):
+            kept = np.flatnonzero(at >= 0)
+            entries.append((sign * value[kept], line[kept], at[kept]))
+        height += len(x.lower)
+    value, line, at = (np.concatenate(part) for part in zip(*entries, strict=True))
+    return sparse.coo_array((value, (line, at)), shape=(height, width)).tocsc()
 
 
 def _with_bound_rows(assembly: Assembly, model: Model, elastic: tuple[str, ...]) -> Assembly:
@@ -146,7 +179,7 @@ def _with_bound_rows(assembly: Assembly, model: Model, elastic: tuple[str, ...])
         shift = bound.reference - model.origin
         lp = replace(
             lp,
-            matrix=sparse.vstack([lp.matrix, sparse.hstack([eye, -eye])], format="csc"),
+            matrix=sparse.vstack([lp.matrix, sparse.hstack([eye[:, assembly.buys], -eye[:, assembly.sells]])], "csc"),
             row_lower=np.concatenate([lp.row_lower, np.minimum(bound.lower + shift, model.ceiling - model.origin)]),
             row_upper=np.concatenate([lp.row_upper, np.maximum(bound.upper + shift, model.floor - model.origin)]),
         )
@@ -175,4 +208,4 @@ def _with_slacks(assembly: Assembly, elastic: tuple[str, ...]) -> Assembly:
         row_upper=np.concatenate([lp.row_upper, np.full(len(elastic), np.inf)]),
     )
     owners = assembly.owners + (None,) * len(elastic)
-    return Assembly(program, owners, elastic, family[at])
+    return replace(assembly, lp=program, owners=owners, elastic=elastic, slack_family=family[at])

@@ -15,6 +15,8 @@ from deepfactor.portfolio.problem import Floats, SolverError
 # highspy's stubs lack what its binary has (`getDualRay`).
 _Highs: Any = highspy.Highs
 
+_FEASIBLE = 1e-9
+
 # One thread and a fixed seed: the same input gives the same vertex. Dual simplex without presolve: these programs
 # have many columns and few rows, and presolve costs more than it saves (it also hides the ray of an infeasible one).
 _OPTIONS: dict[str, bool | int | float | str] = {
@@ -25,7 +27,7 @@ _OPTIONS: dict[str, bool | int | float | str] = {
     "solver": "simplex",
     "simplex_strategy": 1,
     "presolve": "off",
-    "primal_feasibility_tolerance": 1e-9,
+    "primal_feasibility_tolerance": _FEASIBLE,
     "dual_feasibility_tolerance": 1e-9,
 }
 
@@ -70,6 +72,8 @@ def solve_lp(lp: LinearProgram) -> Optimum | Infeasible:
     """
     if np.any(lp.lower > lp.upper):
         return Infeasible(np.empty(0, dtype=np.intp), 0)
+    if not len(lp.cost):
+        return _without_columns(lp)
     solver = _Highs()
     for name, value in _OPTIONS.items():
         solver.setOptionValue(name, value)
@@ -89,6 +93,12 @@ def solve_lp(lp: LinearProgram) -> Optimum | Infeasible:
     return Optimum(x, np.array(solution.row_dual, dtype=np.float64), float(lp.cost @ x), iterations)
 
 
+def _without_columns(lp: LinearProgram) -> Optimum | Infeasible:
+    """Nothing can be traded, so every row is 0 (HiGHS has no answer to a program without columns)."""
+    broken = np.flatnonzero((lp.row_lower > _FEASIBLE) | (lp.row_upper < -_FEASIBLE))
+    return Infeasible(broken[:1], 0) if len(broken) else Optimum(lp.cost, np.zeros_like(lp.row_lower), 0.0, 0)
+
+
 def _pass(solver: Any, lp: LinearProgram) -> None:
     """Hand the whole program over in one call."""
     columns, rows = len(lp.cost), len(lp.row_lower)
@@ -105,18 +115,13 @@ def _pass(solver: Any, lp: LinearProgram) -> None:
         lp.upper,
         lp.row_lower,
         lp.row_upper,
-        lp.matrix.indptr.astype(np.int32),
-        lp.matrix.indices.astype(np.int32),
+        lp.matrix.indptr.astype(np.int32, copy=False),
+        lp.matrix.indices.astype(np.int32, copy=False),
         lp.matrix.data,
         continuous,
     )
     if status != highspy.HighsStatus.kOk:
         raise SolverError(f"HiGHS does not take the program: {status}")
-
-
-def reduced_costs(lp: LinearProgram, row_price: Floats) -> Floats:
-    """(columns,) cost - Aᵀ y: what a column's bound is worth at row prices y."""
-    return np.asarray(lp.cost - lp.matrix.T @ row_price)
 
 
 def certificate(lp: LinearProgram, optimum: Optimum) -> tuple[float, float]:
@@ -130,7 +135,7 @@ def certificate(lp: LinearProgram, optimum: Optimum) -> tuple[float, float]:
     wrong = ((y > 0) & np.isinf(lp.row_upper)) | ((y < 0) & np.isinf(lp.row_lower))
     residual = float(np.abs(y[wrong]).max(initial=0.0))
     y = np.where(wrong, 0.0, y)
-    d = reduced_costs(lp, y)
+    d = lp.cost - lp.matrix.T @ y
     side = np.where(y > 0, lp.row_upper, lp.row_lower)
     rows = float(np.where(y == 0, 0.0, y * np.where(np.isinf(side), 0.0, side)).sum())
     columns = float(np.where(d > 0, d * lp.upper, d * lp.lower).sum())

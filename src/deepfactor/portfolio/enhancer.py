@@ -1,8 +1,9 @@
 """`IndexEnhancer`: a day's facts in, the weights with the best score that keep every constraint out.
 
-Maximise sum(score * w) subject to w >= 0, sum(w) = 1 - cash, frozen names at their drifted weight, names that are not
-buyable not above theirs, and the constraints of the settings: a linear program, solved cold by HiGHS in buys and
-sells. The optimum is checked here again, from the weights and from the duals; what HiGHS says is not enough.
+Maximise sum(score * w) subject to w >= 0, sum(w) = 1 - cash (unless a cash band says otherwise), frozen names at their
+drifted weight, names that are not buyable not above theirs, and the constraints of the settings: a linear program,
+solved cold by HiGHS in buys and sells. The optimum is checked here again, from the weights and from the duals; what
+HiGHS says is not enough.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from deepfactor.core.errors import KindError, RecipeError
 from deepfactor.core.kind import Kind, kinds_in, load_kind, resolve
 from deepfactor.core.spec import Spec
 from deepfactor.portfolio._assembly import Assembly, Model, assemble, build_model
-from deepfactor.portfolio._lp import Infeasible, LinearProgram, Optimum, certificate, reduced_costs, solve_lp
+from deepfactor.portfolio._lp import Infeasible, LinearProgram, Optimum, certificate, solve_lp
 from deepfactor.portfolio.problem import (
     TOLERANCE,
     Binding,
@@ -102,13 +103,33 @@ class IndexEnhancer:
             HiGHS failed, or its answer fails our check.
         """
         began = time.perf_counter()
-        model = build_model(r, 1.0 - self.settings.cash, self.limits(r))
+        limits = self.limits(r)
+        target = self._solve(r, limits, 0, began)
+        again = self._limits_again(r, limits, target.weights)
+        return target if again is None else self._solve(r, again, target.iterations, began)
+
+    def _limits_again(
+        self, r: Rebalance, limits: tuple[Rows | Bounds, ...], weights: Floats
+    ) -> tuple[Rows | Bounds, ...] | None:
+        """The limits of heuristics that look at a first answer in place of their first ones; None if there are none."""
+        invested = 1.0 - self.settings.cash
+        second = {
+            i: bounds
+            for i, (module, settings) in enumerate(self._constraints)
+            if hasattr(module, "limits_again")
+            and (bounds := module.limits_again(settings, r, invested, weights)) is not None
+        }
+        return tuple(second.get(i, first) for i, first in enumerate(limits)) if second else None
+
+    def _solve(self, r: Rebalance, limits: tuple[Rows | Bounds, ...], iterations: int, began: float) -> Target:
+        """The target under `limits`; `iterations` were spent before."""
+        model = build_model(r, 1.0 - self.settings.cash, limits)
         self._check_forced(model)
         assembly = assemble(model)
-        lp, outcome, relaxed, iterations = assembly.lp, solve_lp(assembly.lp), None, 0
+        lp, outcome, relaxed = assembly.lp, solve_lp(assembly.lp), None
         if isinstance(outcome, Infeasible):
             relaxed = relax(model, assembly, outcome, self.settings.relax_order)
-            iterations = outcome.iterations + relaxed.iterations
+            iterations += outcome.iterations + relaxed.iterations
             assembly, lp, outcome = relaxed.assembly, relaxed.lp, solve_lp(relaxed.lp)
         if isinstance(outcome, Infeasible):
             raise SolverError(f"rebalance of {r.date}: the least relaxation can't be reached a second time")
@@ -159,8 +180,9 @@ def _target(
 ) -> Target:
     """Read the solution, check it, and say what gave way and what binds."""
     weights = assembly.weights(model, optimum.x)
-    relaxations = _relaxations(model, weights)
-    residual = _residual(model, weights, elastic=assembly.elastic)
+    standing = [(limits, *_excess(limits, weights)) for limits in model.limits]
+    relaxations = tuple(one for limits in standing for one in _relaxations(model, *limits))
+    residual = _residual(model, weights, assembly, standing)
     dual_residual, gap = certificate(lp, optimum)
     if residual > TOLERANCE or dual_residual > TOLERANCE or abs(gap) > TOLERANCE * max(1.0, abs(optimum.objective)):
         raise SolverError(
@@ -171,7 +193,7 @@ def _target(
         weights=weights,
         objective=float(model.r.score @ weights),
         relaxations=relaxations,
-        binding=_binding(model, assembly, lp, optimum, weights),
+        binding=_binding(model, assembly, optimum, weights),
         conflict=relaxed.conflict if relaxed else (),
         status="relaxed" if relaxations else "optimal",
         iterations=iterations,
@@ -188,48 +210,55 @@ def _excess(limits: Rows | Bounds, weights: Floats) -> tuple[Floats, Floats]:
     return values, np.maximum(np.maximum(values - limits.upper, limits.lower - values), 0.0)
 
 
-def _relaxations(model: Model, weights: Floats) -> tuple[Relaxation, ...]:
-    """Every limit that the weights don't keep, as asked against as it came out."""
-    found = []
-    for limits in model.limits:
-        values, excess = _excess(limits, weights)
-        forced = _forced(model, limits) if isinstance(limits, Bounds) else np.zeros(len(values), dtype=bool)
-        for k in np.flatnonzero(excess > RECORDED):
-            bound = limits.upper[k] if values[k] > limits.upper[k] else limits.lower[k]
-            reason = "infeasible" if not forced[k] else "frozen" if model.r.frozen[k] else "not_buyable"
-            found.append(Relaxation(limits.name, limits.label(int(k)), float(bound), float(values[k]), reason))
-    return tuple(found)
+def _relaxations(model: Model, limits: Rows | Bounds, values: Floats, excess: Floats) -> list[Relaxation]:
+    """The lines of `limits` that the weights don't keep, as asked against as they came out."""
+    found: list[Relaxation] = []
+    broken = np.flatnonzero(excess > RECORDED)
+    if not len(broken):
+        return found
+    forced = _forced(model, limits) if isinstance(limits, Bounds) else np.zeros(len(values), dtype=bool)
+    for k in broken.tolist():
+        bound = limits.upper[k] if values[k] > limits.upper[k] else limits.lower[k]
+        reason = "infeasible" if not forced[k] else "frozen" if model.r.frozen[k] else "not_buyable"
+        found.append(Relaxation(limits.name, limits.label(k), float(bound), float(values[k]), reason))
+    return found
 
 
-def _residual(model: Model, weights: Floats, *, elastic: Sequence[str]) -> float:
+def _residual(
+    model: Model, weights: Floats, assembly: Assembly, standing: Sequence[tuple[Rows | Bounds, Floats, Floats]]
+) -> float:
     """Largest violation of what stands: budget, floors and ceilings, limits not relaxed (forced names by their box)."""
-    lower, upper = model.box(elastic)
-    worst = [abs(float(weights.sum()) - model.invested), float(np.max(lower - weights)), float(np.max(weights - upper))]
-    worst += [float(_excess(x, weights)[1].max(initial=0.0)) for x in model.rows if x.family not in elastic]
+    lower, upper = assembly.lower, assembly.upper
+    total = float(weights.sum())
+    worst = [model.invested[0] - total, total - model.invested[1]]
+    worst += [float(np.max(lower - weights)), float(np.max(weights - upper))]
+    for limits, _, excess in standing:
+        if isinstance(limits, Rows) and limits.family not in assembly.elastic:
+            worst.append(float(excess.max(initial=0.0)))
     return max(*worst, 0.0)
 
 
-def _binding(
-    model: Model, assembly: Assembly, lp: LinearProgram, optimum: Optimum, weights: Floats
-) -> tuple[Binding, ...]:
+def _binding(model: Model, assembly: Assembly, optimum: Optimum, weights: Floats) -> tuple[Binding, ...]:
     """Limits with a price. A bound on a name is priced by the reduced cost of the column that meets it."""
     found = []
-    for i in np.flatnonzero(np.abs(optimum.row_price) > PRICED):
+    for i in np.flatnonzero(np.abs(optimum.row_price) > PRICED).tolist():
         owner = assembly.owners[i]
         if owner is not None:
             limits, k = owner
             price = float(optimum.row_price[i])
             bound = limits.upper[k] if price > 0 else limits.lower[k]
             found.append(Binding(limits.name, limits.label(k), float(bound), price))
-    n = len(model.r)
-    worth = reduced_costs(lp, optimum.row_price)
+    free = model.floor < model.ceiling
     for bounds in (x for x in model.bounds if x.family not in assembly.elastic):
         for limit, side in ((bounds.lower, -1), (bounds.upper, 1)):
-            edge = bounds.reference + limit
+            edges = bounds.reference + limit
+            names = np.flatnonzero((np.abs(weights - edges) <= RECORDED) & free)
+            edge, origin = edges[names], model.origin[names]
+            buying, selling = assembly.worth(model, optimum.row_price, names)
             # Past its edge the origin must be sold down (bought up) to it; else buying (selling) stops there.
-            through_buys = edge >= model.origin if side > 0 else edge > model.origin
-            prices = np.where(through_buys, worth[:n], -worth[n : 2 * n])
-            touched = (np.abs(weights - edge) <= RECORDED) & (side * prices > PRICED) & (model.floor < model.ceiling)
-            for name in np.flatnonzero(touched).tolist():
-                found.append(Binding(bounds.name, bounds.label(name), float(limit[name]), float(prices[name])))
+            through_buys = edge >= origin if side > 0 else edge > origin
+            prices = np.where(through_buys, buying, -selling)
+            for name, price in zip(names.tolist(), prices.tolist(), strict=True):
+                if side * price > PRICED:
+                    found.append(Binding(bounds.name, bounds.label(name), float(limit[name]), price))
     return tuple(found)

@@ -72,6 +72,10 @@ class Rebalance:
         what the last rebalance aimed at; wanted only where turnover is counted from the target.
     industry_names : sequence of str
         name of industry code k at position k; empty = codes are shown.
+    adv : (n,) float64, optional
+        average amount traded in a day, CNY; 0 = no trade in the days averaged.
+    value : float, optional
+        of the book at the close, CNY; wanted with `adv` by limits on capacity.
 
     Raises
     ------
@@ -92,6 +96,8 @@ class Rebalance:
     first: bool
     previous_target: Floats | None = None
     industry_names: tuple[str, ...] = ()
+    adv: Floats | None = None
+    value: float | None = None
 
     def __post_init__(self) -> None:
         arrays = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -106,10 +112,12 @@ class Rebalance:
                 raise DataError(
                     f"rebalance of {self.date}: {name} is not finite for {len(bad)} names, the first is {bad[0]}"
                 )
-        for name in ("previous", "benchmark"):
+        for name in (name for name in ("previous", "benchmark", "adv") if name in arrays):
             low = arrays[name].min(initial=0.0)
             if low < 0:
-                raise DataError(f"rebalance of {self.date}: {name} has the negative weight {low:.3g}")
+                raise DataError(f"rebalance of {self.date}: {name} has the negative value {low:.3g}")
+        if self.value is not None and not self.value > 0:
+            raise DataError(f"rebalance of {self.date}: the book's value is {self.value}, wanted more than 0")
         if abs((total := float(self.benchmark.sum())) - 1.0) > 1e-10:
             raise DataError(f"rebalance of {self.date}: benchmark weights sum to {total!r}, wanted 1")
         if (total := float(self.previous.sum())) > 1.0 + 1e-9:
@@ -148,6 +156,8 @@ class Rows:
         limits in the unit that people read (an active weight, an active exposure); infinite = no limit.
     origin : (n,) float64, optional
         if given, the row is on trades: coefficients (>= 0) @ |weights - origin|, and only `upper` may be finite.
+    frees_cash : bool
+        the rows limit the sum of weights themselves, which then need not be 1 - cash.
     """
 
     name: str
@@ -158,6 +168,7 @@ class Rows:
     upper: Floats
     reference: Floats
     origin: Floats | None = None
+    frees_cash: bool = False
 
     def label(self, k: int) -> str:
         """What line k is called."""
@@ -171,7 +182,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Bounds:
-    """A limit on each name alone: lower <= weights - reference <= upper. All (n,), `symbols` too."""
+    """A limit on each name alone: lower <= weights - reference <= upper. All (n,), `symbols` too; infinite = none."""
 
     name: str
     family: str
@@ -221,7 +232,7 @@ class Target:
     Attributes
     ----------
     weights : (n,) float64
-        sum to 1 - cash; not clipped, not renormalised.
+        sum to 1 - cash (or to what a cash band allows); not clipped, not renormalised.
     objective : float
         sum of score * weight.
     relaxations, binding : tuples

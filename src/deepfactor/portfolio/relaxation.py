@@ -89,8 +89,7 @@ def find_conflict(model: Model, hard: Assembly, failed: Infeasible) -> tuple[tup
 
     if holds(_only(lp, kept)):  # a ray's smallest entries can matter: start from all rows
         kept = set(range(len(hard.owners)))
-    wide = assemble(replace(model, bounds=())).lp
-    loose = replace(lp, lower=wide.lower, upper=wide.upper)
+    loose = assemble(replace(model, bounds=())).lp
     bounds = [(x.name, "names") for x in model.bounds] if holds(_only(loose, kept)) else []
     if not bounds:
         lp = loose
@@ -118,4 +117,9 @@ def _crossing(model: Model) -> tuple[tuple[str, str], ...]:
     """Bounds of several constraints that leave a name no weight at all."""
     lower, upper = model.box()
     names = np.flatnonzero(lower > upper)
-    return tuple((bound.name, bound.label(int(k))) for k in names for bound in model.bounds)
+    return tuple(
+        (bound.name, bound.label(k))
+        for k in names.tolist()
+        for bound in model.bounds
+        if np.isfinite(bound.lower[k]) or np.isfinite(bound.upper[k])
+    )

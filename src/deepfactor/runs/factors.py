@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from deepfactor.core.errors import DataError
-from deepfactor.core.files import atomic_path
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
+from deepfactor.store.parquet import write_parquet
 
 COLUMNS = ("date", "symbol", "score")
 
@@ -27,8 +27,7 @@ def write_scores(path: Path, scores: Scores) -> None:
         },
         schema={"date": pl.Date, "symbol": pl.String, "score": pl.Float64},
     )
-    with atomic_path(path) as temporary:
-        frame.write_parquet(temporary)
+    write_parquet(path, frame)
 
 
 def read_factor(path: Path, panel: Panel, *, name: str | None = None) -> Scores:

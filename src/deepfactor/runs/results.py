@@ -12,18 +12,19 @@ import polars as pl
 from deepfactor.backtest.performance import summary
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.core.errors import DataError
-from deepfactor.core.files import atomic_path, write_json
+from deepfactor.core.files import write_json
 from deepfactor.evaluation.factor_test import FactorReport
+from deepfactor.evaluation.seeds import seed_spread
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
 from deepfactor.runs.factors import align, read_table
+from deepfactor.store.parquet import write_parquet
 
 
 def write_table(path: Path, columns: Mapping[str, Any]) -> None:
     """Write columns (numpy arrays of one length; NaN becomes null) as parquet, atomically."""
     frame = pl.DataFrame({name: _series(name, values) for name, values in columns.items()})
-    with atomic_path(path) as temporary:
-        frame.write_parquet(temporary)
+    write_parquet(path, frame)
 
 
 def _series(name: str, values: Any) -> pl.Series:
@@ -40,6 +41,7 @@ def write_factor_test(folder: Path, report: FactorReport, seeds: tuple[FactorRep
     content = report.to_json_dict()
     for seed in seeds:
         content["records"] += seed.to_json_dict()["records"]
+    content["seed_spread"] = seed_spread(content["records"])
     write_table(folder / "ic_series.parquet", report.ic_columns())
     write_table(folder / "group_nav.parquet", report.group_columns())
     write_json(folder / "factor_report.json", content)
@@ -90,8 +92,7 @@ def oracle_path(market: Path) -> Path:
 
 def write_oracle(path: Path, frame: pl.DataFrame) -> None:
     """Write the oracle of a simulated market, atomically."""
-    with atomic_path(path) as temporary:
-        frame.write_parquet(temporary)
+    write_parquet(path, frame)
 
 
 def read_oracle(path: Path, panel: Panel, horizon: int, part: str | None = None) -> Scores | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -137,7 +138,7 @@ def codes(extract: Extract, column: str, patterns: Sequence[Pattern]) -> pl.Seri
     """Vendor's codes as ours, as an `Enum` of the sorted codes (so that it sorts as text does)."""
     old = extract[column].unique().drop_nulls()
     text = old.cast(pl.String).to_list()
-    new = [next((ours for ours in (p.apply(code) for p in patterns) if ours is not None), code) for code in text]
+    new = [_ours(code, tuple(patterns)) for code in text]
     seen: dict[str, str] = {}
     for theirs, ours in zip(text, new, strict=True):
         if ours in seen:
@@ -145,6 +146,12 @@ def codes(extract: Extract, column: str, patterns: Sequence[Pattern]) -> pl.Seri
             raise extract.fault(f"two codes become one: {both} → {ours}", column)
         seen[ours] = theirs
     return extract[column].replace_strict(old, pl.Series(new, dtype=pl.String), return_dtype=pl.Enum(sorted(new)))
+
+
+@lru_cache(maxsize=100_000)  # each code comes in many tables
+def _ours(code: str, patterns: tuple[Pattern, ...]) -> str:
+    """Our form of a vendor's code: by the first pattern that matches, else as it is."""
+    return next((ours for ours in (pattern.apply(code) for pattern in patterns) if ours is not None), code)
 
 
 def convert(extract: Extract, column: Column, name: str, table: str, date_format: str) -> pl.Series:

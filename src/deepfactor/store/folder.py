@@ -4,7 +4,7 @@
 
     MARKET/
         manifest.json               schema version, source, parts with their hashes; replaced by rename
-        tables/<table>/<part>.parquet   named by content, never changed once written
+        tables/<table>/<part>.parquet   a month or a whole table; named by content, never changed once written
         panel/<fingerprint>/            compiled arrays, made by `panel.build`
 
 A writer puts new parts down, syncs them and then replaces the manifest, so a reader sees the old market or the new one.
@@ -17,7 +17,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from io import BytesIO
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,16 @@ import numpy as np
 import polars as pl
 
 from deepfactor.core.errors import DataError
-from deepfactor.core.files import atomic_path, folder_lock, write_json
+from deepfactor.core.files import folder_lock, write_json
 from deepfactor.core.spec import content_key
-from deepfactor.store.checks import Finding, check_tables
+from deepfactor.store.checks import Finding, check_tables, strictly_ascending
 from deepfactor.store.migrations import migrated
+from deepfactor.store.parquet import write_parquet
 from deepfactor.store.schema import SCHEMA_VERSION, TABLES
 
 MANIFEST = "manifest.json"
+#: Label of the part of a table that has only one.
+WHOLE = "all"
 _ROW_GROUP = 250_000
 
 
@@ -41,7 +44,7 @@ class Part:
 
     Attributes
     ----------
-    name : file name without ``.parquet``: label and the first 16 digits of `content`
+    name : file name without ``.parquet``: `label` and the first 16 digits of `content`
     content : SHA-256 of the rows, independent of how parquet encodes them
     rows : number of rows
     """
@@ -49,6 +52,19 @@ class Part:
     name: str
     content: str
     rows: int
+
+    @property
+    def label(self) -> str:
+        """The part's month as in ``2022-12`` (schema 2: its year), or ``all``."""
+        return self.name.rsplit("-", 1)[0]
+
+    def ends_before(self, day: date) -> bool:
+        """Whether all of its rows lie in a month (or year) before that of `day`."""
+        return self.label != WHOLE and self.label < day.isoformat()[: len(self.label)]
+
+    def holds(self, day: date) -> bool:
+        """Whether `day` lies in its month (or year)."""
+        return day.isoformat().startswith(self.label)
 
 
 @dataclass(frozen=True)
@@ -104,11 +120,16 @@ class MarketFolder:
         """Whether the market has the table."""
         return table in self.manifest.tables
 
-    def part_files(self, table: str) -> tuple[Path, ...]:
-        """Paths of the table's parts, in order; a `DataError` where the market lacks the table."""
+    def part_files(self, table: str, since: date | None = None) -> tuple[Path, ...]:
+        """Paths of the table's parts, in order, without those that lie before the month of `since` as a whole.
+
+        A `DataError` where the market lacks the table.
+        """
         if not self.has(table):
             raise DataError(f"{self.path} has no table {table}: it has {', '.join(self.manifest.tables)}")
-        return tuple(_part_path(self.path, table, part.name) for part in self.manifest.tables[table])
+        parts = self.manifest.tables[table]
+        wanted = [part for part in parts if since is None or not part.ends_before(since)]
+        return tuple(_part_path(self.path, table, part.name) for part in wanted)
 
     def read(self, table: str, columns: list[str] | None = None) -> pl.DataFrame:
         """A whole table, or some of its columns, in the order of storage."""
@@ -220,25 +241,26 @@ def _codes(findings: list[Finding]) -> str:
 
 def write_parts(path: Path, table: str, frame: pl.DataFrame) -> Iterable[Part]:
     """Write the parts of one table that aren't there yet, and name all."""
-    if not TABLES[table].by_year:
-        yield write_part(path, table, "all", frame)
+    clock = TABLES[table].parts_by
+    if clock is None:
+        yield _write_part(path, table, WHOLE, frame)
         return
-    year = frame["date"].dt.year()
-    for value in year.unique().sort():
-        yield write_part(path, table, str(value), frame.filter(year == value))
+    year = frame[clock].dt.year()
+    for of_year in year.unique().sort():  # year by year, so that months aren't looked for in all rows
+        rows = frame.filter(year == of_year)
+        month = rows[clock].dt.month()
+        for value in month.unique().sort():
+            yield _write_part(path, table, f"{of_year}-{value:02}", rows.filter(month == value))
 
 
-def write_part(path: Path, table: str, label: str, frame: pl.DataFrame) -> Part:
+def _write_part(path: Path, table: str, label: str, frame: pl.DataFrame) -> Part:
     """Write one part if it isn't there yet, and name it."""
     frame = stored(table, frame)
     content = content_hash(frame)
     part = Part(f"{label}-{content[:16]}", content, frame.height)
     target = _part_path(path, table, part.name)
     if not target.exists():
-        with atomic_path(target) as temporary:
-            content_of_file = BytesIO()  # a full disk is then an OSError, which polars would hide
-            frame.write_parquet(content_of_file, compression="zstd", compression_level=3, row_group_size=_ROW_GROUP)
-            temporary.write_bytes(content_of_file.getbuffer())
+        write_parquet(target, frame, compression="zstd", compression_level=3, row_group_size=_ROW_GROUP)
     return part
 
 
@@ -248,7 +270,8 @@ def stored(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.select(
         pl.col(name).cast(column.dtype) for name, column in spec.columns.items() if name in frame.columns
     )
-    return frame.sort([name for name in spec.order if name in frame.columns]).rechunk()
+    order = [name for name in spec.order if name in frame.columns]
+    return (frame if strictly_ascending(frame, order) else frame.sort(order)).rechunk()
 
 
 def content_hash(frame: pl.DataFrame) -> str:

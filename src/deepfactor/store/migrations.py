@@ -13,8 +13,13 @@ def _log_of_appends(content: dict[str, Any]) -> dict[str, Any]:
     return {**content, "source": {**content["source"], "appended": []}}
 
 
+def _parts_by_month(content: dict[str, Any]) -> dict[str, Any]:
+    """2 → 3: parts that were years are months; those that are there stay until one of their rows changes."""
+    return content
+
+
 #: Schema version → what makes the next version of it.
-MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _log_of_appends}
+MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _log_of_appends, 2: _parts_by_month}
 
 
 def migrated(content: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 #: Version of the folder's layout and of the tables below. A newer folder is refused, an older one migrated.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 #: An exchange-suffixed code, of a stock or an index.
 SYMBOL_PATTERN = r"^\d{6}\.(SH|SZ|BJ)$"
@@ -40,14 +40,14 @@ class Table:
     key : columns that name a row; no two rows share one
     order : columns by which a part is sorted
     one_of : groups of columns of which at least one must be there
-    by_year : one part a calendar year of `date`
+    parts_by : column whose calendar months are a part each; None = all in one
     """
 
     columns: Mapping[str, Column]
     key: tuple[str, ...]
     order: tuple[str, ...]
     one_of: tuple[tuple[str, ...], ...] = ()
-    by_year: bool = False
+    parts_by: str | None = None
 
     def required(self) -> tuple[str, ...]:
         """Names of the columns that must be there."""
@@ -80,7 +80,7 @@ TABLES: Mapping[str, Table] = {
         key=("date", "symbol"),
         order=("symbol", "date"),
         one_of=(("amount", "vwap"),),
-        by_year=True,
+        parts_by="date",
     ),
     "securities": Table(
         {

@@ -31,7 +31,6 @@ from deepfactor.store.folder import (
     replace_manifest,
     require_market_or_empty,
     stored,
-    write_part,
     write_parts,
 )
 from deepfactor.store.schema import SCHEMA_VERSION, TABLES
@@ -124,7 +123,7 @@ def _same_form(held: MarketFolder, tables: Mapping[str, pl.DataFrame]) -> bool:
 class _Merged:
     """A table that goes on.
 
-    kept : its parts that stay as they are; rows : the rest, empty where nothing is new; new : how many are;
+    kept : its parts that stay as they are; rows : of the others, empty where nothing is new; new : how many are;
     revisions : of rows that were held
     """
 
@@ -141,13 +140,16 @@ def _append(
     files = list(held.part_files("daily"))
     priced = pl.scan_parquet(files).select(pl.col("symbol").unique()).collect()["symbol"]
     findings = _checked(tables, account, priced)
-    merged = {name: _merge(held, name, frame, since) for name, frame in tables.items() if name != "fundamentals"}
-    if "fundamentals" in tables:
-        merged["fundamentals"] = _merge_figures(held, tables["fundamentals"], priced)
+    last: date = read_part(held.part_files("daily")[-1], ["date"]).select(pl.col("date").max()).item()
+    merged = {}
+    for name, frame in tables.items():
+        if name == "fundamentals":
+            merged[name] = _merge_figures(held, frame, last, priced)
+        else:
+            merged[name] = (_merge_days if name in _CLOCK else _merge)(held, name, frame, since)
     revisions = [revision for one in merged.values() for revision in one.revisions]
     if revisions and not accept:
         raise DataError(_refusal(revisions, since))
-    last = read_part(held.part_files("daily")[-1], ["date"])["date"].max()
     warnings = _joined_warnings(held, findings, tables["daily"].filter(pl.col("date") > last))
     if "calendar" not in tables:
         days = pl.concat([held.read("calendar"), tables["daily"].select("date")]).unique().sort("date")
@@ -181,57 +183,59 @@ def _checked(tables: Mapping[str, pl.DataFrame], account: Mapping[str, Any], pri
 
 
 def _merge(held: MarketFolder, name: str, frame: pl.DataFrame, since: date) -> _Merged:
-    """What is held and what was fetched, as one."""
+    """What is held and what was fetched of a table that comes whole, as one."""
     fetched = stored(name, frame)
     if name == "calendar":  # published ahead: its future may change
         past = held.read(name).filter(pl.col("date") < since)
         return _Merged((), pl.concat([past, fetched.filter(pl.col("date") >= since)]), 0, ())
-    if name not in _CLOCK:
-        before, now = (known_until(name, rows, since) for rows in (held.read(name), fetched))
-        return _Merged((), fetched, 0, compare(name, before, now))
-    clock = pl.col(_CLOCK[name])
-    kept, files = _split(held, name, since)
-    rows = pl.concat([read_part(file) for file in files]) if files else fetched.clear()
-    last = read_part(held.part_files(name)[-1], [_CLOCK[name]])[_CLOCK[name]].max()
-    before, now = rows.filter(clock >= since), fetched.filter((clock >= since) & (clock <= last))
-    if name == "daily":
-        refuse_forward_adjusted(before, now)
+    before, now = (known_until(name, rows, since) for rows in (held.read(name), fetched))
+    return _Merged((), fetched, 0, compare(name, before, now))
+
+
+def _merge_days(held: MarketFolder, name: str, frame: pl.DataFrame, since: date) -> _Merged:
+    """What is held and what was fetched from `since` on of a table with a clock, as one."""
+    day = _CLOCK[name]
+    clock, fetched = pl.col(day), stored(name, frame)
+    last = read_part(held.part_files(name)[-1], [day])[day].max()
     new = fetched.filter((clock > last) & (clock >= since))
+    kept, rows = _split(held, name, since, fetched)
+    before = stored(name, rows.filter(clock >= since))  # months, each in its order
+    now = fetched.filter((clock >= since) & (clock <= last))
     revisions = compare(name, before, now)
-    if not revisions and new.is_empty():
+    if revisions:
+        if name == "daily":
+            refuse_forward_adjusted(before, now)
+        return _Merged(kept, pl.concat([rows.filter(clock < since), now, new]), new.height, revisions)
+    if new.is_empty():
         return _Merged(held.manifest.tables[name], new, 0, ())
-    return _Merged(kept, pl.concat([rows.filter(clock < since), now, new]), new.height, revisions)
+    kept, rows = _split(held, name, new.select(clock.min()).item(), fetched)
+    return _Merged(kept, pl.concat([rows, new]), new.height, ())
 
 
-def _merge_figures(held: MarketFolder, frame: pl.DataFrame, priced: pl.Series) -> _Merged:
+def _merge_figures(held: MarketFolder, frame: pl.DataFrame, last: date, priced: pl.Series) -> _Merged:
     """Published figures, which a source gives whole.
 
     New are those known after the last day held, whatever period they are of, and all of a symbol that had neither
     prices nor figures: its reports of before its listing come with it. The others were held, or are revised history.
     """
     before, fetched = held.read("fundamentals"), stored("fundamentals", frame)
-    last = read_part(held.part_files("daily")[-1], ["date"])["date"].max()
+    if fetched.equals(before):
+        return _Merged(held.manifest.tables["fundamentals"], fetched.clear(), 0, ())
     seen = pl.concat([symbols.cast(pl.String) for symbols in (priced, before["symbol"].unique())]).unique()
     then = pl.col("known_at") <= last
     now = fetched.filter(then & pl.col("symbol").is_in(seen.implode()))
-    past = before.filter(then)
-    return _Merged((), fetched, fetched.height - now.height, compare("fundamentals", past, now))
+    return _Merged((), fetched, fetched.height - now.height, compare("fundamentals", before.filter(then), now))
 
 
-def _split(held: MarketFolder, name: str, since: date) -> tuple[tuple[Part, ...], list[Path]]:
-    """Parts that lie before `since` as a whole, and files of the others."""
-    parts, files = held.manifest.tables[name], held.part_files(name)
-    if not TABLES[name].by_year:
-        return (), list(files)
-    early = [part for part in parts if part.name[:4] < str(since.year)]
-    return tuple(early), list(files[len(early) :])
+def _split(held: MarketFolder, name: str, since: date, like: pl.DataFrame) -> tuple[tuple[Part, ...], pl.DataFrame]:
+    """Parts that lie in months before `since`, and the rows of the others; `like` has their columns."""
+    early = tuple(part for part in held.manifest.tables[name] if part.ends_before(since))
+    return early, pl.concat([like.clear(), *(read_part(file) for file in held.part_files(name, since))])
 
 
 def _write(held: MarketFolder, name: str, merged: _Merged) -> tuple[Part, ...]:
     if merged.rows.is_empty():
         return merged.kept
-    if not TABLES[name].by_year:
-        return (write_part(held.path, name, "all", merged.rows),)
     return (*merged.kept, *write_parts(held.path, name, merged.rows))
 
 

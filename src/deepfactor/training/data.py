@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfactor.core.errors import DataError
-from deepfactor.core.files import atomic_path, folder_lock, write_json
+from deepfactor.core.files import atomic_path, folder_lock, remove_litter, write_json
 from deepfactor.features.base import Features
 from deepfactor.panel.panel import Bools, Dates, Names
 
@@ -142,6 +142,7 @@ def prepare_data(jobs: Path, key: str, build: Callable[[], TrainingData]) -> Pat
 
 
 def _write(folder: Path, data: TrainingData) -> None:
+    remove_litter(folder)
     arrays = {name: getattr(data, name) for name in _ARRAYS} | {"features": data.features.values}
     for name, array in arrays.items():
         with atomic_path(folder / f"{name}.npy") as temporary, temporary.open("wb") as handle:

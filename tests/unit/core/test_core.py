@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from deepfactor.core.errors import KindError, OutOfResources, RecipeError, UserError
-from deepfactor.core.files import atomic_path, folder_lock, write_json, write_text
+from deepfactor.core.files import atomic_path, folder_lock, remove_litter, write_json, write_text
 from deepfactor.core.kind import Kind, kinds_in, resolve
 from deepfactor.core.spec import Spec, content_key
 
@@ -104,3 +105,17 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "held\n"
     with pytest.raises(UserError), folder_lock(tmp_path), folder_lock(tmp_path):
         pass
+
+
+def test_litter_of_dead_processes_goes_and_that_of_living_ones_stays(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    below = tmp_path / "below"
+    below.mkdir()
+    dead, own = below / f".x.json.{child.pid}.tmp", tmp_path / f".y.{os.getpid()}.tmp"
+    kept = [below / f".x.json.{os.getppid()}.tmp", tmp_path / ".mine.tmp", tmp_path / "x.json"]
+    for path in (dead, own, *kept):
+        path.touch()
+    remove_litter(tmp_path)
+    assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == sorted(kept)
+    remove_litter(tmp_path / "absent")

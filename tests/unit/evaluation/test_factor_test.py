@@ -13,6 +13,7 @@ from deepfactor.evaluation import factor_test
 from deepfactor.evaluation.factor_test import FactorReport, TestSettings
 from deepfactor.evaluation.statistics import newey_west_t
 from deepfactor.panel.returns import forward_return, trailing_return
+from deepfactor.styles.base import Styles
 
 INDEX = "000300.SH"
 SMALL = TestSettings(
@@ -66,12 +67,14 @@ def test_rank_ic_of_minus_the_past_return_agrees_with_pandas(market):
 def test_file_has_the_published_shape(report):
     content = json.loads(json.dumps(report.to_json_dict(), allow_nan=False))
     assert list(content) == [
-        "factor", "market", "span", "records", "groups", "top_n", "autocorrelation", "style_correlation", "dropped",
+        "factor", "market", "span", "records", "decay", "long_leg", "groups", "top_n", "autocorrelation",
+        "style_correlation", "style_correlations", "styles_absent", "residual_ic", "dropped",
     ]  # fmt: skip
     assert len(content["records"]) == 2 * 3 * 2 * 2 * 2  # universes, conventions, horizons, names, samplings
     for record in content["records"]:
         assert list(record) == [
-            "arm", "seed", "universe", "convention", "horizon", "sampling", "names", "rank_ic", "ic", "by_year",
+            "arm", "seed", "universe", "convention", "horizon", "sampling", "names", "rank_ic", "ic",
+            "annualised_icir", "by_year",
         ]  # fmt: skip
         assert set(record["rank_ic"]) == {"mean", "std", "icir", "win_rate", "t_newey_west", "n"}
         assert set(record["by_year"]) <= {"2019", "2020"}
@@ -131,7 +134,7 @@ def test_tradeable_names_trade_at_neither_limit_at_the_entry(market, scores, rep
 
 
 def test_nothing_behind_the_exit_matters(market, scores, report):
-    """Cut after t + 1 + h: the coefficient of t and of all before stay, bit for bit."""
+    """Cut after t + 1 + h: the coefficient of t and of all before stay; the rank's bit for bit, whole numbers all."""
     for t in (30, 55):
         cut = market.until(t + 6)
         short = run(cut, cut.scores(scores.values[: t + 7]))
@@ -139,7 +142,7 @@ def test_nothing_behind_the_exit_matters(market, scores, report):
             whole, part = series_of(report, names=names), series_of(short, names=names)
             assert len(part.rows) == t + 1
             np.testing.assert_array_equal(part.values.rank_ic, whole.values.rank_ic[: t + 1])
-            np.testing.assert_array_equal(part.values.ic, whole.values.ic[: t + 1])
+            np.testing.assert_allclose(part.values.ic, whole.values.ic[: t + 1], rtol=0, atol=1e-14)
 
 
 def test_a_part_of_the_span_reads_only_its_part(market, scores):
@@ -243,7 +246,10 @@ def test_autocorrelation_agrees_with_pandas(market, scores, report):
 
 def test_style_correlation_is_that_of_the_universe(market, scores):
     style = np.random.default_rng(5).standard_normal(scores.values.shape).astype(np.float32)
-    found = run(market, scores, styles={"SIZE": style}).style_correlation["SIZE"]
+    content = run(market, scores, styles=[("ours", Styles({"SIZE": style}, {"BTOP": "no reports"}))]).to_json_dict()
+    found = content["style_correlation"]["SIZE"]
+    assert content["style_correlations"] == {"ours": {"SIZE": found}}
+    assert content["styles_absent"] == {"ours": {"BTOP": "no reports"}}
     expected = []
     for t in range(len(style)):
         frame = pd.DataFrame({"x": scores.values[t], "y": style[t].astype(float)})[market.batch[t]].dropna()

@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from deepfactor.evaluation import factor_test
 from deepfactor.evaluation.definitions import PRESETS
+from deepfactor.evaluation.factor_test import TestSettings
 from deepfactor.evaluation.groups import EQUAL_WEIGHT, assign_groups, weekly_groups
 from deepfactor.evaluation.holding import Marks
 from deepfactor.evaluation.tops import best, portfolio_size, top_portfolios
@@ -200,6 +202,37 @@ def test_tops_are_those_kept_by_hand(market, scores, convention, delay, price, s
         assert record["net"] == pytest.approx(net[-1] ** (1 / years) - benchmark[-1] ** (1 / years))
         assert record["turnover_two_sided"] == pytest.approx(turnover[1:].sum() / years)
     assert tops[0].counts["rebalances_with_fewer_than_100_names"] == len(everyone)
+
+
+def test_offsets_are_the_same_portfolio_started_later(market, scores):
+    """Each start is the test of the factor without its first days; the record shows their mean, least and most."""
+    settings = TestSettings(
+        universes=("all",), horizons=(5,), decay=0, min_names=5, groups={}, other_groups=0, tops=("top10pct",),
+        top_every=(4,), top_conventions=("t1_vwap",), top_offsets=True,
+    )  # fmt: skip
+
+    def test_of(values, **changes):
+        changed = settings.model_copy(update=changes)
+        (top,) = factor_test.test_factor(
+            market.scores(values), market.panel, market.universe, changed, batch=market.batch
+        ).tops
+        return top
+
+    found = test_of(scores.values)
+    assert len(found.offsets) == 4
+    excess = []
+    for start, one in enumerate(found.offsets):
+        later = np.where(np.arange(len(scores.values))[:, None] < start, np.nan, scores.values)
+        alone = test_of(later, top_offsets=False)
+        np.testing.assert_allclose(one.net, alone.net, rtol=1e-12)
+        excess.append(alone.record()["net"])
+    record = found.record()
+    assert record["offsets"]["n"] == 4
+    assert record["offsets"]["net"]["annual_excess"] == pytest.approx(np.mean(excess))
+    assert record["offsets"]["net"]["min_excess"] == pytest.approx(min(excess))
+    assert record["offsets"]["net"]["max_excess"] == pytest.approx(max(excess))
+    assert record["net"] == pytest.approx(excess[0])
+    assert alone.record()["offsets"] is None
 
 
 def test_a_delisting_settles_at_the_haircut_and_leaves_at_the_next_rebalance(market, scores):

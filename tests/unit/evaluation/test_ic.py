@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from deepfactor.evaluation.ic import DenseRanks, average_ranks, information_coefficients, paired_coefficients
+from deepfactor.evaluation.ic import correlate, information_coefficients, order_scores, pack, pearson
 
 
 @pytest.fixture(scope="module")
@@ -29,23 +29,52 @@ def test_agrees_with_scipy_day_by_day(data):
         assert result.ic[t] == pytest.approx(stats.pearsonr(x, y).statistic, abs=1e-13)
 
 
-def test_average_ranks_agree_with_scipy(data):
-    scores, _, mask = data
-    ranks = average_ranks(scores, mask)
-    for t in range(len(scores)):
-        kept = mask[t] & ~np.isnan(scores[t])
-        np.testing.assert_array_equal(ranks[t, kept], stats.rankdata(scores[t, kept]))
-        assert np.isnan(ranks[t, ~kept]).all()
-
-
-def test_many_masks_at_once_are_the_masks_one_by_one(data):
+def test_ranks_are_doubled_average_ranks(data):
     scores, returns, mask = data
-    masks = [mask, ~mask, np.ones_like(mask)]
-    together = paired_coefficients(scores, DenseRanks.of(scores), returns, masks, min_names=2)
-    for one, result in zip(masks, together, strict=True):
+    names = pack(scores, order_scores(scores), mask)
+    kept = names.inside & names.of(returns > 0)
+    ranks, spread = names.ties.doubled_ranks(kept)
+    for t in range(len(scores)):
+        expected = 2 * stats.rankdata(names.scores[t, kept[t]])
+        np.testing.assert_array_equal(ranks[t, kept[t]], expected)
+        assert spread[t] == ((expected - expected.mean()) ** 2).sum()
+
+
+def test_names_are_packed_in_the_order_of_their_scores(data):
+    scores, _, mask = data
+    names = pack(scores, order_scores(scores), mask)
+    for t in range(len(scores)):
+        found = names.places[t, names.inside[t]] - t * scores.shape[1]
+        kept = np.flatnonzero(mask[t] & ~np.isnan(scores[t]))
+        assert list(found) == sorted(kept, key=lambda j: (scores[t, j], j))
+        np.testing.assert_array_equal(names.scores[t, names.inside[t]], scores[t, found])
+
+
+def test_many_subsets_at_once_are_the_masks_one_by_one(data):
+    scores, returns, mask = data
+    other = np.random.default_rng(1).random(mask.shape) < 0.9
+    names = pack(scores, order_scores(scores), mask)
+    subsets = [names.inside, names.inside & names.of(other), names.inside & ~names.of(other)]
+    together = correlate(names, names.paired(returns), subsets, 2)
+    for one, result in zip((mask, mask & other, mask & ~other), together, strict=True):
         alone = information_coefficients(scores, returns, one)
         np.testing.assert_array_equal(result.rank_ic, alone.rank_ic)
-        np.testing.assert_array_equal(result.ic, alone.ic)
+        np.testing.assert_allclose(result.ic, alone.ic, rtol=0, atol=1e-14)
+
+
+def test_pearson_alone_is_the_plain_coefficient(data):
+    scores, returns, mask = data
+    np.testing.assert_allclose(
+        pearson(scores, returns, mask), information_coefficients(scores, returns, mask).ic, rtol=0, atol=1e-14
+    )
+
+
+def test_infinite_returns_are_missing(data):
+    scores, returns, mask = data
+    infinite = np.where(np.isnan(returns), np.inf, returns)
+    found, expected = (information_coefficients(scores, r, mask) for r in (infinite, returns))
+    np.testing.assert_array_equal(found.rank_ic, expected.rank_ic)
+    np.testing.assert_array_equal(found.n, expected.n)
 
 
 @pytest.mark.parametrize("constant", [0.1, 1e300, -0.0])

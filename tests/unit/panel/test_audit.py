@@ -23,6 +23,9 @@ def market(tmp_path_factory):
 
 def test_counts_by_year_are_those_of_a_loop(market):
     panel, universe = market
+    holes = np.random.default_rng(0).random(panel.shape)
+    fields = {name: np.where(holes > i / 20, panel[name], np.nan) for i, name in enumerate(panel.fields)}
+    panel = replace(panel, fields=fields)  # no two fields are equally complete
     audit = audit_panel(panel, universe)
     assert audit.years == (2020, 2021)
     year = np.array([day.year for day in panel.dates.tolist()])
@@ -37,8 +40,9 @@ def test_counts_by_year_are_those_of_a_loop(market):
             int(universe.traded[t, n] and 0 < universe.limit_up[t, n] == fen[t, n]) for t in rows for n in range(14)
         )
         assert audit.stock_days["close at limit up"][i] == top
-        there = np.isfinite(panel["vwap"][rows])[universe.traded[rows]]
-        assert audit.coverage["vwap"][i] == pytest.approx(there.mean())
+        for name in panel.fields:
+            there = np.isfinite(panel[name][rows])[universe.traded[rows]]
+            assert audit.coverage[name][i] == pytest.approx(there.mean()), name
         known = (universe.industry[rows] >= 0)[universe.traded[rows]]
         assert audit.coverage["industry"][i] == pytest.approx(known.mean())
 

@@ -215,6 +215,23 @@ def test_published_weights_drift_with_price(tables, built):
         np.testing.assert_allclose(row, held / held.sum(), atol=2e-7)
 
 
+def test_a_member_without_a_price_so_far_is_counted_and_does_not_drift(tables, tmp_path):
+    first = sorted(set(tables["daily"]["date"]))[:7]
+    silent, other = "600003.SH", "600000.SH"
+    hidden = (pl.col("symbol") == silent) & (pl.col("date") < first[5])
+    daily = tables["daily"].filter(~hidden & ((pl.col("date") <= first[6]) | (pl.col("symbol") != silent)))
+    rows = [(BY_WEIGHTS, first[1], silent, 0.5), (BY_WEIGHTS, first[1], other, 0.5)]
+    weights = pl.DataFrame(rows, schema=["index", "date", "symbol", "weight"], orient="row")
+    write_market(tmp_path / "m", {**tables, "daily": daily, "index_weights": weights}, source={})
+    panel, universe = open_panel(tmp_path / "m")
+    counts = describe_panel(tmp_path / "m")["counts"]
+    assert counts[f"member-days of {BY_WEIGHTS} before their first known price: weight does not drift"] == 4
+    price = panel["close"][:, panel.symbols == other].astype(float) * panel["adj_factor"][:, panel.symbols == other]
+    grown = price[4, 0] / price[1, 0]
+    row = universe.benchmark_weights(BY_WEIGHTS)[4]
+    np.testing.assert_allclose(row[panel.symbols == other], grown / (1 + grown), atol=1e-6)
+
+
 def test_a_weekend_publication_replaces_friday_and_the_later_of_two_stands(tables, tmp_path):
     friday = next(d for d in sorted(set(tables["daily"]["date"])) if d.weekday() == 4)
     rows = [(friday + timedelta(days=1), "600000.SH"), (friday + timedelta(days=2), "600003.SH")]

@@ -127,10 +127,13 @@ def test_same_facts_give_the_same_bits(week):
     assert (one.weights == two.weights).all()
 
 
-@pytest.mark.parametrize(("constraint", "step"), [("industry_active_weight", 1e-5), ("stock_active_weight", 1e-5)])
+@pytest.mark.parametrize(
+    ("constraint", "step"),
+    [("industry_active_weight", 1e-5), ("stock_active_weight", 1e-5), ("style_active_exposure", 1e-4)],
+)
 def test_shadow_price_is_the_slope_of_the_objective(week, constraint, step):
     r = week(11, 120, frozen=0.0, unbuyable=0.0)
-    settings_ = {"industry": 0.02, "stock": 0.01}
+    settings_ = {"industry": 0.02, "stock": 0.01, "style": 0.05}
     before = enhancer(**settings_).solve(r)
     name = constraint.split("_")[0]
     after = enhancer(**{**settings_, name: settings_[name] + step}).solve(r)
@@ -146,6 +149,26 @@ def test_turnover_price_and_binding_row(week):
     (row,) = [x for x in before.binding if x.constraint == "turnover"]
     assert (row.row, row.bound) == ("two-sided", 0.2)
     assert (after.objective - before.objective) / 1e-5 == pytest.approx(row.shadow_price, rel=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(40, 46))
+def test_prices_of_rows_are_the_duals_of_linprog(week, peer, seed):
+    r = week(seed, 90, styles=("SIZE", "VALUE"))
+    ours = enhancer(style=0.1, members=0.9, turnover=0.2).solve(r)
+    program = peer(r, stock=0.01, industry=0.02, style=0.1, members=0.9, turnover=0.2)
+    theirs = program.solve()
+    assert ours.objective == pytest.approx(-theirs.fun, rel=1e-9)
+    codes = ["unknown" if code < 0 else str(code) for code in sorted(set(r.industry.tolist()))]
+    two_sided = [*(("industry_active_weight", c) for c in codes), *(("style_active_exposure", s) for s in r.styles)]
+    # linprog minimises -score, and has each lower limit as an upper one of the row turned round.
+    price = -theirs.ineqlin.marginals[2 * 90 :]
+    wanted = {row: price[2 * k] - price[2 * k + 1] for k, row in enumerate(two_sided)}
+    wanted["constituents_weight", "members"] = -0.995 * price[-2]
+    wanted["turnover", "two-sided"] = price[-1]
+    found = {(x.constraint, x.row): x.shadow_price for x in ours.binding}
+    for row, value in wanted.items():
+        assert found.get(row, 0.0) == pytest.approx(value, abs=1e-7), row
+    assert sum(abs(value) > 1e-6 for value in wanted.values()) >= 2
 
 
 def test_a_wrong_answer_of_the_solver_is_caught(week, monkeypatch):

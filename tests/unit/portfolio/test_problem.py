@@ -19,7 +19,9 @@ from deepfactor.portfolio.problem import Rows
         ({"member": np.ones(79, dtype=bool)}, r"member has shape \(79,\), wanted \(80,\)"),
         ({"benchmark": np.ones(80)}, "benchmark weights sum to 80.0"),
         ({"previous": np.ones(80)}, "previous weights sum to 80.0"),
-        ({"previous": np.full(80, -0.01)}, "previous has the negative weight -0.01"),
+        ({"previous": np.full(80, -0.01)}, "previous has the negative value -0.01"),
+        ({"adv": np.full(80, -1.0)}, "adv has the negative value -1"),
+        ({"value": 0.0}, "value is 0.0, wanted more than 0"),
         ({"previous_target": np.full(3, 0.1)}, "previous_target has shape"),
     ],
 )

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.optimize import linprog
 
 from deepfactor.core.kind import Kind
 from deepfactor.portfolio._assembly import assemble, build_model
 from deepfactor.portfolio._lp import Infeasible, solve_lp
-from deepfactor.portfolio.enhancer import DEFAULT_RELAX_ORDER, EnhanceSettings, IndexEnhancer
+from deepfactor.portfolio.enhancer import EnhanceSettings, IndexEnhancer
 from deepfactor.portfolio.problem import Bounds, InfeasibleError, Rebalance
 from deepfactor.portfolio.relaxation import relax
+from support.rebalances import KEYS, NAMES, least_violations
 
 
 def enhancer(*kinds: dict, **more) -> IndexEnhancer:
@@ -93,53 +93,6 @@ def test_the_first_family_of_the_order_gives_way(order, gives):
     assert {x.constraint for x in target.relaxations} == {name}
 
 
-def least_violations(peer, r: Rebalance, limits: dict[str, float]) -> dict[str, float]:
-    """Least total violation a family by `linprog`: the smallest prefix of the order, its last family first."""
-    for k in range(1, len(ORDER) + 1):
-        caps: dict[str, float] = {}
-        for family in reversed(ORDER[:k]):
-            least = least_total(peer, r, limits, ORDER[:k], family, caps)
-            if least is None:
-                break
-            caps[family] = least
-        else:
-            return caps
-    raise AssertionError("infeasible with all families elastic")
-
-
-def least_total(peer, r, limits, elastic, family, caps) -> float | None:
-    """Least sum of slacks of `family` with a slack on each row of the `elastic` families; None = infeasible."""
-    hard = peer(r, **{KEYS.get(f, f): v for f, v in limits.items() if f not in elastic})
-    soft = [(f, peer(r, **{KEYS.get(f, f): limits[f]})) for f in elastic if f in limits]
-    owner = np.array([f for f, program in soft for _ in program.rows])
-    soft_rows = np.vstack([row for _, program in soft for row in program.rows])
-    n, m = len(r), len(owner)
-    eye = np.eye(n)
-    fixed = np.vstack([np.hstack([eye, -eye]), np.hstack([-eye, -eye]), *hard.rows])
-    rows = [np.hstack([fixed, np.zeros((len(fixed), m))]), np.hstack([soft_rows, -np.eye(m)])]
-    rows += [np.concatenate([np.zeros(2 * n), 1.0 * (owner == f)])[None, :] for f in caps]
-    upper = [hard.origin, -hard.origin, hard.upper, *(program.upper for _, program in soft)]
-    answer = linprog(
-        np.concatenate([np.zeros(2 * n), 1.0 * (owner == family)]),
-        A_ub=np.vstack(rows),
-        b_ub=np.concatenate([*upper, [cap + 1e-8 for cap in caps.values()]]),
-        A_eq=np.concatenate([np.ones(n), np.zeros(n + m)])[None, :],
-        b_eq=[0.995],
-        bounds=[*hard.box, *[(0, None)] * (n + m)],
-        method="highs",
-    )
-    return float(answer.fun) if answer.status == 0 else None
-
-
-ORDER = tuple(family for family in DEFAULT_RELAX_ORDER if family != "stock")
-NAMES = {
-    "turnover": "turnover",
-    "style": "style_active_exposure",
-    "industry": "industry_active_weight",
-    "constituents": "constituents_weight",
-}
-#: Families by the peer's argument.
-KEYS = {"constituents": "members"}
 CASES = [
     ({"stock": 0.02, "industry": 0.0, "style": 0.0, "turnover": 0.02}, {"frozen": 0.1}),
     ({"stock": 0.01, "industry": 0.0, "style": 0.1, "constituents": 1.0, "turnover": 0.1}, {"frozen": 0.3}),
@@ -161,7 +114,7 @@ def test_least_violations_agree_with_linprog(week, peer, limits, facts, seed):
     target = enhancer(*kinds_of(limits)).solve(r)
     wanted = {}
     if peer(r, **{KEYS.get(f, f): v for f, v in limits.items()}).solve().status != 0:
-        wanted = least_violations(peer, r, limits)
+        wanted = least_violations(r, limits)
     for family, name in NAMES.items():
         unit = 0.995 if family == "constituents" else 1.0  # the peer's row is in weight, ours a share of the invested
         found = {x.row: abs(x.value - x.bound) for x in target.relaxations if x.constraint == name}

@@ -14,6 +14,7 @@ from deepfactor.evaluation.factor_test import test_factor as run_test
 from deepfactor.report.content import ArmContent, PortfolioContent
 from deepfactor.report.formats import number
 from deepfactor.report.page import render, report_json
+from deepfactor.styles.base import Styles
 from support.portfolio import BestScores, random_scores
 from support.toy import INDEX, toy_market
 
@@ -23,7 +24,8 @@ def results():
     panel, universe = toy_market(300, 40, seed=3)
     scores = random_scores(panel)
     settings = TestSettings(universes=("all", INDEX), groups={"all": 5}, other_groups=3, tops=("top10pct",))
-    tested = run_test(scores, panel, universe, settings, batch=universe.traded, styles={"SIZE": panel["float_mv"]})
+    sets = [("basic", Styles({"SIZE": panel["float_mv"]}, {}))]
+    tested = run_test(scores, panel, universe, settings, batch=universe.traded, styles=sets)
     back = run_backtest(panel, universe, scores, {}, BestScores(8), INDEX, BacktestSettings(), eligible=universe.traded)
     return tested, back
 
@@ -40,6 +42,19 @@ def run(results, request):
     told = summary(back)
     portfolio = PortfolioContent("random", INDEX, "study_b", told, nav, relaxed, told["rejected"], len(back.trades))
     return arm, portfolio
+
+
+@pytest.mark.parametrize("preset", ["study_a", "study_b"])
+def test_a_studys_own_tables_become_a_report(make_content, preset):
+    """Study A has no daily records and no `t1_close`: what the page looks for may be absent."""
+    panel, universe = toy_market(120, 40, seed=3)
+    settings = TestSettings(preset=preset, universes=("all", INDEX), decay=0)
+    tested = run_test(random_scores(panel), panel, universe, settings, batch=universe.traded)
+    series = pl.DataFrame({k: v.astype(str) if v.dtype.kind == "U" else v for k, v in tested.ic_columns().items()})
+    arm = ArmContent("random", None, {}, {}, tested.to_json_dict(), series)
+    content = make_content(arms=(arm,), portfolios=(), oracle=None, correlation=None)
+    json.dumps(report_json(content), allow_nan=False)
+    assert "random" in render(content)
 
 
 def test_a_factor_test_and_a_backtest_become_a_report(run, make_content):

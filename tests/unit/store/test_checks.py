@@ -128,6 +128,15 @@ def test_a_few_implied_prices_outside_are_a_warning(tables):
     assert (found["implied_vwap_outside"].count, found["implied_vwap_outside"].row) == (1, 9)
 
 
+@pytest.mark.parametrize(("factor", "code"), [(1, None), (0.01, "wrong_unit"), (100, "wrong_unit")])
+def test_wrong_unit_of_volume_shows_in_the_turnover_of_many_stocks(factor, code):
+    """A vwap and a float market value, no amount: 100 stocks of 1 % a day."""
+    rows = [(date(2020, 1, 2), f"{600000 + i}.SH", *[10.0] * 5, 1e6 * factor, 1e9) for i in range(100)]
+    columns = ["date", "symbol", "open", "high", "low", "close", "vwap", "volume", "float_mv"]
+    daily = pl.DataFrame(rows, schema=columns, orient="row")
+    assert [f.code for f in check_tables({"daily": daily})] == ([code] if code else [])
+
+
 def test_wrong_unit_of_volume_shows_against_turnover(tables):
     turnover = pl.col("volume") * pl.col("close") / pl.col("float_mv")
     daily = tables["daily"].with_columns(turnover=turnover)
@@ -199,6 +208,7 @@ def test_an_announcement_before_its_period_ends(tables):
         ("600000.SH", date(2020, 4, 29), "net_profit_ytd", 1e8, date(2020, 3, 31)),
         ("600000.SH", date(2020, 6, 30), "net_profit_ytd", 2e8, date(2020, 6, 30)),
         ("600001.SH", date(2020, 4, 30), "net_profit_ytd", 1e8, None),
+        ("600001.SH", date(2020, 5, 6), "net_profit_ytd", None, date(2020, 6, 30)),  # the vendor's data end
     ]
     columns = ["symbol", "known_at", "item", "value", "period_end"]
     frame = pl.DataFrame(rows, schema=columns, orient="row")

@@ -54,11 +54,13 @@ def test_what_is_written_is_read(tables, market):
         folder.read("fundamentals")
 
 
-def test_daily_has_a_part_a_year_sorted_by_symbol(tmp_path):
+def test_daily_has_a_part_a_month_sorted_by_symbol(tmp_path):
     tables = market_tables(days=160)  # from July 2020 into 2021
     folder = write_market(tmp_path / "m", tables, source={})
     parts = folder.manifest.tables["daily"]
-    assert [part.name[:5] for part in parts] == ["2020-", "2021-"]
+    months = tables["daily"]["date"].dt.strftime("%Y-%m").unique().sort().to_list()
+    assert [part.label for part in parts] == months
+    assert (months[0], months[-1]) == ("2020-07", "2021-02")
     assert sum(part.rows for part in parts) == tables["daily"].height
     for file in folder.part_files("daily"):
         rows = pl.read_parquet(file, columns=["symbol", "date"])
@@ -110,12 +112,13 @@ def test_only_changed_parts_are_written_and_readers_keep_theirs(tables, market):
     daily = tables["daily"].with_columns(pl.col("adj_factor") * 2)
     write_market(market, {**tables, "daily": daily}, source={"name": "test"})
     new = set(contents(market)) - before
-    assert [name.split("/")[1] for name in new] == ["daily"]
+    months = len(old.manifest.tables["daily"])
+    assert [name.split("/")[1] for name in new] == ["daily"] * months
     assert old.read("daily").equals(first)
     assert not MarketFolder.open(market).read("daily").equals(first)
     third = daily.with_columns(pl.col("adj_factor") * 2)
     write_market(market, {**tables, "daily": third}, source={"name": "test"})
-    assert len(list((market / "tables" / "daily").iterdir())) == 2
+    assert len(list((market / "tables" / "daily").iterdir())) == 2 * months
     with pytest.raises(DataError, match="ingest the market again"):
         old.read("daily")
 
@@ -195,7 +198,7 @@ def test_an_older_schema_is_migrated_on_reading_and_written_with_the_next_change
     old = {**now, "schema_version": 1, "source": {k: v for k, v in now["source"].items() if k != "appended"}}
     file.write_text(json.dumps(old), encoding="utf-8")
     folder = MarketFolder.open(market)
-    assert folder.manifest.schema_version == SCHEMA_VERSION == 2
+    assert folder.manifest.schema_version == SCHEMA_VERSION == 3
     assert folder.manifest.source["appended"] == []
     assert folder.read("daily").height == tables["daily"].height
     write_market(market, tables, source={"name": "test"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from deepfactor.core.errors import DataError, UserError
 from deepfactor.core.files import folder_lock
-from deepfactor.store.folder import MarketFolder, write_market
+from deepfactor.store.folder import MANIFEST, MarketFolder, _write_part, write_market
 from deepfactor.store.update import OVERLAP, update
 from support.market_tables import LATE, SUSPENDED, filings, market_tables, until
 
@@ -52,7 +54,7 @@ def state(path: Path) -> dict[str, tuple[bytes, int]]:
 def test_day_by_day_equals_whole(tables, dates, tmp_path, calendar):
     tables = tables if calendar else {name: frame for name, frame in tables.items() if name != "calendar"}
     path = tmp_path / "m"
-    for t in (100, 101, 102, 114, 118, 119, 140, 159):  # the year ends after row 117
+    for t in (100, 101, 102, 114, 118, 119, 140, 159):  # a month ends after rows 109, 131, 147; the year after 117
         known = until(tables, dates[t]) if calendar else until({**tables, "calendar": tables["daily"]}, dates[t])
         known = known if calendar else {name: frame for name, frame in known.items() if name != "calendar"}
         vendor = Vendor(known)
@@ -70,6 +72,28 @@ def test_day_by_day_equals_whole(tables, dates, tmp_path, calendar):
     log = folder.manifest.source["appended"]
     assert [entry["to"] for entry in log] == [str(dates[t]) for t in (101, 102, 114, 118, 119, 140, 159)]
     assert sum(entry["rows"]["daily"] for entry in log) == tables["daily"].filter(pl.col("date") > dates[100]).height
+
+
+def test_a_market_with_parts_of_years_goes_on_in_months(tables, dates, tmp_path):
+    """As schema 2 wrote it: opened as it is; the year that grows becomes months, earlier years stay."""
+    folder = Vendor(until(tables, dates[140])).into(tmp_path / "m")
+    before = json.loads((folder.path / MANIFEST).read_text(encoding="utf-8"))
+    daily = folder.read("daily")
+    years = [daily.filter(pl.col("date").dt.year() == year) for year in (2020, 2021)]
+    parts = [_write_part(folder.path, "daily", str(year), rows) for year, rows in zip((2020, 2021), years, strict=True)]
+    for file in folder.part_files("daily"):
+        file.unlink()
+    before["tables"]["daily"] = [asdict(part) for part in parts]
+    (folder.path / MANIFEST).write_text(json.dumps({**before, "schema_version": 2}), encoding="utf-8")
+    assert MarketFolder.open(folder.path).read("daily").sort("date", "symbol").equals(daily.sort("date", "symbol"))
+    state_before = state(folder.path)
+    Vendor(until(tables, dates[140])).into(folder.path)
+    assert state(folder.path) == state_before, "nothing new, nothing written"
+    after = Vendor(tables).into(folder.path)
+    assert [part.label for part in after.manifest.tables["daily"]] == ["2020", "2021-01", "2021-02"]
+    whole = write_market(tmp_path / "whole", tables, source=ACCOUNT)
+    assert after.read("daily").sort("date", "symbol").equals(whole.read("daily").sort("date", "symbol"))
+    assert after.manifest.tables["daily"][1:] == whole.manifest.tables["daily"][-2:]
 
 
 def test_the_source_is_asked_for_sixty_days_held_and_what_follows(tables, dates, tmp_path):

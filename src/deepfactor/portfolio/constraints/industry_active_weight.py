@@ -23,10 +23,13 @@ def limits(settings: Settings, r: Rebalance, invested: float) -> Rows:
     Code -1 has its row too: left out, it would be an industry without a limit.
     """
     codes = np.unique(r.industry)
-    member = (r.industry[None, :] == codes[:, None]).astype(np.float64)
+    line = np.searchsorted(codes, r.industry)
+    member = np.zeros((len(codes), len(r)))
+    member[line, np.arange(len(r))] = 1.0
     wide = np.full(len(codes), settings.limit)
     labels = tuple(_label(int(code), r) for code in codes)
-    return Rows("industry_active_weight", FAMILY, labels, member, 0.0 - wide, wide, member @ (invested * r.benchmark))
+    reference = np.bincount(line, invested * r.benchmark, len(codes)).astype(np.float64)
+    return Rows("industry_active_weight", FAMILY, labels, member, 0.0 - wide, wide, reference)
 
 
 def _label(code: int, r: Rebalance) -> str:

@@ -1,0 +1,278 @@
+"""Daily coefficients over universes, conventions and horizons, block of days by block of days; decay; the long leg."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.evaluation.definitions import TRADING_DAYS
+from deepfactor.evaluation.ic import (
+    Array,
+    InformationCoefficients,
+    Ordered,
+    blocks,
+    correlate,
+    order_scores,
+    pack,
+)
+from deepfactor.evaluation.settings import Sampling, TestSettings
+from deepfactor.evaluation.statistics import every, mean_of, summarise, years_of
+from deepfactor.evaluation.window import Window
+from deepfactor.panel.panel import Bools, Dates
+from deepfactor.panel.returns import Convention, PriceField, adjusted, entry, tradeable_at_entry
+
+Names = Literal["all", "tradeable"]
+NAMES: tuple[Names, ...] = ("all", "tradeable")
+
+#: Groups of the long leg where a universe has none.
+DECILES = 10
+
+
+@dataclass(frozen=True)
+class ICSeries:
+    """Daily information coefficients over one universe, convention, horizon and choice of names.
+
+    Attributes
+    ----------
+    dates : (K,)
+        scored days whose exit lies within the data.
+    rows : (K,)
+        where they lie in the tested span, to sample every h trading days.
+    values : of length K
+    """
+
+    universe: str
+    convention: Convention
+    horizon: int
+    names: Names
+    dates: Dates
+    rows: NDArray[np.intp]
+    values: InformationCoefficients
+
+    def record(self, arm: str, seed: int | None, sampling: Sampling) -> dict[str, Any]:
+        """Statistics as in `factor_report.json`. Daily samples overlap: the t's lag is horizon − 1, else 0."""
+        chosen = np.arange(len(self.rows)) if sampling == "daily" else every(self.rows, self.horizon)
+        lag = self.horizon - 1 if sampling == "daily" else 0
+        years = years_of(self.dates[chosen])
+
+        def both(kept: NDArray[np.intp]) -> dict[str, Any]:
+            return {
+                "rank_ic": asdict(summarise(self.values.rank_ic[kept], lag)),
+                "ic": asdict(summarise(self.values.ic[kept], lag)),
+            }
+
+        found = both(chosen)
+        return {
+            "arm": arm,
+            "seed": seed,
+            "universe": self.universe,
+            "convention": self.convention,
+            "horizon": self.horizon,
+            "sampling": sampling,
+            "names": self.names,
+            **found,
+            "annualised_icir": None if sampling == "daily" else found["rank_ic"]["icir"] * self._a_year(chosen) ** 0.5,
+            "by_year": {str(year): both(chosen[years == year]) for year in np.unique(years)},
+        }
+
+    def _a_year(self, chosen: NDArray[np.intp]) -> float:
+        """Samples a year: 252 / horizon where every day is scored."""
+        rows = self.rows[chosen]
+        return TRADING_DAYS * (len(rows) - 1) / float(rows[-1] - rows[0]) if len(rows) > 1 else np.nan
+
+    def decayed(self) -> dict[str, Any]:
+        """An entry of `decay`: means over the days, and how many."""
+        return {
+            "universe": self.universe,
+            "convention": self.convention,
+            "names": self.names,
+            "horizon": self.horizon,
+            "rank_ic": mean_of(self.values.rank_ic),
+            "ic": mean_of(self.values.ic),
+            "n": int(np.isfinite(self.values.rank_ic).sum()),
+        }
+
+
+@dataclass(frozen=True)
+class LongLeg:
+    """What of a factor's spread the long side earns.
+
+    Attributes
+    ----------
+    long_excess, short_excess : (S,)
+        mean forward return of the top group less that of all names with a return, and of all less the bottom group.
+    """
+
+    universe: str
+    convention: Convention
+    horizon: int
+    long_excess: Array
+    short_excess: Array
+
+    def record(self) -> dict[str, Any]:
+        """As in `factor_report.json`: means over the days; the share is that of both, NaN where they sum to 0."""
+        long, short = mean_of(self.long_excess), mean_of(self.short_excess)
+        both = long + short
+        return {
+            "universe": self.universe,
+            "convention": self.convention,
+            "horizon": self.horizon,
+            "long_excess": long,
+            "short_excess": short,
+            "long_share": long / both if both else np.nan,
+        }
+
+
+@dataclass(frozen=True)
+class Case:
+    """One universe, convention and horizon, filled block by block: its coefficients and its long leg, of length S."""
+
+    universe: str
+    convention: Convention
+    horizon: int
+    values: dict[Names, InformationCoefficients]
+    leg: LongLeg
+
+    @staticmethod
+    def empty(universe: str, convention: Convention, horizon: int, days: int, kinds: Sequence[Names] = NAMES) -> Case:
+        """Of `days` days, nothing known yet."""
+        leg = LongLeg(universe, convention, horizon, np.full(days, np.nan), np.full(days, np.nan))
+        values = {kind: InformationCoefficients.empty(days) for kind in kinds}
+        return Case(universe, convention, horizon, values, leg)
+
+    def fill(self, rows: slice, names: Ordered, returns: Array, free: Bools | None, settings: TestSettings) -> None:
+        """Take the days `rows` with their forward `returns` (B, M) and who can be traded at the entry (B, M); None
+        where no names are chosen by that."""
+        paired = names.paired(returns)
+        subsets = {"all": names.inside}
+        if free is not None:
+            subsets["tradeable"] = names.inside & names.of(free)
+        results = correlate(names, paired, [subsets[kind] for kind in self.values], settings.min_names)
+        for kind, found in zip(self.values, results, strict=True):
+            self.values[kind].put(rows, found)
+        if self.horizon in settings.horizons:
+            groups = settings.groups_of(self.universe) or DECILES
+            self.leg.long_excess[rows], self.leg.short_excess[rows] = _legs(paired, groups)
+
+    def series(self, window: Window) -> list[ICSeries]:
+        """Over the scored days whose exit lies within the data."""
+        scored = window.scored_rows()
+        rows = scored[scored + entry(self.convention)[0] + self.horizon < len(window.panel.dates)]
+        return [
+            ICSeries(self.universe, self.convention, self.horizon, kind, window.dates[rows], rows, values.at(rows))
+            for kind, values in self.values.items()
+        ]
+
+
+@dataclass(frozen=True)
+class AllSeries:
+    """Every series of a test: of the asked horizons, of the decay; the long legs; what was left out, by reason."""
+
+    asked: tuple[ICSeries, ...]
+    decay: tuple[ICSeries, ...]
+    long_legs: tuple[LongLeg, ...]
+    dropped: dict[str, int]
+
+
+def all_series(window: Window, settings: TestSettings) -> AllSeries:
+    """All coefficients of a test."""
+    masks = {name: window.names(name) for name in settings.universes}
+    S = len(window.scores)
+    free = {c: tradeable_at_entry(window.panel, window.universe, c)[:S] for c in settings.conventions}
+    cases = [
+        Case.empty(universe, convention, horizon, S)
+        for convention in settings.conventions
+        for horizon in sorted({*settings.horizons, *range(1, settings.decay + 1)})
+        for universe in masks
+    ]
+    fill_cases(cases, window.scores, entry_prices(window, settings), masks, free, settings)
+    series = {(case.convention, case.horizon, case.universe): case.series(window) for case in cases}
+    asked = [
+        one
+        for convention in settings.conventions
+        for horizon in settings.horizons
+        for universe in masks
+        for one in series[convention, horizon, universe]
+    ]
+    return AllSeries(
+        asked=tuple(asked),
+        decay=tuple(one for found in series.values() for one in found if one.horizon <= settings.decay),
+        long_legs=tuple(case.leg for case in cases if case.horizon in settings.horizons),
+        dropped=_left_out(asked, window, masks, free),
+    )
+
+
+def entry_prices(window: Window, settings: TestSettings) -> dict[PriceField, Array]:
+    """Adjusted (W, M) prices that the conventions trade at."""
+    return {field: adjusted(window.panel, field) for field in {entry(c)[1] for c in settings.conventions}}
+
+
+def fill_cases(
+    cases: Sequence[Case],
+    scores: Array,
+    prices: Mapping[PriceField, Array],
+    masks: Mapping[str, Bools],
+    free: Mapping[Convention, Bools],
+    settings: TestSettings,
+) -> None:
+    """Fill `cases`, ordered by convention and horizon, with the coefficients of (S, M) `scores` over the `masks`."""
+    for rows in blocks(len(scores)):
+        order = order_scores(scores[rows])
+        names = {universe: pack(scores[rows], order, mask[rows]) for universe, mask in masks.items()}
+        for (convention, horizon), together in groupby(cases, lambda case: (case.convention, case.horizon)):
+            returns = _forward_returns(prices[entry(convention)[1]], convention, horizon, rows)
+            for case in together:
+                open_ = free[convention][rows] if convention in free else None
+                case.fill(rows, names[case.universe], returns, open_, settings)
+
+
+def _forward_returns(prices: Array, convention: Convention, horizon: int, rows: slice) -> Array:
+    """`forward_return` of some days: (B, M), NaN where a price is missing or beyond the data."""
+    first = rows.start + entry(convention)[0]
+    last = prices[first + horizon : first + horizon + rows.stop - rows.start]
+    returns = np.full((rows.stop - rows.start, prices.shape[1]), np.nan)
+    np.divide(last, prices[first : first + len(last)], out=returns[: len(last)])
+    returns -= 1.0
+    return returns
+
+
+def _legs(returns: Array, groups: int) -> tuple[Array, Array]:
+    """Long and short excess of packed `returns` (B, K), ascending in the score: (B,) each; NaN for too few names."""
+    have = returns < np.inf
+    number = np.cumsum(have, axis=1, dtype=np.int32)  # 1 … n from the lowest score up
+    n = have.sum(axis=1)
+    values = np.where(have, returns, 0.0)
+
+    def mean(kept: Bools) -> Array:
+        size = kept.sum(axis=1)
+        return np.where(n >= groups, np.einsum("ij,ij->i", values, kept) / np.maximum(size, 1), np.nan)
+
+    everyone = mean(have)
+    top = have & (number > (-(-(groups - 1) * n // groups))[:, None])
+    bottom = have & (number <= (-(-n // groups))[:, None])
+    return mean(top) - everyone, everyone - mean(bottom)
+
+
+def _left_out(
+    asked: Sequence[ICSeries], window: Window, masks: Mapping[str, Bools], free: Mapping[Convention, Bools]
+) -> dict[str, int]:
+    """What the asked series leave out, by reason."""
+    finite, scored = np.isfinite(window.scores), len(window.scored_rows())
+    counts: dict[tuple[str, Convention, Names], NDArray[np.int64]] = {}
+    for universe, mask in masks.items():
+        for convention, open_ in free.items():
+            counts[universe, convention, "all"] = (mask & finite).sum(axis=1)
+            counts[universe, convention, "tradeable"] = (mask & finite & open_).sum(axis=1)
+    dropped = {}
+    for one in asked:
+        case = f"{one.universe}.{one.convention}.{one.horizon}.{one.names}"
+        have = counts[one.universe, one.convention, one.names][one.rows]
+        dropped[f"days_without_exit.{one.convention}.{one.horizon}"] = scored - len(one.rows)
+        dropped[f"scores_without_return.{case}"] = int(have.sum() - one.values.n.sum())
+        dropped[f"days_without_ic.{case}"] = int(np.isnan(one.values.rank_ic).sum())
+    return dropped

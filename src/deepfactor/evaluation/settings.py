@@ -1,0 +1,107 @@
+"""What a factor is tested for, and the two studies' choices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from deepfactor.core.spec import Spec
+from deepfactor.evaluation.definitions import Study
+from deepfactor.evaluation.tops import TopName
+from deepfactor.panel.returns import CONVENTIONS, Convention
+
+Sampling = Literal["daily", "every_h"]
+SAMPLINGS: tuple[Sampling, ...] = ("daily", "every_h")
+Days = Annotated[int, Field(ge=1)]
+
+#: What the studies' tables show, nothing else. Study A: the whole market every h days, top portfolios under both of its
+#: conventions. Study B: four universes daily, weekly groups.
+STUDIES: Mapping[Study, Mapping[str, Any]] = MappingProxyType(
+    {
+        "study_a": {
+            "universes": ("all",),
+            "conventions": ("t0_close", "t1_vwap"),
+            "horizons": (5, 10, 15, 20),
+            "samplings": ("every_h",),
+            "groups": {},
+            "other_groups": 0,
+            "tops": ("top10pct", "top100"),
+            "top_every": (5, 10, 15, 20),
+            "top_conventions": ("t0_close", "t1_vwap"),
+            "cost_rate": 0.0015,
+            "top_definitions": "study_a",
+        },
+        "study_b": {
+            "universes": ("all", "000300.SH", "000905.SH", "000852.SH"),
+            "conventions": ("t1_close",),
+            "horizons": (10, 20),
+            "samplings": ("daily",),
+            "groups": {"all": 20, "000300.SH": 5, "000905.SH": 10, "000852.SH": 10},
+            "group_definitions": "study_b",
+            "tops": (),
+            "top_every": (5,),
+        },
+    }
+)
+
+
+class TestSettings(Spec):
+    """What a factor is tested for.
+
+    Attributes
+    ----------
+    preset : a study whose choices stand where nothing else is said; None = the defaults below
+    universes : `all` (the market's batch of the day), `every` (whoever has a score), or index codes (members of the day
+        that are in the batch). The first is that of the top portfolios and of the character.
+    conventions, horizons : of the information coefficients
+    samplings : every day, or every h days
+    min_names : a day with fewer pairs of score and return has no coefficient
+    decay : mean coefficients at horizons 1 … decay; 0 = none
+    groups : number of groups a universe; 0 = none
+    other_groups : the same for universes that aren't in `groups`
+    all_share_index : benchmark of the groups of `all` and `every`; an index's groups are compared with that index
+    tops, top_every, top_conventions : which top portfolios, rebalanced every so many days, traded when
+    top_offsets : also start the top portfolios on each of the first `every` days, and show mean, least and most
+    cost_rate : a side, as a fraction of what is traded
+    delist_haircut : lost of the last price when a held stock is delisted (Shumway 1997)
+    group_definitions, top_definitions : how returns are annualised and excess is formed; see `definitions`
+    start, end : first and last day of the span, inclusive; open = the first and last scored day
+    """
+
+    __test__: ClassVar[bool] = False  # no test class, whatever pytest makes of the name
+
+    preset: Study | None = None
+    universes: tuple[str, ...] = Field(("all", "000300.SH", "000905.SH", "000852.SH"), min_length=1)
+    conventions: tuple[Convention, ...] = Field(CONVENTIONS, min_length=1)
+    horizons: tuple[Days, ...] = Field((5, 10, 15, 20), min_length=1)
+    samplings: tuple[Sampling, ...] = Field(SAMPLINGS, min_length=1)
+    min_names: int = Field(10, ge=2)
+    decay: int = Field(20, ge=0)
+    groups: dict[str, Annotated[int, Field(ge=0)]] = Field({"all": 20, "every": 20, "000300.SH": 5})
+    other_groups: int = Field(10, ge=0)
+    all_share_index: str = "000985.SH"
+    tops: tuple[TopName, ...] = ("top10pct", "top100")
+    top_every: tuple[Days, ...] = (5, 10, 15, 20)
+    top_conventions: tuple[Convention, ...] = ("t0_close", "t1_vwap")
+    top_offsets: bool = False
+    cost_rate: float = Field(0.0015, ge=0, lt=1)
+    delist_haircut: float = Field(0.3, ge=0, le=1)
+    group_definitions: Study = "study_b"
+    top_definitions: Study = "study_a"
+    start: date | None = None
+    end: date | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_the_presets_choices(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("preset") in STUDIES:
+            return {**STUDIES[given["preset"]], **given}
+        return given
+
+    def groups_of(self, universe: str) -> int:
+        """Number of groups of a universe, 0 = none."""
+        return self.groups.get(universe, self.other_groups)

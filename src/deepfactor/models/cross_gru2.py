@@ -1,0 +1,80 @@
+"""`cross_gru2`: CrossGRU-2 (Huachuang Securities, July 2024), the second forerunner of Study B's DecompGRU.
+
+Two branches read the same window in patches of different lengths (3 and 15 days), each with a GRU of its own. The last
+state of each branch reads all steps of the other by attention; both together, through a Linear and tanh, go to the
+market latents of `cross_gru` -> Linear. The study takes attention between all steps of both scales; since only the last
+step goes on, only its row is computed, which gives the same. Widths and the joining layer are our choice.
+At the defaults, on 6 features, 115,714 parameters.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from deepfactor.core.spec import Spec
+from deepfactor.models._attention import MarketLatents, Read
+from deepfactor.models._gru_op import tiles
+from deepfactor.models._layers import PatchEmbedding, check_patches
+from deepfactor.models._patch_gru import patch_gru_steps
+from deepfactor.models.base import CrossSection, Shapes
+
+INPUTS = frozenset({"windows"})
+
+
+class Settings(Spec):
+    """Hyper-parameters; the patches' lengths and the number of latents are the study's."""
+
+    hidden: int = Field(default=64, ge=1, description="width of embeddings, GRUs and attention")
+    patch: int = Field(default=3, ge=1, description="days a patch of the fine branch; must divide the window")
+    long_patch: int = Field(default=15, ge=1, description="days a patch of the coarse branch; must divide the window")
+    latents: int = Field(default=16, ge=1, description="number of learned states of the market")
+
+
+class CrossGRU2(nn.Module):
+    """See the module's docstring. A stock's score depends on the windows of all stocks of the day."""
+
+    def __init__(self, features: int, settings: Settings) -> None:
+        super().__init__()
+        s = settings
+        self.fine_embedding = PatchEmbedding(features, s.hidden, s.patch)
+        self.fine_gru = nn.GRU(s.hidden, s.hidden)
+        self.coarse_embedding = PatchEmbedding(features, s.hidden, s.long_patch)
+        self.coarse_gru = nn.GRU(s.hidden, s.hidden)
+        self.fine_reads = Read(s.hidden)
+        self.coarse_reads = Read(s.hidden)
+        self.join = nn.Linear(2 * s.hidden, s.hidden)
+        self.market = MarketLatents(s.hidden, s.latents)
+        self.head = nn.Linear(s.hidden, 1)
+
+    def forward(self, batch: CrossSection) -> Tensor:
+        """Scores (b,) of the day's stocks; only their order within the day means anything under the IC loss."""
+        windows = tiles(batch.windows)  # (L, n, f) each
+        fine = patch_gru_steps(self.fine_embedding, self.fine_gru, windows)  # (L/3, n, d) each
+        coarse = patch_gru_steps(self.coarse_embedding, self.coarse_gru, windows)  # (L/15, n, d) each
+        joined = torch.cat([self._both(a, b) for a, b in zip(fine, coarse, strict=True)])  # (b, d)
+        scores: Tensor = self.head(self.market(joined)).squeeze(1)  # (b,)
+        return scores
+
+    def _both(self, fine: Tensor, coarse: Tensor) -> Tensor:
+        """The scales' states (p, n, d), (q, n, d) of a tile, each last one with what it reads in the other: (n, d)."""
+        own = [states[-1][:, None] for states in (fine, coarse)]  # (n, 1, d) each
+        by_stock = [states.transpose(0, 1) for states in (fine, coarse)]  # (n, p, d), (n, q, d)
+        a = own[0] + self.fine_reads(own[0], by_stock[1])  # (n, 1, d)
+        b = own[1] + self.coarse_reads(own[1], by_stock[0])  # (n, 1, d)
+        joined: Tensor = torch.tanh(self.join(torch.cat([a, b], dim=-1))).squeeze(1)  # (n, d)
+        return joined
+
+
+def build(settings: Settings, shapes: Shapes) -> CrossGRU2:
+    """A freshly initialised model (torch's default initialisation, latents standard normal, from torch's generator).
+
+    Raises
+    ------
+    RecipeError
+        the window is not a multiple of both patches.
+    """
+    for patch in (settings.patch, settings.long_patch):
+        check_patches(shapes, patch)
+    return CrossGRU2(shapes.features, settings)

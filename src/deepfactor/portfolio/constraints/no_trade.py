@@ -1,0 +1,22 @@
+"""No-trade list: names that are left alone, at their drifted weight."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deepfactor.core.spec import Spec
+from deepfactor.portfolio.problem import Bounds, Rebalance
+
+FAMILY = "no_trade"
+
+
+class Settings(Spec):
+    """`symbols`: names that are neither bought nor sold; what is not held stays out."""
+
+    symbols: tuple[str, ...] = ()
+
+
+def limits(settings: Settings, r: Rebalance, invested: float) -> Bounds:
+    """One bound a listed name: weight = drifted weight; the others have none."""
+    room = np.where(np.isin(r.symbols, settings.symbols), 0.0, np.inf)
+    return Bounds("no_trade", FAMILY, r.symbols, 0.0 - room, room, r.previous)

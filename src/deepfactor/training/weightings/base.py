@@ -1,0 +1,83 @@
+"""What every weighting shares: the table that it is fitted on, and what fitting gives back.
+
+A weighting is a kind, a file of this room, with
+
+* ``Settings(Spec)``;
+* ``fit(settings, train, valid, seed) -> Fitted``: learns from `train`; `valid` decides when to stop or which
+  strength to take, by the mean RankIC over its days, never the loss;
+* ``restore(state) -> Fitted`` of what `Fitted.state` gave.
+
+One thread and a given seed: the same table gives the same weighting, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.training.samples import rank_ic
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Labelled stock-days of a span, day after day.
+
+    Attributes
+    ----------
+    x : (n, k) float32
+        standardised within each day, so that days may be pooled; no NaN (missing is 0).
+    y : (n,) float32 label, standardised within each day
+    starts : (D + 1,) rows at which the days begin, and n
+    """
+
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    starts: NDArray[np.intp]
+
+    def __post_init__(self) -> None:
+        if not len(self.x) == len(self.y) == self.starts[-1]:
+            raise ValueError(f"{len(self.x)} rows of x, {len(self.y)} of y, days up to row {self.starts[-1]}")
+
+
+class Fitted(Protocol):
+    """A fitted weighting."""
+
+    def predict(self, x: NDArray[np.float32]) -> Floats:
+        """Scores (n,) of (n, k)."""
+        ...
+
+    def importance(self) -> Floats:
+        """(k,) share of each column in the score, adding up to 1; how it is measured is the kind's."""
+        ...
+
+    def state(self) -> dict[str, object]:
+        """What `restore` needs, as JSON can hold it."""
+        ...
+
+
+def mean_rank_ic(score: Floats, table: Table) -> float:
+    """Mean over the table's days of the RankIC of `score` (n,) with its label."""
+    days = zip(table.starts[:-1], table.starts[1:], strict=True)
+    return float(np.mean([rank_ic(score[a:b], table.y[a:b].astype(np.float64)) for a, b in days]))
+
+
+def best_round(predict: Callable[[int], Floats], rounds: int, step: int, valid: Table) -> int:
+    """The number of trees, a multiple of `step` up to `rounds`, whose scores have the highest mean RankIC on `valid`.
+
+    `predict` gives the scores (n,) of the first so many trees.
+    """
+    counts: list[int] = sorted({*range(step, rounds + 1, step), rounds})
+    found = {count: mean_rank_ic(predict(count), valid) for count in counts}
+    return max(counts, key=lambda count: (found[count], -count))
+
+
+def shares(gain: Floats) -> Floats:
+    """`gain` ≥ 0 as shares that add up to 1; all zero where there is none."""
+    total = gain.sum()
+    return gain / total if total > 0 else np.zeros_like(gain)

@@ -1,0 +1,89 @@
+"""`lightgbm`: gradient-boosted trees by LightGBM (Ke et al. 2017), an extra: ``deepfactor[lightgbm]``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from deepfactor.core.errors import RecipeError
+from deepfactor.core.spec import Spec
+from deepfactor.training.weightings.base import Floats, Table, best_round, shares
+
+
+class Settings(Spec):
+    """Common values for returns, which are mostly noise: slow steps, big leaves. Not tuned on test years."""
+
+    rounds: int = Field(default=500, ge=1, description="trees at most; validation takes a multiple of `check_every`")
+    check_every: int = Field(default=25, ge=1)
+    learning_rate: float = Field(default=0.05, gt=0, le=1)
+    leaves: int = Field(default=31, ge=2)
+    min_rows: int = Field(default=1000, ge=1, description="stock-days a leaf holds at least")
+    column_share: float = Field(default=0.7, gt=0, le=1, description="share of columns that a tree may use")
+    row_share: float = Field(default=0.7, gt=0, le=1, description="share of rows that a tree sees")
+    strength: float = Field(default=1.0, ge=0, description="L2 penalty of the leaves")
+
+
+@dataclass(frozen=True)
+class Trees:
+    """`booster`'s first `rounds` trees."""
+
+    booster: Any
+    rounds: int
+
+    def predict(self, x: NDArray[np.float32]) -> Floats:
+        return np.asarray(self.booster.predict(x, num_iteration=self.rounds, num_threads=1), np.float64)
+
+    def importance(self) -> Floats:
+        """Gain of the splits by column, as shares."""
+        return shares(np.asarray(self.booster.feature_importance("gain", iteration=self.rounds), np.float64))
+
+    def state(self) -> dict[str, object]:
+        return {"trees": self.booster.model_to_string(num_iteration=self.rounds), "rounds": self.rounds}
+
+
+def fit(settings: Settings, train: Table, valid: Table, seed: int) -> Trees:
+    """Trees on the squared error, as many as have the best mean RankIC on `valid`.
+
+    Raises
+    ------
+    RecipeError
+        LightGBM is not installed.
+    """
+    library, s = _library(), settings
+    parameters = {
+        "objective": "regression",
+        "learning_rate": s.learning_rate,
+        "num_leaves": s.leaves,
+        "min_data_in_leaf": s.min_rows,
+        "feature_fraction": s.column_share,
+        "bagging_fraction": s.row_share,
+        "bagging_freq": 1,
+        "lambda_l2": s.strength,
+        "seed": seed,
+        "num_threads": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
+    booster = library.train(parameters, library.Dataset(train.x, train.y, free_raw_data=True), s.rounds)
+    everything = Trees(booster, s.rounds)
+    counts = best_round(lambda n: Trees(booster, n).predict(valid.x), everything.rounds, s.check_every, valid)
+    return Trees(booster, counts)
+
+
+def restore(state: dict[str, Any]) -> Trees:
+    return Trees(_library().Booster(model_str=state["trees"]), int(state["rounds"]))
+
+
+def _library() -> ModuleType:
+    try:
+        import lightgbm
+    except ImportError:
+        raise RecipeError("weighting lightgbm needs LightGBM: pip install 'deepfactor[lightgbm]'") from None
+    library: ModuleType = lightgbm
+    return library

@@ -1,0 +1,76 @@
+"""`xgboost`: gradient-boosted trees by XGBoost (Chen and Guestrin 2016), Study A's second weighting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+from pydantic import Field
+
+from deepfactor.core.spec import Spec
+from deepfactor.training.weightings.base import Floats, Table, best_round, shares
+
+
+class Settings(Spec):
+    """The study names XGBoost alone; the values are ours: slow, shallow trees. Not tuned on test years."""
+
+    rounds: int = Field(default=300, ge=1, description="trees at most; validation takes a multiple of `check_every`")
+    check_every: int = Field(default=25, ge=1)
+    learning_rate: float = Field(default=0.05, gt=0, le=1)
+    depth: int = Field(default=5, ge=1)
+    min_weight: float = Field(default=500.0, ge=0, description="stock-days a leaf holds at least")
+    column_share: float = Field(default=0.7, gt=0, le=1, description="share of columns that a tree may use")
+    row_share: float = Field(default=0.7, gt=0, le=1, description="share of rows that a tree sees")
+    strength: float = Field(default=1.0, ge=0, description="L2 penalty of the leaves")
+
+
+@dataclass(frozen=True)
+class Trees:
+    """`booster`'s first `rounds` trees."""
+
+    booster: xgboost.Booster
+    rounds: int
+
+    def predict(self, x: NDArray[np.float32]) -> Floats:
+        scores = self.booster.inplace_predict(x, iteration_range=(0, self.rounds))
+        return np.asarray(scores, np.float64)
+
+    def importance(self) -> Floats:
+        """Gain of the splits by column, as shares."""
+        gain = np.zeros(self.booster.num_features())
+        for name, value in self.booster[: self.rounds].get_score(importance_type="total_gain").items():
+            gain[int(name.removeprefix("f"))] = value
+        return shares(gain)
+
+    def state(self) -> dict[str, object]:
+        return {"trees": self.booster[: self.rounds].save_raw("json").decode(), "rounds": self.rounds}
+
+
+def fit(settings: Settings, train: Table, valid: Table, seed: int) -> Trees:
+    """Trees on the squared error, as many as have the best mean RankIC on `valid`."""
+    s = settings
+    parameters = {
+        "objective": "reg:squarederror",
+        "eta": s.learning_rate,
+        "max_depth": s.depth,
+        "min_child_weight": s.min_weight,
+        "colsample_bytree": s.column_share,
+        "subsample": s.row_share,
+        "lambda": s.strength,
+        "tree_method": "hist",
+        "seed": seed,
+        "nthread": 1,
+    }
+    # binned once, without a copy of the table (QuantileDMatrix)
+    booster = xgboost.train(parameters, xgboost.QuantileDMatrix(train.x, train.y, nthread=1), s.rounds)
+    rounds = best_round(lambda n: Trees(booster, n).predict(valid.x), s.rounds, s.check_every, valid)
+    return Trees(booster, rounds)
+
+
+def restore(state: dict[str, Any]) -> Trees:
+    booster = xgboost.Booster({"nthread": 1})
+    booster.load_model(bytearray(state["trees"].encode()))
+    return Trees(booster, int(state["rounds"]))

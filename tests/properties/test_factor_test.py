@@ -1,0 +1,113 @@
+"""Laws of the factor test that hold for any scores and prices."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from deepfactor.evaluation.factor_test import TestSettings
+from deepfactor.evaluation.factor_test import test_factor as run_test
+from deepfactor.evaluation.groups import assign_groups
+from deepfactor.evaluation.styles import neutralise
+from deepfactor.panel.returns import forward_return
+from deepfactor.panel.scores import Scores
+from support.toy import INDEX, toy_market
+
+PANEL, UNIVERSE = toy_market(40, 24, seed=5)
+SETTINGS = TestSettings(
+    universes=("all", INDEX), horizons=(2, 5), decay=6, min_names=3, groups={}, other_groups=0, tops=(), top_every=(2,)
+)
+
+
+def _draw(seed: int, missing: float, values: int) -> np.ndarray:
+    """Whole numbers of a small range, so that ties are common; some missing."""
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(-values, values + 1, PANEL.shape).astype(float)
+    return np.where(rng.random(PANEL.shape) < missing, np.nan, scores)
+
+
+scores_ = st.builds(_draw, st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.2, 0.9]), st.sampled_from([0, 1, 9, 999]))
+few = settings(max_examples=10)
+
+
+def run_on(values, **changes):
+    scores = Scores("x", PANEL.dates, PANEL.symbols, values)
+    return run_test(scores, PANEL, UNIVERSE, SETTINGS.model_copy(update=changes), batch=UNIVERSE.traded)
+
+
+@few
+@given(values=scores_)
+def test_what_is_left_out_adds_up(values):
+    """Every score of a universe on a day with an exit is in a coefficient's n, or counted as without return."""
+    report = run_on(values)
+    for one in report.series:
+        member = UNIVERSE.traded & (UNIVERSE.members[INDEX] if one.universe == INDEX else True)
+        days = np.searchsorted(PANEL.dates, one.dates)
+        if one.names == "all":
+            lost = report.dropped.get(f"scores_without_return.{one.universe}.{one.convention}.{one.horizon}.all", 0)
+            assert one.values.n.sum() + lost == (member & np.isfinite(values))[days].sum()
+        without = f"days_without_ic.{one.universe}.{one.convention}.{one.horizon}.{one.names}"
+        assert np.isfinite(one.values.rank_ic).sum() + report.dropped.get(without, 0) == len(one.dates)
+    inside = np.isfinite(values) & UNIVERSE.traded
+    assert report.dropped.get("scores_outside_all", 0) == np.isfinite(values).sum() - inside.sum()
+
+
+@few
+@given(values=scores_)
+def test_minus_the_scores_turns_every_sign(values):
+    ours, other = run_on(values).to_json_dict(), run_on(-values).to_json_dict()
+    for a, b in zip(ours["decay"], other["decay"], strict=True):
+        assert a["n"] == b["n"]
+        for key in ("rank_ic", "ic"):
+            assert (a[key] is None) == (b[key] is None)
+            assert a[key] is None or abs(a[key] + b[key]) < 1e-12
+    assert ours["autocorrelation"] == other["autocorrelation"]
+
+
+@few
+@given(values=scores_)
+def test_an_increasing_map_changes_no_rank_ic_and_no_long_leg(values):
+    ours, other = run_on(values).to_json_dict(), run_on(values**3 - 7).to_json_dict()
+    assert [entry["rank_ic"] for entry in ours["decay"]] == [entry["rank_ic"] for entry in other["decay"]]
+    assert ours["long_leg"] == other["long_leg"]
+
+
+@few
+@given(horizon=st.integers(1, 6))
+def test_an_oracle_of_a_horizon_is_best_there(horizon):
+    """The return itself: RankIC 1 at its own horizon and convention, less at every other."""
+    report = run_on(forward_return(PANEL, "t1_close", horizon)).to_json_dict()
+    decay = {e["horizon"]: e["rank_ic"] for e in report["decay"] if (e["universe"], e["convention"], e["names"]) == (
+        "all", "t1_close", "all")}  # fmt: skip
+    assert abs(decay.pop(horizon) - 1) < 1e-12
+    assert max(decay.values()) < 1
+
+
+@given(
+    score=arrays.arrays(np.float64, 30, elements=st.one_of(st.integers(-5, 5).map(float), st.just(np.nan))),
+    returns=arrays.arrays(np.float64, 30, elements=st.floats(-0.2, 0.2)),
+    n=st.integers(1, 8),
+)
+def test_groups_weighted_by_their_sizes_are_the_universe(score, returns, n):
+    group = assign_groups(score, n)
+    inside = np.isfinite(score)
+    sizes = np.array([(group == g).sum() for g in range(n)])
+    assert sizes.sum() == inside.sum()
+    assert np.ptp(sizes) <= 1
+    means = np.array([returns[group == g].mean() if sizes[g] else 0.0 for g in range(n)])
+    assert abs((sizes * means).sum() - returns[inside].sum()) < 1e-12
+
+
+@few
+@given(values=scores_, seed=st.integers(0, 99))
+def test_a_residual_has_no_industry_and_no_style_left(values, seed):
+    industry = np.random.default_rng(seed).integers(-1, 4, PANEL.shape)
+    size = np.log(PANEL["float_mv"].astype(float))
+    residual = neutralise(values, UNIVERSE.traded, {"SIZE": size}, industry)
+    for t in np.flatnonzero(np.isfinite(residual).any(axis=1)):
+        kept = np.isfinite(residual[t])
+        assert abs((residual[t, kept] * size[t, kept]).sum()) < 1e-8
+        for code in np.unique(industry[t, kept]):
+            assert abs(residual[t, kept & (industry[t] == code)].sum()) < 1e-8
