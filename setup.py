@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 HOME = Path("src/deepfactor/models/_kernels")
-PATHS = ("dispatch", "portable", "avx2", "avx512")
+PATHS = ("dispatch", "portable", "avx2", "avx512", "bf16")
 
 setup(
     ext_modules=[
@@ -13,7 +13,10 @@ setup(
             # a plain library loaded by ctypes; as an extension it is built, placed and packed by setuptools
             "deepfactor.models._kernels._gru",
             sources=[str(HOME / f"gru_{path}.cpp") for path in PATHS],
-            depends=[str(HOME / name) for name in ("gru.h", "gru_body.h", "gru_vector.h")],
+            depends=[
+                str(HOME / name)
+                for name in ("gru.h", "gru_bf16.h", "gru_body.h", "gru_patches.h", "gru_stage.h", "gru_vector.h")
+            ],
             extra_compile_args=[
                 "-O3",
                 "-std=c++17",

@@ -16,7 +16,7 @@ _RESULTS = Path(__file__).with_name("RESULTS.md")
 
 def main() -> None:
     """Measure section by section, say how long each took, write the page."""
-    from benchmarks import factor_tests, kernels, markets, networks, programs, trainer
+    from benchmarks import backtests, factor_tests, kernels, markets, networks, programs, trainer
     from benchmarks.page import page
     from benchmarks.timing import Line
     from deepfactor.core.files import write_text
@@ -38,7 +38,9 @@ def main() -> None:
         large = markets.build(markets.LARGE, Path(folder) / "large")
         section("Market to panel", lambda: markets.throughput(small, large))
         section("Factor test", lambda: factor_tests.measure(large.panel, large.universe))
-        section("Backtest", lambda: markets.backtest(small, rounds=3) + markets.backtest(large, rounds=1))
+        section(
+            "Backtest", lambda: backtests.measure(small, 3, target=True) + backtests.measure(large, 1, target=False)
+        )
     load = (before, os.getloadavg()[0])
     facts = {"machine": machine(), "versions": versions(), "load": load, "cpu": time.process_time()}
     write_text(_RESULTS, page(sections, facts))

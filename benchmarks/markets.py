@@ -1,4 +1,4 @@
-"""From a seed to a panel at two sizes, and a weekly backtest."""
+"""From a seed to a panel at two sizes."""
 
 from __future__ import annotations
 
@@ -9,30 +9,20 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
-from benchmarks.timing import Line, alone, compare, cpu
-from deepfactor.backtest.loop import BacktestSettings, run_backtest
-from deepfactor.market.fees import Costs
+from benchmarks.timing import Line, alone, cpu
 from deepfactor.panel.build import open_panel
 from deepfactor.panel.panel import Panel
-from deepfactor.panel.returns import trailing_return
-from deepfactor.panel.scores import Scores
-from deepfactor.panel.universe import Universe, UniverseRule
-from deepfactor.portfolio.enhancer import IndexEnhancer
-from deepfactor.portfolio.presets import load_preset
-from deepfactor.portfolio.problem import Rebalance, Target
+from deepfactor.panel.universe import Universe
 from deepfactor.sources import simulated
 from deepfactor.sources.base import fetch_all
 from deepfactor.store.folder import ingest
-from deepfactor.styles import basic
 
 #: Securities ever listed of the two markets (one in twenty lists only after the end), over the same days.
 SMALL, LARGE = 521, 4207
 START, END = dt.date(2019, 1, 2), dt.date(2022, 12, 28)
 ROUNDS = {SMALL: 3, LARGE: 1}
-INDEX = "000905.SH"
 
 
 @dataclass(frozen=True)
@@ -80,39 +70,3 @@ def throughput(small: Built, large: Built) -> list[Line]:
             target = "exponent about 1" if built is large else ""
             lines.append(alone(stage, size, built.seconds[stage], note, target))
     return lines
-
-
-class Timed:
-    """An enhancer that adds up the CPU time of its solutions."""
-
-    def __init__(self, enhancer: IndexEnhancer) -> None:
-        self.enhancer, self.seconds, self.solved = enhancer, 0.0, 0
-
-    def solve(self, r: Rebalance) -> Target:
-        """As the enhancer."""
-        found: list[Target] = []
-        self.seconds += cpu(lambda: found.append(self.enhancer.solve(r)))
-        self.solved += 1
-        return found[0]
-
-
-def backtest(built: Built, rounds: int) -> list[Line]:
-    """A weekly index-enhanced backtest over the whole market, against its linear programs alone."""
-    panel, universe = built.panel, built.universe
-    preset = load_preset("study_b")
-    settings = BacktestSettings(fill=preset.fill, costs=Costs(kind="flat", rate=preset.cost_rate))
-    values = -trailing_return(panel, 1) + 0.1 * np.random.default_rng(0).standard_normal(panel.shape)
-    scores = Scores("reversal and noise", panel.dates, panel.symbols, values)
-    styles = basic.compute(basic.Settings(), panel, universe).exposures
-    eligible = universe.batch(UniverseRule(window=20, min_observed=10))
-    whole, programs, enhancer = [], [], Timed(IndexEnhancer(preset))
-
-    def follow() -> None:
-        run_backtest(panel, universe, scores, styles, enhancer, INDEX, settings, eligible=eligible)
-
-    for _ in range(rounds):
-        enhancer = Timed(IndexEnhancer(preset))
-        whole.append(cpu(follow))
-        programs.append(enhancer.seconds)
-    size = f"{panel.shape[1]} stocks × {panel.shape[0]} days"
-    return [compare("weekly backtest, Study B", size, whole, f"its {enhancer.solved} enhancements alone", programs)]

@@ -22,7 +22,7 @@ from deepfactor.portfolio.presets import Enhancement, load_preset
 from deepfactor.training.spec import Arm, Fit, Plan
 
 FEATURES, LABELS, STYLES = "deepfactor.features", "deepfactor.labels", "deepfactor.styles"
-MODELS, LOSSES = "deepfactor.models", "deepfactor.training.losses"
+MODELS, LOSSES, SCALINGS = "deepfactor.models", "deepfactor.training.losses", "deepfactor.training.scalings"
 
 
 class Portfolio(Spec):
@@ -163,6 +163,7 @@ def _check_kinds(recipe: Recipe, *, allow_code: bool) -> None:
     for i, arm in enumerate(recipe.arms):
         resolve(MODELS, arm.model, key=f"arms.{i}.model", allow_code=allow_code)
         resolve(LOSSES, arm.loss, key=f"arms.{i}.loss", allow_code=allow_code)
+        resolve(SCALINGS, arm.scaling, key=f"arms.{i}.scaling", allow_code=allow_code)
 
 
 def _check_portfolios(recipe: Recipe) -> None:

@@ -10,18 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepfactor.core.kind import Kind
+from deepfactor.core.kind import Kind, kinds_in, load_kind
 from deepfactor.features import price_volume
 from deepfactor.labels import neutral_return
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import tradeable_at_entry
 from deepfactor.panel.universe import Universe, UniverseRule
-from deepfactor.training import scaling
 from deepfactor.training.data import TrainingData
 from deepfactor.training.fit import Fitter, settled_torch
-from deepfactor.training.jobs import Job, _task, arm_content
+from deepfactor.training.jobs import Job, arm_content, task_of
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, standardise
+from deepfactor.training.scalings import last_close
+from deepfactor.training.scalings.base import Scaling
 from deepfactor.training.spec import Arm, Fit
 from support.law import reads_future
 from support.toy import toy_market
@@ -57,10 +58,11 @@ def build(panel: Panel, universe: Universe) -> TrainingData:
     )
 
 
-def samples(panel: Panel, universe: Universe, *, build: Build = build) -> np.ndarray:
+def samples(panel: Panel, universe: Universe, *, build: Build = build, scaling: str = "last_close") -> np.ndarray:
     """(T, N, L·f + 1): each day's standardised windows and size ranks, NaN outside the batch."""
     data = build(panel, universe)
-    sampler = Sampler(data)
+    kind = load_kind("deepfactor.training.scalings", scaling)
+    sampler = Sampler(data, Scaling(kind, kind.Settings()))
     out = np.full((*panel.shape, data.window * 6 + 1), np.nan)
     for t in range(len(panel.dates)):
         stocks = data.stocks(t)
@@ -89,7 +91,7 @@ def fitted(data: TrainingData, folder: Path, train: range, valid: range) -> Fitt
     fold = Fold("toy", train, valid, range(TEST.start, len(data.dates)))
     fit = Fit(epochs=2, seeds=(0,), min_stocks=5, lr=0.01)
     job = Job(ARM, fold, 0, fit, 3, 1, {"arm": arm_content(ARM, "arm")})
-    fitter = Fitter(_task(job, data, allow_code=False), Sampler(data), folder / "checkpoint.safetensors")
+    fitter = Fitter(task_of(job, data, allow_code=False), Sampler(data), folder / "checkpoint.safetensors")
     fitter.checkpoint.unlink(missing_ok=True)
     fitter.run(lambda *event: None)
     return fitter
@@ -123,9 +125,11 @@ def scores(panel: Panel, universe: Universe, *, folder: Path, build: Build = bui
 EVE = range(TEST.start - 1, TEST.start)
 
 
-def test_samples_are_known_at_the_close(market: Market) -> None:
-    assert np.isfinite(samples(*market)).any(axis=(1, 2))[15:].all()
-    assert reads_future(samples, *market, range(20, 119, 14)) is None
+@pytest.mark.parametrize("scaling", kinds_in("deepfactor.training.scalings"))
+def test_samples_are_known_at_the_close(scaling: str, market: Market) -> None:
+    found = partial(samples, scaling=scaling)
+    assert np.isfinite(found(*market)).any(axis=(1, 2))[15:].all()
+    assert reads_future(found, *market, range(20, 119, 14)) is None
 
 
 def test_targets_reach_no_further_than_the_label_says(market: Market) -> None:
@@ -169,6 +173,12 @@ def full_sample_zscore(panel: Panel, universe: Universe) -> TrainingData:
     return replace(data, features=replace(data.features, values=scaled))
 
 
+def tomorrows_prices(panel: Panel, universe: Universe) -> TrainingData:
+    data = build(panel, universe)
+    x = data.features.values
+    return replace(data, features=replace(data.features, values=np.concatenate([x[1:], x[-1:]])))
+
+
 def label_shifted_by_one(panel: Panel, universe: Universe) -> TrainingData:
     data = build(panel, universe)
     return replace(data, label=np.vstack([data.label[1:], data.label[-1:]]))
@@ -177,6 +187,12 @@ def label_shifted_by_one(panel: Panel, universe: Universe) -> TrainingData:
 def knows_tomorrows_suspension(panel: Panel, universe: Universe) -> TrainingData:
     data = build(panel, universe)
     return replace(data, batch=data.batch & np.vstack([universe.traded[1:], universe.traded[-1:]]))
+
+
+@pytest.mark.parametrize("scaling", kinds_in("deepfactor.training.scalings"))
+def test_a_planted_leak_is_caught_under_every_scaling(scaling: str, market: Market) -> None:
+    planted = partial(samples, build=tomorrows_prices, scaling=scaling)
+    assert reads_future(planted, *market, range(20, 119, 14)) is not None
 
 
 @pytest.mark.parametrize("leak", [full_sample_zscore, knows_tomorrows_suspension], ids=lambda f: f.__name__)
@@ -198,14 +214,19 @@ def test_a_missing_purge_is_caught(market: Market, tmp_path: Path) -> None:
 
 def test_statistics_of_another_day_are_caught(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     """A day scaled by statistics that were pooled with the market's last day."""
-    own = scaling.statistics
+    own = last_close.standard
 
     def pooled(panel: Panel, universe: Universe) -> np.ndarray:
-        sampler = Sampler(build(panel, universe))
+        data = build(panel, universe)
         last = len(panel.dates) - 1
-        final = own(sampler._relative(last, sampler.data.stocks(last)))
+        final = own(last_close.Settings(), data.features, Sampler(data)._gather(last, data.stocks(last)).numpy())
+
+        def leaking(settings, features, windows):  # type: ignore[no-untyped-def]
+            found = own(settings, features, windows)
+            return replace(found, mean=(found.mean + final.mean) / 2)
+
         with monkeypatch.context() as patch:
-            patch.setattr(scaling, "statistics", lambda x: replace(own(x), mean=(own(x).mean + final.mean) / 2))
+            patch.setattr(last_close, "standard", leaking)
             return samples(panel, universe)
 
     assert reads_future(pooled, *market, range(20, 119, 30)) is not None

@@ -86,6 +86,8 @@ class Book:
         shares, amount : (N,)
             what was settled and its proceeds in CNY.
         """
+        if not gone.any():
+            return np.zeros_like(self.shares), np.zeros_like(self.shares)
         shares = np.where(gone, self.shares, 0.0)
         amount = np.where(shares > 0, np.round(shares * self.last * (1.0 - haircut), 2), 0.0)
         self.shares = np.where(gone, 0.0, self.shares)
@@ -133,13 +135,14 @@ class DayCheck:
             shares, cash or value don't follow from the log to half a fen.
         """
         held = self.shares * ratio
-        if np.abs(held + bought - sold - book.shares).max(initial=0.0) > 1e-6:
+        if np.abs(held + (bought - sold) - book.shares).max(initial=0.0) > 1e-6:
             raise RuntimeError("the books don't balance: holdings don't follow from the trades")
-        cash = self.cash + float(received.sum()) - float(paid.sum())
-        before = np.nan_to_num(self.last)
+        flow = float((received - paid).sum())
+        cash = self.cash + flow
+        before = np.where(np.isnan(self.last), 0.0, self.last)
         price = np.where(np.isnan(close), before / ratio, close)
         carried = float((held * price - self.shares * before).sum())
-        traded = float((bought * price - paid).sum()) + float((received - sold * price).sum())
+        traded = flow + float(((bought - sold) * price).sum())
         value = self.value + carried + traded
         # Sums of 1e8 CNY are exact to far below a fen; larger books get the same relative room.
         room = max(TOLERANCE, 1e-13 * abs(value))

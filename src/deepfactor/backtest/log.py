@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from deepfactor.backtest.book import Book
 from deepfactor.backtest.days import Day
 from deepfactor.backtest.fills import Fills
-from deepfactor.backtest.result import Rebalances, Rejected, RelaxedBounds, Trades, Weights
+from deepfactor.backtest.result import BindingBounds, Rebalances, Rejected, RelaxedBounds, Trades, Weights
 from deepfactor.backtest.signals import Signal
 from deepfactor.panel.panel import Names
 from deepfactor.portfolio.problem import Target
@@ -39,7 +40,8 @@ class Log:
     trades: list[tuple[Column, ...]] = field(default_factory=list)
     rejected: list[tuple[Column, ...]] = field(default_factory=list)
     weights: list[dict[str, Column]] = field(default_factory=list)
-    relaxations: list[tuple[object, ...]] = field(default_factory=list)
+    relaxations: list[tuple[Column, ...]] = field(default_factory=list)
+    binding: list[tuple[Column, ...]] = field(default_factory=list)
     rebalances: list[dict[str, object]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -66,7 +68,9 @@ class Log:
         """Note a signal day's problem and answer; the fill is added later by `filled`."""
         problem = signal.problem
         self.counts.update(signal.counts)
-        self.relaxations += [(day.date, r.constraint, r.row, r.bound, r.value, r.reason) for r in target.relaxations]
+        relaxed = [(r.constraint, r.row, r.bound, r.value, r.reason) for r in target.relaxations]
+        self.relaxations += _dated(day, relaxed)
+        self.binding += _dated(day, [(b.constraint, b.row, b.bound, b.shadow_price) for b in target.binding])
         self.weights.append(
             {
                 "names": signal.names,
@@ -115,11 +119,18 @@ class Log:
 
     def relaxations_table(self) -> RelaxedBounds:
         """All relaxed bounds, in time order."""
-        return RelaxedBounds.stack([_row(RelaxedBounds.kinds, values) for values in self.relaxations])
+        return RelaxedBounds.stack(self.relaxations)
+
+    def binding_table(self) -> BindingBounds:
+        """All binding bounds, in time order."""
+        return BindingBounds.stack(self.binding)
 
     def rebalances_table(self) -> Rebalances:
         """One row a rebalance."""
-        return Rebalances.stack([_row(Rebalances.kinds, tuple(row.values())) for row in self.rebalances])
+        columns = zip(*(row.values() for row in self.rebalances), strict=True)
+        return Rebalances(
+            *(np.array(column, dtype=kind) for column, kind in zip(columns, Rebalances.kinds, strict=True))
+        )
 
     def weights_table(self) -> Weights:
         """Target, realised, benchmark and drifted weights, names with none of them left out."""
@@ -132,6 +143,8 @@ class Log:
         return Weights.stack(blocks)
 
 
-def _row(kinds: tuple[str, ...], values: tuple[object, ...]) -> tuple[Column, ...]:
-    """One row as a block; text as long as it is."""
-    return tuple(np.array([v], dtype="U" if k == "U1" else k) for v, k in zip(values, kinds, strict=True))
+def _dated(day: Day, rows: Sequence[tuple[object, ...]]) -> list[tuple[Column, ...]]:
+    """Rows of a day as a block of columns behind its date; none where there are none."""
+    if not rows:
+        return []
+    return [(np.full(len(rows), day.date), *(np.array(column) for column in zip(*rows, strict=True)))]

@@ -19,7 +19,7 @@ from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
 from deepfactor.market.boards import boards_of
 from deepfactor.market.fees import Costs
-from deepfactor.panel.panel import Bools, Floats, Panel, rows_between
+from deepfactor.panel.panel import Bools, Dates, Floats, Panel, rows_between
 from deepfactor.panel.returns import PriceField
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
@@ -117,7 +117,8 @@ class _Loop:
         self.target: Array | None = None
         self.pending: Pending | None = None
         self.log = Log(panel.symbols)
-        self.daily: list[tuple[np.datetime64, float, float, float, float]] = []
+        self.dates = panel.dates
+        self.daily: list[tuple[float, float, float, float]] = []
         self.replica_return = 0.0
         self.stale = 0
 
@@ -161,7 +162,7 @@ class _Loop:
         replica = self._replica_return(day, last) if self.daily else 0.0
         self.stale = int(((self.book.shares > 0) & np.isnan(day.close)).sum())
         self.log.counts["carried_days"] += self.stale
-        self.daily.append((day.date, self.book.value(), self.book.cash, cost, replica))
+        self.daily.append((self.book.value(), self.book.cash, cost, replica))
 
     def _replica_return(self, day: Day, last: Array) -> float:
         """Return of yesterday's benchmark weights, with dividends; without a trade 0, delisted −haircut."""
@@ -169,13 +170,14 @@ class _Loop:
         held = np.flatnonzero(weights)
         with np.errstate(invalid="ignore"):
             change = self.book.last[held] * day.ratio[held] / last[held] - 1.0
-        change = np.where(day.listed[held], np.nan_to_num(change), -self.settings.haircut)
+        change = np.where(day.listed[held], np.where(np.isnan(change), 0.0, change), -self.settings.haircut)
         # Not a dot product: BLAS rounds by memory alignment, and a result is the same bit for bit.
         return float((weights[held] * change).sum())
 
     def result(self) -> BacktestResult:
         """The frozen result, benchmarks beside it."""
-        date, value, cash, cost, replica = (np.array(column) for column in zip(*self.daily, strict=True))
+        value, cash, cost, replica = np.array(self.daily).T.copy()
+        date = self.dates[self.row : self.row + len(value)]
         # Returns of the portfolio with the day's costs given back.
         gross = np.concatenate(([1.0], np.cumprod((value[1:] + cost[1:]) / value[:-1])))
         entry = min(1, len(date) - 1)
@@ -198,6 +200,7 @@ class _Loop:
             rejected=self.log.rejected_table(),
             weights=self.log.weights_table(),
             relaxations=self.log.relaxations_table(),
+            binding=self.log.binding_table(),
             rebalances=self.log.rebalances_table(),
             counts=dict(sorted(self.log.counts.items())),
         )
@@ -224,7 +227,7 @@ def _signal_days(universe: Universe, scores: Scores, eligible: Bools, span: slic
     return ends[scored], int((~scored[first:]).sum())
 
 
-def _level_nav(levels: Mapping[str, Array], index: str, dates: Array, span: slice, entry: int) -> Array | None:
+def _level_nav(levels: Mapping[str, Array], index: str, dates: Dates, span: slice, entry: int) -> Array | None:
     """An index's published levels as a NAV that stands at 1 up to row `entry`; None where it has no level at all."""
     level = levels.get(index)
     if level is None or np.isnan(level[span]).all():

@@ -10,23 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfactor.backtest.attribution import METHOD, Attribution
+from deepfactor.backtest.episodes import Episode, days_between, deepest_episode, episodes
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.evaluation.definitions import PRESETS, TRADING_DAYS, Definitions, Study
-from deepfactor.evaluation.performance import annualised_return, daily_returns, drawdowns, max_drawdown, sharpe_ratio
+from deepfactor.evaluation.performance import annualised_return, daily_returns, max_drawdown, sharpe_ratio
 from deepfactor.evaluation.statistics import years_of
 from deepfactor.panel.panel import Dates
 
 Array = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class Episode:
-    """The deepest drawdown: last peak before it, trough, first day back at the peak (NaT = not by the end)."""
-
-    start: np.datetime64
-    trough: np.datetime64
-    recovery: np.datetime64
-    depth: float
+#: Drawdowns of the excess NAV that a summary lists.
+EPISODES = 5
 
 
 @dataclass(frozen=True)
@@ -117,24 +112,14 @@ def monthly_win_rate(ratio: Array, dates: Dates) -> float:
     return float((np.diff(ratio[np.concatenate(([0], last))]) > 0).mean())
 
 
-def deepest_episode(ratio: Array, dates: Dates) -> Episode | None:
-    """The deepest drawdown of a curve (D,); None where it never falls."""
-    falls = drawdowns(ratio)
-    trough = int(np.argmin(falls))
-    if falls[trough] >= 0:
-        return None
-    start = int(np.argmax(ratio[: trough + 1]))
-    back = np.flatnonzero(ratio[trough:] >= ratio[start])
-    recovery = dates[trough + back[0]] if len(back) else np.datetime64("NaT", "D")
-    return Episode(dates[start], dates[trough], recovery, float(falls[trough]))
-
-
-def summary(result: BacktestResult, study: Study = "study_b") -> dict[str, Any]:
+def summary(result: BacktestResult, study: Study = "study_b", attribution: Attribution | None = None) -> dict[str, Any]:
     """``summary.json``: plain values, None = not defined.
 
     ``all`` and ``by_year`` hold `ExcessStatistics` of the net NAV against the headline benchmark by `study`'s
     definitions, beside them excess against the replica and the total-return index and before cost, turnover, cost and
     counts. ``definitions`` holds the same statistics by both studies' definitions against each benchmark there is.
+    ``attribution``, ``episodes`` (of the excess NAV, the deepest first) and ``binding`` say where the excess came from;
+    without an `attribution` the first is None and episodes have no exposures.
     """
     definitions = PRESETS[study]
     years = [int(year) for year in np.unique(years_of(result.dates[1:]))]
@@ -163,6 +148,10 @@ def summary(result: BacktestResult, study: Study = "study_b") -> dict[str, Any]:
                 }
                 for name, preset in PRESETS.items()
             },
+            "attribution": None if attribution is None else attribution.summary(),
+            "attribution_method": None if attribution is None else METHOD,
+            "episodes": _episodes(result, attribution),
+            "binding": binding_shares(result),
             "rejected": dict(sorted(Counter(result.rejected.reason.tolist()).items())),
             "counts": dict(result.counts),
         }
@@ -178,6 +167,41 @@ def benchmarks(result: BacktestResult) -> dict[str, Array]:
         "replica": result.replica_nav,
     }
     return {name: curve for name, curve in curves.items() if curve is not None}
+
+
+def _episodes(result: BacktestResult, attribution: Attribution | None) -> list[dict[str, Any]]:
+    """The deepest drawdowns of the excess NAV, each with the active exposures at the close that it fell from."""
+    content = []
+    for episode in episodes(result.excess_nav, result.dates, EPISODES):
+        down, up = days_between(episode, result.dates)
+        exposures = {}
+        if attribution is not None:
+            row = int(np.searchsorted(result.dates, episode.start))
+            exposures = dict(zip(attribution.styles, attribution.exposures[row].tolist(), strict=True))
+        content.append({**asdict(episode), "days_down": down, "days_up": up, "exposures_at_start": exposures})
+    return content
+
+
+def binding_shares(result: BacktestResult) -> list[dict[str, Any]]:
+    """How often each bound is touched at a price, and its mean absolute shadow price when it is, the most often first.
+
+    Bounds on single names are pooled: row None, the share of rebalances with any, the mean over names and rebalances.
+    """
+    table, rebalances = result.binding, len(result.rebalances)
+    pooled = np.isin(table.row, result.weights.symbol)
+    row = np.where(pooled, "", table.row)
+    content = []
+    for constraint, name in sorted(set(zip(table.constraint.tolist(), row.tolist(), strict=True))):
+        of = (table.constraint == constraint) & (row == name)
+        content.append(
+            {
+                "constraint": constraint,
+                "row": name or None,
+                "share_of_rebalances": len(np.unique(table.date[of])) / rebalances,
+                "mean_shadow_price": float(np.abs(table.shadow_price[of]).mean()),
+            }
+        )
+    return sorted(content, key=lambda entry: -float(entry["share_of_rebalances"]))
 
 
 def _entry(result: BacktestResult, definitions: Definitions, year: int | None) -> dict[str, Any]:
@@ -238,6 +262,8 @@ def _plain(content: Any) -> Any:
     """Dates as ISO text, NaN and NaT as None, all the way down."""
     if isinstance(content, dict):
         return {key: _plain(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_plain(value) for value in content]
     if isinstance(content, np.datetime64):
         return None if np.isnat(content) else str(content)
     if isinstance(content, float) and not math.isfinite(content):

@@ -96,6 +96,19 @@ class RelaxedBounds(Columns):
 
 
 @dataclass(frozen=True)
+class BindingBounds(Columns):
+    """Bounds that a target touches at a price: `shadow_price` = change of the objective per unit that `bound` rises."""
+
+    kinds = ("datetime64[D]", "U1", "U1", "f8", "f8")
+
+    date: Dates
+    constraint: Names
+    row: Names
+    bound: Array
+    shadow_price: Array
+
+
+@dataclass(frozen=True)
 class Rebalances(Columns):
     """One row a rebalance.
 
@@ -143,7 +156,7 @@ class BacktestResult:
         the benchmark weights that the optimiser saw, known the day before, with dividends (adjustment factor).
     derived : bool
         the benchmark weights come from float cap, not from the publisher.
-    trades, rejected, weights, relaxations, rebalances
+    trades, rejected, weights, relaxations, binding, rebalances
         see their types.
     counts : mapping of name to int
         ``delisted``: holdings settled; ``carried_days``: holding-days valued at an older close; ``carried_at_end``:
@@ -166,6 +179,7 @@ class BacktestResult:
     rejected: Rejected
     weights: Weights
     relaxations: RelaxedBounds
+    binding: BindingBounds
     rebalances: Rebalances
     counts: Mapping[str, int]
 

@@ -159,6 +159,7 @@ def run(
     market: MarketOption,
     out: Annotated[Path, typer.Option("--out", help="runs folder")] = Path("runs"),
     workers: Workers = 1,
+    device: Annotated[str, typer.Option("--device", help="where networks are computed: cpu, cuda, cuda:1")] = "cpu",
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, as in fit.epochs=12")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="check and list the jobs, train nothing")] = False,
     allow_code: AllowCode = False,
@@ -173,16 +174,33 @@ def run(
     console = terminal()
     opened = open_market(market, console)
     if dry_run:
-        planned = experiment.dry_run(loaded, opened, out, allow_code=allow_code)
+        planned = experiment.dry_run(loaded, opened, out, workers=workers, device=device, allow_code=allow_code)
         _show(planned, as_json, *_plan_lines(planned))
         return
-    folder = experiment.run(loaded, opened, out, workers=workers, console=console, allow_code=allow_code)
+    folder = experiment.run(loaded, opened, out, workers=workers, device=device, console=console, allow_code=allow_code)
     _show({"run": str(folder.path), "report": str(folder.report)}, as_json, f"report: {folder.report}")
 
 
 def _plan_lines(planned: Mapping[str, Any]) -> list[str]:
     lines = [f"{job['job']}: {job['key']}{' (done before)' if job['done'] else ''}" for job in planned["jobs"]]
-    return [*lines, f"{planned['stock_days_an_epoch']:,} stock-days an epoch, at most {planned['epochs']} epochs a job"]
+    lines.append(f"{planned['stock_days_an_epoch']:,} stock-days an epoch, at most {planned['epochs']} epochs a job")
+    left = planned["estimate"]
+    for arm, cost in left["arms"].items():
+        lines.append(
+            f"{arm}: a day of {cost['stocks']:,} stocks takes {cost['step_ms']:.0f} ms to train, "
+            f"{cost['score_ms']:.0f} ms to score (and {cost['statistics_ms']:.0f} ms once)"
+        )
+    return [
+        *lines,
+        f"training: at most {_duration(left['wall_hours'])}, workers: {left['workers']}; "
+        f"{_duration(left['cpu_hours'])} of a core",
+        f"{left['memory_mib_a_worker']:,} MiB of memory a worker at most, {left['disk_mib']:,.0f} MiB of disk "
+        f"({left['disk_free_mib']:,} MiB are free)",
+    ]
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
 
 
 @app.command()

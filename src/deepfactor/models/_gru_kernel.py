@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import ctypes
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from deepfactor.models._kernels import GRUJob, Kernel
+from deepfactor.models._kernels import GRUJob, Kernel, PatchesJob
 
+_SIZED = (("offset", "sums", "grad_offset"), ("side",))
 _STEP = 16
 """Hidden sizes that the library computes are multiples of it."""
+
+
+class How(NamedTuple):
+    """How a GRU is run.
+
+    Attributes
+    ----------
+    reverse : from the last step to the first; outputs keep the order of time
+    bf16 : numbers are rounded to bfloat16 as they enter a matrix product; sums, states and gates stay float32
+    """
+
+    reverse: bool = False
+    bf16: bool = False
 
 
 def fits(x: Tensor, hidden: int) -> bool:
@@ -21,11 +35,12 @@ def fits(x: Tensor, hidden: int) -> bool:
     return x.dtype == torch.float32 and x.device.type == "cpu" and hidden % _STEP == 0 and x.numel() > 0
 
 
-def infer(kernel: Kernel, x: Tensor, weights: tuple[Tensor, ...], all_steps: bool) -> Tensor:
+def infer(kernel: Kernel, x: Tensor, weights: tuple[Tensor, ...], all_steps: bool, how: How) -> Tensor:
     """Outputs without a graph: (p, b, d), or (b, d) of the last step."""
     p, b, d = *x.shape[:2], weights[1].shape[1]
     output = x.new_empty((p, b, d) if all_steps else (b, d))
-    _run(kernel.forward, x, weights, **{"states" if all_steps else "last": output})
+    kept: dict[str, Any] = {"states" if all_steps else "last": output}
+    run(kernel.forward, x, weights, how, **kept)
     return output
 
 
@@ -38,20 +53,22 @@ class KernelGRU(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, kernel: Kernel, x: Tensor, all_steps: bool, centred: Tensor | None, *weights: Tensor
+        ctx: Any, kernel: Kernel, x: Tensor, all_steps: bool, how: How, centred: Tensor | None, *weights: Tensor
     ) -> Tensor:
         p, b, d = *x.shape[:2], weights[1].shape[1]
-        gates = _Lease(p, b, 4 * d)
+        gates = Lease(p, b, 4 * d)
         if all_steps:
             output = x.new_empty(p, b, d)
-            _run(kernel.forward, x, weights, gates=gates.tensor, states=output)
+            run(kernel.forward, x, weights, how, gates=gates.tensor, states=output)
             ctx.save_for_backward(x, *weights, output)
             ctx.states = None
         else:
-            output, ctx.states = x.new_empty(b, d), _Lease(p, b, d)
-            _run(kernel.forward, x, weights, gates=gates.tensor, states=ctx.states.tensor, last=output)
+            output, ctx.states = x.new_empty(b, d), Lease(p, b, d)
+            kept = {"gates": gates.tensor, "states": ctx.states.tensor, "last": output}
+            run(kernel.forward, x, weights, how, **kept)
             ctx.save_for_backward(x, *weights)
-        ctx.gates, ctx.kernel, ctx.centred = gates, kernel, None if centred is None else centred.detach()
+        ctx.gates, ctx.kernel, ctx.how = gates, kernel, how
+        ctx.centred = None if centred is None else centred.detach()
         return output
 
     @staticmethod
@@ -64,23 +81,75 @@ class KernelGRU(torch.autograd.Function):
         moment = None if ctx.centred is None else x.new_empty(k, k)
         grads = [torch.empty_like(w) for w in weights]
         names = ("grad_w_ih", "grad_w_hh", "grad_b_ih", "grad_b_hh")
-        given = {"grad_last" if ctx.states is not None else "grad_states": grad.contiguous()}
+        given: dict[str, Any] = {"grad_last" if ctx.states is not None else "grad_states": grad.contiguous()}
         given |= dict(zip(names, grads, strict=True))
-        way = ctx.kernel.backward
-        _run(way, x, weights, gates=ctx.gates.tensor, states=states, grad_x=grad_x, moment=moment, **given)
-        grad_centred = None if moment is None else (ctx.centred @ moment).div_(-len(ctx.centred))
-        return None, grad_x, None, grad_centred, *grads
+        given |= {"gates": ctx.gates.tensor, "states": states, "grad_x": grad_x, "moment": moment}
+        run(ctx.kernel.backward, x, weights, ctx.how, **given)
+        grad_centred = None if moment is None else centred_gradient(ctx.centred, moment)
+        return None, grad_x, None, None, grad_centred, *grads
 
 
-def _run(way: Any, x: Tensor, weights: Any, **arrays: Tensor | None) -> None:
+def centred_gradient(centred: Tensor, moment: Tensor) -> Tensor:
+    """Gradient of `centred` (d, k) through the norm that scales the patches, from the kernel's `moment` (k, k)."""
+    return (centred.detach() @ moment).div_(-len(centred))
+
+
+def run(way: Any, x: Tensor, weights: Any, how: How, *, eps: float = 0.0, **arrays: Any) -> None:
+    """Run `way` of a kernel on x (p, b, k); `arrays` are dense, named as in `gru.h`.
+
+    Raises
+    ------
+    MemoryError
+        the scratch of a tile was refused.
+    """
     if x.stride()[1:] != (x.shape[2], 1):
         x = x.contiguous()
     dense = dict(zip(("w_ih", "w_hh", "b_ih", "b_hh"), (w.contiguous() for w in weights), strict=True))
     addresses = {name: a.data_ptr() for name, a in ({"x": x} | dense | arrays).items() if a is not None}
     p, b, k = x.shape
-    job = GRUJob(p=p, b=b, k=k, d=weights[1].shape[1], x_step=x.stride(0), **addresses)
+    sums, side = (next((a for n in names if (a := arrays.get(n)) is not None), None) for names in _SIZED)
+    job = GRUJob(
+        p=p, b=b, k=k, d=weights[1].shape[1], x_step=x.stride(0), reverse=how.reverse, bf16=how.bf16, eps=eps,
+        groups=0 if sums is None else sums.shape[1], m=0 if side is None else side.shape[2], **addresses,
+    )  # fmt: skip
     if way(ctypes.byref(job)):
         raise MemoryError("no memory for the scratch of the GRU kernel")
+
+
+def scaled_patches(
+    kernel: Kernel,
+    windows: Tensor,
+    days: int,
+    root: Tensor,
+    hidden: int,
+    eps: float,
+    *,
+    average: int = 1,
+    rest: bool = False,
+) -> tuple[Tensor, Tensor | None]:
+    """Patches (p, b, k) of the windows (L, b, f), scaled as in `_patch_gru`; with `rest` also those of what is left.
+
+    Parameters
+    ----------
+    root
+        (k, k): ``|patch @ root|`` is the norm that scales.
+    average
+        the scaled patches are of the mean over that many days, the others of what it leaves; 1: both of the windows.
+    """
+    length, b, f = windows.shape
+    if windows.stride()[1:] != (f, 1):
+        windows = windows.contiguous()
+    slow = windows.new_empty(length // days, b, days * f + 1)
+    fast = torch.empty_like(slow) if rest else None
+    root = root.contiguous()
+    job = PatchesJob(
+        p=length // days, b=b, f=f, days=days, d=hidden, average=average, day_step=windows.stride(0), eps=eps,
+        windows=windows.data_ptr(), root=root.data_ptr(), slow=slow.data_ptr(),
+        fast=None if fast is None else fast.data_ptr(),
+    )  # fmt: skip
+    if kernel.patches(ctypes.byref(job)):
+        raise MemoryError("no memory for the scratch of the GRU kernel")
+    return slow, fast
 
 
 class _Pool:
@@ -116,7 +185,7 @@ class _Pool:
 _POOL = _Pool()
 
 
-class _Lease:
+class Lease:
     """Memory of one live graph, handed back when the graph is freed."""
 
     def __init__(self, *shape: int) -> None:

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from deepfactor.models._gru_kernel import KernelGRU, fits, infer
-from deepfactor.models._kernels import choice
+from deepfactor.models._gru_kernel import How, KernelGRU, fits, infer
+from deepfactor.models._kernels import Kernel, choice
 
 TILE = 384
 """Stocks a tile. At hidden 64 and 1 MiB of L2 cache 256 ... 768 lie within 4 %; 128 costs 10 %, no tiles 15 %."""
@@ -39,14 +39,48 @@ def tiles(sequence: Tensor) -> tuple[Tensor, ...]:
     return torch.split(sequence, TILE, dim=1)
 
 
-def gru_steps(gru: nn.GRU, x: Tensor) -> Tensor:
+def gru_steps(gru: nn.GRU, x: Tensor, how: How = How()) -> Tensor:
     """Outputs of `gru` (one layer, time first) at all steps from a zero state: (p, b, i) -> (p, b, d)."""
-    return recur(x, one_layer(gru), all_steps=True)
+    return recur(x, one_layer(gru), all_steps=True, how=how)
 
 
-def gru_last(gru: nn.GRU, x: Tensor) -> Tensor:
+def gru_last(gru: nn.GRU, x: Tensor, how: How = How()) -> Tensor:
     """Output of `gru` (one layer, time first) at the last step from a zero state: (p, b, i) -> (b, d)."""
-    return recur(x, one_layer(gru), all_steps=False)
+    return recur(x, one_layer(gru), all_steps=False, how=how)
+
+
+def bi_gru(gru: nn.GRU, x: Tensor, *, bf16: bool = False) -> Tensor:
+    """Outputs of a bidirectional `gru` (time first, any number of layers, dropout between them) at all steps.
+
+    Parameters
+    ----------
+    x
+        (p, b, i), from zero states.
+    bf16
+        see `How`.
+
+    Returns
+    -------
+    Tensor
+        (p, b, 2d) as `nn.GRU` gives it: the forward direction's states, then the backward direction's.
+
+    Raises
+    ------
+    ValueError
+        `gru` has one direction, is batch first or has no biases.
+    """
+    if not gru.bidirectional or gru.batch_first or not gru.bias:
+        raise ValueError(f"bi_gru takes a bidirectional nn.GRU, time first, with biases; given: {gru}")
+    parameters = iter(gru.parameters())  # layer by layer, in a layer forwards then backwards, four each
+    for layer in range(gru.num_layers):
+        if layer:
+            x = nn.functional.dropout(x, gru.dropout, gru.training)
+        ways = []
+        for reverse in (False, True):
+            weights = (next(parameters), next(parameters), next(parameters), next(parameters))
+            ways.append(recur(x, weights, all_steps=True, how=How(reverse, bf16)))
+        x = torch.cat(ways, dim=2)
+    return x
 
 
 def one_layer(gru: nn.GRU) -> Weights:
@@ -55,25 +89,36 @@ def one_layer(gru: nn.GRU) -> Weights:
     return w_ih, w_hh, b_ih, b_hh
 
 
-def recur(x: Tensor, weights: Weights, *, all_steps: bool, centred: Tensor | None = None) -> Tensor:
+def recur(x: Tensor, weights: Weights, *, all_steps: bool, centred: Tensor | None = None, how: How = How()) -> Tensor:
     """`gru_steps` or `gru_last` of the GRU with these weights.
+
+    With `how.reverse` "last" is what is reached last, at the first step.
 
     With `centred` (d, i) x is taken for patches scaled by the norm of ``centred @ patch``, see `_patch_gru`: it gets no
     gradient, and `centred` the one that comes through the norm.
     """
-    kernel = choice().kernel
-    if kernel is not None and fits(x, weights[1].shape[1]):
+    kernel = fitting(x, weights[1].shape[1])
+    if kernel is not None:
         if torch.is_grad_enabled():
-            computed: Tensor = KernelGRU.apply(kernel, x, all_steps, centred, *weights)  # type: ignore[no-untyped-call]
+            computed: Tensor = KernelGRU.apply(kernel, x, all_steps, how, centred, *weights)  # type: ignore[no-untyped-call]
             return computed
-        return infer(kernel, x, weights, all_steps)
+        return infer(kernel, x, weights, all_steps, how)
+    if how.reverse:
+        output = recur(x.flip(0), weights, all_steps=all_steps, centred=centred, how=How(bf16=how.bf16))
+        return output.flip(0) if all_steps else output
     if torch.is_grad_enabled():
         if centred is not None:
             x = _Scaled.apply(x, centred)  # type: ignore[no-untyped-call]
-        output: Tensor = _GRU.apply(x, *weights, all_steps)  # type: ignore[no-untyped-call]
-        return output
-    _, states = _recur(x, *_joint(*weights), keep_gates=False, keep_states=all_steps)
+        outputs: Tensor = _GRU.apply(x, *weights, all_steps, how.bf16)  # type: ignore[no-untyped-call]
+        return outputs
+    _, states = _recur(x, *_joint(*weights), keep_gates=False, keep_states=all_steps, bf16=how.bf16)
     return states[1:] if all_steps else states[-1]
+
+
+def fitting(x: Tensor, hidden: int) -> Kernel | None:
+    """The compiled kernel where it is in use and can compute a GRU of this hidden size over `x` (steps, b, width)."""
+    kernel = choice().kernel
+    return kernel if kernel is not None and fits(x, hidden) else None
 
 
 class _Scaled(torch.autograd.Function):
@@ -97,11 +142,13 @@ class _GRU(torch.autograd.Function):
     """The node. Weights and biases are laid out as in `nn.GRU`: three blocks of d rows, in the order r, z, n."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, all_steps: bool) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, all_steps: bool, bf16: bool
+    ) -> Tensor:
         w_in, w_hh, bias = _joint(w_ih, w_hh, b_ih, b_hh)
-        gates, states = _recur(x, w_in, w_hh, bias, keep_gates=True, keep_states=True)
+        gates, states = _recur(x, w_in, w_hh, bias, keep_gates=True, keep_states=True, bf16=bf16)
         ctx.save_for_backward(x, w_in, w_hh, gates, states)
-        ctx.all_steps = all_steps
+        ctx.all_steps, ctx.bf16 = all_steps, bf16
         return states[1:] if all_steps else states[-1].clone()
 
     @staticmethod
@@ -109,7 +156,8 @@ class _GRU(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, w_in, w_hh, gates, states = ctx.saved_tensors
         need_x = ctx.needs_input_grad[0]
-        return *_recur_back(grad, x, w_in, w_hh, gates, states, need_x=need_x, all_steps=ctx.all_steps), None
+        wanted = {"need_x": need_x, "all_steps": ctx.all_steps, "bf16": ctx.bf16}
+        return *_recur_back(grad, x, w_in, w_hh, gates, states, **wanted), None, None
 
 
 def _joint(w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -119,8 +167,13 @@ def _joint(w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> tuple[Tens
     return w_ih.roll(d, dims=0), w_hh, bias
 
 
+def _operand(x: Tensor, bf16: bool) -> Tensor:
+    """`x` as it enters a product: with `bf16` rounded to bfloat16."""
+    return x.bfloat16().to(x.dtype) if bf16 else x
+
+
 def _recur(
-    x: Tensor, w_in: Tensor, w_hh: Tensor, bias: Tensor, *, keep_gates: bool, keep_states: bool
+    x: Tensor, w_in: Tensor, w_hh: Tensor, bias: Tensor, *, keep_gates: bool, keep_states: bool, bf16: bool
 ) -> tuple[Tensor, Tensor]:
     """Gates (p, n, 4d) = [n | r | z | hn] and states (p + 1, n, d), of which the first is the zero start.
 
@@ -134,7 +187,8 @@ def _recur(
     # tanh(a) as 2 sigmoid(2a) - 1, a third of tanh's time here: the doubling of a sits in weights and bias
     double = torch.cat([x.new_full((d,), 2.0), x.new_ones(3 * d)])
     bias = bias * double
-    w_in_t, w_hh_t = (w_in * double[: 3 * d, None]).t(), w_hh.t()
+    w_in_t, w_hh_t = (_operand(w_in, bf16) * double[: 3 * d, None]).t(), _operand(w_hh, bf16).t()
+    x = _operand(x, bf16)
     minus_one = x.new_full((), -1.0)
     steps = zip(
         x.unbind(),
@@ -147,7 +201,7 @@ def _recur(
     for x_t, block, from_input, from_state, rz, candidate, r, z, hn, h, h_next in steps:
         block.copy_(bias)
         from_input.addmm_(x_t, w_in_t)
-        from_state.addmm_(h, w_hh_t)
+        from_state.addmm_(_operand(h, bf16), w_hh_t)
         rz.sigmoid_()
         candidate.addcmul_(r, hn, value=2.0).sigmoid_()
         torch.add(minus_one, candidate, alpha=2.0, out=candidate)
@@ -156,7 +210,16 @@ def _recur(
 
 
 def _recur_back(
-    grad: Tensor, x: Tensor, w_in: Tensor, w_hh: Tensor, gates: Tensor, states: Tensor, *, need_x: bool, all_steps: bool
+    grad: Tensor,
+    x: Tensor,
+    w_in: Tensor,
+    w_hh: Tensor,
+    gates: Tensor,
+    states: Tensor,
+    *,
+    need_x: bool,
+    all_steps: bool,
+    bf16: bool,
 ) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of (x, w_ih, w_hh, b_ih, b_hh), from that of all outputs (p, n, d) or of the last (n, d)."""
     p, n, d = states.shape[0] - 1, *states.shape[1:]
@@ -165,6 +228,7 @@ def _recur_back(
     block = gates.new_empty(n, 4 * d)
     to_input, to_state = block[:, : 3 * d], block[:, d:]
     to_input_t, to_state_t = to_input.t(), to_state.t()
+    w_in, w_hh, x = _operand(w_in, bf16), _operand(w_hh, bf16), _operand(x, bf16)
     g_h = torch.empty_like(states[0]).copy_(grad[-1] if all_steps else grad)
     g_before, part = torch.empty_like(g_h), torch.empty_like(g_h)
     targets = torch.split(block, d, dim=1)
@@ -172,10 +236,13 @@ def _recur_back(
     for t in range(p - 1, -1, -1):
         x_t, h, *activations = steps[t]
         _gates_back(g_h, h, activations, targets, g_before, part)
+        grad_bias.add_(block.sum(0))
+        if bf16:
+            block.copy_(block.bfloat16())
+            h = h.bfloat16().to(h.dtype)
         g_before.addmm_(to_state, w_hh)
         grad_in.addmm_(to_input_t, x_t)
         grad_hh.addmm_(to_state_t, h)
-        grad_bias.add_(block.sum(0))
         if grad_x is not None:
             torch.mm(to_input, w_in, out=grad_x[t])
         if all_steps and t:

@@ -30,6 +30,23 @@ def patches(windows: Tensor, days: int) -> Tensor:
     return windows.view(p, days, b, f).transpose(1, 2).reshape(p, b, days * f)
 
 
+def patches_and_one(windows: Tensor, days: int) -> Tensor:
+    """`patches` with a one behind each, which meets the bias: (p, b, days * f + 1)."""
+    length, b, f = windows.shape
+    p = windows.new_ones(length // days, b, days * f + 1)
+    p[..., :-1].view(-1, b, days, f).copy_(windows.view(-1, days, b, f).transpose(1, 2))
+    return p
+
+
+def centred(weight: Tensor, bias: Tensor) -> Tensor:
+    """Convolution `weight` (d, f, patch), `bias` (d,) as one matrix for `patches_and_one`, centred over d: (d, k).
+
+    What it makes of a patch is the convolution less its mean over the hidden units, as LayerNorm wants it.
+    """
+    joint = torch.cat([weight.transpose(1, 2).flatten(1), bias[:, None]], dim=1)
+    return joint - joint.mean(dim=0)
+
+
 class PatchEmbedding(nn.Module):
     """Conv1d whose kernel is its stride (a patch), then LayerNorm: (L, b, f) -> (p, b, d).
 
@@ -62,11 +79,14 @@ class SeparablePatchEmbedding(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """Embed standardised `windows` (L, b, f) into (p, b, d)."""
-        mix = self.pointwise.weight  # (d, f, 1)
-        weight = mix * self.depthwise.weight.squeeze(1)  # (d, f, patch)
-        nothing = windows.new_zeros(windows.shape[2], self.patch)  # (f, patch)
-        bias: Tensor = self.pointwise(self.depthwise(nothing)).squeeze(1)  # (d,)
+        weight, bias = self.joint()
         return _embed(windows, weight, bias, self.norm, self.patch)
+
+    def joint(self) -> tuple[Tensor, Tensor]:
+        """Weight (d, f, patch) and bias (d,) of the one convolution that the two make."""
+        weight = self.pointwise.weight * self.depthwise.weight.squeeze(1)
+        nothing = weight.new_zeros(weight.shape[1], self.patch)
+        return weight, self.pointwise(self.depthwise(nothing)).squeeze(1)
 
 
 def _embed(windows: Tensor, weight: Tensor, bias: Tensor | None, norm: nn.LayerNorm, patch: int) -> Tensor:
@@ -90,12 +110,12 @@ def trend(windows: Tensor) -> Tensor:
     return total / TREND_DAYS
 
 
-def size_groups(size_rank: Tensor, groups: int) -> Tensor:
-    """Membership of the SIZE groups: (b, G) int64, 1 where the stock is of the group; the groups differ by one at most.
+def size_group(size_rank: Tensor, groups: int) -> Tensor:
+    """SIZE group of every stock, 0 (smallest) to `groups` - 1: (b,) int64; the groups' sizes differ by one at most.
 
-    `size_rank` (b,) runs from 0 (smallest) to b - 1; the group is ``size_rank * G // b``.
+    `size_rank` (b,) runs from 0 (smallest) to b - 1.
     """
-    return nn.functional.one_hot(size_rank * groups // size_rank.shape[0], groups)
+    return size_rank * groups // size_rank.shape[0]
 
 
 def subtract_group_mean(states: Sequence[Tensor], member: Tensor) -> list[Tensor]:

@@ -14,27 +14,46 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from deepfactor.models._gru_op import gru_last, gru_steps, one_layer, recur
-from deepfactor.models._layers import PatchEmbedding
+from deepfactor.models._gru_kernel import How, scaled_patches
+from deepfactor.models._gru_op import fitting, gru_last, gru_steps, one_layer, recur
+from deepfactor.models._kernels import Kernel
+from deepfactor.models._layers import PatchEmbedding, centred, patches_and_one
+from deepfactor.models._relative_gru import First
 
 
-def patch_gru_steps(embedding: PatchEmbedding, gru: nn.GRU, windows: tuple[Tensor, ...]) -> list[Tensor]:
+def patch_gru_steps(
+    embedding: PatchEmbedding, gru: nn.GRU, windows: tuple[Tensor, ...], how: How = How()
+) -> list[Tensor]:
     """``gru_steps(gru, embedding(tile))`` of each tile (L, n, f) of the windows: (p, n, d) each."""
-    if not _pays(embedding, windows):
-        return [gru_steps(gru, embedding(tile)) for tile in windows]
+    if not folds(embedding, windows):
+        return [gru_steps(gru, embedding(tile), how) for tile in windows]
     fold = _Fold(embedding, gru)
-    return [recur(fold.scaled(tile), fold.weights, all_steps=True, centred=fold.centred) for tile in windows]
+    return [recur(fold.scaled(tile), fold.weights, all_steps=True, centred=fold.centred, how=how) for tile in windows]
 
 
-def patch_gru_last(embedding: PatchEmbedding, gru: nn.GRU, windows: tuple[Tensor, ...]) -> list[Tensor]:
+def patch_gru_last(
+    embedding: PatchEmbedding, gru: nn.GRU, windows: tuple[Tensor, ...], how: How = How()
+) -> list[Tensor]:
     """``gru_last(gru, embedding(tile))`` of each tile (L, n, f) of the windows: (n, d) each."""
-    if not _pays(embedding, windows):
-        return [gru_last(gru, embedding(tile)) for tile in windows]
+    if not folds(embedding, windows):
+        return [gru_last(gru, embedding(tile), how) for tile in windows]
     fold = _Fold(embedding, gru)
-    return [recur(fold.scaled(tile), fold.weights, all_steps=False, centred=fold.centred) for tile in windows]
+    return [recur(fold.scaled(tile), fold.weights, all_steps=False, centred=fold.centred, how=how) for tile in windows]
 
 
-def _pays(embedding: PatchEmbedding, windows: tuple[Tensor, ...]) -> bool:
+def split_gru(
+    kernel: Kernel, embedding: PatchEmbedding, gru: nn.GRU, windows: Tensor, average: int, *, rest: bool
+) -> tuple[First, Tensor | None]:
+    """`gru` behind `embedding` of the mean over `average` days of the windows (L, b, f), and patches of what it leaves.
+
+    With `average` 1 both are of the windows; the second (p, b, k), with a one behind each, only if `rest`.
+    """
+    fold = _Fold(embedding, gru)
+    slow, fast = fold.split(kernel, windows, average, rest=rest)
+    return First(slow, fold.weights, fold.centred), fast
+
+
+def folds(embedding: PatchEmbedding, windows: tuple[Tensor, ...]) -> bool:
     """Patches are narrower than the embedding, and nobody asks for the gradient of the windows."""
     width = embedding.patch * windows[0].shape[2] + 1
     return width < embedding.conv.out_channels and not any(tile.requires_grad for tile in windows)
@@ -47,22 +66,25 @@ class _Fold:
         w_ih, w_hh, b_ih, b_hh = one_layer(gru)
         norm, conv = embedding.norm, embedding.conv
         assert conv.bias is not None
-        flat = conv.weight.transpose(1, 2).flatten(1)  # (d, patch * f), in a patch the oldest day's features first
-        joint = torch.cat([flat, conv.bias[:, None]], dim=1)  # A (d, k)
-        self.centred = joint - joint.mean(dim=0)  # C A
+        self.centred = centred(conv.weight, conv.bias)  # C A (d, k)
         with torch.no_grad():
             # |R p| = |C A p| with R (k, k) of the QR factors: as accurate, at a third of the products
             self._root = torch.linalg.qr(self.centred.detach(), mode="r").R.t().contiguous()
         self._patch, self._eps = embedding.patch, norm.eps
         self.weights = ((w_ih * norm.weight) @ self.centred, w_hh, b_ih + w_ih @ norm.bias, b_hh)
 
+    def split(self, kernel: Kernel, windows: Tensor, average: int, *, rest: bool) -> tuple[Tensor, Tensor | None]:
+        """See `_gru_kernel.scaled_patches`."""
+        hidden = len(self.centred)
+        return scaled_patches(kernel, windows, self._patch, self._root, hidden, self._eps, average=average, rest=rest)
+
     def scaled(self, windows: Tensor) -> Tensor:
         """p / s of every patch of `windows` (L, n, f): (p, n, k)."""
-        length, n, f = windows.shape
-        days = self._patch
+        kernel = fitting(windows, len(self.centred))
+        if kernel is not None:
+            return self.split(kernel, windows, 1, rest=False)[0]
         with torch.no_grad():
-            p = windows.new_ones(length // days, n, days * f + 1)
-            p[..., :-1].view(-1, n, days, f).copy_(windows.view(-1, days, n, f).transpose(1, 2))
+            p = patches_and_one(windows, self._patch)
             u = (p.flatten(0, 1) @ self._root).square_()
             s = u.sum(1).div_(len(self.centred)).add_(self._eps).rsqrt_()
-            return p.mul_(s.view(-1, n, 1))
+            return p.mul_(s.view(*p.shape[:2], 1))

@@ -6,11 +6,14 @@ Conv1d (kernel = stride = patch) -> LayerNorm -> GRU, one layer -> last step -> 
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from deepfactor.core.spec import Spec
+from deepfactor.models._gru_kernel import How
 from deepfactor.models._gru_op import tiles
 from deepfactor.models._layers import PatchEmbedding, check_patches
 from deepfactor.models._patch_gru import patch_gru_last
@@ -24,20 +27,26 @@ class Settings(Spec):
 
     hidden: int = Field(default=64, ge=1, description="width of the embedding and of the GRU's state")
     patch: int = Field(default=3, ge=1, description="days a patch; the window must be a multiple of it")
+    precision: Literal["float32", "bf16"] = Field(
+        default="float32",
+        description="bf16: what enters the GRUs' matrix products is rounded to bfloat16; all else is float32",
+    )
 
 
 class PatchGRU(nn.Module):
     """See the module's docstring. A stock's score depends on its own window alone."""
 
-    def __init__(self, features: int, hidden: int, patch: int) -> None:
+    def __init__(self, features: int, settings: Settings) -> None:
         super().__init__()
-        self.embedding = PatchEmbedding(features, hidden, patch)
+        hidden = settings.hidden
+        self.embedding = PatchEmbedding(features, hidden, settings.patch)
+        self.how = How(bf16=settings.precision == "bf16")
         self.gru = nn.GRU(hidden, hidden)
         self.head = nn.Linear(hidden, 1)
 
     def forward(self, batch: CrossSection) -> Tensor:
         """Scores (b,) of the day's stocks; only their order within the day means anything under the IC loss."""
-        last = patch_gru_last(self.embedding, self.gru, tiles(batch.windows))  # (n, d) each
+        last = patch_gru_last(self.embedding, self.gru, tiles(batch.windows), self.how)  # (n, d) each
         scores: Tensor = self.head(torch.cat(last)).squeeze(1)  # (b,)
         return scores
 
@@ -51,4 +60,4 @@ def build(settings: Settings, shapes: Shapes) -> PatchGRU:
         the window is not a multiple of `settings.patch`.
     """
     check_patches(shapes, settings.patch)
-    return PatchGRU(shapes.features, settings.hidden, settings.patch)
+    return PatchGRU(shapes.features, settings)

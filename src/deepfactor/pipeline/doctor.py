@@ -30,7 +30,7 @@ def doctor() -> dict[str, Any]:
         "torch": {
             "device": "cpu",
             "cuda_seen": torch.cuda.is_available(),
-            "why": "training runs on the processor: one process a job, one thread each",
+            "why": "training runs on the processor, one process a job, one thread each, unless run is given --device",
             "threads": torch.get_num_threads(),
             "instructions": torch.backends.cpu.get_cpu_capability(),
         },

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from deepfactor.backtest.attribution import attribute
 from deepfactor.backtest.loop import BacktestSettings, Enhancer, run_backtest
 from deepfactor.backtest.performance import summary as summarise
 from deepfactor.backtest.result import BacktestResult
@@ -63,7 +64,10 @@ def backtest_to(
         return result
 
     base = Watched(IndexEnhancer(preset), [IndexEnhancer(one.enhancement) for one in scenarios])
-    summary = write_backtest(place, follow(preset, base, key), study)
+    result = follow(preset, base, key)
+    haircut = BacktestSettings().haircut
+    attribution = attribute(result, market.panel, market.universe, styles, haircut)
+    summary = write_backtest(place, result, study, attribution)
     whole = summary["all"]
     excess, deviation = percent(whole["excess"]), percent(whole["tracking_error"])
     console.say(f"{key}, {portfolio.constraints}: excess {excess}, tracking error {deviation}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,8 +32,10 @@ from deepfactor.runs.results import write_factor_test
 from deepfactor.styles.base import Styles
 from deepfactor.training.cards import model_card, training_record
 from deepfactor.training.data import open_data
+from deepfactor.training.device import device_of
 from deepfactor.training.engine import run_jobs
 from deepfactor.training.ensemble import ArmScores, collect
+from deepfactor.training.estimate import Cost, estimate
 from deepfactor.training.jobs import Job, Progress, is_done, plan_jobs
 from deepfactor.training.plan import folds
 
@@ -87,16 +90,43 @@ def _check_names(recipe: Recipe, market: Market) -> None:
     require_universes(recipe.test.universes, market.universe)
 
 
-def dry_run(recipe: Recipe, market: Market, out: Path, *, allow_code: bool = False) -> dict[str, Any]:
-    """Check a recipe against a market and say what `run` would do: jobs with their keys, size of the largest epoch."""
+def dry_run(
+    recipe: Recipe, market: Market, out: Path, *, workers: int = 1, device: str = "cpu", allow_code: bool = False
+) -> dict[str, Any]:
+    """Check a recipe against a market and say what `run` would do: jobs with their keys, size of the largest epoch, and
+    what is left to train at most, from a few measured steps of each arm."""
+    device_of(device)
     folder = RunFolder(out / recipe.name)
     planned = plan(recipe, market, folder.jobs, allow_code=allow_code)
+    expected = estimate(
+        planned.jobs, planned.inputs.folder, folder.jobs, workers=workers, device=device, allow_code=allow_code
+    )
     return {
         "recipe": recipe.name,
         "jobs": [{"job": job.label, "key": job.key, "done": is_done(folder.jobs, job)} for job in planned.jobs],
         "stock_days_an_epoch": planned.stock_days,
         "epochs": recipe.fit.epochs,
         "seeds": list(recipe.fit.seeds),
+        "estimate": {
+            "device": device,
+            "workers": expected.workers,
+            "cpu_hours": round(expected.cpu_seconds / 3600, 4),
+            "wall_hours": round(expected.wall_seconds / 3600, 4),
+            "memory_mib_a_worker": round(expected.memory / 2**20),
+            "disk_mib": round(expected.disk / 2**20, 1),
+            "disk_free_mib": round(shutil.disk_usage(folder.jobs).free / 2**20),
+            "arms": {name: _cost(cost) for name, cost in expected.arms.items()},
+        },
+    }
+
+
+def _cost(cost: Cost) -> dict[str, float]:
+    """An arm's measured cost, in milliseconds of a core."""
+    return {
+        "stocks": cost.stocks,
+        "step_ms": round(1e3 * cost.step, 1),
+        "score_ms": round(1e3 * cost.score, 1),
+        "statistics_ms": round(1e3 * cost.statistics, 1),
     }
 
 
@@ -106,6 +136,7 @@ def run(
     out: Path,
     *,
     workers: int = 1,
+    device: str = "cpu",
     console: Console | None = None,
     allow_code: bool = False,
 ) -> RunFolder:
@@ -115,6 +146,7 @@ def run(
     ----------
     out : the runs folder; the run lies in ``out/<recipe name>``, trained jobs in ``out/jobs``.
     workers : processes that train, of one thread each; 0 = in this process. Numbers don't depend on it.
+    device : where networks are computed, "cpu" or "cuda"; on another one numbers differ by rounding.
 
     Raises
     ------
@@ -123,6 +155,7 @@ def run(
     Interrupted
         stopped; the same call goes on.
     """
+    device_of(device)  # before anything is made
     folder = RunFolder(out / recipe.name)
     stages = Stages()
     with stages.stage("inputs"):  # first: a recipe that doesn't fit the market leaves an earlier run as it was
@@ -133,7 +166,7 @@ def run(
     done = sum(is_done(folder.jobs, job) for job in planned.jobs)
     console.say(f"{recipe.name}: {len(planned.jobs)} jobs, {done} done before, {workers} workers")
     with stages.stage("training"):
-        train(planned, folder.jobs, workers, console, allow_code=allow_code)
+        train(planned, folder.jobs, workers, console, device=device, allow_code=allow_code)
     with stages.stage("scores"):
         scores = collect(planned.jobs, folder.jobs, market.panel.dates, market.panel.symbols)
         for arm, found in scores.items():
@@ -154,13 +187,21 @@ def run(
             for arm in portfolio.arms or tuple(scores):
                 place = folder.portfolio(arm, portfolio.index, portfolio.constraints)
                 backtest_to(place, market, scores[arm].ensemble, styles, portfolio, batch, console)
-    write_environment(folder.environment, market.account(), warnings, stages, kernel=kernel_in_use())
+    write_environment(folder.environment, market.account(), warnings, stages, kernel=kernel_in_use(), device=device)
     report_run(folder)
     console.say(f"report: {folder.report}")
     return folder
 
 
-def train(planned: Planned, jobs_folder: Path, workers: int, console: Console, *, allow_code: bool = False) -> None:
+def train(
+    planned: Planned,
+    jobs_folder: Path,
+    workers: int,
+    console: Console,
+    *,
+    device: str = "cpu",
+    allow_code: bool = False,
+) -> None:
     """Run what is not done, showing each worker's job and the time left."""
     run_jobs(
         planned.jobs,
@@ -168,6 +209,7 @@ def train(planned: Planned, jobs_folder: Path, workers: int, console: Console, *
         jobs_folder,
         workers=workers,
         progress=_Watch(console),
+        device=device,
         allow_code=allow_code,
     )
 
@@ -177,6 +219,7 @@ class _Watch:
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self.rank_ic: dict[str, float] = {}  # of each job's last epoch
 
     def __call__(self, event: Progress) -> None:
         if event.phase in ("done", "skip"):
@@ -185,6 +228,7 @@ class _Watch:
             self.console.say(f"{event.job}: {'done' if event.phase == 'done' else 'was done before'}{best}")
             return
         if event.phase == "validate" and event.valid_rank_ic is not None:
+            self.rank_ic[event.job] = event.valid_rank_ic
             self.console.say(
                 f"{event.job}: epoch {event.epoch}/{event.epochs}, loss {event.loss:.4f}, "
                 f"validation RankIC {event.valid_rank_ic:.4f}"
@@ -193,6 +237,7 @@ class _Watch:
         note = f"{event.phase} {event.step}/{event.steps}"
         if event.phase == "train":
             note = f"epoch {event.epoch}/{event.epochs}, loss {event.loss:.4f}"
+            note += f", RankIC {self.rank_ic[event.job]:.4f}" if event.job in self.rank_ic else ""
         self.console.progress(event.job, done, total, note)
 
 

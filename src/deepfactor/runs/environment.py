@@ -78,18 +78,25 @@ def peak_memory() -> int:
 
 
 def write_environment(
-    path: Path, market: Mapping[str, Any], warnings: Sequence[str], stages: Stages, *, kernel: str | None = None
+    path: Path,
+    market: Mapping[str, Any],
+    warnings: Sequence[str],
+    stages: Stages,
+    *,
+    kernel: str | None = None,
+    device: str | None = None,
 ) -> None:
     """Write ``environment.json``: versions, machine, the market's account, warnings, what each stage cost.
 
-    `kernel`: what networks were computed with, where any was; another one gives other last digits.
+    `kernel`, `device`: what networks were computed with, where any was; another one gives other last digits.
 
     The stages of earlier calls stay under ``earlier``: a repeated run trains nothing, and its cost says nothing.
     """
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    used = {name: value for name, value in (("gru_kernel", kernel), ("device", device)) if value is not None}
     content = {
         "versions": versions(),
-        "machine": machine() | ({} if kernel is None else {"gru_kernel": kernel}),
+        "machine": machine() | used,
         "market": dict(market),
         "warnings": list(warnings),
         "stages": stages.rows,

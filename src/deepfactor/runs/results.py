@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from deepfactor.backtest.attribution import Attribution
 from deepfactor.backtest.performance import summary
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.core.errors import DataError
@@ -47,9 +48,11 @@ def write_factor_test(folder: Path, report: FactorReport, seeds: tuple[FactorRep
     write_json(folder / "factor_report.json", content)
 
 
-def write_backtest(folder: Path, result: BacktestResult, study: str) -> dict[str, Any]:
+def write_backtest(
+    folder: Path, result: BacktestResult, study: str, attribution: Attribution | None = None
+) -> dict[str, Any]:
     """Write the tables of a backtest and ``summary.json``, which comes last; returns the summary."""
-    for name in ("weights", "trades", "rejected", "relaxations", "rebalances"):
+    for name in ("weights", "trades", "rejected", "relaxations", "binding", "rebalances"):
         write_table(folder / f"{name}.parquet", getattr(result, name).columns())
     curves = {
         "date": result.dates,
@@ -64,7 +67,9 @@ def write_backtest(folder: Path, result: BacktestResult, study: str) -> dict[str
     if result.total_return_nav is not None:
         curves["total_return_nav"] = result.total_return_nav
     write_table(folder / "nav.parquet", curves)
-    content = summary(result, "study_a" if study == "study_a" else "study_b")
+    if attribution is not None:
+        write_table(folder / "attribution.parquet", attribution.columns())
+    content = summary(result, "study_a" if study == "study_a" else "study_b", attribution)
     write_json(folder / "summary.json", content)
     return content
 

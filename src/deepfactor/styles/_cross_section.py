@@ -88,7 +88,8 @@ def in_blocks(
     for first in range(0, len(cap), _BLOCK):
         rows = slice(first, first + _BLOCK)
         weight = cap[rows].astype(np.float64)
-        day = {name: np.where(np.isfinite(weight), x[rows], np.nan) for name, x in descriptors.items()}
+        known = np.isfinite(weight)
+        day = {name: np.where(known, x[rows].astype(np.float64), np.nan) for name, x in descriptors.items()}
         for name, value in combine(day, weight).items():
             out.setdefault(name, np.full(cap.shape, np.nan, dtype=np.float32))[rows] = value
     return out

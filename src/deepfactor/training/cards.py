@@ -33,9 +33,9 @@ def model_card(
         "inputs": {"features": list(data.features.names), "window": data.window},
         "label": dict(label),
         "loss": arm.loss.model_dump(mode="json"),
-        "scaling": arm.scaling,
+        "scaling": arm.scaling.model_dump(mode="json") if arm.scaling.settings() else arm.scaling.kind,
         "fit": fit.model_dump(mode="json", exclude={"seeds"}) | {"every": jobs[0].every},
-        "seeds": list(fit.seeds),
+        "seeds": list(arm.seeds or fit.seeds),
         "published": arm.published,
         "folds": [
             {"name": name} | {span: _ends(data, getattr(fold, span)) for span in ("train", "valid", "test")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +68,19 @@ class TrainingData:
         if "close" in self.features.names:
             usable = usable & np.isfinite(self.features.values[t, :, self.features.names.index("close")])
         return np.flatnonzero(usable)
+
+    def between(self, first: int, stop: int) -> TrainingData:
+        """The rows first … stop − 1, as views."""
+        rows = slice(first, stop)
+        return replace(
+            self,
+            dates=self.dates[rows],
+            features=replace(self.features, values=self.features.values[rows]),
+            label=self.label[rows],
+            batch=self.batch[rows],
+            size=self.size[rows],
+            entry_ok=self.entry_ok[rows],
+        )
 
     def labelled(self, t: int, stocks: Indices) -> Indices:
         """Positions in `stocks` of those whose label of day t may be trained on."""

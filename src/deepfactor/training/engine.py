@@ -18,14 +18,16 @@ from types import FrameType
 from deepfactor.core.errors import DeepfactorError, Interrupted, OutOfResources
 from deepfactor.core.files import write_text
 from deepfactor.training.data import open_data
+from deepfactor.training.device import device_of
 from deepfactor.training.jobs import Job, Progress, is_done, run_job
 from deepfactor.training.samples import Sampler
+from deepfactor.training.scalings.store import Store
 
 Listener = Callable[[Progress], None]
 
 #: Set before a worker imports anything: one thread a process, and big temporaries that are reused instead of being
 #: handed back to the system and faulted in again at every step.
-_WORKER_ENVIRONMENT = {
+WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -47,6 +49,7 @@ def run_jobs(
     *,
     workers: int = 1,
     progress: Listener | None = None,
+    device: str = "cpu",
     allow_code: bool = False,
 ) -> None:
     """Run what of `jobs` is not done, and leave their results in ``folder/<key>``.
@@ -64,11 +67,13 @@ def run_jobs(
         processes; 0 = one after the other in this process.
     progress : callable, optional
         called in this process for every step at first hand, or several times a second from workers.
+    device : str
+        see `device_of`; all workers share it. Numbers differ between devices by rounding.
 
     Raises
     ------
     UserError
-        what a job says about recipe or data.
+        what a job says about recipe or data; the device is not there.
     Interrupted
         SIGINT or SIGTERM; no worker is left behind.
     OutOfResources
@@ -77,6 +82,7 @@ def run_jobs(
         any other failure of a job.
     """
     listen = progress or (lambda event: None)
+    device_of(device)
     open_jobs = list({job.key: job for job in jobs if not is_done(folder, job)}.values())  # equal arms train once
     for job in jobs:
         if is_done(folder, job):
@@ -85,12 +91,12 @@ def run_jobs(
         return
     with interruptible():
         if workers == 0:
-            sampler = Sampler(open_data(data))
+            sampler = _sampler(data, device)
             for job in open_jobs:
                 with _described(job, folder):
                     run_job(job, sampler, folder, listen, allow_code=allow_code)
         else:
-            _Pool(data, folder, allow_code).run(open_jobs, min(workers, len(open_jobs)), listen)
+            _Pool(data, folder, device, allow_code).run(open_jobs, min(workers, len(open_jobs)), listen)
 
 
 @contextmanager
@@ -141,8 +147,8 @@ def _failed(job: Job, folder: Path, error: Exception) -> JobFailed:
 class _Pool:
     """Spawned workers, each with a pipe: a job goes down, progress and the end come up."""
 
-    def __init__(self, data: Path, folder: Path, allow_code: bool) -> None:
-        self.arguments = (data, folder, allow_code)
+    def __init__(self, data: Path, folder: Path, device: str, allow_code: bool) -> None:
+        self.arguments = (data, folder, device, allow_code)
         self.busy: dict[Connection, Job] = {}
         self.processes: dict[Connection, BaseProcess] = {}
 
@@ -150,7 +156,7 @@ class _Pool:
         """Hand out `jobs` in order until all are done."""
         queue = list(reversed(jobs))
         try:
-            with _environment(_WORKER_ENVIRONMENT):
+            with environment(WORKER_ENVIRONMENT):
                 for _ in range(workers):
                     self._start()
             for pipe in self.processes:
@@ -210,7 +216,7 @@ class _Pool:
 
 
 @contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
+def environment(values: Mapping[str, str]) -> Iterator[None]:
     """Environment variables for the processes started inside."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
@@ -224,7 +230,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _work(pipe: Connection, data: Path, folder: Path, allow_code: bool) -> None:
+def _work(pipe: Connection, data: Path, folder: Path, device: str, allow_code: bool) -> None:
     """A worker's life: jobs from the pipe until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -237,13 +243,17 @@ def _work(pipe: Connection, data: Path, folder: Path, allow_code: bool) -> None:
             return
         try:
             with _described(job, folder):
-                sampler = sampler or Sampler(open_data(data))
+                sampler = sampler or _sampler(data, device)
                 run_job(job, sampler, folder, _Throttle(pipe), allow_code=allow_code)
         except DeepfactorError as error:
             error.__cause__ = None  # may not be picklable; its traceback is in the job's folder
             pipe.send(error)
             return
         pipe.send("done")
+
+
+def _sampler(data: Path, device: str) -> Sampler:
+    return Sampler(open_data(data), device=device_of(device), store=Store(data))
 
 
 def _die_with_parent() -> None:

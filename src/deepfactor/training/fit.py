@@ -1,4 +1,4 @@
-"""The one loop over epochs: a day a step, early stopping on the validation RankIC, exact resume from the last epoch.
+"""The one loop over epochs: a step a day or few, early stopping on the validation RankIC, exact resume from an epoch.
 
 Every source of randomness starts anew at each epoch from (seed, fold, arm, epoch); so a checkpoint needs no generator's
 state, and an interrupted fit goes on bit for bit.
@@ -25,6 +25,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.training.data import Indices
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, rank_ic, standardise
+from deepfactor.training.scalings.base import Scaling
 from deepfactor.training.spec import Fit
 from deepfactor.training.weights import (
     State,
@@ -44,7 +45,7 @@ Report = Callable[[int, int, int, float, float | None], None]
 
 @dataclass(frozen=True)
 class Task:
-    """What is fitted: resolved settings, rows and the entropy of its random numbers."""
+    """What is fitted: resolved settings, rows and the entropy of its random numbers; `scaling` None = `last_close`."""
 
     model: nn.Module
     inputs: frozenset[str]
@@ -55,6 +56,7 @@ class Task:
     every: int
     valid_every: int
     entropy: tuple[int, ...]
+    scaling: Scaling | None = None
 
 
 @dataclass
@@ -96,9 +98,10 @@ class Fitter:
     """Fits one `Task`. Use: ``Fitter(task, sampler, checkpoint).run(report)``, then `scores`."""
 
     def __init__(self, task: Task, sampler: Sampler, checkpoint: Path) -> None:
-        self.task, self.sampler, self.checkpoint = task, sampler, checkpoint
-        self.network = task.model
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=task.fit.lr)
+        self.task, self.checkpoint = task, checkpoint
+        self.sampler = sampler if task.scaling is None else sampler.scaled(task.scaling)
+        self.network = task.model.to(sampler.device)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=task.fit.lr, fused=True)
         self.average = WeightAverage(task.fit.weight_average) if task.fit.weight_average is not None else None
         # validation and scores never touch the weights that are being trained
         self.scorer = copy.deepcopy(self.network).eval()
@@ -127,7 +130,7 @@ class Fitter:
             return stocks, np.empty(0, np.float32)
         with torch.inference_mode():
             batch = self.sampler.cross_section(t, self.task.inputs)
-            score: NDArray[np.float32] = self.scorer(batch).numpy().copy()
+            score: NDArray[np.float32] = self.scorer(batch).cpu().numpy().copy()
         if not np.isfinite(score).all():
             day = self.sampler.data.dates[t]
             raise UserError(
@@ -141,10 +144,13 @@ class Fitter:
         order = seed_torch(self.task.entropy, epoch)
         days = self._days(self.task.fold.train, self.task.every, (epoch - 1) % self.task.every, "training")
         self.network.train()
+        shuffled = order.permutation(days)
+        size = self.task.fit.days_per_step
+        steps = [shuffled[i : i + size] for i in range(0, len(days), size)]
         total = 0.0
-        for step, t in enumerate(order.permutation(days), start=1):
-            total += self._step(int(t), epoch)
-            report(epoch, step, len(days), total / step, None)
+        for step, chosen in enumerate(steps, start=1):
+            total += self.step(chosen, epoch)
+            report(epoch, step, len(steps), total / step, None)
         rank_ic_ = self._validate()
         if rank_ic_ > self.course.best_rank_ic:
             self.course.best_epoch, self.course.best_rank_ic = epoch, rank_ic_
@@ -152,36 +158,44 @@ class Fitter:
         self.course.log.append(
             {
                 "epoch": epoch,
-                "loss": total / len(days),
+                "loss": total / len(steps),
                 "valid_rank_ic": rank_ic_,
-                "steps": len(days),
+                "steps": len(steps),
                 "seconds": round(time.perf_counter() - wall, 3),
                 "cpu": round(time.process_time() - cpu, 3),
             }
         )
-        report(epoch, len(days), len(days), total / len(days), rank_ic_)
+        report(epoch, len(steps), len(steps), total / len(steps), rank_ic_)
 
-    def _step(self, t: int, epoch: int) -> float:
-        """One gradient step on day t; its loss."""
-        data, task = self.sampler.data, self.task
+    def step(self, days: NDArray[np.intp], epoch: int) -> float:
+        """One gradient step on the mean loss of `days`; that loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        value = 0.0
+        for t in days:
+            loss, of_day = self._loss(int(t), epoch)
+            value += of_day / len(days)
+            (loss / len(days) if len(days) > 1 else loss).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.task.fit.clip)
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update(self.network)
+        return value
+
+    def _loss(self, t: int, epoch: int) -> tuple[Tensor, float]:
+        """Loss of day t, and its value."""
+        data, task, device = self.sampler.data, self.task, self.sampler.device
         stocks = data.stocks(t)
         labelled = data.labelled(t, stocks)
-        target = torch.from_numpy(standardise(data.label[t, stocks[labelled]], task.loss.TARGET))
+        target = torch.from_numpy(standardise(data.label[t, stocks[labelled]], task.loss.TARGET)).to(device)
         prediction: Tensor = self.network(self.sampler.cross_section(t, task.inputs))
-        loss: Tensor = task.loss.loss(task.loss_settings, prediction[torch.from_numpy(labelled)], target)
+        loss: Tensor = task.loss.loss(task.loss_settings, prediction[torch.from_numpy(labelled).to(device)], target)
         value = loss.item()
         if not np.isfinite(value):
             raise UserError(
                 f"the loss became {value} in epoch {epoch} on {data.dates[t]} ({len(labelled)} labelled stocks): "
                 f"lower fit.lr (now {task.fit.lr}) or look at that day's label"
             )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), task.fit.clip)
-        self.optimizer.step()
-        if self.average is not None:
-            self.average.update(self.network)
-        return value
+        return loss, value
 
     def _validate(self) -> float:
         """Mean RankIC of the current weights (or their average) with the neutralised label over the validation days."""
@@ -230,5 +244,6 @@ class Fitter:
         self.network.load_state_dict(part(tensors, "net"))
         restore_optimizer(self.optimizer, part(tensors, "adam"))
         if self.average is not None:
-            self.average.state, self.average.steps = part(tensors, "average"), note["average_steps"]
+            average = {name: value.to(self.sampler.device) for name, value in part(tensors, "average").items()}
+            self.average.state, self.average.steps = average, note["average_steps"]
         self.course = Course(note["log"], part(tensors, "best"), note["best_epoch"], note["best_rank_ic"])

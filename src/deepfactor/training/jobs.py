@@ -27,12 +27,14 @@ from deepfactor.training.data import TrainingData
 from deepfactor.training.fit import Fitter, Task, seed_torch, settled_torch
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler
+from deepfactor.training.scalings.base import Scaling
 from deepfactor.training.spec import Arm, Fit, Plan
 from deepfactor.training.weights import save_tensors
 
 #: Bumped when a change of code or of a default changes reviewed numbers, so that no old job passes for a new one.
 NUMERICS = 2
 PRECISION = "float32"
+SCALINGS = "deepfactor.training.scalings"
 
 #: Inputs that samples can give so far.
 _OFFERED = frozenset({"windows", "size_rank"})
@@ -100,13 +102,17 @@ def plan_jobs(
     """
     arms = list(arms)
     contents = [arm_content(arm, f"arms.{i}", allow_code=allow_code) for i, arm in enumerate(arms)]
+    back = []
     for i, arm in enumerate(arms):
         _check_shapes(arm, f"arms.{i}", data, allow_code=allow_code)
+        scaling = scaling_of(arm, f"arms.{i}", allow_code=allow_code)
+        scaling.module.check(data.features)
+        back.append(data.window - 1 + scaling.rows_back)
     jobs = []
     for fold in folds:
-        read = range(max(fold.train.start - data.window + 1, 0), fold.test.stop)
-        content = data.fingerprint(read, (fold.train, fold.valid))
-        for arm, resolved in zip(arms, contents, strict=True):
+        spans = {rows: range(max(fold.train.start - rows, 0), fold.test.stop) for rows in back}
+        prints = {rows: data.fingerprint(read, (fold.train, fold.valid)) for rows, read in spans.items()}
+        for arm, resolved, rows in zip(arms, contents, back, strict=True):
             common = {
                 "inputs": dict(inputs),
                 "label": dict(label),
@@ -115,11 +121,11 @@ def plan_jobs(
                 "every": plan.every,
                 "valid_every": plan.valid_every,
                 "fit": {k: v for k, v in fit.identity().items() if k != "seeds"},
-                "data": content,
+                "data": prints[rows],
                 "precision": PRECISION,
                 "numerics": NUMERICS,
             }
-            for seed in fit.seeds:
+            for seed in arm.seeds or fit.seeds:
                 jobs.append(Job(arm, fold, seed, fit, plan.every, plan.valid_every, common | {"seed": seed}))
     return jobs
 
@@ -131,8 +137,14 @@ def arm_content(arm: Arm, key: str, *, allow_code: bool = False) -> dict[str, An
         unknown = ", ".join(sorted(model.INPUTS - _OFFERED))
         raise KindError(f"{arm.model.kind} asks for inputs not offered yet: {unknown}", key=f"{key}.model.kind")
     _, loss = resolve("deepfactor.training.losses", arm.loss, key=f"{key}.loss", allow_code=allow_code)
-    rest = {k: v for k, v in arm.identity().items() if k not in ("name", "model", "loss", "published")}
-    return {"model": _kind(arm.model.kind, settings), "loss": _kind(arm.loss.kind, loss), **rest}
+    content = {"model": _kind(arm.model.kind, settings), "loss": _kind(arm.loss.kind, loss)}
+    scaling = _kind(arm.scaling.kind, scaling_of(arm, key, allow_code=allow_code).settings)
+    return content if scaling == {"kind": "last_close"} else content | {"scaling": scaling}
+
+
+def scaling_of(arm: Arm, key: str = "arm", *, allow_code: bool = False) -> Scaling:
+    """The arm's scaling, resolved."""
+    return Scaling(*resolve(SCALINGS, arm.scaling, key=f"{key}.scaling", allow_code=allow_code))
 
 
 def _check_shapes(arm: Arm, key: str, data: TrainingData, *, allow_code: bool) -> None:
@@ -176,7 +188,7 @@ def run_job(
         for litter in folder.glob(".*.tmp"):  # of a process that was killed while writing
             litter.unlink()
         write_json(folder / "job.json", job.identity)
-        fitter = Fitter(_task(job, sampler.data, allow_code), sampler, folder / "checkpoint.safetensors")
+        fitter = Fitter(task_of(job, sampler.data, allow_code), sampler, folder / "checkpoint.safetensors")
         course = fitter.run(_epoch_reporter(job, fitter, folder, report))
         _write_log(folder, course.log)  # also where the last epoch's log was lost with the process
         note = {"best_epoch": course.best_epoch, "valid_rank_ic": course.best_rank_ic}
@@ -186,6 +198,7 @@ def run_job(
             "job": job.label,
             "epochs": len(course.log),
             **note,
+            "device": str(sampler.device),
             "days_scored": days,
             "days_without_batch": len(job.fold.test) - days,
             "left_out": {
@@ -210,7 +223,7 @@ def read_record(jobs: Path, job: Job) -> dict[str, Any]:
     return record
 
 
-def _task(job: Job, data: TrainingData, allow_code: bool) -> Task:
+def task_of(job: Job, data: TrainingData, allow_code: bool) -> Task:
     """The job with its kinds resolved and its network freshly initialised."""
     model, settings = resolve("deepfactor.models", job.arm.model, key="arm.model", allow_code=allow_code)
     loss, loss_settings = resolve("deepfactor.training.losses", job.arm.loss, key="arm.loss", allow_code=allow_code)
@@ -218,7 +231,9 @@ def _task(job: Job, data: TrainingData, allow_code: bool) -> Task:
     entropy = (job.seed, first_day, int(content_key(job.identity["arm"]), 16))
     seed_torch(entropy, 0)
     network = model.build(settings, Shapes(features=len(data.features.names), window=data.window))
-    return Task(network, model.INPUTS, loss, loss_settings, job.fold, job.fit, job.every, job.valid_every, entropy)
+    scaling = scaling_of(job.arm, allow_code=allow_code)
+    plan = (job.fold, job.fit, job.every, job.valid_every)
+    return Task(network, model.INPUTS, loss, loss_settings, *plan, entropy, scaling)
 
 
 def _epoch_reporter(

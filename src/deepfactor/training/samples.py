@@ -7,10 +7,14 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from deepfactor.models.base import CrossSection
-from deepfactor.training import scaling
 from deepfactor.training.data import Indices, TrainingData
+from deepfactor.training.device import CPU, Rows
+from deepfactor.training.scalings import last_close
+from deepfactor.training.scalings.base import Scaling, Standard, apply
+from deepfactor.training.scalings.store import Store
 
 Target = Literal["rank", "zscore"]
 
@@ -18,41 +22,58 @@ CLIP_ZSCORE = 3.0
 
 
 class Sampler:
-    """Cross-sections of the days of `data`. A day's scaling statistics are computed once and kept.
+    """Cross-sections of the days of `data` under a scaling, on a device.
 
-    Not for two threads: a cross-section's windows live in a buffer that the next call overwrites.
+    What a scaling computes once a day or once for all is kept in `store`: on disk, shared by all processes, where the
+    data have a folder. Not for two threads: a cross-section's windows live in a buffer that the next call overwrites.
     """
 
-    def __init__(self, data: TrainingData) -> None:
-        self.data = data
-        self._values = data.features.values.transpose(0, 2, 1)  # (T, f, N)
-        self._stats: dict[int, scaling.Stats] = {}
+    def __init__(
+        self,
+        data: TrainingData,
+        scaling: Scaling | None = None,
+        *,
+        device: torch.device = CPU,
+        store: Store | None = None,
+    ) -> None:
+        self.data, self.device = data, device
+        self.scaling = scaling or Scaling(last_close, last_close.Settings())
+        self._store = store or Store()
+        self._rows = Rows(self._store.rows(self.scaling, data.features, data.batch), device)
         widest = int(np.asarray(data.batch).sum(axis=1).max(initial=0))
-        size = data.window * len(data.features.names) * widest
-        self._gathered, self._turned = np.empty(size, np.float32), torch.empty(size)
+        self._buffer = torch.empty(data.window * widest * len(data.features.names), device=device)
+
+    def scaled(self, scaling: Scaling) -> Sampler:
+        """The sampler of the same data under another scaling."""
+        if scaling == self.scaling:
+            return self
+        return Sampler(self.data, scaling, device=self.device, store=self._store)
 
     def cross_section(self, t: int, inputs: frozenset[str]) -> CrossSection:
         """The batch of ``data.stocks(t)`` (b,), with what the model's `inputs` ask for; valid until the next call."""
         stocks = self.data.stocks(t)
-        relative = self._relative(t, stocks)
-        if t not in self._stats:
-            self._stats[t] = scaling.statistics(relative)
-        scaling.apply(relative, self._stats[t])
-        windows = self._turned[: relative.size].view(relative.shape[0], relative.shape[2], relative.shape[1])
-        windows.copy_(torch.from_numpy(relative).transpose(1, 2))  # (L, b, f)
-        rank = torch.from_numpy(size_rank(self.data.size[t, stocks])) if "size_rank" in inputs else None
+        windows = self._gather(t, stocks)
+        if self.scaling.module.SCALES == "windows":
+            apply(windows, self._store.standard(self.scaling, t, lambda: self._standard(windows)))
+        rank = None
+        if "size_rank" in inputs:
+            rank = torch.from_numpy(size_rank(self.data.size[t, stocks])).to(self.device)
         return CrossSection(windows, rank)
 
-    def _relative(self, t: int, stocks: Indices) -> scaling.Windows:
-        """Relative windows (L, f, b) of rows t−L+1 … t; rows before the market's first are missing."""
-        length = self.data.window
-        shape = (length, self._values.shape[1], len(stocks))
-        out = self._gathered[: shape[0] * shape[1] * shape[2]].reshape(shape)
-        absent = max(length - 1 - t, 0)
-        out[:absent] = np.nan
-        np.take(self._values[t + 1 - length + absent : t + 1], stocks, axis=2, out=out[absent:], mode="clip")
-        scaling.make_relative(out, self.data.features.names, self.data.features.roles)
+    def _gather(self, t: int, stocks: Indices) -> Tensor:
+        """Rows t−L+1 … t of the stocks: (L, b, f); rows before the market's first are missing."""
+        shape = (self.data.window, len(stocks), len(self.data.features.names))
+        out = self._buffer[: shape[0] * shape[1] * shape[2]].view(shape)
+        absent = max(shape[0] - 1 - t, 0)
+        out[:absent] = torch.nan if self.scaling.module.SCALES == "windows" else 0.0
+        self._rows.gather(t + 1 - shape[0] + absent, t + 1, stocks, out[absent:])
         return out
+
+    def _standard(self, windows: Tensor) -> Standard:
+        """Of gathered windows; always computed on the host."""
+        module, settings = self.scaling.module, self.scaling.settings
+        found: Standard = module.standard(settings, self.data.features, windows.cpu().numpy())
+        return found
 
 
 def size_rank(size: NDArray[np.floating]) -> NDArray[np.int64]:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from deepfactor.core.kind import Kind
 from deepfactor.core.spec import Spec
 
 Year = Annotated[int, Field(ge=1990, le=2100)]
+
+
+def _different(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("the same seed twice would train the same network twice: give different seeds")
+    return seeds
+
+
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_different)]
 
 
 class Plan(Spec):
@@ -54,15 +63,9 @@ class Fit(Spec):
     weight_average: float | None = Field(
         default=None, gt=0, lt=1, description="rate a step of an exponential average of the weights, which then scores"
     )
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0, 42, 3407), min_length=1)
+    seeds: Seeds = (0, 42, 3407)
     min_stocks: int = Field(default=30, ge=2, description="days with fewer labelled stocks are left out")
-
-    @field_validator("seeds")
-    @classmethod
-    def _different(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) < len(seeds):
-            raise ValueError("the same seed twice would train the same network twice: give different seeds")
-        return seeds
+    days_per_step: int = Field(default=1, ge=1, description="a step averages loss and gradient over so many days")
 
 
 class Arm(Spec):
@@ -71,5 +74,11 @@ class Arm(Spec):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60, description="also the name of its folder")
     model: Kind
     loss: Kind = Kind(kind="ic")
-    scaling: Literal["last_close"] = "last_close"
+    scaling: Kind = Field(default=Kind(kind="last_close"), description="how windows are standardised; a name will do")
+    seeds: Seeds | None = Field(default=None, description="instead of the fit's seeds")
     published: str | None = Field(default=None, description="key of the published numbers to compare with")
+
+    @field_validator("scaling", mode="before")
+    @classmethod
+    def _named(cls, scaling: Any) -> Any:
+        return {"kind": scaling} if isinstance(scaling, str) else scaling

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from deepfactor.backtest.episodes import deepest_episode
 from deepfactor.backtest.loop import BacktestSettings, run_backtest
-from deepfactor.backtest.performance import deepest_episode, excess_statistics, monthly_win_rate, summary
+from deepfactor.backtest.performance import excess_statistics, monthly_win_rate, summary
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.evaluation.definitions import PRESETS
 from support.portfolio import BestScores, random_scores

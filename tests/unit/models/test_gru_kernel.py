@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from deepfactor.core.errors import UserError
 from deepfactor.models import _gru_kernel, _kernels
-from deepfactor.models._gru_op import gru_last, gru_steps
+from deepfactor.models._gru_kernel import How
+from deepfactor.models._gru_op import bi_gru, gru_last, gru_steps, recur
 
 
 def runnable() -> list[str]:
@@ -206,3 +207,75 @@ def test_unknown_names_are_refused(monkeypatch):
     monkeypatch.setenv(_kernels.VARIABLE, "fast")
     with pytest.raises(UserError, match="'fast': it is one of auto, off, avx512, avx2, portable"):
         _kernels.choice()
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("inputs", [7, 32])
+def test_both_directions_and_layers_equal_float64(path, layers, inputs):
+    torch.manual_seed(layers)
+    gru = nn.GRU(inputs, 48, num_layers=layers, bidirectional=True, dropout=0.5 if layers > 1 else 0.0).eval()
+    exact = nn.GRU(inputs, 48, num_layers=layers, bidirectional=True).double()
+    exact.load_state_dict(gru.state_dict())
+    x = torch.randn(11, 101, inputs, requires_grad=True)
+    x64 = x.detach().double().requires_grad_()
+    ours, expected = bi_gru(gru, x), exact(x64)[0]
+    torch.testing.assert_close(ours.double(), expected, rtol=0, atol=1e-6)
+    with torch.no_grad():
+        assert torch.equal(bi_gru(gru, x), ours)
+    for ours_grad, exact_grad in zip(gradients(ours, x, gru), gradients(expected, x64, exact), strict=True):
+        assert (ours_grad.double() - exact_grad).norm() <= 5e-6 * exact_grad.norm()
+
+
+def test_both_directions_on_torch_operations():
+    torch.manual_seed(0)
+    gru = nn.GRU(3, 5, num_layers=2, bidirectional=True).double()
+    x = torch.randn(4, 6, 3, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(bi_gru(gru, x), gru(x)[0], rtol=0, atol=1e-14)
+    assert torch.autograd.gradcheck(lambda x, *_: bi_gru(gru, x), (x, *gru.parameters()))
+
+
+def test_dropout_between_layers_only_in_training(path):
+    torch.manual_seed(0)
+    gru, x = nn.GRU(8, 16, num_layers=2, bidirectional=True, dropout=0.5), torch.randn(5, 40, 8)
+    torch.manual_seed(1)
+    ours = bi_gru(gru, x)
+    below = nn.GRU(8, 16, bidirectional=True)
+    below.load_state_dict({k: v for k, v in gru.state_dict().items() if "_l0" in k})
+    above = nn.GRU(32, 16, bidirectional=True)
+    above.load_state_dict({k.replace("_l1", "_l0"): v for k, v in gru.state_dict().items() if "_l1" in k})
+    torch.manual_seed(1)
+    expected = above(nn.functional.dropout(below(x)[0], 0.5, training=True))[0]
+    torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
+    assert not torch.allclose(ours, bi_gru(gru.eval(), x))
+
+
+@pytest.mark.parametrize(
+    "other", [{}, {"bidirectional": True, "batch_first": True}, {"bidirectional": True, "bias": False}]
+)
+def test_other_grus_are_refused_by_bi_gru(other):
+    with pytest.raises(ValueError, match="bi_gru takes a bidirectional"):
+        bi_gru(nn.GRU(3, 16, **other), torch.randn(2, 4, 3))
+
+
+def test_the_reverse_last_state_is_that_of_the_first_step(path):
+    gru, x = nn.GRU(7, 32, bidirectional=True), torch.randn(6, 50, 7)
+    backwards = tuple(gru.parameters())[4:]
+    torch.testing.assert_close(
+        recur(x, backwards, all_steps=False, how=How(reverse=True)), gru(x)[1][1], rtol=0, atol=1e-6
+    )
+
+
+@WAYS
+def test_the_same_bits_at_any_number_of_threads(path, way):
+    torch.manual_seed(3)
+    gru, x, seen = nn.GRU(19, 64), torch.randn(8, 500, 19, requires_grad=True), []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 4):
+            torch.set_num_threads(threads)
+            output = way(gru, x)
+            seen.append([output, *gradients(output, x, gru)])
+    finally:
+        torch.set_num_threads(before)
+    for other in seen[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(seen[0], other, strict=True))

@@ -11,7 +11,7 @@ from deepfactor.models._layers import (
     PatchEmbedding,
     SeparablePatchEmbedding,
     check_patches,
-    size_groups,
+    size_group,
     subtract_group_mean,
     trend,
 )
@@ -83,7 +83,7 @@ def test_the_padding_extends_the_oldest_day(windows):
 @pytest.mark.parametrize(("b", "groups"), [(20, 5), (23, 5), (7, 10), (50, 1)])
 def test_size_groups_are_equal_and_ordered(b, groups):
     rank = torch.randperm(b)
-    member = size_groups(rank, groups)
+    member = torch.nn.functional.one_hot(size_group(rank, groups), groups)
     assert member.shape == (b, groups)
     assert torch.equal(member.sum(dim=1), torch.ones(b, dtype=torch.int64))
     sizes = member.sum(dim=0)

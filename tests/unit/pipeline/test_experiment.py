@@ -61,4 +61,5 @@ def test_what_is_said():
     ]
     assert heard.finished == ["a", "b"]
     assert heard.notes[0] == "epoch 1/3, loss -0.1000"
+    assert heard.notes[5] == "epoch 2/3, loss -0.1000, RankIC 0.0500", "the last validation stays in sight"
     assert heard.notes[-1] == "predict 5/5"

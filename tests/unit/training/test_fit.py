@@ -14,8 +14,8 @@ import torch
 from deepfactor.core.errors import Interrupted, UserError
 from deepfactor.core.kind import Kind
 from deepfactor.training.data import TrainingData
-from deepfactor.training.fit import Course, seed_torch
-from deepfactor.training.jobs import Job, Progress, plan_jobs, read_record, run_job
+from deepfactor.training.fit import Course, Fitter, seed_torch
+from deepfactor.training.jobs import Job, Progress, plan_jobs, read_record, run_job, task_of
 from deepfactor.training.losses import ic
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, rank_ic
@@ -244,3 +244,34 @@ def test_a_fold_may_start_before_a_whole_window(data: TrainingData, tmp_path: Pa
     job = toy_jobs(data, fold=fold)[0]
     run_job(job, Sampler(data), tmp_path, quiet)
     assert read_record(tmp_path, job)["days_scored"] == 4
+
+
+def test_several_days_a_step_average_loss_and_gradient(data: TrainingData, tmp_path: Path) -> None:
+    def fitter(days: int) -> Fitter:
+        fit = Fit(epochs=1, seeds=(0,), min_stocks=5, clip=1e9, days_per_step=days)
+        job = toy_jobs(data, fit=fit)[0]
+        return Fitter(task_of(job, data, allow_code=False), Sampler(data), tmp_path / f"{days}.safetensors")
+
+    chosen = np.array(FOLD.train[3:6])
+    alone, losses = [], []
+    for t in chosen:
+        one = fitter(1)
+        losses.append(one.step(np.array([t]), 1))
+        alone.append([p.grad for p in one.network.parameters()])
+    three = fitter(3)
+    assert three.step(chosen, 1) == pytest.approx(np.mean(losses), rel=1e-6)
+    for together, *parts in zip(three.network.parameters(), *alone, strict=True):
+        torch.testing.assert_close(together.grad, torch.stack(parts).mean(dim=0), rtol=1e-4, atol=1e-7)
+    course = fitter(3).run(lambda *event: None)
+    assert course.log[0]["steps"] == -(-len(FOLD.train) // 3)
+
+
+@pytest.mark.parametrize("scaling", ["by_day", "in_window"])
+def test_every_scaling_trains(scaling: str, data: TrainingData, tmp_path: Path) -> None:
+    arm = Arm(name="a", model=Kind(kind="gru", hidden=4), scaling=scaling)  # type: ignore[call-arg, arg-type]
+    fit = Fit(epochs=1, seeds=(0,), min_stocks=5)
+    jobs = plan_jobs(data, [arm], [FOLD], Plan(first_test=2019), fit, inputs={}, label={})
+    plain = toy_jobs(data, fit=fit)[0]
+    for job in (jobs[0], plain):
+        run_job(job, Sampler(data), tmp_path, quiet)
+    assert result(jobs[0], tmp_path)[1] != result(plain, tmp_path)[1]

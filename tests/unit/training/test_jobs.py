@@ -40,6 +40,9 @@ def test_the_same_content_has_the_same_key(data: TrainingData) -> None:
     assert job(data).key == job(data).key
     assert job(data).key == job(data, arms=[spelled_out]).key
     assert job(data).key == job(data, fit=Fit(epochs=3, seeds=(0, 42))).key
+    assert job(data).key == job(data, arms=[Arm(name="a", model=TINY, seeds=(0,))], fit=Fit(epochs=3)).key
+    assert job(data).key == job(data, arms=[Arm(name="a", model=TINY, scaling="last_close")]).key  # type: ignore[arg-type]
+    assert job(data).identity["arm"] == {"model": {"kind": "gru", "hidden": 4}, "loss": {"kind": "ic"}}
 
 
 def test_whatever_changes_numbers_changes_the_key(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,6 +58,10 @@ def test_whatever_changes_numbers_changes_the_key(data: TrainingData, monkeypatc
         job(data, plan=Plan(first_test=2019, valid_every=5)).key,
         job(data, fit=Fit(epochs=4, seeds=(0,))).key,
         job(data, fit=Fit(epochs=3, seeds=(1,))).key,
+        job(data, fit=Fit(epochs=3, seeds=(0,), days_per_step=2)).key,
+        job(data, arms=[Arm(name="a", model=TINY, scaling=Kind(kind="in_window"))]).key,
+        job(data, arms=[Arm(name="a", model=TINY, scaling=Kind(kind="by_day"))]).key,
+        job(data, arms=[Arm(name="a", model=TINY, scaling=Kind(kind="by_day", trailing=5))]).key,  # type: ignore[call-arg]
         job(data, inputs={"kind": "other"}).key,
         job(data, label={"horizon": 5}).key,
         job(replace(data, label=label)).key,
@@ -89,11 +96,41 @@ def test_a_job_a_fold_arm_and_seed(data: TrainingData) -> None:
     assert [j.label for j in jobs[:3]] == ["a toy seed 0", "a toy seed 42", "b toy seed 0"]
 
 
+def test_an_arm_may_have_seeds_of_its_own(data: TrainingData) -> None:
+    arms = [Arm(name="a", model=TINY), Arm(name="b", model=TINY, loss=Kind(kind="weighted_mse"), seeds=(3,))]
+    jobs = plan_jobs(data, arms, [FOLD], PLAN, FIT, inputs={}, label={})
+    assert [j.label for j in jobs] == ["a toy seed 0", "a toy seed 42", "b toy seed 3"]
+    with pytest.raises(ValueError, match="the same seed twice"):
+        Arm(name="a", model=TINY, seeds=(3, 3))
+
+
+def test_by_day_reads_further_back(data: TrainingData) -> None:
+    """What a row is relative to lies before the first window; the key knows."""
+    fold = replace(FOLD, train=range(30, FOLD.train.stop))
+
+    def key(scaling: str, values: np.ndarray) -> str:
+        given = replace(data, features=replace(data.features, values=values))
+        kind = {"kind": scaling} | ({"trailing": 5} if scaling == "by_day" else {})
+        return job(given, arms=[Arm(name="a", model=TINY, scaling=Kind(**kind))], folds=[fold]).key  # type: ignore[arg-type]
+
+    def changed(row: int) -> np.ndarray:
+        values = data.features.values.copy()
+        values[row] += 0.01
+        return values
+
+    first = 30 - data.window + 1
+    same = data.features.values
+    assert key("last_close", changed(first - 1)) == key("last_close", same) != key("last_close", changed(first))
+    assert key("by_day", changed(first - 6)) == key("by_day", same) != key("by_day", changed(first - 5))
+
+
 @pytest.mark.parametrize(
     ("arm", "message"),
     [
         (Arm(name="a", model=Kind(kind="gru2")), r"arms\.0\.model\.kind: no kind 'gru2'"),
         (Arm(name="a", model=Kind(kind="gru", hiden=3)), r"arms\.0\.model\.hiden"),  # type: ignore[call-arg]
+        (Arm(name="a", model=TINY, scaling=Kind(kind="z")), r"arms\.0\.scaling\.kind: no kind 'z'.*in_window"),
+        (Arm(name="a", model=TINY, scaling=Kind(kind="by_day", trailing=0)), r"arms\.0\.scaling\.trailing"),  # type: ignore[call-arg]
         (Arm(name="a", model=TINY, loss=Kind(kind="mse")), r"arms\.0\.loss\.kind: no kind 'mse'.*weighted_mse"),
         (Arm(name="a", model=Kind(kind="support.noisy_model")), "allow"),
     ],

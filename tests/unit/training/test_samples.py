@@ -11,9 +11,10 @@ import torch
 from scipy.stats import rankdata, spearmanr
 
 from deepfactor.core.errors import DataError
-from deepfactor.training import scaling
 from deepfactor.training.data import open_data, prepare_data
 from deepfactor.training.samples import Sampler, average_rank, rank_ic, size_rank, standardise
+from deepfactor.training.scalings import last_close
+from deepfactor.training.scalings.base import apply
 from support.training import toy_training
 
 BOTH = frozenset({"windows", "size_rank"})
@@ -24,14 +25,14 @@ def test_a_cross_section_is_its_days_window(t: int) -> None:
     data = toy_training()
     stocks = data.stocks(t)
     padded = np.concatenate([np.full((data.window, *data.features.values.shape[1:]), np.nan), data.features.values])
-    x = padded[t + 1 : t + 1 + data.window][:, stocks].transpose(0, 2, 1).astype(np.float32).copy()
-    scaling.make_relative(x, data.features.names, data.features.roles)
-    scaling.apply(x, scaling.statistics(x))
+    x = np.ascontiguousarray(padded[t + 1 : t + 1 + data.window][:, stocks], np.float32)
+    wanted = torch.tensor(x)
+    apply(wanted, last_close.standard(last_close.Settings(), data.features, x))
     batch = Sampler(data).cross_section(t, BOTH)
     assert batch.windows.shape == (data.window, len(stocks), 6)
     assert batch.windows.is_contiguous()
     assert torch.isfinite(batch.windows).all()
-    np.testing.assert_array_equal(batch.windows.numpy(), x.transpose(0, 2, 1))
+    assert torch.equal(batch.windows, wanted)
 
 
 def test_a_day_is_the_same_whatever_came_before_it() -> None:

@@ -1,20 +1,26 @@
-"""`last_close` against a slow computation in pandas, lag by lag and feature by feature."""
+"""The scalings against slow computations in pandas, lag by lag and feature by feature."""
 
 from __future__ import annotations
+
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from deepfactor.core.errors import RecipeError
-from deepfactor.training import scaling
+from deepfactor.features.base import Features, Role
+from deepfactor.training.scalings import by_day, in_window, last_close
+from deepfactor.training.scalings.base import apply
 
 NAMES = ("open", "close", "volume", "ratio")
-ROLES = ("price", "price", "volume", "plain")
+ROLES: tuple[Role, ...] = ("price", "price", "volume", "plain")
+FEATURES = Features(NAMES, ROLES, np.empty((0, 0, 4), np.float32))
 
 
 def windows(stocks: int, seed: int = 0, missing: float = 0.1) -> np.ndarray:
-    """(L, f, b) logs with gaps, outliers, a lag without spread in most stocks, and a lag without any value."""
+    """(L, b, f) logs with gaps, outliers, a lag without spread in most stocks, and a lag without any value."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((12, 4, stocks)) * 0.3 + rng.standard_normal(stocks)
     x[:, :, 0] += 4 * rng.standard_normal((12, 4))
@@ -24,11 +30,28 @@ def windows(stocks: int, seed: int = 0, missing: float = 0.1) -> np.ndarray:
     x[3, 3] = np.where(rng.random(stocks) < 0.7, 0.25, rng.standard_normal(stocks))
     x[4, 3] = np.nan
     x[5, 3] = 1.5
-    return x.astype(np.float32)
+    return np.ascontiguousarray(x.transpose(0, 2, 1), np.float32)
+
+
+def scaled(x: np.ndarray, kind: ModuleType = last_close) -> np.ndarray:
+    """`x` (L, b, f) standardised."""
+    out = torch.tensor(x)
+    apply(out, kind.standard(kind.Settings(), FEATURES, x))
+    return out.numpy()
+
+
+def standardised(column: pd.Series) -> pd.Series:
+    """Clip at median ± 5 MAD, z-score, missing → 0."""
+    median = column.median()
+    mad = (column - median).abs().median()
+    if mad > 0:
+        column = column.clip(median - 5 * 1.4826 * mad, median + 5 * 1.4826 * mad)
+    scale = column.std(ddof=0)
+    return ((column - column.mean()) / scale if scale >= 1e-6 else 0 * column).fillna(0.0)
 
 
 def reference(x: np.ndarray) -> np.ndarray:
-    x = x.astype(np.float64)
+    x = x.transpose(0, 2, 1).astype(np.float64)
     last = x[-1, 1].copy()
     out = np.empty_like(x)
     for lag in range(len(x)):
@@ -38,31 +61,19 @@ def reference(x: np.ndarray) -> np.ndarray:
                 column = column - last
             elif role == "volume":
                 column = column - np.log(pd.DataFrame(np.exp(x[:, k])).mean())
-            median = column.median()
-            mad = (column - median).abs().median()
-            if mad > 0:
-                column = column.clip(median - 5 * 1.4826 * mad, median + 5 * 1.4826 * mad)
-            scale = column.std(ddof=0)
-            z = (column - column.mean()) / scale if scale >= 1e-6 else 0 * column
-            out[lag, k] = z.fillna(0.0)
-    return out
+            out[lag, k] = standardised(column)
+    return out.transpose(0, 2, 1)
 
 
-@pytest.mark.parametrize("stocks", [1, 2, 5, 40, 41])
+@pytest.mark.parametrize("stocks", [1, 2, 5, 40, 41, 64, 130])
 @pytest.mark.parametrize("missing", [0.0, 0.1, 0.6])
-def test_like_the_slow_way(stocks: int, missing: float) -> None:
+def test_last_close_like_the_slow_way(stocks: int, missing: float) -> None:
     x = windows(stocks, seed=stocks, missing=missing)
-    wanted = reference(x)
-    scaling.make_relative(x, NAMES, ROLES)
-    scaling.apply(x, scaling.statistics(x))
-    assert x.dtype == np.float32
-    np.testing.assert_allclose(x, wanted, atol=2e-5)
+    np.testing.assert_allclose(scaled(x), reference(x), atol=2e-5)
 
 
 def test_no_clip_without_spread_in_most_stocks_and_zero_for_a_constant_lag() -> None:
-    x = windows(60)
-    scaling.make_relative(x, NAMES, ROLES)
-    stats = scaling.statistics(x)
+    stats = last_close.standard(last_close.Settings(), FEATURES, windows(60))
     assert np.isinf(stats.low[3, 3])
     assert np.isinf(stats.high[3, 3])
     assert stats.inverse[3, 3] > 0
@@ -70,24 +81,57 @@ def test_no_clip_without_spread_in_most_stocks_and_zero_for_a_constant_lag() -> 
     assert stats.inverse[-1, 1] == 0  # the last lag of close is 0 for every stock
 
 
-def test_statistics_leave_the_windows_alone() -> None:
-    x = windows(30)
-    before = x.copy()
-    scaling.statistics(x)
-    np.testing.assert_array_equal(x, before)
+def test_in_window_like_the_slow_way() -> None:
+    x = windows(40)
+    x[:, 3] = np.float32(np.nan)  # a stock never seen
+    x[:, 5, 2] = 1.5  # and one whose volume never changes
+    wanted = np.zeros(x.shape)
+    for i in range(40):
+        for k in range(4):
+            column = pd.Series(x[:, i, k].astype(np.float64))
+            scale = column.std(ddof=0)
+            z = (column - column.mean()) / scale if scale >= 1e-6 else 0 * column
+            wanted[:, i, k] = z.clip(-5, 5).fillna(0.0)
+    np.testing.assert_allclose(scaled(x, in_window), wanted, atol=2e-5)
 
 
-def test_a_later_adjustment_factor_changes_nothing() -> None:
-    """All prices of a stock times two, all its volumes by two: the same sample but for rounding."""
-    x, y = windows(30), windows(30)
-    y[:, :2, 7] += np.float32(np.log(2))
-    y[:, 2, 7] -= np.float32(np.log(2))
-    for z in (x, y):
-        scaling.make_relative(z, NAMES, ROLES)
-        scaling.apply(z, scaling.statistics(z))
-    np.testing.assert_allclose(x, y, atol=2e-5)
+def test_in_window_clips_and_no_other_stock_enters() -> None:
+    x = np.random.default_rng(0).standard_normal((150, 20, 4)).astype(np.float32)
+    x[70, 0, 1] = 1000
+    assert scaled(x, in_window)[70, 0, 1] == 5
+    np.testing.assert_array_equal(scaled(x, in_window)[:, 3:7], scaled(x[:, 3:7].copy(), in_window))
 
 
-def test_prices_need_a_close() -> None:
+def test_by_day_like_the_slow_way() -> None:
+    days, stocks, trailing = 30, 25, 4
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((days, stocks, 4))
+    x[rng.random((days, stocks)) < 0.4] = np.nan
+    batch = np.isfinite(x[..., 0]) & (rng.random((days, stocks)) < 0.8)
+    batch[11] = False
+    x = x.astype(np.float32)
+    settings, features = by_day.Settings(trailing=trailing), Features(NAMES, ROLES, x)
+    got = by_day.rows(settings, features, batch, range(days))
+    for s in range(1, days):
+        for k, role in enumerate(ROLES):
+            before = pd.DataFrame(x[max(s - trailing, 0) : s, :, 1 if role == "price" else k].astype(np.float64))
+            base = before.ffill().iloc[-1] if role == "price" else np.log(np.exp(before).mean())
+            column = pd.Series(x[s, :, k].astype(np.float64)) - (0 if role == "plain" else base)
+            own = column[batch[s]]
+            wanted = np.zeros(stocks)
+            if len(own):
+                median = own.median()
+                mad = (own - median).abs().median()
+                bounds = (median - 5 * 1.4826 * mad, median + 5 * 1.4826 * mad)
+                clipped = own.clip(*bounds)
+                wanted = ((column.clip(*bounds) - clipped.mean()) / clipped.std(ddof=0)).fillna(0.0).to_numpy()
+            np.testing.assert_allclose(got[s, :, k], wanted, atol=5e-5, err_msg=f"day {s}, {NAMES[k]}")
+    assert not got[11].any()
+    assert not got[0].any()
+    np.testing.assert_array_equal(by_day.rows(settings, features, batch, range(7, 19)), got[7:19])
+
+
+@pytest.mark.parametrize("kind", [last_close, by_day])
+def test_prices_need_a_close(kind: ModuleType) -> None:
     with pytest.raises(RecipeError, match="close"):
-        scaling.make_relative(windows(3)[:, :1], ("open",), ("price",))
+        kind.check(Features(("open",), ("price",), np.empty((0, 0, 1), np.float32)))

@@ -24,28 +24,47 @@ VARIABLE = "DEEPFACTOR_KERNELS"
 PATHS = ("avx512", "avx2", "portable")
 """Best first."""
 
-_ABI = 2
-_FLOATS = (
+_ABI = 3
+_SIZES = ("p", "b", "k", "d", "x_step", "reverse", "bf16", "groups", "m")
+_ARRAYS = (
     *("x", "w_ih", "w_hh", "b_ih", "b_hh", "gates", "states", "last"),
-    *("grad_states", "grad_last", "grad_x", "moment", "grad_w_ih", "grad_w_hh", "grad_b_ih", "grad_b_hh"),
+    *("group", "offset", "side", "embed", "gamma", "beta", "sums"),
+    *("grad_offset", "grad_states", "grad_last", "grad_x", "moment"),
+    *("grad_w_ih", "grad_w_hh", "grad_b_ih", "grad_b_hh", "grad_embed", "grad_gamma", "grad_beta"),
 )
 
 
 class GRUJob(ctypes.Structure):
-    """``deepfactor_gru`` of `gru.h`: sizes, then addresses of float32 arrays (None = null)."""
+    """``deepfactor_gru`` of `gru.h`: sizes, then addresses of arrays: float32, but `group` int32; None = null."""
 
-    _fields_ = [(name, ctypes.c_ssize_t) for name in ("p", "b", "k", "d", "x_step")] + [
-        (name, ctypes.c_void_p) for name in _FLOATS
+    _fields_ = [
+        *[(name, ctypes.c_ssize_t) for name in _SIZES],
+        *[(name, ctypes.c_void_p) for name in _ARRAYS],
+        ("eps", ctypes.c_float),
+    ]
+
+
+class PatchesJob(ctypes.Structure):
+    """``deepfactor_patches`` of `gru.h`."""
+
+    _fields_ = [
+        *[(name, ctypes.c_ssize_t) for name in ("p", "b", "f", "days", "d", "average", "day_step")],
+        *[(name, ctypes.c_void_p) for name in ("windows", "root", "slow", "fast")],
+        ("eps", ctypes.c_float),
     ]
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """One path of the library; `forward` and `backward` take a `GRUJob` and give 0, or 1 out of memory."""
+    """One path of the library.
+
+    `forward` and `backward` take a `GRUJob`, `patches` a `PatchesJob`; they give 0, or 1 out of memory.
+    """
 
     path: str
     forward: Callable[[object], int]
     backward: Callable[[object], int]
+    patches: Callable[[object], int]
 
 
 @dataclass(frozen=True)
@@ -93,10 +112,11 @@ def _choice(wanted: str) -> Choice:
 
 
 def _kernel(library: ctypes.CDLL, path: str) -> Kernel:
-    ways = [library[f"deepfactor_gru_{way}_{path}"] for way in ("forward", "backward")]
-    for way in ways:
-        way.argtypes, way.restype = [ctypes.POINTER(GRUJob)], ctypes.c_int
-    return Kernel(path, *ways)
+    forward, backward = library[f"deepfactor_gru_forward_{path}"], library[f"deepfactor_gru_backward_{path}"]
+    patches = library[f"deepfactor_patches_{path}"]
+    for way, job in ((forward, GRUJob), (backward, GRUJob), (patches, PatchesJob)):
+        way.argtypes, way.restype = [ctypes.POINTER(job)], ctypes.c_int
+    return Kernel(path, forward, backward, patches)
 
 
 @lru_cache

@@ -20,8 +20,15 @@ namespace {  // internal: the same names with other instructions live in the oth
 #include "gru_body.h"
 }
 
-extern "C" int deepfactor_gru_forward_avx512(const deepfactor_gru *job) { return forward(job); }
-extern "C" int deepfactor_gru_backward_avx512(const deepfactor_gru *job) { return backward(job); }
+static bool native(const deepfactor_gru *job) { return job->bf16 == 1 && __builtin_cpu_supports("avx512bf16"); }
+
+extern "C" int deepfactor_gru_forward_avx512(const deepfactor_gru *job) {
+    return native(job) ? deepfactor_gru_forward_bf16(job) : run_forward(job);
+}
+extern "C" int deepfactor_gru_backward_avx512(const deepfactor_gru *job) {
+    return native(job) ? deepfactor_gru_backward_bf16(job) : run_backward(job);
+}
+extern "C" int deepfactor_patches_avx512(const deepfactor_patches *job) { return patches(job); }
 
 #if defined(__clang__)
 #pragma clang attribute pop

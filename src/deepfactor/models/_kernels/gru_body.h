@@ -46,74 +46,51 @@ INLINE void multiply_gates(V acc[R][3], const float *const *rows, const float *p
     }
 }
 
-// One vector of hidden units of R stocks, one step: r, z, n, hn and the new state.
-template <int R>
-INLINE void forward_block(const float *const *x, ptrdiff_t k, const float *const *h, ptrdiff_t d, bool first,
-                          const float *w_x, const float *w_h, const float *bias, ptrdiff_t unit, float *const *gates,
-                          float *const *out, int live) {
+// Memory that the next step reads, fetched while this one computes.
+struct Ahead {
+    const char *at, *end;
+    void some() {
+        for (int line = 0; line < 24 && at < end; line++, at += 64) __builtin_prefetch(at, 0, 2);
+    }
+};
+
+#include "gru_bf16.h"
+
+// One vector of hidden units of R stocks, one step: r, z, n, hn and the new state. Rows of `Row` times weights of
+// `Weight` are float32, the weights and biases scaled, or bfloat16 in pairs, not scaled; then `half` gets the state too.
+template <int R, typename Row, typename Weight>
+INLINE void forward_block(const Row *const *x, ptrdiff_t k, const Row *const *h, const float *const *state, ptrdiff_t d,
+                          bool first, const Weight *w_x, const Weight *w_h, ptrdiff_t h_count, const float *bias,
+                          ptrdiff_t unit, float *const *gates, float *const *out, H *const *half, int live) {
+    constexpr bool scaled = sizeof(Row) == sizeof(float);
+    constexpr float sigmoid = scaled ? 1.0f : SIGMOID, tanh = scaled ? 1.0f : TANH;
     V acc[R][3], from_input[R];
     V bias_r = load(bias + unit), bias_z = load(bias + d + unit), bias_n = load(bias + 2 * d + unit);
     UNROLL for (int u = 0; u < R; u++) acc[u][0] = bias_r, acc[u][1] = bias_z, acc[u][2] = bias_n;
     multiply_gates<R>(acc, x, w_x, k);
     V bias_h = load(bias + 3 * d + unit);
     UNROLL for (int u = 0; u < R; u++) from_input[u] = acc[u][2], acc[u][2] = bias_h;
-    if (!first) multiply_gates<R>(acc, h, w_h, d);
+    if (!first) multiply_gates<R>(acc, h, w_h, h_count);
     UNROLL for (int u = 0; u < R; u++) {
-        V hn = acc[u][2], before = first ? (V){} : load(h[u] + unit);
-        V r = 1.0f / (1.0f + power_of_two(acc[u][0]));
+        V hn = acc[u][2], before = first ? (V){} : load(state[u] + unit);
+        V r = 1.0f / (1.0f + power_of_two(sigmoid * acc[u][0]));
         // the reciprocals of z and n by one division: 1/a = b/(ab), 1/b = a/(ab)
-        V down_z = 1.0f + power_of_two(acc[u][1]);
-        V down_n = 1.0f + power_of_two(from_input[u] + r * hn);
+        V down_z = 1.0f + power_of_two(sigmoid * acc[u][1]);
+        V down_n = 1.0f + power_of_two(tanh * (from_input[u] + r * hn));
         V both = 1.0f / (down_z * down_n);
         V z = both * down_n, n = 1.0f - 2.0f * (both * down_z);
         if (u < live) {
-            store(out[u] + unit, n + z * (before - n));
+            V next = n + z * (before - n);
+            store(out[u] + unit, next);
+            if (half) store_halves(half[u] + unit, rounded(next));
             if (gates[u]) {
-                store(gates[u] + unit, r);
-                store(gates[u] + d + unit, z);
-                store(gates[u] + 2 * d + unit, n);
-                store(gates[u] + 3 * d + unit, hn * (1.0f / TANH));
+                stream(gates[u] + unit, r);
+                stream(gates[u] + d + unit, z);
+                stream(gates[u] + 2 * d + unit, n);
+                stream(gates[u] + 3 * d + unit, scaled ? hn * (1.0f / TANH) : hn);
             }
         }
     }
-}
-
-int forward(const deepfactor_gru *job) {
-    const ptrdiff_t p = job->p, b = job->b, k = job->k, d = job->d;
-    ptrdiff_t need = 3 * d * (k + d) + 4 * d + 2 * TILE * d + 64;
-    Memory memory = {(char *)aligned_alloc(64, need * 4 / 64 * 64 + 64 * 32), 0};
-    if (!memory.block) return 1;
-    float *w_x = memory.take(3 * d * k), *w_h = memory.take(3 * d * d), *bias = memory.take(4 * d);
-    float *turn = memory.take(2 * TILE * d);
-    pack_gates(job->w_ih, k, d, w_x);
-    pack_gates(job->w_hh, d, d, w_h);
-    for (ptrdiff_t j = 0; j < 2 * d; j++) bias[j] = SIGMOID * (job->b_ih[j] + job->b_hh[j]);
-    for (ptrdiff_t j = 0; j < d; j++) bias[2 * d + j] = TANH * job->b_ih[2 * d + j];
-    for (ptrdiff_t j = 0; j < d; j++) bias[3 * d + j] = TANH * job->b_hh[2 * d + j];
-    for (ptrdiff_t from = 0; from < b; from += TILE) {
-        const ptrdiff_t n = smaller(TILE, b - from);
-        for (ptrdiff_t t = 0; t < p; t++) {
-            const float *x = job->x + t * job->x_step + from * k;
-            float *out = job->states ? job->states + (t * b + from) * d : turn + (t % 2) * TILE * d;
-            const float *h = job->states ? out - b * d : turn + (1 - t % 2) * TILE * d;
-            float *gates = job->gates ? job->gates + (t * b + from) * 4 * d : NULL;
-            for (ptrdiff_t unit = 0; unit < d; unit += LANES)
-                for (ptrdiff_t row = 0; row < n; row += FORWARD_ROWS) {
-                    const float *x_row[FORWARD_ROWS], *h_row[FORWARD_ROWS];
-                    float *gate_row[FORWARD_ROWS], *out_row[FORWARD_ROWS];
-                    for (int u = 0; u < FORWARD_ROWS; u++) {
-                        const ptrdiff_t i = smaller(row + u, n - 1);
-                        x_row[u] = x + i * k, h_row[u] = h + i * d, out_row[u] = out + i * d;
-                        gate_row[u] = gates ? gates + i * 4 * d : NULL;
-                    }
-                    forward_block<FORWARD_ROWS>(x_row, k, h_row, d, t == 0, w_x + 3 * unit * k, w_h + 3 * unit * d, bias,
-                                                unit, gate_row, out_row, (int)smaller(FORWARD_ROWS, n - row));
-                }
-            if (t == p - 1 && job->last) memcpy(job->last + from * d, out, n * d * sizeof(float));
-        }
-    }
-    free(memory.block);
-    return 0;
 }
 
 // out[row, :] (+)= sum_j a[row, j] w[j, :] for C vectors of columns and ROWS rows.
@@ -183,10 +160,11 @@ INLINE void outer(const float *a, ptrdiff_t a_row, const float *x, ptrdiff_t x_r
 
 // total (count, width) += a (n, count)' x (n, width)
 static void transposed_product(const float *a, ptrdiff_t a_row, ptrdiff_t n, ptrdiff_t count, const float *x,
-                               ptrdiff_t x_row, ptrdiff_t width, float *total) {
+                               ptrdiff_t x_row, ptrdiff_t width, float *total, Ahead &ahead) {
     for (ptrdiff_t column = 0; column < width;) {
         const ptrdiff_t left = (width - column) / LANES, step = smaller(left, COLUMNS);
         for (ptrdiff_t j = 0; j < count; j += ROWS) {  // 3d is a multiple of 48, hence of ROWS
+            ahead.some();
             float *to = total + j * width + column;
             switch (step) {
                 case 1: outer<1>(a + j, a_row, x + column, x_row, n, to, width); break;
@@ -202,17 +180,19 @@ static void transposed_product(const float *a, ptrdiff_t a_row, ptrdiff_t n, ptr
 }
 
 // Gradients of a step's pre-activations, `a` (n, a_row) = [n | r | z | hn], and of h by the direct way z * g, in `g`.
-static void gates_back(const float *gates, const float *h, ptrdiff_t n, ptrdiff_t d, const float *more, float *g,
-                       float *a, ptrdiff_t a_row, float *bias) {
-    for (ptrdiff_t unit = 0; unit < d; unit += LANES) {
-        V sum_n = {}, sum_r = {}, sum_z = {}, sum_h = {};
-        for (ptrdiff_t s = 0; s < n; s++) {
+// Stock by stock, as the gates lie in memory; `sums` (4d) is scratch.
+static void gates_back(const float *gates, const float *h, ptrdiff_t n, ptrdiff_t d, const float *more, const float *less,
+                       const int *group, float *g, float *a, ptrdiff_t a_row, float *sums, float *bias) {
+    memset(sums, 0, 4 * d * sizeof(float));
+    for (ptrdiff_t s = 0; s < n; s++)
+        for (ptrdiff_t unit = 0; unit < d; unit += LANES) {
             const float *gate = gates + s * 4 * d + unit;
-            float *to = a + s * a_row + unit, *state = g + s * d + unit;
+            float *to = a + s * a_row + unit, *state = g + s * d + unit, *sum = sums + unit;
             V r = load(gate), z = load(gate + d), candidate = load(gate + 2 * d), hn = load(gate + 3 * d);
             V before = h ? load(h + s * d + unit) : (V){};
             V grad = load(state);
             if (more) grad += load(more + s * d + unit);
+            if (less) grad -= load(less + group[s] * d + unit);
             V through = grad * z, rest = grad - through;
             V to_n = rest * (1.0f - candidate * candidate);
             V to_r = to_n * hn * (r - r * r);
@@ -220,12 +200,10 @@ static void gates_back(const float *gates, const float *h, ptrdiff_t n, ptrdiff_
             V to_h = to_n * r;
             store(to, to_n), store(to + d, to_r), store(to + 2 * d, to_z), store(to + 3 * d, to_h);
             store(state, through);
-            sum_n += to_n, sum_r += to_r, sum_z += to_z, sum_h += to_h;
+            store(sum, load(sum) + to_n), store(sum + d, load(sum + d) + to_r);
+            store(sum + 2 * d, load(sum + 2 * d) + to_z), store(sum + 3 * d, load(sum + 3 * d) + to_h);
         }
-        float *at = bias + unit;
-        store(at, load(at) + sum_n), store(at + d, load(at + d) + sum_r);
-        store(at + 2 * d, load(at + 2 * d) + sum_z), store(at + 3 * d, load(at + 3 * d) + sum_h);
-    }
+    for (ptrdiff_t j = 0; j < 4 * d; j += LANES) store(bias + j, load(bias + j) + load(sums + j));
 }
 
 INLINE float sum_of_lanes(V v) {
@@ -297,21 +275,97 @@ static void times_along(const Thin &thin, const float *a, ptrdiff_t a_row, const
     }
 }
 
+#include "gru_stage.h"
+#include "gru_patches.h"
+
+template <bool BF16>
+int forward(const deepfactor_gru *job) {
+    const ptrdiff_t p = job->p, b = job->b, k = job->k, d = job->d, pairs = (k + 1) / 2;
+    ptrdiff_t need = 3 * d * (k + 1 + d) + 4 * d + 2 * TILE * d + 64 + stage_floats(job) + TILE * (pairs + d);
+    Memory memory = {(char *)aligned_alloc(64, need * 4 / 64 * 64 + 64 * 32), 0};
+    if (!memory.block) return 1;
+    float *w_x = memory.take(3 * d * 2 * pairs), *w_h = memory.take(3 * d * d), *bias = memory.take(4 * d);
+    float *turn = memory.take(2 * TILE * d);
+    H *x_half = (H *)memory.take(TILE * pairs), *h_half = (H *)memory.take(TILE * d);
+    Stage stage(job, memory);
+    if (BF16) {
+        pack_gate_pairs(job->w_ih, k, d, (U *)w_x);
+        pack_gate_pairs(job->w_hh, d, d, (U *)w_h);
+    } else {
+        pack_gates(job->w_ih, k, d, w_x);
+        pack_gates(job->w_hh, d, d, w_h);
+    }
+    const float sigmoid = BF16 ? 1.0f : SIGMOID, tanh = BF16 ? 1.0f : TANH;
+    for (ptrdiff_t j = 0; j < 2 * d; j++) bias[j] = sigmoid * (job->b_ih[j] + job->b_hh[j]);
+    for (ptrdiff_t j = 0; j < d; j++) bias[2 * d + j] = tanh * job->b_ih[2 * d + j];
+    for (ptrdiff_t j = 0; j < d; j++) bias[3 * d + j] = tanh * job->b_hh[2 * d + j];
+    if (job->sums) memset(job->sums, 0, p * job->groups * d * sizeof(float));
+    for (ptrdiff_t from = 0; from < b; from += TILE) {
+        const ptrdiff_t n = smaller(TILE, b - from);
+        for (ptrdiff_t t = 0; t < p; t++) {
+            const ptrdiff_t time = job->reverse ? p - 1 - t : t, at = time * b + from;
+            const float *x = stage.read(time, from, n);
+            float *out = job->states ? job->states + at * d : turn + (t % 2) * TILE * d;
+            const float *h = job->states ? out - (job->reverse ? -b : b) * d : turn + (1 - t % 2) * TILE * d;
+            float *gates = job->gates ? job->gates + at * 4 * d : NULL;
+            H *before = h_half + t % 2 * TILE * d, *after = h_half + (1 - t % 2) * TILE * d;
+            if (BF16) round_rows(x, n, k, pairs, x_half);
+            for (ptrdiff_t unit = 0; unit < d; unit += LANES)
+                for (ptrdiff_t row = 0; row < n; row += FORWARD_ROWS) {
+                    const float *x_row[FORWARD_ROWS], *h_row[FORWARD_ROWS];
+                    const H *x_halves[FORWARD_ROWS], *h_halves[FORWARD_ROWS];
+                    float *gate_row[FORWARD_ROWS], *out_row[FORWARD_ROWS];
+                    H *half_row[FORWARD_ROWS];
+                    for (int u = 0; u < FORWARD_ROWS; u++) {
+                        const ptrdiff_t i = smaller(row + u, n - 1);
+                        x_row[u] = x + i * k, h_row[u] = h + i * d, out_row[u] = out + i * d;
+                        x_halves[u] = x_half + i * 2 * pairs, h_halves[u] = before + i * d, half_row[u] = after + i * d;
+                        gate_row[u] = gates ? gates + i * 4 * d : NULL;
+                    }
+                    const int live = (int)smaller(FORWARD_ROWS, n - row);
+                    if (BF16)
+                        forward_block<FORWARD_ROWS>(x_halves, pairs, h_halves, h_row, d, t == 0,
+                                                    (U *)w_x + 3 * unit * pairs, (U *)w_h + 3 * unit * d / 2, d / 2, bias,
+                                                    unit, gate_row, out_row, half_row, live);
+                    else
+                        forward_block<FORWARD_ROWS>(x_row, k, h_row, h_row, d, t == 0, w_x + 3 * unit * k,
+                                                    w_h + 3 * unit * d, d, bias, unit, gate_row, out_row, (H *const *)NULL,
+                                                    live);
+                }
+            if (job->sums) add_to_groups(out, n, d, job->group + from, job->sums + time * job->groups * d);
+            if (t == p - 1 && job->last) memcpy(job->last + from * d, out, n * d * sizeof(float));
+        }
+    }
+    fence();
+    free(memory.block);
+    return 0;
+}
+
+template <bool BF16>
 int backward(const deepfactor_gru *job) {
     const ptrdiff_t p = job->p, b = job->b, k = job->k, d = job->d, wide = round_up(k);
-    const int over = (int)(k % LANES), few = over <= 3 * LANES / 8 ? over : 0;
+    const int over = (int)(k % LANES), few = !BF16 && over <= 3 * LANES / 8 ? over : 0;
     const ptrdiff_t main = few ? k - few : wide;  // columns of x in whole vectors, the last padded unless few
     const ptrdiff_t a_row = 4 * d + 16;  // a power of two would put all rows into a few sets of the L1 cache
     const ptrdiff_t moment_rows = (k + ROWS - 1) / ROWS * ROWS;
-    ptrdiff_t need = 2 * 3 * d * (main + few) + 3 * d * d + 4 * d + TILE * (a_row + d + 2 * wide) + moment_rows * wide + 2 * ROWS;
+    const ptrdiff_t half_tile = BF16 ? TILE / 2 : 0, half_rows = BF16 ? 3 * d / 2 : 0;
+    ptrdiff_t need = 2 * 3 * d * (main + few) + 3 * d * d + 8 * d + TILE * (a_row + d + 2 * wide) + moment_rows * wide +
+                     2 * ROWS + stage_floats(job) + half_tile * (2 * a_row + wide + d) + half_rows * (main + d);
     Memory memory = {(char *)aligned_alloc(64, need * 4 / 64 * 64 + 64 * 32), 0};
     if (!memory.block) return 1;
     float *w_in = memory.take(3 * d * main);  // rows in the order n, r, z of `a`
     const Thin thin = {few, 3 * d, memory.take(few * 3 * d), memory.take(few * 3 * d)};
-    float *total_in = memory.take(3 * d * main), *total_hh = memory.take(3 * d * d), *bias = memory.take(4 * d);
+    float *total_in = memory.take(3 * d * main), *total_hh = memory.take(3 * d * d), *bias = memory.take(4 * d), *sums = memory.take(4 * d);
     float *a = memory.take(TILE * a_row), *g = memory.take(TILE * d);
     float *x_wide = memory.take(TILE * wide), *grad_wide = memory.take(TILE * wide + ROWS);
     float *moment = memory.take(moment_rows * wide);
+    H *a_half = (H *)memory.take(half_tile * a_row);
+    U *a_pairs = (U *)memory.take(half_tile * a_row), *x_pairs = (U *)memory.take(half_tile * wide);
+    U *h_pairs = (U *)memory.take(half_tile * d);
+    U *w_in_pairs = (U *)memory.take(half_rows * main), *w_hh_pairs = (U *)memory.take(half_rows * d);
+    memset(a, 0, TILE * a_row * sizeof(float));
+    Stage stage(job, memory);
+    if (job->sums) memset(job->sums, 0, p * job->groups * k * sizeof(float));
     memset(moment, 0, moment_rows * wide * sizeof(float));
     memset(w_in, 0, 3 * d * main * sizeof(float));
     memset(thin.total, 0, few * 3 * d * sizeof(float));
@@ -324,6 +378,10 @@ int backward(const deepfactor_gru *job) {
         memcpy(w_in + j * main, row, (k - few) * sizeof(float));
         for (int c = 0; c < few; c++) thin.w[c * 3 * d + j] = row[main + c];
     }
+    if (BF16) {
+        pair_rows(w_in, 3 * d, main, main, w_in_pairs, NULL);
+        pair_rows(job->w_hh, 3 * d, d, d, w_hh_pairs, NULL);
+    }
     for (ptrdiff_t from = 0; from < b; from += TILE) {
         const ptrdiff_t n = smaller(TILE, b - from);
         if (job->grad_last)
@@ -331,34 +389,57 @@ int backward(const deepfactor_gru *job) {
         else
             memset(g, 0, n * d * sizeof(float));
         for (ptrdiff_t t = p - 1; t >= 0; t--) {
-            const ptrdiff_t at = t * b + from;
-            const float *x = job->x + t * job->x_step + from * k, *h = t ? job->states + (at - b) * d : NULL;
-            gates_back(job->gates + at * 4 * d, h, n, d, job->grad_states ? job->grad_states + at * d : NULL, g, a, a_row,
-                       bias);
+            const ptrdiff_t time = job->reverse ? p - 1 - t : t, before = job->reverse ? b : -b, at = time * b + from;
+            const float *x = stage.read(time, from, n), *h = t ? job->states + (at + before) * d : NULL;
+            gates_back(job->gates + at * 4 * d, h, n, d, job->grad_states ? job->grad_states + at * d : NULL,
+                       job->grad_offset ? job->grad_offset + time * job->groups * d : NULL,
+                       job->group ? job->group + from : NULL, g, a, a_row, sums, bias);
+            const char *next = (const char *)(job->gates + (t ? at + before : at) * 4 * d);
+            Ahead ahead = {next, t ? next + n * 4 * d * sizeof(float) : next}, none = {NULL, NULL};
+            if (BF16) pair_rows(a, n, a_row, a_row, a_pairs, a_half);
             if (job->grad_x) {
                 float *to = job->grad_x + at * k;
-                product(a, a_row, n, 3 * d, w_in, main, wide == k ? to : grad_wide, wide, false);
+                float *wanted = wide == k ? to : grad_wide;
+                if (BF16)
+                    product_pairs(a_half, a_row, n, 3 * d / 2, w_in_pairs, wide, wanted, false);
+                else
+                    product(a, a_row, n, 3 * d, w_in, main, wanted, wide, false);
                 if (wide != k)
                     for (ptrdiff_t s = 0; s < n; s++) {
                         memcpy(to + s * k, grad_wide + s * wide, (k - few) * sizeof(float));
                         for (int c = 0; c < few; c++)
                             to[s * k + main + c] = sum_of_lanes(thin_gradient(thin, a + s * a_row, c));
                     }
+                stage.back(to, time, from, n);
             }
             if (wide != k) {
                 for (ptrdiff_t s = 0; s < n; s++) memcpy(x_wide + s * wide, x + s * k, k * sizeof(float));
                 x = x_wide;
             }
             if (job->moment) {
-                product(a, a_row, n, 3 * d, w_in, main, grad_wide, wide, false);
+                if (BF16)
+                    product_pairs(a_half, a_row, n, 3 * d / 2, w_in_pairs, wide, grad_wide, false);
+                else
+                    product(a, a_row, n, 3 * d, w_in, main, grad_wide, wide, false);
                 times_along(thin, a, a_row, x, n, main, wide, grad_wide);
-                transposed_product(grad_wide, wide, n, moment_rows, x, wide, wide, moment);  // rows after k: dropped
+                transposed_product(grad_wide, wide, n, moment_rows, x, wide, wide, moment, none);  // rows after k: dropped
             }
-            transposed_product(a, a_row, n, 3 * d, x, wide, main, total_in);
+            if (BF16) {
+                const ptrdiff_t two = (n + 1) / 2;
+                pair_rows(x, n, wide, wide, x_pairs, NULL);
+                transposed_product_pairs(a_pairs, a_row, two, 3 * d, x_pairs, wide, total_in, ahead);
+                if (t) {
+                    pair_rows(h, n, d, d, h_pairs, NULL);
+                    product_pairs(a_half + d, a_row, n, 3 * d / 2, w_hh_pairs, d, g, true);
+                    transposed_product_pairs(a_pairs + d, a_row, two, 3 * d, h_pairs, d, total_hh, ahead);
+                }
+                continue;
+            }
+            transposed_product(a, a_row, n, 3 * d, x, wide, main, total_in, ahead);
             thin_transposed_product(thin, a, a_row, x + main, wide, n);
             if (t) {
                 product(a + d, a_row, n, 3 * d, job->w_hh, d, g, d, true);
-                transposed_product(a + d, a_row, n, 3 * d, h, d, d, total_hh);
+                transposed_product(a + d, a_row, n, 3 * d, h, d, d, total_hh, ahead);
             }
         }
     }
@@ -370,8 +451,12 @@ int backward(const deepfactor_gru *job) {
     }
     if (job->moment)
         for (ptrdiff_t j = 0; j < k; j++) memcpy(job->moment + j * k, moment + j * wide, k * sizeof(float));
+    stage.finish();
     memcpy(job->grad_w_hh, total_hh, 3 * d * d * sizeof(float));
     memcpy(job->grad_b_hh, bias + d, 3 * d * sizeof(float));
     free(memory.block);
     return 0;
 }
+
+INLINE int run_forward(const deepfactor_gru *job) { return job->bf16 ? forward<true>(job) : forward<false>(job); }
+INLINE int run_backward(const deepfactor_gru *job) { return job->bf16 ? backward<true>(job) : backward<false>(job); }

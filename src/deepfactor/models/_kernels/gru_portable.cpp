@@ -12,5 +12,6 @@ namespace {  // internal: the same names with other instructions live in the oth
 #include "gru_body.h"
 }
 
-extern "C" int deepfactor_gru_forward_portable(const deepfactor_gru *job) { return forward(job); }
-extern "C" int deepfactor_gru_backward_portable(const deepfactor_gru *job) { return backward(job); }
+extern "C" int deepfactor_gru_forward_portable(const deepfactor_gru *job) { return run_forward(job); }
+extern "C" int deepfactor_gru_backward_portable(const deepfactor_gru *job) { return run_backward(job); }
+extern "C" int deepfactor_patches_portable(const deepfactor_patches *job) { return patches(job); }

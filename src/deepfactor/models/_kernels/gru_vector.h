@@ -8,6 +8,14 @@ typedef float VU __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
 INLINE V load(const float *at) { return *(const VU *)at; }
 INLINE void store(float *at, V v) { *(VU *)at = v; }
+// Stores of what is not read again soon: a whole cache line goes past the caches, unread. `at` is aligned to it.
+#if LANES == 16
+INLINE void stream(float *at, V v) { _mm512_stream_ps(at, v); }
+INLINE void fence() { _mm_sfence(); }
+#else
+INLINE void stream(float *at, V v) { store(at, v); }
+INLINE void fence() {}
+#endif
 INLINE V all(float s) { return s - (V){}; }
 INLINE ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 

@@ -1,0 +1,211 @@
+"""Portfolios of minus the 20-day return and of a random factor on the real market, recomputed from its tables.
+
+``python -m benchmarks.real_portfolios --market MARKET --out FOLDER`` follows each factor on CSI 300, 500 and 1000 under
+both studies' constraints, 2015–2022; what is done is not done again. Then `benchmarks.recompute`, which shares no code
+with the product, checks every target's constraints, and the figures are written to ``docs/results/portfolios.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from benchmarks import recompute
+from deepfactor.core.files import write_json, write_text
+from deepfactor.panel.panel import rows_between
+from deepfactor.panel.returns import trailing_return
+from deepfactor.panel.scores import Scores
+from deepfactor.panel.universe import UniverseRule
+from deepfactor.pipeline.console import Silent
+from deepfactor.pipeline.enhancing import backtest_to
+from deepfactor.pipeline.markets import Market, open_market
+from deepfactor.recipe import Portfolio
+from deepfactor.runs.environment import machine
+from deepfactor.styles import study_a
+
+FACTORS = ("random", "reversal_20")
+INDICES = {"000300.SH": "CSI 300", "000905.SH": "CSI 500", "000852.SH": "CSI 1000"}
+STUDIES = ("study_a", "study_b")
+START, END = "2015-01-01", "2022-12-30"
+DAYS = 252
+#: What stands under this heading is written by hand and kept.
+SAID = "## What it says"
+PAGE = Path(__file__).parents[1] / "docs" / "results" / "portfolios.md"
+
+
+def factor(name: str, market: Market, index: str, start: str, end: str) -> Scores:
+    """A factor on the days of the span on which the index has members; no score elsewhere."""
+    panel = market.panel
+    if name == "random":
+        values = np.random.default_rng(0).standard_normal(panel.shape)
+    else:
+        values = -trailing_return(panel, 20)
+    inside = np.zeros(len(panel.dates), dtype=bool)
+    inside[rows_between(panel.dates, start, end)] = True
+    inside &= market.universe.member_mask(index).any(axis=1)
+    return Scores(name, panel.dates, panel.symbols, np.where(inside[:, None], values, np.nan))
+
+
+def backtests(market: Market, out: Path, start: str = START, end: str = END) -> list[Path]:
+    """Folders of all backtests, followed where they are not there yet."""
+    places = [out / "portfolio" / name / index / study for name in FACTORS for index in INDICES for study in STUDIES]
+    missing = [place for place in places if not (place / "summary.json").is_file()]
+    if not missing:
+        return places
+    styles = study_a.compute(study_a.Settings(), market.panel, market.universe).exposures
+    eligible = market.universe.batch(UniverseRule())
+    for place in missing:
+        name, index, study = place.parts[-3:]
+        scores = factor(name, market, index, start, end)
+        backtest_to(place, market, scores, styles, Portfolio(index=index, constraints=study), eligible, Silent())
+        print(f"followed {place}", file=sys.stderr, flush=True)
+    return places
+
+
+@dataclass(frozen=True)
+class Row:
+    """One backtest's figures, a year as fractions; excess is in logs against the replica, so that parts add."""
+
+    factor: str
+    index: str
+    study: str
+    gross: float
+    t: float
+    net: float
+    cost: float
+    parts: dict[str, float]
+    turnover: float
+    relaxed: int
+    rebalances: int
+    checked: int
+    recorded: int
+    violations: int
+    worst: float
+
+
+def figures(place: Path, check: dict[str, Any]) -> Row:
+    """Read a backtest's files."""
+    summary = json.loads((place / "summary.json").read_text())
+    nav = pl.read_parquet(place / "nav.parquet")
+    curves = {name: np.diff(np.log(nav[name].to_numpy())) for name in ("nav", "gross_nav", "replica_nav")}
+    gross, net = (curves[name] - curves["replica_nav"] for name in ("gross_nav", "nav"))
+    account = summary["attribution"]["all"]
+    years = len(gross) / DAYS
+    parts = {
+        "styles": sum(account["styles"].values()),
+        "industries": sum(account["industries"].values()),
+        **{name: account[name] for name in ("selection", "cost", "cash_and_rounding")},
+    }
+    t = float(gross.mean() / gross.std(ddof=1) * math.sqrt(len(gross)))
+    cost = nav["cost"].to_numpy()[1:] / (summary["capital"] * nav["nav"].to_numpy()[:-1])
+    study = str(place.name)
+    whole = summary["all"]
+    return Row(
+        place.parts[-3], place.parts[-2], study, gross.sum() / years, t, net.sum() / years, cost.sum() / years,
+        {name: x / years for name, x in parts.items()}, whole["turnover"], whole["relaxed_rebalances"],
+        whole["rebalances"], check["checked"], check["recorded"], check["violations"], check["worst"],
+    )  # fmt: skip
+
+
+def page(rows: list[Row], market: Market, command: str) -> str:
+    """``docs/results/portfolios.md``."""
+    account = market.account()
+    lines = [
+        "# Portfolios of two plain factors on real data",
+        "",
+        "Made by",
+        "",
+        "```",
+        command,
+        "```",
+        "",
+        f"Market: source `{account['source']}`, {' to '.join(account['span'])}, {account['stocks']} stocks, "
+        f"fingerprint {str(account['fingerprint'])[:12]}. Machine: {machine()['processor']}.",
+        "Styles: those of `study_a` that prices and float value give: SIZE, MID_CAP, MOMENTUM, LIQUIDITY, VOLATILITY.",
+        f"Signals from {START} (CSI 1000: from its first members of 2015-06-30) to {END}. 100 million CNY.",
+        "",
+        "* **random**: independent normal numbers, anew each day. **reversal_20**: minus the return of 20 days.",
+        "* All are logs a year against the replica (with dividends), so that gross − cost = net, and the parts of the",
+        "  attribution add to net. *t* is that of the mean daily gross excess.",
+        "* *cost* is the sum of each day's cost over the net asset value of the day before.",
+        "",
+        "## Excess",
+        "",
+        "| factor | index | constraints | gross | t | net | gross − net | cost | turnover a week, two-sided |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for r in rows:
+        lines.append(
+            f"| {_what(r)} | {_percent(r.gross)} | {r.t:.2f} | {_percent(r.net)} | {_percent(r.gross - r.net)} | "
+            f"{_percent(r.cost)} | {r.turnover:.3f} |"
+        )
+    names = list(rows[0].parts)
+    lines += [
+        "",
+        "## Attribution of the net excess",
+        "",
+        f"| factor | index | constraints | {' | '.join(name.replace('_', ' ') for name in names)} |",
+        f"| --- | --- | --- | {' | '.join('---:' for _ in names)} |",
+    ]
+    lines += [f"| {_what(r)} | {' | '.join(_percent(r.parts[name]) for name in names)} |" for r in rows]
+    lines += [
+        "",
+        "## Constraints, recomputed from the market's tables",
+        "",
+        "By `benchmarks/recompute.py`, which uses polars and numpy alone and no code of deepfactor: index weights from",
+        "members and float value, styles from prices, industries, then every limit of every target. A limit *holds* if",
+        f"it is kept to {recompute.TOLERANCE:.0e}; one that isn't must stand in `relaxations.parquet` with its value.",
+        "*Worst* is the largest excess over a limit that stands.",
+        "",
+        "| factor | index | constraints | rebalances | with relaxations | limits checked | recorded as relaxed |"
+        " violations | worst |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for r in rows:
+        lines.append(
+            f"| {_what(r)} | {r.rebalances} | {r.relaxed} | {r.checked:,} | {r.recorded:,} | {r.violations} | "
+            f"{r.worst:.1e} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _what(r: Row) -> str:
+    return f"{r.factor} | {INDICES[r.index]} | {r.study}"
+
+
+def _percent(x: float) -> str:
+    return f"{x:+.2%}".replace("%", " %").replace("-", "−")
+
+
+def main() -> None:
+    """Follow, recompute, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--market", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    market = open_market(given.market)
+    places = backtests(market, given.out)
+    tables, rows = None, []
+    for place in places:
+        if not (place / "recomputed.json").is_file():
+            tables = tables or recompute.Tables(given.market)
+            write_json(place / "recomputed.json", recompute.check(tables, place))
+        check = json.loads((place / "recomputed.json").read_text())
+        rows.append(figures(place, check))
+        print(f"recomputed {place}: {check['violations']} violations", file=sys.stderr, flush=True)
+    told = PAGE.read_text(encoding="utf-8").partition(SAID)[2] if PAGE.is_file() else "\n"
+    command = "python -m benchmarks.real_portfolios --market MARKET --out FOLDER"
+    write_text(PAGE, page(rows, market, command) + "\n" + SAID + told)
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    main()

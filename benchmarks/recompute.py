@@ -1,0 +1,361 @@
+"""Every limit of every target of a portfolio, recomputed from the market's tables. No code of deepfactor, on purpose.
+
+``python benchmarks/recompute.py MARKET PORTFOLIO …`` with folders ``portfolio/<factor>/<index>/<constraints>`` whose
+style set is `study_a` on a market without fundamentals. Reads the tables as docs/conventions.md defines them: index
+weights from members and float value, five styles from prices and volume (float32, as the panel keeps them), industries
+in force; missing exposures by the cross-sectional regression on industry and SIZE. What the book was before a rebalance
+(`drifted_weight`) is taken from the run.
+
+A limit that is not kept to `TOLERANCE` must stand in ``relaxations.parquet`` with the value that came out; else it is a
+violation. Names without a trade on the day must keep their weight, and ST names must not be bought.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+TOLERANCE = 1e-7
+#: By how much a recorded value may differ from ours: our styles differ from the panel's by float32 rounding.
+SAME = 1e-6
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+
+
+class Tables:
+    """Daily arrays (days, symbols) of a market folder; facts of single days on demand."""
+
+    def __init__(self, market: Path) -> None:
+        self.market = market
+        daily = self._read("daily")
+        self.dates = daily["date"].unique().sort().to_numpy().astype("datetime64[D]")
+        self.symbols = daily["symbol"].unique().sort().to_numpy().astype(str)
+        self.shape = (len(self.dates), len(self.symbols))
+        row = np.searchsorted(self.dates, daily["date"].to_numpy().astype("datetime64[D]"))
+        column = np.searchsorted(self.symbols, daily["symbol"].to_numpy().astype(str))
+
+        def spread(name: str, dtype: type) -> Array:
+            out = np.full(self.shape, np.nan, dtype=dtype)
+            out[row, column] = daily[name].cast(pl.Float64).to_numpy()
+            return out
+
+        volume = spread("volume", np.float64)
+        close = spread("close", np.float64)
+        self.traded = (volume > 0) & np.isfinite(close)
+        cap = spread("float_mv", np.float64)
+        self.turnover = np.where(self.traded, volume * close / cap, np.nan).astype(np.float32)
+        self.close = np.where(self.traded, close, np.nan).astype(np.float32)
+        self.factor = _filled(spread("adj_factor", np.float64))
+        self.cap = cap.astype(np.float32)
+        _fill_untraded(self.cap, self.traded)
+        self.st = _filled(spread("is_st", np.float32)) > 0
+        self.listed = self._listed(row, column)
+        self.log_price = _filled(np.log(self.close.astype(np.float64) * self.factor))
+        self.members_table, self.industry_table = self._read("index_members"), self._read("industry")
+        self._industries: dict[int, np.ndarray[Any, np.dtype[np.str_]]] = {}
+        self._styles: dict[int, dict[str, Array]] = {}
+
+    def _read(self, table: str) -> pl.DataFrame:
+        parts = json.loads((self.market / "manifest.json").read_text())["tables"][table]
+        return pl.concat(
+            [pl.read_parquet(self.market / "tables" / table / f"{part['name']}.parquet") for part in parts]
+        )
+
+    def _listed(self, row: Ints, column: Ints) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Listed from the list date or the first row, whichever is earlier, to the day before the delist date."""
+        first = np.full(self.shape[1], len(self.dates))
+        np.minimum.at(first, column, row)
+        end = np.full(self.shape[1], len(self.dates))
+        for entry in self._read("securities").iter_rows(named=True):
+            n = int(np.searchsorted(self.symbols, entry["symbol"]))
+            if n == len(self.symbols) or self.symbols[n] != entry["symbol"]:
+                continue
+            if entry["list_date"] is not None:
+                first[n] = min(first[n], np.searchsorted(self.dates, np.datetime64(entry["list_date"])))
+            if entry.get("delist_date") is not None:
+                end[n] = np.searchsorted(self.dates, np.datetime64(entry["delist_date"]))
+        days = np.arange(len(self.dates))[:, None]
+        return (days >= first) & (days < end)
+
+    def members(self, index: str, t: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Members of an index on day t: intervals with both ends."""
+        day = self.dates[t].item()
+        inside = self.members_table.filter(
+            (pl.col("index") == index)
+            & (pl.col("start_date") <= day)
+            & (pl.col("end_date").is_null() | (pl.col("end_date") >= day))
+        )
+        return np.isin(self.symbols, inside["symbol"].to_numpy().astype(str)) & self.listed[t]
+
+    def benchmark(self, index: str, t: int) -> Array:
+        """Float value of the members over its sum."""
+        cap = np.where(self.members(index, t), np.nan_to_num(self.cap[t].astype(np.float64)), 0.0)
+        weight = (cap / cap.sum()).astype(np.float32).astype(np.float64)
+        return np.asarray(weight / weight.sum())
+
+    def industry(self, t: int) -> np.ndarray[Any, np.dtype[np.str_]]:
+        """The industry in force by symbol; "unknown" where there is none."""
+        if t not in self._industries:
+            self._industries[t] = self._industry(t)
+        return self._industries[t]
+
+    def _industry(self, t: int) -> np.ndarray[Any, np.dtype[np.str_]]:
+        day = self.dates[t].item()
+        known = self.industry_table.filter(pl.col("start_date") <= day).sort("start_date")
+        last = dict(zip(known["symbol"].to_list(), known["industry"].to_list(), strict=True))
+        return np.array([last.get(symbol, "unknown") for symbol in self.symbols.tolist()])
+
+    def styles(self, t: int) -> dict[str, Array]:
+        """Exposures of all symbols on day t, gaps filled."""
+        if t not in self._styles:
+            self._styles[t] = _completed(self._raw_styles(t), self.industry(t))
+        return self._styles[t]
+
+    def _raw_styles(self, t: int) -> dict[str, Array]:
+        cap = np.where(self.listed[t], self.cap[t].astype(np.float64), np.nan)
+        descriptors = {
+            "SIZE": np.log(cap),
+            "MOMENTUM": np.expm1(self.log_price[t] - self.log_price[t - 21]),
+            "VOLATILITY": self._volatility(t),
+            "LIQUIDITY": self._liquidity(t),
+        }
+        z = {
+            name: _z(_clipped(_rounded(np.where(np.isfinite(cap), x, np.nan))), cap) for name, x in descriptors.items()
+        }
+        known = np.isfinite(z["SIZE"])
+        design = np.column_stack([np.ones(known.sum()), z["SIZE"][known]])
+        middle = np.full(len(cap), np.nan)
+        square = z["SIZE"][known] ** 2
+        middle[known] = square - design @ np.linalg.lstsq(design, square, rcond=None)[0]
+        z["MID_CAP"] = _z(middle, cap)
+        return {name: _rounded(x) for name, x in z.items()}
+
+    def _volatility(self, t: int) -> Array:
+        price = self.close[t - 63 : t + 1].astype(np.float64) * self.factor[t - 63 : t + 1]
+        returns = price[1:] / price[:-1] - 1.0
+        count = np.isfinite(returns).sum(axis=0)
+        mean = np.nansum(returns, axis=0) / np.maximum(count, 1)
+        spread = np.sqrt(np.nansum((returns - mean) ** 2, axis=0) / np.maximum(count, 1))
+        return np.where(count >= 16, spread, np.nan)
+
+    def _liquidity(self, t: int) -> Array:
+        rows = slice(t - 20, t + 1)
+        turnover, traded = self.turnover[rows].astype(np.float64), self.traded[rows]
+        days = (self.listed[rows] & (~traded | np.isfinite(turnover))).sum(axis=0)
+        total = np.where(self.listed[rows] & traded, np.nan_to_num(turnover), 0.0).sum(axis=0)
+        return np.where((days >= 6) & (total > 0), np.log(np.maximum(total, 1e-300) / np.maximum(days, 1)), np.nan)
+
+    def at_a_limit(self, t: int, at: Ints) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which of the columns `at` closed day t 5, 10 or 20 % from its reference, to the fen: may be locked."""
+        before = _filled(self.close[max(t - 250, 0) : t, at].astype(np.float64))[-1]
+        reference = np.floor(before * self.factor[t - 1, at] / self.factor[t, at] * 100 + 0.5001)
+        reference = np.nan_to_num(reference).astype(np.int64)
+        fen = np.round(np.nan_to_num(self.close[t, at].astype(np.float64)) * 100).astype(np.int64)
+        out = np.zeros(len(fen), dtype=bool)
+        for percent in (-20, -10, -5, 5, 10, 20):
+            out |= fen == (reference * (100 + percent) + 50) // 100
+        return out
+
+
+def _rounded(x: Array) -> Array:
+    return x.astype(np.float32).astype(np.float64)
+
+
+def _filled(x: Array) -> Array:
+    """Each NaN of a column takes the value above it."""
+    row = np.where(np.isfinite(x), np.arange(len(x), dtype=np.int32)[:, None], 0)
+    np.maximum.accumulate(row, axis=0, out=row)
+    return np.take_along_axis(x, row, axis=0)
+
+
+def _fill_untraded(x: Array, traded: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
+    for t in range(1, len(x)):
+        gap = np.isnan(x[t]) & ~traded[t]
+        x[t, gap] = x[t - 1, gap]
+
+
+def _clipped(x: Array) -> Array:
+    centre = np.nanmedian(x)
+    spread = 1.4826 * np.nanmedian(np.abs(x - centre))
+    return np.clip(x, centre - 5 * spread, centre + 5 * spread)
+
+
+def _z(x: Array, cap: Array) -> Array:
+    """Cap-weighted mean 0, equal-weighted standard deviation 1."""
+    known = np.isfinite(x) & np.isfinite(cap)
+    return np.where(known, (x - np.average(x[known], weights=cap[known])) / x[known].std(), np.nan)
+
+
+def _completed(styles: dict[str, Array], industry: np.ndarray[Any, np.dtype[np.str_]]) -> dict[str, Array]:
+    """Gaps by least squares on industry dummies and SIZE; where these are missing too, the median."""
+    size = styles["SIZE"]
+    placed = (industry != "unknown") & np.isfinite(size)
+    out = {}
+    for name, x in styles.items():
+        gap = np.isnan(x)
+        fitted = np.full(len(x), np.nan)
+        used = placed & ~gap
+        if name != "SIZE" and gap.any() and used.any():
+            groups = np.unique(industry[used])
+            design = np.column_stack([*(industry == g for g in groups), np.nan_to_num(size)]).astype(np.float64)
+            a = design[used]
+            solution = np.linalg.solve(a.T @ a, a.T @ x[used])
+            inside = placed & np.isin(industry, groups)
+            fitted[inside] = design[inside] @ solution
+        out[name] = np.where(gap, np.where(np.isfinite(fitted), fitted, np.nanmedian(x)), x)
+    return out
+
+
+@dataclass
+class Found:
+    """What a portfolio's check has seen."""
+
+    checked: int = 0
+    recorded: int = 0
+    violations: int = 0
+    worst: float = 0.0
+    examples: list[str] = field(default_factory=list)
+
+    def limit(
+        self, relaxed: dict[tuple[str, str], float], constraint: str, row: str, value: float, excess: float
+    ) -> None:
+        """Judge one limit: `value` came out, `excess` beyond it (≤ 0 = kept)."""
+        self.checked += 1
+        recorded = relaxed.get((constraint, row))
+        if excess <= TOLERANCE:
+            self.worst = max(self.worst, excess)
+        elif recorded is not None and abs(recorded - value) <= SAME:
+            self.recorded += 1
+        else:
+            self.violations += 1
+            self.examples.append(
+                f"{constraint} {row}: {value:.9f}, beyond its limit by {excess:.2e}, recorded {recorded}"
+            )
+
+
+@dataclass(frozen=True)
+class Week:
+    """One target, arrays over all symbols."""
+
+    t: int
+    weight: Array
+    drifted: Array
+    before: Array | None
+    first: bool
+
+
+def check(tables: Tables, place: Path) -> dict[str, Any]:
+    """Check all targets of one portfolio: counts, the worst excess that stands, and examples of violations."""
+    index = place.parent.name
+    asked = json.loads((place / "constraints.json").read_text())
+    weights = pl.read_parquet(place / "weights.parquet")
+    relaxations = pl.read_parquet(place / "relaxations.parquet")
+    rebalances = pl.read_parquet(place / "rebalances.parquet")
+    found, before = Found(), None
+    for date, first in rebalances.select("date", "first").rows():
+        t = int(np.searchsorted(tables.dates, np.datetime64(date)))
+        of_day = weights.filter(pl.col("date") == date)
+        at = np.searchsorted(tables.symbols, of_day["symbol"].to_numpy().astype(str))
+        columns = {}
+        for name in ("weight", "drifted_weight", "benchmark_weight"):
+            columns[name] = np.zeros(len(tables.symbols))
+            columns[name][at] = of_day[name].fill_null(0.0).to_numpy()
+        week = Week(t, columns["weight"], columns["drifted_weight"], before, first)
+        before = week.weight
+        rows = relaxations.filter(pl.col("date") == date)
+        relaxed = {(c, r): v for c, r, v in rows.select("constraint", "row", "value").rows()}
+        _check_week(tables, index, asked, week, columns["benchmark_weight"], relaxed, found)
+    return {"rebalances": rebalances.height, **found.__dict__, "examples": found.examples[:20]}
+
+
+def _check_week(
+    tables: Tables,
+    index: str,
+    asked: dict[str, Any],
+    week: Week,
+    told: Array,
+    relaxed: dict[tuple[str, str], float],
+    found: Found,
+) -> None:
+    t, w, invested = week.t, week.weight, 1.0 - asked["cash"]
+    benchmark = tables.benchmark(index, t)
+    found.limit({}, "benchmark", str(tables.dates[t]), 0.0, float(np.abs(benchmark - told).max()))
+    found.limit({}, "budget", str(tables.dates[t]), float(w.sum()), abs(float(w.sum()) - invested))
+    found.limit({}, "long only", str(tables.dates[t]), float(w.min()), -float(w.min()))
+    moved = np.where(tables.traded[t], 0.0, np.abs(w - week.drifted))
+    found.limit({}, "not traded", str(tables.dates[t]), 0.0, float(moved.max()))
+    bought = np.where(tables.st[t], np.maximum(w - week.drifted, 0.0), 0.0)
+    found.limit({}, "st", str(tables.dates[t]), 0.0, float(bought.max()))
+    active = w - invested * benchmark
+    for constraint in asked["constraints"]:
+        kind = constraint["kind"]
+        for row, value, low, high in _LIMITS[kind](tables, index, constraint, week, active, invested):
+            found.limit(relaxed, kind, row, value, max(value - high, low - value))
+
+
+_Lines = list[tuple[str, float, float, float]]
+
+
+def _stock(tables: Tables, index: str, c: dict[str, Any], week: Week, active: Array, invested: float) -> _Lines:
+    at = np.flatnonzero(active)
+    return [(str(tables.symbols[n]), float(active[n]), -c["limit"], c["limit"]) for n in at]
+
+
+def _industry(tables: Tables, index: str, c: dict[str, Any], week: Week, active: Array, invested: float) -> _Lines:
+    industry = tables.industry(week.t)
+    names = np.unique(industry[active != 0])
+    return [(str(name), float(active[industry == name].sum()), -c["limit"], c["limit"]) for name in names]
+
+
+def _style(tables: Tables, index: str, c: dict[str, Any], week: Week, active: Array, invested: float) -> _Lines:
+    lines = []
+    for name, exposure in tables.styles(week.t).items():
+        limit = c.get("limits", {}).get(name, c.get("default", 0.3))
+        held = active != 0
+        lines.append((name, float((active[held] * exposure[held]).sum()), -limit, limit))
+    return lines
+
+
+def _constituents(tables: Tables, index: str, c: dict[str, Any], week: Week, active: Array, invested: float) -> _Lines:
+    share = float(week.weight[tables.members(index, week.t)].sum()) / invested
+    return [("members", share, c["minimum"], np.inf)]
+
+
+def _turnover(tables: Tables, index: str, c: dict[str, Any], week: Week, active: Array, invested: float) -> _Lines:
+    """Frozen names don't count: those without a trade, and those whose weight did not move and may be locked."""
+    if week.first or week.before is None:
+        return []
+    origin = week.drifted if c["turnover_from"] == "drifted" else week.before
+    kept = np.flatnonzero((np.abs(week.weight - week.drifted) <= 1e-12) & (week.weight != origin))
+    frozen = ~tables.traded[week.t]
+    frozen[kept] |= tables.at_a_limit(week.t, kept)
+    traded = float(np.abs(week.weight - origin)[~frozen].sum())
+    return [(f"{c['sided']}-sided", traded / (2 if c["sided"] == "one" else 1), -np.inf, c["limit"])]
+
+
+_LIMITS = {
+    "stock_active_weight": _stock,
+    "industry_active_weight": _industry,
+    "style_active_exposure": _style,
+    "constituents_weight": _constituents,
+    "turnover": _turnover,
+}
+
+
+def main() -> int:
+    """Check the portfolios that the command line names; 1 where a limit neither holds nor is recorded."""
+    tables = Tables(Path(sys.argv[1]))
+    found = {place: check(tables, Path(place)) for place in sys.argv[2:]}
+    print(json.dumps(found, indent=1))
+    return int(any(one["violations"] for one in found.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

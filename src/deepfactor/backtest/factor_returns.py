@@ -1,0 +1,61 @@
+"""One day's factor returns: stock returns regressed on industries and styles (as Barra and its users do)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FactorReturns:
+    """Returns of a day's factors.
+
+    Attributes
+    ----------
+    styles : (K,)
+        of one unit of exposure; 0 for a style that the day's stocks can't tell from the others.
+    industries : (G,)
+        of each group beyond the market's; 0 for a group without a stock in the regression.
+    market : float
+        cap-weighted mean of the groups' returns.
+    """
+
+    styles: Array
+    industries: Array
+    market: float
+
+    def fitted(self, exposures: Array, group: NDArray[np.intp]) -> Array:
+        """The part of stocks' returns that the factors explain, (n,), from exposures (K, n) and groups (n,)."""
+        out: Array = self.market + self.industries[group] + (self.styles[:, None] * exposures).sum(axis=0)
+        return out
+
+
+def estimate(returns: Array, exposures: Array, group: NDArray[np.intp], cap: Array, groups: int) -> FactorReturns:
+    """Weighted least squares of returns (n,) on group dummies and exposures (K, n), weights √cap; no NaN anywhere.
+
+    Industry returns are centred by market value, which makes the constant identifiable (Menchero, Orr, Wang, USE4
+    Methodology, 2011). Dummies are swept out first (Frisch–Waugh), so that a system of K equations is left.
+    """
+    weight = np.sqrt(cap)
+    total = np.bincount(group, weight, groups)
+    known = total > 0
+    lines = np.vstack((exposures, returns))
+    means = np.stack([np.bincount(group, weight * line, groups) for line in lines]) / np.where(known, total, 1.0)
+    within = lines - means[:, group]
+    # No matrix products: BLAS rounds by memory alignment, and a result is the same bit for bit.
+    gram = np.array([[(weight * a * b).sum() for b in within] for a in within[:-1]]).reshape(-1, len(lines))
+    style = np.linalg.lstsq(gram[:, :-1], gram[:, -1], rcond=1e-10)[0] if len(exposures) else np.zeros(0)
+    level = means[-1] - (style[:, None] * means[:-1]).sum(axis=0)
+    share = np.bincount(group, cap, groups)
+    market = float((share * level).sum() / share.sum()) if share.sum() > 0 else 0.0
+    return FactorReturns(style, np.where(known, level - market, 0.0), market)
+
+
+def matrix(exposures: Mapping[str, Array], n: int) -> Array:
+    """Exposures by style as (K, n) float64, also for no style at all."""
+    return np.array(list(exposures.values()), dtype=np.float64).reshape(len(exposures), n)

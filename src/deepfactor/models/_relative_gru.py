@@ -1,0 +1,164 @@
+"""Two GRUs, the second reading what the first says of a stock beside its group: one autograd node of the kernel.
+
+    h1 = first(x), all steps
+    y = h1 - its mean over the stock's group + LayerNorm(embedding(side))
+    output = second(y), last step
+
+The first recurrence adds up the group sums. y and the LayerNorm's gradient are made tile by tile in the cache, y again
+in the backward pass: of all this only h1 and one gradient of its size go through memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from deepfactor.models._gru_kernel import How, Lease, centred_gradient, run
+from deepfactor.models._kernels import Kernel
+
+Weights = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Groups of the day's stocks: `of` (b,) int32, the group of each; `count` (G,), stocks in each."""
+
+    of: Tensor
+    count: Tensor
+
+    @classmethod
+    def split(cls, of: Tensor, groups: int) -> Groups:
+        """The groups 0 ... `groups` - 1 whose members `of` (b,) names."""
+        return cls(of.to(torch.int32), torch.bincount(of, minlength=groups))
+
+    def member(self) -> Tensor:
+        """Membership (b, G) int64: 1 where the stock is of the group."""
+        return torch.nn.functional.one_hot(self.of.long(), len(self.count))
+
+    def mean(self, sums: Tensor) -> Tensor:
+        """Means (p, G, d) of sums; zero where a group is empty."""
+        return sums / self.count.clamp(min=1)[:, None]
+
+
+@dataclass(frozen=True)
+class Side:
+    """A side input: `x` (p, b, m), its embedding `centred` (d, m) whose columns add up to zero, and its LayerNorm."""
+
+    x: Tensor
+    centred: Tensor
+    gamma: Tensor
+    beta: Tensor
+    eps: float
+
+
+@dataclass(frozen=True)
+class First:
+    """What the first GRU reads, x (p, b, k), its weights, and `centred` as in `_gru_op.recur`: x gets no gradient."""
+
+    x: Tensor
+    weights: Weights
+    centred: Tensor
+
+
+def relative_last(
+    kernel: Kernel, first: First, groups: Groups | None, side: Side | None, second: Weights, how: How = How()
+) -> Tensor:
+    """The second GRU's output at the last step: (b, d).
+
+    Parameters
+    ----------
+    groups, side
+        None: nothing is subtracted, nothing is added.
+    how
+        of both GRUs.
+    """
+    embedding = (None,) * 3 if side is None else (side.centred, side.gamma, side.beta)
+    inputs = (first.x, first.centred, *embedding, *first.weights, *second)
+    if torch.is_grad_enabled():
+        output: Tensor = _Pair.apply(kernel, how, groups, side, *inputs)  # type: ignore[no-untyped-call]
+        return output
+    (p, b), d = first.x.shape[:2], first.weights[1].shape[1]
+    states, last = Lease(p, b, d), first.x.new_empty(b, d)
+    sums = _first(kernel, how, first.x, first.weights, groups, states=states.tensor)
+    run(kernel.forward, states.tensor, second, how, last=last, **_between(groups, sums, side, embedding))
+    return last
+
+
+class _Pair(torch.autograd.Function):
+    """The node; its tensors: x, centred, (centred, gamma, beta) of the side, weights of the first and of the second."""
+
+    @staticmethod
+    def forward(ctx: Any, kernel: Kernel, how: How, groups: Groups | None, side: Side | None, *inputs: Any) -> Tensor:
+        x, _, *embedding = inputs[:5]
+        first, second = inputs[5:9], inputs[9:]
+        (p, b), d = x.shape[:2], first[1].shape[1]
+        ctx.leases = [Lease(p, b, 4 * d), Lease(p, b, d), Lease(p, b, 4 * d), Lease(p, b, d)]
+        gates_1, states_1, gates_2, states_2 = (lease.tensor for lease in ctx.leases)
+        sums = _first(kernel, how, x, first, groups, gates=gates_1, states=states_1)
+        output: Tensor = x.new_empty(b, d)
+        between = _between(groups, sums, side, embedding)
+        run(kernel.forward, states_1, second, how, gates=gates_2, states=states_2, last=output, **between)
+        ctx.save_for_backward(*inputs)
+        ctx.kernel, ctx.how, ctx.groups, ctx.side, ctx.offset = kernel, how, groups, side, between.get("offset")
+        return output
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, centred, *embedding = ctx.saved_tensors[:5]
+        first, second = ctx.saved_tensors[5:9], ctx.saved_tensors[9:]
+        way, groups, side = ctx.kernel.backward, ctx.groups, ctx.side
+        gates_1, states_1, gates_2, states_2 = (lease.tensor for lease in ctx.leases)
+        between: dict[str, Any] = {}
+        if groups is not None:
+            between |= {"group": groups.of, "offset": ctx.offset, "sums": torch.empty_like(ctx.offset)}
+        grads_side: list[Tensor | None] = [None] * 3
+        if side is not None:
+            grads_side = [torch.empty_like(e) for e in embedding]
+            between |= _side(side, embedding)
+            between |= dict(zip(("grad_embed", "grad_gamma", "grad_beta"), grads_side, strict=True))
+        passed = Lease(*states_1.shape)
+        grads_2 = [torch.empty_like(w) for w in second]
+        run(
+            way, states_1, second, ctx.how, gates=gates_2, states=states_2, grad_last=grad.contiguous(),
+            grad_x=passed.tensor, **_named(grads_2), **between,
+        )  # fmt: skip
+        given: dict[str, Any] = {}
+        if groups is not None:
+            given = {"group": groups.of, "grad_offset": groups.mean(between["sums"])}
+        grads_1 = [torch.empty_like(w) for w in first]
+        moment = x.new_empty(x.shape[2], x.shape[2])
+        run(
+            way, x, first, ctx.how, gates=gates_1, states=states_1, grad_states=passed.tensor, moment=moment,
+            **_named(grads_1), **given,
+        )  # fmt: skip
+        return None, None, None, None, None, centred_gradient(centred, moment), *grads_side, *grads_1, *grads_2
+
+
+def _first(kernel: Kernel, how: How, x: Tensor, weights: Any, groups: Groups | None, **kept: Any) -> Tensor | None:
+    """Run the first GRU into `kept`; sums of its states over each group (p, G, d)."""
+    if groups is None:
+        run(kernel.forward, x, weights, how, **kept)
+        return None
+    sums = x.new_empty(x.shape[0], len(groups.count), weights[1].shape[1])
+    run(kernel.forward, x, weights, how, group=groups.of, sums=sums, **kept)
+    return sums
+
+
+def _between(groups: Groups | None, sums: Tensor | None, side: Side | None, embedding: Any) -> dict[str, Any]:
+    """The kernel's arguments for what the second GRU reads in the forward pass."""
+    arrays: dict[str, Any] = {} if groups is None or sums is None else {"group": groups.of, "offset": groups.mean(sums)}
+    return arrays if side is None else arrays | _side(side, embedding)
+
+
+def _side(side: Side, embedding: Any) -> dict[str, Any]:
+    embed, gamma, beta = (e.detach().contiguous() for e in embedding)
+    return {"side": side.x, "embed": embed, "gamma": gamma, "beta": beta, "eps": side.eps}
+
+
+def _named(grads: list[Tensor]) -> dict[str, Any]:
+    return dict(zip(("grad_w_ih", "grad_w_hh", "grad_b_ih", "grad_b_hh"), grads, strict=True))

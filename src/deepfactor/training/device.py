@@ -1,0 +1,47 @@
+"""Where networks are trained and score: the one place in which processor and GPU differ."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepfactor.core.errors import UserError
+
+CPU = torch.device("cpu")
+
+
+def device_of(name: str) -> torch.device:
+    """The device ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Raises
+    ------
+    UserError
+        no such device, here or at all.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserError(f"unknown device {name!r}: give cpu, cuda, or cuda:1 for the second GPU") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        seen = torch.cuda.device_count()
+        raise UserError(f"device {name} is not there: this torch ({torch.__version__}) sees {seen} GPUs; take cpu")
+    if device.type not in ("cpu", "cuda"):
+        raise UserError(f"device {name!r} is not supported: give cpu or cuda")
+    return device
+
+
+class Rows:
+    """The (T, N, f) array that windows are gathered from: mapped from disk for the CPU, resident on a GPU."""
+
+    def __init__(self, values: NDArray[np.float32], device: torch.device) -> None:
+        self._host, self.device = values, device
+        self._resident = None if device.type == "cpu" else torch.tensor(values, device=device)
+
+    def gather(self, first: int, stop: int, stocks: NDArray[np.intp], out: Tensor) -> None:
+        """Rows first … stop − 1 of the `stocks` (b,) into contiguous `out` (stop − first, b, f)."""
+        if self._resident is None:
+            np.take(self._host[first:stop], stocks, axis=1, out=out.numpy(), mode="clip")  # a third of torch's time
+        else:
+            torch.index_select(self._resident[first:stop], 1, torch.from_numpy(stocks).to(self.device), out=out)

@@ -1,0 +1,192 @@
+"""What jobs will cost: a few real steps of every arm are measured in a worker process, the rest is arithmetic."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from deepfactor.core.errors import OutOfResources
+from deepfactor.models.base import parameter_count
+from deepfactor.training.data import TrainingData, open_data
+from deepfactor.training.device import device_of
+from deepfactor.training.engine import WORKER_ENVIRONMENT, environment
+from deepfactor.training.fit import Fitter, settled_torch
+from deepfactor.training.jobs import Job, is_done, scaling_of, task_of
+from deepfactor.training.plan import Fold
+from deepfactor.training.samples import Sampler
+
+_REPEATS = 3
+_MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Cost:
+    """An arm's measured cost on a day of `stocks`, in CPU seconds: a step's, a scored day's, a day's statistics once.
+
+    `parameters`: trainable numbers; `peak`: bytes of the worker, the rows of the market that the steps read among them.
+    """
+
+    stocks: int
+    step: float
+    score: float
+    statistics: float
+    parameters: int
+    peak: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is left of a run's training, if no job stops early.
+
+    Attributes
+    ----------
+    arms : name -> measured cost.
+    cpu_seconds, wall_seconds : float
+        of all jobs that aren't done; the wall with `workers` that have a core each.
+    memory : int
+        bytes a worker at most: what was measured and the fold's rows, which workers share.
+    disk : int
+        bytes that the jobs will add.
+    """
+
+    arms: dict[str, Cost]
+    workers: int
+    cpu_seconds: float
+    wall_seconds: float
+    memory: int
+    disk: int
+
+
+def estimate(
+    jobs: Sequence[Job], data: Path, folder: Path, *, workers: int, device: str = "cpu", allow_code: bool = False
+) -> Estimate:
+    """Measure each arm of what isn't done among `jobs`, and add up.
+
+    Raises
+    ------
+    UserError
+        a day can't be trained on, or the device isn't there.
+    """
+    device_of(device)
+    left = list({job.key: job for job in jobs if not is_done(folder, job)}.values())
+    arms = {job.arm.name: job for job in reversed(left)}
+    costs = _in_worker(list(arms.values()), data, device, allow_code) if arms else {}
+    opened = open_data(data)
+    seconds = [_seconds(job, costs[job.arm.name], opened) for job in left]
+    workers = min(max(workers, 1), max(len(left), 1))
+    once = _statistics_once(left, costs)
+    rows = max((job.fold.test.stop - job.fold.train.start for job in left), default=0)
+    row_bytes = int(np.prod(opened.features.values.shape[1:])) * 4
+    return Estimate(
+        arms=dict(sorted(costs.items())),
+        workers=workers,
+        cpu_seconds=sum(seconds) + once,
+        wall_seconds=_makespan(seconds, workers) + once / workers,
+        memory=max((cost.peak for cost in costs.values()), default=0) + rows * row_bytes,
+        disk=sum(_disk(job, costs[job.arm.name], opened) for job in left),
+    )
+
+
+def _seconds(job: Job, cost: Cost, data: TrainingData) -> float:
+    """CPU seconds of a job that takes all its epochs; a day's cost grows with its stocks."""
+    fold, epochs = job.fold, job.fit.epochs
+    scale = [_median_stocks(data, span) / max(cost.stocks, 1) for span in (fold.train, fold.valid, fold.test)]
+    train = cost.step * scale[0] * len(fold.train) / job.every
+    valid = cost.score * scale[1] * len(fold.valid) / job.valid_every
+    return epochs * (train + valid) + cost.score * scale[2] * len(fold.test)
+
+
+def _statistics_once(jobs: Sequence[Job], costs: dict[str, Cost]) -> float:
+    """CPU seconds of the scalings' statistics: each day once, whatever the arm, fold and seed."""
+    days: dict[str, set[int]] = {}
+    each: dict[str, float] = {}
+    for job in jobs:
+        name = str(job.arm.scaling)
+        days.setdefault(name, set()).update(job.fold.train, job.fold.valid, job.fold.test)
+        each[name] = costs[job.arm.name].statistics
+    return sum(each[name] * len(rows) for name, rows in days.items())
+
+
+def _makespan(seconds: Sequence[float], workers: int) -> float:
+    """When the last of `workers` ends, each taking the next job as soon as it is free."""
+    busy = [0.0] * workers
+    for one in seconds:
+        first = busy.index(min(busy))
+        busy[first] += one
+    return max(busy)
+
+
+def _disk(job: Job, cost: Cost, data: TrainingData) -> int:
+    """Bytes of a job's folder: checkpoint (weights, best, two moments), weights, scores."""
+    scored = int(np.asarray(data.batch[job.fold.test.start : job.fold.test.stop]).any(axis=0).sum())
+    average = job.fit.weight_average is not None
+    return 4 * ((5 + average) * cost.parameters + len(job.fold.test) * scored)
+
+
+def _median_stocks(data: TrainingData, span: range) -> int:
+    return int(np.median(np.asarray(data.batch[span.start : span.stop]).sum(axis=1)))
+
+
+def _in_worker(jobs: Sequence[Job], data: Path, device: str, allow_code: bool) -> dict[str, Cost]:
+    """`_measure` in a process like those that train; what it raises is raised here."""
+    context = multiprocessing.get_context("spawn")
+    with environment(WORKER_ENVIRONMENT), ProcessPoolExecutor(1, mp_context=context) as pool:
+        try:
+            return pool.submit(_measure, jobs, data, device, allow_code).result()
+        except BrokenProcessPool:
+            raise OutOfResources("the process that measures a step died, often for lack of memory") from None
+
+
+def _measure(jobs: Sequence[Job], data: Path, device: str, allow_code: bool) -> dict[str, Cost]:
+    """The cost of each job's arm on a training day of median size."""
+    opened, costs = open_data(data), {}
+    with settled_torch(), tempfile.TemporaryDirectory() as folder:
+        for job in jobs:
+            t, cut = _around_a_median_day(opened, job, scaling_of(job.arm, allow_code=allow_code).rows_back)
+            sampler = Sampler(cut, device=device_of(device))
+            here = replace(job, fold=Fold(job.fold.name, range(t, t + 1), range(t, t + 1), range(t, t + 1)))
+            fitter = Fitter(task_of(here, cut, allow_code), sampler, Path(folder) / "none")
+            costs[job.arm.name] = _cost(fitter, t)
+    return costs
+
+
+def _cost(fitter: Fitter, t: int) -> Cost:
+    day, inputs = np.array([t], np.intp), fitter.task.inputs
+    first = _least(lambda: fitter.sampler.cross_section(t, inputs), 1)
+    again = _least(lambda: fitter.sampler.cross_section(t, inputs))
+    fitter.step(day, 1)  # the first one also fills pools
+    return Cost(
+        stocks=len(fitter.sampler.data.stocks(t)),
+        step=_least(lambda: fitter.step(day, 1)),
+        score=_least(lambda: fitter.scores(t)),
+        statistics=max(first - again, 0.0),
+        parameters=parameter_count(fitter.network),
+        peak=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    )
+
+
+def _least(work: Callable[[], object], repeats: int = _REPEATS) -> float:
+    """Least CPU seconds of a few times: others on the machine only add."""
+    seconds = []
+    for _ in range(repeats):
+        start = time.process_time()
+        work()
+        seconds.append(time.process_time() - start)
+    return min(seconds)
+
+
+def _around_a_median_day(data: TrainingData, job: Job, rows_back: int) -> tuple[int, TrainingData]:
+    """The rows that a window needs whose day has the median number of labelled stocks, and that day's row in them."""
+    labelled = [len(data.labelled(t, data.stocks(t))) for t in job.fold.train]
+    t = job.fold.train[int(np.argsort(labelled, kind="stable")[len(labelled) // 2])]
+    first = max(t + 1 - data.window - rows_back, 0)
+    return t - first, data.between(first, t + 1)

@@ -1,0 +1,95 @@
+"""What scalings compute once, kept in memory or, for all processes and later runs, beside the training arrays."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from deepfactor.core.files import atomic_path
+from deepfactor.features.base import Features
+from deepfactor.panel.panel import Bools
+from deepfactor.training.scalings.base import Array, Scaling, Standard
+
+#: Bumped when a scaling's numbers change, so that nothing old is read.
+VERSION = 1
+_BLOCK = 64  # rows scaled at once
+
+
+class Store:
+    """Keeps each day's `Standard` and, of scalings that scale rows, the whole panel.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        of the training arrays, whose content its name stands for. None = in memory.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self._kept: dict[tuple[str, int], Standard] = {}
+
+    def standard(self, scaling: Scaling, t: int, make: Callable[[], Standard]) -> Standard:
+        """Row t's standard, from what is kept or by `make`."""
+        if not scaling.module.KEEP:
+            return make()
+        if self.folder is None:
+            if (scaling.key, t) not in self._kept:
+                self._kept[scaling.key, t] = make()
+            return self._kept[scaling.key, t]
+        path = self._place(scaling) / f"{t}.standard"
+        found = _read(path)
+        if found is None:
+            found = make()
+            _write(path, found)
+        return found
+
+    def rows(self, scaling: Scaling, features: Features, batch: Bools) -> Array:
+        """The (T, N, f) array that windows are cut from; made once where the scaling scales rows."""
+        if scaling.module.SCALES == "windows":
+            return features.values
+        whole = range(len(features.values))
+
+        def block(span: range) -> Array:
+            made: Array = scaling.module.rows(scaling.settings, features, batch, span)
+            return made
+
+        if self.folder is None:
+            return block(whole)
+        path = self._place(scaling) / "rows.npy"
+        if not path.exists():
+            with atomic_path(path) as temporary:
+                out = np.lib.format.open_memmap(temporary, "w+", np.float32, features.values.shape)
+                for first in range(0, len(whole), _BLOCK):
+                    span = whole[first : first + _BLOCK]
+                    out[span.start : span.stop] = block(span)
+                out.flush()
+        return np.asarray(np.load(path, mmap_mode="r"))
+
+    def _place(self, scaling: Scaling) -> Path:
+        assert self.folder is not None
+        return self.folder / f"scaled-{scaling.key}-{VERSION}"
+
+
+def _write(path: Path, standard: Standard) -> None:
+    """Its arrays behind a checksum; not synced, for a torn file is seen and made again."""
+    body = save({field.name: getattr(standard, field.name) for field in fields(standard)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(zlib.crc32(body).to_bytes(4, "little") + body)
+    os.replace(temporary, path)
+
+
+def _read(path: Path) -> Standard | None:
+    """What `_write` wrote; None where there is nothing, or half of it."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    body = content[4:]
+    return Standard(**load(body)) if content[:4] == zlib.crc32(body).to_bytes(4, "little") and body else None

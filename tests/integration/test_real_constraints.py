@@ -1,0 +1,87 @@
+"""Some weeks of the real market: every limit of every target, recomputed from the tables without our code."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from deepfactor.panel.returns import trailing_return
+from deepfactor.panel.scores import Scores
+from deepfactor.panel.universe import UniverseRule
+from deepfactor.pipeline.console import Silent
+from deepfactor.pipeline.enhancing import backtest_to
+from deepfactor.pipeline.markets import open_market
+from deepfactor.recipe import Portfolio
+from deepfactor.sources.base import fetch_all
+from deepfactor.sources.tables import Settings, open_source
+from deepfactor.store.folder import write_market
+from deepfactor.styles import study_a
+
+REAL = os.environ.get("DEEPFACTOR_REAL_DATA")
+pytestmark = pytest.mark.skipif(not REAL, reason="DEEPFACTOR_REAL_DATA is not set: no test has seen real data")
+
+START, FIRST, END = date(2020, 2, 3), date(2020, 8, 3), date(2020, 9, 30)
+INDEX = "000905.SH"
+STUDIES = ("study_a", "study_b")
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "recompute.py"
+
+
+@pytest.fixture(scope="module")
+def portfolios(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``market``, some months, and minus the 20-day return on CSI 500 under both studies' constraints."""
+    folder = tmp_path_factory.mktemp("real_constraints")
+    source = open_source(Settings(mapping="ashare_parquet"), Path(str(REAL)))
+    tables = {name: frame for name, frame in fetch_all(source, START, END) if name != "fundamentals"}
+    write_market(folder / "market", tables, source=source.describe())
+    market = open_market(folder / "market")
+    late = (market.panel.dates >= np.datetime64(FIRST))[:, None]
+    values = np.where(late, -trailing_return(market.panel, 20), np.nan)
+    scores = Scores("reversal_20", market.panel.dates, market.panel.symbols, values)
+    styles = study_a.compute(study_a.Settings(), market.panel, market.universe).exposures
+    eligible = market.universe.batch(UniverseRule(window=100, min_observed=60))
+    for study in STUDIES:
+        place = folder / INDEX / study
+        backtest_to(place, market, scores, styles, Portfolio(index=INDEX, constraints=study), eligible, Silent())
+    return folder
+
+
+def recomputed(market: Path, places: list[Path]) -> tuple[int, dict[str, Any]]:
+    """The script's exit code and what it found, by study; a process of its own, which does not import deepfactor."""
+    done = subprocess.run(
+        [sys.executable, SCRIPT, market, *places], capture_output=True, text=True, check=False, env={"PYTHONPATH": ""}
+    )
+    assert done.stderr == ""
+    return done.returncode, {Path(place).name: found for place, found in json.loads(done.stdout).items()}
+
+
+def test_every_target_keeps_its_limits_or_says_so(portfolios: Path) -> None:
+    assert "deepfactor" not in "".join(x for x in SCRIPT.read_text().splitlines() if "import" in x)
+    code, found = recomputed(portfolios / "market", [portfolios / INDEX / study for study in STUDIES])
+    for study in STUDIES:
+        assert found[study]["violations"] == 0, found[study]["examples"]
+        assert found[study]["rebalances"] >= 8
+        assert found[study]["checked"] > 300 * found[study]["rebalances"]
+    assert code == 0
+
+
+def test_the_check_sees_a_weight_that_moved(portfolios: Path, tmp_path: Path) -> None:
+    """A planted fault: a name's last target is raised by a hundredth of a percent."""
+    place = tmp_path / INDEX / "study_b"
+    shutil.copytree(portfolios / INDEX / "study_b", place)
+    weights = pl.read_parquet(place / "weights.parquet")
+    one = (pl.col("date") == pl.col("date").max()) & (pl.col("weight") == pl.col("weight").max().over("date"))
+    raised = pl.when(one).then(pl.col("weight") + 1e-4).otherwise(pl.col("weight")).alias("weight")
+    weights.with_columns(raised).write_parquet(place / "weights.parquet")
+    code, found = recomputed(portfolios / "market", [place])
+    assert code == 1
+    assert any(example.startswith("budget") for example in found["study_b"]["examples"])

@@ -1,0 +1,98 @@
+"""Products in bfloat16: every path that this processor runs against torch operations that round the same numbers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from deepfactor.models import _kernels, decomp_gru, gru
+from deepfactor.models._gru_kernel import How
+from deepfactor.models._gru_op import bi_gru, gru_last, gru_steps
+from deepfactor.models.base import CrossSection, Shapes
+
+BF16 = How(bf16=True)
+WAYS = pytest.mark.parametrize("way", [gru_steps, gru_last])
+
+
+def runnable() -> list[str]:
+    library, _ = _kernels._library()
+    return [path for path in _kernels.PATHS if library is not None and library.deepfactor_gru_runs(path.encode())]
+
+
+@pytest.fixture(params=runnable())
+def path(request, monkeypatch) -> str:
+    monkeypatch.setenv(_kernels.VARIABLE, request.param)
+    return request.param
+
+
+def gradients(output: Tensor, inputs: list[Tensor]) -> list[Tensor]:
+    weight = torch.randn(output.shape, generator=torch.Generator().manual_seed(5)).to(output.dtype)
+    return list(torch.autograd.grad((output * weight).sum(), inputs))
+
+
+def distance(ours: Tensor, wanted: Tensor) -> float:
+    ours, wanted = ours.detach().double(), wanted.detach().double()
+    return float((ours - wanted).norm() / wanted.norm())
+
+
+@WAYS
+@pytest.mark.parametrize(("inputs", "hidden", "stocks"), [(1, 16, 3), (7, 48, 101), (19, 64, 98), (64, 64, 97)])
+def test_one_step_equals_the_product_of_rounded_numbers(path, way, inputs, hidden, stocks):
+    """One step sums the same rounded operands in float64: all that differs is the order of float32 sums."""
+    torch.manual_seed(stocks)
+    network, x = nn.GRU(inputs, hidden), torch.randn(1, stocks, inputs)
+    exact = nn.GRU(inputs, hidden).double()
+    exact.load_state_dict(network.state_dict())
+    exact.weight_ih_l0.data = network.weight_ih_l0.data.bfloat16().double()
+    expected = exact(x.bfloat16().double())[0]
+    ours = way(network, x, BF16).view(1, stocks, hidden)
+    torch.testing.assert_close(ours.double(), expected, rtol=0, atol=1e-6)
+    assert distance(way(network, x).view(1, stocks, hidden), expected) > 1e-4  # float32 does not round
+
+
+@WAYS
+@pytest.mark.parametrize(("inputs", "hidden", "stocks"), [(7, 48, 101), (19, 64, 98), (64, 64, 97), (32, 112, 5)])
+def test_paths_equal_torch_operations(path, monkeypatch, way, inputs, hidden, stocks):
+    """A sum off in its last bit may round a state to the next bfloat16, hence the bounds."""
+    torch.manual_seed(stocks)
+    network, x = nn.GRU(inputs, hidden), torch.randn(8, stocks, inputs, requires_grad=True)
+    everything = [x, *network.parameters()]
+    ours = way(network, x, BF16)
+    ours_gradients = gradients(ours, everything)
+    plain_gradients = gradients(way(network, x), everything)
+    with torch.no_grad():
+        assert torch.equal(way(network, x, BF16), ours)
+    monkeypatch.setenv(_kernels.VARIABLE, "off")
+    emulated = way(network, x, BF16)
+    assert distance(ours, emulated) < 1e-4
+    for a, plain, b in zip(ours_gradients, plain_gradients, gradients(emulated, everything), strict=True):
+        assert distance(a, b) < 5e-4
+        assert 1e-4 < distance(plain, b) < 3e-2
+
+
+@pytest.mark.parametrize("kind", [gru, decomp_gru])
+def test_models_take_it_and_stay_close_to_float32(path, kind):
+    shapes = Shapes(features=4, window=30)
+    torch.manual_seed(1)
+    networks = [kind.build(kind.Settings(hidden=32, precision=name), shapes) for name in ("float32", "bf16")]
+    networks[1].load_state_dict(networks[0].state_dict())
+    day = CrossSection(torch.randn(30, 150, 4), torch.randperm(150))
+    plain, rounded = (network(day) for network in networks)
+    assert 1e-5 < distance(rounded - rounded.mean(), plain - plain.mean()) < 3e-2
+    parameters = [list(network.parameters()) for network in networks]
+    for a, b in zip(gradients(rounded, parameters[1]), gradients(plain, parameters[0]), strict=True):
+        assert distance(a, b) < 5e-2
+    assert torch.equal(networks[1](day), rounded)
+
+
+def test_both_directions(path, monkeypatch):
+    torch.manual_seed(0)
+    network, x = nn.GRU(7, 32, num_layers=2, bidirectional=True), torch.randn(6, 50, 7)
+    ours = bi_gru(network, x, bf16=True)
+    monkeypatch.setenv(_kernels.VARIABLE, "off")
+    assert distance(ours, bi_gru(network, x, bf16=True)) < 2e-4
+
+
+def test_the_default_is_float32():
+    assert gru.Settings().precision == decomp_gru.Settings().precision == "float32"
