@@ -12,10 +12,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from deepfactor.core.kind import kinds_in, load_kind
-from deepfactor.models.base import CROSS_SECTION_INPUTS, CrossSection, Shapes, parameter_count, summary
+from deepfactor.models.base import (
+    CROSS_SECTION_INPUTS,
+    CrossSection,
+    Neighbours,
+    Shapes,
+    parameter_count,
+    summary,
+)
 
 ROOM = "deepfactor.models"
-SHAPES = Shapes(features=6, window=30)
+SHAPES = Shapes(features=6, window=30, fundamentals=5, quarters=4, exposures=7)
 STOCKS = 430  # more than a tile
 
 
@@ -32,7 +39,46 @@ def build(kind: ModuleType, seed: int = 0) -> nn.Module:
 def day(seed: int = 1, b: int = STOCKS) -> CrossSection:
     generator = torch.Generator().manual_seed(seed)
     windows = torch.randn(SHAPES.window, b, SHAPES.features, generator=generator)
-    return CrossSection(windows, torch.randperm(b, generator=generator))
+    size_rank = torch.randperm(b, generator=generator)
+    fundamentals = torch.randn(SHAPES.quarters, b, SHAPES.fundamentals, generator=generator)
+    exposures = torch.randn(b, SHAPES.exposures, generator=generator)
+    return CrossSection(windows, size_rank, fundamentals, related(b, generator), exposures)
+
+
+def related(b: int, generator: torch.Generator, m: int = 8) -> Neighbours:
+    """Each stock itself, then some others; places left empty; the last stock is related to nobody."""
+    index = torch.randint(-2, b, (b, m), generator=generator).clamp(min=-1)
+    index[:, 0] = torch.arange(b)
+    index[-1] = -1
+    similarity = torch.rand(b, m, generator=generator).masked_fill(index < 0, 0.0)
+    return Neighbours(index, similarity)
+
+
+def tensors(batch: CrossSection) -> dict[str, Tensor]:
+    """All that a batch holds."""
+    held = {f.name: getattr(batch, f.name) for f in fields(batch)}
+    neighbours = held.pop("neighbours")
+    return held | {"index": neighbours.index, "similarity": neighbours.similarity}
+
+
+def reordered(batch: CrossSection, order: Tensor) -> CrossSection:
+    """The same day, its stocks in another order."""
+    index, similarity = batch.neighbours.index[order], batch.neighbours.similarity[order]
+    index = torch.where(index < 0, index, torch.argsort(order)[index])
+    return CrossSection(
+        batch.windows[:, order].contiguous(),
+        batch.size_rank[order],
+        batch.fundamentals[:, order].contiguous(),
+        Neighbours(index, similarity),
+        batch.exposures[order],
+    )
+
+
+def turned(value: Tensor | Neighbours) -> Tensor | Neighbours:
+    """Another input of the same shape."""
+    if isinstance(value, Neighbours):
+        return Neighbours(value.index.flip(0), value.similarity.flip(0))
+    return value.flip(0)
 
 
 def information_coefficient(scores: Tensor, target: Tensor) -> Tensor:
@@ -63,27 +109,29 @@ def test_one_finite_score_a_stock_that_tells_stocks_apart(kind):
 def test_the_order_of_the_stocks_does_not_matter(kind):
     model, batch = build(kind).eval(), day()
     order = torch.randperm(STOCKS, generator=torch.Generator().manual_seed(2))
-    shuffled = CrossSection(batch.windows[:, order].contiguous(), batch.size_rank[order])
     with torch.no_grad():
-        torch.testing.assert_close(model(shuffled), model(batch)[order], rtol=1e-4, atol=2e-6)
+        torch.testing.assert_close(model(reordered(batch, order)), model(batch)[order], rtol=1e-4, atol=2e-6)
 
 
 def test_it_reads_the_inputs_that_it_declares_and_no_others(kind):
     model, batch = build(kind).eval(), day()
-    present = {f.name for f in fields(CrossSection)}
     with torch.no_grad():
         scores = model(batch)
-        for name in present - {"windows"}:
-            if name in kind.INPUTS:
-                other = replace(batch, **{name: getattr(batch, name).flip(0)})
+        for field in fields(batch):
+            value = getattr(batch, field.name)
+            if field.name in kind.INPUTS:
+                other = replace(batch, **{field.name: turned(value)})
                 assert not torch.allclose(model(other), scores)
+            elif field.name == "windows":  # it says how many stocks there are
+                assert torch.equal(model(replace(batch, windows=turned(value))), scores)
             else:
-                assert torch.equal(model(replace(batch, **{name: None})), scores)
+                assert torch.equal(model(replace(batch, **{field.name: None})), scores)
 
 
 def test_gradient_reaches_every_parameter_but_the_last_bias(kind):
     model, batch = build(kind), day()
-    target = batch.windows[-5:].mean(dim=(0, 2)) + torch.randn(STOCKS, generator=torch.Generator().manual_seed(3))
+    signal = batch.windows[-5:].mean(dim=(0, 2)) + batch.fundamentals.mean(dim=(0, 2))
+    target = signal + torch.randn(STOCKS, generator=torch.Generator().manual_seed(3))
     (-information_coefficient(model(batch), target)).backward()
     sizes = {name: float(p.grad.norm()) for name, p in model.named_parameters()}
     *rest, last = sizes
@@ -125,10 +173,9 @@ def test_weights_survive_a_file(kind, tmp_path: Path):
 
 def test_a_batch_is_not_written_to(kind):
     model, batch = build(kind), day()
-    before = CrossSection(batch.windows.clone(), batch.size_rank.clone())
+    before = {name: value.clone() for name, value in tensors(batch).items()}
     model(batch).sum().backward()
-    assert torch.equal(batch.windows, before.windows)
-    assert torch.equal(batch.size_rank, before.size_rank)
+    assert all(torch.equal(value, before[name]) for name, value in tensors(batch).items())
 
 
 def test_the_summary_adds_up(kind):

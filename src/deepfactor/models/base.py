@@ -3,10 +3,11 @@
 A model is a kind, a file of this room, with
 
 * ``Settings(Spec)``: its hyper-parameters, with the defaults of the study;
-* ``INPUTS``: which fields of a `CrossSection` it reads, a subset of `CROSS_SECTION_INPUTS`;
+* ``INPUTS``: which fields of a `CrossSection` it reads, a subset of `CROSS_SECTION_INPUTS`; where some settings ask for
+  more, ``inputs(settings)`` says so (see `inputs_of`);
 * ``build(settings, shapes) -> nn.Module``, freshly initialised from torch's global generator, whose
   ``forward(batch: CrossSection) -> (b,)`` gives one score a stock, higher = expected to do better. One with an
-  orthogonal layer also has ``factors(batch) -> (b, 32)``, what a second weighting reads.
+  orthogonal layer also has ``factors(batch) -> (b, 32)``, what a second weighting reads; None on a day that has none.
 
 A model sees one trading day's whole cross-section at once and nothing else, so it can't mix days.
 """
@@ -14,8 +15,11 @@ A model sees one trading day's whole cross-section at once and nothing else, so 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 
 from torch import Tensor, nn
+
+from deepfactor.core.spec import Spec
 
 CROSS_SECTION_INPUTS = frozenset({"windows", "size_rank", "fundamentals", "neighbours", "exposures"})
 """What a model may ask for in ``INPUTS``; the samples of a fold are gathered accordingly."""
@@ -84,6 +88,12 @@ class CrossSection:
     fundamentals: Tensor | None = None
     neighbours: Neighbours | None = None
     exposures: Tensor | None = None
+
+
+def inputs_of(kind: ModuleType, settings: Spec) -> frozenset[str]:
+    """What a model of this kind reads with these settings: ``INPUTS``, or what its ``inputs(settings)`` says."""
+    found: frozenset[str] = kind.inputs(settings) if hasattr(kind, "inputs") else kind.INPUTS
+    return found
 
 
 def parameter_count(module: nn.Module) -> int:
