@@ -1,4 +1,4 @@
-"""Features, labels, styles and universe rules can't read the future; leaks that are planted are seen."""
+"""Features, labels, styles, graphs and universe rules can't read the future; leaks that are planted are seen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import adjusted, can_trade, trailing_return
 from deepfactor.panel.universe import Universe, UniverseRule
 from support.filings import random_fundamentals
-from support.law import reads_future
+from support.law import Compute, reads_future
 from support.toy import INDEX, toy_market
 
 RULE = UniverseRule(window=20, min_observed=12)
@@ -44,6 +44,32 @@ def test_styles_are_known_at_the_close(kind: str, market: tuple[Panel, Universe]
         return np.stack(list(module.compute(module.Settings(), p, u).exposures.values()), axis=-1)
 
     assert reads_future(exposures, *market, DAYS) is None
+
+
+def _graphs(kind: str, ahead: int = 0) -> Compute:
+    """Similarity of each pair (T, N, N), as of `ahead` rows later; the rows of `DAYS`, the others NaN."""
+    module = load_kind("deepfactor.graphs", kind)
+
+    def graphs(p: Panel, u: Universe) -> np.ndarray:
+        days, stocks = p.shape
+        out = np.full((days, stocks, stocks), np.nan)
+        for t in range(DAYS.start, days, DAYS.step):
+            index, similarity = module.edges(module.Settings(), p, u, min(t + ahead, days - 1), np.arange(stocks))
+            row, place = np.nonzero(index >= 0)
+            out[t] = 0
+            out[t, row, index[row, place]] = similarity[row, place]
+        return out
+
+    return graphs
+
+
+@pytest.mark.parametrize("kind", kinds_in("deepfactor.graphs"))
+def test_graphs_are_known_at_the_close(kind: str, market: tuple[Panel, Universe]) -> None:
+    assert reads_future(_graphs(kind), *market, DAYS) is None
+
+
+def test_a_graph_of_the_months_end_to_come_is_caught(market: tuple[Panel, Universe]) -> None:
+    assert reads_future(_graphs("fundamental", ahead=20), *market, DAYS) is not None
 
 
 def _profit_before_it_is_out(p: Panel, u: Universe) -> np.ndarray:
