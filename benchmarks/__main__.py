@@ -16,7 +16,7 @@ _RESULTS = Path(__file__).with_name("RESULTS.md")
 
 def main() -> None:
     """Measure section by section, say how long each took, write the page."""
-    from benchmarks import backtests, factor_tests, kernels, markets, networks, programs, trainer
+    from benchmarks import backtests, factor_tests, gat, kernels, markets, networks, programs, trainer
     from benchmarks.page import page
     from benchmarks.timing import Line
     from deepfactor.core.files import write_text
@@ -31,6 +31,7 @@ def main() -> None:
 
     section("Networks", networks.measure)
     section("GRU kernel", kernels.measure)
+    section("Graph attention", gat.measure)
     section("Training", trainer.measure)
     section("Linear program", programs.measure)
     with tempfile.TemporaryDirectory() as folder:

@@ -34,6 +34,8 @@ _NOTES = """## What is not here
   also gives averages for ties, Newey–West statistics by year and curves of weekly decile portfolios.
 * All ways run in one process with one thread and with the allocator told to keep big blocks (as the trainer's workers
   have it), which helps plain PyTorch too.
+* Graph attention: *plain gather* is the same layer with each neighbour's values in one tensor; torch_geometric's
+  GATConv has its edges ready, and is left out where it isn't installed.
 * LP: highspy and linprog get the assembled program; ours also assembles it, checks the answer from the weights and the
   duals, and reads prices and relaxations.
 """

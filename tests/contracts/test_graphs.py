@@ -43,7 +43,7 @@ def related(found: Edges, columns: np.ndarray) -> list[dict[int, float]]:
 
 
 def test_the_room_is_not_empty() -> None:
-    assert {"fundamental", "full", "industry", "random"} == set(kinds_in(ROOM))
+    assert {"fundamental", "full", "industry", "random"} <= set(kinds_in(ROOM))
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 90])

@@ -132,3 +132,30 @@ def test_a_score_depends_on_its_neighbours_and_on_no_other_stock():
     expected[7] = True
     assert torch.equal(moved, expected)
     assert 2 < expected.sum() < 20
+
+
+def test_it_learns_what_neighbours_tell():
+    """The target is the neighbours' last day: found on the true graph, on one drawn by chance it can't be."""
+    generator = torch.Generator().manual_seed(0)
+
+    def ic(model, graph, target_of):
+        windows = torch.randn(4, 200, 2, generator=generator)
+        around = windows[-1, :, 0][target_of.index].mean(dim=1)
+        return torch.corrcoef(torch.stack([model(CrossSection(windows, neighbours=graph)), around]))[0, 1]
+
+    truth = Neighbours(torch.randint(0, 200, (200, 5), generator=generator), torch.ones(200, 5))
+    chance = Neighbours(torch.randint(0, 200, (200, 5), generator=generator), torch.ones(200, 5))
+    found = {}
+    for name, graph in (("truth", truth), ("chance", chance)):
+        torch.manual_seed(0)
+        settings = bi_agru_gat.Settings(hidden=16, layers=1, heads=2, head_size=8)
+        model = bi_agru_gat.build(settings, Shapes(features=2, window=4))
+        optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+        for _ in range(80):
+            optimizer.zero_grad()
+            (-ic(model, graph, truth)).backward()
+            optimizer.step()
+        with torch.no_grad():
+            found[name] = sum(ic(model.eval(), graph, truth).item() for _ in range(5)) / 5
+    assert found["truth"] > 0.6, found
+    assert abs(found["chance"]) < 0.25, found

@@ -122,3 +122,10 @@ def test_what_is_missing_is_said():
             kind.build(kind.Settings(), SHAPES)(CrossSection(day().windows))
     with pytest.raises(ValueError, match="neighbours, which is None"):
         bi_agru_gat.build(bi_agru_gat.Settings(), SHAPES)(day())
+
+
+def test_they_can_be_built_without_memory():
+    """As a plan does before any training."""
+    with torch.device("meta"):
+        for kind in (bi_agru, bi_agru_gat, composite, fundamental_gru):
+            assert parameter_count(kind.build(kind.Settings(), SHAPES)) > 0
