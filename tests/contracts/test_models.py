@@ -17,6 +17,7 @@ from deepfactor.models.base import (
     CrossSection,
     Neighbours,
     Shapes,
+    inputs_of,
     parameter_count,
     summary,
 )
@@ -93,6 +94,7 @@ def test_the_room_is_not_empty():
 def test_inputs_are_known(kind):
     assert isinstance(kind.INPUTS, frozenset)
     assert kind.INPUTS
+    assert kind.INPUTS == inputs_of(kind, kind.Settings())
     assert kind.INPUTS <= CROSS_SECTION_INPUTS
 
 
