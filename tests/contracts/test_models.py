@@ -94,7 +94,7 @@ def test_the_room_is_not_empty():
 def test_inputs_are_known(kind):
     assert isinstance(kind.INPUTS, frozenset)
     assert kind.INPUTS
-    assert kind.INPUTS == inputs_of(kind, kind.Settings())
+    assert inputs_of(kind, kind.Settings()) == kind.INPUTS
     assert kind.INPUTS <= CROSS_SECTION_INPUTS
 
 
