@@ -101,7 +101,7 @@ def ingest(
     with step(console, f"tables of {source} are in {market}"):
         update(
             market,
-            lambda since: fetch_all(opened, since),
+            lambda since, memos: fetch_all(opened, since, memos=memos),
             opened.describe,
             accept_revisions=accept_revisions,
             progress=console.say,

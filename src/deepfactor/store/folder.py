@@ -127,9 +127,9 @@ class MarketFolder:
         """
         if not self.has(table):
             raise DataError(f"{self.path} has no table {table}: it has {', '.join(self.manifest.tables)}")
-        parts = self.manifest.tables[table]
+        parts, folder = self.manifest.tables[table], self.path / "tables" / table
         wanted = [part for part in parts if since is None or not part.ends_before(since)]
-        return tuple(_part_path(self.path, table, part.name) for part in wanted)
+        return tuple(folder / f"{part.name}.parquet" for part in wanted)
 
     def read(self, table: str, columns: list[str] | None = None) -> pl.DataFrame:
         """A whole table, or some of its columns, in the order of storage."""
@@ -137,7 +137,7 @@ class MarketFolder:
 
     def columns(self, table: str) -> tuple[str, ...]:
         """Names of the columns that the table has (optional ones may be absent)."""
-        return tuple(pl.read_parquet_schema(self.part_files(table)[0]))
+        return tuple(pl.read_parquet_schema(_part_path(self.path, table, self.manifest.tables[table][0].name)))
 
 
 def read_part(file: Path, columns: list[str] | None = None) -> pl.DataFrame:
