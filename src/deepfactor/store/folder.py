@@ -260,7 +260,7 @@ def _write_part(path: Path, table: str, label: str, frame: pl.DataFrame) -> Part
     part = Part(f"{label}-{content[:16]}", content, frame.height)
     target = _part_path(path, table, part.name)
     if not target.exists():
-        write_parquet(target, frame, compression="zstd", compression_level=3, row_group_size=_ROW_GROUP)
+        write_parquet(target, frame, compression="lz4", row_group_size=_ROW_GROUP)
     return part
 
 
