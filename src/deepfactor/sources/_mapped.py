@@ -25,6 +25,10 @@ from deepfactor.store.schema import TABLES
 Values = abc.Mapping[str, str | float | bool]
 
 _CODES = ("symbol", "index")
+#: What the notes of a market of adjusted prices say.
+ADJUSTED = "prices are adjusted, no raw ones are known: limits, lots and market values are off"
+#: Keys that mappings of before them didn't have: they name a mapping only where they say something.
+_LATER = ("adjusted", "append")
 
 
 class Reader(Protocol):
@@ -98,9 +102,15 @@ class MappedTables:
             "simulated": False,
             "derived": sorted(f"{table}.{what}" for table, made in self._derived.items() for what in made),
             "dropped": {f"{table}: {why}": n for table, drops in self._dropped.items() for why, n in drops.items()},
-            "notes": [*mapping.notes, *(note for table in self.tables() for note in self._counted.get(table, []))],
+            "notes": [
+                *mapping.notes,
+                *([ADJUSTED] if mapping.adjusted else []),
+                *(note for table in self.tables() for note in self._counted.get(table, [])),
+            ],
             "files": self._files(),
             "memos": self._memos,
+            **({"adjusted": True} if mapping.adjusted else {}),
+            **({"only_new_days": True} if mapping.append.only_new_days else {}),
         }
 
     def unchanged(self, table: str, memo: Any) -> bool:
@@ -308,4 +318,5 @@ def _sorted_by_symbol(frame: pl.DataFrame) -> bool:
 
 def _key(mapping: Mapping) -> str:
     """Names the mapping's content."""
-    return hashlib.sha256(mapping.model_dump_json().encode()).hexdigest()[:16]
+    silent = {name for name in _LATER if getattr(mapping, name) == type(mapping).model_fields[name].default}
+    return hashlib.sha256(mapping.model_dump_json(exclude=silent).encode()).hexdigest()[:16]

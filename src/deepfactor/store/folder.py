@@ -27,6 +27,7 @@ import polars as pl
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import folder_lock, write_json
 from deepfactor.core.spec import content_key
+from deepfactor.store._adjustment import check_adjustment
 from deepfactor.store.checks import Finding, check_tables, strictly_ascending
 from deepfactor.store.migrations import migrated
 from deepfactor.store.parquet import write_parquet
@@ -76,7 +77,8 @@ class Manifest:
     schema_version : see `deepfactor.store.schema.SCHEMA_VERSION`
     tables : mapping of table to its parts, in order
     source : the source's own account: name, settings, ``cap`` ("float" | "total"), ``simulated``, ``derived``,
-        ``dropped``, ``notes``, and of the first ingest; ``appended`` lists those that went on from it
+        ``dropped``, ``notes``, ``adjusted`` (prices are, and no raw ones known), ``memos``, and of the first ingest;
+        ``appended`` lists those that went on from it
     warnings : findings that did not stop the ingest
     retired : parts of the manifest before that this one doesn't use; removed by the next write
     """
@@ -203,6 +205,8 @@ def ingest_locked(
     source = plain(describe())
     tell("checking")
     findings = check_tables(held)
+    if not (source.get("adjusted") or any(finding.severity == "error" for finding in findings)):
+        findings += check_adjustment(held["daily"])
     raise_first_error(findings, source.get("files", {}))
     source = {**_derive_calendar(held, source), "appended": []}
     parts = {}

@@ -37,6 +37,7 @@ from deepfactor.store.schema import SCHEMA_VERSION, TABLES
 
 #: Trading days held that a source is asked for again.
 OVERLAP = 60
+_NOT_ANEW = "new days alone can't replace: give the whole history (without append.only_new_days), or a new folder"
 #: The clock of tables of which a source gives only the rows from a day on. The others come whole.
 _CLOCK = {"daily": "date", "index_daily": "date", "index_weights": "date"}
 
@@ -78,8 +79,12 @@ def update(
     tell = progress or (lambda _: None)
     require_market_or_empty(path)
     with folder_lock(path):
-        held = _of_this_source(path, describe())
+        account = describe()
+        partial = bool(account.get("only_new_days"))
+        held = _of_this_source(path, account)
         if held is None:
+            if partial and (path / MANIFEST).exists():
+                raise DataError(f"{path} holds a market of another source or mapping, which {_NOT_ANEW}")
             return ingest_locked(path, fetch(None, {}), describe, tell)
         since, last = _overlap(held)
         tell(f"holds days to {last}: asking for those from {since} on")
@@ -88,9 +93,11 @@ def update(
             tell(f"{name}: {frame.height:,} rows")
             tables[name] = frame
         if not _same_form(held, tables):
+            if partial:
+                raise DataError(f"the source gives other tables or columns than {path} holds, which {_NOT_ANEW}")
             tell("the source gives other tables or columns than before: taking everything anew")
             return ingest_locked(path, fetch(None, {}), describe, tell)
-        return _append(held, tables, plain(describe()), since, accept_revisions)
+        return _append(held, tables, describe(), since, accept_revisions)
 
 
 def _of_this_source(path: Path, account: Mapping[str, Any]) -> MarketFolder | None:
@@ -145,6 +152,8 @@ def _append(
     held: MarketFolder, tables: dict[str, pl.DataFrame], account: Mapping[str, Any], since: date, accept: bool
 ) -> MarketFolder:
     """Check what was fetched, compare, write the parts that change, and replace the manifest where any did."""
+    account = plain(account)
+    partial = bool(account.get("only_new_days"))
     files = list(held.part_files("daily"))
     priced = pl.scan_parquet(files).select(pl.col("symbol").unique()).collect()["symbol"]
     findings = _checked(tables, account, priced)
@@ -154,7 +163,9 @@ def _append(
         if name == "fundamentals":
             merged[name] = _merge_figures(held, frame, last, priced)
         else:
-            merged[name] = (_merge_days if name in _CLOCK else _merge)(held, name, frame, since)
+            merged[name] = (
+                _merge_days(held, name, frame, since, partial) if name in _CLOCK else _merge(held, name, frame, since)
+            )
     revisions = [revision for one in merged.values() for revision in one.revisions]
     if revisions and not accept:
         raise DataError(_refusal(revisions, since))
@@ -204,13 +215,19 @@ def _merge(held: MarketFolder, name: str, frame: pl.DataFrame, since: date) -> _
     return _Merged((), fetched, 0, compare(name, before, now))
 
 
-def _merge_days(held: MarketFolder, name: str, frame: pl.DataFrame, since: date) -> _Merged:
-    """What is held and what was fetched from `since` on of a table with a clock, as one."""
+def _merge_days(held: MarketFolder, name: str, frame: pl.DataFrame, since: date, partial: bool) -> _Merged:
+    """What is held and what was fetched from `since` on of a table with a clock, as one.
+
+    `partial`: days that weren't fetched stay as they are held.
+    """
     day = _CLOCK[name]
     clock, fetched = pl.col(day), stored(name, frame)
     last = read_part(held.part_files(name)[-1], [day])[day].max()
     new = fetched.filter((clock > last) & (clock >= since))
     kept, rows = _split(held, name, since, fetched)
+    if partial:
+        untouched = rows.filter((clock >= since) & ~clock.is_in(fetched[day].unique().implode()))
+        fetched = stored(name, pl.concat([untouched, fetched]))
     before = stored(name, rows.filter(clock >= since))  # months, each in its order
     now = fetched.filter((clock >= since) & (clock <= last))
     revisions = compare(name, before, now)
