@@ -100,8 +100,10 @@ def distinct(file: Path, column: str, where: Mapping[str, str | float | bool]) -
     if where:
         extract = read(file, [column], where)
         return Extract(file, extract.frame.select(column).unique(maintain_order=True).drop_nulls())
-    lazy = _scan(file)
-    return Extract(file, lazy.select(pl.col(column).unique().drop_nulls().sort()).collect())
+    lazy, values = _scan(file), pl.col(column)
+    if lazy.collect_schema().get(column) in (pl.String, pl.Categorical):  # codes come in runs, and text is slow to hash
+        values = values.filter((values != values.shift(1)).fill_null(value=True))
+    return Extract(file, lazy.select(values.unique().drop_nulls().sort()).collect())
 
 
 def _scan(file: Path, *, numbered: bool = False) -> pl.LazyFrame:
