@@ -75,10 +75,11 @@ def fetch_all(
 
     Left out are tables of which the source says, by its `memos` of then, that they would be the same again.
     """
+    known = memos or {}
     for table in source.tables():
-        held = memos is not None and table in memos and isinstance(source, Remembering)
-        if not (held and source.unchanged(table, memos[table])):
-            yield table, source.fetch(table, start, end)
+        if table in known and isinstance(source, Remembering) and source.unchanged(table, known[table]):
+            continue
+        yield table, source.fetch(table, start, end)
 
 
 def choose_source(source: str) -> Kind:
