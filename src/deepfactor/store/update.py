@@ -279,7 +279,7 @@ def _joined_warnings(
             before = by_row.setdefault((one.code, one.column), {**warning, "count": 0, "row": None})
             before["count"] += one.count
     others = [asdict(one) for one in now if not (one.table == "daily" and one.code in {c for c, _ in by_row})]
-    others += [w for w in held.manifest.warnings if w["table"] in left_out]
+    others += [dict(w) for w in held.manifest.warnings if w["table"] in left_out]
     return tuple(plain([*by_row.values(), *others]))
 
 
