@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from deepfactor.core.errors import DeepfactorError, Interrupted, OutOfResources
-from deepfactor.core.files import write_text
+from deepfactor.core.files import remove_litter, write_text
 from deepfactor.training.data import open_data
 from deepfactor.training.device import device_of
 from deepfactor.training.jobs import Job, Progress, is_done, run_job
@@ -89,6 +89,7 @@ def run_jobs(
             listen(Progress(job.label, job.key, "skip"))
     if not open_jobs:
         return
+    remove_litter(data)
     with interruptible():
         if workers == 0:
             sampler = _sampler(data, device)
