@@ -184,3 +184,22 @@ def test_accepted_revisions_on_the_command_line(files, tmp_path):
     assert "daily: 1 rows changed in volume (2020-04-20 600000.SH volume " in refused.err
     assert deepfactor(*command, "--accept-revisions").code == 0
     assert deepfactor(*command).code == 0
+
+
+def test_forward_adjusted_history_at_the_first_ingest(files, tmp_path):
+    later = pl.when(pl.col("date") < date(2020, 4, 1)).then(pl.col("price") / 1.05).otherwise("price")
+    bars(later.round(4))(files)
+    command = ("ingest", files / "mapping.toml", tmp_path / "new", "--folder", files)
+    result = deepfactor(*command)
+    assert result.code == 2
+    assert re.search(
+        r"bars\.parquet \(table daily\), row 1, column close: closes are no whole fen, so not raw .*2020: \d\d%.*"
+        r"adjusted = true in the mapping",
+        result.err,
+    ), result.err
+    assert not (tmp_path / "new" / "manifest.json").exists()
+    for change in (('adj_factor = "factor"\n', ""), ('name = "mine"', 'name = "mine"\nadjusted = true')):
+        text("mapping.toml", *change)(files)
+    mapping = (files / "mapping.toml").read_text(encoding="utf-8")
+    (files / "mapping.toml").write_text(re.sub(r"level_changes.*\n", "", mapping), encoding="utf-8")
+    assert deepfactor(*command).code == 0

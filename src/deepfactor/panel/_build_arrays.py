@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from deepfactor.panel._build_fields import BuiltFields, build_fields
-from deepfactor.panel._build_fundamentals import build_fundamentals
+from deepfactor.panel._build_fundamentals import build_fundamentals, figures_from
 from deepfactor.panel._build_history import History
 from deepfactor.panel._build_indices import BuiltIndices, build_indices
 from deepfactor.panel._build_known import known_tables
@@ -93,6 +93,7 @@ class Build:
             "benchmark_derived": sorted(index for index, derived in self.weighted.items() if derived),
             "derived": sorted({*self.fields.derived, *self.universe.derived, *self.indices.derived}),
             "fundamentals": sorted(self.events),
+            "figures_from": figures_from(folder),
             "counts": dict(sorted({**counts, **facts}.items())),
             "facts": sorted(facts),
             "made_from": known_tables(folder, self.fields.symbols, self.fields.dates[-1].item()),
@@ -104,4 +105,4 @@ def make(folder: MarketFolder, history: History | None = None) -> Build:
     fields = build_fields(folder, history)
     universe = build_universe(folder, fields)
     indices = build_indices(folder, fields, universe.arrays["listed"])
-    return Build(fields, universe, indices, *build_fundamentals(folder, fields.symbols))
+    return Build(fields, universe, indices, *build_fundamentals(folder, fields.symbols, history))

@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfactor.core.files import write_json
-from deepfactor.panel._build_arrays import BY_INDEX, Build, make
+from deepfactor.panel._build_arrays import BY_INDEX, EVENTS, Build, make
 from deepfactor.panel._build_files import append, mapped, save, save_widened, take_over
+from deepfactor.panel._build_fundamentals import STRANGERS, figures_from
 from deepfactor.panel._build_history import History
 from deepfactor.panel._build_known import has_past, known_tables
 from deepfactor.panel._build_universe import build_industries
+from deepfactor.panel.fundamentals import Events
 from deepfactor.store.folder import MarketFolder, read_part
 
 #: What a symbol's column holds on the days before its first row, where it isn't NaN.
@@ -34,8 +36,8 @@ class Base:
     content: Mapping[str, Any]
     outgrown: bool
 
-    def history(self) -> History:
-        """Its rows."""
+    def history(self, folder: MarketFolder) -> History:
+        """Its rows, and its published figures where those of `folder` are the same."""
         T, N = self.content["shape"]
         return History(
             dates=np.load(self.path / "dates.npy"),
@@ -44,7 +46,17 @@ class Base:
             fields={name: mapped(self.path / "fields" / f"{name}.npy", (T, N)) for name in self.content["fields"]},
             traded=mapped(self.path / "universe" / "traded.npy", (T, N)),
             st=mapped(self.path / "universe" / "st.npy", (T, N)),
+            events=self._events() if self.content.get("figures_from") == figures_from(folder) else None,
         )
+
+    def _events(self) -> dict[str, Events] | None:
+        if STRANGERS in self.content["counts"]:  # one of them may have prices now
+            return None
+        folder = self.path / "fundamentals"
+        return {
+            item: Events(*(np.load(folder / item / f"{name}.npy") for name in EVENTS))
+            for item in self.content["fundamentals"]
+        }
 
 
 def find_base(folder: MarketFolder, panels: Path, version: int) -> Base | None:
@@ -85,7 +97,7 @@ def extend(folder: MarketFolder, base: Base, to: Path, version: int) -> None:
     What a new day can't be appended to (a new index, industry or field, a new symbol with a past) is built whole.
     """
     with _only_one(base.path):
-        history = base.history()
+        history = base.history(folder)
         build = make(folder, history)
         new = np.setdiff1d(build.fields.symbols, history.symbols).tolist()
         tail = {} if has_past(folder, new, history.dates[-1].item()) else dict(build.arrays())

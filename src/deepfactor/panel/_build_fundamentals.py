@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
 from deepfactor.panel._build_axes import placed
+from deepfactor.panel._build_history import History
 from deepfactor.panel.fundamentals import NO_QUARTER, Events
 from deepfactor.panel.panel import Names
 from deepfactor.store.folder import MarketFolder
 
+#: Why a figure is in no panel.
+STRANGERS = "fundamentals of symbols without prices, left out"
 
-def build_fundamentals(folder: MarketFolder, symbols: Names) -> tuple[dict[str, Events], dict[str, int]]:
+
+def figures_from(folder: MarketFolder) -> list[str]:
+    """Names the content of the table."""
+    return [part.content for part in folder.manifest.tables.get("fundamentals", ())]
+
+
+def build_fundamentals(
+    folder: MarketFolder, symbols: Names, history: History | None
+) -> tuple[Mapping[str, Events], dict[str, int]]:
     """Events of each item of the panel's `symbols`, and the count of what found no place.
 
-    Both are empty where the market has no such table.
+    Both are empty where the market has no such table. `history` may hold the events of the table as it is.
     """
     if not folder.has("fundamentals"):
         return {}, {}
+    if history is not None and history.events is not None:
+        column = history.columns(symbols)
+        return {item: replace(own, column=column[own.column]) for item, own in history.events.items()}, {}
     table, column = placed(whole := folder.read("fundamentals"), symbols)
-    counts = {"fundamentals of symbols without prices, left out": whole.height - table.height}
+    counts = {STRANGERS: whole.height - table.height}
     if "period_end" not in table.columns:
         table = table.with_columns(period_end=pl.lit(None, dtype=pl.Date))
     end = pl.col("period_end")

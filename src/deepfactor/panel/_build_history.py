@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfactor.panel.fundamentals import Events
 from deepfactor.panel.panel import Bools, Dates, Floats, Names
 
 
@@ -22,6 +23,7 @@ class History:
     first_row : (N₀,) row of each symbol's first daily row
     fields : mapping of name to (T₀, N₀), as in `Panel`
     traded, st : (T₀, N₀) bool
+    events : published figures by item, where the market's are still the same and all have a column here; else None
     """
 
     dates: Dates
@@ -30,6 +32,7 @@ class History:
     fields: Mapping[str, Floats]
     traded: Bools
     st: Bools
+    events: Mapping[str, Events] | None = None
 
     def columns(self, symbols: Names) -> NDArray[np.intp]:
         """Where this history's symbols stand among `symbols`, which holds them all."""

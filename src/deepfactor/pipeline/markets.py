@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepfactor.core.kind import Kind, kinds_in, resolve
 from deepfactor.panel.build import open_panel
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.pipeline.console import Console, Silent, step
-from deepfactor.runs.results import oracle_path, write_oracle
-from deepfactor.sources import simulated
 from deepfactor.sources.base import ROOM as SOURCES
 from deepfactor.sources.base import choose_source, fetch_all
 from deepfactor.store.folder import MarketFolder
 from deepfactor.store.folder import ingest as store_tables
 from deepfactor.store.update import update
 from deepfactor.styles.base import Styles
+
+if TYPE_CHECKING:
+    from deepfactor.sources import simulated
 
 STYLES = "deepfactor.styles"
 
@@ -101,7 +102,7 @@ def ingest(
     with step(console, f"tables of {source} are in {market}"):
         update(
             market,
-            lambda since: fetch_all(opened, since),
+            lambda since, memos: fetch_all(opened, since, memos=memos),
             opened.describe,
             accept_revisions=accept_revisions,
             progress=console.say,
@@ -111,6 +112,9 @@ def ingest(
 
 def simulate(market: Path, settings: simulated.Settings, console: Console | None = None) -> Market:
     """Write a simulated market and, beside it, its oracle."""
+    from deepfactor.runs.results import oracle_path, write_oracle  # not needed by those who append a day
+    from deepfactor.sources import simulated
+
     console = console or Silent()
     source = simulated.open_source(settings)
     with step(console, f"simulated {settings.stocks} stocks, {settings.start} to {settings.end}"):

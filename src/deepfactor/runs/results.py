@@ -97,7 +97,7 @@ def oracle_path(market: Path) -> Path:
 
 def write_oracle(path: Path, frame: pl.DataFrame) -> None:
     """Write the oracle of a simulated market, atomically."""
-    write_parquet(path, frame)
+    write_parquet(path, frame, compression="lz4", statistics=False)
 
 
 def read_oracle(path: Path, panel: Panel, horizon: int, part: str | None = None) -> Scores | None:

@@ -100,8 +100,10 @@ def distinct(file: Path, column: str, where: Mapping[str, str | float | bool]) -
     if where:
         extract = read(file, [column], where)
         return Extract(file, extract.frame.select(column).unique(maintain_order=True).drop_nulls())
-    lazy = _scan(file)
-    return Extract(file, lazy.select(pl.col(column).unique().drop_nulls().sort()).collect())
+    lazy, values = _scan(file), pl.col(column)
+    if lazy.collect_schema().get(column) in (pl.String, pl.Categorical):  # codes come in runs, and text is slow to hash
+        values = values.filter((values != values.shift(1)).fill_null(value=True))
+    return Extract(file, lazy.select(values.unique().drop_nulls().sort()).collect())
 
 
 def _scan(file: Path, *, numbered: bool = False) -> pl.LazyFrame:
@@ -138,7 +140,8 @@ def codes(extract: Extract, column: str, patterns: Sequence[Pattern]) -> pl.Seri
     """Vendor's codes as ours, as an `Enum` of the sorted codes (so that it sorts as text does)."""
     old = extract[column].unique().drop_nulls()
     text = old.cast(pl.String).to_list()
-    new = [_ours(code, tuple(patterns)) for code in text]
+    memo = _memo(tuple(patterns))
+    new = [memo.get(code) or memo.setdefault(code, _ours(code, patterns)) for code in text]
     seen: dict[str, str] = {}
     for theirs, ours in zip(text, new, strict=True):
         if ours in seen:
@@ -148,8 +151,13 @@ def codes(extract: Extract, column: str, patterns: Sequence[Pattern]) -> pl.Seri
     return extract[column].replace_strict(old, pl.Series(new, dtype=pl.String), return_dtype=pl.Enum(sorted(new)))
 
 
-@lru_cache(maxsize=100_000)  # each code comes in many tables
-def _ours(code: str, patterns: tuple[Pattern, ...]) -> str:
+@lru_cache(maxsize=1)
+def _memo(patterns: tuple[Pattern, ...]) -> dict[str, str]:
+    """Codes of the mapping at hand and ours, since each comes in many tables."""
+    return {}
+
+
+def _ours(code: str, patterns: Sequence[Pattern]) -> str:
     """Our form of a vendor's code: by the first pattern that matches, else as it is."""
     return next((ours for ours in (pattern.apply(code) for pattern in patterns) if ours is not None), code)
 

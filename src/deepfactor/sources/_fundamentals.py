@@ -25,7 +25,7 @@ _KEY = ("symbol", "item", "known_at", "period_end")
 def step_figures(
     extract: Extract, steps: FundamentalSteps, patterns: tuple[Pattern, ...], trading_days: pl.Series
 ) -> pl.DataFrame:
-    """Rows of `fundamentals` from one step table, unsorted."""
+    """Rows of `fundamentals` from one step table, unsorted; `known_at` is missing after the last trading day."""
     if extract.frame.is_empty():
         raise extract.fault(f"no rows where {dict(steps.where)}" if steps.where else "no rows")
     rows = pl.DataFrame(
@@ -50,13 +50,16 @@ def step_figures(
         parts.append(figures.with_columns(item=pl.lit(f"{steps.item}_loss"), value=loss))
     if steps.end is not None:
         parts = [_ended(part, steps.end, trading_days, reports=steps.reports) for part in parts]
-    return pl.concat(parts).drop_nulls("known_at").select(_COLUMNS)
+    return pl.concat(parts).select(_COLUMNS)
 
 
 def statement_figures(
     extract: Extract, statements: Statements, patterns: tuple[Pattern, ...], trading_days: pl.Series
 ) -> tuple[pl.DataFrame, int]:
-    """Rows of `fundamentals` from a row a report with items as columns; and how many had no announcement."""
+    """Rows of `fundamentals` from a row a report with items as columns; and how many had no announcement.
+
+    `known_at` is missing after the last trading day.
+    """
     period = as_dates(extract, statements.period, statements.date_format)
     deadline = _deadline(period)
     announced = statements.announced
@@ -76,7 +79,7 @@ def statement_figures(
         ).select(_COLUMNS)
         for item, column in statements.items.items()
     )
-    return rows.drop_nulls(["known_at", "period_end"]), guessed
+    return rows.drop_nulls("period_end"), guessed
 
 
 def columns_of(part: FundamentalSteps | Statements) -> list[str]:
@@ -87,11 +90,15 @@ def columns_of(part: FundamentalSteps | Statements) -> list[str]:
     return [part.symbol, part.period, *announced, *(column.source for column in part.items.values())]
 
 
-def finish_figures(parts: list[pl.DataFrame]) -> tuple[pl.DataFrame, int]:
-    """One table by its key; of figures that become known on one day the last given stands: with their number."""
-    rows = pl.concat(parts)
+def finish_figures(parts: list[pl.DataFrame]) -> tuple[pl.DataFrame, int, int]:
+    """One table by its key; of figures that become known on one day the last given stands.
+
+    With the number of those that don't, and of those that wait for a trading day and are left out.
+    """
+    given = pl.concat(parts)
+    rows = given.drop_nulls("known_at")
     kept = rows.unique(_KEY, keep="last", maintain_order=True).sort(_KEY)
-    return kept, rows.height - kept.height
+    return kept, rows.height - kept.height, given.height - rows.height
 
 
 def known_from(dates: pl.Series, trading_days: pl.Series, lag_days: int) -> pl.Series:
@@ -133,8 +140,6 @@ def _period_of_step() -> pl.Expr:
 def _ended(figures: pl.DataFrame, end: datetime.date, trading_days: pl.Series, *, reports: bool) -> pl.DataFrame:
     """With a row "missing" the day after `end` for every symbol: what the vendor last said isn't true for ever."""
     known = known_from(pl.Series([end]), trading_days, 1)[0]
-    if known is None:
-        return figures
     last = figures.filter(pl.col("date") <= end).group_by("symbol", maintain_order=True).last()
     stop = last.with_columns(value=pl.lit(None, dtype=pl.Float64), known_at=pl.lit(known, dtype=pl.Date))
     if reports:  # a quarter of its own, newer than all that is known

@@ -25,6 +25,10 @@ from deepfactor.store.schema import TABLES
 Values = abc.Mapping[str, str | float | bool]
 
 _CODES = ("symbol", "index")
+#: What the notes of a market of adjusted prices say.
+ADJUSTED = "prices are adjusted, no raw ones are known: limits, lots and market values are off"
+#: Keys that mappings of before them didn't have: they name a mapping only where they say something.
+_LATER = ("adjusted", "append")
 
 
 class Reader(Protocol):
@@ -45,6 +49,9 @@ class Reader(Protocol):
     def distinct(self, origin: Origin, column: str, where: Values, label: str) -> Extract:
         """The distinct values of a column over all days, missing ones left out."""
 
+    def content(self, origin: Origin) -> str | None:
+        """Names the bytes that are read there; None where only reading all of it tells."""
+
 
 class MappedTables:
     """Tables by a mapping; see `deepfactor.sources.base.Source`."""
@@ -57,6 +64,7 @@ class MappedTables:
         self._counted: dict[str, list[str]] = {}
         self._priced: frozenset[str] | None = None
         self._vendors: dict[str, str] = {}
+        self._memos: dict[str, dict[str, Any]] = {}
         self._trading_days = pl.Series(dtype=pl.Date)
 
     @property
@@ -94,9 +102,28 @@ class MappedTables:
             "simulated": False,
             "derived": sorted(f"{table}.{what}" for table, made in self._derived.items() for what in made),
             "dropped": {f"{table}: {why}": n for table, drops in self._dropped.items() for why, n in drops.items()},
-            "notes": [*mapping.notes, *(note for table in self.tables() for note in self._counted.get(table, []))],
+            "notes": [
+                *mapping.notes,
+                *([ADJUSTED] if mapping.adjusted else []),
+                *(note for table in self.tables() for note in self._counted.get(table, [])),
+            ],
             "files": self._files(),
+            "memos": self._memos,
+            **({"adjusted": True} if mapping.adjusted else {}),
+            **({"only_new_days": True} if mapping.append.only_new_days else {}),
         }
+
+    def unchanged(self, table: str, memo: Any) -> bool:
+        """Whether the figures would be those of `memo`; see `deepfactor.sources.base.Remembering`."""
+        made = self._mapping.fundamentals
+        if table != "fundamentals" or made is None or self._priced is None or memo["waiting"]:
+            return False
+        return memo["contents"] == self._contents(made) and self._priced.isdisjoint(memo["without_prices"])
+
+    def _contents(self, spec: Fundamentals) -> list[str | None]:
+        """What names the bytes of each file or query."""
+        by_origin = {part.of_kind(self._mapping.ORIGIN): part for _, part in spec.parts()}
+        return [self._reader.content(part) for part in by_origin.values()]
 
     def _files(self) -> dict[str, str]:
         """The file of each table, of `fundamentals` the first."""
@@ -120,13 +147,21 @@ class MappedTables:
             if guessed:
                 what = f"{guessed} reports of {part.file or label} have no announcement: known from the deadline"
                 self._counted["fundamentals"].append(f"fundamentals: {what}")
-        rows, lost = finish_figures(parts)
+        rows, lost, waiting = finish_figures(parts)
         if any(steps.reports for steps in spec.steps):
             self._derived["fundamentals"].append("period_end")
         if lost:
             self._dropped["fundamentals"]["figures replaced on the day they became known"] = lost
-        rows = self._priced_only("fundamentals", rows)
-        return rows.filter(pl.col("known_at") <= end) if end else rows
+        kept = self._priced_only("fundamentals", rows)
+        contents = self._contents(spec)
+        if None not in contents:
+            strangers = set(rows["symbol"].unique()) - set(kept["symbol"].unique())
+            self._memos["fundamentals"] = {
+                "contents": contents,
+                "waiting": waiting > 0 or end is not None,
+                "without_prices": sorted(strangers),
+            }
+        return kept.filter(pl.col("known_at") <= end) if end else kept
 
     def _read(self, table: str, spec: TableMapping, start: date | None, end: date | None) -> pl.DataFrame:
         """The mapped columns in our types, between `start` and `end`."""
@@ -283,4 +318,5 @@ def _sorted_by_symbol(frame: pl.DataFrame) -> bool:
 
 def _key(mapping: Mapping) -> str:
     """Names the mapping's content."""
-    return hashlib.sha256(mapping.model_dump_json().encode()).hexdigest()[:16]
+    silent = {name for name in _LATER if getattr(mapping, name) == type(mapping).model_fields[name].default}
+    return hashlib.sha256(mapping.model_dump_json(exclude=silent).encode()).hexdigest()[:16]

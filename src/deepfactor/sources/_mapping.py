@@ -214,8 +214,17 @@ class TableMapping(Origin):
     level_changes: tuple[LevelChange, ...] = ()
 
 
+class Append(Spec):
+    """How a market goes on: `only_new_days` = files hold the days since the last delivery and none before."""
+
+    only_new_days: bool = False
+
+
 class Mapping(Spec):
-    """A whole mapping file. `ORIGIN` is what its kind of source reads."""
+    """A whole mapping file. `ORIGIN` is what its kind of source reads.
+
+    `adjusted` = prices come adjusted and there are no raw ones: limits and lots are off, which the notes say.
+    """
 
     ORIGIN: ClassVar[Literal["file", "query"]] = "file"
 
@@ -225,6 +234,32 @@ class Mapping(Spec):
     symbols: tuple[Pattern, ...] = ()
     tables: dict[str, TableMapping]
     fundamentals: Fundamentals | None = None
+    adjusted: bool = False
+    append: Append = Append()
+
+    @model_validator(mode="after")
+    def _possible_by_new_days_alone(self) -> Mapping:
+        """What looks back over days that a delivery of new days doesn't hold."""
+        if not self.append.only_new_days:
+            return self
+        daily = self.tables.get("daily")
+        lagged = [step.into for step in (daily.steps if daily else ()) if step.lag_days > 0]
+        why = "append.only_new_days: a delivery of new days alone"
+        if lagged:
+            raise ValueError(f"{why} can't count the trading days of lag_days (steps into {', '.join(lagged)})")
+        if daily and daily.level_changes:
+            raise ValueError(f"{why} doesn't hold the factor before a level change (tables.daily.level_changes)")
+        if self.fundamentals is not None:
+            raise ValueError(f"{why} can't tell the trading day from which each of the [fundamentals] is known")
+        if priced := [name for name, table in self.tables.items() if table.priced_only]:
+            raise ValueError(f"{why} doesn't hold all symbols with prices (priced_only of {', '.join(priced)})")
+        return self
+
+    @model_validator(mode="after")
+    def _adjusted_or_raw(self) -> Mapping:
+        if self.adjusted and "daily" in self.tables and "adj_factor" in self.tables["daily"].columns:
+            raise ValueError("adjusted = true says that prices come adjusted: then leave out adj_factor")
+        return self
 
     @model_validator(mode="after")
     def _known_tables_and_columns(self) -> Mapping:

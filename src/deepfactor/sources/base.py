@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 
@@ -51,13 +51,34 @@ class Source(Protocol):
 
         Keys: ``name``, ``settings``, ``cap`` ("float" | "total": the market value that it knows), ``simulated`` (bool),
         ``derived`` (list of fields made by a rule), ``dropped`` (mapping of reason to count), ``notes`` (list of text),
-        ``files`` (mapping of table to file name, where there is one).
+        ``files`` (mapping of table to file name, where there is one), ``memos`` (of a `Remembering` source),
+        ``adjusted`` (true where prices are, and no raw ones known), ``only_new_days`` (true where tables with a date
+        hold nothing else; days held are left as they are).
         """
 
 
-def fetch_all(source: Source, start: date | None = None, end: date | None = None) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Each table of `source` in turn, as `deepfactor.store.folder.ingest` wants them."""
+@runtime_checkable
+class Remembering(Source, Protocol):
+    """A source that can tell of a table that comes whole whether it would be the same again.
+
+    What it needs for that stands in ``memos`` of `describe`: table = any JSON content, kept in the manifest.
+    """
+
+    def unchanged(self, table: str, memo: Any) -> bool:
+        """Whether `fetch` would give the rows that it gave when it noted `memo`. Asked in the order of `tables`."""
+
+
+def fetch_all(
+    source: Source, start: date | None = None, end: date | None = None, memos: Mapping[str, Any] | None = None
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Each table of `source` in turn, as `deepfactor.store.folder.ingest` wants them.
+
+    Left out are tables of which the source says, by its `memos` of then, that they would be the same again.
+    """
+    known = memos or {}
     for table in source.tables():
+        if table in known and isinstance(source, Remembering) and source.unchanged(table, known[table]):
+            continue
         yield table, source.fetch(table, start, end)
 
 

@@ -165,6 +165,7 @@ class Qlib:
             "dropped": self._dropped,
             "notes": [*settings.notes, *self._notes(), *(n for t in self.tables() for n in self._counted.get(t, []))],
             "files": {"securities": "instruments/all.txt"} if "securities" in self.tables() else {},
+            **({} if self._has_factor else {"adjusted": True}),
         }
 
     def _count_strangers(self, table: str, symbols: Iterable[str]) -> None:

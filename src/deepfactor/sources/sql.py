@@ -70,3 +70,7 @@ class Queries:
         """Distinct values of a query's column, for which it is asked over all days; see `Reader`."""
         extract = self.read(origin, [column], where, label)
         return Extract(label, extract.frame.select(column).unique(maintain_order=True).drop_nulls())
+
+    def content(self, origin: Origin) -> str | None:
+        """Of a query nothing is known before it is run; see `Reader`."""
+        return None

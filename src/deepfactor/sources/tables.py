@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepfactor.core.errors import DataError
+from deepfactor.core.files import file_hash
 from deepfactor.core.spec import Spec
 from deepfactor.sources._files import Among, Extract, distinct, read
 from deepfactor.sources._mapped import MappedTables, Values
@@ -54,3 +55,7 @@ class Files:
     def distinct(self, origin: Origin, column: str, where: Values, label: str) -> Extract:
         """Distinct values of a file's column; see `Reader`."""
         return distinct(self._folder / origin.of_kind("file"), column, where)
+
+    def content(self, origin: Origin) -> str | None:
+        """Hash of a file; see `Reader`."""
+        return file_hash(self._folder / origin.of_kind("file"))

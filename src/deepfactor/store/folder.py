@@ -27,6 +27,7 @@ import polars as pl
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import folder_lock, write_json
 from deepfactor.core.spec import content_key
+from deepfactor.store._adjustment import check_adjustment
 from deepfactor.store.checks import Finding, check_tables, strictly_ascending
 from deepfactor.store.migrations import migrated
 from deepfactor.store.parquet import write_parquet
@@ -76,7 +77,8 @@ class Manifest:
     schema_version : see `deepfactor.store.schema.SCHEMA_VERSION`
     tables : mapping of table to its parts, in order
     source : the source's own account: name, settings, ``cap`` ("float" | "total"), ``simulated``, ``derived``,
-        ``dropped``, ``notes``, and of the first ingest; ``appended`` lists those that went on from it
+        ``dropped``, ``notes``, ``adjusted`` (prices are, and no raw ones known), ``memos``, and of the first ingest;
+        ``appended`` lists those that went on from it
     warnings : findings that did not stop the ingest
     retired : parts of the manifest before that this one doesn't use; removed by the next write
     """
@@ -127,9 +129,9 @@ class MarketFolder:
         """
         if not self.has(table):
             raise DataError(f"{self.path} has no table {table}: it has {', '.join(self.manifest.tables)}")
-        parts = self.manifest.tables[table]
+        parts, folder = self.manifest.tables[table], self.path / "tables" / table
         wanted = [part for part in parts if since is None or not part.ends_before(since)]
-        return tuple(_part_path(self.path, table, part.name) for part in wanted)
+        return tuple(folder / f"{part.name}.parquet" for part in wanted)
 
     def read(self, table: str, columns: list[str] | None = None) -> pl.DataFrame:
         """A whole table, or some of its columns, in the order of storage."""
@@ -137,7 +139,7 @@ class MarketFolder:
 
     def columns(self, table: str) -> tuple[str, ...]:
         """Names of the columns that the table has (optional ones may be absent)."""
-        return tuple(pl.read_parquet_schema(self.part_files(table)[0]))
+        return tuple(pl.read_parquet_schema(_part_path(self.path, table, self.manifest.tables[table][0].name)))
 
 
 def read_part(file: Path, columns: list[str] | None = None) -> pl.DataFrame:
@@ -203,6 +205,8 @@ def ingest_locked(
     source = plain(describe())
     tell("checking")
     findings = check_tables(held)
+    if not (source.get("adjusted") or any(finding.severity == "error" for finding in findings)):
+        findings += check_adjustment(held["daily"])
     raise_first_error(findings, source.get("files", {}))
     source = {**_derive_calendar(held, source), "appended": []}
     parts = {}
@@ -260,7 +264,7 @@ def _write_part(path: Path, table: str, label: str, frame: pl.DataFrame) -> Part
     part = Part(f"{label}-{content[:16]}", content, frame.height)
     target = _part_path(path, table, part.name)
     if not target.exists():
-        write_parquet(target, frame, compression="zstd", compression_level=3, row_group_size=_ROW_GROUP)
+        write_parquet(target, frame, compression="lz4", row_group_size=_ROW_GROUP)
     return part
 
 

@@ -7,7 +7,7 @@ refused, or taken and logged where the user accepts them. History that changes a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -37,10 +37,12 @@ from deepfactor.store.schema import SCHEMA_VERSION, TABLES
 
 #: Trading days held that a source is asked for again.
 OVERLAP = 60
+_NOT_ANEW = "new days alone can't replace: give the whole history (without append.only_new_days), or a new folder"
 #: The clock of tables of which a source gives only the rows from a day on. The others come whole.
 _CLOCK = {"daily": "date", "index_daily": "date", "index_weights": "date"}
 
-Fetch = Callable[[date | None], Iterable[tuple[str, pl.DataFrame]]]
+#: Rows from a day on (None = all), and the source's memos of the tables held: those may be left out.
+Fetch = Callable[[date | None, Mapping[str, Any]], Iterable[tuple[str, pl.DataFrame]]]
 
 
 def update(
@@ -55,7 +57,8 @@ def update(
 
     Parameters
     ----------
-    fetch : gives the tables with their rows from a day on (None = all)
+    fetch : gives the tables with their rows from a day on (None = all); told the ``memos`` of the account held, it may
+        leave out tables that come whole and would be the same
     describe : the source's account; ``name`` and ``settings`` before the fetch, all of it after
     accept_revisions : take rows of days held that the source now gives otherwise, and log them in the manifest
 
@@ -76,19 +79,25 @@ def update(
     tell = progress or (lambda _: None)
     require_market_or_empty(path)
     with folder_lock(path):
-        held = _of_this_source(path, describe())
+        account = describe()
+        partial = bool(account.get("only_new_days"))
+        held = _of_this_source(path, account)
         if held is None:
-            return ingest_locked(path, fetch(None), describe, tell)
+            if partial and (path / MANIFEST).exists():
+                raise DataError(f"{path} holds a market of another source or mapping, which {_NOT_ANEW}")
+            return ingest_locked(path, fetch(None, {}), describe, tell)
         since, last = _overlap(held)
         tell(f"holds days to {last}: asking for those from {since} on")
         tables = {}
-        for name, frame in fetch(since):
+        for name, frame in fetch(since, _memos(held)):
             tell(f"{name}: {frame.height:,} rows")
             tables[name] = frame
         if not _same_form(held, tables):
+            if partial:
+                raise DataError(f"the source gives other tables or columns than {path} holds, which {_NOT_ANEW}")
             tell("the source gives other tables or columns than before: taking everything anew")
-            return ingest_locked(path, fetch(None), describe, tell)
-        return _append(held, tables, plain(describe()), since, accept_revisions)
+            return ingest_locked(path, fetch(None, {}), describe, tell)
+        return _append(held, tables, describe(), since, accept_revisions)
 
 
 def _of_this_source(path: Path, account: Mapping[str, Any]) -> MarketFolder | None:
@@ -114,9 +123,15 @@ def _overlap(held: MarketFolder) -> tuple[date, date]:
 def _same_form(held: MarketFolder, tables: Mapping[str, pl.DataFrame]) -> bool:
     """Whether the source gives the tables, and their columns, that it gave before."""
     derived = {"calendar"} if "calendar" in held.manifest.source.get("derived", []) else set()
-    return set(tables) | derived == set(held.manifest.tables) and all(
+    return set(tables) | derived | set(_memos(held)) == set(held.manifest.tables) and all(
         set(frame.columns) & set(TABLES[name].columns) == set(held.columns(name)) for name, frame in tables.items()
     )
+
+
+def _memos(held: MarketFolder) -> Mapping[str, Any]:
+    """What the source noted of tables that it may leave out."""
+    memos: Mapping[str, Any] = held.manifest.source.get("memos", {})
+    return memos
 
 
 @dataclass(frozen=True)
@@ -137,6 +152,8 @@ def _append(
     held: MarketFolder, tables: dict[str, pl.DataFrame], account: Mapping[str, Any], since: date, accept: bool
 ) -> MarketFolder:
     """Check what was fetched, compare, write the parts that change, and replace the manifest where any did."""
+    account = plain(account)
+    partial = bool(account.get("only_new_days"))
     files = list(held.part_files("daily"))
     priced = pl.scan_parquet(files).select(pl.col("symbol").unique()).collect()["symbol"]
     findings = _checked(tables, account, priced)
@@ -146,11 +163,15 @@ def _append(
         if name == "fundamentals":
             merged[name] = _merge_figures(held, frame, last, priced)
         else:
-            merged[name] = (_merge_days if name in _CLOCK else _merge)(held, name, frame, since)
+            merged[name] = (
+                _merge_days(held, name, frame, since, partial) if name in _CLOCK else _merge(held, name, frame, since)
+            )
     revisions = [revision for one in merged.values() for revision in one.revisions]
     if revisions and not accept:
         raise DataError(_refusal(revisions, since))
-    warnings = _joined_warnings(held, findings, tables["daily"].filter(pl.col("date") > last))
+    left_out = {name: held.manifest.tables[name] for name in _memos(held) if name not in tables}
+    merged |= {name: _Merged(parts, pl.DataFrame(), 0, ()) for name, parts in left_out.items()}
+    warnings = _joined_warnings(held, findings, tables["daily"].filter(pl.col("date") > last), left_out)
     if "calendar" not in tables:
         days = pl.concat([held.read("calendar"), tables["daily"].select("date")]).unique().sort("date")
         merged["calendar"] = _Merged((), days, 0, ())
@@ -164,8 +185,10 @@ def _append(
         "rows": new,
         "accepted": [asdict(r) for r in revisions],
     }
-    log = [*held.manifest.source["appended"], *([entry] if new or revisions else [])]
-    source = plain({**held.manifest.source, "appended": log})
+    source = held.manifest.source
+    if new or revisions:
+        memos = {**_memos(held), **account.get("memos", {})}
+        source = plain({**source, "appended": [*source["appended"], entry], **({"memos": memos} if memos else {})})
     replace_manifest(held.path, Manifest(SCHEMA_VERSION, parts, source, warnings))
     return MarketFolder.open(held.path)
 
@@ -192,13 +215,19 @@ def _merge(held: MarketFolder, name: str, frame: pl.DataFrame, since: date) -> _
     return _Merged((), fetched, 0, compare(name, before, now))
 
 
-def _merge_days(held: MarketFolder, name: str, frame: pl.DataFrame, since: date) -> _Merged:
-    """What is held and what was fetched from `since` on of a table with a clock, as one."""
+def _merge_days(held: MarketFolder, name: str, frame: pl.DataFrame, since: date, partial: bool) -> _Merged:
+    """What is held and what was fetched from `since` on of a table with a clock, as one.
+
+    `partial`: days that weren't fetched stay as they are held.
+    """
     day = _CLOCK[name]
     clock, fetched = pl.col(day), stored(name, frame)
     last = read_part(held.part_files(name)[-1], [day])[day].max()
     new = fetched.filter((clock > last) & (clock >= since))
     kept, rows = _split(held, name, since, fetched)
+    if partial:
+        untouched = rows.filter((clock >= since) & ~clock.is_in(fetched[day].unique().implode()))
+        fetched = stored(name, pl.concat([untouched, fetched]))
     before = stored(name, rows.filter(clock >= since))  # months, each in its order
     now = fetched.filter((clock >= since) & (clock <= last))
     revisions = compare(name, before, now)
@@ -239,7 +268,9 @@ def _write(held: MarketFolder, name: str, merged: _Merged) -> tuple[Part, ...]:
     return (*merged.kept, *write_parts(held.path, name, merged.rows))
 
 
-def _joined_warnings(held: MarketFolder, now: list[Finding], new: pl.DataFrame) -> tuple[Mapping[str, Any], ...]:
+def _joined_warnings(
+    held: MarketFolder, now: list[Finding], new: pl.DataFrame, left_out: Collection[str]
+) -> tuple[Mapping[str, Any], ...]:
     """Warnings of the whole: those of rows of `daily` add up, the others are as they are now."""
     by_row = {(w["code"], w["column"]): dict(w) for w in held.manifest.warnings if _of_daily_rows(w)}
     for one in check_table("daily", new) if new.height else []:
@@ -248,6 +279,7 @@ def _joined_warnings(held: MarketFolder, now: list[Finding], new: pl.DataFrame) 
             before = by_row.setdefault((one.code, one.column), {**warning, "count": 0, "row": None})
             before["count"] += one.count
     others = [asdict(one) for one in now if not (one.table == "daily" and one.code in {c for c, _ in by_row})]
+    others += [dict(w) for w in held.manifest.warnings if w["table"] in left_out]
     return tuple(plain([*by_row.values(), *others]))
 
 

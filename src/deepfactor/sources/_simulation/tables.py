@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -209,12 +210,21 @@ def oracle(world: World, history: History) -> pl.DataFrame:
     for horizon in ORACLE_HORIZONS:
         parts = {part: world.memories.oracle(state, part, horizon) for part in PARTS}
         sums = {
-            f"oracle_{horizon}": np.add.reduce([parts[part] for part in PARTS]),
-            f"oracle_visible_{horizon}": np.add.reduce([parts[part] for part in VISIBLE]),
+            f"oracle_{horizon}": _sum(parts[part] for part in PARTS),
+            f"oracle_visible_{horizon}": _sum(parts[part] for part in VISIBLE),
         }
         sums |= {f"oracle_{part}_{horizon}": value for part, value in parts.items()}
         columns |= {name: value.astype(np.float32) for name, value in sums.items()}
     return pl.DataFrame({**_keys(world.firms.symbols, history, stock, t), **columns})
+
+
+def _sum(values: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Sum in order, in place: no array of all is made."""
+    first, *others = values
+    total = first.copy()
+    for value in others:
+        total += value
+    return total
 
 
 def _keys(symbols: Names, history: History, stock: Labels, t: Labels) -> dict[str, pl.Series]:
