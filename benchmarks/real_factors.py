@@ -123,8 +123,8 @@ def _residuals(reports: dict[str, Report]) -> str:
         for universe, label in NAMES.items():
             cells = [f"{plain[universe]['mean']:.4f} ({plain[universe]['t_newey_west']:.1f})"]
             for style_set in report["style_correlations"]:
-                found = [r["rank_ic"] for r in report["residual_ic"] if r["set"] == style_set
-                         and r["universe"] == universe and r["convention"] == "t1_close" and r["horizon"] == HORIZON]  # fmt: skip
+                case = {"set": style_set, "universe": universe, "convention": "t1_close", "horizon": HORIZON}
+                found = [r["rank_ic"] for r in report["residual_ic"] if case.items() <= r.items()]
                 cells.append(f"{found[0]['mean']:.4f} ({found[0]['t_newey_west']:.1f})" if found else "")
             rows.append([name, label, *cells])
     return _table(("factor", "universe", "raw (t)", *next(iter(reports.values()))["style_correlations"]), rows)
@@ -170,11 +170,15 @@ def _groups(reports: dict[str, Report]) -> str:
 
 def _tops(reports: dict[str, Report]) -> str:
     rows = [
-        [name, f"`{t['convention']}`", str(t["every"]), *_percents(t["gross"], t["net"]), f"{t['turnover_two_sided']:.1f}"]
+        [
+            *(name, f"`{t['convention']}`", str(t["every"])),
+            *_percents(t["gross"], t["net"]),
+            f"{t['turnover_two_sided']:.1f}",
+        ]
         for name, report in reports.items()
         for t in report["top_n"]
         if t["name"] == "top10pct"
-    ]  # fmt: skip
+    ]
     return _table(("factor", "convention", "every … days", "gross", "net", "turnover a year, two-sided"), rows)
 
 
