@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from deepfactor.evaluation.definitions import TRADING_DAYS
 from deepfactor.evaluation.ic import (
-    Array,
     InformationCoefficients,
     Ordered,
     blocks,
@@ -22,6 +21,7 @@ from deepfactor.evaluation.ic import (
     row_sums,
 )
 from deepfactor.evaluation.settings import Sampling, TestSettings
+from deepfactor.evaluation.sorting import Array
 from deepfactor.evaluation.statistics import every, mean_of, newey_west_t, summarise, years_of
 from deepfactor.evaluation.window import Window
 from deepfactor.panel.panel import Bools, Dates
