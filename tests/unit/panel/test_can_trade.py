@@ -1,4 +1,4 @@
-"""Who can be bought and sold, stock by stock: no trade, a price at a limit, a day at a limit, missing highs and lows."""
+"""Who can be bought and sold, stock by stock: no trade, a price or a day at a limit, missing highs and lows."""
 
 from __future__ import annotations
 
