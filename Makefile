@@ -15,7 +15,7 @@ export OMP_WAIT_POLICY = PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env dev demo test kills check lint types imports learning bench bench-training peers clean
+.PHONY: help env dev demo test kills check lint types imports learning bench bench-training bench-evaluation peers clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,11 +54,14 @@ bench: $(DEV) ## measure speed against peers and floors; writes benchmarks/RESUL
 bench-training: $(DEV) ## measure training against stock PyTorch, the peak and qlib; writes benchmarks/RESULTS-training.md
 	$(BIN)/python -m benchmarks.training
 
-peers: .peers/qlib/.made ## environments of other programs for the benchmarks: qlib
+bench-evaluation: $(DEV) ## measure factor test, LP and backtest against peers; writes benchmarks/RESULTS-evaluation.md
+	$(BIN)/python -m benchmarks.evaluation
 
-.peers/qlib/.made: benchmarks/peers/qlib.txt
-	$(PYTHON) -m venv .peers/qlib
-	.peers/qlib/bin/python -m pip install --quiet -r $<
+peers: .peers/qlib/.made .peers/cvxpy/.made ## environments of other programs for the benchmarks: qlib, cvxpy
+
+.peers/%/.made: benchmarks/peers/%.txt
+	$(PYTHON) -m venv .peers/$*
+	.peers/$*/bin/python -m pip install --quiet -r $<
 	@touch $@
 
 clean: ## remove the environment and caches

@@ -2,18 +2,18 @@
 
 In an environment of its own, from the root of the checkout::
 
-    python3.11 -m venv cvxpyenv
-    cvxpyenv/bin/pip install cvxpy clarabel highspy numpy scipy pydantic
-    PYTHONPATH=src cvxpyenv/bin/python -m benchmarks.peers.programs [STOCKS] [ROUNDS]
+    make peers
+    PYTHONPATH=src .peers/cvxpy/bin/python -m benchmarks.peers.programs [STOCKS] [ROUNDS]
 
 A month (four weeks) is solved by each; printed are the largest relative difference of the objective and of a weight,
-then CPU seconds a rebalance, interleaved, median, and theirs over ours. Each way starts from the same facts: cvxpy's
-problem is written as one would write it, in weights. Exit code 1 where Clarabel's objective is off by more than 1e-4,
-HiGHS' by more than 1e-7, or cvxpy's default is less than 8 times slower.
+then CPU seconds a rebalance, interleaved, median, and theirs over ours; last the seconds of all rounds as JSON. Each
+way starts from the same facts: cvxpy's problem is written as one would write it, in weights. Exit code 1 where
+Clarabel's objective is off by more than 1e-4, HiGHS' by more than 1e-7, or cvxpy's default is less than 8 times slower.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 
@@ -76,6 +76,7 @@ def main(stocks: int, rounds: int) -> int:
         line = compare("LP", f"{stocks} stocks", times["ours"], name, times[name])
         print(f"{line.size}: ours {line.ours:.4f} s, {name} {line.seconds:.4f} s, ratio {line.ratio:.1f}")
         failed |= name == "cvxpy, default" and (line.ratio or 0.0) < 8.0
+    print(json.dumps(times))
     return int(failed)
 
 

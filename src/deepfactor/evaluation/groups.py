@@ -6,6 +6,7 @@ no group; names that can't be sold stay held. Equal weight at assignment, then d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,7 +124,7 @@ def weekly_groups(
         groups.append((trade, assign_groups(score, n)[None] == np.arange(n)[:, None]))
         everyone.append((trade, enterable[None]))
     held = hold_equal_weight(marks, groups, last)
-    benchmark, level = _benchmark(window, index, hold_equal_weight(marks, everyone, last))
+    benchmark, level = _benchmark(window, index, held, lambda: hold_equal_weight(marks, everyone, last))
     return GroupTest(
         universe=universe,
         benchmark=benchmark,
@@ -147,8 +148,9 @@ def assign_groups(score: Floats, n: int) -> NDArray[np.intp]:
     return group
 
 
-def _benchmark(window: Window, index: str, own: Held) -> tuple[str, NDArray[np.float64]]:
+def _benchmark(window: Window, index: str, held: Held, everyone: Callable[[], Held]) -> tuple[str, NDArray[np.float64]]:
+    """Name and NAV over the days of `held`; `everyone` is followed only where the index has no level."""
     level = window.universe.index_close.get(index)
-    if level is not None and len(own.rows) and np.isfinite(level[own.rows]).all():
-        return index, np.asarray(level[own.rows] / level[own.rows[0]], dtype=np.float64)
-    return EQUAL_WEIGHT, own.nav[:, 0] if len(own.rows) else np.zeros(0)
+    if level is not None and len(held.rows) and np.isfinite(level[held.rows]).all():
+        return index, np.asarray(level[held.rows] / level[held.rows[0]], dtype=np.float64)
+    return EQUAL_WEIGHT, everyone().nav[:, 0] if len(held.rows) else np.zeros(0)

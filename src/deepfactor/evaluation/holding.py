@@ -109,13 +109,14 @@ def hold_equal_weight(marks: Marks, rebalances: Sequence[tuple[int, Bools]], end
         weights = _spread(stuck, members)
         traded.append(np.abs(weights - drifted).sum(axis=1))
         held = np.flatnonzero(weights.any(axis=0))
-        growth = marks.prices[row + 1 : stop + 1][:, held] / marks.prices[row, held]
-        values = growth @ weights[:, held].T
+        parts = weights[:, held]
+        growth = marks.prices[row + 1 : stop + 1, held] / marks.prices[row, held]
+        values = growth @ parts.T
         navs.append(level * values)
-        _count(counts, marks, row, stop, stuck, weights)
+        _count(counts, marks, row, stop, stuck, parts, held)
         drifted = np.zeros(members.shape)
         if len(values):
-            drifted[:, held] = weights[:, held] * growth[-1] / values[-1][:, None]
+            drifted[:, held] = parts * growth[-1] / values[-1][:, None]
             level = level * values[-1]
     if not rebalances:
         return Held(np.zeros(0, np.intp), np.zeros((0, 0)), np.zeros(0, np.intp), np.zeros((0, 0)), counts)
@@ -130,9 +131,11 @@ def _spread(stuck: Floats, members: Bools) -> NDArray[np.float64]:
     return np.asarray(stuck + np.where(chosen, free / np.maximum(chosen.sum(axis=1, keepdims=True), 1), 0.0))
 
 
-def _count(counts: dict[str, int], marks: Marks, row: int, stop: int, stuck: Floats, weights: Floats) -> None:
-    held = weights.any(axis=0)
+def _count(
+    counts: dict[str, int], marks: Marks, row: int, stop: int, stuck: Floats, parts: Floats, held: NDArray[np.intp]
+) -> None:
+    """`parts`: weights of the names `held`."""
     counts["stuck_positions"] += int((stuck > 0).sum())
     counts["position_days_without_price"] += int(marks.missing[row + 1 : stop + 1, held].sum())
-    gone = marks.delisted[stop] & ~marks.delisted[row]
-    counts["positions_delisted"] += int((weights[:, gone] > 0).sum())
+    gone = marks.delisted[stop, held] & ~marks.delisted[row, held]
+    counts["positions_delisted"] += int((parts[:, gone] > 0).sum())

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfactor.evaluation.sorting import Array, Positions, ascending
 from deepfactor.panel.panel import Bools, Floats
 
 #: Rows worked on at once: intermediate arrays of a few thousand columns stay in cache.
 BLOCK = 16
-
-Array = NDArray[np.float64]
-Positions = NDArray[np.intp]
+#: Width of packed rows is a multiple of this; see `row_sums`.
+_CHUNK = 64
 
 
 @dataclass(frozen=True)
@@ -122,20 +122,17 @@ class Ordered:
 
 def order_scores(scores: Floats) -> Positions:
     """(B, N) flat positions in ascending order of each row's scores; equals in the order of columns, missing last."""
-    order = np.argsort(scores, axis=1, kind="stable")
-    order += np.arange(len(scores))[:, None] * scores.shape[1]
-    return order
+    return ascending(np.where(np.isfinite(scores), scores, np.inf))
 
 
 def pack(scores: Floats, order: Positions, mask: Bools) -> Ordered:
     """The names of `mask` (B, N) that have a score, given the `order` of the scores."""
     chosen = np.take((mask & np.isfinite(scores)).ravel(), order)
     count = chosen.sum(axis=1)
-    width = int(count.max(initial=0))
-    front = np.argsort(~chosen, axis=1, kind="stable")[:, :width]
-    front += np.arange(len(scores))[:, None] * scores.shape[1]
+    width = -(-int(count.max(initial=0)) // _CHUNK) * _CHUNK
     inside = np.arange(width) < count[:, None]
-    places = np.where(inside, np.take(order.ravel(), front), 0)
+    places = np.zeros(inside.shape, dtype=np.intp)
+    places[inside] = order[chosen]
     values = np.where(inside, np.take(scores.ravel(), places), np.inf)
     return Ordered(places, inside, np.where(inside, values, 0.0), Ties.of(values))
 
@@ -144,8 +141,7 @@ def correlate(
     names: Ordered, returns: Array, subsets: Sequence[Bools], min_names: int
 ) -> list[InformationCoefficients]:
     """Coefficients of each subset (B, K) of the names with packed `returns` (B, K); infinite ones are missing."""
-    order = np.argsort(returns, axis=1)
-    order += np.arange(len(returns))[:, None] * returns.shape[1]
+    order = ascending(returns)
     return_ties = Ties.of(np.take(returns.ravel(), order))
     have = returns < np.inf
     found = []
@@ -200,9 +196,17 @@ def blocks(days: int) -> list[slice]:
 def _centred(x: Floats, kept: Bools, n: NDArray[np.int64]) -> Array:
     values = np.zeros(x.shape)  # float64, whatever x is
     np.copyto(values, x, where=kept)
-    values -= (values.sum(axis=1) / np.maximum(n, 1))[:, None]
+    values -= (row_sums(values) / np.maximum(n, 1))[:, None]
     values *= kept
     return values
+
+
+def row_sums(x: Array) -> Array:
+    """Sum of each row of (B, K), from the front on: whole chunks of zeros behind it change no bit.
+
+    `numpy.sum` adds halves, which depend on the width, and so on the block's longest day.
+    """
+    return np.asarray(np.einsum("ij->i", x))
 
 
 def _dot(x: Array, y: Array) -> Array:

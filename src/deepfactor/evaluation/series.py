@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 
 from deepfactor.evaluation.definitions import TRADING_DAYS
 from deepfactor.evaluation.ic import (
-    Array,
     InformationCoefficients,
     Ordered,
     blocks,
     correlate,
     order_scores,
     pack,
+    row_sums,
 )
 from deepfactor.evaluation.settings import Sampling, TestSettings
-from deepfactor.evaluation.statistics import every, mean_of, summarise, years_of
+from deepfactor.evaluation.sorting import Array
+from deepfactor.evaluation.statistics import every, mean_of, newey_west_t, summarise, years_of
 from deepfactor.evaluation.window import Window
 from deepfactor.panel.panel import Bools, Dates
 from deepfactor.panel.returns import Convention, PriceField, adjusted, entry, tradeable_at_entry
@@ -31,6 +32,9 @@ NAMES: tuple[Names, ...] = ("all", "tradeable")
 
 #: Groups of the long leg where a universe has none.
 DECILES = 10
+
+#: |t| from which on a leg is told from noise.
+CLEAR = 2.0
 
 
 @dataclass(frozen=True)
@@ -115,16 +119,19 @@ class LongLeg:
     short_excess: Array
 
     def record(self) -> dict[str, Any]:
-        """As in `factor_report.json`: means over the days; the share is that of both, NaN where they sum to 0."""
-        long, short = mean_of(self.long_excess), mean_of(self.short_excess)
+        """As in `factor_report.json`: means over the days; the share is that of both, NaN where neither leg's
+        Newey–West t (lag horizon − 1) reaches 2, or they sum to 0: a ratio of noise."""
+        legs = (self.long_excess, self.short_excess)
+        long, short = (mean_of(leg) for leg in legs)
         both = long + short
+        clear = any(abs(newey_west_t(leg, self.horizon - 1)) >= CLEAR for leg in legs)
         return {
             "universe": self.universe,
             "convention": self.convention,
             "horizon": self.horizon,
             "long_excess": long,
             "short_excess": short,
-            "long_share": long / both if both else np.nan,
+            "long_share": long / both if both and clear else np.nan,
         }
 
 
@@ -250,7 +257,7 @@ def _legs(returns: Array, groups: int) -> tuple[Array, Array]:
 
     def mean(kept: Bools) -> Array:
         size = kept.sum(axis=1)
-        return np.where(n >= groups, np.einsum("ij,ij->i", values, kept) / np.maximum(size, 1), np.nan)
+        return np.where(n >= groups, row_sums(values * kept) / np.maximum(size, 1), np.nan)
 
     everyone = mean(have)
     top = have & (number > (-(-(groups - 1) * n // groups))[:, None])

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfactor.evaluation.ic import Array, blocks, pearson
+from deepfactor.evaluation.ic import blocks, pearson
 from deepfactor.evaluation.series import Case, ICSeries, entry_prices, fill_cases
 from deepfactor.evaluation.settings import TestSettings
+from deepfactor.evaluation.sorting import Array
 from deepfactor.evaluation.statistics import mean_of, summarise
 from deepfactor.evaluation.window import Window
 from deepfactor.panel.panel import Bools, Floats

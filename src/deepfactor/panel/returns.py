@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfactor.panel.panel import Bools, Panel
+from deepfactor.panel.panel import Bools, Floats, Panel
 from deepfactor.panel.universe import Universe
 
 #: entry → exit of a score of day t held h days.
@@ -15,6 +15,9 @@ from deepfactor.panel.universe import Universe
 Convention = Literal["t0_close", "t1_vwap", "t1_close"]
 CONVENTIONS: tuple[Convention, ...] = ("t0_close", "t1_vwap", "t1_close")
 PriceField = Literal["close", "vwap", "open"]
+
+#: Days worked on at once where temporaries of several arrays are to stay in cache.
+_BLOCK = 16
 
 
 def entry(convention: Convention) -> tuple[int, PriceField]:
@@ -54,14 +57,23 @@ def can_trade(panel: Panel, universe: Universe, field: PriceField) -> tuple[Bool
 
     No trade: neither. The price at the upper limit, or the whole day at it: no buying; at the lower: no selling.
     """
-    fen = np.rint(np.nan_to_num(panel[field].astype(np.float64)) * 100).astype(np.int64)
-    low = np.rint(np.nan_to_num(panel["low"].astype(np.float64)) * 100).astype(np.int64)
-    high = np.rint(np.nan_to_num(panel["high"].astype(np.float64)) * 100).astype(np.int64)
-    up, down = universe.limit_up, universe.limit_down
-    locked_up = (up > 0) & ((fen >= up) | (low >= up))
-    locked_down = (down > 0) & ((fen <= down) | (high <= down))
-    open_ = universe.traded & np.isfinite(panel[field])
-    return open_ & ~locked_up, open_ & ~locked_down
+    buy, sell = np.empty(panel.shape, np.bool_), np.empty(panel.shape, np.bool_)
+    for first in range(0, len(buy), _BLOCK):
+        rows = slice(first, first + _BLOCK)
+        price, low, high = (_fen(panel[name][rows]) for name in (field, "low", "high"))
+        up, down = universe.limit_up[rows], universe.limit_down[rows]
+        open_ = universe.traded[rows] & np.isfinite(price)
+        np.logical_and(open_, ~((up > 0) & ((price >= up) | (low >= up))), out=buy[rows])
+        # A missing high counts as 0, so as one at the limit.
+        np.logical_and(open_, ~((down > 0) & ~((price > down) & (high > down))), out=sell[rows])
+    return buy, sell
+
+
+def _fen(price: Floats) -> NDArray[np.float64]:
+    """Prices in whole fen, NaN where missing."""
+    fen = price.astype(np.float64)
+    fen *= 100
+    return np.rint(fen, out=fen)
 
 
 def tradeable_at_entry(panel: Panel, universe: Universe, convention: Convention) -> Bools:

@@ -56,6 +56,19 @@ def _style_table(content: RunContent, name: str) -> Table | None:
     return make(f"style_correlation{name and '_'}{name}", title, columns, rows, text["style_note"])
 
 
+def styles_absent(content: RunContent) -> Table | None:
+    """Style set × style (or ``STYLE/DESCRIPTOR``): why this market can't have it."""
+    found: dict[tuple[str, str], str] = {}
+    for arm in content.arms:
+        for name, absent in (arm.factor_report.get("styles_absent") or {}).items():
+            found |= {(name, style): why for style, why in absent.items()}
+    rows = [
+        label_cells(words().term(name), words().term(style), joined("; ", map(words().sentence, why.split("; "))))
+        for (name, style), why in found.items()
+    ]
+    return make("styles_absent", words().text["styles_absent"], ("style_set", "style", "why_absent"), rows)
+
+
 def model_correlation(content: RunContent) -> Table | None:
     """Arm × arm."""
     if not content.correlation:

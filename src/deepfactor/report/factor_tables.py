@@ -208,11 +208,13 @@ def long_leg(content: RunContent) -> Table | None:
 
 
 def residual_ic(content: RunContent) -> Table | None:
-    """RankIC after a regression on styles and industries: arm × style set × universe × horizon."""
+    """RankIC after a regression on styles and industries, main clock: arm × style set × universe × horizon."""
     styles = (("mean", "ic"), ("icir", "ratio"), ("win_rate", "share"), ("t_newey_west", "ratio"), ("n", "count"))
     rows = []
     for arm in content.arms:
         for entry in arm.factor_report.get("residual_ic") or ():
+            if entry["convention"] != content.main:
+                continue
             universe, horizon = entry["universe"], int(entry["horizon"])
             raw = arm.record(universe, horizon, entry["convention"])
             labels = label_cells(arm.name, words().term(entry["set"]), words().universe(universe))

@@ -194,6 +194,7 @@ def page_of(content: RunContent) -> Page:
             [
                 character_tables.autocorrelation(content),
                 *character_tables.style_tables(content),
+                character_tables.styles_absent(content),
                 character_tables.model_correlation(content),
             ]
         ),

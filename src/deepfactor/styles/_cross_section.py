@@ -20,11 +20,19 @@ def clip_mad(x: Array, k: float) -> Array:
     for row in out:
         known = np.isfinite(row)
         if known.any():
-            centre = np.median(row[known])
-            spread = 1.4826 * np.median(np.abs(row[known] - centre))
+            values = row[known]
+            centre = _median(values)
+            spread = 1.4826 * _median(np.abs(values - centre))
             if spread > 0:
                 np.clip(row, centre - k * spread, centre + k * spread, out=row)
     return out
+
+
+def _median(values: Array) -> float:
+    """Of finite values (M,), M > 0: bit for bit `numpy.median`, which takes thrice as long over its checks."""
+    half = len(values) // 2
+    parted = np.partition(values, half)
+    return float(parted[half] if len(values) % 2 else (parted[:half].max() + parted[half]) / 2.0)
 
 
 def standardise(x: Array, cap: Array) -> Array:
@@ -91,5 +99,7 @@ def in_blocks(
         known = np.isfinite(weight)
         day = {name: np.where(known, x[rows].astype(np.float64), np.nan) for name, x in descriptors.items()}
         for name, value in combine(day, weight).items():
-            out.setdefault(name, np.full(cap.shape, np.nan, dtype=np.float32))[rows] = value
+            if name not in out:
+                out[name] = np.full(cap.shape, np.nan, dtype=np.float32)
+            out[name][rows] = value
     return out

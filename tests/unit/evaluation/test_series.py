@@ -11,6 +11,8 @@ from deepfactor.evaluation.factor_test import TestSettings
 from deepfactor.evaluation.factor_test import test_factor as run_test
 from deepfactor.evaluation.groups import assign_groups
 from deepfactor.evaluation.seeds import seed_spread
+from deepfactor.evaluation.series import LongLeg
+from deepfactor.evaluation.statistics import newey_west_t
 from deepfactor.panel.returns import forward_return, tradeable_at_entry
 
 INDEX = "000300.SH"
@@ -88,7 +90,21 @@ def test_the_long_leg_is_top_less_all_beside_all_less_bottom(market, scores, con
                 short.append(future[t, kept].mean() - future[t, group == 0].mean())
         assert leg["long_excess"] == pytest.approx(np.mean(long), abs=1e-14)
         assert leg["short_excess"] == pytest.approx(np.mean(short), abs=1e-14)
-        assert leg["long_share"] == pytest.approx(np.mean(long) / (np.mean(long) + np.mean(short)), rel=1e-9)
+        share = np.mean(long) / (np.mean(long) + np.mean(short))
+        if max(abs(newey_west_t(np.array(side), leg["horizon"] - 1)) for side in (long, short)) >= 2:
+            assert leg["long_share"] == pytest.approx(share, rel=1e-9)
+        else:
+            assert leg["long_share"] is None
+
+
+def test_the_long_share_of_noise_is_not_given_and_that_of_a_signal_is():
+    noise = np.random.default_rng(0).standard_normal(200)
+    noise -= noise.mean()
+    rows = {}
+    for name, long, short in (("noise", noise + 0.05, noise - 0.04), ("signal", noise + 1.0, noise + 3.0)):
+        rows[name] = LongLeg("all", "t1_close", 1, long, short).record()["long_share"]
+    assert np.isnan(rows["noise"])
+    assert rows["signal"] == pytest.approx(0.25)
 
 
 def test_icir_is_annualised_for_samples_that_do_not_overlap(market, scores, content):

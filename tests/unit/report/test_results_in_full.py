@@ -29,7 +29,11 @@ ADDED = {
         "study_a": {"SIZE": {"mean": -0.25, "last": -0.4}, "MOMENTUM": {"mean": -0.2, "last": None}},
         "barra_cne5": {"SIZE": {"mean": -0.24, "last": -0.3}, "MOMENTUM": {"mean": 0.05, "last": 0.02}},
     },
-    "residual_ic": [{**ON, "set": "barra_cne5", "horizon": 10, "rank_ic": STATISTICS}],
+    "residual_ic": [
+        {**ON, "set": "barra_cne5", "horizon": 10, "rank_ic": STATISTICS},
+        {**ON, "convention": "t0_close", "set": "barra_cne5", "horizon": 10, "rank_ic": STATISTICS},
+    ],
+    "styles_absent": {"basic": {}, "barra_cne5": {"LEVERAGE": "the market has no a; the market has no b"}},
     "seed_spread": [
         {**ON, "horizon": 10, "sampling": sampling, "names": "all", "mean": 0.1, "std": 0.002, "min": 0.09,
          "max": 0.11, "n_seeds": 2}
@@ -125,6 +129,12 @@ def test_attribution_adds_to_the_active_return(full):
     assert [trace["y"] for trace in names] == [["SIZE", "BETA"], ["银行"]]
 
 
+def test_absent_styles_say_what_is_lacking_in_both_languages(full):
+    table = character_tables.styles_absent(full)
+    assert shown(table) == [["barra_cne5", "LEVERAGE", "the market has no a; the market has no b"]]
+    assert table.rows[0][2].value.zh == "市场数据没有a; 市场数据没有b"
+
+
 def test_episodes_and_binding_rows(full):
     (episode,) = shown(tables.episodes(full.portfolios[0], "p"))
     assert episode[:6] == ["2019-04-19", "2019-06-06", "–", "−5.00%", "31", "–"]
@@ -133,8 +143,8 @@ def test_episodes_and_binding_rows(full):
 
 
 def test_everything_has_its_place_on_the_page_and_absent_parts_none(full, make_content):
-    new = {"decay_table", "long_leg", "residual_ic", "seed_spread", "offsets", "portfolio_1_attribution_table",
-           "portfolio_1_episodes", "portfolio_1_binding"}  # fmt: skip
+    new = {"decay_table", "long_leg", "residual_ic", "seed_spread", "offsets", "styles_absent",
+           "portfolio_1_attribution_table", "portfolio_1_episodes", "portfolio_1_binding"}  # fmt: skip
     page = render(full)
     for name in new:
         assert f'id="{name}"' in page
