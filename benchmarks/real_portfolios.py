@@ -32,6 +32,8 @@ from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.runs.environment import machine
 
 SEEDS = 5
+#: Styles are recomputed for one rebalance in so many: they take most of the time.
+STYLES_EVERY = 10
 RANDOM = "random_"
 FACTORS = ("reversal_20", *(f"{RANDOM}{seed}" for seed in range(SEEDS)))
 INDICES = {"000300.SH": "CSI 300", "000905.SH": "CSI 500", "000852.SH": "CSI 1000"}
@@ -56,9 +58,13 @@ def factor(name: str, market: Market, index: str, start: str, end: str) -> Score
     return Scores(name, panel.dates, panel.symbols, np.where(inside[:, None], values, np.nan))
 
 
+def _places(out: Path) -> list[Path]:
+    return [out / "portfolio" / name / index / study for name in FACTORS for index in INDICES for study in STUDIES]
+
+
 def backtests(market: Market, out: Path, start: str = START, end: str = END) -> list[Path]:
     """Folders of all backtests, followed where they are not there yet."""
-    places = [out / "portfolio" / name / index / study for name in FACTORS for index in INDICES for study in STUDIES]
+    places = _places(out)
     missing = [place for place in places if not (place / "summary.json").is_file()]
     if not missing:
         return places
@@ -239,7 +245,8 @@ def page(rows: list[Row], draws: list[Pooled], market: Market, command: str) -> 
         "## Constraints, recomputed from the market's tables",
         "",
         "By `benchmarks/recompute.py`, which uses polars and numpy alone and no code of deepfactor: index weights from",
-        "members and float value, industries, every style from prices and reports, then every limit of every target. A",
+        "members and float value, industries, styles from prices and reports, then every limit of every target (those of",
+        f"styles: of one target in {STYLES_EVERY}). A",
         f"limit *holds* if it is kept to {recompute.TOLERANCE:.0e}; else it must stand in `relaxations.parquet` with",
         "its value.",
         "*Worst* is the largest excess over a limit that stands.",
@@ -269,14 +276,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("market", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--done", action="store_true", help="the page of what is there, nothing more followed")
     given = parser.parse_args()
     market = open_market(given.market)
-    places = backtests(market, given.out)
+    places = _places(given.out) if given.done else backtests(market, given.out)
+    places = [place for place in places if (place / "summary.json").is_file()]
     tables, rows = None, []
     for place in places:
         if not (place / "recomputed.json").is_file():
             tables = tables or recompute.Tables(given.market)
-            write_json(place / "recomputed.json", recompute.check(tables, place))
+            write_json(place / "recomputed.json", recompute.check(tables, place, STYLES_EVERY))
         check = json.loads((place / "recomputed.json").read_text())
         rows.append(figures(place, check))
         print(f"recomputed {place}: {check['violations']} violations", file=sys.stderr, flush=True)

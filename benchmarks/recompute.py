@@ -185,18 +185,19 @@ class Week:
     drifted: Array
     before: Array | None
     first: bool
-    styles: str
+    styles: str | None
 
 
-def check(tables: Tables, place: Path) -> dict[str, Any]:
-    """Check all targets of one portfolio: counts, the worst excess that stands, and examples of violations."""
+def check(tables: Tables, place: Path, styles_every: int = 1) -> dict[str, Any]:
+    """Check all targets of one portfolio, style limits every so many rebalances: counts, the worst excess that stands,
+    and examples of violations."""
     index = place.parent.name
     asked = json.loads((place / "constraints.json").read_text())
     weights = pl.read_parquet(place / "weights.parquet")
     relaxations = pl.read_parquet(place / "relaxations.parquet")
     rebalances = pl.read_parquet(place / "rebalances.parquet")
     found, before = Found(), None
-    for date, first in rebalances.select("date", "first").rows():
+    for k, (date, first) in enumerate(rebalances.select("date", "first").rows()):
         t = int(np.searchsorted(tables.dates, np.datetime64(date)))
         of_day = weights.filter(pl.col("date") == date)
         at = np.searchsorted(tables.symbols, of_day["symbol"].to_numpy().astype(str))
@@ -204,7 +205,14 @@ def check(tables: Tables, place: Path) -> dict[str, Any]:
         for name in ("weight", "drifted_weight", "benchmark_weight"):
             columns[name] = np.zeros(len(tables.symbols))
             columns[name][at] = of_day[name].fill_null(0.0).to_numpy()
-        week = Week(t, columns["weight"], columns["drifted_weight"], before, first, asked["styles"]["kind"])
+        week = Week(
+            t,
+            columns["weight"],
+            columns["drifted_weight"],
+            before,
+            first,
+            asked["styles"]["kind"] if k % styles_every == 0 else None,
+        )
         before = week.weight
         rows = relaxations.filter(pl.col("date") == date)
         relaxed = {(c, r): v for c, r, v in rows.select("constraint", "row", "value").rows()}
@@ -252,7 +260,9 @@ def _industry(tables: Tables, index: str, c: dict[str, Any], week: Week, active:
 
 
 def _style(tables: Tables, index: str, c: dict[str, Any], week: Week, active: Array, invested: float) -> _Lines:
-    lines = []
+    lines: _Lines = []
+    if week.styles is None:
+        return lines
     for name, exposure in tables.styles(week.styles, week.t).items():
         limit = c.get("limits", {}).get(name, c.get("default", 0.3))
         held = active != 0
