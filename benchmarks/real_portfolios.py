@@ -245,7 +245,7 @@ def page(rows: list[Row], draws: list[Pooled], market: Market, command: str) -> 
         "## Constraints, recomputed from the market's tables",
         "",
         "By `benchmarks/recompute.py`, which uses polars and numpy alone and no code of deepfactor: index weights from",
-        "members and float value, industries, styles from prices and reports, then every limit of every target (those of",
+        "members and float value, industries, styles from prices and reports, then every limit of every target (of",
         f"styles: of one target in {STYLES_EVERY}). A",
         f"limit *holds* if it is kept to {recompute.TOLERANCE:.0e}; else it must stand in `relaxations.parquet` with",
         "its value.",

@@ -126,7 +126,7 @@ class Tables:
 
     def at_a_limit(self, t: int, at: Ints) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Which of the columns `at` closed day t 5, 10 or 20 % from its reference, to the fen: may be locked."""
-        before = _filled(self.close[max(t - 250, 0) : t, at].astype(np.float64))[-1]
+        before = _filled(self.close[:t, at].astype(np.float64))[-1]  # some are suspended for years
         reference = np.floor(before * self.factor[t - 1, at] / self.factor[t, at] * 100 + 0.5001)
         reference = np.nan_to_num(reference).astype(np.int64)
         fen = np.round(np.nan_to_num(self.close[t, at].astype(np.float64)) * 100).astype(np.int64)

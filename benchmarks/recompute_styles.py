@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
+Daily = np.ndarray[Any, np.dtype[Any]]
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -26,12 +27,12 @@ class Facts(Protocol):
 
     dates: np.ndarray[Any, np.dtype[np.datetime64]]
     symbols: np.ndarray[Any, np.dtype[np.str_]]
-    close: Array
-    factor: Array
-    cap: Array
-    total: Array
-    turnover: Array
-    log_price: Array
+    close: Daily
+    factor: Daily
+    cap: Daily
+    total: Daily
+    turnover: Daily
+    log_price: Daily
     traded: Bools
     listed: Bools
     fundamentals: pl.DataFrame | None
