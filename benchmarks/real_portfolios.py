@@ -290,7 +290,7 @@ def main() -> None:
         rows.append(figures(place, check))
         print(f"recomputed {place}: {check['violations']} violations", file=sys.stderr, flush=True)
     told = PAGE.read_text(encoding="utf-8").partition(SAID)[2] if PAGE.is_file() else "\n"
-    command = "python -m benchmarks.real_portfolios MARKET FOLDER"
+    command = f"python -m benchmarks.real_portfolios {'--done ' if given.done else ''}MARKET FOLDER"
     write_text(PAGE, page(rows, pooled(places), market, command) + "\n" + SAID + told)
     print(PAGE)
 
