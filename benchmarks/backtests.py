@@ -9,7 +9,6 @@ from benchmarks.timing import Line, alone, compare, cpu
 from deepfactor.backtest.attribution import attribute
 from deepfactor.backtest.loop import BacktestSettings, run_backtest
 from deepfactor.backtest.result import BacktestResult
-from deepfactor.market.fees import Costs
 from deepfactor.panel.returns import trailing_return
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import UniverseRule
@@ -41,7 +40,7 @@ def measure(built: Built, rounds: int, *, target: bool) -> list[Line]:
     """Study B's backtest of a noisy reversal over the whole market; `target` = the size is that of the mark."""
     panel, universe = built.panel, built.universe
     preset = load_preset("study_b")
-    settings = BacktestSettings(fill=preset.fill, costs=Costs(kind="flat", rate=preset.cost_rate))
+    settings = BacktestSettings(fill=preset.fill, costs=preset.costs)
     values = -trailing_return(panel, 1) + 0.1 * np.random.default_rng(0).standard_normal(panel.shape)
     scores = Scores("reversal and noise", panel.dates, panel.symbols, values)
     styles = basic.compute(basic.Settings(), panel, universe).exposures

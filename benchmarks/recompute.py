@@ -1,9 +1,9 @@
 """Every limit of every target of a portfolio, recomputed from the market's tables. No code of deepfactor, on purpose.
 
-``python benchmarks/recompute.py MARKET PORTFOLIO …`` with folders ``portfolio/<factor>/<index>/<constraints>`` whose
-style set is `study_a` on a market without fundamentals. Reads the tables as docs/conventions.md defines them: index
-weights from members and float value, five styles from prices and volume (float32, as the panel keeps them), industries
-in force; missing exposures by the cross-sectional regression on industry and SIZE. What the book was before a rebalance
+``python -m benchmarks.recompute MARKET PORTFOLIO …`` with folders ``portfolio/<factor>/<index>/<constraints>`` whose
+style set is `study_a` or `barra_cne5`. Reads the tables as docs/conventions.md defines them: index weights from members
+and float value, industries in force, styles from prices, volume and fundamentals (`benchmarks.recompute_styles`);
+missing exposures by the cross-sectional regression on industry and SIZE. What the book was before a rebalance
 (`drifted_weight`) is taken from the run.
 
 A limit that is not kept to `TOLERANCE` must stand in ``relaxations.parquet`` with the value that came out; else it is a
@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+
+from benchmarks.recompute_styles import Styles, completed
 
 TOLERANCE = 1e-7
 #: By how much a recorded value may differ from ours: our styles differ from the panel's by float32 rounding.
@@ -53,14 +55,18 @@ class Tables:
         self.turnover = np.where(self.traded, volume * close / cap, np.nan).astype(np.float32)
         self.close = np.where(self.traded, close, np.nan).astype(np.float32)
         self.factor = _filled(spread("adj_factor", np.float64))
-        self.cap = cap.astype(np.float32)
-        _fill_untraded(self.cap, self.traded)
+        self.cap, self.total = cap.astype(np.float32), spread("total_mv", np.float32)
+        for values in (self.cap, self.total):
+            _fill_untraded(values, self.traded)
         self.st = _filled(spread("is_st", np.float32)) > 0
         self.listed = self._listed(row, column)
         self.log_price = _filled(np.log(self.close.astype(np.float64) * self.factor))
         self.members_table, self.industry_table = self._read("index_members"), self._read("industry")
         self._industries: dict[int, np.ndarray[Any, np.dtype[np.str_]]] = {}
-        self._styles: dict[int, dict[str, Array]] = {}
+        tables = json.loads((self.market / "manifest.json").read_text())["tables"]
+        self.fundamentals = self._read("fundamentals") if "fundamentals" in tables else None
+        self._styles: dict[tuple[str, int], dict[str, Array]] = {}
+        self._style_sets = Styles(self)
 
     def _read(self, table: str) -> pl.DataFrame:
         parts = json.loads((self.market / "manifest.json").read_text())["tables"][table]
@@ -112,49 +118,15 @@ class Tables:
         last = dict(zip(known["symbol"].to_list(), known["industry"].to_list(), strict=True))
         return np.array([last.get(symbol, "unknown") for symbol in self.symbols.tolist()])
 
-    def styles(self, t: int) -> dict[str, Array]:
-        """Exposures of all symbols on day t, gaps filled."""
-        if t not in self._styles:
-            self._styles[t] = _completed(self._raw_styles(t), self.industry(t))
-        return self._styles[t]
-
-    def _raw_styles(self, t: int) -> dict[str, Array]:
-        cap = np.where(self.listed[t], self.cap[t].astype(np.float64), np.nan)
-        descriptors = {
-            "SIZE": np.log(cap),
-            "MOMENTUM": np.expm1(self.log_price[t] - self.log_price[t - 21]),
-            "VOLATILITY": self._volatility(t),
-            "LIQUIDITY": self._liquidity(t),
-        }
-        z = {
-            name: _z(_clipped(_rounded(np.where(np.isfinite(cap), x, np.nan))), cap) for name, x in descriptors.items()
-        }
-        known = np.isfinite(z["SIZE"])
-        design = np.column_stack([np.ones(known.sum()), z["SIZE"][known]])
-        middle = np.full(len(cap), np.nan)
-        square = z["SIZE"][known] ** 2
-        middle[known] = square - design @ np.linalg.lstsq(design, square, rcond=None)[0]
-        z["MID_CAP"] = _z(middle, cap)
-        return {name: _rounded(x) for name, x in z.items()}
-
-    def _volatility(self, t: int) -> Array:
-        price = self.close[t - 63 : t + 1].astype(np.float64) * self.factor[t - 63 : t + 1]
-        returns = price[1:] / price[:-1] - 1.0
-        count = np.isfinite(returns).sum(axis=0)
-        mean = np.nansum(returns, axis=0) / np.maximum(count, 1)
-        spread = np.sqrt(np.nansum((returns - mean) ** 2, axis=0) / np.maximum(count, 1))
-        return np.where(count >= 16, spread, np.nan)
-
-    def _liquidity(self, t: int) -> Array:
-        rows = slice(t - 20, t + 1)
-        turnover, traded = self.turnover[rows].astype(np.float64), self.traded[rows]
-        days = (self.listed[rows] & (~traded | np.isfinite(turnover))).sum(axis=0)
-        total = np.where(self.listed[rows] & traded, np.nan_to_num(turnover), 0.0).sum(axis=0)
-        return np.where((days >= 6) & (total > 0), np.log(np.maximum(total, 1e-300) / np.maximum(days, 1)), np.nan)
+    def styles(self, name: str, t: int) -> dict[str, Array]:
+        """Exposures of all symbols on day t by a style set, gaps filled."""
+        if (name, t) not in self._styles:
+            self._styles[name, t] = completed(self._style_sets.of(name, t), self.industry(t))
+        return self._styles[name, t]
 
     def at_a_limit(self, t: int, at: Ints) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Which of the columns `at` closed day t 5, 10 or 20 % from its reference, to the fen: may be locked."""
-        before = _filled(self.close[max(t - 250, 0) : t, at].astype(np.float64))[-1]
+        before = _filled(self.close[:t, at].astype(np.float64))[-1]  # some are suspended for years
         reference = np.floor(before * self.factor[t - 1, at] / self.factor[t, at] * 100 + 0.5001)
         reference = np.nan_to_num(reference).astype(np.int64)
         fen = np.round(np.nan_to_num(self.close[t, at].astype(np.float64)) * 100).astype(np.int64)
@@ -162,10 +134,6 @@ class Tables:
         for percent in (-20, -10, -5, 5, 10, 20):
             out |= fen == (reference * (100 + percent) + 50) // 100
         return out
-
-
-def _rounded(x: Array) -> Array:
-    return x.astype(np.float32).astype(np.float64)
 
 
 def _filled(x: Array) -> Array:
@@ -179,38 +147,6 @@ def _fill_untraded(x: Array, traded: np.ndarray[Any, np.dtype[np.bool_]]) -> Non
     for t in range(1, len(x)):
         gap = np.isnan(x[t]) & ~traded[t]
         x[t, gap] = x[t - 1, gap]
-
-
-def _clipped(x: Array) -> Array:
-    centre = np.nanmedian(x)
-    spread = 1.4826 * np.nanmedian(np.abs(x - centre))
-    return np.clip(x, centre - 5 * spread, centre + 5 * spread)
-
-
-def _z(x: Array, cap: Array) -> Array:
-    """Cap-weighted mean 0, equal-weighted standard deviation 1."""
-    known = np.isfinite(x) & np.isfinite(cap)
-    return np.where(known, (x - np.average(x[known], weights=cap[known])) / x[known].std(), np.nan)
-
-
-def _completed(styles: dict[str, Array], industry: np.ndarray[Any, np.dtype[np.str_]]) -> dict[str, Array]:
-    """Gaps by least squares on industry dummies and SIZE; where these are missing too, the median."""
-    size = styles["SIZE"]
-    placed = (industry != "unknown") & np.isfinite(size)
-    out = {}
-    for name, x in styles.items():
-        gap = np.isnan(x)
-        fitted = np.full(len(x), np.nan)
-        used = placed & ~gap
-        if name != "SIZE" and gap.any() and used.any():
-            groups = np.unique(industry[used])
-            design = np.column_stack([*(industry == g for g in groups), np.nan_to_num(size)]).astype(np.float64)
-            a = design[used]
-            solution = np.linalg.solve(a.T @ a, a.T @ x[used])
-            inside = placed & np.isin(industry, groups)
-            fitted[inside] = design[inside] @ solution
-        out[name] = np.where(gap, np.where(np.isfinite(fitted), fitted, np.nanmedian(x)), x)
-    return out
 
 
 @dataclass
@@ -249,17 +185,19 @@ class Week:
     drifted: Array
     before: Array | None
     first: bool
+    styles: str | None
 
 
-def check(tables: Tables, place: Path) -> dict[str, Any]:
-    """Check all targets of one portfolio: counts, the worst excess that stands, and examples of violations."""
+def check(tables: Tables, place: Path, styles_every: int = 1) -> dict[str, Any]:
+    """Check all targets of one portfolio, style limits every so many rebalances: counts, the worst excess that stands,
+    and examples of violations."""
     index = place.parent.name
     asked = json.loads((place / "constraints.json").read_text())
     weights = pl.read_parquet(place / "weights.parquet")
     relaxations = pl.read_parquet(place / "relaxations.parquet")
     rebalances = pl.read_parquet(place / "rebalances.parquet")
     found, before = Found(), None
-    for date, first in rebalances.select("date", "first").rows():
+    for k, (date, first) in enumerate(rebalances.select("date", "first").rows()):
         t = int(np.searchsorted(tables.dates, np.datetime64(date)))
         of_day = weights.filter(pl.col("date") == date)
         at = np.searchsorted(tables.symbols, of_day["symbol"].to_numpy().astype(str))
@@ -267,7 +205,14 @@ def check(tables: Tables, place: Path) -> dict[str, Any]:
         for name in ("weight", "drifted_weight", "benchmark_weight"):
             columns[name] = np.zeros(len(tables.symbols))
             columns[name][at] = of_day[name].fill_null(0.0).to_numpy()
-        week = Week(t, columns["weight"], columns["drifted_weight"], before, first)
+        week = Week(
+            t,
+            columns["weight"],
+            columns["drifted_weight"],
+            before,
+            first,
+            asked["styles"]["kind"] if k % styles_every == 0 else None,
+        )
         before = week.weight
         rows = relaxations.filter(pl.col("date") == date)
         relaxed = {(c, r): v for c, r, v in rows.select("constraint", "row", "value").rows()}
@@ -315,8 +260,10 @@ def _industry(tables: Tables, index: str, c: dict[str, Any], week: Week, active:
 
 
 def _style(tables: Tables, index: str, c: dict[str, Any], week: Week, active: Array, invested: float) -> _Lines:
-    lines = []
-    for name, exposure in tables.styles(week.t).items():
+    lines: _Lines = []
+    if week.styles is None:
+        return lines
+    for name, exposure in tables.styles(week.styles, week.t).items():
         limit = c.get("limits", {}).get(name, c.get("default", 0.3))
         held = active != 0
         lines.append((name, float((active[held] * exposure[held]).sum()), -limit, limit))

@@ -17,6 +17,7 @@ from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import Kind, recipe_error, resolve
 from deepfactor.core.spec import Spec
 from deepfactor.evaluation.factor_test import TestSettings
+from deepfactor.market.fees import Costs
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.portfolio.presets import Enhancement, load_preset
 from deepfactor.training.spec import Arm, Fit, Plan
@@ -26,12 +27,18 @@ MODELS, LOSSES, SCALINGS = "deepfactor.models", "deepfactor.training.losses", "d
 
 
 class Portfolio(Spec):
-    """An index-enhanced portfolio: `index` code, `constraints` (a preset or a TOML file), the `arms` (none = all)."""
+    """An index-enhanced portfolio: `index` code, `constraints` (a preset or a TOML file), the `arms` (none = all).
+
+    `styles`, `costs` and `haircut`, where given, are taken in place of the constraint file's.
+    """
 
     index: str
     constraints: str = "study_b"
     arms: tuple[str, ...] = ()
     capital: float = Field(default=1e8, gt=0)
+    styles: Kind | None = None
+    costs: Costs | None = None
+    haircut: float | None = Field(default=None, ge=0.0, le=1.0)
 
 
 class Recipe(Spec):
@@ -69,11 +76,16 @@ class Recipe(Spec):
 
 
 def load_constraints(portfolio: Portfolio, prefix: str = "") -> Enhancement:
-    """The preset of a portfolio; a `RecipeError` names the key behind `prefix`."""
+    """The preset of a portfolio with what it says otherwise; a `RecipeError` names the key behind `prefix`."""
     try:
-        return load_preset(portfolio.constraints)
+        preset = load_preset(portfolio.constraints)
     except RecipeError as error:
         raise RecipeError(str(error), key=f"{prefix}constraints") from None
+    own = {name: value for name in ("styles", "costs", "haircut") if (value := getattr(portfolio, name)) is not None}
+    preset = preset.model_copy(update=own)
+    if preset.styles is not None:
+        resolve(STYLES, preset.styles, key=f"{prefix}styles")
+    return preset
 
 
 def shipped_recipes() -> list[str]:

@@ -33,7 +33,8 @@ pytestmark = pytest.mark.skipif(not REAL, reason="DEEPFACTOR_REAL_DATA is not se
 START, FIRST, END = date(2020, 2, 3), date(2020, 8, 3), date(2020, 9, 30)
 INDEX = "000905.SH"
 STUDIES = ("study_a", "study_b")
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "recompute.py"
+ROOT = Path(__file__).parents[2]
+SCRIPTS = [ROOT / "benchmarks" / name for name in ("recompute.py", "recompute_styles.py")]
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +59,16 @@ def portfolios(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recomputed(market: Path, places: list[Path]) -> tuple[int, dict[str, Any]]:
     """The script's exit code and what it found, by study; a process of its own, which does not import deepfactor."""
     done = subprocess.run(
-        [sys.executable, SCRIPT, market, *places], capture_output=True, text=True, check=False, env={"PYTHONPATH": ""}
-    )
+        [sys.executable, "-m", "benchmarks.recompute", market, *places],
+        capture_output=True, text=True, check=False, env={"PYTHONPATH": ""}, cwd=ROOT,
+    )  # fmt: skip
     assert done.stderr == ""
     return done.returncode, {Path(place).name: found for place, found in json.loads(done.stdout).items()}
 
 
 def test_every_target_keeps_its_limits_or_says_so(portfolios: Path) -> None:
-    assert "deepfactor" not in "".join(x for x in SCRIPT.read_text().splitlines() if "import" in x)
+    for script in SCRIPTS:
+        assert "deepfactor" not in "".join(x for x in script.read_text().splitlines() if "import" in x)
     code, found = recomputed(portfolios / "market", [portfolios / INDEX / study for study in STUDIES])
     for study in STUDIES:
         assert found[study]["violations"] == 0, found[study]["examples"]

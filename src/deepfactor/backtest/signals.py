@@ -49,8 +49,9 @@ def state_problem(
     """The rebalance of `day`, from what is known at its close; `target` (N,) is what the last one aimed at, `adv` (N,)
     the average daily volume in CNY.
 
-    Names are index members, names with benchmark weight, eligible scored ones and what is held. Frozen = not traded on
-    the day or closed at a limit. The score is standardised over eligible scored names; the others get its mean, 0.
+    Names are index members, names with benchmark weight, eligible scored ones, what is held, and what the last target
+    aimed at, bought or not: giving it up counts where turnover is counted from the target. Frozen = not traded on the
+    day or closed at a limit. The score is standardised over eligible scored names; the others get its mean, 0.
 
     Raises
     ------
@@ -61,7 +62,8 @@ def state_problem(
     weights = benchmark_row(universe, index, t)
     member = universe.member_mask(index)[t]
     scored = eligible[t] & np.isfinite(scores.values[t])
-    names = np.flatnonzero(member | (weights > 0) | scored | (book.shares > 0))
+    aimed_at = np.zeros_like(member) if target is None else target > 0
+    names = np.flatnonzero(member | (weights > 0) | scored | (book.shares > 0) | aimed_at)
     z = standardise_by_day(scores.values[t][None, :], scored[None, :])[0]
     exposures, counts = complete_exposures(styles, t, names, universe.industry[t])
     frozen = ~day.open_at_close

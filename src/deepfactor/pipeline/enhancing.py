@@ -11,7 +11,6 @@ from deepfactor.backtest.loop import BacktestSettings, Enhancer, run_backtest
 from deepfactor.backtest.performance import summary as summarise
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.core.files import write_json
-from deepfactor.market.fees import Costs
 from deepfactor.panel.panel import Bools, Floats
 from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.console import Console
@@ -55,7 +54,8 @@ def backtest_to(
             BacktestSettings(
                 capital=portfolio.capital,
                 fill=enhancement.fill,
-                costs=Costs(kind="flat", rate=enhancement.cost_rate),
+                costs=enhancement.costs,
+                haircut=enhancement.haircut,
             ),
             eligible=bought,
             progress=lambda done, total: console.progress(what, done, total, "days"),
@@ -65,8 +65,7 @@ def backtest_to(
 
     base = Watched(IndexEnhancer(preset), [IndexEnhancer(one.enhancement) for one in scenarios])
     result = follow(preset, base, key)
-    haircut = BacktestSettings().haircut
-    attribution = attribute(result, market.panel, market.universe, styles, haircut)
+    attribution = attribute(result, market.panel, market.universe, styles, preset.haircut)
     summary = write_backtest(place, result, study, attribution)
     whole = summary["all"]
     excess, deviation = percent(whole["excess"]), percent(whole["tracking_error"])

@@ -20,10 +20,10 @@ from deepfactor.panel.panel import Bools
 from deepfactor.pipeline.console import Console, Logged, Silent
 from deepfactor.pipeline.enhancing import backtest_to
 from deepfactor.pipeline.inputs import Inputs, batch_of, prepare_inputs
-from deepfactor.pipeline.markets import Market, other_style_sets, style_exposures
+from deepfactor.pipeline.markets import Market, StyleSets, absent_styles
 from deepfactor.pipeline.oracle import compare_with_oracle
 from deepfactor.pipeline.pages import report_run
-from deepfactor.recipe import Recipe
+from deepfactor.recipe import Recipe, load_constraints
 from deepfactor.report.published import references
 from deepfactor.runs.environment import Stages, write_environment
 from deepfactor.runs.factors import write_scores
@@ -171,22 +171,25 @@ def run(
         scores = collect(planned.jobs, folder.jobs, market.panel.dates, market.panel.symbols)
         for arm, found in scores.items():
             _write_arm(folder, arm, found, planned, allow_code=allow_code)
-    batch, style_set = batch_of(recipe, market), style_exposures(recipe.styles, market)
-    styles = style_set.exposures
-    warnings = [*market.warnings(), *(f"style {name} is absent: {why}" for name, why in style_set.absent.items())]
+    batch, sets = batch_of(recipe, market), StyleSets(market)
+    style_set = sets.of(recipe.styles)
+    warnings = [*market.warnings(), *absent_styles(recipe.styles, style_set)]
     with stages.stage("factor tests"):
-        sets = [(recipe.styles.kind, style_set), *other_style_sets(recipe.styles, market)]
+        tested = [(recipe.styles.kind, style_set), *sets.others(recipe.styles)]
         for arm, found in scores.items():
-            _test_arm(folder, recipe, market, arm, found, batch, sets)
+            _test_arm(folder, recipe, market, arm, found, batch, tested)
             console.say(f"tested {arm}")
         ensembles = {arm: found.ensemble for arm, found in scores.items()}
         write_json(folder.path / "model_correlation.json", model_correlation(ensembles, batch))
         compare_with_oracle(folder, recipe.test, market, ensembles, batch)
     with stages.stage("portfolios"):
         for portfolio in recipe.portfolios:
+            kind = load_constraints(portfolio).styles or recipe.styles
+            styles = sets.of(kind)
+            warnings += [text for text in absent_styles(kind, styles) if text not in warnings]
             for arm in portfolio.arms or tuple(scores):
                 place = folder.portfolio(arm, portfolio.index, portfolio.constraints)
-                backtest_to(place, market, scores[arm].ensemble, styles, portfolio, batch, console)
+                backtest_to(place, market, scores[arm].ensemble, styles.exposures, portfolio, batch, console)
     write_environment(folder.environment, market.account(), warnings, stages, kernel=kernel_in_use(), device=device)
     report_run(folder)
     console.say(f"report: {folder.report}")

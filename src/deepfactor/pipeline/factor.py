@@ -17,7 +17,7 @@ from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.enhancing import backtest_to
-from deepfactor.pipeline.markets import STYLES, Market, style_exposures
+from deepfactor.pipeline.markets import STYLES, Market, absent_styles, style_exposures
 from deepfactor.pipeline.pages import report_run
 from deepfactor.portfolio.what_if import change
 from deepfactor.recipe import Portfolio, load_constraints
@@ -112,9 +112,15 @@ def enhance(
         write_factor_test(folder.arm(name), report)
     with stages.stage("portfolio"), step(console, f"backtest of {name} on {portfolio.index}"):
         place = folder.portfolio(name, portfolio.index, portfolio.constraints)
-        styles = style_exposures(Kind(kind="basic"), market).exposures
-        summary = backtest_to(place, market, factor.scores, styles, portfolio, factor.batch, console, scenarios)
-    _finish(folder, market, stages, console)
+        kind = preset.styles or Kind(kind="basic")
+        found = style_exposures(kind, market)
+        absent = absent_styles(kind, found)
+        for text in absent:
+            console.say(text)
+        summary = backtest_to(
+            place, market, factor.scores, found.exposures, portfolio, factor.batch, console, scenarios
+        )
+    _finish(folder, market, stages, console, absent)
     return summary
 
 
@@ -128,7 +134,7 @@ def _folder(out: Path, name: str, settings: Mapping[str, Any]) -> RunFolder:
     return folder
 
 
-def _finish(folder: RunFolder, market: Market, stages: Stages, console: Console) -> None:
-    write_environment(folder.environment, market.account(), market.warnings(), stages)
+def _finish(folder: RunFolder, market: Market, stages: Stages, console: Console, absent: Sequence[str] = ()) -> None:
+    write_environment(folder.environment, market.account(), [*market.warnings(), *absent], stages)
     report_run(folder)
     console.say(f"report: {folder.report}")

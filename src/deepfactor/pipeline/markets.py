@@ -130,8 +130,27 @@ def style_exposures(styles: Kind, market: Market, *, allow_code: bool = False) -
     return result
 
 
-def other_style_sets(own: Kind, market: Market) -> Iterator[tuple[str, Styles]]:
-    """The shipped style sets but `own`'s, by name, each computed when it is asked for."""
-    for name in kinds_in(STYLES):
-        if name != own.kind:
-            yield name, style_exposures(Kind(kind=name), market)
+class StyleSets:
+    """Style sets of a market, each computed the first time that it is asked for: a minute on the real one."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._found: dict[str, Styles] = {}
+
+    def of(self, styles: Kind) -> Styles:
+        """The set of a kind with its settings."""
+        key = styles.model_dump_json()
+        if key not in self._found:
+            self._found[key] = style_exposures(styles, self._market)
+        return self._found[key]
+
+    def others(self, own: Kind) -> Iterator[tuple[str, Styles]]:
+        """The shipped sets but `own`'s, by name."""
+        for name in kinds_in(STYLES):
+            if name != own.kind:
+                yield name, self.of(Kind(kind=name))
+
+
+def absent_styles(styles: Kind, found: Styles) -> list[str]:
+    """A warning for each style of a set that the market can't give."""
+    return [f"style {name} of {styles.kind} is absent: {why}" for name, why in found.absent.items()]

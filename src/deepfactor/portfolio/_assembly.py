@@ -95,18 +95,20 @@ class Assembly:
         w[self.sells] -= x[bought : bought + len(self.sells)]
         return np.where(model.r.frozen, model.r.previous, np.maximum(w, 0.0))
 
-    def worth(self, model: Model, row_price: Floats, names: NDArray[np.intp]) -> tuple[Floats, Floats]:
-        """What buying, and selling, a unit of `names` is worth at row prices: a column's reduced cost, also where the
-        program has none for it."""
-        up, trade, at = model.r.score[names] - row_price[0], np.zeros(len(names)), 1
+    def worth(self, model: Model, row_price: Floats) -> tuple[Floats, Floats]:
+        """(n,) what buying, and selling, a unit of each name is worth at row prices: a column's reduced cost, also
+        where the program has none for it."""
+        up, trade, at = model.r.score - row_price[0], np.zeros(len(model.r)), 1
         for rows in model.rows:
             price = row_price[at : at + len(rows.lower)]
-            cost = (price[:, None] * rows.coefficients[:, names]).sum(axis=0)
-            up, trade = (up - cost, trade) if rows.origin is None else (up, trade + cost)
             at += len(price)
+            priced = np.flatnonzero(price)
+            if len(priced):
+                cost = (price[priced, None] * rows.coefficients[priced]).sum(axis=0)
+                up, trade = (up - cost, trade) if rows.origin is None else (up, trade + cost)
         for _ in (x for x in model.bounds if x.family in self.elastic):
-            up = up - row_price[at + names]
-            at += len(model.r)
+            up = up - row_price[at : at + len(up)]
+            at += len(up)
         return up - trade, -up - trade
 
     def least(self, family: str, caps: Mapping[str, float]) -> LinearProgram:
@@ -155,20 +157,13 @@ def _shift(rows: Rows, origin: Floats) -> Floats:
 
 def _matrix(n: int, buys: NDArray[np.intp], sells: NDArray[np.intp], rows: Sequence[Rows]) -> sparse.csc_array:
     """Budget and rows over purchases, then sales (the same with the sign turned, but for rows on trades)."""
-    bought, width = len(buys), len(buys) + len(sells)
-    column = np.full((2, n), -1)
-    column[0, buys], column[1, sells] = np.arange(bought), np.arange(bought, width)
-    entries = [(np.where(np.arange(width) < bought, 1.0, -1.0), np.zeros(width, dtype=np.intp), np.arange(width))]
-    height = 1
-    for x in rows:
-        flat = np.flatnonzero(x.coefficients != 0.0)
-        value, line, name = x.coefficients.ravel()[flat], height + flat // n, flat % n
-        for at, sign in ((column[0][name], 1.0), (column[1][name], -1.0 if x.origin is None else 1.0)):
-            kept = np.flatnonzero(at >= 0)
-            entries.append((sign * value[kept], line[kept], at[kept]))
-        height += len(x.lower)
-    value, line, at = (np.concatenate(part) for part in zip(*entries, strict=True))
-    return sparse.coo_array((value, (line, at)), shape=(height, width)).tocsc()
+    by_name = np.concatenate([np.ones((n, 1)), *(x.coefficients.T for x in rows)], axis=1)
+    sign = np.concatenate([[-1.0], *(np.full(len(x.lower), -1.0 if x.origin is None else 1.0) for x in rows)])
+    dense = np.concatenate([by_name[buys], by_name[sells] * sign])
+    width, height = dense.shape
+    at = np.flatnonzero(dense.ravel() != 0.0)
+    starts = np.searchsorted(at, height * np.arange(width + 1)).astype(np.int32)
+    return sparse.csc_array((dense.ravel()[at], (at % height).astype(np.int32), starts), shape=(height, width))
 
 
 def _with_bound_rows(assembly: Assembly, model: Model, elastic: tuple[str, ...]) -> Assembly:

@@ -249,15 +249,15 @@ def _binding(model: Model, assembly: Assembly, optimum: Optimum, weights: Floats
             bound = limits.upper[k] if price > 0 else limits.lower[k]
             found.append(Binding(limits.name, limits.label(k), float(bound), price))
     free = model.floor < model.ceiling
+    buying, selling = assembly.worth(model, optimum.row_price)
     for bounds in (x for x in model.bounds if x.family not in assembly.elastic):
         for limit, side in ((bounds.lower, -1), (bounds.upper, 1)):
             edges = bounds.reference + limit
             names = np.flatnonzero((np.abs(weights - edges) <= RECORDED) & free)
             edge, origin = edges[names], model.origin[names]
-            buying, selling = assembly.worth(model, optimum.row_price, names)
             # Past its edge the origin must be sold down (bought up) to it; else buying (selling) stops there.
             through_buys = edge >= origin if side > 0 else edge > origin
-            prices = np.where(through_buys, buying, -selling)
+            prices = np.where(through_buys, buying[names], -selling[names])
             for name, price in zip(names.tolist(), prices.tolist(), strict=True):
                 if side * price > PRICED:
                     found.append(Binding(bounds.name, bounds.label(name), float(limit[name]), price))

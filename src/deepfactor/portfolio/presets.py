@@ -13,7 +13,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from deepfactor.core.errors import RecipeError
-from deepfactor.core.kind import recipe_error
+from deepfactor.core.kind import Kind, recipe_error
+from deepfactor.market.fees import Costs
 from deepfactor.portfolio.enhancer import EnhanceSettings, IndexEnhancer
 
 
@@ -21,16 +22,19 @@ class Enhancement(EnhanceSettings):
     """`EnhanceSettings` and what the backtest needs beside.
 
     `indices`: index codes the study enhances. `signal`: "week_end" = the score of the last trading day of each week.
-    `fill`: price of the next trading day at which orders fill. `cost_rate`: fraction of the traded amount, each side.
-    `exclude`: names that may not be bought ("st"), or not be traded at all ("suspended", "limit_locked").
+    `fill`: price of the next trading day at which orders fill. `costs`: what a trade costs. `haircut`: what a delisted
+    holding loses of its last price. `exclude`: names that may not be bought ("st"), or not be traded at all
+    ("suspended", "limit_locked"). `styles`: the style set that the constraints mean; None = whatever the command has.
     """
 
     name: str = "custom"
     indices: tuple[str, ...] = ("000905.SH",)
     signal: Literal["week_end"] = "week_end"
     fill: Literal["next_vwap", "next_close"] = "next_close"
-    cost_rate: float = Field(default=0.00125, ge=0.0, lt=1.0)
+    costs: Costs = Costs(rate=0.00125)
+    haircut: float = Field(default=0.3, ge=0.0, le=1.0)
     exclude: tuple[Literal["st", "suspended", "limit_locked"], ...] = ("suspended", "limit_locked")
+    styles: Kind | None = None
 
 
 def preset_names() -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import Kind, kinds_in, load_kind, resolve
+from deepfactor.market.fees import Costs
 from deepfactor.portfolio.enhancer import ROOM, IndexEnhancer
 from deepfactor.portfolio.presets import Enhancement, parse_enhancement
 
@@ -21,9 +22,10 @@ ALIASES: Mapping[str, str] = {
     "max_turnover": "turnover.limit",
     "max_volume_share": "capacity.share",
     "min_constituents": "constituents_weight.minimum",
+    "cost_rate": "costs.rate",
 }
 #: Settings of the enhancement itself.
-OWN = ("cash", "cost_rate", "fill")
+OWN = ("cash", "fill", "haircut")
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def setting_names() -> tuple[str, ...]:
     constraints = [
         f"{kind}.{setting}" for kind in kinds_in(ROOM) for setting in load_kind(ROOM, kind).Settings.model_fields
     ]
-    return (*ALIASES, *OWN, *constraints)
+    return (*ALIASES, *OWN, *(f"costs.{setting}" for setting in Costs.model_fields), *constraints)
 
 
 def change(base: Enhancement, text: str) -> Scenario:
@@ -73,6 +75,8 @@ def _set(content: dict[str, Any], name: str, value: Any, text: str) -> tuple[Any
         before, content[name] = content[name], value
         return before, value
     kind, _, setting = name.partition(".")
+    if kind == "costs" and setting in Costs.model_fields:
+        return _set_costs(content["costs"], setting, value, text)
     present = [i for i, constraint in enumerate(content["constraints"]) if constraint["kind"] == kind]
     if not setting and value == "off" and kind in kinds_in(ROOM):
         if not present:
@@ -88,6 +92,13 @@ def _set(content: dict[str, Any], name: str, value: Any, text: str) -> tuple[Any
     _, settings = resolve(ROOM, Kind(**constraint), key=kind)
     constraint[setting] = value
     return settings.model_dump(mode="json")[setting], value
+
+
+def _set_costs(costs: dict[str, Any], setting: str, value: Any, text: str) -> tuple[Any, Any]:
+    if setting == "rate" and costs["kind"] == "schedule":
+        raise RecipeError(f"--what-if {text!r}: the fee schedule has no flat rate: write costs.kind=flat before it")
+    before, costs[setting] = costs[setting], value
+    return before, value
 
 
 def _value(text: str) -> Any:

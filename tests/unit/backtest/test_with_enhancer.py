@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from deepfactor.backtest.loop import BacktestSettings, run_backtest
-from deepfactor.market.fees import Costs
 from deepfactor.portfolio.enhancer import IndexEnhancer
 from deepfactor.portfolio.presets import load_preset
 from support.portfolio import random_scores
@@ -21,7 +20,7 @@ def test_targets_hold_their_sum_and_the_book_follows_them(study: str) -> None:
     eligible = universe.traded & ~universe.st
     result = run_backtest(
         panel, universe, random_scores(panel), styles, IndexEnhancer(preset), INDEX,
-        BacktestSettings(fill=preset.fill, costs=Costs(rate=preset.cost_rate)), eligible=eligible,
+        BacktestSettings(fill=preset.fill, costs=preset.costs), eligible=eligible,
     )  # fmt: skip
     w, missed, trades = result.weights, result.rejected, result.trades
     settled = trades.symbol[trades.reason == "delisting"]

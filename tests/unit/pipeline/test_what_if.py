@@ -50,6 +50,13 @@ def test_entries_are_on_disk_in_the_order_asked(results):
     assert alone == {k: v for k, v in summary.items() if k != "what_if"}
 
 
+def test_constraints_and_attribution_take_the_preset_s_style_set(results):
+    summary, place = results
+    assert {"SIZE", "BETA", "NLSIZE", "BTOP"} <= summary["attribution"]["all"]["styles"].keys()
+    resolved = json.loads((place / "constraints.json").read_text(encoding="utf-8"))
+    assert resolved["styles"] == {"kind": "barra_cne5"}
+
+
 def test_the_base_is_what_the_tables_say(results):
     summary, place = results
     base = summary["what_if"][0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deepfactor.core.errors import RecipeError
+from deepfactor.core.kind import Kind
+from deepfactor.market.fees import Costs
 from deepfactor.portfolio.enhancer import DEFAULT_RELAX_ORDER
 from deepfactor.portfolio.presets import load_preset, preset_names
 
@@ -15,7 +17,8 @@ def settings_of(name: str) -> dict:
 
 def test_study_a():
     preset = load_preset("study_a")
-    assert (preset.name, preset.fill, preset.cost_rate, preset.cash) == ("study_a", "next_vwap", 0.0015, 0.005)
+    assert (preset.name, preset.fill, preset.cash, preset.haircut) == ("study_a", "next_vwap", 0.005, 0.3)
+    assert (preset.costs, preset.styles) == (Costs(kind="flat", rate=0.0015), Kind(kind="study_a"))
     assert preset.indices == ("000905.SH", "000852.SH")
     assert preset.exclude == ("suspended", "limit_locked")
     assert settings_of("study_a") == {
@@ -29,7 +32,8 @@ def test_study_a():
 
 def test_study_b():
     preset = load_preset("study_b")
-    assert (preset.name, preset.fill, preset.cost_rate, preset.cash) == ("study_b", "next_close", 0.00125, 0.005)
+    assert (preset.name, preset.fill, preset.cash, preset.haircut) == ("study_b", "next_close", 0.005, 0.3)
+    assert (preset.costs, preset.styles) == (Costs(kind="flat", rate=0.00125), Kind(kind="barra_cne5"))
     assert preset.indices == ("000300.SH", "000905.SH", "000852.SH")
     assert preset.exclude == ("st", "suspended", "limit_locked")
     assert settings_of("study_b") == {
@@ -52,6 +56,15 @@ def test_a_file_is_a_preset_too(tmp_path):
     preset = load_preset(path)
     assert (preset.name, preset.cash, preset.constraints[0].settings()) == ("mine", 0.01, {"limit": 0.2})
     assert preset.key() != load_preset("study_a").key()
+    assert (preset.costs, preset.haircut, preset.styles) == (Costs(rate=0.00125), 0.3, None)
+
+
+def test_a_file_can_have_the_fee_schedule_its_own_haircut_and_styles(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('costs = { kind = "schedule", slippage = 0.0005 }\nhaircut = 0.5\nstyles = { kind = "basic" }\n')
+    preset = load_preset(path)
+    assert preset.costs == Costs(kind="schedule", slippage=0.0005)
+    assert (preset.haircut, preset.styles) == (0.5, Kind(kind="basic"))
 
 
 @pytest.mark.parametrize(
@@ -60,6 +73,8 @@ def test_a_file_is_a_preset_too(tmp_path):
         ("casch = 0.01", "casch: unknown key: there are cash, constraints"),
         ("cash = 2.0", "cash: Input should be less than 1"),
         ('fill = "open"', "fill: .*next_vwap"),
+        ('costs = { kind = "free" }', "costs.kind: .*'flat' or 'schedule'"),
+        ("haircut = 1.5", "haircut: Input should be less than or equal to 1"),
         ('[[constraints]]\nkind = "turnover"\nlimt = 0.2', "constraints.0.limt: .*has the settings limit, sided"),
         ('[[constraints]]\nkind = "beta"', "constraints.0.kind: no kind 'beta'.*turnover"),
         ('relax_order = ["size"]', "relax_order.0: 'size' is no family"),

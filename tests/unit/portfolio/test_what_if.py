@@ -6,6 +6,7 @@ import pytest
 
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import load_kind
+from deepfactor.market.fees import Costs
 from deepfactor.portfolio.enhancer import ROOM
 from deepfactor.portfolio.presets import load_preset
 from deepfactor.portfolio.what_if import ALIASES, change, setting_names
@@ -54,8 +55,20 @@ def test_a_default_that_was_not_written_is_known():
 def test_every_short_name_means_a_setting():
     for name in ALIASES.values():
         kind, setting = name.split(".")
-        assert setting in load_kind(ROOM, kind).Settings.model_fields
+        room = Costs if kind == "costs" else load_kind(ROOM, kind).Settings
+        assert setting in room.model_fields
         assert name in setting_names()
+
+
+def test_costs_and_haircut_can_be_changed():
+    scenario = change(load_preset("study_b"), "cost_rate=0.002,costs.slippage=0.001,haircut=0.5")
+    assert scenario.enhancement.costs == Costs(rate=0.002, slippage=0.001)
+    assert scenario.enhancement.haircut == 0.5
+    assert scenario.changed["costs.rate"] == (0.00125, 0.002)
+    schedule = change(load_preset("study_b"), "costs.kind=schedule")
+    assert schedule.enhancement.costs.kind == "schedule"
+    with pytest.raises(RecipeError, match="the fee schedule has no flat rate"):
+        change(schedule.enhancement, "cost_rate=0.002")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deepfactor.core.errors import KindError, RecipeError
+from deepfactor.portfolio.presets import load_preset
 from deepfactor.recipe import Portfolio, Recipe, load_constraints, load_recipe, shipped_recipes
 
 HEAD = 'name = "mine"\ntitle = "Mine"\n[plan]\nfirst_test = 2020\n'
@@ -205,3 +206,15 @@ def test_a_constraint_file_of_ones_own(tmp_path):
     path.write_text("cash = 2\n")
     with pytest.raises(RecipeError, match=r"^portfolios\.3\.constraints: .*cash: "):
         load_constraints(Portfolio(index="000905.SH", constraints=str(path)), "portfolios.3.")
+
+
+def test_a_portfolio_may_say_styles_costs_and_haircut_of_its_own():
+    plain = load_constraints(Portfolio(index="000905.SH", constraints="study_a"))
+    assert plain == load_preset("study_a")
+    own = {"styles": {"kind": "basic"}, "costs": {"kind": "schedule"}, "haircut": 0.0}
+    changed = load_constraints(Portfolio(index="000905.SH", constraints="study_a", **own))
+    assert (changed.styles.kind, changed.costs.kind, changed.haircut) == ("basic", "schedule", 0.0)
+    assert changed.constraints == plain.constraints
+    wrong = Portfolio(index="000905.SH", styles={"kind": "barra"})
+    with pytest.raises(RecipeError, match=r"^portfolios\.3\.styles\.kind: no kind 'barra'.*barra_cne5"):
+        load_constraints(wrong, "portfolios.3.")
