@@ -5,7 +5,8 @@ A model is a kind, a file of this room, with
 * ``Settings(Spec)``: its hyper-parameters, with the defaults of the study;
 * ``INPUTS``: which fields of a `CrossSection` it reads, a subset of `CROSS_SECTION_INPUTS`;
 * ``build(settings, shapes) -> nn.Module``, freshly initialised from torch's global generator, whose
-  ``forward(batch: CrossSection) -> (b,)`` gives one score a stock, higher = expected to do better.
+  ``forward(batch: CrossSection) -> (b,)`` gives one score a stock, higher = expected to do better. One with an
+  orthogonal layer also has ``factors(batch) -> (b, 32)``, what a second weighting reads.
 
 A model sees one trading day's whole cross-section at once and nothing else, so it can't mix days.
 """
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-CROSS_SECTION_INPUTS = frozenset({"windows", "size_rank", "fundamentals", "neighbours"})
+CROSS_SECTION_INPUTS = frozenset({"windows", "size_rank", "fundamentals", "neighbours", "exposures"})
 """What a model may ask for in ``INPUTS``; the samples of a fold are gathered accordingly."""
 
 
@@ -30,10 +31,33 @@ class Shapes:
         f, the number of input series a stock.
     window : int
         L, the number of trading days of a window.
+    fundamentals, quarters : int
+        k channels a quarter and q quarters of `CrossSection.fundamentals`; 0 = none.
+    exposures : int
+        c columns of `CrossSection.exposures`; 0 = none.
     """
 
     features: int
     window: int
+    fundamentals: int = 0
+    quarters: int = 0
+    exposures: int = 0
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Up to m related stocks of each stock of a batch.
+
+    Attributes
+    ----------
+    index : (b, m) int64
+        their positions in the batch; -1 = no neighbour.
+    similarity : (b, m) float32
+        how alike, in the graph's own measure; 0 where `index` is -1.
+    """
+
+    index: Tensor
+    similarity: Tensor
 
 
 @dataclass(frozen=True)
@@ -47,10 +71,19 @@ class CrossSection:
     size_rank : (b,) int64, optional
         rank of each stock by SIZE within the batch, 0 = smallest, b - 1 = largest, each rank once; ties are broken by
         the order of the symbols. A model that wants G equal groups takes ``size_rank * G // b``.
+    fundamentals : (q, b, k) float32, optional
+        oldest quarter first; items standardised within the day, missing = 0; masks and loss flags are channels too.
+    neighbours : Neighbours, optional
+        who is related to whom, within the batch.
+    exposures : (b, c) float32, optional
+        industry dummies, ln cap z-scored, book to price z-scored: what an orthogonal layer may project out.
     """
 
     windows: Tensor
     size_rank: Tensor | None = None
+    fundamentals: Tensor | None = None
+    neighbours: Neighbours | None = None
+    exposures: Tensor | None = None
 
 
 def parameter_count(module: nn.Module) -> int:
