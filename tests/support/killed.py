@@ -95,6 +95,14 @@ def watch_writes(
         write(frame, path, **options)
 
     pl.DataFrame.write_parquet = half  # type: ignore[assignment,method-assign]
+    write_bytes = Path.write_bytes
+
+    def half_of_bytes(path: Path, content: Any) -> int:
+        write_bytes(path, bytes(content)[: len(content) // 2])
+        reached("half of", path)
+        return write_bytes(path, content)
+
+    Path.write_bytes = half_of_bytes  # type: ignore[assignment,method-assign]
 
 
 def serve() -> None:

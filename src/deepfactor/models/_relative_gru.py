@@ -33,7 +33,8 @@ class Groups:
     @classmethod
     def split(cls, of: Tensor, groups: int) -> Groups:
         """The groups 0 ... `groups` - 1 whose members `of` (b,) names."""
-        return cls(of.to(torch.int32), torch.bincount(of, minlength=groups))
+        each = torch.arange(groups, device=of.device)
+        return cls(of.to(torch.int32), (of[:, None] == each).sum(dim=0))
 
     def member(self) -> Tensor:
         """Membership (b, G) int64: 1 where the stock is of the group."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from deepfactor.core.errors import DeepfactorError, Interrupted, OutOfResources
-from deepfactor.core.files import write_text
+from deepfactor.core.files import remove_litter, write_text
 from deepfactor.training.data import Folders, open_data
 from deepfactor.training.device import device_of
 from deepfactor.training.jobs import Job, Progress, arrays_of, is_done, run_job
@@ -89,6 +89,8 @@ def run_jobs(
             listen(Progress(job.label, job.key, "skip"))
     if not open_jobs:
         return
+    for arrays in {arrays_of(data, job) for job in open_jobs}:
+        remove_litter(arrays)
     with interruptible():
         if workers == 0:
             samplers = _Samplers(device)
