@@ -24,6 +24,7 @@ from deepfactor.training.spec import Arm, Fit, Plan
 
 FEATURES, LABELS, STYLES = "deepfactor.features", "deepfactor.labels", "deepfactor.styles"
 MODELS, LOSSES, SCALINGS = "deepfactor.models", "deepfactor.training.losses", "deepfactor.training.scalings"
+WEIGHTINGS = "deepfactor.training.weightings"
 
 
 class Portfolio(Spec):
@@ -44,7 +45,8 @@ class Portfolio(Spec):
 class Recipe(Spec):
     """Everything that decides an experiment's numbers, apart from the market's data.
 
-    `arms` share data, label, plan and tests, and are compared in one report.
+    `arms` share data, label, plan and tests, and are compared in one report; `features` is what an arm reads that names
+    none of its own.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
@@ -173,7 +175,10 @@ def _check_kinds(recipe: Recipe, *, allow_code: bool) -> None:
     for room, key in ((FEATURES, "features"), (LABELS, "label"), (STYLES, "styles")):
         resolve(room, getattr(recipe, key), key=key, allow_code=allow_code)
     for i, arm in enumerate(recipe.arms):
-        resolve(MODELS, arm.model, key=f"arms.{i}.model", allow_code=allow_code)
+        chosen = ((MODELS, "model"), (WEIGHTINGS, "weighting"), (FEATURES, "features"))
+        for room, name in chosen:
+            if (kind := getattr(arm, name)) is not None:
+                resolve(room, kind, key=f"arms.{i}.{name}", allow_code=allow_code)
         resolve(LOSSES, arm.loss, key=f"arms.{i}.loss", allow_code=allow_code)
         resolve(SCALINGS, arm.scaling, key=f"arms.{i}.scaling", allow_code=allow_code)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deepfactor.core.kind import kinds_in, load_kind
-from deepfactor.training.weightings.base import Table, mean_rank_ic
+from deepfactor.training.weightings.base import Table, best_round, mean_rank_ic
 
 ROOM = "deepfactor.training.weightings"
 DAYS, STOCKS, COLUMNS = 24, 150, 5
@@ -74,3 +74,13 @@ def test_it_survives_json(kind):
 def test_scores_don_t_depend_on_who_else_is_scored(kind):
     fitted, new = kind.fit(settings(kind), table(0), table(1), 0), table(2).x
     np.testing.assert_allclose(fitted.predict(new[10:20]), fitted.predict(new)[10:20], rtol=1e-12, atol=1e-12)
+
+
+def test_the_best_number_of_trees_is_that_of_all_of_them():
+    """Scores are summed up part by part; a constant of each part changes no order."""
+    valid = table(1)
+    added = {(0, 20): valid.y, (20, 40): 0 * valid.y + 7, (40, 50): -2 * valid.y}
+    assert best_round(lambda first, stop: added[first, stop], 50, 20, valid) == 20
+    noise = np.random.default_rng(0).standard_normal(len(valid.y))
+    added = {(0, 20): noise, (20, 40): valid.y - noise, (40, 50): -noise}
+    assert best_round(lambda first, stop: added[first, stop], 50, 20, valid) == 40

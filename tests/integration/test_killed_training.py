@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from support.killed_training import Runs, left
-from support.recipe import TINY
+from support.recipe import WITH_BASELINE
 
 AT_RANDOM = 10
 WITH_WORKERS = int(os.environ.get("DEEPFACTOR_KILLS", "1"))
@@ -39,11 +39,24 @@ NAMED = [
     ("replace jobs//axes.json", 1, "after"),
     ("replace jobs//done", 2, "before"),
     ("replace jobs//done", 2, "after"),
+    ("replace jobs/inputs-/inputs.json", 2, "before"),
+    ("replace jobs//weighting.json", 1, "before"),
+    ("replace jobs//weighting.json", 1, "after"),
+    ("replace jobs//done", 3, "before"),
+    ("replace tiny/arms/ridge/model_card.json", 1, "after"),
     ("replace tiny/arms/gru/scores.parquet", 1, "before"),
     ("replace tiny/arms/gru/model_card.json", 1, "after"),
     ("replace tiny/report.json", 1, "before"),
 ]
-IN_A_WORKER = ["log.jsonl", "checkpoint.safetensors", "weights.safetensors", "scores.npy", "axes.json", "done"]
+IN_A_WORKER = [
+    "weighting.json",
+    "log.jsonl",
+    "checkpoint.safetensors",
+    "weights.safetensors",
+    "scores.npy",
+    "axes.json",
+    "done",
+]
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,7 @@ def runs() -> Iterator[Runs]:
 def scene(runs, small_market, tmp_path_factory) -> Scene:
     folder = tmp_path_factory.mktemp("scene")
     recipe, whole, points = folder / "tiny.toml", folder / "whole", folder / "points"
-    recipe.write_text(TINY)
+    recipe.write_text(WITH_BASELINE)
     ended = runs.run(recipe, small_market, whole, points=str(points))
     assert (ended["status"], ended["orphans"]) == (0, 0)
     found = left(whole)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from deepfactor.core.kind import kinds_in, load_kind
+from deepfactor.features.quarters import QuarterSettings, fundamental_quarters
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import adjusted, can_trade, trailing_return
 from deepfactor.panel.universe import Universe, UniverseRule
@@ -70,6 +71,22 @@ def test_graphs_are_known_at_the_close(kind: str, market: tuple[Panel, Universe]
 
 def test_a_graph_of_the_months_end_to_come_is_caught(market: tuple[Panel, Universe]) -> None:
     assert reads_future(_graphs("fundamental", ahead=20), *market, DAYS) is not None
+
+
+def test_fundamental_quarters_are_known_at_the_close(market: tuple[Panel, Universe]) -> None:
+    def arrays(p: Panel, u: Universe) -> np.ndarray:
+        found = fundamental_quarters(QuarterSettings(), p)
+        days = [found.at(t, np.arange(p.shape[1])) for t in range(len(p.dates))]
+        return np.stack([np.concatenate([x, loss[..., None]], axis=-1) for x, loss in days])
+
+    def early(p: Panel, u: Universe) -> np.ndarray:
+        assert p.fundamentals is not None
+        items = {name: replace(e, known=e.known - 30) for name, e in p.fundamentals.items.items()}
+        return arrays(replace(p, fundamentals=replace(p.fundamentals, items=items)), u)
+
+    assert np.isfinite(arrays(*market)).mean() > 0.2
+    assert reads_future(arrays, *market, DAYS) is None
+    assert reads_future(early, *market, DAYS) is not None
 
 
 def _profit_before_it_is_out(p: Panel, u: Universe) -> np.ndarray:

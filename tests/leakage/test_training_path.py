@@ -16,6 +16,8 @@ from deepfactor.labels import neutral_return
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import tradeable_at_entry
 from deepfactor.panel.universe import Universe, UniverseRule
+from deepfactor.training.baseline import Baseline
+from deepfactor.training.baseline import scores as baseline_scores
 from deepfactor.training.data import TrainingData
 from deepfactor.training.fit import Fitter, settled_torch
 from deepfactor.training.jobs import Job, arm_content, task_of
@@ -193,6 +195,31 @@ def knows_tomorrows_suspension(panel: Panel, universe: Universe) -> TrainingData
 def test_a_planted_leak_is_caught_under_every_scaling(scaling: str, market: Market) -> None:
     planted = partial(samples, build=tomorrows_prices, scaling=scaling)
     assert reads_future(planted, *market, range(20, 119, 14)) is not None
+
+
+def baseline(panel: Panel, universe: Universe, *, build: Build = build) -> np.ndarray:
+    """(T, N + 7): scores of a ridge on single days over the test span, from the eve of it on its validation RankIC and
+    its weights."""
+    data = replace(build(panel, universe), window=1)
+    ridge = load_kind("deepfactor.training.weightings", "ridge")
+    fold = Fold("toy", TRAIN, VALID, range(TEST.start, len(data.dates)))
+    sampler = Sampler(data)
+    fitted, valid_rank_ic = Baseline(ridge, ridge.Settings(), fold, 2, 1, 5, 0).fit(sampler, lambda day, days: None)
+    out = np.full((len(panel.dates), panel.shape[1] + 7), np.nan)
+    out[TEST.start - 1 :, panel.shape[1] :] = [valid_rank_ic, *fitted.weights]
+    for t in range(TEST.start, len(panel.dates)):
+        stocks, score = baseline_scores(fitted, sampler, t)
+        out[t, stocks] = score
+    return out
+
+
+def test_a_baseline_is_known_at_the_close(market: Market) -> None:
+    found = baseline(*market)[TEST.start :]
+    assert np.isfinite(found[:, -7:]).all()
+    assert np.isfinite(found[:, :-7]).any(axis=1).all()
+    assert reads_future(baseline, *market, range(TEST.start - 1, 119, 7)) is None
+    assert reads_future(partial(baseline, build=knows_tomorrows_suspension), *market, range(95, 100)) is not None
+    assert reads_future(partial(baseline, build=label_shifted_by_one), *market, EVE) is not None
 
 
 @pytest.mark.parametrize("leak", [full_sample_zscore, knows_tomorrows_suspension], ids=lambda f: f.__name__)

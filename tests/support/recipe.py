@@ -59,3 +59,14 @@ model = { kind = "gru", hidden = 32 }
 name = "decomp"
 model = { kind = "decomp_gru", hidden = 8 }
 """
+
+#: And an arm without a network, on features of its own.
+WITH_BASELINE = (
+    TINY
+    + """
+[[arms]]
+name = "ridge"
+features = { kind = "hand_features" }
+weighting = { kind = "ridge" }
+"""
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.files import remove_litter, write_json
+from deepfactor.core.kind import Kind
 from deepfactor.evaluation.character import model_correlation
 from deepfactor.evaluation.factor_test import FactorReport, test_factor
 from deepfactor.evaluation.window import require_universes
@@ -38,15 +39,21 @@ from deepfactor.training.ensemble import ArmScores, collect
 from deepfactor.training.estimate import Cost, estimate
 from deepfactor.training.jobs import Job, Progress, is_done, plan_jobs
 from deepfactor.training.plan import folds
+from deepfactor.training.spec import Arm
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What a recipe will do on a market: its jobs, their training arrays, stock-days an epoch of the largest fold."""
+    """What a recipe will do on a market: its jobs, each arm's arrays, stock-days an epoch of the largest fold."""
 
     jobs: list[Job]
-    inputs: Inputs
+    inputs: Mapping[str, Inputs]
     stock_days: int
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """Where each arm's training arrays lie."""
+        return {arm: inputs.folder for arm, inputs in self.inputs.items()}
 
 
 def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool = False) -> Planned:
@@ -59,20 +66,32 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool 
     """
     windows = folds(market.panel.dates, recipe.plan, 0)  # fails before any array is made
     _check_names(recipe, market)
-    inputs = prepare_inputs(recipe, market, jobs_folder, allow_code=allow_code)
-    data = open_data(inputs.folder)
-    jobs = plan_jobs(
-        data,
-        recipe.arms,
-        folds(data.dates, recipe.plan, inputs.reach),
-        recipe.plan,
-        recipe.fit,
-        inputs=inputs.inputs,
-        label=inputs.label,
-        allow_code=allow_code,
-    )
+    jobs: list[Job] = []
+    inputs: dict[str, Inputs] = {}
+    for features in dict.fromkeys(_features(recipe, arm) for arm in recipe.arms):
+        made = prepare_inputs(recipe, market, jobs_folder, features=features, allow_code=allow_code)
+        data = open_data(made.folder)
+        own = {f"arms.{i}": arm for i, arm in enumerate(recipe.arms) if _features(recipe, arm) == features}
+        inputs |= {arm.name: made for arm in own.values()}
+        jobs += plan_jobs(
+            data,
+            own.values(),
+            folds(data.dates, recipe.plan, made.reach),
+            recipe.plan,
+            recipe.fit,
+            inputs=made.inputs,
+            label=made.label,
+            keys=list(own),
+            allow_code=allow_code,
+        )
+    order = [arm.name for arm in recipe.arms]
+    jobs.sort(key=lambda job: (job.fold.test.start, order.index(job.arm.name)))  # stable: seeds stay as they are
     sizes = [int(np.asarray(data.batch[window.train[:: recipe.plan.every]]).sum()) for window in windows]
     return Planned(jobs, inputs, max(sizes))
+
+
+def _features(recipe: Recipe, arm: Arm) -> Kind:
+    return arm.features or recipe.features
 
 
 def _check_names(recipe: Recipe, market: Market) -> None:
@@ -99,7 +118,7 @@ def dry_run(
     folder = RunFolder(out / recipe.name)
     planned = plan(recipe, market, folder.jobs, allow_code=allow_code)
     expected = estimate(
-        planned.jobs, planned.inputs.folder, folder.jobs, workers=workers, device=device, allow_code=allow_code
+        planned.jobs, planned.folders, folder.jobs, workers=workers, device=device, allow_code=allow_code
     )
     return {
         "recipe": recipe.name,
@@ -208,7 +227,7 @@ def train(
     """Run what is not done, showing each worker's job and the time left."""
     run_jobs(
         planned.jobs,
-        planned.inputs.folder,
+        planned.folders,
         jobs_folder,
         workers=workers,
         progress=_Watch(console),
@@ -249,7 +268,7 @@ def _share(event: Progress) -> tuple[float, float]:
     total = float(max(event.epochs, 1) + 1)
     if event.phase == "predict":
         return total - 1 + event.step / max(event.steps, 1), total
-    inside = event.step / max(event.steps, 1) if event.phase == "train" else 1.0
+    inside = event.step / max(event.steps, 1) if event.phase in ("gather", "train") else 1.0
     return max(event.epoch - 1, 0) + inside, total
 
 
@@ -259,8 +278,8 @@ def _write_arm(folder: RunFolder, name: str, scores: ArmScores, planned: Planned
     for seed, values in scores.seeds.items():
         write_scores(place / f"scores_seed{seed}.parquet", values)
     jobs = [job for job in planned.jobs if job.arm.name == name]
-    data = open_data(planned.inputs.folder)
-    write_json(place / "model_card.json", model_card(jobs, data, planned.inputs.whole_label, allow_code=allow_code))
+    data, label = open_data(planned.folders[name]), planned.inputs[name].whole_label
+    write_json(place / "model_card.json", model_card(jobs, data, label, allow_code=allow_code))
     write_json(place / "training.json", training_record(jobs, folder.jobs))
 
 

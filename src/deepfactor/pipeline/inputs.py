@@ -32,14 +32,20 @@ class Inputs:
     reach: int
 
 
-def prepare_inputs(recipe: Recipe, market: Market, jobs: Path, *, allow_code: bool = False) -> Inputs:
-    """The training arrays of a recipe under `jobs`, made once a market and setting."""
-    features, feature_settings = resolve(FEATURES, recipe.features, key="features", allow_code=allow_code)
+def prepare_inputs(
+    recipe: Recipe, market: Market, jobs: Path, *, features: Kind | None = None, allow_code: bool = False
+) -> Inputs:
+    """The training arrays of a recipe under `jobs`, made once a market and setting.
+
+    `features` instead of the recipe's: arms may read different ones.
+    """
+    chosen = features or recipe.features
+    module, feature_settings = resolve(FEATURES, chosen, key="features", allow_code=allow_code)
     label, label_settings = resolve(LABELS, recipe.label, key="label", allow_code=allow_code)
     assert isinstance(feature_settings, FeatureSettings)
     assert isinstance(label_settings, LabelSettings)
     inputs = {
-        "features": _content(recipe.features, feature_settings.identity()),
+        "features": _content(chosen, feature_settings.identity()),
         "universe": recipe.universe.identity(),
     }
     target = _content(recipe.label, label_settings.identity())
@@ -47,7 +53,7 @@ def prepare_inputs(recipe: Recipe, market: Market, jobs: Path, *, allow_code: bo
     def build() -> TrainingData:
         panel, universe = market.panel, market.universe
         batch = universe.batch(recipe.universe)
-        values: Features = features.compute(feature_settings, panel, universe)
+        values: Features = module.compute(feature_settings, panel, universe)
         return TrainingData(
             dates=panel.dates,
             symbols=panel.symbols,

@@ -43,7 +43,7 @@ class Timeline:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """One arm's model: what the page shows of it."""
+    """One arm's model: what the page shows of it; `parameters` is empty where there is no network."""
 
     name: str
     parameters: str
@@ -62,7 +62,10 @@ def _card(arm: ArmContent) -> ModelCard:
     stated = [key for key in _CARD_FACTS if card.get(key) not in (None, {}, [], "")]
     facts = tuple((_label(key), sentence(card[key])) for key in stated)
     ref = reference(arm.published)
-    parameters = number(card.get("parameters"), "count")
+    parameters = number(card["parameters"], "count") if "parameters" in card else ""
+    if not parameters and "features" in (card.get("inputs") or {}):
+        said = words().text["no_network"].filled(kind=card["kind"], features=len(card["inputs"]["features"]))
+        facts = ((words().text["network"], said), *facts)
     return ModelCard(arm.name, parameters, diagram(card), facts, "" if ref is None else ref.label)
 
 

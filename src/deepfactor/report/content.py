@@ -32,7 +32,8 @@ class ArmContent:
         ``inputs``, ``label``, ``loss``, ``scaling``, ``fit`` (text, number or mapping each), ``seeds`` (list),
         ``folds`` (list of ``{"name", "train", "valid", "test"}``, each span ``[first, last]`` as ISO dates).
     training : ``{"jobs": [{"fold", "seed", "best_epoch", "seconds", "epochs": […]}]}``, each epoch a row of the job's
-        log: ``{"epoch", "loss", "valid_rank_ic"}``. Empty where nothing was trained.
+        log: ``{"epoch", "loss", "valid_rank_ic"}``. Jobs of arms without a network have no epochs, but
+        ``valid_rank_ic``, and the arm ``importance``, feature -> share. Empty where nothing was trained.
     factor_report : as ``factor_report.json``.
     ic_series : date, universe, convention, horizon, rank_ic and more; all names, the ensemble's score.
     group_nav : optional: date, universe, nav (top group, starting near 1), excess_nav.

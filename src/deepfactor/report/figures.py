@@ -143,7 +143,7 @@ def training_curves(content: RunContent) -> list[Figure]:
 def _training(content: RunContent, key: str, unit: str, *, best: bool) -> Figure | None:
     traces = []
     for k, arm in enumerate(content.arms):
-        for j, job in enumerate(arm.training.get("jobs", ())):
+        for j, job in enumerate(job for job in arm.training.get("jobs", ()) if job.get("epochs")):
             epochs = [e["epoch"] for e in job.get("epochs", ())]
             trace = line(arm.name, epochs, [e.get(key) for e in job.get("epochs", ())], colour(k), width=1.4)
             trace |= {"legendgroup": arm.name, "showlegend": j == 0, "opacity": 0.8, "hovertemplate": _hover(arm, job)}

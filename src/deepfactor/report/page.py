@@ -206,7 +206,7 @@ def page_of(content: RunContent) -> Page:
         ),
         enhanced_figures=kept([draw(content, index) for draw in by_index for index in indices]),
         portfolios=tuple(_portfolio(content, p, k) for k, p in enumerate(content.portfolios)),
-        training=kept([run_tables.training_jobs(content)]),
+        training=kept([run_tables.training_jobs(content), run_tables.importance(content)]),
         training_figures=tuple(figures.training_curves(content)),
         run=kept([run_tables.stages(content)]),
     )

@@ -87,12 +87,23 @@ def training_jobs(content: RunContent) -> Table | None:
                     *label_cells(arm.name, job.get("fold", ""), job.get("seed", "")),
                     Cell(len(epochs), "count"),
                     value_cell(job, "best_epoch", "count"),
-                    value_cell(best, "valid_rank_ic", "ic"),
+                    value_cell(best or job, "valid_rank_ic", "ic"),
                     value_cell(job, "seconds", "seconds"),
                 )
             )
     columns = ("arm", "fold", "seed", "epochs", "best_epoch", "best_valid", "seconds")
     return make("training_jobs", words().text["jobs"], columns, rows)
+
+
+def importance(content: RunContent) -> Table | None:
+    """What arms without a network read, the largest share first."""
+    rows = [
+        (*label_cells(arm.name, feature), Cell(share, "percent"))
+        for arm in content.arms
+        for feature, share in sorted((arm.training.get("importance") or {}).items(), key=lambda item: -item[1])
+    ]
+    text = words().text
+    return make("importance", text["importance"], ("arm", "feature", "importance"), rows, text["importance_note"])
 
 
 def stages(content: RunContent) -> Table | None:

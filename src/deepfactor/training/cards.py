@@ -7,22 +7,44 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from deepfactor.core.kind import resolve
 from deepfactor.models.base import Shapes, parameter_count, summary
 from deepfactor.training.data import TrainingData
-from deepfactor.training.jobs import Job, read_record
+from deepfactor.training.jobs import Job, read_record, weighting_of
+from deepfactor.training.spec import Arm
 
 
 def model_card(
     jobs: Sequence[Job], data: TrainingData, label: Mapping[str, Any], *, allow_code: bool = False
 ) -> dict[str, Any]:
-    """Network, inputs, label, loss, seeds and folds of one arm's `jobs`."""
+    """Network or weighting, inputs, label, loss, seeds and folds of one arm's `jobs`."""
     arm, fit = jobs[0].arm, jobs[0].fit
+    spans = {job.fold.name: job.fold for job in jobs}
+    scores = _network(arm, data, allow_code) if arm.model is not None else _weighting(arm, allow_code)
+    fitted = fit.model_dump(mode="json", exclude={"seeds"})
+    return {
+        **scores,
+        "inputs": {"features": list(data.features.names), "window": data.window},
+        "label": dict(label),
+        "scaling": arm.scaling.model_dump(mode="json") if arm.scaling.settings() else arm.scaling.kind,
+        "fit": (fitted if arm.model is not None else {"min_stocks": fit.min_stocks}) | {"every": jobs[0].every},
+        "seeds": list(arm.seeds or fit.seeds),
+        "published": arm.published,
+        "folds": [
+            {"name": name} | {span: _ends(data, getattr(fold, span)) for span in ("train", "valid", "test")}
+            for name, fold in spans.items()
+        ],
+    }
+
+
+def _network(arm: Arm, data: TrainingData, allow_code: bool) -> dict[str, Any]:
+    """A network's parts."""
+    assert arm.model is not None
     module, settings = resolve("deepfactor.models", arm.model, key="arm.model", allow_code=allow_code)
     network = module.build(settings, Shapes(features=len(data.features.names), window=data.window))
-    spans = {job.fold.name: job.fold for job in jobs}
     return {
         "kind": arm.model.kind,
         "settings": settings.model_dump(mode="json"),
@@ -30,17 +52,18 @@ def model_card(
         "layers": [
             {"name": name, "parameters": count, "what": _what(network, name)} for name, count in summary(network)
         ],
-        "inputs": {"features": list(data.features.names), "window": data.window},
-        "label": dict(label),
         "loss": arm.loss.model_dump(mode="json"),
-        "scaling": arm.scaling.model_dump(mode="json") if arm.scaling.settings() else arm.scaling.kind,
-        "fit": fit.model_dump(mode="json", exclude={"seeds"}) | {"every": jobs[0].every},
-        "seeds": list(arm.seeds or fit.seeds),
-        "published": arm.published,
-        "folds": [
-            {"name": name} | {span: _ends(data, getattr(fold, span)) for span in ("train", "valid", "test")}
-            for name, fold in spans.items()
-        ],
+    }
+
+
+def _weighting(arm: Arm, allow_code: bool) -> dict[str, Any]:
+    """What makes a score without a network."""
+    assert arm.weighting is not None
+    _, settings = weighting_of(arm, allow_code=allow_code)
+    return {
+        "kind": arm.weighting.kind,
+        "settings": settings.model_dump(mode="json"),
+        "loss": "squared error of the day's ranks",
     }
 
 
@@ -54,21 +77,27 @@ def _ends(data: TrainingData, span: range) -> list[str]:
 
 
 def training_record(jobs: Sequence[Job], folder: Path) -> dict[str, Any]:
-    """Every finished job's epochs and what it left out; loss and validation RankIC by epoch."""
+    """Every finished job's epochs and what it left out; loss and validation RankIC by epoch.
+
+    Of arms without a network there are no epochs, but the ``valid_rank_ic`` of each job, and ``importance``: each
+    feature's share, a mean over the jobs.
+    """
     rows = []
     for job in jobs:
         record = read_record(folder, job)
-        lines = (folder / job.key / "log.jsonl").read_text(encoding="utf-8").splitlines()
+        log = folder / job.key / "log.jsonl"
+        lines = log.read_text(encoding="utf-8").splitlines() if job.arm.model is not None else []
+        kept = ("best_epoch", "valid_rank_ic", "importance", "seconds", "cpu", "left_out")
         rows.append(
             {
                 "key": job.key,
                 "fold": job.fold.name,
                 "seed": job.seed,
-                "best_epoch": record["best_epoch"],
-                "seconds": record["seconds"],
-                "cpu": record["cpu"],
-                "left_out": record["left_out"],
+                **{name: record[name] for name in kept if name in record},
                 "epochs": [json.loads(line) for line in lines],
             }
         )
-    return {"jobs": rows}
+    shares = [row["importance"] for row in rows if "importance" in row]
+    if not shares:
+        return {"jobs": rows}
+    return {"jobs": rows, "importance": {name: float(np.mean([one[name] for one in shares])) for name in shares[0]}}

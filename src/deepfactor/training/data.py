@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from deepfactor.features.base import Features
 from deepfactor.panel.panel import Bools, Dates, Names
 
 Indices = NDArray[np.intp]
+#: Folders of training arrays: one for all arms, or one an arm by its name.
+Folders = Path | Mapping[str, Path]
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from types import FrameType
 
 from deepfactor.core.errors import DeepfactorError, Interrupted, OutOfResources
 from deepfactor.core.files import remove_litter, write_text
-from deepfactor.training.data import open_data
+from deepfactor.training.data import Folders, open_data
 from deepfactor.training.device import device_of
-from deepfactor.training.jobs import Job, Progress, is_done, run_job
+from deepfactor.training.jobs import Job, Progress, arrays_of, is_done, run_job
 from deepfactor.training.samples import Sampler
 from deepfactor.training.scalings.store import Store
 
@@ -44,7 +44,7 @@ class JobFailed(DeepfactorError):
 
 def run_jobs(
     jobs: Sequence[Job],
-    data: Path,
+    data: Folders,
     folder: Path,
     *,
     workers: int = 1,
@@ -59,8 +59,8 @@ def run_jobs(
 
     Parameters
     ----------
-    data : Path
-        the arrays' folder, see `prepare_data`.
+    data : Path or mapping of arm to Path
+        the arrays' folder, see `prepare_data`, of all jobs or of each arm's.
     folder : Path
         the job store.
     workers : int
@@ -89,13 +89,14 @@ def run_jobs(
             listen(Progress(job.label, job.key, "skip"))
     if not open_jobs:
         return
-    remove_litter(data)
+    for arrays in {arrays_of(data, job) for job in open_jobs}:
+        remove_litter(arrays)
     with interruptible():
         if workers == 0:
-            sampler = _sampler(data, device)
+            samplers = _Samplers(device)
             for job in open_jobs:
                 with _described(job, folder):
-                    run_job(job, sampler, folder, listen, allow_code=allow_code)
+                    run_job(job, samplers.of(arrays_of(data, job)), folder, listen, allow_code=allow_code)
         else:
             _Pool(data, folder, device, allow_code).run(open_jobs, min(workers, len(open_jobs)), listen)
 
@@ -148,8 +149,8 @@ def _failed(job: Job, folder: Path, error: Exception) -> JobFailed:
 class _Pool:
     """Spawned workers, each with a pipe: a job goes down, progress and the end come up."""
 
-    def __init__(self, data: Path, folder: Path, device: str, allow_code: bool) -> None:
-        self.arguments = (data, folder, device, allow_code)
+    def __init__(self, data: Folders, folder: Path, device: str, allow_code: bool) -> None:
+        self.data, self.arguments = data, (folder, device, allow_code)
         self.busy: dict[Connection, Job] = {}
         self.processes: dict[Connection, BaseProcess] = {}
 
@@ -182,7 +183,7 @@ class _Pool:
         self.busy.pop(pipe, None)
         if queue:
             job = self.busy[pipe] = queue.pop()
-            pipe.send(job)
+            pipe.send((job, arrays_of(self.data, job)))
 
     def _listen(self, pipe: Connection, listen: Listener) -> bool:
         """Take one message; True when the worker's job is done."""
@@ -231,21 +232,22 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _work(pipe: Connection, data: Path, folder: Path, device: str, allow_code: bool) -> None:
+def _work(pipe: Connection, folder: Path, device: str, allow_code: bool) -> None:
     """A worker's life: jobs from the pipe until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    sampler = None
+    samplers = _Samplers(device)
     while True:
+        job: Job
+        data: Path
         try:
-            job: Job = pipe.recv()
+            job, data = pipe.recv()
         except EOFError:
             return
         try:
             with _described(job, folder):
-                sampler = sampler or _sampler(data, device)
-                run_job(job, sampler, folder, _Throttle(pipe), allow_code=allow_code)
+                run_job(job, samplers.of(data), folder, _Throttle(pipe), allow_code=allow_code)
         except DeepfactorError as error:
             error.__cause__ = None  # may not be picklable; its traceback is in the job's folder
             pipe.send(error)
@@ -253,8 +255,19 @@ def _work(pipe: Connection, data: Path, folder: Path, device: str, allow_code: b
         pipe.send("done")
 
 
-def _sampler(data: Path, device: str) -> Sampler:
-    return Sampler(open_data(data), device=device_of(device), store=Store(data))
+class _Samplers:
+    """Opens a folder's arrays once, as long as the next job reads the same ones."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.folder: Path | None = None
+
+    def of(self, folder: Path) -> Sampler:
+        """The sampler of the arrays in `folder`."""
+        if folder != self.folder:
+            self.sampler = Sampler(open_data(folder), device=device_of(self.device), store=Store(folder))
+            self.folder = folder
+        return self.sampler
 
 
 def _die_with_parent() -> None:
@@ -273,7 +286,7 @@ class _Throttle:
 
     def __call__(self, event: Progress) -> None:
         now = time.monotonic()
-        if event.phase in ("train", "predict") and now - self.last < self.seconds:
+        if event.phase in ("gather", "train", "predict") and now - self.last < self.seconds:
             return
         self.last = now
         try:

@@ -16,15 +16,17 @@ import numpy as np
 
 from deepfactor.core.errors import OutOfResources
 from deepfactor.models.base import parameter_count
-from deepfactor.training.data import TrainingData, open_data
+from deepfactor.training.baseline import scores, table
+from deepfactor.training.data import Folders, TrainingData, open_data
 from deepfactor.training.device import device_of
 from deepfactor.training.engine import WORKER_ENVIRONMENT, environment
 from deepfactor.training.fit import Fitter, settled_torch
-from deepfactor.training.jobs import Job, is_done, scaling_of, task_of
+from deepfactor.training.jobs import Job, arrays_of, baseline_of, is_done, scaling_of, task_of
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler
 
 _REPEATS = 3
+_FIT_DAYS = 20  # of a fold, that a weighting is fitted on for its cost
 _MIB = 2**20
 
 
@@ -67,7 +69,7 @@ class Estimate:
 
 
 def estimate(
-    jobs: Sequence[Job], data: Path, folder: Path, *, workers: int, device: str = "cpu", allow_code: bool = False
+    jobs: Sequence[Job], data: Folders, folder: Path, *, workers: int, device: str = "cpu", allow_code: bool = False
 ) -> Estimate:
     """Measure each arm of what isn't done among `jobs`, and add up.
 
@@ -80,25 +82,25 @@ def estimate(
     left = list({job.key: job for job in jobs if not is_done(folder, job)}.values())
     arms = {job.arm.name: job for job in reversed(left)}
     costs = _in_worker(list(arms.values()), data, device, allow_code) if arms else {}
-    opened = open_data(data)
-    seconds = [_seconds(job, costs[job.arm.name], opened) for job in left]
+    opened = {job.arm.name: open_data(arrays_of(data, job)) for job in arms.values()}
+    seconds = [_seconds(job, costs[job.arm.name], opened[job.arm.name]) for job in left]
     workers = min(max(workers, 1), max(len(left), 1))
     once = _statistics_once(left, costs)
-    rows = max((job.fold.test.stop - job.fold.train.start for job in left), default=0)
-    row_bytes = int(np.prod(opened.features.values.shape[1:])) * 4
+    spans = [(opened[job.arm.name], job.fold.test.stop - job.fold.train.start) for job in left]
+    read = max((4 * rows * int(np.prod(one.features.values.shape[1:])) for one, rows in spans), default=0)
     return Estimate(
         arms=dict(sorted(costs.items())),
         workers=workers,
         cpu_seconds=sum(seconds) + once,
         wall_seconds=_makespan(seconds, workers) + once / workers,
-        memory=max((cost.peak for cost in costs.values()), default=0) + rows * row_bytes,
-        disk=sum(_disk(job, costs[job.arm.name], opened) for job in left),
+        memory=max((cost.peak for cost in costs.values()), default=0) + read,
+        disk=sum(_disk(job, costs[job.arm.name], opened[job.arm.name]) for job in left),
     )
 
 
 def _seconds(job: Job, cost: Cost, data: TrainingData) -> float:
     """CPU seconds of a job that takes all its epochs; a day's cost grows with its stocks."""
-    fold, epochs = job.fold, job.fit.epochs
+    fold, epochs = job.fold, job.fit.epochs if job.arm.model is not None else 1
     scale = [_median_stocks(data, span) / max(cost.stocks, 1) for span in (fold.train, fold.valid, fold.test)]
     train = cost.step * scale[0] * len(fold.train) / job.every
     valid = cost.score * scale[1] * len(fold.valid) / job.valid_every
@@ -136,7 +138,7 @@ def _median_stocks(data: TrainingData, span: range) -> int:
     return int(np.median(np.asarray(data.batch[span.start : span.stop]).sum(axis=1)))
 
 
-def _in_worker(jobs: Sequence[Job], data: Path, device: str, allow_code: bool) -> dict[str, Cost]:
+def _in_worker(jobs: Sequence[Job], data: Folders, device: str, allow_code: bool) -> dict[str, Cost]:
     """`_measure` in a process like those that train; what it raises is raised here."""
     context = multiprocessing.get_context("spawn")
     with environment(WORKER_ENVIRONMENT), ProcessPoolExecutor(1, mp_context=context) as pool:
@@ -146,11 +148,15 @@ def _in_worker(jobs: Sequence[Job], data: Path, device: str, allow_code: bool) -
             raise OutOfResources("the process that measures a step died, often for lack of memory") from None
 
 
-def _measure(jobs: Sequence[Job], data: Path, device: str, allow_code: bool) -> dict[str, Cost]:
+def _measure(jobs: Sequence[Job], data: Folders, device: str, allow_code: bool) -> dict[str, Cost]:
     """The cost of each job's arm on a training day of median size."""
-    opened, costs = open_data(data), {}
+    costs = {}
     with settled_torch(), tempfile.TemporaryDirectory() as folder:
         for job in jobs:
+            opened = open_data(arrays_of(data, job))
+            if job.arm.model is None:
+                costs[job.arm.name] = _baseline_cost(job, opened, device, allow_code)
+                continue
             t, cut = _around_a_median_day(opened, job, scaling_of(job.arm, allow_code=allow_code).rows_back)
             sampler = Sampler(cut, device=device_of(device))
             here = replace(job, fold=Fold(job.fold.name, range(t, t + 1), range(t, t + 1), range(t, t + 1)))
@@ -170,6 +176,28 @@ def _cost(fitter: Fitter, t: int) -> Cost:
         score=_least(lambda: fitter.scores(t)),
         statistics=max(first - again, 0.0),
         parameters=parameter_count(fitter.network),
+        peak=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    )
+
+
+def _baseline_cost(job: Job, data: TrainingData, device: str, allow_code: bool) -> Cost:
+    """Of an arm without a network: a fit on a few days, shared out among them. What a fit costs whatever its rows is
+    counted too often, so the estimate is high."""
+    baseline, fold = baseline_of(job, allow_code), job.fold
+    sampler = Sampler(data, scaling_of(job.arm, allow_code=allow_code), device=device_of(device))
+    days = baseline.days(sampler, fold.train[:: max(len(fold.train) // _FIT_DAYS, 1)], "training")
+    start = time.process_time()
+    known = table(sampler, days)
+    statistics = (time.process_time() - start) / len(days)
+    start = time.process_time()
+    fitted = baseline.weighting.fit(baseline.settings, known, known, job.seed)
+    step = (time.process_time() - start) / len(days)
+    return Cost(
+        stocks=int(np.median([len(data.stocks(t)) for t in days])),
+        step=step,
+        score=_least(lambda: scores(fitted, sampler, days[-1])),
+        statistics=statistics,
+        parameters=0,
         peak=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     )
 

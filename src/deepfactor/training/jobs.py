@@ -1,29 +1,32 @@
 """Jobs: one (arm, fold, seed) each, named by the content of what it reads, in ``JOBS/<key>/``.
 
-``job.json`` says what the key stands for; ``checkpoint.safetensors`` and ``log.jsonl`` grow by epoch;
-``weights.safetensors``, ``scores.npy`` (days × stocks, NaN = none) with ``axes.json`` are the result; ``done`` comes
-last. A job with ``done`` is skipped, in whatever run.
+``job.json`` says what the key stands for; of a network ``checkpoint.safetensors`` and ``log.jsonl`` grow by epoch;
+``weights.safetensors`` (of an arm without a network ``weighting.json``), ``scores.npy`` (days × stocks, NaN = none)
+with ``axes.json`` are the result; ``done`` comes last. A job with ``done`` is skipped, in whatever run.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from deepfactor.core.errors import KindError, RecipeError
 from deepfactor.core.files import atomic_path, folder_lock, write_json, write_text
-from deepfactor.core.kind import resolve
+from deepfactor.core.kind import Kind, resolve
 from deepfactor.core.spec import Spec, content_key
 from deepfactor.models.base import Shapes
-from deepfactor.training.data import TrainingData
+from deepfactor.training.baseline import Baseline, scores
+from deepfactor.training.data import Folders, Indices, TrainingData
 from deepfactor.training.fit import Fitter, Task, seed_torch, settled_torch
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler
@@ -35,6 +38,7 @@ from deepfactor.training.weights import save_tensors
 NUMERICS = 2
 PRECISION = "float32"
 SCALINGS = "deepfactor.training.scalings"
+WEIGHTINGS = "deepfactor.training.weightings"
 
 #: Inputs that samples can give so far.
 _OFFERED = frozenset({"windows", "size_rank"})
@@ -42,7 +46,7 @@ _OFFERED = frozenset({"windows", "size_rank"})
 
 @dataclass(frozen=True)
 class Job:
-    """One network to train and predict with. `identity` is what `key` hashes; nothing else may change its numbers."""
+    """One network or weighting to fit and predict with. `identity` is what `key` hashes, and all that may change it."""
 
     arm: Arm
     fold: Fold
@@ -69,7 +73,7 @@ class Progress:
 
     job: str
     key: str
-    phase: str  # "train" | "validate" | "predict" | "done" | "skip"
+    phase: str  # "gather" | "train" | "validate" | "predict" | "done" | "skip"
     epoch: int = 0
     epochs: int = 0
     step: int = 0
@@ -87,13 +91,15 @@ def plan_jobs(
     *,
     inputs: Mapping[str, Any],
     label: Mapping[str, Any],
+    keys: Sequence[str] | None = None,
     allow_code: bool = False,
 ) -> list[Job]:
-    """All jobs of a run, fold by fold, then arm by arm, then seed by seed.
+    """The jobs of arms that read the same arrays, fold by fold, then arm by arm, then seed by seed.
 
     Parameters
     ----------
     inputs, label : what features, universe rule and label were resolved to, as JSON can hold it.
+    keys : where the arms stand in the recipe, for messages; ``arms.0``, ``arms.1`` … by default.
 
     Raises
     ------
@@ -101,11 +107,12 @@ def plan_jobs(
         an unknown model or loss, or a setting that is wrong.
     """
     arms = list(arms)
-    contents = [arm_content(arm, f"arms.{i}", allow_code=allow_code) for i, arm in enumerate(arms)]
+    keys = keys or [f"arms.{i}" for i in range(len(arms))]
+    contents = [arm_content(arm, key, allow_code=allow_code) for arm, key in zip(arms, keys, strict=True)]
     back = []
-    for i, arm in enumerate(arms):
-        _check_shapes(arm, f"arms.{i}", data, allow_code=allow_code)
-        scaling = scaling_of(arm, f"arms.{i}", allow_code=allow_code)
+    for arm, key in zip(arms, keys, strict=True):
+        _check_shapes(arm, key, data, allow_code=allow_code)
+        scaling = scaling_of(arm, key, allow_code=allow_code)
         scaling.module.check(data.features)
         back.append(data.window - 1 + scaling.rows_back)
     jobs = []
@@ -120,7 +127,7 @@ def plan_jobs(
                 "fold": _fold_content(fold, data),
                 "every": plan.every,
                 "valid_every": plan.valid_every,
-                "fit": {k: v for k, v in fit.identity().items() if k != "seeds"},
+                "fit": _fit_content(arm, fit),
                 "data": prints[rows],
                 "precision": PRECISION,
                 "numerics": NUMERICS,
@@ -132,14 +139,26 @@ def plan_jobs(
 
 def arm_content(arm: Arm, key: str, *, allow_code: bool = False) -> dict[str, Any]:
     """An arm as its numbers see it: kinds with what differs from their defaults, without its name."""
+    scaling = _kind(arm.scaling.kind, scaling_of(arm, key, allow_code=allow_code).settings)
+    own = {} if scaling == {"kind": "last_close"} else {"scaling": scaling}
+    if arm.model is None:
+        return {"weighting": _kind(_weighting(arm).kind, weighting_of(arm, key, allow_code=allow_code)[1])} | own
     model, settings = resolve("deepfactor.models", arm.model, key=f"{key}.model", allow_code=allow_code)
     if model.INPUTS - _OFFERED:
         unknown = ", ".join(sorted(model.INPUTS - _OFFERED))
         raise KindError(f"{arm.model.kind} asks for inputs not offered yet: {unknown}", key=f"{key}.model.kind")
     _, loss = resolve("deepfactor.training.losses", arm.loss, key=f"{key}.loss", allow_code=allow_code)
-    content = {"model": _kind(arm.model.kind, settings), "loss": _kind(arm.loss.kind, loss)}
-    scaling = _kind(arm.scaling.kind, scaling_of(arm, key, allow_code=allow_code).settings)
-    return content if scaling == {"kind": "last_close"} else content | {"scaling": scaling}
+    return {"model": _kind(arm.model.kind, settings), "loss": _kind(arm.loss.kind, loss)} | own
+
+
+def weighting_of(arm: Arm, key: str = "arm", *, allow_code: bool = False) -> tuple[ModuleType, Spec]:
+    """The arm's weighting, resolved."""
+    return resolve(WEIGHTINGS, _weighting(arm), key=f"{key}.weighting", allow_code=allow_code)
+
+
+def _weighting(arm: Arm) -> Kind:
+    assert arm.weighting is not None, f"arm {arm.name} is a network's"
+    return arm.weighting
 
 
 def scaling_of(arm: Arm, key: str = "arm", *, allow_code: bool = False) -> Scaling:
@@ -148,7 +167,17 @@ def scaling_of(arm: Arm, key: str = "arm", *, allow_code: bool = False) -> Scali
 
 
 def _check_shapes(arm: Arm, key: str, data: TrainingData, *, allow_code: bool) -> None:
-    """The arm's network fits the inputs; built without memory, so that a plan finds out before any training."""
+    """The arm fits the inputs and has what it needs; networks are built without memory. A plan finds out before any
+    training."""
+    if arm.model is None:
+        if data.window != 1:
+            raise RecipeError(
+                f"an arm without a network reads single days, these features have windows of {data.window} days: "
+                'take features = { kind = "hand_features" }, or window = 1',
+                key=f"{key}.features",
+            )
+        weighting_of(arm, key, allow_code=allow_code)[0].check()
+        return
     model, settings = resolve("deepfactor.models", arm.model, key=f"{key}.model", allow_code=allow_code)
     try:
         with torch.device("meta"):
@@ -161,10 +190,21 @@ def _kind(kind: str, settings: Spec) -> dict[str, Any]:
     return {"kind": kind, **settings.identity()}
 
 
+def _fit_content(arm: Arm, fit: Fit) -> dict[str, Any]:
+    """What of the fit may change an arm's numbers."""
+    said = {k: v for k, v in fit.identity().items() if k != "seeds"}
+    return said if arm.model is not None else {k: v for k, v in said.items() if k == "min_stocks"}
+
+
 def _fold_content(fold: Fold, data: TrainingData) -> dict[str, list[str]]:
     """First and last date of each span."""
     spans = {"train": fold.train, "valid": fold.valid, "test": fold.test}
     return {name: [str(data.dates[span.start]), str(data.dates[span.stop - 1])] for name, span in spans.items()}
+
+
+def arrays_of(data: Folders, job: Job) -> Path:
+    """The folder of the arrays that the job reads."""
+    return data if isinstance(data, Path) else data[job.arm.name]
 
 
 def run_job(
@@ -183,33 +223,57 @@ def run_job(
     if is_done(jobs, job):
         report(Progress(job.label, job.key, "skip"))
         return
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     with folder_lock(folder), settled_torch():
         for litter in folder.glob(".*.tmp"):  # of a process that was killed while writing
             litter.unlink()
         write_json(folder / "job.json", job.identity)
-        fitter = Fitter(task_of(job, sampler.data, allow_code), sampler, folder / "checkpoint.safetensors")
-        course = fitter.run(_epoch_reporter(job, fitter, folder, report))
-        _write_log(folder, course.log)  # also where the last epoch's log was lost with the process
-        note = {"best_epoch": course.best_epoch, "valid_rank_ic": course.best_rank_ic}
-        save_tensors(folder / "weights.safetensors", course.best, note)
-        days = _predict(job, fitter, folder, report)
+        work = _train if job.arm.model is not None else _weigh
+        found = work(job, sampler, folder, report, allow_code)
         record = {
             "job": job.label,
-            "epochs": len(course.log),
-            **note,
+            **found,
             "device": str(sampler.device),
-            "days_scored": days,
-            "days_without_batch": len(job.fold.test) - days,
+            "days_without_batch": len(job.fold.test) - found["days_scored"],
             "left_out": {
                 "train": sampler.data.left_out(job.fold.train, job.fit.min_stocks),
                 "valid": sampler.data.left_out(job.fold.valid, job.fit.min_stocks),
             },
             "seconds": round(time.perf_counter() - start, 3),
-            "cpu": round(sum(row["cpu"] for row in course.log), 3),
         }
+        record.setdefault("cpu", round(time.process_time() - cpu, 3))
         write_json(folder / "done", record)
-    report(Progress(job.label, job.key, "done", len(course.log), job.fit.epochs, valid_rank_ic=course.best_rank_ic))
+    epochs = record["epochs"]
+    report(Progress(job.label, job.key, "done", epochs, job.fit.epochs, valid_rank_ic=record["valid_rank_ic"]))
+
+
+def _train(
+    job: Job, sampler: Sampler, folder: Path, report: Callable[[Progress], None], allow_code: bool
+) -> dict[str, Any]:
+    """Fit a network and score; what `done` says of it."""
+    fitter = Fitter(task_of(job, sampler.data, allow_code), sampler, folder / "checkpoint.safetensors")
+    course = fitter.run(_epoch_reporter(job, fitter, folder, report))
+    _write_log(folder, course.log)  # also where the last epoch's log was lost with the process
+    note = {"best_epoch": course.best_epoch, "valid_rank_ic": course.best_rank_ic}
+    save_tensors(folder / "weights.safetensors", course.best, note)
+    days = _predict(job, sampler.data, fitter.scores, len(course.log), folder, report)
+    cpu = round(sum(row["cpu"] for row in course.log), 3)  # of all epochs, whoever computed them
+    return {"epochs": len(course.log), **note, "days_scored": days, "cpu": cpu}
+
+
+def _weigh(
+    job: Job, sampler: Sampler, folder: Path, report: Callable[[Progress], None], allow_code: bool
+) -> dict[str, Any]:
+    """Fit a weighting and score; what `done` says of it."""
+    own = sampler.scaled(scaling_of(job.arm, allow_code=allow_code))
+    fitted, valid_rank_ic = baseline_of(job, allow_code).fit(
+        own, lambda day, days: report(Progress(job.label, job.key, "gather", 0, 1, day, days))
+    )
+    write_json(folder / "weighting.json", {"kind": _weighting(job.arm).kind, "state": fitted.state()})
+    days = _predict(job, sampler.data, lambda t: scores(fitted, own, t), 1, folder, report)
+    names = sampler.data.features.names
+    importance = {name: float(share) for name, share in zip(names, fitted.importance(), strict=True)}
+    return {"epochs": 0, "valid_rank_ic": valid_rank_ic, "days_scored": days, "importance": importance}
 
 
 def is_done(jobs: Path, job: Job) -> bool:
@@ -223,8 +287,15 @@ def read_record(jobs: Path, job: Job) -> dict[str, Any]:
     return record
 
 
+def baseline_of(job: Job, allow_code: bool) -> Baseline:
+    """The job of an arm without a network, with its weighting resolved."""
+    weighting = weighting_of(job.arm, allow_code=allow_code)
+    return Baseline(*weighting, job.fold, job.every, job.valid_every, job.fit.min_stocks, job.seed)
+
+
 def task_of(job: Job, data: TrainingData, allow_code: bool) -> Task:
-    """The job with its kinds resolved and its network freshly initialised."""
+    """The job of a network, with its kinds resolved and freshly initialised."""
+    assert job.arm.model is not None, f"{job.label} has no network"
     model, settings = resolve("deepfactor.models", job.arm.model, key="arm.model", allow_code=allow_code)
     loss, loss_settings = resolve("deepfactor.training.losses", job.arm.loss, key="arm.loss", allow_code=allow_code)
     first_day = int(data.dates[job.fold.train.start].astype("datetime64[D]").astype(np.int64))
@@ -254,15 +325,22 @@ def _write_log(folder: Path, log: list[dict[str, Any]]) -> None:
     write_text(folder / "log.jsonl", "".join(json.dumps(row, allow_nan=False) + "\n" for row in log))
 
 
-def _predict(job: Job, fitter: Fitter, folder: Path, report: Callable[[Progress], None]) -> int:
+def _predict(
+    job: Job,
+    data: TrainingData,
+    scores: Callable[[int], tuple[Indices, NDArray[np.float32]]],
+    epochs: int,
+    folder: Path,
+    report: Callable[[Progress], None],
+) -> int:
     """Write the scores of every test day that has a batch; how many days have."""
-    data, test, epochs = fitter.sampler.data, job.fold.test, len(fitter.course.log)
+    test, most = job.fold.test, job.fit.epochs if job.arm.model is not None else epochs
     columns = np.flatnonzero(np.asarray(data.batch[test.start : test.stop]).any(axis=0))
     values = np.full((len(test), len(data.symbols)), np.nan, np.float32)
     for step, t in enumerate(test):
-        stocks, score = fitter.scores(t)
+        stocks, score = scores(t)
         values[step, stocks] = score
-        report(Progress(job.label, job.key, "predict", epochs, job.fit.epochs, step + 1, len(test)))
+        report(Progress(job.label, job.key, "predict", epochs, most, step + 1, len(test)))
     with atomic_path(folder / "scores.npy") as temporary, temporary.open("wb") as handle:
         np.save(handle, values[:, columns])
     axes = {"dates": [str(data.dates[t]) for t in test], "symbols": [str(s) for s in data.symbols[columns]]}

@@ -69,11 +69,16 @@ class Fit(Spec):
 
 
 class Arm(Spec):
-    """One way to train that is compared with the others: a model, a loss, a scaling."""
+    """One way to score that is compared with the others: a network with its loss, or a weighting of a day's features.
+
+    Without a `model` it is a baseline: `weighting` is fitted on the day's standardised features, whose ``window`` is 1.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60, description="also the name of its folder")
-    model: Kind
-    loss: Kind = Kind(kind="ic")
+    model: Kind | None = Field(default=None, description="the network; none = a baseline")
+    weighting: Kind | None = Field(default=None, description="of a baseline: what makes a score of a day's features")
+    features: Kind | None = Field(default=None, description="instead of the recipe's")
+    loss: Kind = Field(default=Kind(kind="ic"), description="what a network minimises")
     scaling: Kind = Field(default=Kind(kind="last_close"), description="how windows are standardised; a name will do")
     seeds: Seeds | None = Field(default=None, description="instead of the fit's seeds")
     published: str | None = Field(default=None, description="key of the published numbers to compare with")
@@ -82,3 +87,13 @@ class Arm(Spec):
     @classmethod
     def _named(cls, scaling: Any) -> Any:
         return {"kind": scaling} if isinstance(scaling, str) else scaling
+
+    @model_validator(mode="after")
+    def _network_or_weighting(self) -> Arm:
+        if self.model is None and self.weighting is None:
+            raise ValueError("give the arm a model (a network) or a weighting (a baseline on the day's features)")
+        if self.model is not None and self.weighting is not None:
+            raise ValueError("a second weighting of a network's factors isn't offered yet: give a model or a weighting")
+        if self.model is None and self.loss != Kind(kind="ic"):
+            raise ValueError("an arm without a network has no loss: a weighting brings its own")
+        return self

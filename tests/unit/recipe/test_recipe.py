@@ -133,7 +133,7 @@ BAD_TEXTS = {
     "styles": (HEAD + '[styles]\nkind = "barra"\n' + ARM, r"^styles\.kind: no kind 'barra'.*basic"),
     "a shared part is no kind": (HEAD + ARM.replace('kind = "gru"', 'kind = "_layers"'), r"^arms\.0\.model\.kind: "),
     "base is no kind": (HEAD + ARM.replace('kind = "gru"', 'kind = "base"'), r"^arms\.0\.model\.kind: "),
-    "an arm without a model": (HEAD + '[[arms]]\nname = "x"\n', r"arms\.0\.model: .*required"),
+    "an arm without a model": (HEAD + '[[arms]]\nname = "x"\n', r"arms\.0: .*a model .* or a weighting"),
     "a model without a kind": (HEAD + ARM.replace('kind = "gru"', "hidden = 8"), r"arms\.0\.model\.kind: .*required"),
     "an unknown arm": (
         HEAD + ARM + '[[portfolios]]\nindex = "000905.SH"\narms = ["x"]\n',
@@ -186,7 +186,7 @@ def test_code_from_outside_needs_to_be_allowed(recipe, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["nothing", "nothing.toml", ""])
 def test_no_such_recipe(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RecipeError, match=rf"^no recipe '{name}': .*demo, study_b_first"):
+    with pytest.raises(RecipeError, match=rf"^no recipe '{name}': .*demo, study_b, study_b_first"):
         load_recipe(name)
 
 
@@ -218,3 +218,37 @@ def test_a_portfolio_may_say_styles_costs_and_haircut_of_its_own():
     wrong = Portfolio(index="000905.SH", styles={"kind": "barra"})
     with pytest.raises(RecipeError, match=r"^portfolios\.3\.styles\.kind: no kind 'barra'.*barra_cne5"):
         load_constraints(wrong, "portfolios.3.")
+
+
+@pytest.mark.parametrize("name", ["study_b", "study_b_reduced"])
+def test_the_studys_arms_stand_beside_baselines(name):
+    loaded = load_recipe(name)
+    arms = {arm.name: arm for arm in loaded.arms}
+    four = {(m, loss) for m in ("gru", "decomp_gru") for loss in ("ic", "weighted_mse")}
+    assert {(a.model.kind, a.loss.kind) for a in loaded.arms if a.published} == four
+    assert {arm.published for arm in loaded.arms if arm.published} == {
+        f"study_b/{model}_{loss}" for model in ("gru", "decomp_gru") for loss in ("ic", "mse")
+    }
+    baselines = {arms[name].weighting.kind: arms[name].features.kind for name in ("lightgbm", "ridge")}
+    assert baselines == {"lightgbm": "hand_features", "ridge": "hand_features"}
+    assert len(loaded.portfolios) == 3
+
+
+def test_the_full_study_is_the_published_protocol():
+    loaded = load_recipe("study_b")
+    assert (loaded.plan.every, loaded.plan.last_test, loaded.fit.epochs, loaded.fit.patience) == (1, None, 50, 15)
+    assert loaded.fit.seeds == (0, 42, 3407)
+    assert all(arm.seeds is None for arm in loaded.arms if arm.model is not None)
+
+
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [
+        ('weighting = { kind = "forest" }', r"arms\.0\.weighting\.kind: no kind 'forest'.*ridge"),
+        ('weighting = { kind = "ridge" }\nfeatures = { kind = "x" }', r"arms\.0\.features\.kind: no kind 'x'"),
+        ('features = { kind = "hand_features" }', r"arms\.0: .*a model .* or a weighting"),
+    ],
+)
+def test_wrong_baselines_name_their_key(recipe, arm, message):
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(recipe(f'{HEAD}[[arms]]\nname = "b"\n{arm}\n'))

@@ -3,6 +3,7 @@
 A weighting is a kind, a file of this room, with
 
 * ``Settings(Spec)``;
+* ``check()``, which raises `RecipeError` where a library is missing, before anything is trained;
 * ``fit(settings, train, valid, seed) -> Fitted``: learns from `train`; `valid` decides when to stop or which
   strength to take, by the mean RankIC over its days, never the loss;
 * ``restore(state) -> Fitted`` of what `Fitted.state` gave.
@@ -67,13 +68,16 @@ def mean_rank_ic(score: Floats, table: Table) -> float:
     return float(np.mean([rank_ic(score[a:b], table.y[a:b].astype(np.float64)) for a, b in days]))
 
 
-def best_round(predict: Callable[[int], Floats], rounds: int, step: int, valid: Table) -> int:
+def best_round(part: Callable[[int, int], Floats], rounds: int, step: int, valid: Table) -> int:
     """The number of trees, a multiple of `step` up to `rounds`, whose scores have the highest mean RankIC on `valid`.
 
-    `predict` gives the scores (n,) of the first so many trees.
+    `part` gives what the trees first … stop − 1 add to the scores (n,), up to a constant.
     """
     counts: list[int] = sorted({*range(step, rounds + 1, step), rounds})
-    found = {count: mean_rank_ic(predict(count), valid) for count in counts}
+    found, score = {}, np.zeros(len(valid.x))
+    for first, stop in zip([0, *counts], counts, strict=False):
+        score += part(first, stop)
+        found[stop] = mean_rank_ic(score, valid)
     return max(counts, key=lambda count: (found[count], -count))
 
 

@@ -46,6 +46,11 @@ class Trees:
         return {"trees": self.booster.model_to_string(num_iteration=self.rounds), "rounds": self.rounds}
 
 
+def check() -> None:
+    """LightGBM is there."""
+    _library()
+
+
 def fit(settings: Settings, train: Table, valid: Table, seed: int) -> Trees:
     """Trees on the squared error, as many as have the best mean RankIC on `valid`.
 
@@ -71,9 +76,11 @@ def fit(settings: Settings, train: Table, valid: Table, seed: int) -> Trees:
         "verbosity": -1,
     }
     booster = library.train(parameters, library.Dataset(train.x, train.y, free_raw_data=True), s.rounds)
-    everything = Trees(booster, s.rounds)
-    counts = best_round(lambda n: Trees(booster, n).predict(valid.x), everything.rounds, s.check_every, valid)
-    return Trees(booster, counts)
+
+    def part(first: int, stop: int) -> Floats:
+        return np.asarray(booster.predict(valid.x, first, stop - first, num_threads=1), np.float64)
+
+    return Trees(booster, best_round(part, s.rounds, s.check_every, valid))
 
 
 def restore(state: dict[str, Any]) -> Trees:

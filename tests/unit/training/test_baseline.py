@@ -1,0 +1,204 @@
+"""Arms without a network: the table they are fitted on, their jobs, and what they leave."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from deepfactor.core.errors import RecipeError, UserError
+from deepfactor.core.kind import Kind
+from deepfactor.training.baseline import table
+from deepfactor.training.cards import model_card, training_record
+from deepfactor.training.data import TrainingData
+from deepfactor.training.engine import run_jobs
+from deepfactor.training.ensemble import collect
+from deepfactor.training.estimate import estimate
+from deepfactor.training.jobs import Job, Progress, plan_jobs, read_record
+from deepfactor.training.samples import Sampler, rank_ic, standardise
+from deepfactor.training.spec import Arm, Fit, Plan
+from deepfactor.training.weightings import ridge
+from support.training import FOLD, TINY, stored, toy_training
+
+RIDGE = Arm(name="ridge", weighting=Kind(kind="ridge"))
+XGBOOST = Arm(name="trees", weighting=Kind(kind="xgboost", rounds=20, min_weight=5.0), seeds=(0, 1))  # type: ignore[call-arg]
+NETWORK = Arm(name="gru", model=TINY)
+FIT = Fit(epochs=2, seeds=(0,), min_stocks=5)
+PLAN = Plan(first_test=2019, every=2)
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainingData:
+    """Four plain features of single days; the second says what the label will be."""
+    whole = toy_training()
+    rng = np.random.default_rng(1)
+    values = rng.standard_normal((*whole.label.shape, 4)).astype(np.float32)
+    values[..., 1] = np.nan_to_num(whole.label) + 0.03 * rng.standard_normal(whole.label.shape)
+    values[rng.random(values.shape) < 0.05] = np.nan
+    features = replace(whole.features, names=("a", "b", "c", "d"), roles=("plain",) * 4, values=values)
+    return replace(whole, features=features, window=1)
+
+
+def jobs_of(data: TrainingData, *arms: Arm, fit: Fit = FIT, plan: Plan = PLAN) -> list[Job]:
+    return plan_jobs(data, arms, [FOLD], plan, fit, inputs={"toy": 1}, label={"toy": 1})
+
+
+def by_hand(data: TrainingData, t: int) -> tuple[np.ndarray, np.ndarray]:
+    """Stocks of day t and their standardised features, a column at a time."""
+    stocks = data.stocks(t)
+    x = data.features.values[t, stocks].astype(np.float64)
+    for k in range(x.shape[1]):
+        median = np.nanmedian(x[:, k])
+        bound = 5 * 1.4826 * np.nanmedian(np.abs(x[:, k] - median))
+        clipped = np.clip(x[:, k], median - bound, median + bound)
+        x[:, k] = (clipped - np.nanmean(clipped)) / np.nanstd(clipped)
+    return stocks, np.nan_to_num(x)
+
+
+def test_a_table_holds_the_labelled_stock_days(data: TrainingData) -> None:
+    days = [*range(12, 40, 3)]
+    found = table(Sampler(data), days)
+    assert len(found.starts) == len(days) + 1
+    assert len(found.x) < sum(len(data.stocks(t)) for t in days), "some are unlabelled"
+    for i, t in enumerate(days):
+        stocks, x = by_hand(data, t)
+        usable = np.isfinite(data.label[t, stocks]) & data.entry_ok[t, stocks]
+        rows = slice(found.starts[i], found.starts[i + 1])
+        np.testing.assert_allclose(found.x[rows], x[usable], atol=2e-5)
+        np.testing.assert_array_equal(found.y[rows], standardise(data.label[t, stocks[usable]], "rank"))
+
+
+def test_scores_are_those_of_the_weighting_on_the_training_days(data: TrainingData, tmp_path: Path) -> None:
+    """Every second training day from the first; all test days scored, unlabelled stocks too."""
+    (job,) = jobs_of(data, RIDGE)
+    run_jobs([job], stored(data, tmp_path), tmp_path, workers=0)
+    x, y = [], []
+    for t in FOLD.train[::2]:
+        stocks, features = by_hand(data, t)
+        usable = np.isfinite(data.label[t, stocks]) & data.entry_ok[t, stocks]
+        x.append(features[usable])
+        y.append(standardise(data.label[t, stocks[usable]], "rank"))
+    state = json.loads((tmp_path / job.key / "weighting.json").read_text())["state"]
+    assert state["strength"] in ridge.Settings().strengths
+    pooled = np.vstack(x)
+    penalty = state["strength"] * len(pooled) * np.eye(4)
+    weights = np.linalg.solve(pooled.T @ pooled + penalty, pooled.T @ np.concatenate(y))
+    np.testing.assert_allclose(state["weights"], weights, atol=1e-4)
+    scores = collect([job], tmp_path, data.dates, data.symbols)["ridge"].seeds[0].values
+    expected = np.full(scores.shape, np.nan)
+    for t in FOLD.test:
+        stocks, features = by_hand(data, t)
+        expected[t, stocks] = features @ weights
+    np.testing.assert_allclose(scores, expected, atol=1e-3)
+    record = read_record(tmp_path, job)
+    valid = []
+    for t in FOLD.valid:
+        stocks, features = by_hand(data, t)
+        usable = np.isfinite(data.label[t, stocks]) & data.entry_ok[t, stocks]
+        valid.append(rank_ic(features[usable] @ weights, data.label[t, stocks[usable]]))
+    assert record["valid_rank_ic"] == pytest.approx(np.mean(valid), abs=0.02)
+    assert record["valid_rank_ic"] > 0.3
+    assert max(record["importance"], key=record["importance"].get) == "b"
+    assert record["days_scored"] == len(FOLD.test)
+
+
+def test_workers_and_folders_of_their_own(data: TrainingData, tmp_path: Path) -> None:
+    """A network on windows and baselines on days in one call: each reads its own arrays."""
+    windows = toy_training()
+    jobs = [*jobs_of(windows, NETWORK), *jobs_of(data, RIDGE, XGBOOST)]
+    left = []
+    for workers in (0, 2):
+        out = tmp_path / str(workers)
+        days = stored(data, out, "days")
+        folders = {"gru": stored(windows, out, "windows"), "ridge": days, "trees": days}
+        events: list[Progress] = []
+        run_jobs(jobs, folders, out, workers=workers, progress=events.append)
+        assert sum(event.phase == "done" for event in events) == len(jobs) == 4
+        left.append([(out / job.key / "scores.npy").read_bytes() for job in jobs])
+    assert left[0] == left[1]
+    assert left[0][2] != left[0][3], "trees see other rows under another seed"
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_what_names_a_job(data: TrainingData) -> None:
+    base = jobs_of(data, RIDGE)[0]
+    assert base.identity["arm"] == {"weighting": {"kind": "ridge"}}
+    assert base.identity["fit"] == {"min_stocks": 5}
+    same = [
+        jobs_of(data, RIDGE, fit=Fit(epochs=9, lr=0.1, seeds=(0,), min_stocks=5))[0],
+        jobs_of(data, replace_arm(RIDGE, name="other", published="study_b/gru_ic"))[0],
+    ]
+    assert {job.key for job in same} == {base.key}
+    strong = Kind(kind="ridge", strengths=[1.0])  # type: ignore[call-arg]
+    others = [
+        jobs_of(data, replace_arm(RIDGE, weighting=strong))[0],
+        jobs_of(data, replace_arm(RIDGE, scaling={"kind": "in_window"}))[0],
+        jobs_of(data, RIDGE, fit=Fit(seeds=(1,), min_stocks=5))[0],
+        jobs_of(data, RIDGE, fit=Fit(seeds=(0,), min_stocks=6))[0],
+        jobs_of(data, RIDGE, plan=Plan(first_test=2019))[0],
+    ]
+    assert len({base.key, *(job.key for job in others)}) == 6
+
+
+def replace_arm(arm: Arm, **changes: object) -> Arm:
+    return Arm.model_validate(arm.model_dump() | changes)
+
+
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [
+        ({}, "a model .* or a weighting"),
+        ({"model": {"kind": "gru"}, "weighting": {"kind": "ridge"}}, "isn't offered yet"),
+        ({"weighting": {"kind": "ridge"}, "loss": {"kind": "weighted_mse"}}, "no loss"),
+    ],
+)
+def test_an_arm_is_a_network_or_a_weighting(arm: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Arm.model_validate({"name": "x"} | arm)
+
+
+def test_windows_are_refused() -> None:
+    with pytest.raises(RecipeError, match=r"arms\.0\.features: .* windows of 9 days"):
+        jobs_of(toy_training(), RIDGE)
+
+
+def test_a_missing_library_is_found_when_planning(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *args: object, **kwargs: object) -> object:
+        if name == "lightgbm":
+            raise ImportError(name)
+        return real(name, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(RecipeError, match=r"pip install 'deepfactor\[lightgbm\]'"):
+        jobs_of(data, Arm(name="x", weighting=Kind(kind="lightgbm")))
+
+
+def test_days_without_labels_are_an_error_that_names_the_span(data: TrainingData, tmp_path: Path) -> None:
+    jobs = jobs_of(data, RIDGE, fit=Fit(seeds=(0,), min_stocks=500))
+    with pytest.raises(UserError, match=r"^ridge toy seed 0: fold toy: no training day has fit\.min_stocks = 500"):
+        run_jobs(jobs, stored(data, tmp_path), tmp_path, workers=0)
+
+
+def test_what_is_told_of_it(data: TrainingData, tmp_path: Path) -> None:
+    jobs = jobs_of(data, XGBOOST)
+    before = estimate(jobs, stored(data, tmp_path), tmp_path, workers=1)
+    assert before.arms["trees"].step > 0
+    assert before.cpu_seconds > 0
+    run_jobs(jobs, stored(data, tmp_path), tmp_path, workers=0)
+    card = model_card(jobs, data, {"kind": "neutral_return"})
+    assert (card["kind"], card["inputs"]["features"], card["seeds"]) == ("xgboost", ["a", "b", "c", "d"], [0, 1])
+    assert "parameters" not in card
+    assert card["fit"] == {"min_stocks": 5, "every": 2}
+    record = training_record(jobs, tmp_path)
+    assert [row["epochs"] for row in record["jobs"]] == [[], []]
+    assert sum(record["importance"].values()) == pytest.approx(1)
+    means = np.mean([list(row["importance"].values()) for row in record["jobs"]], axis=0)
+    np.testing.assert_allclose(list(record["importance"].values()), means)
+    assert estimate(jobs, stored(data, tmp_path), tmp_path, workers=1).cpu_seconds == 0
