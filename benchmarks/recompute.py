@@ -125,15 +125,20 @@ class Tables:
         return self._styles[name, t]
 
     def at_a_limit(self, t: int, at: Ints) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which of the columns `at` closed day t 5, 10 or 20 % from its reference, to the fen: may be locked."""
+        """Which of the columns `at` closed day t 5, 10 or 20 % from its reference, to the fen: may be locked.
+
+        Or, where the vendor marks it ST, further than 5 %: the mark is doubtful (the data audit counts such closes),
+        but by the mark it is locked.
+        """
         before = _filled(self.close[:t, at].astype(np.float64))[-1]  # some are suspended for years
         reference = np.floor(before * self.factor[t - 1, at] / self.factor[t, at] * 100 + 0.5001)
         reference = np.nan_to_num(reference).astype(np.int64)
         fen = np.round(np.nan_to_num(self.close[t, at].astype(np.float64)) * 100).astype(np.int64)
         out = np.zeros(len(fen), dtype=bool)
-        for percent in (-20, -10, -5, 5, 10, 20):
-            out |= fen == (reference * (100 + percent) + 50) // 100
-        return out
+        bound = {percent: (reference * (100 + percent) + 50) // 100 for percent in (-20, -10, -5, 5, 10, 20)}
+        for percent in bound:
+            out |= fen == bound[percent]
+        return np.asarray(out | (self.st[t, at] & ((fen < bound[-5]) | (fen > bound[5]))))
 
 
 def _filled(x: Array) -> Array:
