@@ -15,17 +15,17 @@ import numpy as np
 import polars as pl
 import pytest
 
+from deepfactor.core.kind import Kind
 from deepfactor.panel.returns import trailing_return
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.pipeline.console import Silent
 from deepfactor.pipeline.enhancing import backtest_to
-from deepfactor.pipeline.markets import open_market
-from deepfactor.recipe import Portfolio
+from deepfactor.pipeline.markets import StyleSets, open_market
+from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.sources.base import fetch_all
 from deepfactor.sources.tables import Settings, open_source
 from deepfactor.store.folder import write_market
-from deepfactor.styles import study_a
 
 REAL = os.environ.get("DEEPFACTOR_REAL_DATA")
 pytestmark = pytest.mark.skipif(not REAL, reason="DEEPFACTOR_REAL_DATA is not set: no test has seen real data")
@@ -48,11 +48,13 @@ def portfolios(tmp_path_factory: pytest.TempPathFactory) -> Path:
     late = (market.panel.dates >= np.datetime64(FIRST))[:, None]
     values = np.where(late, -trailing_return(market.panel, 20), np.nan)
     scores = Scores("reversal_20", market.panel.dates, market.panel.symbols, values)
-    styles = study_a.compute(study_a.Settings(), market.panel, market.universe).exposures
+    sets = StyleSets(market)
     eligible = market.universe.batch(UniverseRule(window=100, min_observed=60))
     for study in STUDIES:
         place = folder / INDEX / study
-        backtest_to(place, market, scores, styles, Portfolio(index=INDEX, constraints=study), eligible, Silent())
+        portfolio = Portfolio(index=INDEX, constraints=study)
+        styles = sets.of(load_constraints(portfolio).styles or Kind(kind="basic")).exposures
+        backtest_to(place, market, scores, styles, portfolio, eligible, Silent())
     return folder
 
 

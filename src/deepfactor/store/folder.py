@@ -283,16 +283,17 @@ def content_hash(frame: pl.DataFrame) -> str:
     digest = hashlib.sha256()
     for series in frame:
         digest.update(f"{series.name}:{series.dtype}:{series.len()};".encode())
-        missing = series.is_null().to_numpy()
+        whole = series.null_count() == 0  # saves two passes of polars a column
+        missing = np.zeros(series.len(), dtype=bool) if whole else series.is_null().to_numpy()
         digest.update(np.packbits(missing).tobytes())
         if series.dtype == pl.String:
             names = series.unique().drop_nulls().sort()
             digest.update("\n".join(names).encode())
-            codes = series.cast(pl.Enum(names)).to_physical().fill_null(0).to_numpy()
-            digest.update(codes.astype("<u4").tobytes())
+            codes = series.cast(pl.Enum(names)).to_physical()
+            digest.update((codes if whole else codes.fill_null(0)).to_numpy().astype("<u4").tobytes())
         else:
-            values = series.to_physical().fill_null(0).to_numpy()
-            digest.update(np.ascontiguousarray(values).tobytes())
+            values = series.cast(pl.Int32) if series.dtype == pl.Boolean else series.to_physical()
+            digest.update(np.ascontiguousarray((values if whole else values.fill_null(0)).to_numpy()).tobytes())
     return digest.hexdigest()
 
 
