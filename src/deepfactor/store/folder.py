@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -249,12 +249,18 @@ def write_parts(path: Path, table: str, frame: pl.DataFrame) -> Iterable[Part]:
     if clock is None:
         yield _write_part(path, table, WHOLE, frame)
         return
-    year = frame[clock].dt.year()
-    for of_year in year.unique().sort():  # year by year, so that months aren't looked for in all rows
-        rows = frame.filter(year == of_year)
-        month = rows[clock].dt.month()
-        for value in month.unique().sort():
-            yield _write_part(path, table, f"{of_year}-{value:02}", rows.filter(month == value))
+    for label, rows in _months(frame, clock):
+        yield _write_part(path, table, label, rows)
+
+
+def _months(frame: pl.DataFrame, clock: str) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The rows of each month, by "2024-05", in order; cut without copying where rows come in order of their days."""
+    if not frame[clock].is_sorted():
+        frame = frame.sort(clock, maintain_order=True)
+    start = 0
+    for length, month in frame[clock].dt.truncate("1mo").rle().struct.unnest().iter_rows():
+        yield f"{month:%Y-%m}", frame.slice(start, length)
+        start += length
 
 
 def _write_part(path: Path, table: str, label: str, frame: pl.DataFrame) -> Part:
