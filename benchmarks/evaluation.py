@@ -10,9 +10,7 @@ import math
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -137,25 +135,10 @@ def _exponent(small: float, large: float, times: float) -> float:
 
 def main() -> None:
     """Measure section by section and write the page."""
-    from benchmarks.page import page
-    from deepfactor.core.files import write_text
-    from deepfactor.runs.environment import machine, versions
+    from benchmarks.sections import write_sections
 
-    before = os.getloadavg()[0]
     ways = {"Factor test": factor_tests, "Linear program": linear_programs, "Backtest": backtest}
-    wanted = sys.argv[1:] or list(ways)
-    sections: dict[str, list[Line]] = {}
-    text = ""
-    for title in wanted:
-        sections[title] = ways[title]()
-        print(f"{title}: done after {time.process_time():.0f} CPU-s in all", file=sys.stderr, flush=True)
-        load = (before, os.getloadavg()[0])
-        facts = {"machine": machine(), "versions": versions(), "load": load, "cpu": time.process_time()}
-        missing = [f"\nNot measured: {', '.join(rest)}.\n"] if (rest := [t for t in ways if t not in sections]) else []
-        text = page(sections, facts, "".join([_INTRO, *missing]), _NOTES)
-        if wanted == list(ways):  # after each section: a measurement that is stopped leaves what it has
-            write_text(_RESULTS, text)
-    print(_RESULTS if wanted == list(ways) else text)
+    write_sections(_RESULTS, ways, _INTRO, _NOTES)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""From a seed to a panel at two sizes."""
+"""From a seed to a panel at two sizes.
+
+``python -m benchmarks.markets STOCKS FIRST_YEAR LAST_YEAR`` prints the CPU seconds of each stage once.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import datetime as dt
 import math
 import shutil
 import statistics
+import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +48,10 @@ def build(stocks: int, out: Path) -> Built:
     return Built(panel, universe, rounds[0][0], seconds)
 
 
-def _build_once(stocks: int, out: Path) -> tuple[int, dict[str, float]]:
+def _build_once(stocks: int, out: Path, start: dt.date = START, end: dt.date = END) -> tuple[int, dict[str, float]]:
     """Rows of all tables, and the CPU seconds of each stage."""
     shutil.rmtree(out, ignore_errors=True)
-    source = simulated.open_source(simulated.Settings(stocks=stocks, start=START, end=END))
+    source = simulated.open_source(simulated.Settings(stocks=stocks, start=start, end=end))
     tables: list[tuple[str, pl.DataFrame]] = []
     seconds = {
         "simulate": cpu(lambda: tables.extend(fetch_all(source))),
@@ -70,3 +75,9 @@ def throughput(small: Built, large: Built) -> list[Line]:
             target = "exponent about 1" if built is large else ""
             lines.append(alone(stage, size, built.seconds[stage], note, target))
     return lines
+
+
+if __name__ == "__main__":
+    size, first, last = map(int, sys.argv[1:])
+    with tempfile.TemporaryDirectory() as folder:
+        print(_build_once(size, Path(folder) / "market", dt.date(first, 1, 1), dt.date(last, 12, 31))[1])

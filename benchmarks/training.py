@@ -4,9 +4,6 @@ parts; writes ``benchmarks/RESULTS-training.md``. Sections can be named as argum
 
 from __future__ import annotations
 
-import os
-import sys
-import time
 from pathlib import Path
 
 from benchmarks.process import settle
@@ -41,13 +38,9 @@ _NOTES = """## How to read it
 def main() -> None:
     """Measure section by section and write the page."""
     from benchmarks import footprint, growth, kernels, networks, samples, trainer, workers
-    from benchmarks.page import page
-    from benchmarks.timing import Line
-    from deepfactor.core.files import write_text
+    from benchmarks.sections import write_sections
     from deepfactor.models._kernels import kernel_in_use
-    from deepfactor.runs.environment import machine, versions
 
-    before = os.getloadavg()[0]
     ways = {
         "Networks": networks.measure,
         "GRU kernel": kernels.measure,
@@ -57,19 +50,7 @@ def main() -> None:
         "Two workers": workers.measure,
         "Footprint": footprint.measure,
     }
-    wanted = sys.argv[1:] or list(ways)
-    sections: dict[str, list[Line]] = {}
-    text = ""
-    for title in wanted:
-        sections[title] = ways[title]()
-        print(f"{title}: done after {time.process_time():.0f} CPU-s in all", file=sys.stderr, flush=True)
-        load = (before, os.getloadavg()[0])
-        facts = {"machine": machine(), "versions": versions(), "load": load, "cpu": time.process_time()}
-        missing = [f"\nNot measured: {', '.join(rest)}.\n"] if (rest := [t for t in ways if t not in sections]) else []
-        text = page(sections, facts, "".join([_INTRO, f"\nGRUs by: {kernel_in_use()}.\n", *missing]), _NOTES)
-        if wanted == list(ways):  # after each section: a measurement that is stopped leaves what it has
-            write_text(_RESULTS, text)
-    print(_RESULTS if wanted == list(ways) else text)
+    write_sections(_RESULTS, ways, f"{_INTRO}\nGRUs by: {kernel_in_use()}.\n", _NOTES)
 
 
 if __name__ == "__main__":
