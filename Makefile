@@ -15,10 +15,10 @@ export OMP_WAIT_POLICY = PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env dev demo test kills check lint types imports learning bench bench-training bench-evaluation peers clean
+.PHONY: help env dev demo test kills check lint types imports learning study-b-mechanism bench bench-training bench-evaluation peers clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 env: $(CORE) ## install deepfactor into .venv
 
@@ -47,6 +47,9 @@ imports: $(DEV)
 
 learning: $(DEV) ## what the networks learn on the simulated market, against ridge, oracle and null market
 	$(BIN)/python -m benchmarks.learning
+
+study-b-mechanism: $(DEV) ## what DecompGRU's cross-section module finds; writes docs/results/study-b-mechanism.md
+	$(BIN)/python -m benchmarks.mechanism.study_b --page docs/results/study-b-mechanism.md
 
 bench: $(DEV) ## measure speed against peers and floors; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks

@@ -19,7 +19,7 @@ def page(content: Mapping[str, Any]) -> str:
         parts += [f"### Market seed {market['seed']}", _scores(market["rows"])]
     null = content["null"]
     parts += [f"### Null market, seeds {', '.join(map(str, null['seeds']))}", _null(null)]
-    parts += ["### Bounds", _bounds(content["bounds"])]
+    parts += ["### Bounds", bounds_table(content["bounds"])]
     parts += ["### Cost", _costs(content["stages"])]
     return "\n\n".join(parts) + "\n"
 
@@ -47,15 +47,15 @@ def _scores(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = [
         [
             row["score"],
-            _number(row["oracle"], 3),
-            _number(row["visible"], 3),
-            _number(row["neutral"], 4),
-            _number(row["error"], 4),
-            _number(row["raw"], 4),
-            _number(row["neutral"] / ridge, 2),
-            _number(row["valid"], 4),
+            number(row["oracle"], 3),
+            number(row["visible"], 3),
+            number(row["neutral"], 4),
+            number(row["error"], 4),
+            number(row["raw"], 4),
+            number(row["neutral"] / ridge, 2),
+            number(row["valid"], 4),
             row["note"] or "–",
-            _number(row["cpu"], 0),
+            number(row["cpu"], 0),
         ]
         for row in rows
     ]
@@ -65,20 +65,21 @@ def _scores(rows: Sequence[Mapping[str, Any]]) -> str:
 def _null(null: Mapping[str, Any]) -> str:
     head = ["RankIC, neutralised 10-day return", *(f"seed {seed}" for seed in null["seeds"]), "mean"]
     rows = [
-        [name, *(_number(value, 4) for value in values), _number(float(np.mean(values)), 4)]
+        [name, *(number(value, 4) for value in values), number(float(np.mean(values)), 4)]
         for name, values in null["factors"].items()
     ]
     network = null["network"]
     trained = f"{network['score']} trained on the demo's market without alpha"
-    return table(head, [*rows, [trained, *["–"] * len(null["seeds"]), _number(network["neutral"], 4)]])
+    return table(head, [*rows, [trained, *["–"] * len(null["seeds"]), number(network["neutral"], 4)]])
 
 
-def _bounds(bounds: Iterable[Mapping[str, Any]]) -> str:
+def bounds_table(bounds: Iterable[Mapping[str, Any]]) -> str:
+    """Bounds as JSON holds them, and whether they hold."""
     rows = [
         [
             bound["what"],
-            _number(bound["value"], 4),
-            ("≥ " if bound["at_least"] else "≤ ") + _number(bound["limit"], 4),
+            number(bound["value"], 4),
+            ("≥ " if bound["at_least"] else "≤ ") + number(bound["limit"], 4),
             "holds" if bound["holds"] else "**BROKEN**",
         ]
         for bound in bounds
@@ -87,10 +88,10 @@ def _bounds(bounds: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _costs(stages: Iterable[Mapping[str, Any]]) -> str:
-    rows = [[row["stage"], _number(row["cpu_s"], 0), str(row["peak_mib"])] for row in stages]
+    rows = [[row["stage"], number(row["cpu_s"], 0), str(row["peak_mib"])] for row in stages]
     return table(["stage", "CPU-s (less what was done before)", "peak MiB"], rows)
 
 
-def _number(value: float | None, digits: int) -> str:
+def number(value: float | None, digits: int) -> str:
     """Fixed digits; a dash where there is none."""
     return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
