@@ -87,7 +87,7 @@ def train(recipe: Recipe, settings: Settings, out: Path, console: Console) -> Tr
     folder = run(recipe, market, out / "runs", workers=1, console=console)
     planned = plan(recipe, market, folder.jobs)
     (test,) = {job.fold.test for job in planned.jobs}
-    truth = Truth.of(market, open_data(planned.folders[recipe.arms[0].name]), test)
+    truth = Truth.of(market, open_data(planned.inputs[recipe.arms[0].name].folder), test)
     oracle = neutralised(truth, market, test)
     daily = {}
     for arm in recipe.arms:
