@@ -17,6 +17,7 @@ from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import Kind, recipe_error, resolve
 from deepfactor.core.spec import Spec
 from deepfactor.evaluation.factor_test import TestSettings
+from deepfactor.features.quarters import QuarterSettings
 from deepfactor.market.fees import Costs
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.portfolio.presets import Enhancement, load_preset
@@ -24,7 +25,7 @@ from deepfactor.training.spec import Arm, Fit, Plan
 
 FEATURES, LABELS, STYLES = "deepfactor.features", "deepfactor.labels", "deepfactor.styles"
 MODELS, LOSSES, SCALINGS = "deepfactor.models", "deepfactor.training.losses", "deepfactor.training.scalings"
-WEIGHTINGS = "deepfactor.training.weightings"
+WEIGHTINGS, GRAPHS = "deepfactor.training.weightings", "deepfactor.graphs"
 
 
 class Portfolio(Spec):
@@ -46,13 +47,14 @@ class Recipe(Spec):
     """Everything that decides an experiment's numbers, apart from the market's data.
 
     `arms` share data, label, plan and tests, and are compared in one report; `features` is what an arm reads that names
-    none of its own.
+    none of its own, `fundamentals` what a network that reads company reports is given of them.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     title: str
     universe: UniverseRule = UniverseRule()
     features: Kind = Kind(kind="price_volume")
+    fundamentals: QuarterSettings = QuarterSettings()
     label: Kind = Kind(kind="neutral_return")
     styles: Kind = Kind(kind="basic")
     plan: Plan
@@ -171,14 +173,17 @@ def _position(place: list[Any], step: str, key: str) -> int:
 
 
 def _check_kinds(recipe: Recipe, *, allow_code: bool) -> None:
-    """Every kind exists and takes its settings."""
+    """Every kind exists and takes its settings, every network has what it reads."""
+    from deepfactor.training.needs import inputs_of_arm  # loads torch, which what has no recipe goes without
+
     for room, key in ((FEATURES, "features"), (LABELS, "label"), (STYLES, "styles")):
         resolve(room, getattr(recipe, key), key=key, allow_code=allow_code)
     for i, arm in enumerate(recipe.arms):
-        chosen = ((MODELS, "model"), (WEIGHTINGS, "weighting"), (FEATURES, "features"))
+        chosen = ((MODELS, "model"), (WEIGHTINGS, "weighting"), (FEATURES, "features"), (GRAPHS, "graph"))
         for room, name in chosen:
             if (kind := getattr(arm, name)) is not None:
                 resolve(room, kind, key=f"arms.{i}.{name}", allow_code=allow_code)
+        inputs_of_arm(arm, f"arms.{i}", allow_code=allow_code)
         resolve(LOSSES, arm.loss, key=f"arms.{i}.loss", allow_code=allow_code)
         resolve(SCALINGS, arm.scaling, key=f"arms.{i}.scaling", allow_code=allow_code)
 

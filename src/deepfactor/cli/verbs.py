@@ -162,6 +162,7 @@ def run(
     device: Annotated[str, typer.Option("--device", help="where networks are computed: cpu, cuda, cuda:1")] = "cpu",
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, as in fit.epochs=12")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="check and list the jobs, train nothing")] = False,
+    edges: Annotated[bool, typer.Option("--edges", help="write who was related to whom: edges.parquet")] = False,
     allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
@@ -177,7 +178,16 @@ def run(
         planned = experiment.dry_run(loaded, opened, out, workers=workers, device=device, allow_code=allow_code)
         _show(planned, as_json, *_plan_lines(planned))
         return
-    folder = experiment.run(loaded, opened, out, workers=workers, device=device, console=console, allow_code=allow_code)
+    folder = experiment.run(
+        loaded,
+        opened,
+        out,
+        workers=workers,
+        device=device,
+        console=console,
+        edges=edges,
+        allow_code=allow_code,
+    )
     _show({"run": str(folder.path), "report": str(folder.report)}, as_json, f"report: {folder.report}")
 
 

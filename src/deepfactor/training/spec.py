@@ -78,9 +78,11 @@ class Arm(Spec):
     model: Kind | None = Field(default=None, description="the network; none = a baseline")
     weighting: Kind | None = Field(default=None, description="of a baseline: what makes a score of a day's features")
     features: Kind | None = Field(default=None, description="instead of the recipe's")
+    graph: Kind | None = Field(default=None, description="of a network that reads neighbours: who is related to whom")
     loss: Kind = Field(default=Kind(kind="ic"), description="what a network minimises")
     scaling: Kind = Field(default=Kind(kind="last_close"), description="how windows are standardised; a name will do")
     seeds: Seeds | None = Field(default=None, description="instead of the fit's seeds")
+    every: int | None = Field(default=None, ge=1, description="instead of the plan's, where inputs change slowly")
     published: str | None = Field(default=None, description="key of the published numbers to compare with")
 
     @field_validator("scaling", mode="before")
