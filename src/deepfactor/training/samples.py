@@ -49,10 +49,19 @@ class Sampler:
             return self
         return Sampler(self.data, scaling, device=self.device, store=self._store)
 
-    def cross_section(self, t: int, inputs: frozenset[str]) -> CrossSection:
-        """The batch of ``data.stocks(t)`` (b,), with what the model's `inputs` ask for; valid until the next call."""
+    def rows(self, first: int, stop: int) -> Tensor:
+        """Scaled rows first … stop − 1 of all stocks (stop − first, N, f), of a scaling that scales rows."""
+        out = torch.empty(stop - first, *self.data.features.values.shape[1:], device=self.device)
+        self._fill(first, stop, np.arange(out.shape[1]), out)
+        return out
+
+    def cross_section(self, t: int, inputs: frozenset[str], days: int | None = None) -> CrossSection:
+        """The batch of ``data.stocks(t)`` (b,), with what the model's `inputs` ask for; valid until the next call.
+
+        `days` cuts the windows off after their first ones, under a scaling that scales rows.
+        """
         stocks = self.data.stocks(t)
-        windows = self._gather(t, stocks)
+        windows = self._gather(t, stocks, self.data.window if days is None else days)
         if self.scaling.module.SCALES == "windows":
             apply(windows, self._store.standard(self.scaling, t, lambda: self._standard(windows)))
         rank = None
@@ -60,14 +69,20 @@ class Sampler:
             rank = torch.from_numpy(size_rank(self.data.size[t, stocks])).to(self.device)
         return CrossSection(windows, rank)
 
-    def _gather(self, t: int, stocks: Indices) -> Tensor:
-        """Rows t−L+1 … t of the stocks: (L, b, f); rows before the market's first are missing."""
-        shape = (self.data.window, len(stocks), len(self.data.features.names))
+    def _gather(self, t: int, stocks: Indices, days: int) -> Tensor:
+        """The first `days` of the rows t−L+1 … t of the stocks: (days, b, f)."""
+        shape = (days, len(stocks), len(self.data.features.names))
         out = self._buffer[: shape[0] * shape[1] * shape[2]].view(shape)
-        absent = max(shape[0] - 1 - t, 0)
-        out[:absent] = torch.nan if self.scaling.module.SCALES == "windows" else 0.0
-        self._rows.gather(t + 1 - shape[0] + absent, t + 1, stocks, out[absent:])
+        first = t + 1 - self.data.window
+        self._fill(first, first + days, stocks, out)
         return out
+
+    def _fill(self, first: int, stop: int, stocks: Indices, out: Tensor) -> None:
+        """Rows first … stop − 1 of the stocks into `out`; rows before the market's first are missing."""
+        absent = min(max(-first, 0), stop - first)
+        out[:absent] = torch.nan if self.scaling.module.SCALES == "windows" else 0.0
+        if absent < stop - first:
+            self._rows.gather(first + absent, stop, stocks, out[absent:])
 
     def _standard(self, windows: Tensor) -> Standard:
         """Of gathered windows; always computed on the host."""
