@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -91,36 +91,24 @@ class CrossSection:
     exposures: Tensor | None = None
 
 
-class FrontReach(NamedTuple):
-    """Which days the front end of a network reads.
+@runtime_checkable
+class SharesFront(Protocol):
+    """A network whose first layers see one patch of days at a time: where a stock's row of a day is the same number in
+    every window that holds it, consecutive days' windows share what these layers make of a patch.
 
     Attributes
     ----------
     patch : days a patch
-    days : rows up to a patch's last that decide what the front end makes of it
-    edge : first days of a window whose patches are made from the window itself, for the rows before it count as absent
     """
 
     patch: int
-    days: int
-    edge: int = 0
 
-
-@runtime_checkable
-class SharesFront(Protocol):
-    """A network whose first layers see a patch of days at a time: where a stock's row of a day is the same number in
-    every window that holds it, consecutive days' windows share what these layers make of a patch.
-    """
-
-    reach: FrontReach
-
-    def front(self, rows: Tensor) -> tuple[Tensor, ...]:
-        """What the front end makes of the last patch of `rows` (reach.days, n, f), stock by stock: (n, k) each."""
+    def front(self, rows: Tensor) -> Tensor:
+        """What the first layers make of a patch (patch, n, f), stock by stock: (n, k)."""
         ...
 
-    def score_front(self, front: tuple[Tensor, ...], batch: CrossSection) -> Tensor:
-        """Scores (b,) from `front`, (p, b, k) each, of a window's patches; of the window itself ``batch.windows`` holds
-        the first reach.edge days."""
+    def score_front(self, front: Tensor) -> Tensor:
+        """Scores (b,) from `front` (p, b, k) of a window's patches, oldest first; for inference only."""
         ...
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from deepfactor.core.spec import Spec
 from deepfactor.models._gru_kernel import How
-from deepfactor.models._gru_op import fitting, gru_last, one_layer, recur, tiles
+from deepfactor.models._gru_op import fitting, gru_last, one_layer, tiles
 from deepfactor.models._kernels import Kernel
 from deepfactor.models._layers import (
     TREND_DAYS,
@@ -27,14 +27,13 @@ from deepfactor.models._layers import (
     SeparablePatchEmbedding,
     centred,
     check_patches,
-    patches_and_one,
     size_group,
     subtract_group_mean,
     trend,
 )
-from deepfactor.models._patch_gru import folds, front_of, front_weights, patch_gru_steps, split_gru
-from deepfactor.models._relative_gru import First, Groups, Side, relative_last
-from deepfactor.models.base import CrossSection, FrontReach, Shapes
+from deepfactor.models._patch_gru import folds, patch_gru_steps, split_gru
+from deepfactor.models._relative_gru import Groups, Side, relative_last
+from deepfactor.models.base import CrossSection, Shapes
 
 INPUTS = frozenset({"windows", "size_rank"})
 
@@ -70,8 +69,6 @@ class DecompGRU(nn.Module):
         self.residual_embedding = SeparablePatchEmbedding(features, s.hidden, s.patch) if s.residual_branch else None
         self.gru = nn.GRU(s.hidden, s.hidden)
         self.head = nn.Linear(s.hidden, 1)
-        before = TREND_DAYS - 1 if s.decompose else 0
-        self.reach = FrontReach(s.patch, s.patch + before, edge=-(-before // s.patch) * s.patch)
 
     def forward(self, batch: CrossSection) -> Tensor:
         """Scores (b,) of the day's stocks; only their order within the day means anything under the IC loss.
@@ -89,73 +86,28 @@ class DecompGRU(nn.Module):
         scores: Tensor = self.head(last).squeeze(1)  # (b,)
         return scores
 
-    def front(self, rows: Tensor) -> tuple[Tensor, ...]:
-        """See `SharesFront`: what the trend branch's GRU reads and, if there is one, the residual branch's patch."""
-        slow = trend(rows) if self.settings.decompose else rows
-        return tuple(part[-1] for part in self._fronts(rows, slow, self.settings.patch))
-
-    def score_front(self, front: tuple[Tensor, ...], batch: CrossSection) -> Tensor:
-        """See `SharesFront`."""
-        if edge := self.reach.edge:
-            begin = self._fronts(batch.windows, trend(batch.windows), edge)
-            front = tuple(torch.cat([first, part[len(first) :]]) for first, part in zip(begin, front, strict=True))
-        slow, *fast = front
-        weights = front_weights(self.trend_embedding, self.trend_gru, slow)
-        kernel, groups = fitting(slow, self.settings.hidden), self._groups(batch)
-        if kernel is not None:
-            first = First(slow, weights, centred=slow.new_empty(0))  # which only gradients read
-            last = relative_last(kernel, first, groups, self._side(*fast), one_layer(self.gru), self.how)
-        else:
-            states = [recur(tile, weights, all_steps=True, how=self.how) for tile in tiles(slow)]
-            last = self._second(states, groups, self._embedded(*fast))
-        scores: Tensor = self.head(last).squeeze(1)  # (b,)
-        return scores
-
-    def _fronts(self, windows: Tensor, slow: Tensor, days: int) -> tuple[Tensor, ...]:
-        """Of the last `days` of the windows (L, b, f) and of their trend: what `front` says, (p, b, k) each."""
-        parts = [front_of(self.trend_embedding, self.trend_gru, slow[-days:].contiguous())]
-        if self.residual_embedding is not None:
-            rest = windows - slow if self.settings.decompose else windows
-            parts.append(patches_and_one(rest[-days:].contiguous(), self.settings.patch))
-        return tuple(parts)
-
-    def _side(self, fast: Tensor | None = None) -> Side | None:
-        """The residual branch for the compiled GRU, from its patches (p, b, k)."""
-        if fast is None or self.residual_embedding is None:
-            return None
-        norm = self.residual_embedding.norm
-        return Side(fast, centred(*self.residual_embedding.joint()), norm.weight, norm.bias, norm.eps)
-
-    def _embedded(self, fast: Tensor | None = None) -> list[Tensor]:
-        """The residual branch by torch operations, from its patches (p, b, k): tiles (p, n, d)."""
-        if fast is None or self.residual_embedding is None:
-            return []
-        weight = centred(*self.residual_embedding.joint())  # LayerNorm takes the mean over d off anyway
-        return [self.residual_embedding.norm(nn.functional.linear(tile, weight)) for tile in tiles(fast)]
-
     def _fused(self, kernel: Kernel, batch: CrossSection) -> Tensor:
         """Last states of GRU2 (b, d) by the compiled GRU."""
-        average, rest = TREND_DAYS if self.settings.decompose else 1, self.residual_embedding is not None
+        average, residual = TREND_DAYS if self.settings.decompose else 1, self.residual_embedding
+        rest = residual is not None
         first, fast = split_gru(kernel, self.trend_embedding, self.trend_gru, batch.windows, average, rest=rest)
-        return relative_last(kernel, first, self._groups(batch), self._side(fast), one_layer(self.gru), self.how)
+        side = None
+        if residual is not None and fast is not None:
+            norm = residual.norm
+            side = Side(fast, centred(*residual.joint()), norm.weight, norm.bias, norm.eps)
+        return relative_last(kernel, first, self._groups(batch), side, one_layer(self.gru), self.how)
 
     def _by_layers(self, batch: CrossSection) -> Tensor:
         """The same by torch operations, in tiles (L, n, f) of the stocks, their n adding up to b."""
         windows = tiles(batch.windows)
         slow = tuple(trend(tile) if self.settings.decompose else tile for tile in windows)
         states = patch_gru_steps(self.trend_embedding, self.trend_gru, slow, self.how)  # (p, n, d) each
-        fast = []
-        if self.residual_embedding is not None:
-            rest = [x - s if self.settings.decompose else x for x, s in zip(windows, slow, strict=True)]
-            fast = [self.residual_embedding(tile) for tile in rest]
-        return self._second(states, self._groups(batch), fast)
-
-    def _second(self, states: list[Tensor], groups: Groups | None, fast: list[Tensor]) -> Tensor:
-        """Last states of GRU2 (b, d), from the first one's `states` and, if there are, the embedded residuals."""
+        groups = self._groups(batch)
         if groups is not None:
             states = subtract_group_mean(states, groups.member().to(states[0].dtype))
-        if fast:
-            states = [h + tile for h, tile in zip(states, fast, strict=True)]
+        if self.residual_embedding is not None:
+            fast = [x - s if self.settings.decompose else x for x, s in zip(windows, slow, strict=True)]
+            states = [h + self.residual_embedding(tile) for h, tile in zip(states, fast, strict=True)]
         return torch.cat([gru_last(self.gru, tile, self.how) for tile in states])
 
     def _groups(self, batch: CrossSection) -> Groups | None:

@@ -132,7 +132,7 @@ class Fitter:
             return stocks, np.empty(0, np.float32)
         with torch.inference_mode():
             if self.front is not None:
-                scored = self.front.scores(t, self.task.inputs)
+                scored = self.front.scores(t)
             else:
                 scored = self.scorer(self.sampler.cross_section(t, self.task.inputs))
             score: NDArray[np.float32] = scored.cpu().numpy().copy()

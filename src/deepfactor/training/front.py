@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from deepfactor.models.base import CrossSection, SharesFront
+from deepfactor.models.base import SharesFront
 from deepfactor.training.samples import Sampler
 
 
@@ -30,31 +30,28 @@ class Front:
     def __init__(self, network: SharesFront, sampler: Sampler) -> None:
         self.network, self.sampler = network, sampler
         self._length = sampler.data.window
-        self._kept: tuple[Tensor, ...] = ()
+        self._kept: Tensor | None = None  # (L, N, k)
         self.forget()
 
     def forget(self) -> None:
         """The weights have changed."""
         self._held: list[int | None] = [None] * self._length
 
-    def scores(self, t: int, inputs: frozenset[str]) -> Tensor:
+    def scores(self, t: int) -> Tensor:
         """Scores (b,) of day t's batch ``data.stocks(t)``; call under `torch.inference_mode`."""
-        reach, stocks = self.network.reach, torch.from_numpy(self.sampler.data.stocks(t)).to(self.sampler.device)
-        places = []
-        for last in range(t - self._length + reach.patch, t + 1, reach.patch):
-            places.append(place := last % self._length)
-            if self._held[place] != last:
-                self._keep(place, last)
-        at = torch.tensor(places, device=self.sampler.device)
-        front = tuple(kept[at[:, None], stocks] for kept in self._kept)  # (p, b, k) each
-        begin: CrossSection = self.sampler.cross_section(t, inputs, days=reach.edge)
-        return self.network.score_front(front, begin)
+        patch = self.network.patch
+        places = [self._place(last) for last in range(t - self._length + patch, t + 1, patch)]
+        assert self._kept is not None, "a window has a patch"
+        at = torch.tensor(places)[:, None].to(self.sampler.device)
+        stocks = torch.from_numpy(self.sampler.data.stocks(t)).to(self.sampler.device)
+        return self.network.score_front(self._kept[at, stocks])
 
-    def _keep(self, place: int, last: int) -> None:
-        """Make the patches that end on day `last`, of all stocks."""
-        made = self.network.front(self.sampler.rows(last - self.network.reach.days + 1, last + 1))
-        if not self._kept:
-            self._kept = tuple(part.new_empty(self._length, *part.shape) for part in made)
-        for kept, part in zip(self._kept, made, strict=True):
-            kept[place] = part
-        self._held[place] = last
+    def _place(self, last: int) -> int:
+        """Where the patches that end on day `last` are; of all stocks, made unless they are held."""
+        place = last % self._length
+        if self._held[place] != last:
+            made = self.network.front(self.sampler.rows(last - self.network.patch + 1, last + 1))
+            if self._kept is None:
+                self._kept = made.new_empty(self._length, *made.shape)
+            self._kept[place], self._held[place] = made, last
+        return place

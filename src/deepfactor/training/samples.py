@@ -51,17 +51,13 @@ class Sampler:
 
     def rows(self, first: int, stop: int) -> Tensor:
         """Scaled rows first … stop − 1 of all stocks (stop − first, N, f), of a scaling that scales rows."""
-        out = torch.empty(stop - first, *self.data.features.values.shape[1:], device=self.device)
-        self._fill(first, stop, np.arange(out.shape[1]), out)
-        return out
+        shape = (stop - first, *self.data.features.values.shape[1:])
+        return self._fill(first, stop, np.arange(shape[1]), torch.empty(shape, device=self.device))
 
-    def cross_section(self, t: int, inputs: frozenset[str], days: int | None = None) -> CrossSection:
-        """The batch of ``data.stocks(t)`` (b,), with what the model's `inputs` ask for; valid until the next call.
-
-        `days` cuts the windows off after their first ones, under a scaling that scales rows.
-        """
+    def cross_section(self, t: int, inputs: frozenset[str]) -> CrossSection:
+        """The batch of ``data.stocks(t)`` (b,), with what the model's `inputs` ask for; valid until the next call."""
         stocks = self.data.stocks(t)
-        windows = self._gather(t, stocks, self.data.window if days is None else days)
+        windows = self._gather(t, stocks)
         if self.scaling.module.SCALES == "windows":
             apply(windows, self._store.standard(self.scaling, t, lambda: self._standard(windows)))
         rank = None
@@ -69,20 +65,19 @@ class Sampler:
             rank = torch.from_numpy(size_rank(self.data.size[t, stocks])).to(self.device)
         return CrossSection(windows, rank)
 
-    def _gather(self, t: int, stocks: Indices, days: int) -> Tensor:
-        """The first `days` of the rows t−L+1 … t of the stocks: (days, b, f)."""
-        shape = (days, len(stocks), len(self.data.features.names))
+    def _gather(self, t: int, stocks: Indices) -> Tensor:
+        """Rows t−L+1 … t of the stocks: (L, b, f)."""
+        shape = (self.data.window, len(stocks), len(self.data.features.names))
         out = self._buffer[: shape[0] * shape[1] * shape[2]].view(shape)
-        first = t + 1 - self.data.window
-        self._fill(first, first + days, stocks, out)
-        return out
+        return self._fill(t + 1 - shape[0], t + 1, stocks, out)
 
-    def _fill(self, first: int, stop: int, stocks: Indices, out: Tensor) -> None:
+    def _fill(self, first: int, stop: int, stocks: Indices, out: Tensor) -> Tensor:
         """Rows first … stop − 1 of the stocks into `out`; rows before the market's first are missing."""
         absent = min(max(-first, 0), stop - first)
         out[:absent] = torch.nan if self.scaling.module.SCALES == "windows" else 0.0
         if absent < stop - first:
             self._rows.gather(first + absent, stop, stocks, out[absent:])
+        return out
 
     def _standard(self, windows: Tensor) -> Standard:
         """Of gathered windows; always computed on the host."""

@@ -59,7 +59,7 @@ def test_what_a_network_reads_lies_on_the_samplers_device(model: Kind) -> None:
     meta = torch.device("meta")
     sampler = Sampler(data, device=meta)
     stocks = data.stocks(t)
-    windows = sampler._gather(t, stocks, data.window)
+    windows = sampler._gather(t, stocks)
     assert windows.device == meta
     here = Sampler(data).cross_section(t, BOTH)
     assert windows.shape == here.windows.shape
