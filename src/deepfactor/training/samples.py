@@ -49,6 +49,11 @@ class Sampler:
             return self
         return Sampler(self.data, scaling, device=self.device, store=self._store)
 
+    def rows(self, first: int, stop: int) -> Tensor:
+        """Scaled rows first … stop − 1 of all stocks (stop − first, N, f), of a scaling that scales rows."""
+        shape = (stop - first, *self.data.features.values.shape[1:])
+        return self._fill(first, stop, np.arange(shape[1]), torch.empty(shape, device=self.device))
+
     def cross_section(self, t: int, inputs: frozenset[str]) -> CrossSection:
         """The batch of ``data.stocks(t)`` (b,), with what the model's `inputs` ask for; valid until the next call."""
         stocks = self.data.stocks(t)
@@ -61,12 +66,17 @@ class Sampler:
         return CrossSection(windows, rank)
 
     def _gather(self, t: int, stocks: Indices) -> Tensor:
-        """Rows t−L+1 … t of the stocks: (L, b, f); rows before the market's first are missing."""
+        """Rows t−L+1 … t of the stocks: (L, b, f)."""
         shape = (self.data.window, len(stocks), len(self.data.features.names))
         out = self._buffer[: shape[0] * shape[1] * shape[2]].view(shape)
-        absent = max(shape[0] - 1 - t, 0)
+        return self._fill(t + 1 - shape[0], t + 1, stocks, out)
+
+    def _fill(self, first: int, stop: int, stocks: Indices, out: Tensor) -> Tensor:
+        """Rows first … stop − 1 of the stocks into `out`; rows before the market's first are missing."""
+        absent = min(max(-first, 0), stop - first)
         out[:absent] = torch.nan if self.scaling.module.SCALES == "windows" else 0.0
-        self._rows.gather(t + 1 - shape[0] + absent, t + 1, stocks, out[absent:])
+        if absent < stop - first:
+            self._rows.gather(first + absent, stop, stocks, out[absent:])
         return out
 
     def _standard(self, windows: Tensor) -> Standard:
