@@ -18,6 +18,7 @@ from deepfactor.evaluation.factor_test import FactorReport, test_factor
 from deepfactor.evaluation.window import require_universes
 from deepfactor.models._kernels import kernel_in_use
 from deepfactor.panel.panel import Bools
+from deepfactor.pipeline.combining import combine_arms
 from deepfactor.pipeline.console import Console, Logged, Silent
 from deepfactor.pipeline.enhancing import backtest_to
 from deepfactor.pipeline.inputs import Inputs, batch_of, prepare_inputs
@@ -196,6 +197,10 @@ def run(
         scores = collect(planned.jobs, folder.jobs, market.panel.dates, market.panel.symbols)
         for arm, found in scores.items():
             _write_arm(folder, arm, found, planned, edges=edges, allow_code=allow_code)
+        ensembles = {arm: found.ensemble for arm, found in scores.items()}
+        combined = combine_arms(folder, recipe.combinations, ensembles, market)
+        scores |= {name: ArmScores(ensemble, {}) for name, ensemble in combined.items()}
+        ensembles |= combined
     batch, sets = batch_of(recipe, market), StyleSets(market)
     style_set = sets.of(recipe.styles)
     warnings = [*market.warnings(), *absent_styles(recipe.styles, style_set)]
@@ -204,7 +209,6 @@ def run(
         for arm, found in scores.items():
             _test_arm(folder, recipe, market, arm, found, batch, tested)
             console.say(f"tested {arm}")
-        ensembles = {arm: found.ensemble for arm, found in scores.items()}
         write_json(folder.path / "model_correlation.json", model_correlation(ensembles, batch))
         compare_with_oracle(folder, recipe.test, market, ensembles, batch)
     with stages.stage("portfolios"):
@@ -212,9 +216,9 @@ def run(
             kind = load_constraints(portfolio).styles or recipe.styles
             styles = sets.of(kind)
             warnings += [text for text in absent_styles(kind, styles) if text not in warnings]
-            for arm in portfolio.arms or tuple(scores):
+            for arm in portfolio.arms or recipe.scored:
                 place = folder.portfolio(arm, portfolio.index, portfolio.constraints)
-                backtest_to(place, market, scores[arm].ensemble, styles.exposures, portfolio, batch, console)
+                backtest_to(place, market, ensembles[arm], styles.exposures, portfolio, batch, console)
     write_environment(folder.environment, market.account(), warnings, stages, kernel=kernel_in_use(), device=device)
     report_run(folder)
     console.say(f"report: {folder.report}")

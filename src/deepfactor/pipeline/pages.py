@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def load_content(folder: RunFolder) -> RunContent:
         title=recipe["title"],
         recipe=recipe,
         environment=environment,
-        arms=tuple(_arm(folder, arm) for arm in recipe["arms"]),
+        arms=tuple(_arm(folder, arm) for arm in folder.scored(recipe)),
         portfolios=tuple(_portfolio(path) for path in folder.portfolios(recipe)),
         oracle=read_json(oracle) if oracle.is_file() else None,
         warnings=tuple(environment["warnings"]),
@@ -66,7 +67,7 @@ def load_content(folder: RunFolder) -> RunContent:
     )
 
 
-def _arm(folder: RunFolder, arm: dict[str, Any]) -> ArmContent:
+def _arm(folder: RunFolder, arm: Mapping[str, Any]) -> ArmContent:
     place = folder.arm(arm["name"])
     card, training = place / "model_card.json", place / "training.json"
     series = read_frame(place / "ic_series.parquet").filter(pl.col("names") == "all")

@@ -68,13 +68,17 @@ class Fit(Spec):
     days_per_step: int = Field(default=1, ge=1, description="a step averages loss and gradient over so many days")
 
 
+#: Also the name of a folder.
+ArmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
+
+
 class Arm(Spec):
     """One way to score that is compared with the others: a network with its loss, or a weighting of a day's features.
 
     Without a `model` it is a baseline: `weighting` is fitted on the day's standardised features, whose ``window`` is 1.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60, description="also the name of its folder")
+    name: ArmName
     model: Kind | None = Field(default=None, description="the network; none = a baseline")
     weighting: Kind | None = Field(default=None, description="of a baseline: what makes a score of a day's features")
     features: Kind | None = Field(default=None, description="instead of the recipe's")
