@@ -94,7 +94,7 @@ class FactorReport:
             return {}
         names = np.array([styles.name for styles in self.styles for _ in styles.residual])
         found = _columns(series, ("universe", "convention", "horizon"))
-        return {"set": np.repeat(names, [len(one.dates) for one in series]), **found}
+        return {"date": found["date"], "set": np.repeat(names, [len(one.dates) for one in series])} | found
 
     def group_columns(self) -> dict[str, NDArray[Any]]:
         """The columns of `group_nav.parquet`: each universe's top group (before cost) and its excess over the index."""

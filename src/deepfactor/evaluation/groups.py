@@ -79,6 +79,8 @@ class GroupTest:
                 "annual_excess_nav_ratio": float(annualised_return(top / bench, self.dates, self.definitions)),
                 "sharpe": sharpe_ratio(daily_returns(top)),
                 "max_drawdown": max_drawdown(top),
+                "excess_sharpe": sharpe_ratio(daily_returns(top) - daily_returns(bench)),
+                "excess_max_drawdown": max_drawdown(top / bench),
                 "turnover_one_sided": float(self.turnover.mean()) if len(self.turnover) else np.nan,
             },
             "by_year": self._by_year(top, bench),
