@@ -166,10 +166,11 @@ def sizes(content: RunContent) -> Table | None:
             cells = (
                 ic_cell(record, "mean", "ic", ref),
                 Cell(gap(record, published), "signed_ic"),
+                Cell(standard_error(record), "ic"),
                 Cell(shares[0], "share", shares[1]),
             )
             rows.append((*label_cells(words().universe(universe), arm.name), *cells))
-    columns = ("universe", "arm", "rank_ic", "gap", "share_of_all")
+    columns = ("universe", "arm", "rank_ic", "gap", "standard_error", "share_of_all")
     text = words().text
     return make("drivers_size", text["drivers_size"].filled(h=horizon), columns, rows, text["drivers_size_note"])
 

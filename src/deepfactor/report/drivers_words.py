@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
+from deepfactor.report.content import ArmContent, PortfolioContent, Record, RunContent
 from deepfactor.report.drivers_read import (
     compared,
     gap,
@@ -26,6 +27,8 @@ from deepfactor.report.formats import number
 from deepfactor.report.paired_tables import residual_set
 from deepfactor.report.published import Reference
 from deepfactor.report.words import Text, joined, words
+
+_HORIZON = HEADLINE_HORIZONS[0]
 
 
 def sentences(content: RunContent) -> list[Text]:
@@ -56,7 +59,7 @@ def _protocol(content: RunContent) -> Text | None:
 def _gap(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
     """How far our RankIC is from the study's, and whether the choice of years could make it."""
     record, text = headline_record(content, arm), words().text
-    published = ref.rank_ic("mean", content.lead, HEADLINE_HORIZONS[0], content.main)
+    published = ref.rank_ic("mean", content.lead, _HORIZON, content.main)
     error = None if record is None else standard_error(record)
     difference = None if record is None or published is None else gap(record, published)
     if record is None or published is None or difference is None or error is None:
@@ -72,8 +75,9 @@ def _gap(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
             low=number(low, "ic"),
             high=number(high, "ic"),
         ),
-        text["drivers_said_within" if abs(difference) < 2 * error else "drivers_said_beyond"],
     ]
+    verdict = _verdict(record, published)
+    parts += [] if verdict is None else [verdict]
     seeds = seeds_of(arm, record)
     if seeds:
         said = text["drivers_said_seeds"].filled(std=number(seeds["std"], "ic"), n=seeds["n_seeds"])
@@ -81,6 +85,15 @@ def _gap(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
     else:
         parts.append(text["drivers_said_one_seed"])
     return _together(parts)
+
+
+def _verdict(record: Record, published: float) -> Text | None:
+    """Whether other years alone could make the difference, by the standard error of our mean."""
+    difference, error = gap(record, published), standard_error(record)
+    if difference is None or error is None:
+        return None
+    form = words().text["drivers_said_within" if abs(difference) < 2 * error else "drivers_said_beyond"]
+    return form.filled(gap=number(difference, "signed_ic"))
 
 
 def _size(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
@@ -93,9 +106,12 @@ def _size(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
     if not found:
         return None
     _, universe, (ours, theirs) = max(found)
-    return words().text["drivers_said_size"].filled(
+    said = words().text["drivers_said_size"].filled(
         arm=arm.name, universe=words().universe(universe), ours=_whole(ours), theirs=_whole(theirs)
     )  # fmt: skip
+    record, published = headline_record(content, arm, universe), ref.rank_ic("mean", universe, _HORIZON, content.main)
+    verdict = None if record is None or published is None else _verdict(record, published)
+    return said if verdict is None else _together([said, verdict])
 
 
 def _styles(content: RunContent, arm: ArmContent) -> Text | None:
@@ -126,24 +142,28 @@ def _portfolios(content: RunContent) -> list[Text]:
     names = {arm.name for arm, _ in compared(content)}
     mine, text, found = [p for p in content.portfolios if p.arm in names], words().text, []
 
-    def ranged(key: str, style: str, reading: Callable[[PortfolioContent], float | None]) -> dict[str, str] | None:
-        values = [value for p in mine if (value := reading(p)) is not None]
-        return {f"{key}_low": number(min(values), style), f"{key}_high": number(max(values), style)} if values else None
+    def ranged(style: str, reading: Callable[[PortfolioContent], float | None]) -> Text | None:
+        return _range([value for p in mine if (value := reading(p)) is not None], style)
 
-    dividends = ranged("x", "signed_percent", _over_replica)
-    if dividends:
-        found.append(text["drivers_said_dividends"].filled(**dividends))
-    styles = ranged("x", "signed_percent", lambda p: part_a_year(p, "styles"))
-    selection = ranged("y", "signed_percent", lambda p: part_a_year(p, "selection"))
+    if dividends := ranged("signed_percent", _over_replica):
+        found.append(text["drivers_said_dividends"].filled(x=dividends))
+    styles, selection = (ranged("signed_percent", partial(part_a_year, key=key)) for key in ("styles", "selection"))
     if styles and selection:
-        found.append(text["drivers_said_parts"].filled(**styles, **selection))
-    relaxed = ranged("x", "share", relaxed_share)
-    if relaxed:
-        found.append(text["drivers_said_relaxed"].filled(**relaxed))
-    replica = ranged("x", "percent", lambda p: p.summary["all"].get("replica_tracking_error"))
+        found.append(text["drivers_said_parts"].filled(x=styles, y=selection))
+    if relaxed := ranged("share", relaxed_share):
+        found.append(text["drivers_said_relaxed"].filled(x=relaxed))
+    replica = ranged("percent", lambda p: p.summary["all"].get("replica_tracking_error"))
     if replica and any(p.summary.get("replica_weights") == "derived" for p in mine):
-        found.append(text["drivers_said_weights"].filled(**replica))
+        found.append(text["drivers_said_weights"].filled(x=replica))
     return found
+
+
+def _range(values: Sequence[float], style: str) -> Text | None:
+    """From the least to the largest; one number where they are the same."""
+    if not values:
+        return None
+    low, high = (number(end, style) for end in (min(values), max(values)))
+    return Text(low) if low == high else words().text["range_form"].filled(low=low, high=high)
 
 
 def _over_replica(p: PortfolioContent) -> float | None:

@@ -62,14 +62,8 @@ BY_YEAR = {
 }
 
 
-# Keys of the whole span that mean the same as a year's; the study's whole-span excess Sharpe and drawdown have none.
-_WHOLE = {
-    "return": "annual_return",
-    "sharpe": "sharpe",
-    "max_drawdown": "max_drawdown",
-    "turnover_one_sided": "turnover_one_sided",
-    "excess": "annual_excess",
-}
+# Keys of a year that have another name over the whole span.
+_WHOLE = {"return": "annual_return", "excess": "annual_excess"}
 
 
 def top_by_year(content: RunContent, name: str = "top_by_year") -> Table | None:
@@ -77,16 +71,15 @@ def top_by_year(content: RunContent, name: str = "top_by_year") -> Table | None:
     key, style = BY_YEAR[name]
     picked = [(u, a, g) for u in content.universes() for a in content.arms if (g := a.group(u)) is not None]
     years = [y for y in years_of(g for _, _, g in picked) if any(key in g["by_year"].get(y, {}) for _, _, g in picked)]
-    whole, rows = _WHOLE.get(key), []
+    whole, rows = _WHOLE.get(key, key), []
     for universe, arm, group in picked:
         ref, cells = reference(arm.published), []
         for year in years:
             printed = None if ref is None else ref.top_group_year(key, universe, year)
             cells.append(year_cell(group, year, key, style, printed))
-        last = [] if whole is None else [top_cell(group, whole, style, ref)]
-        rows.append((*label_cells(words().universe(universe), arm.name), *cells, *last))
-    columns: list[str | Metric] = ["universe", "arm", *map(head, years)]
-    columns += [] if whole is None else [head(words().text["all_years"])]
+        labels = label_cells(words().universe(universe), arm.name)
+        rows.append((*labels, *cells, top_cell(group, whole, style, ref)))
+    columns: list[str | Metric] = ["universe", "arm", *map(head, years), head(words().text["all_years"])]
     return make(name, words().text[name], columns, rows) if years else None
 
 
