@@ -57,7 +57,7 @@ def load_content(folder: RunFolder) -> RunContent:
         title=recipe["title"],
         recipe=recipe,
         environment=environment,
-        arms=tuple(load_arm(folder, arm["name"], arm.get("published")) for arm in recipe["arms"]),
+        arms=tuple(load_arm(folder, arm["name"], arm.get("published")) for arm in folder.scored(recipe)),
         portfolios=tuple(_portfolio(path) for path in folder.portfolios(recipe)),
         oracle=read_json(oracle) if oracle.is_file() else None,
         warnings=tuple(environment["warnings"]),

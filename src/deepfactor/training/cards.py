@@ -11,9 +11,10 @@ import numpy as np
 from torch import nn
 
 from deepfactor.core.kind import resolve
-from deepfactor.models.base import Shapes, parameter_count, summary
+from deepfactor.models.base import parameter_count, summary
 from deepfactor.training.data import TrainingData
 from deepfactor.training.jobs import Job, read_record, weighting_of
+from deepfactor.training.samples import shapes_of
 from deepfactor.training.spec import Arm
 
 
@@ -27,7 +28,7 @@ def model_card(
     fitted = fit.model_dump(mode="json", exclude={"seeds"})
     return {
         **scores,
-        "inputs": {"features": list(data.features.names), "window": data.window},
+        "inputs": {"features": list(data.features.names), "window": data.window, **_parts(arm, data)},
         "label": dict(label),
         "scaling": arm.scaling.model_dump(mode="json") if arm.scaling.settings() else arm.scaling.kind,
         "fit": (fitted if arm.model is not None else {"min_stocks": fit.min_stocks}) | {"every": jobs[0].every},
@@ -44,7 +45,7 @@ def _network(arm: Arm, data: TrainingData, allow_code: bool) -> dict[str, Any]:
     """A network's parts."""
     assert arm.model is not None
     module, settings = resolve("deepfactor.models", arm.model, key="arm.model", allow_code=allow_code)
-    network = module.build(settings, Shapes(features=len(data.features.names), window=data.window))
+    network = module.build(settings, shapes_of(data))
     return {
         "kind": arm.model.kind,
         "settings": settings.model_dump(mode="json"),
@@ -65,6 +66,20 @@ def _weighting(arm: Arm, allow_code: bool) -> dict[str, Any]:
         "settings": settings.model_dump(mode="json"),
         "loss": "squared error of the day's ranks",
     }
+
+
+def _parts(arm: Arm, data: TrainingData) -> dict[str, Any]:
+    """What else the network reads: fundamental items and those that the market can't give, the graph, exposures."""
+    found: dict[str, Any] = {}
+    if (quarters := data.parts.fundamentals) is not None:
+        found["fundamentals"] = list(quarters.names)
+        found["fundamentals_absent"] = dict(quarters.absent)
+        found["quarters"] = quarters.values.shape[1]
+    if arm.graph is not None:
+        found["graph"] = arm.graph.model_dump(mode="json")
+    if data.parts.exposures is not None:
+        found["exposures"] = ["industry", "size", "value"]
+    return found
 
 
 def _what(network: nn.Module, name: str) -> str:

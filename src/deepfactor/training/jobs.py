@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -20,16 +20,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deepfactor.core.errors import KindError, RecipeError
+from deepfactor.core.errors import RecipeError
 from deepfactor.core.files import atomic_path, folder_lock, write_json, write_text
 from deepfactor.core.kind import Kind, resolve
 from deepfactor.core.spec import Spec, content_key
-from deepfactor.models.base import Shapes
+from deepfactor.models.base import inputs_of
 from deepfactor.training.baseline import Baseline, scores
-from deepfactor.training.data import Folders, Indices, TrainingData
+from deepfactor.training.data import Arrays, Folders, Indices, TrainingData
 from deepfactor.training.fit import Fitter, Task, seed_torch, settled_torch
+from deepfactor.training.needs import inputs_of_arm
+from deepfactor.training.parts import Parts
 from deepfactor.training.plan import Fold
-from deepfactor.training.samples import Sampler
+from deepfactor.training.samples import Sampler, shapes_of
 from deepfactor.training.scalings.base import Scaling
 from deepfactor.training.spec import Arm, Fit, Plan
 from deepfactor.training.weights import save_tensors
@@ -39,9 +41,6 @@ NUMERICS = 2
 PRECISION = "float32"
 SCALINGS = "deepfactor.training.scalings"
 WEIGHTINGS = "deepfactor.training.weightings"
-
-#: Inputs that samples can give so far.
-_OFFERED = frozenset({"windows", "size_rank"})
 
 
 @dataclass(frozen=True)
@@ -92,6 +91,7 @@ def plan_jobs(
     inputs: Mapping[str, Any],
     label: Mapping[str, Any],
     keys: Sequence[str] | None = None,
+    parts: Mapping[str, Parts] | None = None,
     allow_code: bool = False,
 ) -> list[Job]:
     """The jobs of arms that read the same arrays, fold by fold, then arm by arm, then seed by seed.
@@ -100,6 +100,7 @@ def plan_jobs(
     ----------
     inputs, label : what features, universe rule and label were resolved to, as JSON can hold it.
     keys : where the arms stand in the recipe, for messages; ``arms.0``, ``arms.1`` … by default.
+    parts : what an arm reads beside `data`, by its name.
 
     Raises
     ------
@@ -109,9 +110,10 @@ def plan_jobs(
     arms = list(arms)
     keys = keys or [f"arms.{i}" for i in range(len(arms))]
     contents = [arm_content(arm, key, allow_code=allow_code) for arm, key in zip(arms, keys, strict=True)]
+    whole = [replace(data, parts=(parts or {}).get(arm.name, Parts())) for arm in arms]
     back = []
-    for arm, key in zip(arms, keys, strict=True):
-        _check_shapes(arm, key, data, allow_code=allow_code)
+    for arm, key, own in zip(arms, keys, whole, strict=True):
+        _check_shapes(arm, key, own, allow_code=allow_code)
         scaling = scaling_of(arm, key, allow_code=allow_code)
         scaling.module.check(data.features)
         back.append(data.window - 1 + scaling.rows_back)
@@ -119,21 +121,24 @@ def plan_jobs(
     for fold in folds:
         spans = {rows: range(max(fold.train.start - rows, 0), fold.test.stop) for rows in back}
         prints = {rows: data.fingerprint(read, (fold.train, fold.valid)) for rows, read in spans.items()}
-        for arm, resolved, rows in zip(arms, contents, back, strict=True):
+        for arm, resolved, rows, own in zip(arms, contents, back, whole, strict=True):
+            every = arm.every or plan.every
             common = {
-                "inputs": dict(inputs),
+                "inputs": {**inputs, **own.parts.content},
                 "label": dict(label),
                 "arm": resolved,
                 "fold": _fold_content(fold, data),
-                "every": plan.every,
+                "every": every,
                 "valid_every": plan.valid_every,
                 "fit": _fit_content(arm, fit),
                 "data": prints[rows],
                 "precision": PRECISION,
                 "numerics": NUMERICS,
             }
+            if own.parts.content:
+                common["parts"] = own.part_fingerprints(range(fold.train.start, fold.test.stop))
             for seed in arm.seeds or fit.seeds:
-                jobs.append(Job(arm, fold, seed, fit, plan.every, plan.valid_every, common | {"seed": seed}))
+                jobs.append(Job(arm, fold, seed, fit, every, plan.valid_every, common | {"seed": seed}))
     return jobs
 
 
@@ -143,10 +148,7 @@ def arm_content(arm: Arm, key: str, *, allow_code: bool = False) -> dict[str, An
     own = {} if scaling == {"kind": "last_close"} else {"scaling": scaling}
     if arm.model is None:
         return {"weighting": _kind(_weighting(arm).kind, weighting_of(arm, key, allow_code=allow_code)[1])} | own
-    model, settings = resolve("deepfactor.models", arm.model, key=f"{key}.model", allow_code=allow_code)
-    if model.INPUTS - _OFFERED:
-        unknown = ", ".join(sorted(model.INPUTS - _OFFERED))
-        raise KindError(f"{arm.model.kind} asks for inputs not offered yet: {unknown}", key=f"{key}.model.kind")
+    _, settings = resolve("deepfactor.models", arm.model, key=f"{key}.model", allow_code=allow_code)
     _, loss = resolve("deepfactor.training.losses", arm.loss, key=f"{key}.loss", allow_code=allow_code)
     return {"model": _kind(arm.model.kind, settings), "loss": _kind(arm.loss.kind, loss)} | own
 
@@ -169,6 +171,7 @@ def scaling_of(arm: Arm, key: str = "arm", *, allow_code: bool = False) -> Scali
 def _check_shapes(arm: Arm, key: str, data: TrainingData, *, allow_code: bool) -> None:
     """The arm fits the inputs and has what it needs; networks are built without memory. A plan finds out before any
     training."""
+    read = inputs_of_arm(arm, key, allow_code=allow_code)
     if arm.model is None:
         if data.window != 1:
             raise RecipeError(
@@ -179,9 +182,12 @@ def _check_shapes(arm: Arm, key: str, data: TrainingData, *, allow_code: bool) -
         weighting_of(arm, key, allow_code=allow_code)[0].check()
         return
     model, settings = resolve("deepfactor.models", arm.model, key=f"{key}.model", allow_code=allow_code)
+    for name, part in (("fundamentals", "fundamentals"), ("neighbours", "graph"), ("exposures", "exposures")):
+        if name in read and getattr(data.parts, part) is None:
+            raise RecipeError(f"{arm.model.kind} reads {name}, which these inputs don't hold", key=f"{key}.model")
     try:
         with torch.device("meta"):
-            model.build(settings, Shapes(features=len(data.features.names), window=data.window))
+            model.build(settings, shapes_of(data))
     except RecipeError as error:
         raise RecipeError(str(error), key=f"{key}.model") from None
 
@@ -202,9 +208,10 @@ def _fold_content(fold: Fold, data: TrainingData) -> dict[str, list[str]]:
     return {name: [str(data.dates[span.start]), str(data.dates[span.stop - 1])] for name, span in spans.items()}
 
 
-def arrays_of(data: Folders, job: Job) -> Path:
-    """The folder of the arrays that the job reads."""
-    return data if isinstance(data, Path) else data[job.arm.name]
+def arrays_of(data: Folders, job: Job) -> Arrays:
+    """Where what the job reads lies."""
+    own = data if isinstance(data, Path) else data[job.arm.name]
+    return Arrays(own) if isinstance(own, Path) else own
 
 
 def run_job(
@@ -301,10 +308,10 @@ def task_of(job: Job, data: TrainingData, allow_code: bool) -> Task:
     first_day = int(data.dates[job.fold.train.start].astype("datetime64[D]").astype(np.int64))
     entropy = (job.seed, first_day, int(content_key(job.identity["arm"]), 16))
     seed_torch(entropy, 0)
-    network = model.build(settings, Shapes(features=len(data.features.names), window=data.window))
+    network = model.build(settings, shapes_of(data))
     scaling = scaling_of(job.arm, allow_code=allow_code)
     plan = (job.fold, job.fit, job.every, job.valid_every)
-    return Task(network, model.INPUTS, loss, loss_settings, *plan, entropy, scaling)
+    return Task(network, inputs_of(model, settings), loss, loss_settings, *plan, entropy, scaling)
 
 
 def _epoch_reporter(

@@ -68,19 +68,25 @@ class Fit(Spec):
     days_per_step: int = Field(default=1, ge=1, description="a step averages loss and gradient over so many days")
 
 
+#: Also the name of a folder.
+ArmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
+
+
 class Arm(Spec):
     """One way to score that is compared with the others: a network with its loss, or a weighting of a day's features.
 
     Without a `model` it is a baseline: `weighting` is fitted on the day's standardised features, whose ``window`` is 1.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60, description="also the name of its folder")
+    name: ArmName
     model: Kind | None = Field(default=None, description="the network; none = a baseline")
     weighting: Kind | None = Field(default=None, description="of a baseline: what makes a score of a day's features")
     features: Kind | None = Field(default=None, description="instead of the recipe's")
+    graph: Kind | None = Field(default=None, description="of a network that reads neighbours: who is related to whom")
     loss: Kind = Field(default=Kind(kind="ic"), description="what a network minimises")
     scaling: Kind = Field(default=Kind(kind="last_close"), description="how windows are standardised; a name will do")
     seeds: Seeds | None = Field(default=None, description="instead of the fit's seeds")
+    every: int | None = Field(default=None, ge=1, description="instead of the plan's, where inputs change slowly")
     published: str | None = Field(default=None, description="key of the published numbers to compare with")
 
     @field_validator("scaling", mode="before")

@@ -171,7 +171,8 @@ def test_two_portfolios_of_different_arms_may_share_constraints(recipe):
 def test_code_from_outside_needs_to_be_allowed(recipe, tmp_path, monkeypatch):
     (tmp_path / "somelab").mkdir()
     (tmp_path / "somelab" / "net.py").write_text(
-        "from deepfactor.core.spec import Spec\nclass Settings(Spec):\n    width: int = 3\n"
+        "from deepfactor.core.spec import Spec\n\nINPUTS = frozenset({'windows'})\n\n\n"
+        "class Settings(Spec):\n    width: int = 3\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     for kind in ("somelab:net", "somelab.net"):
@@ -181,6 +182,28 @@ def test_code_from_outside_needs_to_be_allowed(recipe, tmp_path, monkeypatch):
         assert load_recipe(recipe(), wide, allow_code=True).arms[0].model.settings() == {"width": 5}
         with pytest.raises(RecipeError, match=r"^arms\.0\.model\.height: "):
             load_recipe(recipe(), [f"arms.0.model={{kind='{kind}', height=5}}"], allow_code=True)
+
+
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [
+        ("name='a', model={kind='bi_agru_gat'}", r"^arms\.0\.graph: bi_agru_gat reads neighbours: say whose"),
+        ("name='a', model={kind='bi_agru_gat'}, graph={kind='friends'}", r"^arms\.0\.graph\.kind: no kind 'friends'"),
+        ("name='a', model={kind='bi_agru_gat'}, graph={kind='random', like='x'}", r"^arms\.0\.graph\.like"),
+        ("name='a', model={kind='gru'}, graph={kind='full'}", r"^arms\.0\.graph: gru reads no neighbours"),
+        ("name='a', model={kind='gru'}, every=0", r"^arms\.0\.every: "),
+    ],
+)
+def test_an_arm_has_a_graph_where_its_network_reads_neighbours(arm, message, recipe):
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(recipe(), [f"arms=[{{{arm}}}]"])
+
+
+def test_which_quarters_a_network_reads(recipe):
+    settings = ["fundamentals={quarters=8, items=['BP', 'SUE']}", "arms=[{name='a', model={kind='fundamental_gru'}}]"]
+    assert load_recipe(recipe(), settings).fundamentals.quarters == 8
+    with pytest.raises(RecipeError, match=r"^fundamentals\.items\.0: "):
+        load_recipe(recipe(), ["fundamentals={items=['PE']}"])
 
 
 @pytest.mark.parametrize("name", ["nothing", "nothing.toml", ""])
