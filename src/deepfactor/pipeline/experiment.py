@@ -24,7 +24,8 @@ from deepfactor.pipeline.enhancing import backtest_to
 from deepfactor.pipeline.inputs import Inputs, batch_of, prepare_inputs
 from deepfactor.pipeline.markets import Market, StyleSets, absent_styles
 from deepfactor.pipeline.oracle import compare_with_oracle
-from deepfactor.pipeline.pages import report_run
+from deepfactor.pipeline.pages import load_arm, report_run
+from deepfactor.pipeline.pairs import paired_differences
 from deepfactor.pipeline.parts import prepare_arrays
 from deepfactor.recipe import Recipe, load_constraints
 from deepfactor.report.published import references
@@ -210,6 +211,7 @@ def run(
             _test_arm(folder, recipe, market, arm, found, batch, tested)
             console.say(f"tested {arm}")
         write_json(folder.path / "model_correlation.json", model_correlation(ensembles, batch))
+        write_json(folder.path / "paired.json", paired_differences([load_arm(folder, arm) for arm in scores]))
         compare_with_oracle(folder, recipe.test, market, ensembles, batch)
     with stages.stage("portfolios"):
         for portfolio in recipe.portfolios:

@@ -209,9 +209,8 @@ def test_which_quarters_a_network_reads(recipe):
 @pytest.mark.parametrize("name", ["nothing", "nothing.toml", ""])
 def test_no_such_recipe(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        RecipeError, match=rf"^no recipe '{name}': .*demo, study_a, study_a_reduced, study_b, study_b_first"
-    ):
+    shipped = "demo, study_a, study_a_reduced, study_b, study_b_ablations, study_b_first"
+    with pytest.raises(RecipeError, match=rf"^no recipe '{name}': .*{shipped}"):
         load_recipe(name)
 
 
@@ -243,6 +242,34 @@ def test_a_portfolio_may_say_styles_costs_and_haircut_of_its_own():
     wrong = Portfolio(index="000905.SH", styles={"kind": "barra"})
     with pytest.raises(RecipeError, match=r"^portfolios\.3\.styles\.kind: no kind 'barra'.*barra_cne5"):
         load_constraints(wrong, "portfolios.3.")
+
+
+def test_each_ablation_changes_one_thing_under_the_reduced_protocol():
+    reduced, loaded = load_recipe("study_b_reduced"), load_recipe("study_b_ablations")
+    assert (loaded.plan, loaded.fit, loaded.label, loaded.features) == (
+        reduced.plan, reduced.fit, reduced.label, reduced.features,
+    )  # fmt: skip
+    arms = {arm.name: arm for arm in loaded.arms}
+    for name in ("gru_ic", "decomp_gru_ic"):
+        assert arms.pop(name) in reduced.arms
+    whole = next(arm for arm in reduced.arms if arm.name == "decomp_gru_ic")
+    changed = {
+        name: {**arm.model.model_dump(), "scaling": arm.scaling.kind}.items()
+        - {**whole.model.model_dump(), "scaling": whole.scaling.kind}.items()
+        for name, arm in arms.items()
+    }
+    assert changed == {
+        "no_decomposition": {("decompose", False)},
+        "no_residual_branch": {("residual_branch", False)},
+        "no_cross_section": {("cross_section", "none")},
+        "plain_mean": {("cross_section", "mean")},
+        "groups_10": {("groups", 10)},
+        "groups_20": {("groups", 20)},
+        "in_window": {("scaling", "in_window")},
+        "by_day": {("scaling", "by_day")},
+        "cross_gru": {("kind", "cross_gru")},
+        "cross_gru2": {("kind", "cross_gru2")},
+    }
 
 
 @pytest.mark.parametrize("name", ["study_b", "study_b_reduced"])
