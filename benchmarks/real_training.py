@@ -1,8 +1,8 @@
-"""RankIC on a real market with and without the compiled GRU, over seeds: does the kernel change what is found?
+"""RankIC on a real market with and without the compiled GRU, and in bf16, over seeds: does it change what is found?
 
 ::
 
-    python -m benchmarks.real_training MARKET OUT [--recipe NAME] [--ways on,off] [--seeds 0,1,2] [--set key=value …]
+    python -m benchmarks.real_training MARKET OUT [--recipe NAME] [--ways on,off,bf16] [--seeds 0,1,2] [--set key=value]
 
 Each (way, seed) is a part of its own: a ``deepfactor run`` in a fresh process with ``DEEPFACTOR_KERNELS`` set and a
 runs folder ``OUT/<way>`` of its own (the setting is not in the keys of jobs, so that ways must not share a job store).
@@ -23,11 +23,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-#: A way's environment and recipe settings. One more way (as a precision) is one more line.
+#: A way's environment and recipe settings; bf16 is that of the first two arms, `study_b_first`'s networks.
 WAYS: Mapping[str, tuple[Mapping[str, str], tuple[str, ...]]] = {
     "on": ({"DEEPFACTOR_KERNELS": "auto"}, ()),
     "off": ({"DEEPFACTOR_KERNELS": "off"}, ()),
     "avx2": ({"DEEPFACTOR_KERNELS": "avx2"}, ()),
+    "bf16": ({"DEEPFACTOR_KERNELS": "auto"}, tuple(f"arms.{i}.model.precision=bf16" for i in range(2))),
 }
 Means = dict[str, dict[int, float]]  # arm -> seed -> mean RankIC
 
@@ -48,7 +49,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("market", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--recipe", default="study_b_first")
-    parser.add_argument("--ways", default="on,off", help=f"of {', '.join(WAYS)}")
+    parser.add_argument("--ways", default="on,off,bf16", help=f"of {', '.join(WAYS)}")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="key=value")
@@ -86,7 +87,7 @@ def _write_table(out: Path, ways: Sequence[str], seeds: Sequence[int]) -> None:
     results = {way: _by_arm(out / way, seeds) for way in ways}
     head = [
         "arm",
-        "kernel",
+        "way",
         *(f"seed {seed}" for seed in seeds),
         "mean",
         "spread (std)",

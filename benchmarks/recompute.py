@@ -1,10 +1,13 @@
 """Every limit of every target of a portfolio, recomputed from the market's tables. No code of deepfactor, on purpose.
 
-``python -m benchmarks.recompute MARKET PORTFOLIO …`` with folders ``portfolio/<factor>/<index>/<constraints>`` whose
-style set is `study_a` or `barra_cne5`. Reads the tables as docs/conventions.md defines them: index weights from members
-and float value, industries in force, styles from prices, volume and fundamentals (`benchmarks.recompute_styles`);
-missing exposures by the cross-sectional regression on industry and SIZE. What the book was before a rebalance
-(`drifted_weight`) is taken from the run.
+``python -m benchmarks.recompute MARKET RUN`` checks all portfolios of a run, whose style sets must be `study_a` or
+`barra_cne5`; in place of RUN single folders ``portfolio/<factor>/<index>/<constraints>`` can be given. Style limits,
+which take most of the time, are recomputed at every rebalance, with ``--styles-every 10`` at one in ten. What was
+found is printed as JSON, and written to a file by ``--out``; the command ends with 1 where there is a violation.
+
+Reads the tables as docs/conventions.md defines them: index weights from members and float value, industries in force,
+styles from prices, volume and fundamentals (`benchmarks.recompute_styles`); missing exposures by the cross-sectional
+regression on industry and SIZE. What the book was before a rebalance (`drifted_weight`) is taken from the run.
 
 A limit that is not kept to `TOLERANCE` must stand in ``relaxations.parquet`` with the value that came out; else it is a
 violation. Names without a trade on the day must keep their weight, and ST names must not be bought.
@@ -12,6 +15,7 @@ violation. Names without a trade on the day must keep their weight, and ST names
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from dataclasses import dataclass, field
@@ -222,7 +226,8 @@ def check(tables: Tables, place: Path, styles_every: int = 1) -> dict[str, Any]:
         rows = relaxations.filter(pl.col("date") == date)
         relaxed = {(c, r): v for c, r, v in rows.select("constraint", "row", "value").rows()}
         _check_week(tables, index, asked, week, columns["benchmark_weight"], relaxed, found)
-    return {"rebalances": rebalances.height, **found.__dict__, "examples": found.examples[:20]}
+    counts = {"rebalances": rebalances.height, "relaxed_rebalances": relaxations["date"].n_unique()}
+    return {**counts, "styles_every": styles_every, **found.__dict__, "examples": found.examples[:20]}
 
 
 def _check_week(
@@ -301,11 +306,45 @@ _LIMITS = {
 }
 
 
+def places_of(path: Path) -> dict[str, Path]:
+    """The portfolios of a run's folder by ``factor/index/constraints``, or a single portfolio's by its path."""
+    if (path / "weights.parquet").is_file():
+        return {str(path): path}
+    found = sorted(file.parent for file in path.glob("portfolio/*/*/*/weights.parquet"))
+    if not found:
+        sys.exit(f"{path}: neither a portfolio (no weights.parquet) nor a run with portfolios")
+    return {str(place.relative_to(path / "portfolio")): place for place in found}
+
+
+def total(found: dict[str, dict[str, Any]]) -> str:
+    """All portfolios in a line."""
+    names = ("rebalances", "relaxed_rebalances", "checked", "recorded", "violations")
+    sums = {name: sum(one[name] for one in found.values()) for name in names}
+    return (
+        f"{len(found)} portfolios, {sums['rebalances']:,} rebalances, {sums['relaxed_rebalances']:,} of them with "
+        f"relaxed bounds; {sums['checked']:,} limits checked, {sums['recorded']:,} not kept and recorded, "
+        f"{sums['violations']:,} violations"
+    )
+
+
 def main() -> int:
     """Check the portfolios that the command line names; 1 where a limit neither holds nor is recorded."""
-    tables = Tables(Path(sys.argv[1]))
-    found = {place: check(tables, Path(place)) for place in sys.argv[2:]}
-    print(json.dumps(found, indent=1))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("market", type=Path)
+    parser.add_argument("places", type=Path, nargs="+", metavar="RUN")
+    parser.add_argument("--styles-every", type=int, default=1, metavar="N")
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    named = {name: place for path in given.places for name, place in places_of(path).items()}
+    tables, found = Tables(given.market), {}
+    for name, place in named.items():
+        found[name] = check(tables, place, given.styles_every)
+        if str(place) != name:  # of a run, which takes minutes
+            print(f"{name}: {total({name: found[name]}).partition(', ')[2]}", file=sys.stderr, flush=True)
+    content = json.dumps(found, indent=1)
+    if given.out is not None:
+        given.out.write_text(content + "\n", encoding="utf-8")
+    print(content)
     return int(any(one["violations"] for one in found.values()))
 
 

@@ -24,6 +24,7 @@ _NOTES = """## How to read it
   *GRU kernel*: the compiled recurrence alone; its ratio is the share of the core's peak of fused multiply-adds.
 * *Trainer's step*: gathering, scaling, labels, forward, backward, clipping, Adam, weight average, progress;
   *bare step*: forward, backward, clipping and Adam on a batch that is there.
+* *Consecutive days*: scoring under `by_day`, where a day has one new patch a stock and the others are kept.
 * *Growth*: exponents of cost between two sizes; 1 is linear.
 * *Samples*: qlib 0.9.7's `pytorch_gru_ts` on its `TSDataSampler`, in its own environment (`make peers`), hidden 64,
   batches of 2000. As it comes it has two layers over 150 steps, ours one over 50 patches of three days: the second pair
@@ -37,7 +38,7 @@ _NOTES = """## How to read it
 
 def main() -> None:
     """Measure section by section and write the page."""
-    from benchmarks import footprint, growth, kernels, networks, samples, trainer, workers
+    from benchmarks import consecutive, footprint, growth, kernels, networks, samples, trainer, workers
     from benchmarks.sections import write_sections
     from deepfactor.models._kernels import kernel_in_use
 
@@ -45,6 +46,7 @@ def main() -> None:
         "Networks": networks.measure,
         "GRU kernel": kernels.measure,
         "Trainer": trainer.measure,
+        "Consecutive days": consecutive.measure,
         "Growth": growth.measure,
         "Samples": samples.measure,
         "Two workers": workers.measure,

@@ -11,20 +11,22 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import Kind, recipe_error, resolve
 from deepfactor.core.spec import Spec
+from deepfactor.evaluation.combination import CombinationSettings
 from deepfactor.evaluation.factor_test import TestSettings
+from deepfactor.features.quarters import QuarterSettings
 from deepfactor.market.fees import Costs
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.portfolio.presets import Enhancement, load_preset
-from deepfactor.training.spec import Arm, Fit, Plan
+from deepfactor.training.spec import Arm, ArmName, Fit, Plan
 
 FEATURES, LABELS, STYLES = "deepfactor.features", "deepfactor.labels", "deepfactor.styles"
 MODELS, LOSSES, SCALINGS = "deepfactor.models", "deepfactor.training.losses", "deepfactor.training.scalings"
-WEIGHTINGS = "deepfactor.training.weightings"
+WEIGHTINGS, GRAPHS = "deepfactor.training.weightings", "deepfactor.graphs"
 
 
 class Portfolio(Spec):
@@ -42,24 +44,39 @@ class Portfolio(Spec):
     haircut: float | None = Field(default=None, ge=0.0, le=1.0)
 
 
+class Combination(CombinationSettings):
+    """A factor out of the ensembles of the arms `of`, in this order; tested and enhanced like an arm."""
+
+    name: ArmName
+    of: tuple[str, ...] = Field(min_length=2, description="arms of the recipe")
+
+
 class Recipe(Spec):
     """Everything that decides an experiment's numbers, apart from the market's data.
 
-    `arms` share data, label, plan and tests, and are compared in one report; `features` is what an arm reads that names
-    none of its own.
+    `arms` share data, label, plan and tests, and are compared in one report, with `combinations` of them beside;
+    `features` is what an arm reads that names none of its own, `fundamentals` what a network that reads company reports
+    is given of them.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     title: str
     universe: UniverseRule = UniverseRule()
     features: Kind = Kind(kind="price_volume")
+    fundamentals: QuarterSettings = QuarterSettings()
     label: Kind = Kind(kind="neutral_return")
     styles: Kind = Kind(kind="basic")
     plan: Plan
     fit: Fit = Fit()
     arms: tuple[Arm, ...] = Field(min_length=1)
+    combinations: tuple[Combination, ...] = ()
     test: TestSettings = TestSettings()
     portfolios: tuple[Portfolio, ...] = ()
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """Names of all that gets scores: arms, then combinations."""
+        return *(arm.name for arm in self.arms), *(one.name for one in self.combinations)
 
     @field_validator("name")
     @classmethod
@@ -75,6 +92,18 @@ class Recipe(Spec):
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"two arms have the same name: {', '.join(sorted(twice))}")
         return arms
+
+    @model_validator(mode="after")
+    def _combinations_are_of_arms(self) -> Recipe:
+        arms = [arm.name for arm in self.arms]
+        for i, one in enumerate(self.combinations):
+            if self.scored.count(one.name) > 1:
+                raise ValueError(f"combinations.{i}.name: {one.name!r} is the name of another arm or combination")
+            if unknown := [name for name in one.of if name not in arms]:
+                raise ValueError(f"combinations.{i}.of: no arm {unknown[0]!r}: there are {', '.join(arms)}")
+            if len(set(one.of)) < len(one.of):
+                raise ValueError(f"combinations.{i}.of: an arm stands twice among {', '.join(one.of)}")
+        return self
 
 
 def load_constraints(portfolio: Portfolio, prefix: str = "") -> Enhancement:
@@ -171,21 +200,24 @@ def _position(place: list[Any], step: str, key: str) -> int:
 
 
 def _check_kinds(recipe: Recipe, *, allow_code: bool) -> None:
-    """Every kind exists and takes its settings."""
+    """Every kind exists and takes its settings, every network has what it reads."""
+    from deepfactor.training.needs import inputs_of_arm  # loads torch, which what has no recipe goes without
+
     for room, key in ((FEATURES, "features"), (LABELS, "label"), (STYLES, "styles")):
         resolve(room, getattr(recipe, key), key=key, allow_code=allow_code)
     for i, arm in enumerate(recipe.arms):
-        chosen = ((MODELS, "model"), (WEIGHTINGS, "weighting"), (FEATURES, "features"))
+        chosen = ((MODELS, "model"), (WEIGHTINGS, "weighting"), (FEATURES, "features"), (GRAPHS, "graph"))
         for room, name in chosen:
             if (kind := getattr(arm, name)) is not None:
                 resolve(room, kind, key=f"arms.{i}.{name}", allow_code=allow_code)
+        inputs_of_arm(arm, f"arms.{i}", allow_code=allow_code)
         resolve(LOSSES, arm.loss, key=f"arms.{i}.loss", allow_code=allow_code)
         resolve(SCALINGS, arm.scaling, key=f"arms.{i}.scaling", allow_code=allow_code)
 
 
 def _check_portfolios(recipe: Recipe) -> None:
     """Every portfolio has constraints and arms that exist, and a folder of its own."""
-    names = [arm.name for arm in recipe.arms]
+    names = recipe.scored
     places = set()
     for i, portfolio in enumerate(recipe.portfolios):
         load_constraints(portfolio, f"portfolios.{i}.")

@@ -4,40 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from support.cli import Ended, deepfactor
+from support.cli import deepfactor, misused, refused
 from support.recipe import RECIPE
-
-
-def refused(result: Ended, *named: str) -> str:
-    """The message: exit 2, nothing on standard output, one line at the end of standard error, no traceback."""
-    assert result.code == 2, (result.code, result.err)
-    assert not result.out
-    assert "Traceback" not in result.err
-    *said, message = result.err.splitlines()
-    assert all(re.match(r"opened market |small: \d jobs", line) for line in said), said
-    assert message.startswith("deepfactor: ")
-    for part in named:
-        assert part in message, message
-    return message
-
-
-def misused(result: Ended, *named: str) -> None:
-    """Wrong words on the command line: exit 2, and how to get help."""
-    assert result.code == 2
-    assert not result.out
-    assert result.err.startswith("Usage: deepfactor")
-    assert "--help" in result.err
-    assert "Traceback" not in result.err
-    for part in named:
-        assert part in result.err.splitlines()[-1]
-
 
 # recipes: text replaced in the small recipe, and what the message names
 
@@ -107,7 +81,7 @@ def test_a_bad_recipe(case, small_market, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "named"),
     [
-        ("no_such_recipe", None, ("'no_such_recipe'", "demo, study_b, study_b_first")),
+        ("no_such_recipe", None, ("'no_such_recipe'", "demo, study_a, study_a_reduced, study_b, study_b_first")),
         ("gone.toml", None, ("gone.toml",)),
         ("text.toml", b"name = \n", ("text.toml", "line 1")),
         ("bytes.toml", b"name = '\xff\xfe'", ("bytes.toml", "utf-8")),

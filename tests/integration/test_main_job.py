@@ -173,6 +173,36 @@ def test_the_series_are_behind_the_means(main_job):
         assert found[key] == pytest.approx(mean, rel=1e-12), key
 
 
+def test_what_styles_leave_is_behind_its_means(main_job):
+    place = main_job.run / "arms" / "gru_ic"
+    series = pl.read_parquet(place / "residual_ic_series.parquet")
+    assert series.columns == ["date", "set", "universe", "convention", "horizon", "ic", "rank_ic", "n"]
+    means = series.group_by("set", "universe", "convention", "horizon").agg(pl.col("rank_ic").mean())
+    found = {tuple(key): mean for *key, mean in means.iter_rows()}
+    entries = read(place / "factor_report.json")["residual_ic"]
+    assert len(entries) == len(found) > 0
+    for entry in entries:
+        key = tuple(entry[name] for name in ("set", "universe", "convention", "horizon"))
+        mean = entry["rank_ic"]["mean"]
+        assert found[key] == (None if mean is None else pytest.approx(mean, rel=1e-12)), key
+    assert any(mean is not None for mean in found.values())
+
+
+def test_arms_are_beside_each_other(main_job):
+    found = read(main_job.run / "paired.json")
+    assert {(entry["first"], entry["second"]) for entry in found} == {ARMS}
+    assert {entry["measure"] for entry in found} == {"rank_ic", "residual_rank_ic", "top_excess"}
+    first, second = (read(main_job.run / "arms" / arm / "factor_report.json") for arm in ARMS)
+    for entry in found:
+        if entry["measure"] == "rank_ic":
+            key = (entry["universe"], entry["convention"], entry["horizon"], None)
+            means = [daily(report, seed=None)[key] for report in (first, second)]
+            assert entry["difference"] == pytest.approx(means[0] - means[1], abs=1e-12)
+            assert entry["lags"] == entry["horizon"]
+            assert entry["seed_std_first"] > 0
+    assert read(main_job.run / "report.json")["tables"]["headline_paired"]
+
+
 def test_every_json_file_is_strict(main_job):
     files = sorted(p for p in main_job.runs.rglob("*") if p.suffix == ".json" or p.name == "done")
     assert {"report.json", "oracle.json", "recipe.json", "environment.json", "done"} <= {p.name for p in files}

@@ -79,6 +79,35 @@ def test_every_target_keeps_its_limits_or_says_so(portfolios: Path) -> None:
     assert code == 0
 
 
+def test_a_run_is_checked_portfolio_by_portfolio_and_summed(portfolios: Path, tmp_path: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "found.json"
+    for study in STUDIES:
+        shutil.copytree(portfolios / INDEX / study, run / "portfolio" / "reversal_20" / INDEX / study)
+    command = [sys.executable, "-m", "benchmarks.recompute", portfolios / "market", run]
+    done = subprocess.run(
+        [*command, "--out", out, "--styles-every", "20"],
+        capture_output=True, text=True, check=False, env={"PYTHONPATH": ""}, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text())
+    assert found == json.loads(done.stdout)
+    assert list(found) == [f"reversal_20/{INDEX}/{study}" for study in STUDIES]
+    assert len(done.stderr.splitlines()) == len(STUDIES)
+    for study in STUDIES:
+        one = found[f"reversal_20/{INDEX}/{study}"]
+        relaxed = pl.read_parquet(portfolios / INDEX / study / "relaxations.parquet")["date"].n_unique()
+        assert (one["violations"], one["relaxed_rebalances"]) == (0, relaxed)
+
+
+def test_a_folder_without_portfolios_is_no_run(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.recompute", tmp_path, tmp_path],
+        capture_output=True, text=True, check=False, env={"PYTHONPATH": ""}, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "neither a portfolio" in done.stderr
+
+
 def test_the_check_sees_a_weight_that_moved(portfolios: Path, tmp_path: Path) -> None:
     """A planted fault: a name's last target is raised by a hundredth of a percent."""
     place = tmp_path / INDEX / "study_b"

@@ -164,7 +164,7 @@ def test_runs_compare_and_have_an_index(tab, main_job, tmp_path):
     same = [row for row in report["tables"]["paired"] if row["pair"] == "first/gru_ic − second/gru_ic"]
     assert same
     assert {row["difference"] for row in same} == {0.0}
-    assert all(row["t_newey_west"] is None for row in same)
+    assert all(row["paired_t"] is None for row in same)
     clash = deepfactor("compare", runs / "first", runs / "second", "--out", runs / "first")
     assert clash.code == 2
     assert "holds a run" in clash.err

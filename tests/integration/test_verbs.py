@@ -32,7 +32,7 @@ assert not loaded, f"loaded: {loaded[:3]}"
 
 @pytest.fixture(scope="module")
 def factor_verbs(main_job, tmp_path_factory) -> tuple[Path, dict[str, dict[str, Any]]]:
-    """`test` and `enhance` of the run's arm and of its score file, in one process that must not load torch."""
+    """`test`, `enhance`, `combine` of the run's arm and of its score file, in one process that must not load torch."""
     out = tmp_path_factory.mktemp("factor_verbs")
     file, run = main_job.run / "arms" / "gru_ic" / "scores.parquet", main_job.run
     arm = ("--arm", "gru_ic")
@@ -43,6 +43,7 @@ def factor_verbs(main_job, tmp_path_factory) -> tuple[Path, dict[str, dict[str, 
         "test_file": ("test", file, *test),
         "enhance_run": ("enhance", run, *arm, *enhance),
         "enhance_file": ("enhance", file, *enhance),
+        "both.parquet": ("combine", file, f"{run}:decomp_gru_ic"),
     }
     more = ("--market", main_job.market, "--json")
     commands = [[str(part) for part in (*verb, *more, "--out", out / name)] for name, verb in verbs.items()]

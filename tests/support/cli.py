@@ -82,6 +82,30 @@ def ended(command: list[str], *, cwd: Path, environment: Mapping[str, str] | Non
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
+def refused(result: Ended, *named: str) -> str:
+    """The message: exit 2, nothing on standard output, one line at the end of standard error, no traceback."""
+    assert result.code == 2, (result.code, result.err)
+    assert not result.out
+    assert "Traceback" not in result.err
+    *said, message = result.err.splitlines()
+    assert all(re.match(r"opened market |small: \d jobs", line) for line in said), said
+    assert message.startswith("deepfactor: ")
+    for part in named:
+        assert part in message, message
+    return message
+
+
+def misused(result: Ended, *named: str) -> None:
+    """Wrong words on the command line: exit 2, and how to get help."""
+    assert result.code == 2
+    assert not result.out
+    assert result.err.startswith("Usage: deepfactor")
+    assert "--help" in result.err
+    assert "Traceback" not in result.err
+    for part in named:
+        assert part in result.err.splitlines()[-1]
+
+
 def _checked(result: Ended) -> Ended:
     """Without a terminal nothing but text comes out, whatever the command."""
     for text in (result.out, result.err):

@@ -1,5 +1,5 @@
 """The command line: verbs only, and the only place that prints."""
 
-from deepfactor.cli.verbs import main
+from deepfactor.cli.entry import main
 
 __all__ = ["main"]

@@ -1,21 +1,15 @@
 """The verbs. Each calls the function of the same name in `pipeline` and prints what it returns.
 
-Exit codes: 0 done; 2 wrong use, recipe or data; 3 stopped or out of resources, can be resumed; 1 a fault of ours.
 Heavy imports stand inside the verbs: ``deepfactor test`` never loads torch.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import signal
-import sys
-import traceback
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -23,7 +17,6 @@ from pydantic import ValidationError
 
 from deepfactor import __version__
 from deepfactor.cli.terminal import terminal
-from deepfactor.core.errors import DeepfactorError, Interrupted
 from deepfactor.core.kind import recipe_error
 
 app = typer.Typer(
@@ -162,6 +155,7 @@ def run(
     device: Annotated[str, typer.Option("--device", help="where networks are computed: cpu, cuda, cuda:1")] = "cpu",
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, as in fit.epochs=12")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="check and list the jobs, train nothing")] = False,
+    edges: Annotated[bool, typer.Option("--edges", help="write who was related to whom: edges.parquet")] = False,
     allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
@@ -177,7 +171,16 @@ def run(
         planned = experiment.dry_run(loaded, opened, out, workers=workers, device=device, allow_code=allow_code)
         _show(planned, as_json, *_plan_lines(planned))
         return
-    folder = experiment.run(loaded, opened, out, workers=workers, device=device, console=console, allow_code=allow_code)
+    folder = experiment.run(
+        loaded,
+        opened,
+        out,
+        workers=workers,
+        device=device,
+        console=console,
+        edges=edges,
+        allow_code=allow_code,
+    )
     _show({"run": str(folder.path), "report": str(folder.report)}, as_json, f"report: {folder.report}")
 
 
@@ -292,6 +295,36 @@ def enhance(
 
 
 @app.command()
+def combine(
+    factors: Annotated[list[str], typer.Argument(help="factor files, or runs as RUN or RUN:arm; in this order")],
+    market: MarketOption,
+    out: Annotated[Path, typer.Option("--out", help="factor file to write, parquet")],
+    method: Annotated[str, typer.Option(help="equal, ic_weighted or orthogonalised")] = "equal",
+    horizon: Annotated[int, typer.Option(help="trading days of the RankICs that weigh")] = 10,
+    convention: Annotated[str, typer.Option(help="their entry and exit: t1_close, t1_vwap or t0_close")] = "t1_close",
+    window: Annotated[int, typer.Option(help="trading days whose RankICs make a day's weights")] = 240,
+    min_days: Annotated[int, typer.Option(help="a factor with fewer RankICs there weighs nothing")] = 60,
+    as_json: Json = False,
+) -> None:
+    """One factor file out of several factors: equally weighted, by past RankIC, or orthogonalised in order."""
+    from deepfactor.evaluation.combination import CombinationSettings
+    from deepfactor.pipeline.combining import combine as combine_factors
+    from deepfactor.pipeline.markets import open_market
+
+    given = {"method": method, "horizon": horizon, "convention": convention, "window": window, "min_days": min_days}
+    try:
+        settings = CombinationSettings.model_validate(given)
+    except ValidationError as error:
+        raise recipe_error(error, "combine") from None
+    console = terminal()
+    made = combine_factors(factors, open_market(market, console), out, settings, console)
+    lines = [f"{name}: mean weight {_number(weight, '.3f')}" for name, weight in made["weights"].items()]
+    lines += [f"left out: {reason}: {count:,}" for reason, count in made["dropped"].items() if count]
+    lines += [f"{name}: {what}: {n:,}" for name, lost in made["not_placed"].items() for what, n in lost.items() if n]
+    _show(made, as_json, *lines, f"{out}: {made['days']:,} days, {made['scores']:,} scores")
+
+
+@app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="a run's folder")], language: Language = "en", as_json: Json = False
 ) -> None:
@@ -338,43 +371,3 @@ def _listed(text: str) -> tuple[str, ...]:
 
 def _number(value: float | None, form: str) -> str:
     return "–" if value is None else format(value, form)
-
-
-def main() -> None:
-    """Run the command line; every error ends in its exit code."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
-    try:
-        app(prog_name="deepfactor")
-    except DeepfactorError as error:
-        if error.exit_code == 1:
-            traceback.print_exc()
-        print(f"deepfactor: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        sys.exit(_disk_trouble(error))
-    except MemoryError:
-        print("deepfactor: out of memory: take fewer workers, or a smaller market", file=sys.stderr)
-        sys.exit(3)
-    except Exception:
-        sys.exit(_our_fault())
-
-
-def _our_fault() -> int:
-    traceback.print_exc()
-    print("deepfactor: a fault of ours; please report it with the lines above", file=sys.stderr)
-    return 1
-
-
-def _disk_trouble(error: OSError) -> int:
-    """The exit code of a path that can't be used (the user's to mend) or of a full disk; anything else is our fault."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if not full and error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR):
-        return _our_fault()
-    place = f"{error.filename}: " if error.filename else ""
-    print(f"deepfactor: {place}{error.strerror}", file=sys.stderr)
-    return 3 if full else 2
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise Interrupted(f"stopped by {signal.Signals(number).name}; the same command goes on from where it was")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -84,13 +84,17 @@ class FactorReport:
 
     def ic_columns(self) -> dict[str, NDArray[Any]]:
         """The columns of `ic_series.parquet`, all of one length; NaN = no coefficient that day."""
-        sizes = [len(s.dates) for s in self.series]
-        columns: dict[str, NDArray[Any]] = {"date": np.concatenate([s.dates for s in self.series])}
-        for name in ("universe", "convention", "names", "horizon"):
-            columns[name] = np.repeat(np.array([getattr(s, name) for s in self.series]), sizes)
-        for name in ("ic", "rank_ic", "n"):
-            columns[name] = np.concatenate([getattr(s.values, name) for s in self.series])
-        return columns
+        return _columns(self.series, ("universe", "convention", "names", "horizon"))
+
+    def residual_columns(self) -> dict[str, NDArray[Any]]:
+        """The columns of `residual_ic_series.parquet`, as `ic_columns`, of what each style set leaves of the score;
+        empty where there is no style set to regress on."""
+        series = [one for styles in self.styles for one in styles.residual]
+        if not series:
+            return {}
+        names = np.array([styles.name for styles in self.styles for _ in styles.residual])
+        found = _columns(series, ("universe", "convention", "horizon"))
+        return {"date": found["date"], "set": np.repeat(names, [len(one.dates) for one in series])} | found
 
     def group_columns(self) -> dict[str, NDArray[Any]]:
         """The columns of `group_nav.parquet`: each universe's top group (before cost) and its excess over the index."""
@@ -104,6 +108,17 @@ class FactorReport:
                 [np.array([]), *(nav / group.benchmark_nav for nav, group in zip(top, held, strict=True))]
             ),
         }
+
+
+def _columns(series: Sequence[ICSeries], labels: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Daily coefficients below each other, with their `labels`."""
+    sizes = [len(one.dates) for one in series]
+    columns: dict[str, NDArray[Any]] = {"date": np.concatenate([one.dates for one in series])}
+    for name in labels:
+        columns[name] = np.repeat(np.array([getattr(one, name) for one in series]), sizes)
+    for name in ("ic", "rank_ic", "n"):
+        columns[name] = np.concatenate([getattr(one.values, name) for one in series])
+    return columns
 
 
 def test_factor(

@@ -23,6 +23,7 @@ from deepfactor.evaluation.performance import (
     max_drawdown,
     sharpe_ratio,
 )
+from deepfactor.evaluation.statistics import mean_of, years_of
 from deepfactor.evaluation.window import Window
 from deepfactor.panel.panel import Bools, Dates, Floats
 
@@ -45,8 +46,10 @@ class GroupTest:
     nav : (D, G) float64
         of each group, before cost, 1 at the first trade.
     benchmark_nav : (D,) float64
+    rebalances : (R − 1,)
+        days of the rebalances after the first.
     turnover : (R − 1,) float64
-        top group's one-sided turnover at each rebalance after the first.
+        top group's one-sided turnover at each of them.
     counts : count a reason
     """
 
@@ -55,6 +58,7 @@ class GroupTest:
     dates: Dates
     nav: NDArray[np.float64]
     benchmark_nav: NDArray[np.float64]
+    rebalances: Dates
     turnover: NDArray[np.float64]
     definitions: Definitions
     counts: dict[str, int]
@@ -75,22 +79,27 @@ class GroupTest:
                 "annual_excess_nav_ratio": float(annualised_return(top / bench, self.dates, self.definitions)),
                 "sharpe": sharpe_ratio(daily_returns(top)),
                 "max_drawdown": max_drawdown(top),
+                "excess_sharpe": sharpe_ratio(daily_returns(top) - daily_returns(bench)),
+                "excess_max_drawdown": max_drawdown(top / bench),
                 "turnover_one_sided": float(self.turnover.mean()) if len(self.turnover) else np.nan,
             },
             "by_year": self._by_year(top, bench),
         }
 
     def _by_year(self, top: Floats, bench: Floats) -> dict[str, dict[str, float]]:
-        """A year's numbers, none annualised but the Sharpe ratio of the daily excess."""
+        """A year's numbers, none annualised but the Sharpe ratios of daily returns and of daily excess."""
         own, other = by_calendar_year(top, self.dates), by_calendar_year(bench, self.dates)
         excess = excess_by_year(top, bench, self.dates, self.definitions)
+        years = years_of(self.rebalances)
         return {
             str(year): {
                 "return": float(own[year][-1] - 1.0),
+                "sharpe": sharpe_ratio(daily_returns(own[year])),
                 "excess": excess[year],
                 "excess_sharpe": sharpe_ratio(daily_returns(own[year]) - daily_returns(other[year])),
                 "excess_max_drawdown": max_drawdown(own[year] / other[year]),
                 "max_drawdown": max_drawdown(own[year]),
+                "turnover_one_sided": mean_of(self.turnover[years == year]),
                 "days": len(own[year]) - 1,
             }
             for year in own
@@ -131,6 +140,7 @@ def weekly_groups(
         dates=window.dates[held.rows],
         nav=held.nav if groups else np.zeros((0, n)),
         benchmark_nav=level,
+        rebalances=window.dates[[trade for trade, _ in groups[1:]]],
         turnover=0.5 * held.traded[1:, -1] if groups else np.zeros(0),
         definitions=definitions,
         counts=counts | held.counts,

@@ -55,7 +55,12 @@ def summarise(series: Floats, lag: int) -> SeriesSummary:
 
 
 def newey_west_t(series: Floats, lag: int) -> float:
-    """t of the mean with a variance that stands autocorrelation up to `lag`.
+    """t of the mean by `newey_west_error`. NaN where the variance is zero or there are fewer than two values."""
+    return float(_present(series).mean() / error) if np.isfinite(error := newey_west_error(series, lag)) else np.nan
+
+
+def newey_west_error(series: Floats, lag: int) -> float:
+    """Standard error of the mean with a variance that stands autocorrelation up to `lag`.
 
     Bartlett weights 1 − j/(lag + 1), autocovariances over n, no small-sample correction (Newey and West 1987). Daily
     samples of an h-day return overlap, so their lag must be at least h − 1. Missing values are left out and their
@@ -69,7 +74,7 @@ def newey_west_t(series: Floats, lag: int) -> float:
     variance = float(deviation @ deviation) / n
     for j in range(1, min(lag, n - 1) + 1):
         variance += 2.0 * (1.0 - j / (lag + 1)) * float(deviation[j:] @ deviation[:-j]) / n
-    return float(values.mean() / np.sqrt(variance / n)) if variance > 0 else np.nan
+    return float(np.sqrt(variance / n)) if variance > 0 else np.nan
 
 
 def every(rows: NDArray[np.intp], step: int) -> NDArray[np.intp]:

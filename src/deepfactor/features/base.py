@@ -28,7 +28,8 @@ class Features:
     Attributes
     ----------
     names : f field names, in the order of the last axis.
-    roles : f roles. "price": log of the adjusted price; "volume": log of the split-adjusted volume; "plain": as is.
+    roles : f roles
+        "price": log of the adjusted price; "volume": log of the split-adjusted volume, or of an amount; "plain": as is.
     values : (T, N, f) float32
         row t uses only what was known at the close of t; NaN = missing.
 

@@ -26,15 +26,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from deepfactor.features._rolling import Array, before, mean, past_change, window
 from deepfactor.features.base import Features, FeatureSettings, Role
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import adjusted
 from deepfactor.panel.universe import Universe
-
-Array = NDArray[np.float64]
 
 RETURNS = (1, 5, 10, 20, 60, 120)
 NAMES = (
@@ -69,98 +67,48 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Features:
 def _each(panel: Panel, universe: Universe) -> Iterator[tuple[str, Array]]:
     """One after the other: all at once would be twenty-one times the panel in float64."""
     close = np.log(adjusted(panel, "close"))
-    day = _past_change(close, 1)
+    day = past_change(close, 1)
     for days in RETURNS:
-        yield f"ret_{days}", _past_change(close, days)
+        yield f"ret_{days}", past_change(close, days)
     for days in (20, 60):
         yield f"vol_{days}", np.sqrt(_variance(day, days))
     yield "max_ret_20", _largest(day, 20)
     yield "high_60", close - _largest(close, 60)
     yield "low_60", close + _largest(-close, 60)
-    yield "overnight_20", _mean(np.log(adjusted(panel, "open")) - _before(close, 1), 20)
+    yield "overnight_20", mean(np.log(adjusted(panel, "open")) - before(close, 1), 20)
     turnover = np.where(universe.traded, panel["turnover"].astype(np.float64), np.nan)
     for days in (5, 20, 60):
-        yield f"turnover_{days}", np.log(_mean(turnover, days))
-    yield "turnover_ratio", np.log(_mean(turnover, 5) / _mean(turnover, 60))
+        yield f"turnover_{days}", np.log(mean(turnover, days))
+    yield "turnover_ratio", np.log(mean(turnover, 5) / mean(turnover, 60))
     yield "price_volume_corr_20", _correlation(day, turnover, 20)
     amount = panel["vwap"].astype(np.float64) * panel["volume"]
-    yield "amihud_20", np.log(_mean(np.abs(day) / amount, 20))
+    yield "amihud_20", np.log(mean(np.abs(day) / amount, 20))
     yield from _shapes_of_days(panel)
 
 
 def _shapes_of_days(panel: Panel) -> Iterator[tuple[str, Array]]:
     high, low, close = (panel[name].astype(np.float64) for name in ("high", "low", "close"))
-    yield "range_20", _mean(np.log(high / low), 20)
-    yield "close_position_20", _mean(np.where(high > low, (close - low) / (high - low), np.nan), 20)
-    yield "vwap_gap_5", _mean(np.log(panel["vwap"] / close), 5)
-
-
-def _before(x: Array, days: int) -> Array:
-    """x of `days` rows before; NaN where there is no such row."""
-    out = np.full_like(x, np.nan)
-    out[days:] = x[: max(len(x) - days, 0)]
-    return out
-
-
-def _past_change(x: Array, days: int) -> Array:
-    return x - _before(x, days)
-
-
-def _sum(x: Array, days: int) -> tuple[Array, Array]:
-    """Sum and number of the finite values of the last `days` rows."""
-    known = np.isfinite(x)
-    return _window(np.where(known, x, 0.0), days, np.add, 0.0), _window(known.astype(np.float64), days, np.add, 0.0)
-
-
-def _window(x: Array, days: int, join: np.ufunc, nothing: float) -> Array:
-    """`join` over the last `days` rows at every row, by doubling: log2(days) passes.
-
-    Unlike differences of running sums it carries no rounding of earlier years, whenever the market began.
-    """
-    out, filled, power, span = np.full_like(x, nothing), 0, x, 1
-    while filled < days:
-        if days & span:  # the binary digits of `days` say which runs make up the window
-            out = join(out, _shift(power, filled, nothing))
-            filled += span
-        power = join(power, _shift(power, span, nothing))
-        span *= 2
-    return out
-
-
-def _shift(x: Array, rows: int, nothing: float) -> Array:
-    if rows == 0:
-        return x
-    out = np.full_like(x, nothing)
-    out[rows:] = x[: max(len(x) - rows, 0)]
-    return out
-
-
-def _enough(count: Array, days: int) -> Array:
-    """The count where it is half the window or more, else NaN."""
-    return np.where(count >= days / 2, count, np.nan)
-
-
-def _mean(x: Array, days: int) -> Array:
-    total, count = _sum(x, days)
-    return total / _enough(count, days)
+    yield "range_20", mean(np.log(high / low), 20)
+    yield "close_position_20", mean(np.where(high > low, (close - low) / (high - low), np.nan), 20)
+    yield "vwap_gap_5", mean(np.log(panel["vwap"] / close), 5)
 
 
 def _variance(x: Array, days: int) -> Array:
     """Population variance; of what a stock's daily returns are, so no mean far from 0 spoils the difference."""
-    return np.maximum(_mean(x * x, days) - _mean(x, days) ** 2, 0.0)
+    return np.maximum(mean(x * x, days) - mean(x, days) ** 2, 0.0)
 
 
 def _correlation(x: Array, y: Array, days: int) -> Array:
     both = np.isfinite(x) & np.isfinite(y)
     x, y = np.where(both, x, np.nan), np.where(both, y, np.nan)
-    mean_x, mean_y = _mean(x, days), _mean(y, days)
-    spread = np.maximum(_mean(x * x, days) - mean_x**2, 0.0) * np.maximum(_mean(y * y, days) - mean_y**2, 0.0)
-    return np.where(spread > 0, (_mean(x * y, days) - mean_x * mean_y) / np.sqrt(spread), np.nan)
+    mean_x, mean_y = mean(x, days), mean(y, days)
+    spread = np.maximum(mean(x * x, days) - mean_x**2, 0.0) * np.maximum(mean(y * y, days) - mean_y**2, 0.0)
+    return np.where(spread > 0, (mean(x * y, days) - mean_x * mean_y) / np.sqrt(spread), np.nan)
 
 
 def _largest(x: Array, days: int) -> Array:
     """Largest finite value of the last `days` rows; NaN where fewer than half are finite."""
     known = np.isfinite(x)
-    count = _window(known.astype(np.float64), days, np.add, 0.0)
-    top = _window(np.where(known, x, -np.inf), days, np.maximum, -np.inf)
+    count = window(known.astype(np.float64), days, np.add, 0.0)
+    top = window(np.where(known, x, -np.inf), days, np.maximum, -np.inf)
     return np.where(count >= days / 2, top, np.nan)

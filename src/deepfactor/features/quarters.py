@@ -74,6 +74,10 @@ class FundamentalQuarters:
     change: NDArray[np.int32]
     value: NDArray[np.float32]
 
+    def between(self, rows: slice) -> FundamentalQuarters:
+        """Some of the days."""
+        return replace(self, change=self.change[rows], value=self.value[rows])
+
     def at(self, t: int, stocks: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Items (q, b, k), oldest quarter first, NaN = missing, and loss flags (q, b) of `stocks` (b,) on day t."""
         rows = self.change[t, stocks]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from deepfactor.models._gru_kernel import How, scaled_patches
-from deepfactor.models._gru_op import fitting, gru_last, gru_steps, one_layer, recur
+from deepfactor.models._gru_op import fitting, gru_last, gru_steps, one_layer, recur, tiles
 from deepfactor.models._kernels import Kernel
 from deepfactor.models._layers import PatchEmbedding, centred, patches_and_one
 from deepfactor.models._relative_gru import First
@@ -39,6 +39,18 @@ def patch_gru_last(
         return [gru_last(gru, embedding(tile), how) for tile in windows]
     fold = _Fold(embedding, gru)
     return [recur(fold.scaled(tile), fold.weights, all_steps=False, centred=fold.centred, how=how) for tile in windows]
+
+
+def front_of(embedding: PatchEmbedding, gru: nn.GRU, rows: Tensor) -> Tensor:
+    """What stands before the recurrence of `gru` for one patch of `rows` (patch, n, f): (n, k)."""
+    made: Tensor = _Fold(embedding, gru).scaled(rows) if folds(embedding, (rows,)) else embedding(rows)
+    return made[0]
+
+
+def front_last(embedding: PatchEmbedding, gru: nn.GRU, front: Tensor, how: How = How()) -> Tensor:
+    """`patch_gru_last` from `front` (p, b, k) that `front_of` made of the patches, without gradients: (b, d)."""
+    weights = one_layer(gru) if front.shape[2] == gru.input_size else _Fold(embedding, gru).weights
+    return torch.cat([recur(tile, weights, all_steps=False, how=how) for tile in tiles(front)])
 
 
 def split_gru(

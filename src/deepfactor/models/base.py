@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -88,6 +89,27 @@ class CrossSection:
     fundamentals: Tensor | None = None
     neighbours: Neighbours | None = None
     exposures: Tensor | None = None
+
+
+@runtime_checkable
+class SharesFront(Protocol):
+    """A network whose first layers see one patch of days at a time: where a stock's row of a day is the same number in
+    every window that holds it, consecutive days' windows share what these layers make of a patch.
+
+    Attributes
+    ----------
+    patch : days a patch
+    """
+
+    patch: int
+
+    def front(self, rows: Tensor) -> Tensor:
+        """What the first layers make of a patch (patch, n, f), stock by stock: (n, k)."""
+        ...
+
+    def score_front(self, front: Tensor) -> Tensor:
+        """Scores (b,) from `front` (p, b, k) of a window's patches, oldest first; for inference only."""
+        ...
 
 
 def inputs_of(kind: ModuleType, settings: Spec) -> frozenset[str]:

@@ -16,7 +16,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.models._gru_kernel import How
 from deepfactor.models._gru_op import tiles
 from deepfactor.models._layers import PatchEmbedding, check_patches
-from deepfactor.models._patch_gru import patch_gru_last
+from deepfactor.models._patch_gru import front_last, front_of, patch_gru_last
 from deepfactor.models.base import CrossSection, Shapes
 
 INPUTS = frozenset({"windows"})
@@ -43,11 +43,21 @@ class PatchGRU(nn.Module):
         self.how = How(bf16=settings.precision == "bf16")
         self.gru = nn.GRU(hidden, hidden)
         self.head = nn.Linear(hidden, 1)
+        self.patch = settings.patch
 
     def forward(self, batch: CrossSection) -> Tensor:
         """Scores (b,) of the day's stocks; only their order within the day means anything under the IC loss."""
         last = patch_gru_last(self.embedding, self.gru, tiles(batch.windows), self.how)  # (n, d) each
         scores: Tensor = self.head(torch.cat(last)).squeeze(1)  # (b,)
+        return scores
+
+    def front(self, rows: Tensor) -> Tensor:
+        """See `SharesFront`."""
+        return front_of(self.embedding, self.gru, rows)
+
+    def score_front(self, front: Tensor) -> Tensor:
+        """See `SharesFront`."""
+        scores: Tensor = self.head(front_last(self.embedding, self.gru, front, self.how)).squeeze(1)
         return scores
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,19 @@ import polars as pl
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_json
 from deepfactor.evaluation.character import model_correlation
-from deepfactor.evaluation.statistics import summarise
 from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.pages import load_content, write_report
+from deepfactor.pipeline.pairs import paired_differences
 from deepfactor.report.content import ArmContent, RunContent
 from deepfactor.runs.factors import read_table
 from deepfactor.runs.layout import RunFolder
-
-#: Trading days of the paired differences: Study B's two.
-HORIZONS = (10, 20)
 
 
 def compare(runs: Sequence[Path], out: Path, language: str = "en") -> Path:
     """Write ``report.html``, ``report.json``, ``report.xlsx`` and ``comparison.json`` of `runs` into `out`.
 
     An arm is named ``run/arm`` where two runs have arms of one name. Scores are correlated over the stocks and days
-    that both have; the differences of RankIC are taken on common days, t by Newey-West with lag horizon − 1.
+    that both have; for the differences see `paired_differences`.
 
     Returns
     -------
@@ -120,32 +116,3 @@ def _correlation(frames: dict[str, pl.DataFrame]) -> dict[str, dict[str, float |
         )
         aligned[name] = Scores(name, dates.to_numpy(), symbols.to_numpy().astype(str), values)
     return model_correlation(aligned, np.ones(shape, dtype=bool))
-
-
-def paired_differences(arms: Sequence[ArmContent]) -> list[dict[str, Any]]:
-    """First less second arm's daily RankIC on common days, for each pair, universe and horizon of `HORIZONS`."""
-    found = []
-    for first, second in combinations(arms, 2):
-        both = first.ic_series.join(second.ic_series, on=["date", "universe", "convention", "horizon"], suffix="_b")
-        both = both.filter((pl.col("convention") == "t1_close") & pl.col("horizon").is_in(list(HORIZONS)))
-        for (universe, horizon), rows in both.sort("date").group_by("universe", "horizon", maintain_order=True):
-            difference = (rows["rank_ic"] - rows["rank_ic_b"]).to_numpy().astype(np.float64)
-            summary = summarise(difference, int(str(horizon)) - 1)
-            found.append(
-                {
-                    "first": first.name,
-                    "second": second.name,
-                    "universe": universe,
-                    "horizon": horizon,
-                    "difference": _plain(summary.mean),
-                    "t_newey_west": _plain(summary.t_newey_west),
-                    "win_rate": _plain(summary.win_rate),
-                    "n": int(summary.n),
-                }
-            )
-    universes = list(dict.fromkeys(entry["universe"] for entry in found))
-    return sorted(found, key=lambda e: (e["horizon"], universes.index(e["universe"])))
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -18,42 +18,44 @@ from deepfactor.evaluation.factor_test import FactorReport, test_factor
 from deepfactor.evaluation.window import require_universes
 from deepfactor.models._kernels import kernel_in_use
 from deepfactor.panel.panel import Bools
+from deepfactor.pipeline.combining import combine_arms
 from deepfactor.pipeline.console import Console, Logged, Silent
 from deepfactor.pipeline.enhancing import backtest_to
 from deepfactor.pipeline.inputs import Inputs, batch_of, prepare_inputs
 from deepfactor.pipeline.markets import Market, StyleSets, absent_styles
 from deepfactor.pipeline.oracle import compare_with_oracle
-from deepfactor.pipeline.pages import report_run
+from deepfactor.pipeline.pages import load_arm, report_run
+from deepfactor.pipeline.pairs import paired_differences
+from deepfactor.pipeline.parts import prepare_arrays
 from deepfactor.recipe import Recipe, load_constraints
 from deepfactor.report.published import references
+from deepfactor.runs.edges import write_edges
 from deepfactor.runs.environment import Stages, write_environment
 from deepfactor.runs.factors import write_scores
 from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import write_factor_test
 from deepfactor.styles.base import Styles
 from deepfactor.training.cards import model_card, training_record
-from deepfactor.training.data import open_data
+from deepfactor.training.data import Arrays, open_data
 from deepfactor.training.device import device_of
 from deepfactor.training.engine import run_jobs
 from deepfactor.training.ensemble import ArmScores, collect
 from deepfactor.training.estimate import Cost, estimate
 from deepfactor.training.jobs import Job, Progress, is_done, plan_jobs
+from deepfactor.training.parts import open_parts
 from deepfactor.training.plan import folds
 from deepfactor.training.spec import Arm
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What a recipe will do on a market: its jobs, each arm's arrays, stock-days an epoch of the largest fold."""
+    """What a recipe will do on a market: its jobs, by arm's name what it reads and where that lies, stock-days an epoch
+    of the largest fold."""
 
     jobs: list[Job]
     inputs: Mapping[str, Inputs]
+    arrays: Mapping[str, Arrays]
     stock_days: int
-
-    @property
-    def folders(self) -> dict[str, Path]:
-        """Where each arm's training arrays lie."""
-        return {arm: inputs.folder for arm, inputs in self.inputs.items()}
 
 
 def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool = False) -> Planned:
@@ -68,11 +70,14 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool 
     _check_names(recipe, market)
     jobs: list[Job] = []
     inputs: dict[str, Inputs] = {}
+    arrays: dict[str, Arrays] = {}
     for features in dict.fromkeys(_features(recipe, arm) for arm in recipe.arms):
         made = prepare_inputs(recipe, market, jobs_folder, features=features, allow_code=allow_code)
         data = open_data(made.folder)
         own = {f"arms.{i}": arm for i, arm in enumerate(recipe.arms) if _features(recipe, arm) == features}
         inputs |= {arm.name: made for arm in own.values()}
+        for key, arm in own.items():
+            arrays[arm.name] = prepare_arrays(recipe, market, made.folder, arm, key, allow_code=allow_code)
         jobs += plan_jobs(
             data,
             own.values(),
@@ -82,12 +87,13 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool 
             inputs=made.inputs,
             label=made.label,
             keys=list(own),
+            parts={arm.name: open_parts(arrays[arm.name].parts) for arm in own.values()},
             allow_code=allow_code,
         )
     order = [arm.name for arm in recipe.arms]
     jobs.sort(key=lambda job: (job.fold.test.start, order.index(job.arm.name)))  # stable: seeds stay as they are
     sizes = [int(np.asarray(data.batch[window.train[:: recipe.plan.every]]).sum()) for window in windows]
-    return Planned(jobs, inputs, max(sizes))
+    return Planned(jobs, inputs, arrays, max(sizes))
 
 
 def _features(recipe: Recipe, arm: Arm) -> Kind:
@@ -118,7 +124,7 @@ def dry_run(
     folder = RunFolder(out / recipe.name)
     planned = plan(recipe, market, folder.jobs, allow_code=allow_code)
     expected = estimate(
-        planned.jobs, planned.folders, folder.jobs, workers=workers, device=device, allow_code=allow_code
+        planned.jobs, planned.arrays, folder.jobs, workers=workers, device=device, allow_code=allow_code
     )
     return {
         "recipe": recipe.name,
@@ -157,6 +163,7 @@ def run(
     workers: int = 1,
     device: str = "cpu",
     console: Console | None = None,
+    edges: bool = False,
     allow_code: bool = False,
 ) -> RunFolder:
     """Train, score, test, enhance and report; goes on where an earlier call stopped.
@@ -166,6 +173,7 @@ def run(
     out : the runs folder; the run lies in ``out/<recipe name>``, trained jobs in ``out/jobs``.
     workers : processes that train, of one thread each; 0 = in this process. Numbers don't depend on it.
     device : where networks are computed, "cpu" or "cuda"; on another one numbers differ by rounding.
+    edges : write who was related to whom, too, for arms with a graph.
 
     Raises
     ------
@@ -189,7 +197,11 @@ def run(
     with stages.stage("scores"):
         scores = collect(planned.jobs, folder.jobs, market.panel.dates, market.panel.symbols)
         for arm, found in scores.items():
-            _write_arm(folder, arm, found, planned, allow_code=allow_code)
+            _write_arm(folder, arm, found, planned, edges=edges, allow_code=allow_code)
+        ensembles = {arm: found.ensemble for arm, found in scores.items()}
+        combined = combine_arms(folder, recipe.combinations, ensembles, market)
+        scores |= {name: ArmScores(ensemble, {}) for name, ensemble in combined.items()}
+        ensembles |= combined
     batch, sets = batch_of(recipe, market), StyleSets(market)
     style_set = sets.of(recipe.styles)
     warnings = [*market.warnings(), *absent_styles(recipe.styles, style_set)]
@@ -198,17 +210,17 @@ def run(
         for arm, found in scores.items():
             _test_arm(folder, recipe, market, arm, found, batch, tested)
             console.say(f"tested {arm}")
-        ensembles = {arm: found.ensemble for arm, found in scores.items()}
         write_json(folder.path / "model_correlation.json", model_correlation(ensembles, batch))
+        write_json(folder.path / "paired.json", paired_differences([load_arm(folder, arm) for arm in scores]))
         compare_with_oracle(folder, recipe.test, market, ensembles, batch)
     with stages.stage("portfolios"):
         for portfolio in recipe.portfolios:
             kind = load_constraints(portfolio).styles or recipe.styles
             styles = sets.of(kind)
             warnings += [text for text in absent_styles(kind, styles) if text not in warnings]
-            for arm in portfolio.arms or tuple(scores):
+            for arm in portfolio.arms or recipe.scored:
                 place = folder.portfolio(arm, portfolio.index, portfolio.constraints)
-                backtest_to(place, market, scores[arm].ensemble, styles.exposures, portfolio, batch, console)
+                backtest_to(place, market, ensembles[arm], styles.exposures, portfolio, batch, console)
     write_environment(folder.environment, market.account(), warnings, stages, kernel=kernel_in_use(), device=device)
     report_run(folder)
     console.say(f"report: {folder.report}")
@@ -227,7 +239,7 @@ def train(
     """Run what is not done, showing each worker's job and the time left."""
     run_jobs(
         planned.jobs,
-        planned.folders,
+        planned.arrays,
         jobs_folder,
         workers=workers,
         progress=_Watch(console),
@@ -272,15 +284,21 @@ def _share(event: Progress) -> tuple[float, float]:
     return max(event.epoch - 1, 0) + inside, total
 
 
-def _write_arm(folder: RunFolder, name: str, scores: ArmScores, planned: Planned, *, allow_code: bool) -> None:
+def _write_arm(
+    folder: RunFolder, name: str, scores: ArmScores, planned: Planned, *, edges: bool, allow_code: bool
+) -> None:
     place = folder.arm(name)
     write_scores(place / "scores.parquet", scores.ensemble)
     for seed, values in scores.seeds.items():
         write_scores(place / f"scores_seed{seed}.parquet", values)
     jobs = [job for job in planned.jobs if job.arm.name == name]
-    data, label = open_data(planned.folders[name]), planned.inputs[name].whole_label
+    data, label = open_data(planned.arrays[name]), planned.inputs[name].whole_label
     write_json(place / "model_card.json", model_card(jobs, data, label, allow_code=allow_code))
     write_json(place / "training.json", training_record(jobs, folder.jobs))
+    if edges and data.parts.graph is not None:
+        tests = [job.fold.test for job in jobs]
+        days = range(min(test.start for test in tests), max(test.stop for test in tests))
+        write_edges(place / "edges.parquet", data.parts.graph, data.symbols, days)
 
 
 def _test_arm(

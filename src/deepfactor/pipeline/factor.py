@@ -48,9 +48,10 @@ def open_factor(path: Path, market: Market, arm: str | None = None) -> Factor:
         run = RunFolder.open(path)
         recipe = read_json(run.recipe)
         rule = UniverseRule(**recipe["universe"])
-        names = [entry["name"] for entry in recipe["arms"]]
+        names = [entry["name"] for entry in run.scored(recipe)]
         if arm is None and len(names) > 1:
-            raise DataError(f"the run has the arms {', '.join(names)}: choose one with --arm", file=path)
+            known = ", ".join(names)
+            raise DataError(f"the run has the arms {known}: choose one with --arm (combine: RUN:ARM)", file=path)
         if arm is not None and arm not in names:
             raise DataError(f"the run has no arm {arm!r}: it has {', '.join(names)}", file=path)
         name = arm or names[0]

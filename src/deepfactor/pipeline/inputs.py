@@ -45,10 +45,10 @@ def prepare_inputs(
     assert isinstance(feature_settings, FeatureSettings)
     assert isinstance(label_settings, LabelSettings)
     inputs = {
-        "features": _content(chosen, feature_settings.identity()),
+        "features": content_of(chosen, feature_settings.identity()),
         "universe": recipe.universe.identity(),
     }
-    target = _content(recipe.label, label_settings.identity())
+    target = content_of(recipe.label, label_settings.identity())
 
     def build() -> TrainingData:
         panel, universe = market.panel, market.universe
@@ -66,7 +66,7 @@ def prepare_inputs(
         )
 
     key = content_key({"market": market.folder.fingerprint, "inputs": inputs, "label": target})
-    whole = _content(recipe.label, label_settings.model_dump(mode="json"))
+    whole = content_of(recipe.label, label_settings.model_dump(mode="json"))
     return Inputs(prepare_data(jobs, key, build), inputs, target, whole, label.reach(label_settings))
 
 
@@ -81,5 +81,6 @@ def batch_of(recipe: Recipe, market: Market) -> Bools:
     return market.universe.batch(recipe.universe)
 
 
-def _content(kind: Kind, settings: dict[str, Any]) -> dict[str, Any]:
+def content_of(kind: Kind, settings: dict[str, Any]) -> dict[str, Any]:
+    """A kind as it enters keys."""
     return {"kind": kind.kind, **settings}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -52,32 +51,36 @@ def load_content(folder: RunFolder) -> RunContent:
     """The results of a run, as the report takes them."""
     recipe = read_json(folder.recipe)
     environment = read_json(folder.environment)
-    oracle, correlation = folder.path / "oracle.json", folder.path / "model_correlation.json"
+    oracle, correlation, paired = (folder.path / f"{name}.json" for name in ("oracle", "model_correlation", "paired"))
     return RunContent(
         name=recipe["name"],
         title=recipe["title"],
         recipe=recipe,
         environment=environment,
-        arms=tuple(_arm(folder, arm) for arm in recipe["arms"]),
+        arms=tuple(load_arm(folder, arm["name"], arm.get("published")) for arm in folder.scored(recipe)),
         portfolios=tuple(_portfolio(path) for path in folder.portfolios(recipe)),
         oracle=read_json(oracle) if oracle.is_file() else None,
         warnings=tuple(environment["warnings"]),
         correlation=read_json(correlation) if correlation.is_file() else None,
+        paired=tuple(read_json(paired)) if paired.is_file() else (),
     )
 
 
-def _arm(folder: RunFolder, arm: dict[str, Any]) -> ArmContent:
-    place = folder.arm(arm["name"])
+def load_arm(folder: RunFolder, name: str, published: str | None = None) -> ArmContent:
+    """One arm's results, as the report takes them."""
+    place = folder.arm(name)
     card, training = place / "model_card.json", place / "training.json"
+    residual = place / "residual_ic_series.parquet"
     series = read_frame(place / "ic_series.parquet").filter(pl.col("names") == "all")
     return ArmContent(
-        name=arm["name"],
-        published=arm.get("published"),
+        name=name,
+        published=published,
         model_card=read_json(card) if card.is_file() else {},
         training=read_json(training) if training.is_file() else {},
         factor_report=read_json(place / "factor_report.json"),
         ic_series=series,
         group_nav=read_frame(place / "group_nav.parquet"),
+        residual_series=read_frame(residual) if residual.is_file() else None,
     )
 
 

@@ -37,6 +37,7 @@ class ArmContent:
     factor_report : as ``factor_report.json``.
     ic_series : date, universe, convention, horizon, rank_ic and more; all names, the ensemble's score.
     group_nav : optional: date, universe, nav (top group, starting near 1), excess_nav.
+    residual_series : optional: as `ic_series` with set: of what that style set and the industries leave of the score.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ArmContent:
     factor_report: Facts
     ic_series: pl.DataFrame
     group_nav: pl.DataFrame | None = None
+    residual_series: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
         _need(self.ic_series, IC_COLUMNS, f"ic_series of arm {self.name}")
@@ -106,8 +108,7 @@ class RunContent:
     oracle : a simulated market's own signal, tested like an arm: ``records`` as in ``factor_report.json``, and
         ``correlation``, arm -> mean daily cross-sectional correlation with its score.
     correlation : arm -> arm -> mean daily rank correlation of their scores.
-    paired : of a comparison: ``{"first", "second", "universe", "horizon", "difference", "t_newey_west", "win_rate",
-        "n"}``, means over the days that both arms have.
+    paired : as ``paired.json``: each arm beside each other one, means over the days that both have.
     """
 
     name: str

@@ -238,20 +238,3 @@ def seed_spread(content: RunContent) -> Table | None:
             rows.append((*labels, Cell(entry["horizon"], "count"), *numbers, seeds))
     columns = ("arm", "universe", "horizon", "rank_ic", "seed_std", "lowest", "highest", "n_seeds")
     return make("seed_spread", words().text["seed_spread"], columns, rows)
-
-
-def paired(content: RunContent) -> Table | None:
-    """Differences of two arms' RankIC on their common days; a comparison brings them."""
-    rows = []
-    for entry in content.paired:
-        labels = label_cells(f"{entry['first']} − {entry['second']}", words().universe(entry["universe"]))
-        numbers = (
-            Cell(entry["horizon"], "count"),
-            value_cell(entry, "difference", "ic"),
-            value_cell(entry, "t_newey_west", "ratio"),
-            value_cell(entry, "win_rate", "share"),
-            value_cell(entry, "n", "count"),
-        )
-        rows.append((*labels, *numbers))
-    columns = ("pair", "universe", "horizon", "difference", "t_newey_west", "ahead", "n")
-    return make("paired", words().text["paired"], columns, rows, words().text["paired_note"])

@@ -11,6 +11,7 @@ MISSING = "–"
 # One entry a style; a report names styles, never digits.
 _STYLES: dict[str, Callable[[float], str]] = {
     "ic": lambda x: f"{x:.3f}",
+    "signed_ic": lambda x: f"{x:+.3f}",
     "ratio": lambda x: f"{x:.2f}",
     "signed": lambda x: f"{x:+.2f}",
     "share": lambda x: f"{100 * x:.1f}%",

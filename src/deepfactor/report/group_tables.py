@@ -34,11 +34,36 @@ def top_group(content: RunContent) -> Table | None:
     return make("top_group", words().text["top_group"], columns, rows)
 
 
+def group_returns(content: RunContent) -> Table | None:
+    """The annual return of every group, worst to best: universe × arm by group."""
+    found = [(u, a, g) for u in content.universes() for a in content.arms if (g := a.group(u)) is not None]
+    most = max((g["n"] for _, _, g in found), default=0)
+    rows = [
+        (
+            *label_cells(words().universe(universe), arm.name),
+            *(Cell(value, "signed_percent") for value in group["annual_return"]),
+            *[Cell("")] * (most - group["n"]),
+        )
+        for universe, arm, group in found
+    ]
+    columns: list[str | Metric] = ["universe", "arm", *(head(str(k + 1)) for k in range(most))]
+    text = words().text
+    return make("group_returns", text["group_returns"], columns, rows, text["group_returns_note"])
+
+
 BY_YEAR = {
+    "top_return_by_year": ("return", "signed_percent"),
+    "top_own_sharpe_by_year": ("sharpe", "ratio"),
+    "top_own_drawdown_by_year": ("max_drawdown", "percent"),
+    "top_turnover_by_year": ("turnover_one_sided", "share"),
     "top_by_year": ("excess", "signed_percent"),
     "top_sharpe_by_year": ("excess_sharpe", "ratio"),
     "top_drawdown_by_year": ("excess_max_drawdown", "percent"),
 }
+
+
+# Keys of a year that have another name over the whole span.
+_WHOLE = {"return": "annual_return", "excess": "annual_excess"}
 
 
 def top_by_year(content: RunContent, name: str = "top_by_year") -> Table | None:
@@ -46,16 +71,15 @@ def top_by_year(content: RunContent, name: str = "top_by_year") -> Table | None:
     key, style = BY_YEAR[name]
     picked = [(u, a, g) for u in content.universes() for a in content.arms if (g := a.group(u)) is not None]
     years = [y for y in years_of(g for _, _, g in picked) if any(key in g["by_year"].get(y, {}) for _, _, g in picked)]
-    rows = []
+    whole, rows = _WHOLE.get(key, key), []
     for universe, arm, group in picked:
         ref, cells = reference(arm.published), []
         for year in years:
             printed = None if ref is None else ref.top_group_year(key, universe, year)
             cells.append(year_cell(group, year, key, style, printed))
-        whole = [top_cell(group, "annual_excess", style, ref)] if key == "excess" else []
-        rows.append((*label_cells(words().universe(universe), arm.name), *cells, *whole))
-    columns: list[str | Metric] = ["universe", "arm", *map(head, years)]
-    columns += [head(words().text["all_years"])] if key == "excess" else []
+        labels = label_cells(words().universe(universe), arm.name)
+        rows.append((*labels, *cells, top_cell(group, whole, style, ref)))
+    columns: list[str | Metric] = ["universe", "arm", *map(head, years), head(words().text["all_years"])]
     return make(name, words().text[name], columns, rows) if years else None
 
 

@@ -15,6 +15,7 @@ from deepfactor.report import (
     factor_tables,
     figures,
     group_tables,
+    paired_tables,
     portfolio_figures,
     portfolio_tables,
     run_tables,
@@ -22,6 +23,7 @@ from deepfactor.report import (
 from deepfactor.report.cautions import cautions
 from deepfactor.report.content import PortfolioContent, RunContent
 from deepfactor.report.drawing import Figure
+from deepfactor.report.drivers import Drivers, drivers
 from deepfactor.report.formats import strict
 from deepfactor.report.html import document
 from deepfactor.report.tables import Table
@@ -56,7 +58,9 @@ class Page:
     content: RunContent
     headline: tuple[Table, ...]
     overview: tuple[Figure, ...]
+    drivers: Drivers | None
     ic: tuple[Table, ...]
+    ic_more: tuple[Table, ...]
     ic_figures: tuple[Figure, ...]
     groups: tuple[Table, ...]
     group_figures: tuple[Figure, ...]
@@ -73,7 +77,8 @@ class Page:
 
     def tables(self) -> list[Table]:
         """All tables in the order of the page."""
-        parts = [*self.headline, *self.left_out, *self.left_out_more, *self.ic, *self.groups, *self.top_n]
+        parts = [*self.headline, *(self.drivers.tables if self.drivers else ())]
+        parts += [*self.left_out, *self.left_out_more, *self.ic, *self.ic_more, *self.groups, *self.top_n]
         parts += self.character
         for p in self.portfolios:
             parts += kept([p.by_year, *p.more, p.rejected, p.relaxations])
@@ -132,6 +137,7 @@ def report_json(content: RunContent) -> dict[str, Any]:
         "cautions": cautions(content),
         "test_spans": [list(span) for span in _spans(content)],
         "tables": {table.id: table.records() for table in page.tables()},
+        "drivers": list(page.drivers.sentences) if page.drivers else [],
         "figures": {figure.id: _series(figure) for figure in page.all_figures()},
     }
     return dict(strict(result))
@@ -156,12 +162,13 @@ def page_of(content: RunContent) -> Page:
             [
                 factor_tables.headline_factor(content),
                 portfolio_tables.headline_portfolio(content),
-                factor_tables.paired(content),
+                paired_tables.headline_paired(content),
             ]
         ),
         overview=kept([figures.cumulative_rank_ic(content, content.lead), portfolio_figures.excess_overview(content)]),
         left_out=kept([run_tables.market_left_out(content), run_tables.left_out(content)]),
         left_out_more=kept([run_tables.left_out_rest(content), run_tables.training_left_out(content)]),
+        drivers=drivers(content),
         ic=kept(
             [
                 *factor_tables.ic_tables(content),
@@ -174,11 +181,13 @@ def page_of(content: RunContent) -> Page:
                 factor_tables.seed_spread(content),
             ]
         ),
+        ic_more=tuple(paired_tables.paired(content)),
         ic_figures=kept([figures.decay(content), *(figures.cumulative_rank_ic(content, u) for u in others)]),
         groups=kept(
             [
                 group_tables.top_group(content),
                 *(group_tables.top_by_year(content, name) for name in group_tables.BY_YEAR),
+                group_tables.group_returns(content),
             ]
         ),
         group_figures=kept([draw(content, u) for draw in by_group for u in universes]),

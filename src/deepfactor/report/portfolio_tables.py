@@ -44,8 +44,7 @@ def headline_portfolio(content: RunContent) -> Table | None:
     shown = _known(_HEADLINE, [p.summary["all"] for p in content.portfolios])
     rows = []
     for p in content.portfolios:
-        ref = _reference(content, p)
-        numbers = (value_cell(p.summary["all"], key, style, _printed(ref, p, key)) for key, style in shown)
+        numbers = (value_cell(p.summary["all"], key, style, printed(content, p, key)) for key, style in shown)
         labels = label_cells(p.arm, words().universe(p.index), p.constraints)
         rows.append((*labels, *numbers, Cell(p.relaxations.height, "count")))
     columns = ("arm", "index", "constraints", *(key for key, _ in shown), "relaxed")
@@ -57,13 +56,12 @@ def headline_portfolio(content: RunContent) -> Table | None:
 
 def portfolio_by_year(content: RunContent, p: PortfolioContent, name: str) -> Table | None:
     """Years down, statistics across, the whole span last."""
-    ref = _reference(content, p)
     spans = [*sorted(p.summary.get("by_year", {}).items()), ("all", p.summary["all"])]
     shown = _known(_BY_YEAR, [entry for _, entry in spans])
     rows = []
     for year, entry in spans:
         label = words().text["all_years"] if year == "all" else year
-        numbers = (value_cell(entry, key, style, _printed(ref, p, key, year)) for key, style in shown)
+        numbers = (value_cell(entry, key, style, printed(content, p, key, year)) for key, style in shown)
         rows.append((*label_cells(label), *numbers))
     return make(f"{name}_by_year", words().text["by_year"], ("year", *(key for key, _ in shown)), rows)
 
@@ -111,7 +109,9 @@ def _of_study_b(content: RunContent) -> bool:
     )
 
 
-def _printed(ref: Reference | None, p: PortfolioContent, key: str, year: str = "all") -> float | None:
+def printed(content: RunContent, p: PortfolioContent, key: str, year: str = "all") -> float | None:
+    """The study's number for a portfolio, None where it prints none."""
+    ref = _reference(content, p)
     return None if ref is None else ref.enhanced(key, p.index, p.constraints, year)
 
 
@@ -166,14 +166,14 @@ def attribution(p: PortfolioContent, name: str) -> Table | None:
     rows = []
     for year, entry in spans:
         label = words().text["all_years"] if year == "all" else year
-        rows.append((*label_cells(label), *(Cell(_total(entry.get(k)), "signed_percent") for k in _PARTS)))
+        rows.append((*label_cells(label), *(Cell(total(entry.get(k)), "signed_percent") for k in _PARTS)))
     columns: list[str | Metric] = ["year", "styles_part", "industries_part", "selection_part", "cost_part", "cash_part"]
     method = words().term(p.summary.get("attribution_method") or MISSING)
     note = words().text["attribution_note"].filled(method=method)
     return make(f"{name}_attribution_table", words().text["attribution"], [*columns, "active_part"], rows, note)
 
 
-def _total(part: Any) -> float | None:
+def total(part: Any) -> float | None:
     """A part that comes by name (styles, industries) as its sum."""
     if not isinstance(part, Mapping):
         return None if part is None else float(part)

@@ -56,7 +56,8 @@ class Reference:
         if code == "csi_all":
             name = {"turnover_one_sided": "one_sided_turnover"}.get(metric, metric)
             return _at(studies(), self.study, "top_group_csi_all_20_groups", self.model, name)
-        return self.top_group_year("excess", universe, "all") if metric == "annual_excess" else None
+        name = {"annual_excess": "excess"}.get(metric, metric)
+        return self.top_group_year(name, universe, "all") if name.startswith("excess") else None
 
     def top_group_year(self, metric: str, universe: str, year: str) -> float | None:
         """The best group in a year: excess, excess_sharpe, excess_max_drawdown."""

@@ -52,9 +52,14 @@ class RunFolder:
         """One index-enhanced backtest; a constraint file counts by its stem."""
         return self.path / "portfolio" / arm / index / Path(constraints).stem
 
+    @staticmethod
+    def scored(recipe: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """What of the resolved `recipe` has scores: arms, then combinations."""
+        return [*recipe["arms"], *recipe.get("combinations", ())]
+
     def portfolios(self, recipe: Mapping[str, Any]) -> list[Path]:
         """Folders of the backtests that the resolved `recipe` asks for; not what earlier settings left."""
-        arms = [arm["name"] for arm in recipe["arms"]]
+        arms = [arm["name"] for arm in self.scored(recipe)]
         return [
             self.portfolio(arm, portfolio["index"], portfolio["constraints"])
             for portfolio in recipe.get("portfolios", ())

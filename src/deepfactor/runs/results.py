@@ -38,12 +38,19 @@ def _series(name: str, values: Any) -> pl.Series:
 
 
 def write_factor_test(folder: Path, report: FactorReport, seeds: tuple[FactorReport, ...] = ()) -> None:
-    """Write ``factor_report.json`` (records of `seeds` behind the ensemble's), daily coefficients and NAVs."""
+    """Write ``factor_report.json`` (records of `seeds` behind the ensemble's), daily coefficients and NAVs.
+
+    ``residual_ic_series.parquet`` only where the test knew style sets; one of an earlier test goes."""
     content = report.to_json_dict()
     for seed in seeds:
         content["records"] += seed.to_json_dict()["records"]
     content["seed_spread"] = seed_spread(content["records"])
     write_table(folder / "ic_series.parquet", report.ic_columns())
+    residual, columns = folder / "residual_ic_series.parquet", report.residual_columns()
+    if columns:
+        write_table(residual, columns)
+    else:
+        residual.unlink(missing_ok=True)
     write_table(folder / "group_nav.parquet", report.group_columns())
     write_json(folder / "factor_report.json", content)
 

@@ -5,20 +5,32 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepfactor.core.errors import DataError
-from deepfactor.core.files import atomic_path, folder_lock, remove_litter, write_json
+from deepfactor.core.files import folder_lock, remove_litter, write_json
 from deepfactor.features.base import Features
 from deepfactor.panel.panel import Bools, Dates, Names
+from deepfactor.training.arrays import map_arrays, save_arrays
+from deepfactor.training.parts import Parts, open_parts
 
 Indices = NDArray[np.intp]
-#: Folders of training arrays: one for all arms, or one an arm by its name.
-Folders = Path | Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Where what an arm reads lies: a folder of `prepare_data` and, by name, those of its parts."""
+
+    folder: Path
+    parts: Mapping[str, Path] = field(default_factory=dict)
+
+
+#: Folders of training arrays: one for all arms, or an arm's by its name.
+Folders = Path | Mapping[str, Path | Arrays]
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,8 @@ class TrainingData:
         the label's entry could be traded; other labels are dropped from training and validation.
     window : int
         L, days of a window.
+    parts : Parts
+        what only some networks read.
 
     Raises
     ------
@@ -55,6 +69,7 @@ class TrainingData:
     size: NDArray[np.floating]
     entry_ok: Bools
     window: int = 150
+    parts: Parts = field(default_factory=Parts)
 
     def __post_init__(self) -> None:
         shape = (len(self.dates), len(self.symbols))
@@ -63,6 +78,9 @@ class TrainingData:
         for name, given in arrays.items():
             if given != shape:
                 raise DataError(f"training array {name} has shape {given}, the market (dates, symbols) {shape}")
+        for name, days in self.parts.days().items():
+            if days != shape[0]:
+                raise DataError(f"part {name} of the training arrays has {days} days, the market {shape[0]}")
 
     def stocks(self, t: int) -> Indices:
         """Columns of day t's batch: eligible, with a size and, where prices are read, a close that day."""
@@ -82,6 +100,7 @@ class TrainingData:
             batch=self.batch[rows],
             size=self.size[rows],
             entry_ok=self.entry_ok[rows],
+            parts=self.parts.between(rows),
         )
 
     def labelled(self, t: int, stocks: Indices) -> Indices:
@@ -119,6 +138,11 @@ class TrainingData:
                 digest.update(np.ascontiguousarray(self.entry_ok[t][columns]).tobytes())
         return digest.hexdigest()[:16]
 
+    def part_fingerprints(self, days: range) -> dict[str, str]:
+        """Name of each part -> hash of what a fold of `days` reads of it: parts are read on the days themselves."""
+        columns = np.flatnonzero(np.asarray(self.batch[days.start : days.stop]).any(axis=0))
+        return self.parts.fingerprints(days, columns, self.symbols)
+
 
 _COMPLETE = "inputs.json"  # comes last
 _ARRAYS = ("dates", "symbols", "label", "batch", "size", "entry_ok")
@@ -146,26 +170,25 @@ def prepare_data(jobs: Path, key: str, build: Callable[[], TrainingData]) -> Pat
 def _write(folder: Path, data: TrainingData) -> None:
     remove_litter(folder)
     arrays = {name: getattr(data, name) for name in _ARRAYS} | {"features": data.features.values}
-    for name, array in arrays.items():
-        with atomic_path(folder / f"{name}.npy") as temporary, temporary.open("wb") as handle:
-            np.save(handle, array)
+    save_arrays(folder, arrays)
     content = {"names": data.features.names, "roles": data.features.roles, "window": data.window}
     write_json(folder / _COMPLETE, content)
 
 
-def open_data(folder: Path) -> TrainingData:
-    """The arrays of `prepare_data`, memory-mapped read-only.
+def open_data(arrays: Path | Arrays) -> TrainingData:
+    """The arrays of `prepare_data` with the parts that are named, memory-mapped read-only.
 
     Raises
     ------
     DataError
         the folder is not what `prepare_data` writes.
     """
+    arrays = arrays if isinstance(arrays, Arrays) else Arrays(arrays)
+    folder = arrays.folder
     try:
         content = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
-        # a plain array on the mapped file: numpy's memmap class costs on every slice
-        arrays = {n: np.asarray(np.load(folder / f"{n}.npy", mmap_mode="r")) for n in ("features", *_ARRAYS)}
+        held = map_arrays(folder, ("features", *_ARRAYS))
     except (OSError, ValueError) as error:
         raise DataError(f"unreadable training arrays ({error}): delete the folder and repeat", file=folder) from error
-    features = Features(tuple(content["names"]), tuple(content["roles"]), arrays.pop("features"))
-    return TrainingData(features=features, window=content["window"], **arrays)
+    features = Features(tuple(content["names"]), tuple(content["roles"]), held.pop("features"))
+    return TrainingData(features=features, window=content["window"], parts=open_parts(arrays.parts), **held)

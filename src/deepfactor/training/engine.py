@@ -17,7 +17,7 @@ from types import FrameType
 
 from deepfactor.core.errors import DeepfactorError, Interrupted, OutOfResources
 from deepfactor.core.files import remove_litter, write_text
-from deepfactor.training.data import Folders, open_data
+from deepfactor.training.data import Arrays, Folders, open_data
 from deepfactor.training.device import device_of
 from deepfactor.training.jobs import Job, Progress, arrays_of, is_done, run_job
 from deepfactor.training.samples import Sampler
@@ -89,7 +89,7 @@ def run_jobs(
             listen(Progress(job.label, job.key, "skip"))
     if not open_jobs:
         return
-    for arrays in {arrays_of(data, job) for job in open_jobs}:
+    for arrays in {arrays_of(data, job).folder for job in open_jobs}:
         remove_litter(arrays)
     with interruptible():
         if workers == 0:
@@ -240,7 +240,7 @@ def _work(pipe: Connection, folder: Path, device: str, allow_code: bool) -> None
     samplers = _Samplers(device)
     while True:
         job: Job
-        data: Path
+        data: Arrays
         try:
             job, data = pipe.recv()
         except EOFError:
@@ -260,13 +260,13 @@ class _Samplers:
 
     def __init__(self, device: str) -> None:
         self.device = device
-        self.folder: Path | None = None
+        self.arrays: Arrays | None = None
 
-    def of(self, folder: Path) -> Sampler:
-        """The sampler of the arrays in `folder`."""
-        if folder != self.folder:
-            self.sampler = Sampler(open_data(folder), device=device_of(self.device), store=Store(folder))
-            self.folder = folder
+    def of(self, arrays: Arrays) -> Sampler:
+        """The sampler of `arrays`."""
+        if arrays != self.arrays:
+            self.sampler = Sampler(open_data(arrays), device=device_of(self.device), store=Store(arrays.folder))
+            self.arrays = arrays
         return self.sampler
 
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from deepfactor.core.errors import UserError
 from deepfactor.core.spec import Spec
 from deepfactor.training.data import Indices
+from deepfactor.training.front import front_of
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, rank_ic, standardise
 from deepfactor.training.scalings.base import Scaling
@@ -105,6 +106,7 @@ class Fitter:
         self.average = WeightAverage(task.fit.weight_average) if task.fit.weight_average is not None else None
         # validation and scores never touch the weights that are being trained
         self.scorer = copy.deepcopy(self.network).eval()
+        self.front = front_of(self.scorer, self.sampler)
         self.course = Course()
 
     def run(self, report: Report) -> Course:
@@ -114,7 +116,7 @@ class Fitter:
         while not self.course.is_over(self.task.fit):
             self._epoch(len(self.course.log) + 1, report)
             self._save()
-        self.scorer.load_state_dict(self.course.best)
+        self._load(self.course.best)
         return self.course
 
     def scores(self, t: int) -> tuple[Indices, NDArray[np.float32]]:
@@ -129,14 +131,27 @@ class Fitter:
         if not len(stocks):
             return stocks, np.empty(0, np.float32)
         with torch.inference_mode():
-            batch = self.sampler.cross_section(t, self.task.inputs)
-            score: NDArray[np.float32] = self.scorer(batch).cpu().numpy().copy()
+            if self.front is not None:
+                scored = self.front.scores(t)
+            else:
+                scored = self.scorer(self.sampler.cross_section(t, self.task.inputs))
+            score: NDArray[np.float32] = scored.cpu().numpy().copy()
         if not np.isfinite(score).all():
             day = self.sampler.data.dates[t]
             raise UserError(
                 f"scores of {day} are not finite: the network diverged, lower fit.lr (now {self.task.fit.lr})"
             )
         return stocks, score
+
+    def factors(self, t: int) -> tuple[Indices, NDArray[np.float32] | None]:
+        """Columns of day t's batch and its deep factors (b, n) by `scorer`; None on a day that has none."""
+        stocks = self.sampler.data.stocks(t)
+        if not len(stocks):
+            return stocks, None
+        with torch.inference_mode():
+            batch = self.sampler.cross_section(t, self.task.inputs)
+            found: Tensor | None = self.scorer.factors(batch)  # type: ignore[operator]
+        return stocks, None if found is None else found.cpu().numpy().copy()
 
     def _epoch(self, epoch: int, report: Report) -> None:
         """One pass over the epoch's days, then validation; appends to the course."""
@@ -199,13 +214,19 @@ class Fitter:
 
     def _validate(self) -> float:
         """Mean RankIC of the current weights (or their average) with the neutralised label over the validation days."""
-        self.scorer.load_state_dict(self.network.state_dict() if self.average is None else self.average.state)
+        self._load(self.network.state_dict() if self.average is None else self.average.state)
         data, values = self.sampler.data, []
         for t in self._days(self.task.fold.valid, self.task.valid_every, 0, "validation"):
             stocks, score = self.scores(int(t))
             labelled = data.labelled(int(t), stocks)
             values.append(rank_ic(score[labelled], data.label[t, stocks[labelled]]))
         return float(np.mean(values))
+
+    def _load(self, state: State) -> None:
+        """Let `scores` use these weights."""
+        self.scorer.load_state_dict(state)
+        if self.front is not None:
+            self.front.forget()
 
     def _days(self, span: range, every: int, offset: int, name: str) -> NDArray[np.intp]:
         """Every n-th row of `span` from `offset` on that has enough labelled stocks.

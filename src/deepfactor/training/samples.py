@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -9,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deepfactor.models.base import CrossSection
+from deepfactor.features.quarters import FundamentalQuarters
+from deepfactor.models.base import CrossSection, Neighbours, Shapes
 from deepfactor.training.data import Indices, TrainingData
 from deepfactor.training.device import CPU, Rows
 from deepfactor.training.scalings import last_close
-from deepfactor.training.scalings.base import Scaling, Standard, apply
+from deepfactor.training.scalings.base import Scaling, Standard, apply, cross_section
 from deepfactor.training.scalings.store import Store
 
 Target = Literal["rank", "zscore"]
@@ -49,24 +51,55 @@ class Sampler:
             return self
         return Sampler(self.data, scaling, device=self.device, store=self._store)
 
+    def rows(self, first: int, stop: int) -> Tensor:
+        """Scaled rows first … stop − 1 of all stocks (stop − first, N, f), of a scaling that scales rows."""
+        shape = (stop - first, *self.data.features.values.shape[1:])
+        return self._fill(first, stop, np.arange(shape[1]), torch.empty(shape, device=self.device))
+
     def cross_section(self, t: int, inputs: frozenset[str]) -> CrossSection:
         """The batch of ``data.stocks(t)`` (b,), with what the model's `inputs` ask for; valid until the next call."""
         stocks = self.data.stocks(t)
+        batch = CrossSection(self._windows(t, stocks, read="windows" in inputs))
+        if "size_rank" in inputs:
+            batch = replace(batch, size_rank=self._tensor(size_rank(self.data.size[t, stocks])))
+        if "fundamentals" in inputs:
+            batch = replace(batch, fundamentals=self._tensor(self._quarters(t, stocks)))
+        if "neighbours" in inputs:
+            assert self.data.parts.graph is not None, "planned without its graph"
+            found = self.data.parts.graph.at(t, stocks)
+            batch = replace(batch, neighbours=Neighbours(*(self._tensor(array) for array in found)))
+        if "exposures" in inputs:
+            batch = replace(batch, exposures=self._tensor(standard_exposures(self.data, t, stocks)))
+        return batch
+
+    def _tensor(self, array: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
+
+    def _windows(self, t: int, stocks: Indices, *, read: bool) -> Tensor:
+        """Standardised windows; of no day where they aren't `read`."""
+        if not read:
+            return self._buffer[:0].view(0, len(stocks), len(self.data.features.names))
         windows = self._gather(t, stocks)
         if self.scaling.module.SCALES == "windows":
             apply(windows, self._store.standard(self.scaling, t, lambda: self._standard(windows)))
-        rank = None
-        if "size_rank" in inputs:
-            rank = torch.from_numpy(size_rank(self.data.size[t, stocks])).to(self.device)
-        return CrossSection(windows, rank)
+        return windows
+
+    def _quarters(self, t: int, stocks: Indices) -> NDArray[np.float32]:
+        assert self.data.parts.fundamentals is not None, "planned without the quarters"
+        return standard_quarters(self.data.parts.fundamentals, t, stocks)
 
     def _gather(self, t: int, stocks: Indices) -> Tensor:
-        """Rows t−L+1 … t of the stocks: (L, b, f); rows before the market's first are missing."""
+        """Rows t−L+1 … t of the stocks: (L, b, f)."""
         shape = (self.data.window, len(stocks), len(self.data.features.names))
         out = self._buffer[: shape[0] * shape[1] * shape[2]].view(shape)
-        absent = max(shape[0] - 1 - t, 0)
+        return self._fill(t + 1 - shape[0], t + 1, stocks, out)
+
+    def _fill(self, first: int, stop: int, stocks: Indices, out: Tensor) -> Tensor:
+        """Rows first … stop − 1 of the stocks into `out`; rows before the market's first are missing."""
+        absent = min(max(-first, 0), stop - first)
         out[:absent] = torch.nan if self.scaling.module.SCALES == "windows" else 0.0
-        self._rows.gather(t + 1 - shape[0] + absent, t + 1, stocks, out[absent:])
+        if absent < stop - first:
+            self._rows.gather(first + absent, stop, stocks, out[absent:])
         return out
 
     def _standard(self, windows: Tensor) -> Standard:
@@ -74,6 +107,53 @@ class Sampler:
         module, settings = self.scaling.module, self.scaling.settings
         found: Standard = module.standard(settings, self.data.features, windows.cpu().numpy())
         return found
+
+
+def shapes_of(data: TrainingData) -> Shapes:
+    """What a network for `data` is built for."""
+    quarters, exposures = data.parts.fundamentals, data.parts.exposures
+    return Shapes(
+        features=len(data.features.names),
+        window=data.window,
+        fundamentals=0 if quarters is None else 2 * len(quarters.names) + 1,
+        quarters=0 if quarters is None else quarters.values.shape[1],
+        exposures=0 if exposures is None else len(exposures.industries) + 2,
+    )
+
+
+def standard_quarters(quarters: FundamentalQuarters, t: int, stocks: Indices) -> NDArray[np.float32]:
+    """Day t's quarters of the batch `stocks` (b,): (q, b, 2k + 1) float32, oldest quarter first.
+
+    k items, each quarter and item over the batch clipped at median ± 5·1.4826·MAD and z-scored, missing = 0; then k
+    masks, 1 = known; then 1 where the company made a loss.
+    """
+    x, loss = quarters.at(t, stocks)
+    items = np.ascontiguousarray(x.transpose(0, 2, 1))  # (q, k, b)
+    out = np.empty((len(x), len(stocks), 2 * x.shape[2] + 1), np.float32)
+    out[:, :, : x.shape[2]] = zscored(items).transpose(0, 2, 1)
+    out[:, :, x.shape[2] : -1] = np.isfinite(x)
+    out[:, :, -1] = loss
+    return out
+
+
+def standard_exposures(data: TrainingData, t: int, stocks: Indices) -> NDArray[np.float32]:
+    """Day t's exposures of the batch `stocks` (b,): (b, industries + 2) float32.
+
+    A dummy an industry; then ln cap and book to price, each over the batch clipped at median ± 5·1.4826·MAD and
+    z-scored, missing = 0.
+    """
+    exposures = data.parts.exposures
+    assert exposures is not None, "planned without the exposures"
+    styles = np.stack([data.size[t, stocks], exposures.bp[t, stocks]]).astype(np.float32)
+    return np.concatenate([exposures.dummies(t, stocks), zscored(styles).T], axis=1)
+
+
+def zscored(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each row of `x` (…, b) clipped and z-scored over what is finite; the rest is 0."""
+    x = np.where(np.isfinite(x), x, np.float32(np.nan))
+    low, high, mean, inverse = (one[..., None] for one in cross_section(x))
+    out: NDArray[np.float32] = np.nan_to_num((np.clip(x, low, high) - mean) * inverse).astype(np.float32)
+    return out
 
 
 def size_rank(size: NDArray[np.floating]) -> NDArray[np.int64]:

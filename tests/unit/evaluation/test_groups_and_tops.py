@@ -148,10 +148,35 @@ def test_groups_compare_with_the_index_where_its_level_is_known_each_day(market,
     assert record["top"]["annual_excess"] == pytest.approx(own - other)
     assert record["annual_return"][-1] == pytest.approx(own)
     assert list(record["by_year"]) == ["2019", "2020"]
+    top, bench = result.nav[:, -1], result.benchmark_nav
+    excess = np.diff(top) / top[:-1] - np.diff(bench) / bench[:-1]
+    assert record["top"]["excess_sharpe"] == pytest.approx(excess.mean() / excess.std(ddof=1) * 252**0.5)
+    ratio = top / bench
+    assert record["top"]["excess_max_drawdown"] == pytest.approx((ratio / np.maximum.accumulate(ratio) - 1).min())
     holed = level.copy()
     holed[first + 5] = np.nan
     gap = replace(window, universe=replace(window.universe, index_close={INDEX: holed}))
     assert weekly_groups(gap, "all", marks, 3, INDEX, PRESETS["study_b"]).benchmark == EQUAL_WEIGHT
+
+
+def test_sharpe_and_turnover_of_a_year_are_those_of_its_own_days(market, scores):
+    window = window_of(market, scores)
+    marks = Marks.of(window.panel, window.universe, "close", delist_haircut=HAIRCUT)
+    result = weekly_groups(window, "all", marks, 3, INDEX, PRESETS["study_b"])
+    assert len(result.rebalances) == len(result.turnover)
+    assert np.isin(result.rebalances, result.dates[1:]).all()
+    by_year = result.record()["by_year"]
+    years = result.dates.astype("datetime64[Y]").astype(str)
+    top = result.nav[:, -1]
+    returns = np.diff(top, prepend=1.0) / np.concatenate(([1.0], top[:-1]))  # the first day's is its own value less 1
+    for year, entry in by_year.items():
+        own = returns[years == year]
+        assert entry["sharpe"] == pytest.approx(own.mean() / own.std(ddof=1) * 252**0.5)
+        inside = result.rebalances.astype("datetime64[Y]").astype(str) == year
+        assert entry["turnover_one_sided"] == pytest.approx(result.turnover[inside].mean())
+    both = sum(entry["turnover_one_sided"] * (result.rebalances.astype("datetime64[Y]").astype(str) == year).sum()
+               for year, entry in by_year.items())  # fmt: skip
+    assert both == pytest.approx(result.turnover.sum())
 
 
 def test_too_few_names_form_no_groups_and_are_counted(market, scores):

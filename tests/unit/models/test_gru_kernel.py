@@ -142,7 +142,7 @@ def test_memory_of_freed_graphs_is_used_again(path, monkeypatch):
 
     output = gru_last(gru, x)
     needed = live()
-    assert needed == 4 * 11 * 130 * 5 * 16  # gates and states
+    assert 1 <= needed / (4 * 11 * 130 * 5 * 16) < 1.125  # gates and states, rounded up
     del output
     gc.collect()
     assert live() == 0
@@ -155,6 +155,14 @@ def test_memory_of_freed_graphs_is_used_again(path, monkeypatch):
         gru_last(gru, x[:, :stocks]).sum().backward()
     gc.collect()
     assert sum(m.numel() for m in pool.idle) * 4 <= needed
+
+
+def test_days_of_about_as_many_stocks_share_memory():
+    """Sizes of every kind, so that the heap isn't left full of holes that are a little too small."""
+    sizes = {_gru_kernel._rounded_up(50 * stocks * 256) for stocks in range(1900, 2600)}
+    assert len(sizes) < 6
+    for floats in (1, 15, 16, 17, 1000, 12345, 33_300_001):
+        assert floats <= _gru_kernel._rounded_up(floats) < 1.125 * floats + 1
 
 
 def test_backward_can_be_repeated_on_a_retained_graph(path):

@@ -171,7 +171,8 @@ def test_two_portfolios_of_different_arms_may_share_constraints(recipe):
 def test_code_from_outside_needs_to_be_allowed(recipe, tmp_path, monkeypatch):
     (tmp_path / "somelab").mkdir()
     (tmp_path / "somelab" / "net.py").write_text(
-        "from deepfactor.core.spec import Spec\nclass Settings(Spec):\n    width: int = 3\n"
+        "from deepfactor.core.spec import Spec\n\nINPUTS = frozenset({'windows'})\n\n\n"
+        "class Settings(Spec):\n    width: int = 3\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     for kind in ("somelab:net", "somelab.net"):
@@ -183,10 +184,33 @@ def test_code_from_outside_needs_to_be_allowed(recipe, tmp_path, monkeypatch):
             load_recipe(recipe(), [f"arms.0.model={{kind='{kind}', height=5}}"], allow_code=True)
 
 
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [
+        ("name='a', model={kind='bi_agru_gat'}", r"^arms\.0\.graph: bi_agru_gat reads neighbours: say whose"),
+        ("name='a', model={kind='bi_agru_gat'}, graph={kind='friends'}", r"^arms\.0\.graph\.kind: no kind 'friends'"),
+        ("name='a', model={kind='bi_agru_gat'}, graph={kind='random', like='x'}", r"^arms\.0\.graph\.like"),
+        ("name='a', model={kind='gru'}, graph={kind='full'}", r"^arms\.0\.graph: gru reads no neighbours"),
+        ("name='a', model={kind='gru'}, every=0", r"^arms\.0\.every: "),
+    ],
+)
+def test_an_arm_has_a_graph_where_its_network_reads_neighbours(arm, message, recipe):
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(recipe(), [f"arms=[{{{arm}}}]"])
+
+
+def test_which_quarters_a_network_reads(recipe):
+    settings = ["fundamentals={quarters=8, items=['BP', 'SUE']}", "arms=[{name='a', model={kind='fundamental_gru'}}]"]
+    assert load_recipe(recipe(), settings).fundamentals.quarters == 8
+    with pytest.raises(RecipeError, match=r"^fundamentals\.items\.0: "):
+        load_recipe(recipe(), ["fundamentals={items=['PE']}"])
+
+
 @pytest.mark.parametrize("name", ["nothing", "nothing.toml", ""])
 def test_no_such_recipe(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RecipeError, match=rf"^no recipe '{name}': .*demo, study_b, study_b_first"):
+    shipped = "demo, study_a, study_a_reduced, study_b, study_b_ablations, study_b_first"
+    with pytest.raises(RecipeError, match=rf"^no recipe '{name}': .*{shipped}"):
         load_recipe(name)
 
 
@@ -220,6 +244,34 @@ def test_a_portfolio_may_say_styles_costs_and_haircut_of_its_own():
         load_constraints(wrong, "portfolios.3.")
 
 
+def test_each_ablation_changes_one_thing_under_the_reduced_protocol():
+    reduced, loaded = load_recipe("study_b_reduced"), load_recipe("study_b_ablations")
+    assert (loaded.plan, loaded.fit, loaded.label, loaded.features) == (
+        reduced.plan, reduced.fit, reduced.label, reduced.features,
+    )  # fmt: skip
+    arms = {arm.name: arm for arm in loaded.arms}
+    for name in ("gru_ic", "decomp_gru_ic"):
+        assert arms.pop(name) in reduced.arms
+    whole = next(arm for arm in reduced.arms if arm.name == "decomp_gru_ic")
+    changed = {
+        name: {**arm.model.model_dump(), "scaling": arm.scaling.kind}.items()
+        - {**whole.model.model_dump(), "scaling": whole.scaling.kind}.items()
+        for name, arm in arms.items()
+    }
+    assert changed == {
+        "no_decomposition": {("decompose", False)},
+        "no_residual_branch": {("residual_branch", False)},
+        "no_cross_section": {("cross_section", "none")},
+        "plain_mean": {("cross_section", "mean")},
+        "groups_10": {("groups", 10)},
+        "groups_20": {("groups", 20)},
+        "in_window": {("scaling", "in_window")},
+        "by_day": {("scaling", "by_day")},
+        "cross_gru": {("kind", "cross_gru")},
+        "cross_gru2": {("kind", "cross_gru2")},
+    }
+
+
 @pytest.mark.parametrize("name", ["study_b", "study_b_reduced"])
 def test_the_studys_arms_stand_beside_baselines(name):
     loaded = load_recipe(name)
@@ -239,6 +291,24 @@ def test_the_full_study_is_the_published_protocol():
     assert (loaded.plan.every, loaded.plan.last_test, loaded.fit.epochs, loaded.fit.patience) == (1, None, 50, 15)
     assert loaded.fit.seeds == (0, 42, 3407)
     assert all(arm.seeds is None for arm in loaded.arms if arm.model is not None)
+
+
+def test_study_a_has_each_of_its_networks_and_the_twins_of_its_graph():
+    loaded, reduced = load_recipe("study_a"), load_recipe("study_a_reduced")
+    assert loaded.arms == reduced.arms
+    arms = {arm.name: arm for arm in loaded.arms}
+    assert {a.model.kind for a in loaded.arms} == {"bi_agru", "fundamental_gru", "composite", "bi_agru_gat"}
+    assert {a.graph.kind for a in loaded.arms if a.graph} == {"fundamental", "random", "industry"}
+    assert arms["bi_agru_orthogonal"].model.settings() == {"orthogonal": True}
+    assert [name for name, arm in arms.items() if arm.every] == ["fundamental_gru"]
+    assert (loaded.plan.first_test, loaded.plan.last_test, loaded.plan.every) == (2017, None, 1)
+    assert (loaded.features.kind, loaded.label.settings()["horizon"]) == ("daily_set", 5)
+    assert (loaded.fit.epochs, loaded.fit.patience, loaded.fit.seeds) == (50, 15, (0, 42, 3407))
+    assert (reduced.plan.first_test, reduced.plan.last_test) == (2019, 2021)
+    assert {(p.index, p.constraints) for p in loaded.portfolios} == {
+        ("000905.SH", "study_a"),
+        ("000852.SH", "study_a"),
+    }
 
 
 @pytest.mark.parametrize(

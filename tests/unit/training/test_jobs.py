@@ -143,9 +143,35 @@ def test_bad_arms_name_their_key(arm: Arm, message: str, data: TrainingData) -> 
 def test_inputs_that_samples_cannot_give(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:
     import deepfactor.models.gru as gru
 
-    monkeypatch.setattr(gru, "INPUTS", frozenset({"windows", "neighbours"}))
-    with pytest.raises(KindError, match="neighbours"):
+    monkeypatch.setattr(gru, "INPUTS", frozenset({"windows", "news"}))
+    with pytest.raises(KindError, match=r"arms\.0\.model\.kind: gru asks for news: there are exposures, fundamentals"):
         job(data)
+
+
+GAT, COMPANIES = Kind(kind="bi_agru_gat"), Kind(kind="fundamental_gru")
+FREED = Kind(kind="bi_agru", orthogonal=True, project=("industry",))  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [
+        (Arm(name="a", model=GAT), r"arms\.0\.graph: bi_agru_gat reads neighbours: say whose"),
+        (Arm(name="a", model=TINY, graph=Kind(kind="full")), r"arms\.0\.graph: gru reads no neighbours"),
+        (Arm(name="a", weighting=Kind(kind="ridge"), graph=Kind(kind="full")), "a baseline reads no neighbours"),
+        (Arm(name="a", model=GAT, graph=Kind(kind="full")), r"arms\.0\.model: bi_agru_gat reads neighbours, which"),
+        (Arm(name="a", model=COMPANIES), r"arms\.0\.model: fundamental_gru reads fundamentals, which these inputs"),
+        (Arm(name="a", model=FREED), r"arms\.0\.model: bi_agru reads exposures, which these inputs"),
+    ],
+)
+def test_an_arm_says_all_that_its_network_reads(arm: Arm, message: str, data: TrainingData) -> None:
+    with pytest.raises(RecipeError, match=message):
+        job(replace(data, window=1) if arm.model is None else data, arms=[arm])
+
+
+def test_days_of_an_arms_own(data: TrainingData) -> None:
+    own = job(data, arms=[Arm(name="a", model=TINY, every=5)])
+    assert own.every == own.identity["every"] == 5
+    assert own.key == job(data, plan=Plan(first_test=2019, every=5)).key != job(data).key
 
 
 def test_seeds_are_numbers_of_their_own(data: TrainingData) -> None:

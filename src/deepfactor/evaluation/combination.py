@@ -1,0 +1,172 @@
+"""A factor out of several: equally weighted, weighted by what they were worth lately, or made orthogonal first.
+
+A name is scored on a day on which every factor scores it; what that leaves out is counted. Over these names each
+factor's scores are z-scored.
+
+* ``equal``: their mean.
+* ``ic_weighted``: weights of day t in proportion to each factor's mean RankIC over the days t − reach − window …
+  t − reach − 1, whose returns all ended before t (reach = days from a score to the exit of its return). A factor
+  promises that higher is better: one whose mean is negative, or that has fewer than `min_days` RankICs, weighs nothing.
+  A day on which none weighs anything has no scores.
+* ``orthogonalised``: each factor is regressed per day on the earlier ones in the given order, its residual z-scored and
+  weighted like ``ic_weighted``, by the residuals' own RankICs. A factor that the earlier ones span adds nothing on that
+  day, and the day is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from deepfactor.core.errors import DataError
+from deepfactor.core.spec import Spec
+from deepfactor.evaluation.ic import information_coefficients
+from deepfactor.evaluation.statistics import years_of
+from deepfactor.panel.panel import Bools, Panel
+from deepfactor.panel.returns import Convention, entry, forward_return
+from deepfactor.panel.scores import Scores, standardise_by_day
+
+Array = NDArray[np.float64]
+Method = Literal["equal", "ic_weighted", "orthogonalised"]
+
+_MIN_NAMES = 10  # a day with fewer pairs of score and return has no RankIC
+_LEAST_RESIDUAL = 1e-6  # of a z-scored factor's unit spread; below it there is rounding alone
+
+
+class CombinationSettings(Spec):
+    """How factors become one; all but `method` is for weights by RankIC."""
+
+    method: Method = Field(default="equal", description="equal, ic_weighted or orthogonalised")
+    horizon: int = Field(default=10, ge=1, description="trading days of the RankICs' returns")
+    convention: Convention = Field(default="t1_close", description="entry and exit of the RankICs' returns")
+    window: int = Field(default=240, ge=1, description="trading days whose RankICs make a day's weights")
+    min_days: int = Field(default=60, ge=1, description="a factor with fewer RankICs there weighs nothing")
+
+    @property
+    def reach(self) -> int:
+        """Days from a score to the exit of its return."""
+        return entry(self.convention)[0] + self.horizon
+
+    @model_validator(mode="after")
+    def _enough_days(self) -> CombinationSettings:
+        if self.min_days > self.window:
+            raise ValueError(f"min_days {self.min_days} of a window of {self.window} days: take a longer window")
+        return self
+
+
+@dataclass(frozen=True)
+class Combined:
+    """The factor and how it came about.
+
+    Attributes
+    ----------
+    scores : Scores
+        `dropped` counts days and stock-days without a score, by reason.
+    weights : (T, K) float64
+        of the factors `names`; NaN on days without scores.
+    """
+
+    scores: Scores
+    names: tuple[str, ...]
+    weights: Array
+
+    def mean_weights(self) -> dict[str, float | None]:
+        """Mean weight of each factor over the scored days; None without any."""
+        return self._mean(np.isfinite(self.weights[:, 0]))
+
+    def weights_by_year(self) -> dict[str, dict[str, float | None]]:
+        """The same by calendar year."""
+        scored, years = np.isfinite(self.weights[:, 0]), years_of(self.scores.dates)
+        return {str(year): self._mean(scored & (years == year)) for year in np.unique(years[scored])}
+
+    def _mean(self, days: Bools) -> dict[str, float | None]:
+        if not days.any():
+            return dict.fromkeys(self.names)
+        return {name: float(mean) for name, mean in zip(self.names, self.weights[days].mean(axis=0), strict=True)}
+
+
+def combine_factors(
+    factors: Mapping[str, Scores], panel: Panel, settings: CombinationSettings, name: str = "combination"
+) -> Combined:
+    """One factor out of at least two, in their order.
+
+    Raises
+    ------
+    DataError
+        fewer than two factors, one that isn't aligned with `panel`, or no name that all of them score.
+    """
+    if len(factors) < 2:
+        raise DataError(f"a combination takes at least two factors, got {len(factors)}: {', '.join(factors) or 'none'}")
+    for key, scores in factors.items():
+        if scores.values.shape != panel.shape:
+            raise DataError(f"factor {key!r} of shape {scores.values.shape} doesn't fit the market's {panel.shape}")
+    scored = {key: np.isfinite(scores.values) for key, scores in factors.items()}
+    common, some = np.logical_and.reduce(list(scored.values())), np.logical_or.reduce(list(scored.values()))
+    if not common.any():
+        raise DataError(f"no name has a score of all of {', '.join(factors)} on any day")
+    parts = [standardise_by_day(scores.values, common) for scores in factors.values()]
+    dropped = {f"not_scored_by_{key}": int((some & ~own).sum()) for key, own in scored.items()}
+    dropped["days_not_scored_by_all"] = int((some.any(axis=1) & ~common.any(axis=1)).sum())
+    if settings.method == "orthogonalised":
+        parts, spanned = orthogonalise(parts, common)
+        dropped |= {f"days_spanned_{key}": int(days) for key, days in zip(factors, spanned, strict=True)}
+    days = common.any(axis=1)
+    if settings.method == "equal":
+        weights = np.where(days[:, None], np.full((len(days), len(parts)), 1 / len(parts)), np.nan)
+    else:
+        weights = past_weights(rank_ics(parts, common, panel, settings), settings)
+        dropped["days_without_weights"] = int((days & np.isnan(weights[:, 0])).sum())
+        weights[~days] = np.nan
+    values = sum((weights[:, k, None] * part for k, part in enumerate(parts)), np.zeros(panel.shape))
+    return Combined(Scores(name, panel.dates, panel.symbols, values, dropped), tuple(factors), weights)
+
+
+def orthogonalise(parts: Sequence[Array], common: Bools) -> tuple[list[Array], NDArray[np.intp]]:
+    """Z-scored `parts` (T, N) over `common`, each less its regression on the earlier ones of the day, z-scored.
+
+    Returns
+    -------
+    the residuals, 0 where the earlier ones span a part; and the number of such days a part.
+    """
+    count = np.maximum(common.sum(axis=1, keepdims=True), 1)
+    kept: list[Array] = []
+    spanned = []
+    for part in parts:
+        residual = np.where(common, part, 0.0)
+        for earlier in kept:  # each of unit variance and orthogonal to the others
+            residual = residual - earlier * ((earlier * residual).sum(axis=1, keepdims=True) / count)
+        spread = np.sqrt((residual * residual).sum(axis=1, keepdims=True) / count)
+        flat = spread < _LEAST_RESIDUAL
+        kept.append(np.where(flat, 0.0, residual / np.where(flat, 1.0, spread)))
+        spanned.append(int((flat[:, 0] & common.any(axis=1)).sum()))
+    return [np.where(common, part, np.nan) for part in kept], np.array(spanned, np.intp)
+
+
+def rank_ics(parts: Sequence[Array], common: Bools, panel: Panel, settings: CombinationSettings) -> Array:
+    """RankIC (T, K) of each part over `common`; row t reads returns up to row t + `settings.reach`."""
+    days = np.flatnonzero(common.any(axis=1))
+    returns = forward_return(panel, settings.convention, settings.horizon)[days]
+    out = np.full((len(common), len(parts)), np.nan)
+    for k, part in enumerate(parts):
+        out[days, k] = information_coefficients(part[days], returns, common[days], min_names=_MIN_NAMES).rank_ic
+    return out
+
+
+def past_weights(rank_ic: Array, settings: CombinationSettings) -> Array:
+    """Weights (T, K) that add up to 1, by the RankICs (T, K) whose returns ended before each day; NaN = none."""
+    weights = np.full(rank_ic.shape, np.nan)
+    for t in range(settings.reach + 1, len(rank_ic)):
+        stop = t - settings.reach
+        past = rank_ic[max(stop - settings.window, 0) : stop]
+        known = np.isfinite(past)
+        count = known.sum(axis=0)
+        mean = np.where(known, past, 0.0).sum(axis=0) / np.maximum(count, 1)
+        worth = np.where(count >= settings.min_days, np.maximum(mean, 0.0), 0.0)
+        if worth.sum() > 0:
+            weights[t] = worth / worth.sum()
+    return weights

@@ -1,0 +1,98 @@
+"""One factor out of several: the verb `combine` for any factor files, and a recipe's combinations of its arms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepfactor.core.errors import DataError
+from deepfactor.core.files import write_json
+from deepfactor.evaluation.combination import CombinationSettings, Combined, combine_factors
+from deepfactor.panel.scores import Scores
+from deepfactor.pipeline.console import Console, Silent, step
+from deepfactor.pipeline.factor import open_factor
+from deepfactor.pipeline.markets import Market
+from deepfactor.recipe import Combination
+from deepfactor.runs.factors import write_scores
+from deepfactor.runs.layout import RunFolder
+
+
+def combine(
+    factors: Sequence[str], market: Market, out: Path, settings: CombinationSettings, console: Console | None = None
+) -> dict[str, Any]:
+    """Combine factors into the factor file `out` (parquet); returns what was done, see `account`.
+
+    Parameters
+    ----------
+    factors : files, runs with one arm, or ``RUN:arm``; their order matters where they are made orthogonal.
+
+    Raises
+    ------
+    DataError
+        a factor that can't be read, fewer than two, nothing that all of them score, or an `out` that isn't a new
+        parquet file.
+    """
+    if out.suffix != ".parquet":
+        raise DataError("a factor file is written as parquet: give --out a name that ends in .parquet", file=out)
+    if out.is_dir() or any(out.resolve() == _place(text)[0].resolve() for text in factors):
+        raise DataError("is a folder or one of the factors: give another --out", file=out)
+    console = console or Silent()
+    opened = [open_factor(path, market, arm).scores for path, arm in map(_place, factors)]
+    with step(console, f"combined {len(opened)} factors"):
+        found = combine_factors(_named(opened), market.panel, settings, out.stem)
+        write_scores(out, found.scores)
+    not_placed = {scores.name: dict(scores.dropped) for scores in opened if any(scores.dropped.values())}
+    return {"out": str(out), **account(found, settings), "not_placed": not_placed}
+
+
+def account(found: Combined, settings: CombinationSettings) -> dict[str, Any]:
+    """Settings, factors, days and scores, what was left out, mean weights over the span and by year."""
+    finite = np.isfinite(found.scores.values)
+    return {
+        **settings.model_dump(mode="json", include=set(CombinationSettings.model_fields)),
+        "factors": list(found.names),
+        "days": int(finite.any(axis=1).sum()),
+        "scores": int(finite.sum()),
+        "dropped": dict(found.scores.dropped),
+        "weights": found.mean_weights(),
+        "weights_by_year": found.weights_by_year(),
+    }
+
+
+def combine_arms(
+    folder: RunFolder, combinations: Sequence[Combination], arms: Mapping[str, Scores], market: Market
+) -> dict[str, Scores]:
+    """The recipe's combinations of the arms' ensembles; each leaves its files in its own arm's folder."""
+    made: dict[str, Scores] = {}
+    for one in combinations:
+        found = combine_factors({name: arms[name] for name in one.of}, market.panel, one, one.name)
+        if not len(found.scores.scored_days()):
+            raise DataError(
+                f"combination {one.name} has no scores: {found.scores.dropped['days_without_weights']} days without "
+                "weights; take fewer min_days, or equal weights"
+            )
+        place, said = folder.arm(one.name), account(found, one)
+        write_scores(place / "scores.parquet", found.scores)
+        write_json(place / "combination.json", said)
+        method = {"equal": ("method",)}.get(one.method, tuple(CombinationSettings.model_fields))
+        settings = {"of": list(one.of), **{name: said[name] for name in method}}
+        write_json(place / "model_card.json", {"kind": "combination", "settings": settings})
+        write_json(place / "training.json", {"jobs": [], "importance": said["weights"]})
+        made[one.name] = found.scores
+    return made
+
+
+def _place(text: str) -> tuple[Path, str | None]:
+    """A factor's path, and the arm of ``RUN:arm``."""
+    run, colon, arm = text.rpartition(":")
+    return (Path(run), arm) if colon and not Path(text).exists() and Path(run).is_dir() else (Path(text), None)
+
+
+def _named(factors: Sequence[Scores]) -> dict[str, Scores]:
+    """By name; numbered where several have the same."""
+    names = [scores.name for scores in factors]
+    numbered = [f"{name}#{k + 1}" if names.count(name) > 1 else name for k, name in enumerate(names)]
+    return dict(zip(numbered, factors, strict=True))

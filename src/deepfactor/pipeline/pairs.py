@@ -1,0 +1,105 @@
+"""Each arm beside each other one: paired differences of daily RankIC, of what styles leave of it, of the top group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from deepfactor.evaluation.definitions import TRADING_DAYS
+from deepfactor.evaluation.paired import paired_difference
+from deepfactor.report.content import ArmContent
+
+#: Trading days of the paired differences: Study B's two.
+HORIZONS = (10, 20)
+#: Lags of the top groups' daily returns: how long a group is held.
+WEEK = 5
+#: The columns that tell one series from another, by what is measured.
+_CASES = {
+    "rank_ic": ("universe", "convention", "horizon"),
+    "residual_rank_ic": ("set", "universe", "convention", "horizon"),
+    "top_excess": ("universe",),
+}
+
+Series = Mapping[tuple[Any, ...], pl.DataFrame]
+
+
+def paired_differences(arms: Sequence[ArmContent]) -> list[dict[str, Any]]:
+    """Entries of ``paired.json``: first less second arm on common days, for each pair and each thing measured.
+
+    ``rank_ic`` and ``residual_rank_ic`` (by style set) are daily and at `HORIZONS` under `t1_close`, or the first
+    convention where that wasn't tested; lags = horizon. ``top_excess`` is the daily log return of the top group, a
+    year: what it is measured against is the same for both. Beside RankIC stand the standard deviations over seeds of
+    the two arms' means, where an arm has more than one seed.
+    """
+    found = []
+    for measure, case in _CASES.items():
+        series = {arm.name: _series(arm, measure) for arm in arms}
+        for first, second in combinations(arms, 2):
+            both = series[first.name], series[second.name]
+            for key, difference in _differences(*both, measure):
+                entry = {
+                    "measure": measure,
+                    "first": first.name,
+                    "second": second.name,
+                    **dict(zip(case, key, strict=True)),
+                }
+                spreads = {f"seed_std_{k}": _seed_std(arm, entry) for k, arm in (("first", first), ("second", second))}
+                found.append({**entry, **difference, **spreads})
+    universes = list(dict.fromkeys(entry["universe"] for entry in found))
+    order = list(_CASES)
+    return sorted(found, key=lambda e: (order.index(e["measure"]), e.get("set", ""), e.get("horizon", 0),
+                                        universes.index(e["universe"])))  # fmt: skip
+
+
+def _series(arm: ArmContent, measure: str) -> Series:
+    """An arm's daily values by case: date (sorted), value."""
+    frame = {
+        "rank_ic": arm.ic_series,
+        "residual_rank_ic": arm.residual_series,
+        "top_excess": arm.group_nav,
+    }[measure]
+    if frame is None or frame.is_empty():
+        return {}
+    if measure == "top_excess":
+        frame = frame.sort("universe", "date").with_columns(value=pl.col("nav").log().diff().over("universe"))
+    else:
+        tested = frame["convention"].unique(maintain_order=True).to_list()
+        main = "t1_close" if "t1_close" in tested else tested[0]
+        frame = frame.filter((pl.col("convention") == main) & pl.col("horizon").is_in(list(HORIZONS)))
+        frame = frame.with_columns(value=pl.col("rank_ic"))
+    parts = frame.sort("date").partition_by(*_CASES[measure], as_dict=True, maintain_order=True)
+    return {key: part.select("date", "value") for key, part in parts.items()}
+
+
+def _differences(first: Series, second: Series, measure: str) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Case and its numbers, of the cases that both arms have."""
+    for key, one in first.items():
+        if key not in second:
+            continue
+        both = one.join(second[key], on="date", suffix="_second").sort("date")
+        left, right = (both[name].cast(pl.Float64).to_numpy() for name in ("value", "value_second"))
+        found = asdict(paired_difference(left, right, WEEK if measure == "top_excess" else int(key[-1])))
+        scale = TRADING_DAYS if measure == "top_excess" else 1
+        found["difference"] = found.pop("mean") * scale
+        found["standard_error"] *= scale
+        yield key, {name: _plain(value) for name, value in found.items()}
+
+
+def _seed_std(arm: ArmContent, entry: Mapping[str, Any]) -> float | None:
+    """Standard deviation of the seeds' mean RankIC behind an entry; None where there is none."""
+    if entry["measure"] != "rank_ic":
+        return None
+    wanted = {key: entry[key] for key in _CASES["rank_ic"]} | {"sampling": "daily", "names": "all"}
+    spread = arm.factor_report.get("seed_spread") or ()
+    return next((one["std"] for one in spread if wanted.items() <= one.items()), None)
+
+
+def _plain(value: float) -> float | int | None:
+    if isinstance(value, int):
+        return value
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,69 @@
+"""From a market and an arm to the parts of the training arrays that the arm's network alone reads."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from deepfactor.core.errors import DataError
+from deepfactor.core.kind import resolve
+from deepfactor.features.quarters import fundamental_quarters
+from deepfactor.panel.panel import Panel
+from deepfactor.panel.universe import Universe
+from deepfactor.pipeline.inputs import content_of
+from deepfactor.pipeline.markets import Market
+from deepfactor.recipe import GRAPHS, Recipe
+from deepfactor.training.data import Arrays
+from deepfactor.training.exposures import Exposures
+from deepfactor.training.needs import inputs_of_arm
+from deepfactor.training.parts import prepare_part
+from deepfactor.training.relations import relations
+from deepfactor.training.spec import Arm
+
+
+def prepare_arrays(recipe: Recipe, market: Market, arrays: Path, arm: Arm, key: str, *, allow_code: bool) -> Arrays:
+    """The training arrays in the folder `arrays`, with the parts that `arm` reads, made once a market and setting.
+
+    Raises
+    ------
+    RecipeError, DataError
+        the arm doesn't say whose neighbours it reads, or the market can't give a part.
+    """
+    read = inputs_of_arm(arm, key, allow_code=allow_code)
+    panel, universe = market.panel, market.universe
+    found = {}
+    if "fundamentals" in read:
+        own = recipe.fundamentals
+        found["fundamentals"] = prepare_part(
+            arrays, "fundamentals", own.identity(), lambda: fundamental_quarters(own, panel)
+        )
+    if "neighbours" in read and arm.graph is not None:
+        graph, settings = resolve(GRAPHS, arm.graph, key=f"{key}.graph", allow_code=allow_code)
+        edges = partial(graph.edges, settings, panel, universe)
+        found["graph"] = prepare_part(
+            arrays,
+            "graph",
+            content_of(arm.graph, settings.identity()),
+            lambda: relations(edges, universe, universe.batch(recipe.universe)),
+        )
+    if "exposures" in read:
+        found["exposures"] = prepare_part(arrays, "exposures", {}, lambda: exposures(panel, universe))
+    return Arrays(arrays, found)
+
+
+def exposures(panel: Panel, universe: Universe) -> Exposures:
+    """Industry and book to price of all stocks.
+
+    Raises
+    ------
+    DataError
+        a market without the companies' equity or their market values.
+    """
+    reports = panel.fundamentals
+    if reports is None or "total_equity" not in reports.items or "total_mv" not in panel.fields:
+        raise DataError("exposures to project out need the companies' total_equity and total_mv: ingest them")
+    value = np.asarray(panel["total_mv"], np.float64)
+    bp = np.divide(reports.in_force("total_equity"), value, where=value > 0, out=np.full(value.shape, np.nan))
+    return Exposures(universe.industries, np.asarray(universe.industry), bp.astype(np.float32))

@@ -1,0 +1,120 @@
+"""Numbers of a run beside a study's, read out of the results for `drivers` and `drivers_words`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from deepfactor.report.content import ArmContent, PortfolioContent, Record, RunContent
+from deepfactor.report.factor_tables import HEADLINE_HORIZONS, style_sets
+from deepfactor.report.formats import MISSING, number
+from deepfactor.report.paired_tables import BARRA, residual_set
+from deepfactor.report.portfolio_tables import total
+from deepfactor.report.published import Reference, reference, studies
+from deepfactor.report.words import Text, joined, words
+
+#: Trading days a year, to turn an attribution over the span into one a year.
+_YEAR = 252
+#: Styles that are named as those that a score leans on.
+_STRONGEST = 3
+
+
+def compared(content: RunContent) -> Iterator[tuple[ArmContent, Reference]]:
+    """Arms whose numbers a study prints."""
+    for arm in content.arms:
+        if (ref := reference(arm.published)) is not None:
+            yield arm, ref
+
+
+def study_of(content: RunContent) -> Mapping[str, Any]:
+    """The study of the first such arm; a run compares with one."""
+    _, ref = next(compared(content))
+    found: Mapping[str, Any] = studies()[ref.study]
+    return found
+
+
+def study_name(content: RunContent) -> Text:
+    """That study's name."""
+    _, ref = next(compared(content))
+    return Text(str(studies()[ref.study]["name"]), words().term(ref.study).zh)
+
+
+def spans_of(content: RunContent) -> list[tuple[str, str]]:
+    """Test spans of the compared arms, each once."""
+    found = (arm.factor_report.get("span") for arm, _ in compared(content))
+    return list(dict.fromkeys((str(span[0]), str(span[-1])) for span in found if span))
+
+
+def headline_record(content: RunContent, arm: ArmContent, universe: str | None = None) -> Record | None:
+    """RankIC at the headline's first horizon under the main clock, over the first page's universe or another."""
+    return arm.record(universe or content.lead, HEADLINE_HORIZONS[0], content.main)
+
+
+def gap(record: Record, published: float) -> float | None:
+    """Ours less the study's."""
+    mean = record["rank_ic"]["mean"]
+    return None if mean is None else mean - published
+
+
+def standard_error(record: Record) -> float | None:
+    """Of the mean RankIC, by the Newey–West t that stands beside it."""
+    mean, t = record["rank_ic"]["mean"], record["rank_ic"].get("t_newey_west")
+    return abs(mean / t) if mean is not None and t else None
+
+
+def year_range(record: Record) -> tuple[float | None, float | None]:
+    """Lowest and highest mean RankIC of a year."""
+    means = [entry["rank_ic"]["mean"] for entry in record.get("by_year", {}).values()]
+    known = [mean for mean in means if mean is not None]
+    return (min(known), max(known)) if known else (None, None)
+
+
+def seeds_of(arm: ArmContent, record: Record) -> Mapping[str, Any]:
+    """The seeds' spread behind a record: ``std``, ``n_seeds`` and so on; empty with fewer than two seeds."""
+    keys = ("universe", "convention", "horizon", "sampling", "names")
+    wanted = {key: record[key] for key in keys}
+    return next((dict(e) for e in arm.factor_report.get("seed_spread") or () if wanted.items() <= e.items()), {})
+
+
+def share_of_all(content: RunContent, arm: ArmContent, ref: Reference, universe: str) -> tuple[float, float] | None:
+    """RankIC in a universe ÷ that over all stocks: ours, the study's; None where one of the four numbers is missing."""
+    found = []
+    for where in (universe, content.lead):
+        record = headline_record(content, arm, where)
+        found.append(None if record is None else record["rank_ic"]["mean"])
+        found.append(ref.rank_ic("mean", where, HEADLINE_HORIZONS[0], content.main))
+    ours, theirs, all_ours, all_theirs = found
+    if ours is None or not theirs or not all_ours or not all_theirs:
+        return None
+    return ours / all_ours, theirs / all_theirs
+
+
+def residual(content: RunContent, arm: ArmContent, name: str | None) -> Mapping[str, Any] | None:
+    """RankIC statistics of what a style set leaves, first page's universe and headline horizon."""
+    wanted = {"set": name, "universe": content.lead, "convention": content.main, "horizon": HEADLINE_HORIZONS[0]}
+    found = arm.factor_report.get("residual_ic") or ()
+    return next((dict(entry["rank_ic"]) for entry in found if wanted.items() <= entry.items()), None)
+
+
+def strongest_styles(content: RunContent, arm: ArmContent) -> Text:
+    """The styles that a score is correlated with most, Barra's where they were tested."""
+    sets = style_sets(arm)
+    given = sets.get(BARRA) or sets.get(residual_set(content) or "") or next(iter(sets.values()), {})
+    known = [(style, entry["mean"]) for style, entry in given.items() if entry.get("mean") is not None]
+    known.sort(key=lambda item: -abs(item[1]))
+    parts = [joined(" ", [words().term(style), number(mean, "signed")]) for style, mean in known[:_STRONGEST]]
+    return joined(", ", parts) if parts else Text(MISSING)
+
+
+def part_a_year(p: PortfolioContent, key: str) -> float | None:
+    """A part of the attribution, logs a year."""
+    whole = (p.summary.get("attribution") or {}).get("all") or {}
+    days, value = p.summary["all"].get("days"), total(whole.get(key))
+    return None if value is None or not days else value * _YEAR / days
+
+
+def relaxed_share(p: PortfolioContent) -> float | None:
+    """Share of the rebalances at which a bound gave way."""
+    whole = p.summary["all"]
+    count = whole.get("rebalances")
+    return whole["relaxed_rebalances"] / count if count and whole.get("relaxed_rebalances") is not None else None

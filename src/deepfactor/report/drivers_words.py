@@ -1,0 +1,182 @@
+"""What drives the differences, in sentences: a number of the run, the study's, and what the two allow to say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from deepfactor.report.content import ArmContent, PortfolioContent, Record, RunContent
+from deepfactor.report.drivers_read import (
+    compared,
+    gap,
+    headline_record,
+    part_a_year,
+    relaxed_share,
+    residual,
+    seeds_of,
+    share_of_all,
+    spans_of,
+    standard_error,
+    strongest_styles,
+    study_name,
+    study_of,
+    year_range,
+)
+from deepfactor.report.factor_tables import HEADLINE_HORIZONS
+from deepfactor.report.formats import number
+from deepfactor.report.paired_tables import residual_set
+from deepfactor.report.published import Reference
+from deepfactor.report.words import Text, joined, words
+
+_HORIZON = HEADLINE_HORIZONS[0]
+
+
+def sentences(content: RunContent) -> list[Text]:
+    """From the protocol to the portfolios; what a run doesn't have is not spoken of."""
+    found = [_protocol(content)]
+    for arm, ref in compared(content):
+        found += [_gap(content, arm, ref), _size(content, arm, ref), _styles(content, arm)]
+    found += [_benchmark(content), *_portfolios(content)]
+    return [said for said in found if said is not None]
+
+
+def _protocol(content: RunContent) -> Text | None:
+    plan, fit, study = content.recipe.get("plan"), content.recipe.get("fit"), study_of(content)
+    spans = spans_of(content)
+    if not plan or not fit or not spans:
+        return None
+    form = words().text["span_form"]
+    return words().text["drivers_said_protocol"].filled(
+        ours=joined(" · ", [form.filled(first=a, last=b) for a, b in spans]),
+        study=study_name(content),
+        theirs=form.filled(first=study["span"][0], last=study["span"][1]),
+        every=plan["every"],
+        epochs=fit["epochs"],
+        seeds=len(fit["seeds"]),
+    )  # fmt: skip
+
+
+def _gap(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
+    """How far our RankIC is from the study's, and whether the choice of years could make it."""
+    record, text = headline_record(content, arm), words().text
+    published = ref.rank_ic("mean", content.lead, _HORIZON, content.main)
+    error = None if record is None else standard_error(record)
+    difference = None if record is None or published is None else gap(record, published)
+    if record is None or published is None or difference is None or error is None:
+        return None
+    ours, (low, high) = record["rank_ic"]["mean"], year_range(record)
+    parts = [
+        text["drivers_said_gap"].filled(
+            arm=arm.name,
+            ours=number(ours, "ic"),
+            published=number(published, "ic"),
+            gap=number(difference, "signed_ic"),
+            error=number(error, "ic"),
+            low=number(low, "ic"),
+            high=number(high, "ic"),
+        ),
+    ]
+    verdict = _verdict(record, published)
+    parts += [] if verdict is None else [verdict]
+    seeds = seeds_of(arm, record)
+    if seeds:
+        said = text["drivers_said_seeds"].filled(std=number(seeds["std"], "ic"), n=seeds["n_seeds"])
+        parts.append(said)
+    else:
+        parts.append(text["drivers_said_one_seed"])
+    return _together(parts)
+
+
+def _verdict(record: Record, published: float) -> Text | None:
+    """Whether other years alone could make the difference, by the standard error of our mean."""
+    difference, error = gap(record, published), standard_error(record)
+    if difference is None or error is None:
+        return None
+    form = words().text["drivers_said_within" if abs(difference) < 2 * error else "drivers_said_beyond"]
+    return form.filled(gap=number(difference, "signed_ic"))
+
+
+def _size(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
+    """The index universe whose share of the RankIC over all stocks is farthest from the study's."""
+    found = [
+        (abs(both[0] - both[1]), universe, both)
+        for universe in content.universes()
+        if universe != content.lead and (both := share_of_all(content, arm, ref, universe)) is not None
+    ]
+    if not found:
+        return None
+    _, universe, (ours, theirs) = max(found)
+    said = words().text["drivers_said_size"].filled(
+        arm=arm.name, universe=words().universe(universe), ours=_whole(ours), theirs=_whole(theirs)
+    )  # fmt: skip
+    record, published = headline_record(content, arm, universe), ref.rank_ic("mean", universe, _HORIZON, content.main)
+    verdict = None if record is None or published is None else _verdict(record, published)
+    return said if verdict is None else _together([said, verdict])
+
+
+def _styles(content: RunContent, arm: ArmContent) -> Text | None:
+    name, record = residual_set(content), headline_record(content, arm)
+    left = residual(content, arm, name)
+    if record is None or left is None or left["mean"] is None:
+        return None
+    return words().text["drivers_said_styles"].filled(
+        arm=arm.name,
+        raw=number(record["rank_ic"]["mean"], "ic"),
+        left=number(left["mean"], "ic"),
+        set=words().term(name),
+        styles=strongest_styles(content, arm),
+    )  # fmt: skip
+
+
+def _benchmark(content: RunContent) -> Text | None:
+    """The top group over all stocks has another benchmark where the market lacks the study's index."""
+    index = (study_of(content).get("protocol") or {}).get("index_of_all")
+    groups = [group for arm, _ in compared(content) if (group := arm.group("all")) is not None]
+    if index is None or not any(group["benchmark"] == "equal_weight" for group in groups):
+        return None
+    return words().text["drivers_said_benchmark"].filled(index=words().universe(index))
+
+
+def _portfolios(content: RunContent) -> list[Text]:
+    """Of the compared arms' portfolios: dividends, styles and selection, bounds that gave way, derived weights."""
+    names = {arm.name for arm, _ in compared(content)}
+    mine, text, found = [p for p in content.portfolios if p.arm in names], words().text, []
+
+    def ranged(style: str, reading: Callable[[PortfolioContent], float | None]) -> Text | None:
+        return _range([value for p in mine if (value := reading(p)) is not None], style)
+
+    if dividends := ranged("signed_percent", _over_replica):
+        found.append(text["drivers_said_dividends"].filled(x=dividends))
+    styles, selection = (ranged("signed_percent", partial(part_a_year, key=key)) for key in ("styles", "selection"))
+    if styles and selection:
+        found.append(text["drivers_said_parts"].filled(x=styles, y=selection))
+    if relaxed := ranged("share", relaxed_share):
+        found.append(text["drivers_said_relaxed"].filled(x=relaxed))
+    replica = ranged("percent", lambda p: p.summary["all"].get("replica_tracking_error"))
+    if replica and any(p.summary.get("replica_weights") == "derived" for p in mine):
+        found.append(text["drivers_said_weights"].filled(x=replica))
+    return found
+
+
+def _range(values: Sequence[float], style: str) -> Text | None:
+    """From the least to the largest; one number where they are the same."""
+    if not values:
+        return None
+    low, high = (number(end, style) for end in (min(values), max(values)))
+    return Text(low) if low == high else words().text["range_form"].filled(low=low, high=high)
+
+
+def _over_replica(p: PortfolioContent) -> float | None:
+    """Excess over the price index less that over the replica: dividends, and what the replica strays."""
+    whole = p.summary["all"]
+    known = whole.get("excess") is not None and whole.get("excess_replica") is not None
+    return whole["excess"] - whole["excess_replica"] if known and p.summary.get("benchmark") == "price" else None
+
+
+def _together(parts: Sequence[Text]) -> Text:
+    """Sentences in a row: Chinese has no space between them."""
+    return Text(" ".join(parts), "".join(part.zh for part in parts))
+
+
+def _whole(share: float) -> str:
+    return f"{100 * share:.0f}%"
