@@ -15,7 +15,7 @@ export OMP_WAIT_POLICY = PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env dev demo test kills check lint types imports learning study-b-mechanism bench bench-training bench-evaluation peers clean
+.PHONY: help env dev demo test kills check lint types imports learning study-b-mechanism study-a-mechanism bench bench-training bench-evaluation peers clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -50,6 +50,9 @@ learning: $(DEV) ## what the networks learn on the simulated market, against rid
 
 study-b-mechanism: $(DEV) ## what DecompGRU's cross-section module finds; writes docs/results/study-b-mechanism.md
 	$(BIN)/python -m benchmarks.mechanism.study_b --page docs/results/study-b-mechanism.md
+
+study-a-mechanism: $(DEV) ## what Study A's graph and company reports find; writes docs/results/study-a-mechanism.md
+	$(BIN)/python -m benchmarks.mechanism.study_a --page docs/results/study-a-mechanism.md
 
 bench: $(DEV) ## measure speed against peers and floors; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks

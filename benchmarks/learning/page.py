@@ -93,5 +93,5 @@ def _costs(stages: Iterable[Mapping[str, Any]]) -> str:
 
 
 def number(value: float | None, digits: int) -> str:
-    """Fixed digits; a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+    """Fixed digits; a dash where there is none, or it isn't a number."""
+    return "–" if value is None or value != value else f"{value:.{digits}f}".replace("-", "−")

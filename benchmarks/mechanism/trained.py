@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.learning.measures import HORIZON, MIN_NAMES, Truth, mean
 from deepfactor.evaluation.ic import InformationCoefficients, information_coefficients
-from deepfactor.evaluation.statistics import newey_west_t
+from deepfactor.evaluation.paired import paired_difference
 from deepfactor.labels.neutral_return import merge_small, residual
 from deepfactor.pipeline.console import Console
 from deepfactor.pipeline.experiment import plan, run
@@ -67,6 +67,7 @@ class Daily:
 class Trained:
     """A market and what was trained on it; `daily` by (arm, seed)."""
 
+    settings: Settings
     market: Market
     test: range
     truth: Truth
@@ -87,7 +88,7 @@ def train(recipe: Recipe, settings: Settings, out: Path, console: Console) -> Tr
     folder = run(recipe, market, out / "runs", workers=1, console=console)
     planned = plan(recipe, market, folder.jobs)
     (test,) = {job.fold.test for job in planned.jobs}
-    truth = Truth.of(market, open_data(planned.inputs[recipe.arms[0].name].folder), test)
+    truth = Truth.of(market, open_data(planned.arrays[recipe.arms[0].name]), test)
     oracle = neutralised(truth, market, test)
     daily = {}
     for arm in recipe.arms:
@@ -97,7 +98,7 @@ def train(recipe: Recipe, settings: Settings, out: Path, console: Console) -> Tr
             if not np.isfinite(values[truth.scored]).all():
                 raise ValueError(f"{arm.name} leaves {np.isnan(values[truth.scored]).sum()} stock-days without a score")
             daily[arm.name, job["seed"]] = Daily.of(values, truth, oracle, job["cpu"])
-    return Trained(market, test, truth, oracle, daily)
+    return Trained(settings, market, test, truth, oracle, daily)
 
 
 def neutralised(truth: Truth, market: Market, test: range) -> Array:
@@ -113,19 +114,17 @@ def neutralised(truth: Truth, market: Market, test: range) -> Array:
 
 def difference(first: Daily, second: Daily) -> dict[str, float | None]:
     """Mean daily difference first − second of each measure, and its Newey–West t."""
-    found = {}
+    found: dict[str, float | None] = {}
     for measure in MEASURES:
-        daily = getattr(first, measure) - getattr(second, measure)
-        found[measure] = _number(mean(daily))
-        found[f"{measure}_t"] = _number(newey_west_t(daily, LAG))
+        paired = paired_difference(getattr(first, measure), getattr(second, measure), LAG)
+        found |= {measure: _number(paired.mean), f"{measure}_t": _number(paired.t_newey_west)}
     return found
 
 
-def spread(values: Sequence[Sequence[float]]) -> float:
-    """Standard deviation within groups (pooled, n − 1 each): of one arm's runs that differ by their seed alone."""
-    groups = [np.asarray(group) for group in values]
+def spread(groups: Sequence[Array]) -> float:
+    """Standard deviation within groups (pooled, n − 1 each); 0 where no group has two values."""
     squares = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
-    return float(np.sqrt(squares / sum(len(group) - 1 for group in groups)))
+    return float(np.sqrt(squares / max(sum(len(group) - 1 for group in groups), 1)))
 
 
 def _number(value: float) -> float | None:
