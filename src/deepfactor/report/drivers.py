@@ -26,6 +26,7 @@ from deepfactor.report.drivers_read import (
     study_name,
     study_of,
     year_range,
+    years_error,
 )
 from deepfactor.report.drivers_words import sentences
 from deepfactor.report.factor_tables import HEADLINE_HORIZONS, ic_cell, year_cell, years_of
@@ -127,13 +128,14 @@ def gaps(content: RunContent) -> Table | None:
                 ic_cell(record, "mean", "ic", ref),
                 Cell(gap(record, published), "signed_ic"),
                 Cell(standard_error(record), "ic"),
+                Cell(years_error(content, arm, record), "ic"),
                 *(Cell(value, "ic") for value in year_range(record)),
                 Cell(seeds_of(arm, record).get("std"), "ic", missing=words().text["drivers_said_one_seed"]),
                 ic_cell(free, "mean", "ic"),
             )
             rows.append((*label_cells(arm.name), *cells))
-    columns = ("arm", "horizon", "rank_ic", "gap", "standard_error", "lowest_year", "highest_year", "seed_std",
-               "tradeable_rank_ic")  # fmt: skip
+    columns = ("arm", "horizon", "rank_ic", "gap", "standard_error", "years_error", "lowest_year", "highest_year",
+               "seed_std", "tradeable_rank_ic")  # fmt: skip
     return make("drivers_gap", words().text["drivers_gap"], columns, rows, words().text["drivers_gap_note"])
 
 
@@ -166,11 +168,11 @@ def sizes(content: RunContent) -> Table | None:
             cells = (
                 ic_cell(record, "mean", "ic", ref),
                 Cell(gap(record, published), "signed_ic"),
-                Cell(standard_error(record), "ic"),
+                Cell(years_error(content, arm, record), "ic"),
                 Cell(shares[0], "share", shares[1]),
             )
             rows.append((*label_cells(words().universe(universe), arm.name), *cells))
-    columns = ("universe", "arm", "rank_ic", "gap", "standard_error", "share_of_all")
+    columns = ("universe", "arm", "rank_ic", "gap", "years_error", "share_of_all")
     text = words().text
     return make("drivers_size", text["drivers_size"].filled(h=horizon), columns, rows, text["drivers_size_note"])
 

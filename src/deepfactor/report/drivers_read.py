@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from deepfactor.report.content import ArmContent, PortfolioContent, Record, RunContent
@@ -60,6 +62,30 @@ def standard_error(record: Record) -> float | None:
     """Of the mean RankIC, by the Newey–West t that stands beside it."""
     mean, t = record["rank_ic"]["mean"], record["rank_ic"].get("t_newey_west")
     return abs(mean / t) if mean is not None and t else None
+
+
+def years_error(content: RunContent, arm: ArmContent, record: Record) -> float | None:
+    """Standard error of ours less the study's, if only the days that one of the two spans lacks made a difference.
+
+    Were both means of the same daily series, over t days (ours) and T (theirs) with o in common, the variance of their
+    difference would be that of our mean × (1 + t/T − 2o/T): days that both have cancel.
+    """
+    error, span = standard_error(record), arm.factor_report.get("span")
+    if error is None or not span:
+        return None
+    ours, theirs = _interval(span), _interval(study_of(content)["span"])
+    t, whole = (last - first + 1 for first, last in (ours, theirs))
+    common = max(0, min(ours[1], theirs[1]) - max(ours[0], theirs[0]) + 1)
+    return error * math.sqrt(max(0.0, 1.0 + t / whole - 2.0 * common / whole))
+
+
+def _interval(span: Sequence[Any]) -> tuple[int, int]:
+    """Calendar days of a span; a month stands for its first and 28th day."""
+    first, last = (
+        date.fromisoformat(text if len(text) == 10 else text + day)
+        for text, day in ((str(span[0]), "-01"), (str(span[-1]), "-28"))
+    )
+    return first.toordinal(), last.toordinal()
 
 
 def year_range(record: Record) -> tuple[float | None, float | None]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from deepfactor.report import drivers
-from deepfactor.report.drivers_read import standard_error, strongest_styles, year_range
+from deepfactor.report.drivers_read import standard_error, strongest_styles, year_range, years_error
 from deepfactor.report.page import page_of, render, report_json
 
 PLAN = {"first_test": 2019, "last_test": 2020, "train_years": 5, "valid_years": 1, "test_years": 1, "every": 5}
@@ -77,6 +78,26 @@ def test_the_gap_is_ours_less_the_studys_with_its_error_years_and_seeds(full):
     assert rows(table, "tradeable_rank_ic")[0] == [tradeable]
 
 
+@pytest.mark.parametrize(
+    "span",
+    [
+        ("2019-01-02", "2020-12-31"),
+        ("2017-01-02", "2019-06-30"),
+        ("2010-01-01", "2012-12-31"),
+        ("2019-01-01", "2025-02-28"),
+    ],
+)
+def test_the_error_by_other_years_is_that_of_days_not_shared(full, span):
+    """Two means of one series of independent days: weights of each day by hand."""
+    arm = replace(full.arms[0], factor_report={**full.arms[0].factor_report, "span": list(span)})
+    record = arm.record("all", 10, "t1_close")
+    days = np.arange(np.datetime64("2009-01-01"), np.datetime64("2026-01-01"))
+    inside = [(days >= np.datetime64(a)) & (days <= np.datetime64(b)) for a, b in (span, ("2019-01-01", "2025-02-28"))]
+    ours, theirs = (one / one.sum() for one in inside)
+    expected = standard_error(record) * np.sqrt(((ours - theirs) ** 2).sum() / (ours**2).sum())
+    assert years_error(full, arm, record) == pytest.approx(expected, abs=1e-12)
+
+
 def test_size_is_a_share_of_the_whole_market_ours_and_theirs(full):
     table = drivers.sizes(full)
     row = next(row for row in table.rows if (row[0].value, row[1].value) == ("CSI 300", "gru"))
@@ -119,7 +140,7 @@ def test_the_protocol_says_what_is_not_stated(full):
     assert found["Index weights"] == ("derived from float capitalisation and membership", "not stated")
 
 
-@pytest.mark.parametrize(("t", "said"), [(2.0, "below two standard errors"), (200.0, "above two standard errors")])
+@pytest.mark.parametrize(("t", "said"), [(2.0, "is within twice that"), (200.0, "is beyond twice that")])
 def test_what_is_said_of_the_gap_follows_its_error(full, t, said):
     first = full.arms[0]
     records = [{**r, "rank_ic": {**r["rank_ic"], "t_newey_west": t}} for r in first.factor_report["records"]]
