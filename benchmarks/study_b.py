@@ -110,8 +110,10 @@ def _protocol(content: RunContent) -> list[str]:
 
 
 def _text(*parts: str) -> str:
-    """A paragraph."""
-    return textwrap.fill(" ".join(parts), 118, break_long_words=False, break_on_hyphens=False)
+    """A paragraph, or a point of a list."""
+    text = " ".join(parts)
+    indent = "  " if text.startswith("* ") else ""
+    return textwrap.fill(text, 118, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _time(arm: ArmContent) -> str:

@@ -73,7 +73,7 @@ def train(recipe: Recipe, settings: Settings, out: Path, console: Console) -> Tr
     market = simulate(out / "market", settings, console)
     folder = run(recipe, market, out / "runs", workers=1, console=console)
     planned = plan(recipe, market, folder.jobs)
-    data, fold = open_data(planned.inputs.folder), planned.jobs[0].fold
+    data, fold = open_data(planned.arrays[recipe.arms[0].name]), planned.jobs[0].fold
     truth = Truth.of(market, data, fold.test)
     rows = []
     for arm in recipe.arms:

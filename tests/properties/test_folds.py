@@ -48,6 +48,11 @@ def test_folds_keep_their_gap(dates: np.ndarray, plan: Plan, reach: int) -> None
     for fold in result:
         length = (dates[fold.test.start] - dates[fold.train.start]).astype(int) / 365.25
         assert abs(length - years) < 0.2
+        year = (dates[fold.valid.start] - dates[fold.late.start]).astype(int) / 365.25
+        assert abs(year - 1) < 0.2
+        assert fold.late.stop == max(fold.train.stop, fold.late.start)
+        assert fold.early.start == fold.train.start
+        assert len(fold.early) == max(fold.late.start - reach - fold.train.start, 0), "purged, and no more than that"
 
 
 def _check(fold: Fold, dates: np.ndarray, reach: int) -> None:

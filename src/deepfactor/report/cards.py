@@ -18,7 +18,7 @@ from deepfactor.report.words import Text, joined, words
 Fact = tuple[str, str]
 
 _ROLES = ("train", "valid", "test")
-_CARD_FACTS = ("kind", "settings", "inputs", "label", "loss", "scaling", "seeds", "fit")
+_CARD_FACTS = ("kind", "settings", "inputs", "label", "loss", "weighting", "scaling", "seeds", "fit")
 _PORTFOLIO_FACTS = ("start", "end", "capital", "benchmark", "replica_weights", "definition", "dividend_tax")
 _MARKET_FACTS = ("source", "name", "span", "days", "stocks", "cap", "settings", "fingerprint")
 

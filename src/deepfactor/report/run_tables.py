@@ -53,7 +53,7 @@ def market_left_out(content: RunContent) -> Table | None:
 
 
 def training_left_out(content: RunContent) -> Table | None:
-    """What the samples of each fold leave out; the seeds of a fold share its samples."""
+    """What the samples of each fold leave out, which its seeds share, and days without deep factors."""
     rows, seen = [], set()
     for arm in content.arms:
         for job in arm.training.get("jobs", ()):
@@ -62,6 +62,10 @@ def training_left_out(content: RunContent) -> Table | None:
             seen.add((arm.name, job["fold"]))
             for what, count in counts(job.get("left_out", {})):
                 rows.append((*label_cells(arm.name, job["fold"], words().term(what)), Cell(count, "count")))
+        for job in arm.training.get("jobs", ()):  # these are the network's own, so each seed's
+            lacking = {"days_without_factors": job.get("days_without_factors", {})}
+            which = joined(" ", [job.get("fold", ""), words().metrics["seed"].label, job.get("seed", "")])
+            rows += [(*label_cells(arm.name, which, words().term(w)), Cell(n, "count")) for w, n in counts(lacking)]
     return make("left_out_training", words().text["left_out_training"], ("arm", "fold", "what", "count"), rows)
 
 
@@ -96,7 +100,7 @@ def training_jobs(content: RunContent) -> Table | None:
 
 
 def importance(content: RunContent) -> Table | None:
-    """What arms without a network read, the largest share first."""
+    """What weightings read, the largest share first."""
     rows = [
         (*label_cells(arm.name, feature), Cell(share, "percent"))
         for arm in content.arms

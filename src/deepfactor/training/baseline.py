@@ -1,4 +1,5 @@
-"""Arms without a network: a weighting fitted on the features of single days, the baselines that networks are beside.
+"""A weighting fitted on a table of stock-days: of the features of single days for arms without a network, the baselines
+that networks are beside, or of what a network made of them (`second_stage`).
 
 The training table holds every n-th training day (`Plan.every`) from the first one on: labels of neighbouring days
 overlap, so the days between add little. Features are standardised by the arm's scaling, labels by rank as for the IC
@@ -7,7 +8,7 @@ loss; validation decides by the mean RankIC over its days, as for networks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -16,12 +17,15 @@ from numpy.typing import NDArray
 
 from deepfactor.core.errors import UserError
 from deepfactor.core.spec import Spec
-from deepfactor.training.data import Indices
+from deepfactor.training.data import Indices, TrainingData
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.weightings.base import Fitted, Table, mean_rank_ic
 
 _WINDOWS = frozenset({"windows"})
+
+#: Columns of a day's batch (b,) and what is known of them (b, k), standardised, no NaN; None on a day without it.
+Columns = Callable[[int], tuple[Indices, NDArray[np.float32] | None]]
 
 
 @dataclass(frozen=True)
@@ -44,17 +48,21 @@ class Baseline:
         UserError
             no day of a span has enough labelled stocks.
         """
-        spans = {"training": self.fold.train[:: self.every], "validation": self.fold.valid[:: self.valid_every]}
-        days = {name: self.days(sampler, span, name) for name, span in spans.items()}
-        total = sum(map(len, days.values()))
-        train = table(sampler, days["training"], lambda done: report(done, total))
-        valid = table(sampler, days["validation"], lambda done: report(len(days["training"]) + done, total))
+        train, valid = self.tables(sampler.data, lambda t: features_of(sampler, t), report)
         fitted: Fitted = self.weighting.fit(self.settings, train, valid, self.seed)
         return fitted, mean_rank_ic(fitted.predict(valid.x), valid)
 
-    def days(self, sampler: Sampler, span: range, name: str) -> list[int]:
+    def tables(self, data: TrainingData, columns: Columns, report: Callable[[int, int], None]) -> tuple[Table, Table]:
+        """The training and the validation table."""
+        spans = {"training": self.fold.train[:: self.every], "validation": self.fold.valid[:: self.valid_every]}
+        days = {name: self.days(data, span, name) for name, span in spans.items()}
+        total, before = sum(map(len, days.values())), len(days["training"])
+        train = table(data, columns, days["training"], lambda done: report(done, total))
+        valid = table(data, columns, days["validation"], lambda done: report(before + done, total))
+        return train, valid
+
+    def days(self, data: TrainingData, span: range, name: str) -> list[int]:
         """The days of `span` with enough labelled stocks."""
-        data = sampler.data
         days = [t for t in span if len(data.labelled(t, data.stocks(t))) >= self.min_stocks]
         if not days:
             raise UserError(
@@ -63,20 +71,29 @@ class Baseline:
         return days
 
 
-def table(sampler: Sampler, days: list[int], report: Callable[[int], None] = lambda done: None) -> Table:
-    """The labelled stock-days of `days`, one after the other."""
-    data = sampler.data
-    counts = [len(data.labelled(t, data.stocks(t))) for t in days]
-    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
-    x = np.empty((starts[-1], len(data.features.names)), np.float32)
-    y = np.empty(starts[-1], np.float32)
-    for i, t in enumerate(days):
-        stocks, features = features_of(sampler, t)
-        labelled = data.labelled(t, stocks)
-        rows = slice(starts[i], starts[i + 1])
-        x[rows], y[rows] = features[labelled], standardise(data.label[t, stocks[labelled]], "rank")
-        report(i + 1)
-    return Table(x, y, starts)
+def table(
+    data: TrainingData, columns: Columns, days: Sequence[int], report: Callable[[int], None] = lambda done: None
+) -> Table:
+    """The labelled stock-days of `days`, one after the other; days without columns are left out.
+
+    Raises
+    ------
+    UserError
+        no day has columns.
+    """
+    x, y = [], []
+    for done, t in enumerate(days, start=1):
+        stocks, known = columns(t)
+        if known is not None:
+            labelled = data.labelled(t, stocks)
+            x.append(known[labelled])
+            y.append(standardise(data.label[t, stocks[labelled]], "rank"))
+        report(done)
+    if not x:
+        span = f"{data.dates[days[0]]} to {data.dates[days[-1]]}"
+        raise UserError(f"none of {len(days)} days of {span} has as many independent deep factors as the network gives")
+    starts = np.concatenate([[0], np.cumsum([len(day) for day in y])]).astype(np.intp)
+    return Table(np.concatenate(x), np.concatenate(y), starts)
 
 
 def features_of(sampler: Sampler, t: int) -> tuple[Indices, NDArray[np.float32]]:

@@ -17,6 +17,9 @@ from deepfactor.training.jobs import Job, read_record, weighting_of
 from deepfactor.training.samples import shapes_of
 from deepfactor.training.spec import Arm
 
+#: What a job with a weighting says more.
+_OF_WEIGHTINGS = ("weighting_valid_rank_ic", "importance", "deep_factors", "days_without_factors")
+
 
 def model_card(
     jobs: Sequence[Job], data: TrainingData, label: Mapping[str, Any], *, allow_code: bool = False
@@ -46,6 +49,7 @@ def _network(arm: Arm, data: TrainingData, allow_code: bool) -> dict[str, Any]:
     assert arm.model is not None
     module, settings = resolve("deepfactor.models", arm.model, key="arm.model", allow_code=allow_code)
     network = module.build(settings, shapes_of(data))
+    second = {} if arm.weighting is None else {"weighting": _second_stage(arm, allow_code)}
     return {
         "kind": arm.model.kind,
         "settings": settings.model_dump(mode="json"),
@@ -54,7 +58,14 @@ def _network(arm: Arm, data: TrainingData, allow_code: bool) -> dict[str, Any]:
             {"name": name, "parameters": count, "what": _what(network, name)} for name, count in summary(network)
         ],
         "loss": arm.loss.model_dump(mode="json"),
+        **second,
     }
+
+
+def _second_stage(arm: Arm, allow_code: bool) -> dict[str, Any]:
+    """The weighting behind a network."""
+    made = _weighting(arm, allow_code)
+    return {"kind": made["kind"], "settings": made["settings"], "fit_on": arm.fit_on}
 
 
 def _weighting(arm: Arm, allow_code: bool) -> dict[str, Any]:
@@ -94,15 +105,16 @@ def _ends(data: TrainingData, span: range) -> list[str]:
 def training_record(jobs: Sequence[Job], folder: Path) -> dict[str, Any]:
     """Every finished job's epochs and what it left out; loss and validation RankIC by epoch.
 
-    Of arms without a network there are no epochs, but the ``valid_rank_ic`` of each job, and ``importance``: each
-    feature's share, a mean over the jobs.
+    Of arms without a network there are no epochs, but the ``valid_rank_ic`` of each job. Of arms with a weighting each
+    job has ``importance``, column -> share, and the arm the mean over the jobs: of deep factors all together, for
+    factor 7 of one job is not factor 7 of another.
     """
     rows = []
     for job in jobs:
         record = read_record(folder, job)
         log = folder / job.key / "log.jsonl"
         lines = log.read_text(encoding="utf-8").splitlines() if job.arm.model is not None else []
-        kept = ("best_epoch", "valid_rank_ic", "importance", "seconds", "cpu", "left_out")
+        kept = ("best_epoch", "valid_rank_ic", *_OF_WEIGHTINGS, "seconds", "cpu", "left_out")
         rows.append(
             {
                 "key": job.key,
@@ -112,7 +124,14 @@ def training_record(jobs: Sequence[Job], folder: Path) -> dict[str, Any]:
                 "epochs": [json.loads(line) for line in lines],
             }
         )
-    shares = [row["importance"] for row in rows if "importance" in row]
+    shares = [_pooled(row) for row in rows if "importance" in row]
     if not shares:
         return {"jobs": rows}
     return {"jobs": rows, "importance": {name: float(np.mean([one[name] for one in shares])) for name in shares[0]}}
+
+
+def _pooled(row: Mapping[str, Any]) -> dict[str, float]:
+    """A job's shares, those of its deep factors in one."""
+    deep = {factor["name"] for factor in row.get("deep_factors", ())}
+    own = {name: share for name, share in row["importance"].items() if name not in deep}
+    return {f"{len(deep)} deep factors": sum(row["importance"][name] for name in deep), **own} if deep else own

@@ -23,7 +23,8 @@ class ArmScores:
     Attributes
     ----------
     ensemble : Scores
-        each seed's scores z-scored per day (over the stocks it scores), averaged over the seeds.
+        each seed's scores z-scored per day (over the stocks it scores), averaged over the seeds, on the days that all
+        seeds score; `dropped` counts the other days.
     seeds : mapping of seed to Scores
         as the networks gave them.
     """
@@ -57,10 +58,13 @@ def average(seeds: Iterable[NDArray[np.floating]]) -> NDArray[np.float64]:
 
 def _arm_scores(arm: str, seeds: Mapping[int, NDArray[np.float64]], dates: Dates, symbols: Names) -> ArmScores:
     first, *others = seeds.values()
+    scored = np.array([np.isfinite(values).any(axis=1) for values in seeds.values()])
+    every, some = scored.all(axis=0), scored.any(axis=0)
     for seed, values in zip(list(seeds)[1:], others, strict=True):
-        if not np.array_equal(np.isfinite(values), np.isfinite(first)):
-            raise DataError(f"arm {arm}: seed {seed} scores other stocks or days than seed {next(iter(seeds))}")
-    ensemble = Scores(arm, dates, symbols, average(seeds.values()))
+        if not np.array_equal(np.isfinite(values[every]), np.isfinite(first[every])):
+            raise DataError(f"arm {arm}: seed {seed} scores other stocks than seed {next(iter(seeds))}")
+    dropped = {"days_not_scored_by_all_seeds": int((some & ~every).sum())} if (some & ~every).any() else {}
+    ensemble = Scores(arm, dates, symbols, average(seeds.values()), dropped)
     return ArmScores(ensemble, {s: Scores(f"{arm} seed {s}", dates, symbols, v) for s, v in seeds.items()})
 
 

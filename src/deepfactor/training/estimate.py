@@ -16,7 +16,7 @@ import numpy as np
 
 from deepfactor.core.errors import OutOfResources
 from deepfactor.models.base import parameter_count
-from deepfactor.training.baseline import scores, table
+from deepfactor.training.baseline import features_of, scores, table
 from deepfactor.training.data import Folders, TrainingData, open_data
 from deepfactor.training.device import device_of
 from deepfactor.training.engine import WORKER_ENVIRONMENT, environment
@@ -24,6 +24,7 @@ from deepfactor.training.fit import Fitter, settled_torch
 from deepfactor.training.jobs import Job, arrays_of, baseline_of, is_done, scaling_of, task_of
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler
+from deepfactor.training.second_stage import network_fold, weighting_fold
 
 _REPEATS = 3
 _FIT_DAYS = 20  # of a fold, that a weighting is fitted on for its cost
@@ -102,9 +103,12 @@ def _seconds(job: Job, cost: Cost, data: TrainingData) -> float:
     """CPU seconds of a job that takes all its epochs; a day's cost grows with its stocks."""
     fold, epochs = job.fold, job.fit.epochs if job.arm.model is not None else 1
     scale = [_median_stocks(data, span) / max(cost.stocks, 1) for span in (fold.train, fold.valid, fold.test)]
-    train = cost.step * scale[0] * len(fold.train) / job.every
+    train = cost.step * scale[0] * len(network_fold(job.arm, fold).train) / job.every
     valid = cost.score * scale[1] * len(fold.valid) / job.valid_every
-    return epochs * (train + valid) + cost.score * scale[2] * len(fold.test)
+    second = 0.0
+    if job.arm.model is not None and job.arm.weighting is not None:  # its own fit is nothing beside
+        second = cost.score * scale[0] * len(weighting_fold(job.arm, fold).train) / job.every + valid
+    return epochs * (train + valid) + second + cost.score * scale[2] * len(fold.test)
 
 
 def _statistics_once(jobs: Sequence[Job], costs: dict[str, Cost]) -> float:
@@ -185,9 +189,9 @@ def _baseline_cost(job: Job, data: TrainingData, device: str, allow_code: bool) 
     counted too often, so the estimate is high."""
     baseline, fold = baseline_of(job, allow_code), job.fold
     sampler = Sampler(data, scaling_of(job.arm, allow_code=allow_code), device=device_of(device))
-    days = baseline.days(sampler, fold.train[:: max(len(fold.train) // _FIT_DAYS, 1)], "training")
+    days = baseline.days(data, fold.train[:: max(len(fold.train) // _FIT_DAYS, 1)], "training")
     start = time.process_time()
-    known = table(sampler, days)
+    known = table(data, lambda t: features_of(sampler, t), days)
     statistics = (time.process_time() - start) / len(days)
     start = time.process_time()
     fitted = baseline.weighting.fit(baseline.settings, known, known, job.seed)

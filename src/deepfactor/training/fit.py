@@ -143,6 +143,16 @@ class Fitter:
             )
         return stocks, score
 
+    def factors(self, t: int) -> tuple[Indices, NDArray[np.float32] | None]:
+        """Columns of day t's batch and its deep factors (b, n) by `scorer`; None on a day that has none."""
+        stocks = self.sampler.data.stocks(t)
+        if not len(stocks):
+            return stocks, None
+        with torch.inference_mode():
+            batch = self.sampler.cross_section(t, self.task.inputs)
+            found: Tensor | None = self.scorer.factors(batch)  # type: ignore[operator]
+        return stocks, None if found is None else found.cpu().numpy().copy()
+
     def _epoch(self, epoch: int, report: Report) -> None:
         """One pass over the epoch's days, then validation; appends to the course."""
         wall, cpu = time.perf_counter(), time.process_time()

@@ -1,7 +1,7 @@
 """Jobs: one (arm, fold, seed) each, named by the content of what it reads, in ``JOBS/<key>/``.
 
 ``job.json`` says what the key stands for; of a network ``checkpoint.safetensors`` and ``log.jsonl`` grow by epoch;
-``weights.safetensors`` (of an arm without a network ``weighting.json``), ``scores.npy`` (days × stocks, NaN = none)
+``weights.safetensors`` (of a weighting ``weighting.json``), ``scores.npy`` (days × stocks, NaN = none)
 with ``axes.json`` are the result; ``done`` comes last. A job with ``done`` is skipped, in whatever run.
 """
 
@@ -33,6 +33,8 @@ from deepfactor.training.parts import Parts
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, shapes_of
 from deepfactor.training.scalings.base import Scaling
+from deepfactor.training.second_stage import check_factors, check_fold, holds_out, network_fold, weighting_fold
+from deepfactor.training.second_stage import fit as fit_second_stage
 from deepfactor.training.spec import Arm, Fit, Plan
 from deepfactor.training.weights import save_tensors
 
@@ -121,13 +123,14 @@ def plan_jobs(
     for fold in folds:
         spans = {rows: range(max(fold.train.start - rows, 0), fold.test.stop) for rows in back}
         prints = {rows: data.fingerprint(read, (fold.train, fold.valid)) for rows, read in spans.items()}
-        for arm, resolved, rows, own in zip(arms, contents, back, whole, strict=True):
+        for arm, resolved, rows, own, key in zip(arms, contents, back, whole, keys, strict=True):
+            check_fold(arm, fold, key)
             every = arm.every or plan.every
             common = {
                 "inputs": {**inputs, **own.parts.content},
                 "label": dict(label),
                 "arm": resolved,
-                "fold": _fold_content(fold, data),
+                "fold": _fold_content(arm, fold, data),
                 "every": every,
                 "valid_every": plan.valid_every,
                 "fit": _fit_content(arm, fit),
@@ -150,7 +153,11 @@ def arm_content(arm: Arm, key: str, *, allow_code: bool = False) -> dict[str, An
         return {"weighting": _kind(_weighting(arm).kind, weighting_of(arm, key, allow_code=allow_code)[1])} | own
     _, settings = resolve("deepfactor.models", arm.model, key=f"{key}.model", allow_code=allow_code)
     _, loss = resolve("deepfactor.training.losses", arm.loss, key=f"{key}.loss", allow_code=allow_code)
-    return {"model": _kind(arm.model.kind, settings), "loss": _kind(arm.loss.kind, loss)} | own
+    network = {"model": _kind(arm.model.kind, settings), "loss": _kind(arm.loss.kind, loss)} | own
+    if arm.weighting is None:
+        return network
+    weighting = _kind(arm.weighting.kind, weighting_of(arm, key, allow_code=allow_code)[1])
+    return network | {"weighting": weighting, "fit_on": arm.fit_on}
 
 
 def weighting_of(arm: Arm, key: str = "arm", *, allow_code: bool = False) -> tuple[ModuleType, Spec]:
@@ -187,9 +194,12 @@ def _check_shapes(arm: Arm, key: str, data: TrainingData, *, allow_code: bool) -
             raise RecipeError(f"{arm.model.kind} reads {name}, which these inputs don't hold", key=f"{key}.model")
     try:
         with torch.device("meta"):
-            model.build(settings, shapes_of(data))
+            network = model.build(settings, shapes_of(data))
     except RecipeError as error:
         raise RecipeError(str(error), key=f"{key}.model") from None
+    if arm.weighting is not None:
+        check_factors(arm, network, key)
+        weighting_of(arm, key, allow_code=allow_code)[0].check()
 
 
 def _kind(kind: str, settings: Spec) -> dict[str, Any]:
@@ -202,9 +212,11 @@ def _fit_content(arm: Arm, fit: Fit) -> dict[str, Any]:
     return said if arm.model is not None else {k: v for k, v in said.items() if k == "min_stocks"}
 
 
-def _fold_content(fold: Fold, data: TrainingData) -> dict[str, list[str]]:
+def _fold_content(arm: Arm, fold: Fold, data: TrainingData) -> dict[str, list[str]]:
     """First and last date of each span."""
     spans = {"train": fold.train, "valid": fold.valid, "test": fold.test}
+    if holds_out(arm):
+        spans |= {"early": fold.early, "late": fold.late}
     return {name: [str(data.dates[span.start]), str(data.dates[span.stop - 1])] for name, span in spans.items()}
 
 
@@ -241,17 +253,20 @@ def run_job(
             "job": job.label,
             **found,
             "device": str(sampler.device),
-            "days_without_batch": len(job.fold.test) - found["days_scored"],
-            "left_out": {
-                "train": sampler.data.left_out(job.fold.train, job.fit.min_stocks),
-                "valid": sampler.data.left_out(job.fold.valid, job.fit.min_stocks),
-            },
+            "days_without_batch": sum(not len(sampler.data.stocks(t)) for t in job.fold.test),
+            "left_out": {name: sampler.data.left_out(span, job.fit.min_stocks) for name, span in _spans(job).items()},
             "seconds": round(time.perf_counter() - start, 3),
         }
         record.setdefault("cpu", round(time.process_time() - cpu, 3))
         write_json(folder / "done", record)
     epochs = record["epochs"]
     report(Progress(job.label, job.key, "done", epochs, job.fit.epochs, valid_rank_ic=record["valid_rank_ic"]))
+
+
+def _spans(job: Job) -> dict[str, range]:
+    """What the job learns from."""
+    train, valid = network_fold(job.arm, job.fold).train, job.fold.valid
+    return {"train": train, **({"held_out": job.fold.late} if holds_out(job.arm) else {}), "valid": valid}
 
 
 def _train(
@@ -263,9 +278,19 @@ def _train(
     _write_log(folder, course.log)  # also where the last epoch's log was lost with the process
     note = {"best_epoch": course.best_epoch, "valid_rank_ic": course.best_rank_ic}
     save_tensors(folder / "weights.safetensors", course.best, note)
-    days = _predict(job, sampler.data, fitter.scores, len(course.log), folder, report)
-    cpu = round(sum(row["cpu"] for row in course.log), 3)  # of all epochs, whoever computed them
-    return {"epochs": len(course.log), **note, "days_scored": days, "cpu": cpu}
+    found = {"epochs": len(course.log), **note}
+    found["cpu"] = round(sum(row["cpu"] for row in course.log), 3)  # of all epochs, whoever computed them
+    if job.arm.weighting is None:
+        return found | {"days_scored": _predict(job, sampler.data, fitter.scores, len(course.log), folder, report)}
+    most = job.fit.epochs
+    stage = fit_second_stage(
+        baseline_of(job, allow_code),
+        fitter,
+        lambda day, days: report(Progress(job.label, job.key, "gather", most, most, day, days)),
+    )
+    write_json(folder / "weighting.json", {"kind": job.arm.weighting.kind, **stage.state()})
+    days = _predict(job, sampler.data, stage.scores, len(course.log), folder, report)
+    return found | {"days_scored": days, **stage.record(job.fold.test, days)}
 
 
 def _weigh(
@@ -295,9 +320,11 @@ def read_record(jobs: Path, job: Job) -> dict[str, Any]:
 
 
 def baseline_of(job: Job, allow_code: bool) -> Baseline:
-    """The job of an arm without a network, with its weighting resolved."""
+    """The weighting of a job, resolved, and what it is fitted on."""
     weighting = weighting_of(job.arm, allow_code=allow_code)
-    return Baseline(*weighting, job.fold, job.every, job.valid_every, job.fit.min_stocks, job.seed)
+    return Baseline(
+        *weighting, weighting_fold(job.arm, job.fold), job.every, job.valid_every, job.fit.min_stocks, job.seed
+    )
 
 
 def task_of(job: Job, data: TrainingData, allow_code: bool) -> Task:
@@ -306,11 +333,12 @@ def task_of(job: Job, data: TrainingData, allow_code: bool) -> Task:
     model, settings = resolve("deepfactor.models", job.arm.model, key="arm.model", allow_code=allow_code)
     loss, loss_settings = resolve("deepfactor.training.losses", job.arm.loss, key="arm.loss", allow_code=allow_code)
     first_day = int(data.dates[job.fold.train.start].astype("datetime64[D]").astype(np.int64))
-    entropy = (job.seed, first_day, int(content_key(job.identity["arm"]), 16))
+    own = {name: said for name, said in job.identity["arm"].items() if name not in ("weighting", "fit_on")}
+    entropy = (job.seed, first_day, int(content_key(own), 16))  # the same network whatever stands behind it
     seed_torch(entropy, 0)
     network = model.build(settings, shapes_of(data))
     scaling = scaling_of(job.arm, allow_code=allow_code)
-    plan = (job.fold, job.fit, job.every, job.valid_every)
+    plan = (network_fold(job.arm, job.fold), job.fit, job.every, job.valid_every)
     return Task(network, inputs_of(model, settings), loss, loss_settings, *plan, entropy, scaling)
 
 

@@ -9,7 +9,8 @@ from deepfactor.training.spec import Arm
 
 
 def inputs_of_arm(arm: Arm, key: str = "arm", *, allow_code: bool = False) -> frozenset[str]:
-    """Which fields of a `CrossSection` the arm's network reads with its settings; a baseline reads windows.
+    """Which fields of a `CrossSection` the arm's network reads with its settings; a baseline reads windows, a weighting
+    behind a network the fundamentals.
 
     Raises
     ------
@@ -20,6 +21,8 @@ def inputs_of_arm(arm: Arm, key: str = "arm", *, allow_code: bool = False) -> fr
     if arm.model is not None:
         model, settings = resolve("deepfactor.models", arm.model, key=f"{key}.model", allow_code=allow_code)
         read, who = inputs_of(model, settings), arm.model.kind
+        if arm.weighting is not None:
+            read |= {"fundamentals"}
     if unknown := read - CROSS_SECTION_INPUTS:
         raise KindError(
             f"{who} asks for {', '.join(sorted(unknown))}: there are {', '.join(sorted(CROSS_SECTION_INPUTS))}",

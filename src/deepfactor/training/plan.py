@@ -27,12 +27,17 @@ class Fold:
         purged: the label of their last row reads no row of the next span.
     test : range
         every trading day that this fold predicts.
+    early, late : range
+        what of `train` two stages are fitted on: its last year, and the years before, purged at that seam as well.
+        `early` is empty where the training span is one year.
     """
 
     name: str
     train: range
     valid: range
     test: range
+    early: range = range(0)
+    late: range = range(0)
 
 
 def folds(dates: Dates, plan: Plan, reach: int) -> tuple[Fold, ...]:
@@ -79,12 +84,15 @@ def _fold(dates: Dates, plan: Plan, reach: int, start: dt.date, end: dt.date) ->
         rows_between(dates, np.datetime64(first), np.datetime64(final))
         for first, final in ((train_start, valid_start - day), (valid_start, start - day), (start, end))
     )
+    seam = int(np.searchsorted(dates, np.datetime64(_years_later(valid_start, -1))))
     whole_year = (start.month, start.day) == (1, 1)
     fold = Fold(
         name=str(start.year) if whole_year else start.isoformat(),
         train=range(train.start, valid.start - reach),
         valid=range(valid.start, test.start - reach),
         test=range(test.start, test.stop),
+        early=range(train.start, max(seam - reach, train.start)),
+        late=range(seam, max(valid.start - reach, seam)),
     )
     for name, span in (("training", fold.train), ("validation", fold.valid), ("test", fold.test)):
         if not len(span):

@@ -130,7 +130,7 @@ def standard_quarters(quarters: FundamentalQuarters, t: int, stocks: Indices) ->
     x, loss = quarters.at(t, stocks)
     items = np.ascontiguousarray(x.transpose(0, 2, 1))  # (q, k, b)
     out = np.empty((len(x), len(stocks), 2 * x.shape[2] + 1), np.float32)
-    out[:, :, : x.shape[2]] = _zscored(items).transpose(0, 2, 1)
+    out[:, :, : x.shape[2]] = zscored(items).transpose(0, 2, 1)
     out[:, :, x.shape[2] : -1] = np.isfinite(x)
     out[:, :, -1] = loss
     return out
@@ -145,10 +145,10 @@ def standard_exposures(data: TrainingData, t: int, stocks: Indices) -> NDArray[n
     exposures = data.parts.exposures
     assert exposures is not None, "planned without the exposures"
     styles = np.stack([data.size[t, stocks], exposures.bp[t, stocks]]).astype(np.float32)
-    return np.concatenate([exposures.dummies(t, stocks), _zscored(styles).T], axis=1)
+    return np.concatenate([exposures.dummies(t, stocks), zscored(styles).T], axis=1)
 
 
-def _zscored(x: NDArray[np.float32]) -> NDArray[np.float32]:
+def zscored(x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Each row of `x` (…, b) clipped and z-scored over what is finite; the rest is 0."""
     x = np.where(np.isfinite(x), x, np.float32(np.nan))
     low, high, mean, inverse = (one[..., None] for one in cross_section(x))

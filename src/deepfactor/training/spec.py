@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -72,15 +72,26 @@ class Fit(Spec):
 ArmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
 
 
+FitOn = Literal["held_out", "train"]
+
+
 class Arm(Spec):
-    """One way to score that is compared with the others: a network with its loss, or a weighting of a day's features.
+    """One way to score that is compared with the others: a network with its loss, a weighting of a day's features, or
+    both, one after the other.
 
     Without a `model` it is a baseline: `weighting` is fitted on the day's standardised features, whose ``window`` is 1.
+    With a `model` the weighting is a second stage: it is fitted on the network's deep factors and on fundamental ones.
     """
 
     name: ArmName
     model: Kind | None = Field(default=None, description="the network; none = a baseline")
-    weighting: Kind | None = Field(default=None, description="of a baseline: what makes a score of a day's features")
+    weighting: Kind | None = Field(
+        default=None, description="what makes a score of a day's features, or of deep factors"
+    )
+    fit_on: FitOn = Field(
+        default="held_out",
+        description="a second stage's span: the last training year, held out from the network; train",
+    )
     features: Kind | None = Field(default=None, description="instead of the recipe's")
     graph: Kind | None = Field(default=None, description="of a network that reads neighbours: who is related to whom")
     loss: Kind = Field(default=Kind(kind="ic"), description="what a network minimises")
@@ -98,8 +109,8 @@ class Arm(Spec):
     def _network_or_weighting(self) -> Arm:
         if self.model is None and self.weighting is None:
             raise ValueError("give the arm a model (a network) or a weighting (a baseline on the day's features)")
-        if self.model is not None and self.weighting is not None:
-            raise ValueError("a second weighting of a network's factors isn't offered yet: give a model or a weighting")
+        if (self.model is None or self.weighting is None) and self.fit_on != "held_out":
+            raise ValueError("fit_on says what a weighting behind a network is fitted on: give a model and a weighting")
         if self.model is None and self.loss != Kind(kind="ic"):
             raise ValueError("an arm without a network has no loss: a weighting brings its own")
         return self

@@ -209,7 +209,8 @@ def test_which_quarters_a_network_reads(recipe):
 @pytest.mark.parametrize("name", ["nothing", "nothing.toml", ""])
 def test_no_such_recipe(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RecipeError, match=rf"^no recipe '{name}': .*demo, study_b, study_b_ablations, study_b_first"):
+    shipped = "demo, study_a, study_a_reduced, study_b, study_b_ablations, study_b_first"
+    with pytest.raises(RecipeError, match=rf"^no recipe '{name}': .*{shipped}"):
         load_recipe(name)
 
 
@@ -290,6 +291,24 @@ def test_the_full_study_is_the_published_protocol():
     assert (loaded.plan.every, loaded.plan.last_test, loaded.fit.epochs, loaded.fit.patience) == (1, None, 50, 15)
     assert loaded.fit.seeds == (0, 42, 3407)
     assert all(arm.seeds is None for arm in loaded.arms if arm.model is not None)
+
+
+def test_study_a_has_each_of_its_networks_and_the_twins_of_its_graph():
+    loaded, reduced = load_recipe("study_a"), load_recipe("study_a_reduced")
+    assert loaded.arms == reduced.arms
+    arms = {arm.name: arm for arm in loaded.arms}
+    assert {a.model.kind for a in loaded.arms} == {"bi_agru", "fundamental_gru", "composite", "bi_agru_gat"}
+    assert {a.graph.kind for a in loaded.arms if a.graph} == {"fundamental", "random", "industry"}
+    assert arms["bi_agru_orthogonal"].model.settings() == {"orthogonal": True}
+    assert [name for name, arm in arms.items() if arm.every] == ["fundamental_gru"]
+    assert (loaded.plan.first_test, loaded.plan.last_test, loaded.plan.every) == (2017, None, 1)
+    assert (loaded.features.kind, loaded.label.settings()["horizon"]) == ("daily_set", 5)
+    assert (loaded.fit.epochs, loaded.fit.patience, loaded.fit.seeds) == (50, 15, (0, 42, 3407))
+    assert (reduced.plan.first_test, reduced.plan.last_test) == (2019, 2021)
+    assert {(p.index, p.constraints) for p in loaded.portfolios} == {
+        ("000905.SH", "study_a"),
+        ("000852.SH", "study_a"),
+    }
 
 
 @pytest.mark.parametrize(

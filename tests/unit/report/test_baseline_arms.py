@@ -7,7 +7,7 @@ from dataclasses import replace
 from deepfactor.report.cards import model_cards
 from deepfactor.report.figures import training_curves
 from deepfactor.report.page import render
-from deepfactor.report.run_tables import importance, training_jobs
+from deepfactor.report.run_tables import importance, training_jobs, training_left_out
 
 CARD = {"kind": "lightgbm", "settings": {"rounds": 500}, "inputs": {"features": ["ret_1", "vol_20"], "window": 1}}
 TRAINING = {
@@ -32,6 +32,22 @@ def test_it_is_shown(content):
     assert network.name in drawn
     assert baseline.name not in drawn
     assert "vol_20" in render(shown)
+
+
+def test_a_weighting_behind_a_network_is_shown(content):
+    arm = content.arms[0]
+    card = {**arm.model_card, "weighting": {"kind": "xgboost", "settings": {"depth": 5}, "fit_on": "held_out"}}
+    job = {"fold": "2019", "seed": 42, "left_out": {"held_out": {"no_label": 3}}, "epochs": []}
+    job["days_without_factors"] = {"fit": 0, "valid": 0, "test": 2}
+    training = {"jobs": [job], "importance": {"32 deep factors": 0.75, "BP": 0.25}}
+    shown = replace(content, arms=(replace(arm, model_card=card, training=training), *content.arms[1:]))
+    (fact,) = [value for name, value in model_cards(shown)[0].facts if name == "Weighting"]
+    assert fact == "kind xgboost, settings depth 5, fit_on held_out"
+    assert [row["feature"] for row in importance(shown).records()] == ["32 deep factors", "BP"]
+    rows = {(row["fold"], row["what"]): row["count"] for row in training_left_out(shown).records()}
+    assert rows[("2019", "held out · no label")] == 3
+    assert rows[("2019 Seed 42", "days without factors · test")] == 2
+    assert "32 deep factors" in render(shown)
 
 
 def test_without_one_there_is_no_table(content):

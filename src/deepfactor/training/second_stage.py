@@ -1,0 +1,198 @@
+"""Study A's second weighting: a weighting of a network's deep factors and of fundamental factors, after the network.
+
+It runs inside the network's job, for factor 7 of one seed or fold is not factor 7 of another. With ``fit_on =
+"held_out"`` the network is trained on the training span without its last year and the weighting on that year, purged at
+the seam; with ``"train"`` both are fitted on the whole span, so that the weighting sees scores of days that the network
+has learned by heart. Both stop early on the validation span.
+
+Each deep factor's sign is fixed where the weighting is fitted: a higher one meant a higher label there on the whole.
+A day on which the network has no deep factors (see `models._orthogonal`) gives no score, and is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from deepfactor.core.errors import RecipeError
+from deepfactor.features.quarters import FundamentalQuarters
+from deepfactor.training.baseline import Baseline
+from deepfactor.training.data import Indices, TrainingData
+from deepfactor.training.fit import Fitter
+from deepfactor.training.plan import Fold
+from deepfactor.training.samples import zscored
+from deepfactor.training.spec import Arm
+from deepfactor.training.weightings.base import Fitted, mean_rank_ic
+
+Array = NDArray[np.float32]
+
+_IN_FORCE = 4  # quarters back that a figure may be and still stand for today's
+
+
+def holds_out(arm: Arm) -> bool:
+    """Whether the arm's network leaves a year to its weighting."""
+    return arm.model is not None and arm.weighting is not None and arm.fit_on == "held_out"
+
+
+def network_fold(arm: Arm, fold: Fold) -> Fold:
+    """What the arm's network is trained on."""
+    return replace(fold, train=fold.early) if holds_out(arm) else fold
+
+
+def weighting_fold(arm: Arm, fold: Fold) -> Fold:
+    """What the arm's weighting is fitted on."""
+    return replace(fold, train=fold.late) if holds_out(arm) else fold
+
+
+def check_factors(arm: Arm, network: nn.Module, key: str) -> None:
+    """The network has deep factors.
+
+    Raises
+    ------
+    RecipeError
+        it has none.
+    """
+    if not hasattr(network, "factors"):
+        kind = "" if arm.model is None else arm.model.kind
+        raise RecipeError(
+            f"{kind} has no deep factors that a weighting could read: take a network that ends in them, as "
+            '{ kind = "bi_agru", orthogonal = true }',
+            key=f"{key}.model",
+        )
+
+
+def check_fold(arm: Arm, fold: Fold, key: str) -> None:
+    """There is something to hold out.
+
+    Raises
+    ------
+    RecipeError
+        the training span has no year to spare.
+    """
+    if holds_out(arm) and not (len(fold.early) and len(fold.late)):
+        raise RecipeError(
+            f"the last training year of fold {fold.name} is the weighting's, which leaves the network nothing: take "
+            'plan.train_years = 2 or more, or fit_on = "train"',
+            key=f"{key}.fit_on",
+        )
+
+
+@dataclass(frozen=True)
+class SecondStage:
+    """A fitted weighting behind a network.
+
+    Attributes
+    ----------
+    fitted : the weighting of `names`
+    signs : (n,) float32, +1 or −1
+        of the deep factors, the first n of the names.
+    rank_ics : (n,)
+        their mean RankIC where the weighting is fitted, signs included.
+    valid_rank_ic : mean RankIC of the weighted scores over the validation days
+    lacking : span -> days of it that have no deep factors
+    """
+
+    fitter: Fitter
+    fitted: Fitted
+    signs: Array
+    rank_ics: tuple[float, ...]
+    names: tuple[str, ...]
+    valid_rank_ic: float
+    lacking: Mapping[str, int]
+
+    def scores(self, t: int) -> tuple[Indices, Array]:
+        """Columns and scores of day t's whole batch; NaN on a day without deep factors."""
+        stocks, x = columns(self.fitter, t)
+        if x is None:
+            return stocks, np.full(len(stocks), np.nan, np.float32)
+        x[:, : len(self.signs)] *= self.signs
+        return stocks, self.fitted.predict(x).astype(np.float32)
+
+    def state(self) -> dict[str, Any]:
+        """What ``weighting.json`` holds beside the kind."""
+        return {"state": self.fitted.state(), "columns": list(self.names), "signs": self.signs.astype(int).tolist()}
+
+    def record(self, test: range, days_scored: int) -> dict[str, Any]:
+        """What the job says of it, when `days_scored` of the days `test` got scores."""
+        data = self.fitter.sampler.data
+        lacking = sum(len(data.stocks(t)) > 0 for t in test) - days_scored
+        shares = zip(self.names, self.fitted.importance(), strict=True)
+        deep = zip(self.names, self.signs, self.rank_ics, strict=False)
+        return {
+            "weighting_valid_rank_ic": self.valid_rank_ic,
+            "days_without_factors": {**self.lacking, "test": lacking},
+            "importance": {name: float(share) for name, share in shares},
+            "deep_factors": [{"name": name, "sign": int(sign), "rank_ic": ic} for name, sign, ic in deep],
+        }
+
+
+def fit(baseline: Baseline, fitter: Fitter, report: Callable[[int, int], None]) -> SecondStage:
+    """Fit the weighting of `baseline` on its fold, on what the fitted network says of these days.
+
+    Raises
+    ------
+    UserError
+        no day of a span has enough labelled stocks, or deep factors.
+    """
+    data, lacking = fitter.sampler.data, []
+
+    def known(t: int) -> tuple[Indices, Array | None]:
+        stocks, x = columns(fitter, t)
+        if x is None:
+            lacking.append(t)
+        return stocks, x
+
+    train, valid = baseline.tables(data, known, report)
+    spans = {"fit": baseline.fold.train, "valid": baseline.fold.valid}
+    others = fundamental_names(data)
+    count = train.x.shape[1] - len(others)
+    means = np.array([mean_rank_ic(train.x[:, j].astype(np.float64), train) for j in range(count)])
+    signs = np.where(means < 0, -1, 1).astype(np.float32)
+    for one in (train, valid):
+        one.x[:, :count] *= signs
+    fitted: Fitted = baseline.weighting.fit(baseline.settings, train, valid, baseline.seed)
+    return SecondStage(
+        fitter=fitter,
+        fitted=fitted,
+        signs=signs,
+        rank_ics=tuple(float(ic) for ic in means * signs),
+        names=(*(f"deep_{j + 1:02d}" for j in range(count)), *others),
+        valid_rank_ic=mean_rank_ic(fitted.predict(valid.x), valid),
+        lacking={name: sum(t in span for t in lacking) for name, span in spans.items()},
+    )
+
+
+def columns(fitter: Fitter, t: int) -> tuple[Indices, Array | None]:
+    """Columns of day t's batch; its deep factors, each z-scored, then its fundamental factors: (b, n + k)."""
+    stocks, deep = fitter.factors(t)
+    if deep is None:
+        return stocks, None
+    deep = deep - deep.mean(axis=0, dtype=np.float64)
+    spread = np.sqrt(np.square(deep).mean(axis=0))
+    deep = np.divide(deep, spread, where=spread > 0, out=np.zeros_like(deep)).astype(np.float32)
+    quarters = fitter.sampler.data.parts.fundamentals
+    if quarters is None:
+        return stocks, deep
+    return stocks, np.concatenate([deep, fundamental_factors(quarters, t, stocks)], axis=1)
+
+
+def fundamental_names(data: TrainingData) -> tuple[str, ...]:
+    """The fundamental factors that a market gives."""
+    return () if data.parts.fundamentals is None else data.parts.fundamentals.names
+
+
+def fundamental_factors(quarters: FundamentalQuarters, t: int, stocks: Indices) -> Array:
+    """Day t's items of the batch `stocks` (b,), those of the newest of the last four quarters that has them: (b, k).
+
+    Clipped at median ± 5·1.4826·MAD and z-scored over the batch, missing = 0.
+    """
+    x, _ = quarters.at(t, stocks)  # oldest quarter first
+    newest = x[-1]
+    for older in x[-2 : -_IN_FORCE - 1 : -1]:
+        newest = np.where(np.isfinite(newest), newest, older)
+    return zscored(np.ascontiguousarray(newest.T)).T
