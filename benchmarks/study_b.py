@@ -76,6 +76,7 @@ def page(content: RunContent, recomputed: Mapping[str, Any] | None, said: str) -
         ),
         *_paired(content),
         _report_table(drivers.gaps(content)),
+        _report_table(drivers.top_years(content)),
         "### Rank correlation of the arms' scores",
         _correlation(content),
         "## What drives the differences from the study",

@@ -18,6 +18,7 @@ from deepfactor.report.drivers_read import (
     part_a_year,
     relaxed_share,
     residual,
+    same_years,
     seeds_of,
     share_of_all,
     spans_of,
@@ -48,7 +49,7 @@ def drivers(content: RunContent) -> Drivers | None:
     """The part, None where no study prints numbers for any arm."""
     if not any(arm.published for arm in content.arms):
         return None
-    made = (protocol, gaps, years, sizes, styles, portfolios)
+    made = (protocol, gaps, years, top_years, sizes, styles, portfolios)
     tables = tuple(table for make_one in made if (table := make_one(content)) is not None)
     return Drivers(tuple(sentences(content)), tables)
 
@@ -175,6 +176,26 @@ def sizes(content: RunContent) -> Table | None:
     columns = ("universe", "arm", "rank_ic", "gap", "years_error", "share_of_all")
     text = words().text
     return make("drivers_size", text["drivers_size"].filled(h=horizon), columns, rows, text["drivers_size_note"])
+
+
+def top_years(content: RunContent) -> Table | None:
+    """Universe × arm: the top group's excess over the years that both have, and over all of the study's."""
+    rows = []
+    for universe in content.universes():
+        for arm, ref in compared(content):
+            if (found := same_years(arm, ref, universe)) is None:
+                continue
+            cells = (
+                Cell(len(found.years), "count"),
+                Cell(found.ours, "signed_percent", found.theirs),
+                Cell(found.ours - found.theirs, "signed_percent"),
+                Cell(found.theirs_all, "signed_percent"),
+                Cell(found.theirs - found.theirs_all, "signed_percent"),
+            )
+            rows.append((*label_cells(words().universe(universe), arm.name), *cells))
+    columns = ("universe", "arm", "common_years", "common_excess", "common_gap", "study_all_years", "years_part")
+    text = words().text
+    return make("drivers_same_years", text["drivers_same_years"], columns, rows, text["drivers_same_years_note"])
 
 
 def styles(content: RunContent) -> Table | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+from statistics import fmean
 from typing import Any
 
 from deepfactor.report.content import ArmContent, PortfolioContent, Record, RunContent
@@ -17,6 +19,8 @@ from deepfactor.report.words import Text, joined, words
 
 #: Trading days a year, to turn an attribution over the span into one a year.
 _YEAR = 252
+#: Trading days from which on a year counts as whole.
+_FULL = 200
 #: Styles that are named as those that a score leans on.
 _STRONGEST = 3
 
@@ -113,6 +117,36 @@ def share_of_all(content: RunContent, arm: ArmContent, ref: Reference, universe:
     if ours is None or not theirs or not all_ours or not all_theirs:
         return None
     return ours / all_ours, theirs / all_theirs
+
+
+@dataclass(frozen=True)
+class SameYears:
+    """Mean yearly excess of the top group over the full years that both have, and the study's over all of its own."""
+
+    years: tuple[str, ...]
+    ours: float
+    theirs: float
+    theirs_all: float
+
+
+def same_years(arm: ArmContent, ref: Reference, universe: str) -> SameYears | None:
+    """The only comparison with a study from which years are taken out; None where it prints no years."""
+    span, group = studies()[ref.study]["span"], arm.group(universe)
+    printed = {
+        str(year): value
+        for year in range(int(span[0][:4]), int(span[-1][:4]) + 1)
+        if (value := ref.top_group_year("excess", universe, str(year))) is not None
+    }
+    given = {} if group is None else group["by_year"]
+    ours = {
+        year: entry["excess"]
+        for year, entry in given.items()
+        if year in printed and entry["excess"] is not None and entry.get("days", _YEAR) >= _FULL
+    }
+    if not ours:
+        return None
+    theirs = fmean(printed[year] for year in ours)
+    return SameYears(tuple(sorted(ours)), fmean(ours.values()), theirs, fmean(printed.values()))
 
 
 def residual(content: RunContent, arm: ArmContent, name: str | None) -> Mapping[str, Any] | None:

@@ -13,6 +13,7 @@ from deepfactor.report.drivers_read import (
     part_a_year,
     relaxed_share,
     residual,
+    same_years,
     seeds_of,
     share_of_all,
     spans_of,
@@ -36,7 +37,8 @@ def sentences(content: RunContent) -> list[Text]:
     """From the protocol to the portfolios; what a run doesn't have is not spoken of."""
     found = [_protocol(content)]
     for arm, ref in compared(content):
-        found += [_gap(content, arm, ref), _size(content, arm, ref), _styles(content, arm)]
+        found += [_gap(content, arm, ref), _same_years(content, arm, ref)]
+        found += [_size(content, arm, ref), _styles(content, arm)]
     found += [_benchmark(content), *_portfolios(content)]
     return [said for said in found if said is not None]
 
@@ -94,6 +96,23 @@ def _verdict(content: RunContent, arm: ArmContent, record: Record, published: fl
         return None
     form = words().text["drivers_said_within" if abs(difference) < 2 * error else "drivers_said_beyond"]
     return form.filled(gap=number(difference, "signed_ic"), error=number(error, "ic"))
+
+
+def _same_years(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
+    """The universe whose top group is farthest from the study's in the years that both have."""
+    given = ((universe, same_years(arm, ref, universe)) for universe in content.universes())
+    found = {universe: one for universe, one in given if one is not None}
+    if not found:
+        return None
+    universe, one = max(found.items(), key=lambda item: abs(item[1].ours - item[1].theirs))
+    return words().text["drivers_said_same_years"].filled(
+        arm=arm.name,
+        n=len(one.years),
+        universe=words().universe(universe),
+        ours=number(one.ours, "signed_percent"),
+        theirs=number(one.theirs, "signed_percent"),
+        whole=number(one.theirs_all, "signed_percent"),
+    )  # fmt: skip
 
 
 def _size(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:

@@ -113,6 +113,21 @@ def test_years_stand_beside_the_studys_whole_span(full):
     assert all(cell.published is None for row in table.rows for cell in row[:-1])
 
 
+def test_the_same_years_are_compared_without_the_others(full):
+    table = drivers.top_years(full)
+    row = next(row for row in table.rows if (row[0].value, row[1].value) == ("CSI 300", "gru"))
+    printed = [0.0895, 0.2467, 0.349, 0.3805, 0.2444, 0.2195]  # 2019 to 2024; the two months of 2025 are no year
+    both, every = sum(printed[:2]) / 2, sum(printed) / 6
+    ours = (0.2 + 0.23) / 2
+    assert [cell.value for cell in row[2:]] == pytest.approx([2, ours, ours - both, every, both - every])
+    assert row[3].published == pytest.approx(both)
+    assert not any(row[0].value == "All" for row in table.rows)  # by year the study prints the indices alone
+    short = {u: {**g, "by_year": {y: {**e, "days": 30} for y, e in g["by_year"].items()}}
+             for u, g in ((g["universe"], g) for g in full.arms[0].factor_report["groups"])}  # fmt: skip
+    arm = replace(full.arms[0], factor_report={**full.arms[0].factor_report, "groups": list(short.values())})
+    assert drivers.top_years(replace(full, arms=(arm,))) is None
+
+
 def test_styles_name_what_is_left_and_the_strongest(full):
     table = drivers.styles(full)
     assert [metric.key for metric in table.columns] == ["arm", "rank_ic", "basic", "barra_cne5", "strongest_styles"]
@@ -153,7 +168,7 @@ def test_what_is_said_of_the_gap_follows_its_error(full, t, said):
 
 def test_every_sentence_is_in_both_languages_and_filled(full):
     sentences = drivers.drivers(full).sentences
-    assert len(sentences) == 1 + 3 * 2 + 5
+    assert len(sentences) == 1 + 4 * 2 + 5
     for one in sentences:
         assert "{" not in one + one.zh
         assert re.search(r"[一-鿿]", one.zh), one
@@ -172,7 +187,13 @@ def test_a_run_without_a_studys_arm_has_no_such_part(content):
 def test_absent_parts_leave_no_row_and_no_sentence(content):
     """The sample run has no fit, no seeds' spread, no style tests and no attribution."""
     part = drivers.drivers(content)
-    assert {table.id for table in part.tables} == {"drivers_gap", "drivers_years", "drivers_size", "drivers_portfolios"}
+    assert {table.id for table in part.tables} == {
+        "drivers_gap",
+        "drivers_years",
+        "drivers_same_years",
+        "drivers_size",
+        "drivers_portfolios",
+    }
     assert not any("is left after" in one or "styles made" in one for one in part.sentences)
     assert any("There is one seed" in one for one in part.sentences)
 
