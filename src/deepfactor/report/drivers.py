@@ -36,6 +36,9 @@ from deepfactor.report.portfolio_tables import printed
 from deepfactor.report.tables import Cell, Table, head, label_cells, make, value_cell
 from deepfactor.report.words import Metric, Text, joined, words
 
+#: Of a figure computed from the study's printed numbers, which have four at most.
+_DIGITS = 6
+
 
 @dataclass(frozen=True)
 class Drivers:
@@ -170,7 +173,7 @@ def sizes(content: RunContent) -> Table | None:
                 ic_cell(record, "mean", "ic", ref),
                 Cell(gap(record, published), "signed_ic"),
                 Cell(years_error(content, arm, record), "ic"),
-                Cell(shares[0], "share", shares[1]),
+                Cell(shares[0], "share", round(shares[1], _DIGITS)),
             )
             rows.append((*label_cells(words().universe(universe), arm.name), *cells))
     columns = ("universe", "arm", "rank_ic", "gap", "years_error", "share_of_all")
@@ -187,7 +190,7 @@ def top_years(content: RunContent) -> Table | None:
                 continue
             cells = (
                 Cell(len(found.years), "count"),
-                Cell(found.ours, "signed_percent", found.theirs),
+                Cell(found.ours, "signed_percent", round(found.theirs, _DIGITS)),
                 Cell(found.ours - found.theirs, "signed_percent"),
                 Cell(found.theirs_all, "signed_percent"),
                 Cell(found.theirs - found.theirs_all, "signed_percent"),
