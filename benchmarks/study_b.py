@@ -76,6 +76,7 @@ def page(content: RunContent, recomputed: Mapping[str, Any] | None, said: str) -
         ),
         *_paired(content),
         _report_table(drivers.gaps(content)),
+        _report_table(drivers.top_years(content)),
         "### Rank correlation of the arms' scores",
         _correlation(content),
         "## What drives the differences from the study",
@@ -110,8 +111,10 @@ def _protocol(content: RunContent) -> list[str]:
 
 
 def _text(*parts: str) -> str:
-    """A paragraph."""
-    return textwrap.fill(" ".join(parts), 118, break_long_words=False, break_on_hyphens=False)
+    """A paragraph, or a point of a list."""
+    text = " ".join(parts)
+    indent = "  " if text.startswith("* ") else ""
+    return textwrap.fill(text, 118, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _time(arm: ArmContent) -> str:
