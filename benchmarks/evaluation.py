@@ -22,8 +22,9 @@ from benchmarks.timing import Line, compare, cpu
 _RESULTS = Path(__file__).with_name("RESULTS-evaluation.md")
 _ROOT = Path(__file__).parents[1]
 _CVXPY = _ROOT / ".peers" / "cvxpy" / "bin" / "python"
-#: (stocks, days) of the factor test: two numbers of stocks, and of days.
+#: (stocks, days) of the factor test: two numbers of stocks, and of days; rounds against alphalens.
 SMALL, SHORT, LARGE = (1000, 750), (4000, 250), (4000, 750)
+ROUNDS = 3
 #: Stocks and rounds of the rebalances for cvxpy.
 PROGRAMS = {1250: 3, 5000: 3}
 
@@ -55,8 +56,8 @@ def factor_tests() -> list[Line]:
     warnings.simplefilter("ignore")  # alphalens's own
     lines = []
     median: dict[tuple[int, int], float] = {}
-    for size, rounds in ((SMALL, 2), (LARGE, 1)):
-        found = peer.compared(*size, rounds)
+    for size in (SMALL, LARGE):
+        found = peer.compared(*size, ROUNDS)
         if found.off > peer.AGREEMENT:
             raise AssertionError(f"alphalens's rank coefficients differ by {found.off:.1e}")
         median[size] = statistics.median(found.ours)

@@ -16,6 +16,7 @@ from typing import Any
 
 from deepfactor.core.files import write_text
 from deepfactor.pipeline.pages import load_content
+from deepfactor.recipe import shipped_recipes
 from deepfactor.report import drivers, factor_tables, group_tables
 from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
 from deepfactor.report.drivers_read import part_a_year, relaxed_share, residual, seeds_of
@@ -76,6 +77,7 @@ def page(content: RunContent, recomputed: Mapping[str, Any] | None, said: str) -
         ),
         *_paired(content),
         _report_table(drivers.gaps(content)),
+        _report_table(drivers.top_years(content)),
         "### Rank correlation of the arms' scores",
         _correlation(content),
         "## What drives the differences from the study",
@@ -91,9 +93,10 @@ def _protocol(content: RunContent) -> list[str]:
     spans = sorted({tuple(map(str, arm.factor_report["span"])) for arm in content.arms})
     seeds = "; ".join(f"{arm.name} {_list(arm.model_card.get('seeds', ()))}" for arm in content.arms)
     times = (_time(arm) for arm in content.arms)
+    named = content.name if content.name in shipped_recipes() else f"{content.name}.toml"
     return [
         "Tables by `python -m benchmarks.study_b RUN --out FILE` from the files of",
-        f"```\ndeepfactor run {content.name} --market MARKET --out RUNS\n```",
+        f"```\ndeepfactor run {named} --market MARKET --out RUNS\n```",
         _text(
             f"Market: source `{market['source']}`, {market['span'][0]} to {market['span'][1]}, {market['stocks']:,}",
             f"stocks, fingerprint {str(market['fingerprint'])[:12]}. Test days",
@@ -110,8 +113,10 @@ def _protocol(content: RunContent) -> list[str]:
 
 
 def _text(*parts: str) -> str:
-    """A paragraph."""
-    return textwrap.fill(" ".join(parts), 118, break_long_words=False, break_on_hyphens=False)
+    """A paragraph, or a point of a list."""
+    text = " ".join(parts)
+    indent = "  " if text.startswith("* ") else ""
+    return textwrap.fill(text, 118, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _time(arm: ArmContent) -> str:

@@ -37,6 +37,7 @@ def main() -> None:
     for name in SETS:
         began = time.process_time()
         styles = style_exposures(Kind(kind=name), market)
+        styles = Styles(dict(styles.exposures), styles.absent)  # of all days
         parts.append(_section(name, market, styles, time.process_time() - began))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     parts.append(f"Peak memory of the whole process: {peak:.1f} GB.\n")

@@ -40,9 +40,9 @@ def factor_verbs(main_job, tmp_path_factory) -> tuple[Path, dict[str, dict[str, 
     enhance = ("--index", "000905.SH", "--constraints", "study_b")
     verbs = {
         "test_run": ("test", run, *arm, *test),
-        "test_file": ("test", file, *test),
+        "test_file": ("test", file, *test, "--language", "zh"),
         "enhance_run": ("enhance", run, *arm, *enhance),
-        "enhance_file": ("enhance", file, *enhance),
+        "enhance_file": ("enhance", file, *enhance, "--language", "zh"),
         "both.parquet": ("combine", file, f"{run}:decomp_gru_ic"),
     }
     more = ("--market", main_job.market, "--json")
@@ -64,6 +64,13 @@ def test_test_agrees_with_the_run(main_job, factor_verbs, which):
     place = out / which
     assert read(place / "arms" / name / "factor_report.json") == {**answers[which], "seed_spread": None}
     assert {"report.html", "report.json", "environment.json"} <= {p.name for p in place.iterdir()}
+
+
+@pytest.mark.parametrize(("kind", "tag"), [("run", "en"), ("file", "zh-CN")])
+def test_pages_open_in_the_language_asked_for(factor_verbs, kind, tag):
+    out, _ = factor_verbs
+    for verb in ("test", "enhance"):
+        assert f'<html lang="{tag}"' in (out / f"{verb}_{kind}" / "report.html").read_text()[:1000]
 
 
 @pytest.mark.parametrize("which", ["enhance_run", "enhance_file"])

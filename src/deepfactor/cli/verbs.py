@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +33,16 @@ MarketOption = Annotated[Path, typer.Option("--market", help="market folder, mad
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output")]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="take kinds from outside deepfactor")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="training processes; 0 = train in this one")]
-Language = Annotated[str, typer.Option("--language", help="shown first on the page: en or zh; both are in it")]
+
+
+class Language(StrEnum):
+    """Of the page's switch; see `report.words.LANGUAGES`."""
+
+    EN = "en"
+    ZH = "zh"
+
+
+LanguageOption = Annotated[Language, typer.Option("--language", help="shown first on the page, which holds both")]
 WHAT_IF = (
     "solve again with a changed setting, and show what changes; can be repeated. setting=value, as in "
     "max_active_weight=0.01 or turnover.sided=one; several together: a=1,b=2; a constraint away: turnover=off. Short "
@@ -157,6 +167,7 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="check and list the jobs, train nothing")] = False,
     edges: Annotated[bool, typer.Option("--edges", help="write who was related to whom: edges.parquet")] = False,
     allow_code: AllowCode = False,
+    language: LanguageOption = Language.EN,
     as_json: Json = False,
 ) -> None:
     """Train, score, test, enhance, report. The same command goes on where it was stopped."""
@@ -180,6 +191,7 @@ def run(
         console=console,
         edges=edges,
         allow_code=allow_code,
+        language=language,
     )
     _show({"run": str(folder.path), "report": str(folder.report)}, as_json, f"report: {folder.report}")
 
@@ -221,6 +233,7 @@ def test(
     start: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first day tested")] = None,
     end: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="last day tested")] = None,
     arm: ArmOption = None,
+    language: LanguageOption = Language.EN,
     as_json: Json = False,
 ) -> None:
     """Test any factor file: IC in three conventions, decay, styles, groups, top portfolios."""
@@ -244,7 +257,8 @@ def test(
     opened = open_market(market, console)
     if universe is None:
         settings = factors.with_known_universes(settings, opened)
-    report = factors.test(factors.open_factor(factor, opened, arm), opened, out, settings, console).to_json_dict()
+    scores = factors.open_factor(factor, opened, arm)
+    report = factors.test(scores, opened, out, settings, console, language).to_json_dict()
     _show(report, as_json, *_ic_lines(report), f"report: {out / 'report.html'}")
 
 
@@ -271,10 +285,11 @@ def enhance(
     market: MarketOption,
     out: Annotated[Path, typer.Option("--out", help="folder for the results")],
     index: Annotated[str, typer.Option(help="index code, as in 000905.SH")],
-    constraints: Annotated[str, typer.Option(help="study_a, study_b or a TOML file")] = "study_b",
+    constraints: Annotated[str, typer.Option(help="study_a, study_a_all_market, study_b or a TOML file")] = "study_b",
     capital: Annotated[float, typer.Option(help="CNY")] = 1e8,
     what_if: Annotated[list[str] | None, typer.Option("--what-if", help=WHAT_IF)] = None,
     arm: ArmOption = None,
+    language: LanguageOption = Language.EN,
     as_json: Json = False,
 ) -> None:
     """Index-enhanced backtest of any factor file."""
@@ -290,7 +305,7 @@ def enhance(
     console = terminal()
     opened = open_market(market, console)
     opened_factor = factors.open_factor(factor, opened, arm)
-    summary = factors.enhance(opened_factor, opened, out, portfolio, console, what_if or ())
+    summary = factors.enhance(opened_factor, opened, out, portfolio, console, what_if or (), language)
     _show(summary, as_json, *table(summary.get("what_if", ())), f"report: {out / 'report.html'}")
 
 
@@ -326,7 +341,9 @@ def combine(
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="a run's folder")], language: Language = "en", as_json: Json = False
+    run: Annotated[Path, typer.Argument(help="a run's folder")],
+    language: LanguageOption = Language.EN,
+    as_json: Json = False,
 ) -> None:
     """Make a run's page and workbook again from what is on disk, and the index page of its runs folder."""
     from deepfactor.pipeline.pages import report_run
@@ -340,7 +357,7 @@ def report(
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="folders of two runs or more")],
     out: Annotated[Path, typer.Option("--out", help="folder for the comparison")],
-    language: Language = "en",
+    language: LanguageOption = Language.EN,
     as_json: Json = False,
 ) -> None:
     """Runs side by side in one report: all arms, correlation of their scores, paired differences of their RankIC."""

@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepfactor.evaluation.ic import information_coefficients
+from deepfactor.evaluation.ic import blocks, information_coefficients, rank_correlation
 from deepfactor.evaluation.statistics import every, mean_of
-from deepfactor.panel.panel import Bools, Floats
+from deepfactor.evaluation.window import Window
+from deepfactor.panel.panel import Bools
 from deepfactor.panel.scores import Scores
 
 
-def autocorrelation(scores: Floats, names: Bools, scored: NDArray[np.intp], step: int) -> float:
+def autocorrelation(window: Window, names: Bools, step: int) -> float:
     """Mean rank correlation of the factor with itself at the rebalance before, `step` days apart.
 
     Over the names of (S, M) `names` at the later day that have both scores. NaN with fewer than two rebalances.
     """
-    rows = scored[every(scored, step)]
-    if len(rows) < 2:
-        return np.nan
-    rank = information_coefficients(scores[rows[1:]], scores[rows[:-1]], names[rows[1:]]).rank_ic
-    return mean_of(rank)
+    scored = window.scored_rows()
+    days = scored[every(scored, step)]
+    found = np.full(len(days) - 1, np.nan)
+    for rows in blocks(len(found), names.shape[1]):
+        before, now = days[:-1][rows], days[1:][rows]
+        x, y = window.scores[now], window.scores[before]
+        kept = names[now] & np.isfinite(x) & np.isfinite(y)
+        found[rows] = rank_correlation(x, window.orders[now], y, window.orders[before], kept)
+    return mean_of(found)
 
 
 def model_correlation(models: Mapping[str, Scores], batch: Bools) -> dict[str, dict[str, float | None]]:

@@ -19,7 +19,7 @@ from deepfactor.evaluation.styles import StyleTest, compare_with_styles
 from deepfactor.evaluation.tops import TopTest, top_portfolios
 from deepfactor.evaluation.window import Window, cut_window, require_universes
 from deepfactor.panel.panel import Bools, Panel
-from deepfactor.panel.returns import entry
+from deepfactor.panel.returns import PriceField, entry
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 from deepfactor.styles.base import Styles
@@ -164,10 +164,11 @@ def test_factor(
         reach=1 + max(*settings.horizons, settings.decay),
     )
     first = window.names(settings.universes[0])
-    scored = window.scored_rows()
-    found: AllSeries = all_series(window, settings)
+    marks = _marks(window, settings)
+    found: AllSeries = all_series(window, settings, {price: of.enterable for price, of in marks.items()})
+    groups, tops = _groups(window, settings, marks), _tops(window, settings, marks)
+    del marks
     beside = compare_with_styles(window, settings, styles)
-    groups, tops = _groups(window, settings), _tops(window, settings)
     dropped = window.dropped | found.dropped
     for one in beside:
         dropped |= one.dropped
@@ -184,27 +185,34 @@ def test_factor(
         long_legs=found.long_legs,
         groups=tuple(groups),
         tops=tuple(tops),
-        autocorrelation={k: autocorrelation(window.scores, first, scored, k) for k in settings.top_every},
+        autocorrelation={k: autocorrelation(window, first, k) for k in settings.top_every},
         styles=beside,
         dropped={reason: count for reason, count in dropped.items() if count},
     )
 
 
-def _groups(window: Window, settings: TestSettings) -> list[GroupTest]:
+def _marks(window: Window, settings: TestSettings) -> dict[PriceField, Marks]:
+    """At the prices of the test's conventions; groups trade at the close."""
+    conventions = (*settings.conventions, *(settings.top_conventions if settings.tops else ()))
+    prices: set[PriceField] = {"close", *(entry(convention)[1] for convention in conventions)}
+    return {
+        price: Marks.of(window.panel, window.universe, price, delist_haircut=settings.delist_haircut)
+        for price in prices
+    }
+
+
+def _groups(window: Window, settings: TestSettings, marks: Mapping[PriceField, Marks]) -> list[GroupTest]:
     numbers = {name: settings.groups_of(name) for name in settings.universes}
-    if not any(numbers.values()):
-        return []
-    marks = Marks.of(window.panel, window.universe, "close", delist_haircut=settings.delist_haircut)
     definitions = PRESETS[settings.group_definitions]
     results = []
     for name, number in numbers.items():
         if number > 0:
             index = settings.all_share_index if name in ("all", "every") else name
-            results.append(weekly_groups(window, name, marks, number, index, definitions))
+            results.append(weekly_groups(window, name, marks["close"], number, index, definitions))
     return results
 
 
-def _tops(window: Window, settings: TestSettings) -> list[TopTest]:
+def _tops(window: Window, settings: TestSettings, marks: Mapping[PriceField, Marks]) -> list[TopTest]:
     if not settings.tops:
         return []
     names = window.names(settings.universes[0])
@@ -212,11 +220,18 @@ def _tops(window: Window, settings: TestSettings) -> list[TopTest]:
     results = []
     for convention in settings.top_conventions:
         _, price = entry(convention)
-        marks = Marks.of(window.panel, window.universe, price, delist_haircut=settings.delist_haircut)
         for step in settings.top_every:
             starts = [
                 top_portfolios(
-                    window, names, marks, convention, step, settings.tops, settings.cost_rate, definitions, offset=start
+                    window,
+                    names,
+                    marks[price],
+                    convention,
+                    step,
+                    settings.tops,
+                    settings.cost_rate,
+                    definitions,
+                    offset=start,
                 )
                 for start in range(step if settings.top_offsets else 1)
             ]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfactor.evaluation.definitions import Definitions
-from deepfactor.evaluation.holding import Held, Marks, hold_equal_weight
+from deepfactor.evaluation.holding import Held, Marks, Rebalance, hold_equal_weight
 from deepfactor.evaluation.performance import (
     annualised_return,
     by_calendar_year,
@@ -23,9 +23,10 @@ from deepfactor.evaluation.performance import (
     max_drawdown,
     sharpe_ratio,
 )
+from deepfactor.evaluation.sorting import ranked
 from deepfactor.evaluation.statistics import mean_of, years_of
 from deepfactor.evaluation.window import Window
-from deepfactor.panel.panel import Bools, Dates, Floats
+from deepfactor.panel.panel import Dates, Floats
 
 #: Name of the benchmark that is formed from the universe itself.
 EQUAL_WEIGHT = "equal_weight"
@@ -121,8 +122,8 @@ def weekly_groups(
     signals = np.flatnonzero(window.universe.week_ends()[: len(names)])
     last = len(names) - 1
     counts = {"signals_without_trade_in_span": int((signals + 1 >= last).sum()), "rebalances_with_too_few_names": 0}
-    groups: list[tuple[int, Bools]] = []
-    everyone: list[tuple[int, Bools]] = []
+    groups: list[Rebalance] = []
+    everyone: list[Rebalance] = []
     for signal in signals[signals + 1 < last]:
         trade = int(signal) + 1
         enterable = names[signal] & marks.enterable[trade]
@@ -130,31 +131,33 @@ def weekly_groups(
         if np.isfinite(score).sum() < n:
             counts["rebalances_with_too_few_names"] += 1
             continue
-        groups.append((trade, assign_groups(score, n)[None] == np.arange(n)[:, None]))
-        everyone.append((trade, enterable[None]))
-    held = hold_equal_weight(marks, groups, last)
-    benchmark, level = _benchmark(window, index, held, lambda: hold_equal_weight(marks, everyone, last))
+        group = assign_groups(score, n, window.orders[signal])
+        names_in = np.flatnonzero(group >= 0)
+        groups.append(Rebalance(trade, group[names_in], names_in))
+        everyone.append(Rebalance(trade, *np.nonzero(enterable[None])))
+    held = hold_equal_weight(marks, groups, n, last)
+    benchmark, level = _benchmark(window, index, held, lambda: hold_equal_weight(marks, everyone, 1, last))
     return GroupTest(
         universe=universe,
         benchmark=benchmark,
         dates=window.dates[held.rows],
         nav=held.nav if groups else np.zeros((0, n)),
         benchmark_nav=level,
-        rebalances=window.dates[[trade for trade, _ in groups[1:]]],
+        rebalances=window.dates[[one.row for one in groups[1:]]],
         turnover=0.5 * held.traded[1:, -1] if groups else np.zeros(0),
         definitions=definitions,
         counts=counts | held.counts,
     )
 
 
-def assign_groups(score: Floats, n: int) -> NDArray[np.intp]:
+def assign_groups(score: Floats, n: int, order: NDArray[np.int32] | None = None) -> NDArray[np.intp]:
     """Group 0 … n − 1 of each name by ascending score, −1 where the score is missing: (N,).
 
-    Ordinal ranks, ties by the names' order; sizes differ by at most one.
+    Ordinal ranks, ties by the names' order; sizes differ by at most one. `order`: see `ranked`.
     """
-    order = np.argsort(score, kind="stable")[: int(np.isfinite(score).sum())]
+    names = ranked(score, order)
     group = np.full(len(score), -1, dtype=np.intp)
-    group[order] = np.arange(len(order)) * n // max(len(order), 1)
+    group[names] = np.arange(len(names)) * n // max(len(names), 1)
     return group
 
 

@@ -6,12 +6,12 @@ No lots and no cash: a paper portfolio as the studies' factor tests have it. The
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfactor.panel.panel import Bools, Floats, Panel
+from deepfactor.panel.panel import Bools, Panel
 from deepfactor.panel.returns import PriceField, adjusted, can_trade
 from deepfactor.panel.universe import Universe
 
@@ -44,14 +44,42 @@ class Marks:
     @staticmethod
     def of(panel: Panel, universe: Universe, price: PriceField, *, delist_haircut: float) -> Marks:
         """Of a market at its daily `price`; a delisting settles at the last price × (1 − haircut)."""
-        raw = adjusted(panel, price)
-        missing = ~np.isfinite(raw)
-        last = np.maximum.accumulate(np.where(missing, 0, np.arange(len(raw))[:, None]), axis=0)
-        prices = np.take_along_axis(raw, last, axis=0)
+        prices = adjusted(panel, price)
+        missing = ~np.isfinite(prices)
+        for today, before, gone in zip(prices[1:], prices[:-1], missing[1:], strict=True):
+            np.copyto(today, before, where=gone)
         delisted = ~universe.listed & np.maximum.accumulate(universe.listed, axis=0) & missing
         prices[delisted] *= 1.0 - delist_haircut
         buy, sell = can_trade(panel, universe, price)
         return Marks(prices, missing, buy & sell, sell | delisted, delisted)
+
+
+@dataclass(frozen=True)
+class Rebalance:
+    """Names that the portfolios take on a row, at that row's price; all (K,), in any order.
+
+    Attributes
+    ----------
+    portfolios : 0 … G − 1
+    names : columns, enterable on that row
+    """
+
+    row: int
+    portfolios: NDArray[np.intp]
+    names: NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """Which portfolio holds which name at what weight; all (K,)."""
+
+    portfolios: NDArray[np.intp]
+    names: NDArray[np.intp]
+    weights: NDArray[np.float64]
+
+    def at(self, kept: Bools) -> Holdings:
+        """Those of `kept` (K,)."""
+        return Holdings(self.portfolios[kept], self.names[kept], self.weights[kept])
 
 
 @dataclass(frozen=True)
@@ -84,58 +112,70 @@ class Held:
         return self.nav * np.cumprod(kept, axis=0)
 
 
-def hold_equal_weight(marks: Marks, rebalances: Sequence[tuple[int, Bools]], end: int) -> Held:
-    """Hold G equal-weight portfolios up to row `end`.
+def hold_equal_weight(marks: Marks, rebalances: Sequence[Rebalance], portfolios: int, end: int) -> Held:
+    """Hold equal-weight portfolios up to row `end`; a holding that can't be sold keeps its drifted weight, the rest is
+    spread evenly.
 
     Parameters
     ----------
-    rebalances : of (row, (G, N) bool)
-        ascending rows < `end` on which the portfolios take these names, at that row's price. Each names at least one,
-        all of them enterable. A holding that can't be sold keeps its drifted weight; the rest is spread evenly.
+    rebalances : of ascending rows < `end`
+        each gives every portfolio at least one name.
     """
-    navs: list[NDArray[np.float64]] = []
-    traded: list[NDArray[np.float64]] = []
-    positions: list[int] = []
     counts = {"stuck_positions": 0, "position_days_without_price": 0, "positions_delisted": 0}
-    drifted = np.zeros((0, 0))
-    level = np.ones(0)
-    for k, (row, members) in enumerate(rebalances):
-        if k == 0:
-            drifted, level = np.zeros(members.shape), np.ones(len(members))
-            navs.append(level[None])
-        stop = rebalances[k + 1][0] if k + 1 < len(rebalances) else end
-        positions.append(row - rebalances[0][0])
-        stuck = np.where(marks.sellable[row], 0.0, drifted)
-        weights = _spread(stuck, members)
-        traded.append(np.abs(weights - drifted).sum(axis=1))
-        held = np.flatnonzero(weights.any(axis=0))
-        parts = weights[:, held]
-        growth = marks.prices[row + 1 : stop + 1, held] / marks.prices[row, held]
-        values = growth @ parts.T
-        navs.append(level * values)
-        _count(counts, marks, row, stop, stuck, parts, held)
-        drifted = np.zeros(members.shape)
-        if len(values):
-            drifted[:, held] = parts * growth[-1] / values[-1][:, None]
-            level = level * values[-1]
     if not rebalances:
-        return Held(np.zeros(0, np.intp), np.zeros((0, 0)), np.zeros(0, np.intp), np.zeros((0, 0)), counts)
-    rows = np.arange(rebalances[0][0], end + 1)
-    return Held(rows, np.concatenate(navs), np.array(positions, np.intp), np.array(traded), counts)
+        nothing = np.zeros((0, portfolios))
+        return Held(np.zeros(0, np.intp), nothing, np.zeros(0, np.intp), nothing, counts)
+    first = rebalances[0].row
+    level = np.ones(portfolios)
+    navs, traded = [level[None]], []
+    before = Holdings(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0))
+    table = np.zeros(portfolios * marks.prices.shape[1])
+    for k, now in enumerate(rebalances):
+        stop = rebalances[k + 1].row if k + 1 < len(rebalances) else end
+        stuck = before.at(~marks.sellable[now.row][before.names])
+        after = _spread(stuck, now, portfolios)
+        traded.append(_traded(before, after, table, portfolios))
+        growth = np.take(marks.prices[now.row + 1 : stop + 1], after.names, axis=1)
+        growth *= after.weights / marks.prices[now.row][after.names]
+        values = np.array([np.bincount(after.portfolios, day, portfolios) for day in growth])
+        navs.append(level * values)
+        level = navs[-1][-1]
+        _count(counts, marks, now.row, stop, stuck, after)
+        before = replace(after, weights=growth[-1] / values[-1][after.portfolios])
+    rows = np.arange(first, end + 1)
+    positions = np.array([now.row - first for now in rebalances], np.intp)
+    return Held(rows, np.concatenate(navs), positions, np.array(traded), counts)
 
 
-def _spread(stuck: Floats, members: Bools) -> NDArray[np.float64]:
-    """Weights (G, N): the stuck ones, and what is left in equal parts over the members that aren't stuck."""
-    chosen = members & (stuck == 0)
-    free = 1.0 - stuck.sum(axis=1, keepdims=True)
-    return np.asarray(stuck + np.where(chosen, free / np.maximum(chosen.sum(axis=1, keepdims=True), 1), 0.0))
+def _spread(stuck: Holdings, now: Rebalance, portfolios: int) -> Holdings:
+    """What is stuck, and the rest of each portfolio in equal parts over its names; who can be bought isn't stuck."""
+    free = 1.0 - np.bincount(stuck.portfolios, stuck.weights, portfolios)
+    part = free / np.maximum(np.bincount(now.portfolios, minlength=portfolios), 1)
+    return Holdings(
+        np.concatenate([stuck.portfolios, now.portfolios]),
+        np.concatenate([stuck.names, now.names]),
+        np.concatenate([stuck.weights, part[now.portfolios]]),
+    )
 
 
-def _count(
-    counts: dict[str, int], marks: Marks, row: int, stop: int, stuck: Floats, parts: Floats, held: NDArray[np.intp]
-) -> None:
-    """`parts`: weights of the names `held`."""
-    counts["stuck_positions"] += int((stuck > 0).sum())
-    counts["position_days_without_price"] += int(marks.missing[row + 1 : stop + 1, held].sum())
-    gone = marks.delisted[stop, held] & ~marks.delisted[row, held]
-    counts["positions_delisted"] += int((parts[:, gone] > 0).sum())
+def _traded(before: Holdings, after: Holdings, table: NDArray[np.float64], portfolios: int) -> NDArray[np.float64]:
+    """Σ|Δw| of each portfolio: (G,). `table` (G · N,) is zero, and zero again."""
+    N = len(table) // portfolios
+    had, has = (of.portfolios * N + of.names for of in (before, after))
+    table[had] = before.weights
+    bought = np.abs(after.weights - table[has])
+    table[has] = 0.0
+    sold = table[had]  # what isn't held any more
+    table[had] = 0.0
+    return np.asarray(
+        np.bincount(after.portfolios, bought, portfolios) + np.bincount(before.portfolios, sold, portfolios)
+    )
+
+
+def _count(counts: dict[str, int], marks: Marks, row: int, stop: int, stuck: Holdings, after: Holdings) -> None:
+    held = np.zeros(marks.prices.shape[1], np.bool_)
+    held[after.names] = True
+    gone = marks.delisted[stop][after.names] & ~marks.delisted[row][after.names]
+    counts["stuck_positions"] += len(stuck.names)
+    counts["position_days_without_price"] += int(np.count_nonzero(marks.missing[row + 1 : stop + 1] & held))
+    counts["positions_delisted"] += int(np.count_nonzero(gone))

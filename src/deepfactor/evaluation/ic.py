@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfactor.evaluation.sorting import Array, Positions, ascending
+from deepfactor.evaluation.sorting import Array, Positions, ascending, sort_rows
 from deepfactor.panel.panel import Bools, Floats
 
-#: Rows worked on at once: intermediate arrays of a few thousand columns stay in cache.
-BLOCK = 16
+#: Numbers worked on at once: intermediate arrays stay in cache.
+_BLOCK = 1 << 16
 #: Width of packed rows is a multiple of this; see `row_sums`.
 _CHUNK = 64
 
@@ -62,11 +63,10 @@ class Ties:
 
     @staticmethod
     def of(ordered: Floats) -> Ties:
-        """Of rows in ascending order; what is infinite is missing, and not equal to anything."""
-        equal = np.zeros(ordered.shape, dtype=np.bool_)
-        np.equal(ordered[:, 1:], ordered[:, :-1], out=equal[:, 1:])
-        equal &= ordered < np.inf
-        follows = np.flatnonzero(equal)
+        """Of rows in ascending order; what is infinite or NaN is missing, and not equal to anything."""
+        flat = ordered.ravel()
+        follows = np.flatnonzero(flat[1:] == flat[:-1]) + 1
+        follows = follows[(flat[follows] < np.inf) & (follows % ordered.shape[1] > 0)]
         opens = np.flatnonzero(np.diff(follows, prepend=-2) > 1)
         return Ties(follows[opens] - 1, np.diff(opens, append=len(follows)) + 1)
 
@@ -99,25 +99,52 @@ class Ordered:
         flat positions in (B, N) arrays; 0 behind the day's names.
     inside : (B, K) bool
         False behind the day's names.
-    scores : (B, K) float64
-        0 behind the day's names.
+    values : (B, K) float64
+        the scores less the day's median, 0 behind the day's names.
     ties : of the scores
     """
 
     places: Positions
     inside: Bools
-    scores: Array
+    values: Array
     ties: Ties
 
     def of(self, flags: Bools) -> Bools:
         """Flags (B, N) of the names: (B, K); meaningless behind the day's names."""
-        return np.asarray(np.take(flags.ravel(), self.places))
+        return np.asarray(np.take(flags, self.places))
 
-    def paired(self, returns: Array) -> Array:
-        """Returns (B, N) of the names: (B, K), inf where there is none and behind the day's names."""
-        values: Array = np.take(returns.ravel(), self.places)
-        values[~(self.inside & np.isfinite(values))] = np.inf  # sorts faster than NaN
-        return values
+    def paired(self, returns: Array) -> Paired:
+        """Returns (B, N) of the names."""
+        values: Array = np.take(returns, self.places)
+        have = np.isfinite(values)
+        have &= self.inside
+        missing = ~have
+        np.copyto(values, np.inf, where=missing)
+        order, ordered = sort_rows(values)
+        values -= _median(ordered, np.count_nonzero(have, axis=1))
+        np.copyto(values, 0.0, where=missing)
+        return Paired(have, values, order, Ties.of(ordered))
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A return of the names of an `Ordered`, sorted once.
+
+    Attributes
+    ----------
+    have : (B, K) bool
+        who has one.
+    values : (B, K) float64
+        the returns less the day's median, 0 where there is none.
+    order : (B, K)
+        flat positions in ascending order of the returns; who has none comes last.
+    ties : of the returns
+    """
+
+    have: Bools
+    values: Array
+    order: Positions
+    ties: Ties
 
 
 def order_scores(scores: Floats) -> Positions:
@@ -125,43 +152,90 @@ def order_scores(scores: Floats) -> Positions:
     return ascending(np.where(np.isfinite(scores), scores, np.inf))
 
 
+def day_orders(scores: Floats) -> NDArray[np.int32]:
+    """(T, N) columns in ascending order of each row's scores, as in `order_scores`."""
+    orders = np.empty(scores.shape, np.int32)
+    for rows in blocks(*scores.shape):
+        orders[rows] = order_scores(scores[rows]) - _first(scores[rows])
+    return orders
+
+
+def flat_positions(orders: NDArray[np.int32]) -> Positions:
+    """Columns (B, N) of B days as positions in flat (B, N) arrays."""
+    return np.asarray(orders + _first(orders))
+
+
+def _first(x: NDArray[Any]) -> Positions:
+    """(B, 1) flat position of each row's first column."""
+    return np.asarray(np.arange(len(x))[:, None] * x.shape[1])
+
+
 def pack(scores: Floats, order: Positions, mask: Bools) -> Ordered:
     """The names of `mask` (B, N) that have a score, given the `order` of the scores."""
-    chosen = np.take((mask & np.isfinite(scores)).ravel(), order)
-    count = chosen.sum(axis=1)
+    chosen = np.take(mask & np.isfinite(scores), order)
+    count = np.count_nonzero(chosen, axis=1)
     width = -(-int(count.max(initial=0)) // _CHUNK) * _CHUNK
     inside = np.arange(width) < count[:, None]
     places = np.zeros(inside.shape, dtype=np.intp)
-    places[inside] = order[chosen]
-    values = np.where(inside, np.take(scores.ravel(), places), np.inf)
-    return Ordered(places, inside, np.where(inside, values, 0.0), Ties.of(values))
+    places[inside] = np.take(order, np.flatnonzero(chosen))
+    ordered = np.where(inside, np.take(scores, places), np.inf)
+    return Ordered(places, inside, np.where(inside, ordered - _median(ordered, count), 0.0), Ties.of(ordered))
+
+
+def _median(ordered: Array, n: NDArray[np.int64]) -> Array:
+    """(B, 1) middle of the first `n` values of each ascending row; 0 where there are none."""
+    if ordered.shape[1] == 0:
+        return np.zeros((len(ordered), 1))
+    middle = np.take_along_axis(ordered, n[:, None] // 2, axis=1)
+    return np.where(n[:, None] > 0, middle, 0.0)
 
 
 def correlate(
-    names: Ordered, returns: Array, subsets: Sequence[Bools], min_names: int
+    names: Ordered, paired: Paired, subsets: Sequence[Bools], min_names: int
 ) -> list[InformationCoefficients]:
-    """Coefficients of each subset (B, K) of the names with packed `returns` (B, K); infinite ones are missing."""
-    order = ascending(returns)
-    return_ties = Ties.of(np.take(returns.ravel(), order))
-    have = returns < np.inf
+    """Coefficients of each subset (B, K) of the names with a return of theirs."""
     found = []
     for subset in subsets:
-        kept = have & subset
-        n = kept.sum(axis=1)
+        kept = paired.have & subset
+        n = np.count_nonzero(kept, axis=1)
         score_ranks, score_spread = names.ties.doubled_ranks(kept)
-        kept_ordered = np.take(kept.ravel(), order)
-        return_ranks, return_spread = return_ties.doubled_ranks(kept_ordered)
-        return_ranks *= kept_ordered
-        pairs = np.multiply(np.take(score_ranks.ravel(), order), return_ranks, dtype=np.float64)
-        product = pairs.sum(axis=1) - n * (n + 1.0) ** 2
+        score_ranks *= kept
+        score_ranks = np.take(score_ranks, paired.order)
+        return_ranks, return_spread = paired.ties.doubled_ranks(score_ranks > 0)
         # Rank variance is exactly zero for a constant, in contrast to that of the values, which rounding may hide.
-        rank_ic = _divide(product, np.sqrt(score_spread * return_spread))
+        rank_ic = _rank_correlation(score_ranks, return_ranks, n, score_spread * return_spread)
         rank_ic[n < min_names] = np.nan
-        x, y = _centred(names.scores, kept, n), _centred(returns, kept, n)
-        ic = _divide(_dot(x, y), np.sqrt(_dot(x, x) * _dot(y, y)))
+        ic = _pearson(names.values, paired.values, kept, n)
         ic[np.isnan(rank_ic)] = np.nan
         found.append(InformationCoefficients(ic, rank_ic, n))
     return found
+
+
+def rank_correlation(
+    x: Floats, x_orders: NDArray[np.int32], y: Floats, y_orders: NDArray[np.int32], kept: Bools
+) -> NDArray[np.float64]:
+    """Spearman correlation of rows of (B, N) `x` and `y`, finite over `kept`, whose `day_orders` are known: (B,)."""
+    x_ranks, x_spread = _ranks(x, x_orders, kept)
+    y_ranks, y_spread = _ranks(y, y_orders, kept)
+    return _rank_correlation(x_ranks, y_ranks, np.count_nonzero(kept, axis=1), x_spread * y_spread)
+
+
+def _ranks(x: Floats, orders: NDArray[np.int32], kept: Bools) -> tuple[NDArray[np.int32], Array]:
+    """`Ties.doubled_ranks` in the order of columns, 0 outside `kept`."""
+    order = flat_positions(orders)
+    ordered, spread = Ties.of(np.take(x, order)).doubled_ranks(np.take(kept, order))
+    ranks = np.zeros(kept.shape, np.int32)
+    ranks.ravel()[order] = ordered
+    ranks *= kept
+    return ranks, spread
+
+
+def _rank_correlation(
+    x: NDArray[np.int32], y: NDArray[np.int32], n: NDArray[np.int64], spreads: Array
+) -> NDArray[np.float64]:
+    """Of doubled ranks, one side 0 outside the `n` names of each row; `spreads`: product of those of the two sides."""
+    product = np.multiply(x, y, dtype=np.float64).sum(axis=1) - n * (n + 1.0) ** 2
+    return _divide(product, np.sqrt(spreads))
 
 
 def information_coefficients(
@@ -169,7 +243,7 @@ def information_coefficients(
 ) -> InformationCoefficients:
     """Of (T, N) scores and forward returns over `mask`, row by row; a pair with a missing side is left out."""
     result = InformationCoefficients.empty(len(scores))
-    for rows in blocks(len(scores)):
+    for rows in blocks(*scores.shape):
         block = np.asarray(scores[rows], dtype=np.float64)
         names = pack(block, order_scores(block), mask[rows])
         paired = names.paired(np.asarray(returns[rows], dtype=np.float64))
@@ -180,22 +254,33 @@ def information_coefficients(
 def pearson(x: Floats, y: Floats, mask: Bools) -> NDArray[np.float64]:
     """Correlation of each row of (T, N) `x` and `y` over finite pairs of `mask`; NaN where a side is constant: (T,)."""
     result = np.full(len(x), np.nan)
-    for rows in blocks(len(x)):
+    for rows in blocks(*x.shape):
         kept = mask[rows] & np.isfinite(x[rows]) & np.isfinite(y[rows])
-        n = kept.sum(axis=1)
-        a, b = _centred(x[rows], kept, n), _centred(y[rows], kept, n)
+        n = np.count_nonzero(kept, axis=1)
+        a, b = (_centred(side[rows], kept, n) for side in (x, y))
         result[rows] = _divide(_dot(a, b), np.sqrt(_dot(a, a) * _dot(b, b)))
     return result
 
 
-def blocks(days: int) -> list[slice]:
-    """Rows 0 … `days` in slices of `BLOCK`."""
-    return [slice(first, min(first + BLOCK, days)) for first in range(0, days, BLOCK)]
+def _pearson(x: Array, y: Array, kept: Bools, n: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Of the `n` names of each row that are `kept`; `x` and `y` lie about 0, so their squares' sums lose nothing."""
+    weight = kept.astype(np.float64)
+    x, y = x * weight, y * weight
+    a, b, n = row_sums(x), row_sums(y), np.maximum(n, 1)
+    with np.errstate(over="ignore", invalid="ignore"):  # values of 1e160 and beyond have no coefficient
+        spreads = (_dot(x, x) - a * a / n) * (_dot(y, y) - b * b / n)
+        return _divide(_dot(x, y) - a * b / n, np.sqrt(spreads))
+
+
+def blocks(days: int, columns: int) -> list[slice]:
+    """Rows of (days, columns) in slices of about `_BLOCK` numbers."""
+    step = max(1, _BLOCK // max(1, columns))
+    return [slice(first, min(first + step, days)) for first in range(0, days, step)]
 
 
 def _centred(x: Floats, kept: Bools, n: NDArray[np.int64]) -> Array:
-    values = np.zeros(x.shape)  # float64, whatever x is
-    np.copyto(values, x, where=kept)
+    """Values less the mean of the `n` of each row that are `kept`; 0 elsewhere."""
+    values = np.where(kept, x, 0.0).astype(np.float64, copy=False)
     values -= (row_sums(values) / np.maximum(n, 1))[:, None]
     values *= kept
     return values
@@ -210,7 +295,7 @@ def row_sums(x: Array) -> Array:
 
 
 def _dot(x: Array, y: Array) -> Array:
-    return np.asarray(np.einsum("ij,ij->i", x, y))
+    return np.asarray(np.vecdot(x, y))
 
 
 def _divide(product: Array, scale: Array) -> Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
@@ -14,18 +13,20 @@ from deepfactor.evaluation.definitions import TRADING_DAYS
 from deepfactor.evaluation.ic import (
     InformationCoefficients,
     Ordered,
+    Paired,
     blocks,
     correlate,
-    order_scores,
+    day_orders,
+    flat_positions,
     pack,
     row_sums,
 )
 from deepfactor.evaluation.settings import Sampling, TestSettings
 from deepfactor.evaluation.sorting import Array
 from deepfactor.evaluation.statistics import every, mean_of, newey_west_t, summarise, years_of
-from deepfactor.evaluation.window import Window
+from deepfactor.evaluation.window import Window, take_columns
 from deepfactor.panel.panel import Bools, Dates
-from deepfactor.panel.returns import Convention, PriceField, adjusted, entry, tradeable_at_entry
+from deepfactor.panel.returns import Convention, PriceField, adjusted, at_entry, entry
 
 Names = Literal["all", "tradeable"]
 NAMES: tuple[Names, ...] = ("all", "tradeable")
@@ -137,20 +138,23 @@ class LongLeg:
 
 @dataclass(frozen=True)
 class Case:
-    """One universe, convention and horizon, filled block by block: its coefficients and its long leg, of length S."""
+    """One universe, convention and horizon, filled block by block: its coefficients and, if asked, its long leg, all of
+    length S."""
 
     universe: str
     convention: Convention
     horizon: int
     values: dict[Names, InformationCoefficients]
-    leg: LongLeg
+    leg: LongLeg | None
 
     @staticmethod
-    def empty(universe: str, convention: Convention, horizon: int, days: int, kinds: Sequence[Names] = NAMES) -> Case:
+    def empty(
+        universe: str, convention: Convention, horizon: int, days: int, *, kinds: Sequence[Names] = NAMES, leg: bool
+    ) -> Case:
         """Of `days` days, nothing known yet."""
-        leg = LongLeg(universe, convention, horizon, np.full(days, np.nan), np.full(days, np.nan))
+        legs = LongLeg(universe, convention, horizon, np.full(days, np.nan), np.full(days, np.nan)) if leg else None
         values = {kind: InformationCoefficients.empty(days) for kind in kinds}
-        return Case(universe, convention, horizon, values, leg)
+        return Case(universe, convention, horizon, values, legs)
 
     def fill(self, rows: slice, names: Ordered, returns: Array, free: Bools | None, settings: TestSettings) -> None:
         """Take the days `rows` with their forward `returns` (B, M) and who can be traded at the entry (B, M); None
@@ -162,7 +166,7 @@ class Case:
         results = correlate(names, paired, [subsets[kind] for kind in self.values], settings.min_names)
         for kind, found in zip(self.values, results, strict=True):
             self.values[kind].put(rows, found)
-        if self.horizon in settings.horizons:
+        if self.leg is not None:
             groups = settings.groups_of(self.universe) or DECILES
             self.leg.long_excess[rows], self.leg.short_excess[rows] = _legs(paired, groups)
 
@@ -186,18 +190,21 @@ class AllSeries:
     dropped: dict[str, int]
 
 
-def all_series(window: Window, settings: TestSettings) -> AllSeries:
-    """All coefficients of a test."""
+def all_series(window: Window, settings: TestSettings, enterable: Mapping[PriceField, Bools]) -> AllSeries:
+    """All coefficients of a test; `enterable` (W, M) at the prices of the conventions."""
     masks = {name: window.names(name) for name in settings.universes}
     S = len(window.scores)
-    free = {c: tradeable_at_entry(window.panel, window.universe, c)[:S] for c in settings.conventions}
+    free = {c: at_entry(enterable[entry(c)[1]], c)[:S] for c in settings.conventions}
     cases = [
-        Case.empty(universe, convention, horizon, S)
+        Case.empty(universe, convention, horizon, S, leg=horizon in settings.horizons)
         for convention in settings.conventions
         for horizon in sorted({*settings.horizons, *range(1, settings.decay + 1)})
         for universe in masks
     ]
-    fill_cases(cases, window.scores, entry_prices(window, settings), masks, free, settings)
+    prices = entry_prices(window, settings)
+    for universe, mask in masks.items():
+        own = [case for case in cases if case.universe == universe]
+        fill_cases(own, window.scores, mask, prices, free, settings, window.orders)
     series = {(case.convention, case.horizon, case.universe): case.series(window) for case in cases}
     asked = [
         one
@@ -209,7 +216,7 @@ def all_series(window: Window, settings: TestSettings) -> AllSeries:
     return AllSeries(
         asked=tuple(asked),
         decay=tuple(one for found in series.values() for one in found if one.horizon <= settings.decay),
-        long_legs=tuple(case.leg for case in cases if case.horizon in settings.horizons),
+        long_legs=tuple(case.leg for case in cases if case.leg is not None),
         dropped=_left_out(asked, window, masks, free),
     )
 
@@ -222,20 +229,27 @@ def entry_prices(window: Window, settings: TestSettings) -> dict[PriceField, Arr
 def fill_cases(
     cases: Sequence[Case],
     scores: Array,
+    mask: Bools,
     prices: Mapping[PriceField, Array],
-    masks: Mapping[str, Bools],
     free: Mapping[Convention, Bools],
     settings: TestSettings,
+    orders: NDArray[np.int32] | None = None,
 ) -> None:
-    """Fill `cases`, ordered by convention and horizon, with the coefficients of (S, M) `scores` over the `masks`."""
-    for rows in blocks(len(scores)):
-        order = order_scores(scores[rows])
-        names = {universe: pack(scores[rows], order, mask[rows]) for universe, mask in masks.items()}
-        for (convention, horizon), together in groupby(cases, lambda case: (case.convention, case.horizon)):
-            returns = _forward_returns(prices[entry(convention)[1]], convention, horizon, rows)
-            for case in together:
-                open_ = free[convention][rows] if convention in free else None
-                case.fill(rows, names[case.universe], returns, open_, settings)
+    """Fill `cases`, all of one universe, with the coefficients of (S, M) `scores` over its `mask`; `orders`: the
+    scores' `day_orders`, where they are known."""
+    kept = mask & np.isfinite(scores)
+    columns = np.flatnonzero(kept.any(axis=0))
+    if orders is None or len(columns) < scores.shape[1]:  # an index has few of the market's names
+        scores, kept = take_columns(scores, columns), take_columns(kept, columns)
+        prices = {field: take_columns(price, columns) for field, price in prices.items()}
+        free = {convention: take_columns(open_, columns) for convention, open_ in free.items()}
+        orders = day_orders(scores)
+    for rows in blocks(len(kept), int(np.count_nonzero(kept)) // len(kept)):
+        names = pack(scores[rows], flat_positions(orders[rows]), kept[rows])
+        for case in cases:
+            returns = _forward_returns(prices[entry(case.convention)[1]], case.convention, case.horizon, rows)
+            open_ = free[case.convention][rows] if case.convention in free else None
+            case.fill(rows, names, returns, open_, settings)
 
 
 def _forward_returns(prices: Array, convention: Convention, horizon: int, rows: slice) -> Array:
@@ -248,21 +262,19 @@ def _forward_returns(prices: Array, convention: Convention, horizon: int, rows: 
     return returns
 
 
-def _legs(returns: Array, groups: int) -> tuple[Array, Array]:
-    """Long and short excess of packed `returns` (B, K), ascending in the score: (B,) each; NaN for too few names."""
-    have = returns < np.inf
-    number = np.cumsum(have, axis=1, dtype=np.int32)  # 1 … n from the lowest score up
-    n = have.sum(axis=1)
-    values = np.where(have, returns, 0.0)
+def _legs(returns: Paired, groups: int) -> tuple[Array, Array]:
+    """Long and short excess of returns in ascending order of the score: (B,) each; NaN for too few names."""
+    number = np.cumsum(returns.have, axis=1, dtype=np.int32)  # 1 … n from the lowest score up
+    n = np.count_nonzero(returns.have, axis=1)
 
-    def mean(kept: Bools) -> Array:
-        size = kept.sum(axis=1)
-        return np.where(n >= groups, row_sums(values * kept) / np.maximum(size, 1), np.nan)
+    def mean(values: Array, size: NDArray[np.int64]) -> Array:
+        return np.where(n >= groups, row_sums(values) / np.maximum(size, 1), np.nan)
 
-    everyone = mean(have)
-    top = have & (number > (-(-(groups - 1) * n // groups))[:, None])
-    bottom = have & (number <= (-(-n // groups))[:, None])
-    return mean(top) - everyone, everyone - mean(bottom)
+    below, bottom = -(-(groups - 1) * n // groups), -(-n // groups)
+    everyone = mean(returns.values, n)
+    long = mean(returns.values * (number > below[:, None]), n - below)
+    short = mean(returns.values * (number <= bottom[:, None]), bottom)
+    return long - everyone, everyone - short
 
 
 def _left_out(

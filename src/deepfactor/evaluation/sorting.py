@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+from deepfactor.panel.panel import Floats
 
 Positions = NDArray[np.intp]
 Array = NDArray[np.float64]
@@ -11,11 +15,16 @@ Array = NDArray[np.float64]
 #: Codes of finite values are 0 … _TOP − 1, that of missing ones is _TOP.
 _TOP = 2**32 - 1
 #: Shorter rows are sorted by value.
-_LONG = 1024
+_LONG = 100
 
 
 def ascending(values: Array) -> Positions:
-    """(B, K) flat positions of each row's values in ascending order; equals in the order of columns, inf last.
+    """(B, K) flat positions of each row's values in ascending order; equals in the order of columns, inf last."""
+    return sort_rows(values)[0]
+
+
+def sort_rows(values: Array) -> tuple[Positions, Array]:
+    """The same, and (B, K) the values in that order.
 
     Values become 32-bit codes, linear between the row's least and largest, whose 16-bit halves numpy sorts by radix.
     A larger value never has a smaller code, but close ones may share theirs: rows where that shows are sorted by value.
@@ -23,7 +32,9 @@ def ascending(values: Array) -> Positions:
     """
     first = np.arange(len(values))[:, None] * values.shape[1]
     if values.shape[1] < _LONG:
-        return np.asarray(np.argsort(values, axis=1, kind="stable") + first)
+        order = np.argsort(values, axis=1, kind="stable")
+        order += first
+        return order, np.take(values, order)
     codes = _codes(values)
     order = np.argsort(codes.astype(np.uint16), axis=1, kind="stable")
     order += first
@@ -34,7 +45,8 @@ def ascending(values: Array) -> Positions:
     ordered = np.take(values, order)
     for row in np.flatnonzero((ordered[:, 1:] < ordered[:, :-1]).any(axis=1)):
         order[row] = np.argsort(values[row], kind="stable") + first[row]
-    return order
+        ordered[row] = np.take(values, order[row])
+    return order, ordered
 
 
 def _codes(values: Array) -> NDArray[np.uint32]:
@@ -53,3 +65,13 @@ def _codes(values: Array) -> NDArray[np.uint32]:
     filled *= scale[:, None]
     np.copyto(filled, _TOP, where=missing)
     return filled.astype(np.uint32)
+
+
+def ranked(score: Floats, order: NDArray[np.int32] | None = None) -> NDArray[np.integer[Any]]:
+    """Positions of the finite scores (N,), ascending; equals by position.
+
+    `order` : (N,) such positions of scores that `score` is a part of, where they are known.
+    """
+    if order is None:
+        order = np.argsort(score, kind="stable").astype(np.int32)
+    return np.asarray(order[np.isfinite(np.take(score, order))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,10 +84,10 @@ def every(rows: NDArray[np.intp], step: int) -> NDArray[np.intp]:
     Returns sampled so with a horizon of `step` days don't overlap.
     """
     chosen: list[int] = []
-    position = 0
-    while position < len(rows):
+    position, days = 0, rows.tolist()
+    while position < len(days):
         chosen.append(position)
-        position = int(np.searchsorted(rows, rows[position] + step))
+        position = bisect_left(days, days[position] + step)
     return np.array(chosen, dtype=np.intp)
 
 

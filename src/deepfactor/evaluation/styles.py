@@ -14,9 +14,8 @@ from deepfactor.evaluation.series import Case, ICSeries, entry_prices, fill_case
 from deepfactor.evaluation.settings import TestSettings
 from deepfactor.evaluation.sorting import Array
 from deepfactor.evaluation.statistics import mean_of, summarise
-from deepfactor.evaluation.window import Window
+from deepfactor.evaluation.window import Window, take_columns
 from deepfactor.panel.panel import Bools, Floats
-from deepfactor.panel.returns import PriceField
 from deepfactor.styles.base import Styles
 
 #: A residual this small beside the score's deviations is rounding: nothing is left of the score.
@@ -68,49 +67,49 @@ def compare_with_styles(
     window: Window, settings: TestSettings, styles: Iterable[tuple[str, Styles]]
 ) -> tuple[StyleTest, ...]:
     """The factor beside each set that the market supports; a set is let go before the next is asked for."""
-    prices = entry_prices(window, settings)
-    return tuple(_one_set(window, settings, prices, name, found) for name, found in styles)
+    found = []
+    for name, one in styles:
+        correlation, residuals = _beside(window, settings, one)
+        absent = one.absent
+        del one  # a gigabyte on a market of 5000 stocks × 3000 days
+        dropped = {
+            f"scores_without_styles.{name}.{universe}": int(
+                (window.names(universe) & np.isfinite(window.scores)).sum() - np.isfinite(residual).sum()
+            )
+            for universe, residual in residuals.items()
+        }
+        found.append(StyleTest(name, correlation, _residual_series(window, settings, residuals), absent, dropped))
+    return tuple(found)
 
 
-def _one_set(
-    window: Window, settings: TestSettings, prices: Mapping[PriceField, Array], name: str, styles: Styles
-) -> StyleTest:
-    S = len(window.scores)
-    masks = {universe: window.names(universe) for universe in settings.universes}
-    first = masks[settings.universes[0]]
-    correlation = {style: np.full(S, np.nan) for style in styles.exposures}
+def _beside(window: Window, settings: TestSettings, styles: Styles) -> tuple[dict[str, Array], dict[str, Array]]:
+    """{style: (S,) daily correlation}, and {universe: (S, M) residual of the score}; no residual without styles."""
+    masks = {universe: window.names(universe) for universe in settings.universes if styles.exposures}
+    first = window.names(settings.universes[0])
+    correlation = {style: np.full(len(first), np.nan) for style in styles.exposures}
     residuals = {universe: np.full(window.scores.shape, np.nan) for universe in masks}
-    for rows in blocks(S):
+    for rows in blocks(*window.scores.shape):
         there = slice(window.rows.start + rows.start, window.rows.start + rows.stop)
-        exposures = {k: np.asarray(v[there])[:, window.columns] for k, v in styles.exposures.items()}
+        exposures = {k: take_columns(v, window.columns) for k, v in styles.of_days(there).items()}
         for style, values in exposures.items():
             correlation[style][rows] = pearson(window.scores[rows], values, first[rows])
         for universe, mask in masks.items():
             residuals[universe][rows] = neutralise(
                 window.scores[rows], mask[rows], exposures, window.universe.industry[rows]
             )
-    residual = _residual_series(window, settings, prices, residuals) if styles.exposures else ()
-    dropped = {
-        f"scores_without_styles.{name}.{universe}": int(
-            (mask & np.isfinite(window.scores)).sum() - np.isfinite(residuals[universe]).sum()
-        )
-        for universe, mask in masks.items()
-        if styles.exposures
-    }
-    return StyleTest(name, correlation, residual, styles.absent, dropped)
+    return correlation, residuals
 
 
-def _residual_series(
-    window: Window, settings: TestSettings, prices: Mapping[PriceField, Array], residuals: Mapping[str, Array]
-) -> tuple[ICSeries, ...]:
+def _residual_series(window: Window, settings: TestSettings, residuals: Mapping[str, Array]) -> tuple[ICSeries, ...]:
+    prices = entry_prices(window, settings)
     series: list[ICSeries] = []
     for universe, residual in residuals.items():
         cases = [
-            Case.empty(universe, convention, horizon, len(residual), kinds=("all",))
+            Case.empty(universe, convention, horizon, len(residual), kinds=("all",), leg=False)
             for convention in settings.conventions
             for horizon in settings.horizons
         ]
-        fill_cases(cases, residual, prices, {universe: np.isfinite(residual)}, {}, settings)
+        fill_cases(cases, residual, np.isfinite(residual), prices, {}, settings)
         series += [one for case in cases for one in case.series(window)]
     return tuple(series)
 
@@ -123,24 +122,28 @@ def neutralise(
     Over the names of `mask` with a score and every exposure; NaN elsewhere, and where nothing but rounding is left.
     Unknown industries (−1) are one. By Frisch–Waugh: score and exposures less their industry means, then regressed.
     """
-    kept = mask & np.isfinite(scores)
-    for values in exposures.values():
-        kept &= np.isfinite(values)
+    lines = np.array([scores, *exposures.values()], dtype=np.float64)
+    kept = mask & np.isfinite(lines).all(axis=0)
+    places = np.flatnonzero(kept)
+    table = np.take(lines.reshape(len(lines), -1), places, axis=1)
+    stops = np.cumsum(np.count_nonzero(kept, axis=1))
+    days = [slice(*ends) for ends in zip([0, *stops], stops, strict=False) if ends[0] < ends[1]]
+    scales = [np.abs(table[0, day] - table[0, day].mean()).max() for day in days]
+    _take_out_means(table, (places // kept.shape[1]) * (industry.max(initial=0) + 2) + np.take(industry, places) + 1)
+    grams = np.array([table[1:, day] @ table[1:, day].T for day in days])
+    inverses = np.linalg.pinv(grams, rcond=1e-12, hermitian=True) if days else grams
+    for day, scale, inverse in zip(days, scales, inverses, strict=True):
+        y, x = table[0, day], table[1:, day]
+        y -= (inverse @ (x @ y)) @ x
+        if np.abs(y).max() <= _NOTHING * scale:
+            y[:] = np.nan
     result = np.full(scores.shape, np.nan)
-    for t in np.flatnonzero(kept.any(axis=1)):
-        names = np.flatnonzero(kept[t])
-        table = np.array([scores[t, names], *(values[t, names] for values in exposures.values())], dtype=np.float64)
-        scale = np.abs(table[0] - table[0].mean()).max()
-        table = _within(table, industry[t, names] + 1)
-        y, x = table[0], table[1:]
-        y = y - (np.linalg.pinv(x @ x.T, rcond=1e-12, hermitian=True) @ (x @ y)) @ x
-        if np.abs(y).max() > _NOTHING * scale:
-            result[t, names] = y
+    result.ravel()[places] = table[0]
     return result
 
 
-def _within(table: Array, code: NDArray[np.integer]) -> Array:
+def _take_out_means(table: Array, code: NDArray[np.integer]) -> None:
     """Rows of (k, n) less their means a code."""
     count = np.maximum(np.bincount(code), 1)
-    means = np.array([np.bincount(code, row, minlength=len(count)) / count for row in table])
-    return np.asarray(table - means[:, code])
+    for row in table:
+        row -= np.take(np.bincount(code, row, len(count)) / count, code)

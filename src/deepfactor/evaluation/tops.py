@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfactor.evaluation.definitions import Definitions
-from deepfactor.evaluation.holding import Marks, hold_equal_weight
+from deepfactor.evaluation.holding import Marks, Rebalance, hold_equal_weight
 from deepfactor.evaluation.performance import annualised_return, excess_by_year, span_in_years
+from deepfactor.evaluation.sorting import ranked
 from deepfactor.evaluation.statistics import every
 from deepfactor.evaluation.window import Window
 from deepfactor.panel.panel import Bools, Dates, Floats
@@ -118,8 +119,8 @@ def top_portfolios(
         "rebalances_without_names": 0,
         "rebalances_with_fewer_than_100_names": 0,
     }
-    chosen: list[tuple[int, Bools]] = []
-    everyone: list[tuple[int, Bools]] = []
+    chosen: list[Rebalance] = []
+    everyone: list[Rebalance] = []
     for signal in signals[signals + delay < last]:
         trade = int(signal) + delay
         enterable = names[signal] & marks.enterable[trade]
@@ -128,10 +129,11 @@ def top_portfolios(
         counts["rebalances_without_names"] += n == 0
         counts["rebalances_with_fewer_than_100_names"] += 0 < n < 100
         if n > 0:
-            chosen.append((trade, np.array([best(score, portfolio_size(top, n)) for top in tops])))
-            everyone.append((trade, enterable[None]))
-    held = hold_equal_weight(marks, chosen, last)
-    benchmark = hold_equal_weight(marks, everyone, last)
+            members = [best(score, portfolio_size(top, n), window.orders[signal]) for top in tops]
+            chosen.append(Rebalance(trade, *np.nonzero(members)))
+            everyone.append(Rebalance(trade, *np.nonzero(enterable[None])))
+    held = hold_equal_weight(marks, chosen, len(tops), last)
+    benchmark = hold_equal_weight(marks, everyone, 1, last)
     net = held.net_nav(cost_rate)
     return [
         TopTest(
@@ -155,9 +157,10 @@ def portfolio_size(top: TopName, n: int) -> int:
     return max(1, n // 10) if top == "top10pct" else min(100, n)
 
 
-def best(score: Floats, size: int) -> Bools:
-    """(N,) the `size` highest of the finite scores; among equals the later names, as in the groups."""
-    order = np.argsort(score, kind="stable")[: int(np.isfinite(score).sum())]
+def best(score: Floats, size: int, order: NDArray[np.int32] | None = None) -> Bools:
+    """(N,) the `size` highest of the finite scores; among equals the later names, as in the groups. `order`: see
+    `ranked`."""
+    names = ranked(score, order)
     chosen = np.zeros(len(score), dtype=np.bool_)
-    chosen[order[len(order) - size :]] = True
+    chosen[names[len(names) - size :]] = True
     return chosen

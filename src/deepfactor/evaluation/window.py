@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepfactor.core.errors import DataError
+from deepfactor.evaluation.ic import day_orders
 from deepfactor.panel.panel import Bools, Dates, Floats, Panel, rows_between
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
+
+Cell = TypeVar("Cell", bound=np.generic)
+
+#: Share of the market's names from which on none is left out: less is copied.
+_MOST = 0.95
 
 #: Fields of the panel that returns and tradeability are formed from.
 PRICE_FIELDS = ("close", "vwap", "low", "high", "adj_factor")
@@ -25,7 +33,8 @@ class Window:
     ----------
     panel, universe : of shape (W, M)
         rows from the first scored day of the span; the last ones only serve as exits. The columns are the names that
-        are scored or in the batch on some day of the span, in the market's order (ascending symbol).
+        are scored or in the batch on some day of the span, in the market's order (ascending symbol); or all of the
+        market's, not copied, where these are nearly all.
     scores : (S, M) float64
         NaN = no score.
     batch : (S, M) bool
@@ -48,9 +57,18 @@ class Window:
         """(S,) days from the first to the last scored one."""
         return self.panel.dates[: len(self.scores)]
 
+    @cached_property
+    def orders(self) -> NDArray[np.int32]:
+        """(S, M) columns in ascending order of each day's scores; equals in the order of columns, missing ones last."""
+        return day_orders(self.scores)
+
+    @cached_property
+    def _scored(self) -> NDArray[np.intp]:
+        return np.flatnonzero(np.isfinite(self.scores).any(axis=1))
+
     def scored_rows(self) -> NDArray[np.intp]:
         """Rows of the span with at least one score."""
-        return np.flatnonzero(np.isfinite(self.scores).any(axis=1))
+        return self._scored
 
     def names(self, universe: str) -> Bools:
         """(S, M) who belongs to a universe: `all`, `every` (whoever has a score), or an index's members of the day
@@ -97,7 +115,10 @@ def cut_window(
     wide = slice(rows.start, min(rows.stop + reach, len(panel.dates)))
     finite = np.isfinite(scores.values[rows])
     columns = np.flatnonzero(finite.any(axis=0) | batch[rows].any(axis=0))
-    values = np.where(finite, scores.values[rows], np.nan)[:, columns]
+    if len(columns) > _MOST * batch.shape[1]:
+        columns = np.arange(batch.shape[1])
+    values = take_columns(scores.values[rows], columns).astype(np.float64)
+    values[~np.isfinite(values)] = np.nan
     dropped = dict(scores.dropped)
     dropped["scores_outside_span"] = int(np.isfinite(scores.values).sum() - finite.sum())
     dropped["scores_not_finite"] = int(np.isinf(scores.values[rows]).sum())
@@ -106,27 +127,33 @@ def cut_window(
         panel=_cut_panel(panel, wide, columns),
         universe=_cut_universe(universe, wide, columns),
         scores=values,
-        batch=np.asarray(batch[rows][:, columns]),
+        batch=take_columns(batch[rows], columns),
         rows=rows,
         columns=columns,
         dropped=dropped,
     )
 
 
+def take_columns(x: NDArray[Cell], columns: NDArray[np.intp]) -> NDArray[Cell]:
+    """Ascending columns of (T, N), row by row in memory, which `x[:, columns]` isn't; all of them are `x` itself."""
+    return x if len(columns) == x.shape[1] else np.take(x, columns, axis=1)
+
+
 def _cut_panel(panel: Panel, rows: slice, columns: NDArray[np.intp]) -> Panel:
-    fields: dict[str, Floats] = {k: panel[k][rows][:, columns] for k in PRICE_FIELDS if k in panel.fields}
+    fields: dict[str, Floats] = {k: take_columns(panel[k][rows], columns) for k in PRICE_FIELDS if k in panel.fields}
     return replace(panel, dates=panel.dates[rows], symbols=panel.symbols[columns], fields=fields)
 
 
 def _cut_universe(universe: Universe, rows: slice, columns: NDArray[np.intp]) -> Universe:
     grids = ("listed", "traded", "st", "limit_up", "limit_down", "industry")
+    changed: dict[str, Any] = {name: take_columns(getattr(universe, name)[rows], columns) for name in grids}
     return replace(
         universe,
         dates=universe.dates[rows],
         symbols=universe.symbols[columns],
         next_date=universe.next_date[rows],
-        **{name: getattr(universe, name)[rows][:, columns] for name in grids},
-        members={name: mask[rows][:, columns] for name, mask in universe.members.items()},
+        **changed,
+        members={name: take_columns(mask[rows], columns) for name, mask in universe.members.items()},
         benchmark={},
         index_close={name: level[rows] for name, level in universe.index_close.items()},
         index_total_return={name: level[rows] for name, level in universe.index_total_return.items()},

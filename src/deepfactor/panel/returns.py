@@ -78,11 +78,13 @@ def _fen(price: Floats) -> NDArray[np.float64]:
 
 def tradeable_at_entry(panel: Panel, universe: Universe, convention: Convention) -> Bools:
     """(T, N): a score of day t could be entered, at neither limit. Rows whose entry lies beyond the data are False."""
-    delay, field = entry(convention)
-    buy, sell = can_trade(panel, universe, field)
-    both = buy & sell
-    if delay == 0:
-        return both
-    out = np.zeros_like(both)
-    out[:-delay] = both[delay:]
+    buy, sell = can_trade(panel, universe, entry(convention)[1])
+    return at_entry(buy & sell, convention)
+
+
+def at_entry(flags: Bools, convention: Convention) -> Bools:
+    """(T, N) flags of days at the entries of the days' scores; False where the entry lies beyond the data."""
+    delay, _ = entry(convention)
+    out = np.zeros_like(flags)
+    out[: len(out) - delay] = flags[delay:]
     return out

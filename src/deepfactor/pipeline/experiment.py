@@ -165,6 +165,7 @@ def run(
     console: Console | None = None,
     edges: bool = False,
     allow_code: bool = False,
+    language: str = "en",
 ) -> RunFolder:
     """Train, score, test, enhance and report; goes on where an earlier call stopped.
 
@@ -174,6 +175,7 @@ def run(
     workers : processes that train, of one thread each; 0 = in this process. Numbers don't depend on it.
     device : where networks are computed, "cpu" or "cuda"; on another one numbers differ by rounding.
     edges : write who was related to whom, too, for arms with a graph.
+    language : "en" or "zh", the one that the page shows first.
 
     Raises
     ------
@@ -222,7 +224,7 @@ def run(
                 place = folder.portfolio(arm, portfolio.index, portfolio.constraints)
                 backtest_to(place, market, ensembles[arm], styles.exposures, portfolio, batch, console)
     write_environment(folder.environment, market.account(), warnings, stages, kernel=kernel_in_use(), device=device)
-    report_run(folder)
+    report_run(folder, language)
     console.say(f"report: {folder.report}")
     return folder
 

@@ -17,7 +17,7 @@ from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.enhancing import backtest_to
-from deepfactor.pipeline.markets import STYLES, Market, absent_styles, style_exposures
+from deepfactor.pipeline.markets import STYLES, Market, StyleSets, absent_styles, style_exposures
 from deepfactor.pipeline.pages import report_run
 from deepfactor.portfolio.what_if import change
 from deepfactor.recipe import Portfolio, load_constraints
@@ -69,9 +69,15 @@ def with_known_universes(settings: TestSettings, market: Market) -> TestSettings
 
 
 def test(
-    factor: Factor, market: Market, out: Path, settings: TestSettings, console: Console | None = None
+    factor: Factor,
+    market: Market,
+    out: Path,
+    settings: TestSettings,
+    console: Console | None = None,
+    language: str = "en",
 ) -> FactorReport:
-    """Test a factor and write ``factor_report.json``, ``ic_series.parquet`` and a page into `out`."""
+    """Test a factor and write ``factor_report.json``, ``ic_series.parquet`` and a page into `out`; `language` (``en``,
+    ``zh``) is the one that the page shows first."""
     console = console or Silent()
     require_universes(settings.universes, market.universe)
     folder = _folder(out, factor.scores.name, {"test": settings.model_dump(mode="json")})
@@ -80,7 +86,7 @@ def test(
         styles = ((name, style_exposures(Kind(kind=name), market)) for name in kinds_in(STYLES))
         report = test_factor(factor.scores, market.panel, market.universe, settings, batch=factor.batch, styles=styles)
         write_factor_test(folder.arm(factor.scores.name), report)
-    _finish(folder, market, stages, console)
+    _finish(folder, market, stages, console, language)
     return report
 
 
@@ -91,11 +97,12 @@ def enhance(
     portfolio: Portfolio,
     console: Console | None = None,
     what_if: Sequence[str] = (),
+    language: str = "en",
 ) -> dict[str, Any]:
     """Enhance an index with a factor; writes tables, ``summary.json`` and a page into `out`; returns the summary.
 
     Each of `what_if` (``setting=value``, see `portfolio.what_if.change`) is solved and followed too; ``what_if.json``
-    beside the summary, and the summary's `what_if`, show what it changes.
+    beside the summary, and the summary's `what_if`, show what it changes. `language` is the page's first.
     """
     console = console or Silent()
     market.universe.member_mask(portfolio.index)
@@ -114,14 +121,14 @@ def enhance(
     with stages.stage("portfolio"), step(console, f"backtest of {name} on {portfolio.index}"):
         place = folder.portfolio(name, portfolio.index, portfolio.constraints)
         kind = preset.styles or Kind(kind="basic")
-        found = style_exposures(kind, market)
+        found = StyleSets(market).of(kind)
         absent = absent_styles(kind, found)
         for text in absent:
             console.say(text)
         summary = backtest_to(
             place, market, factor.scores, found.exposures, portfolio, factor.batch, console, scenarios
         )
-    _finish(folder, market, stages, console, absent)
+    _finish(folder, market, stages, console, language, absent)
     return summary
 
 
@@ -135,7 +142,9 @@ def _folder(out: Path, name: str, settings: Mapping[str, Any]) -> RunFolder:
     return folder
 
 
-def _finish(folder: RunFolder, market: Market, stages: Stages, console: Console, absent: Sequence[str] = ()) -> None:
+def _finish(
+    folder: RunFolder, market: Market, stages: Stages, console: Console, language: str, absent: Sequence[str] = ()
+) -> None:
     write_environment(folder.environment, market.account(), [*market.warnings(), *absent], stages)
-    report_run(folder)
+    report_run(folder, language)
     console.say(f"report: {folder.report}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,7 +141,8 @@ class StyleSets:
         """The set of a kind with its settings."""
         key = styles.model_dump_json()
         if key not in self._found:
-            self._found[key] = style_exposures(styles, self._market)
+            found = style_exposures(styles, self._market)
+            self._found[key] = replace(found, exposures=dict(found.exposures))  # all days, once for all who ask
         return self._found[key]
 
     def others(self, own: Kind) -> Iterator[tuple[str, Styles]]:

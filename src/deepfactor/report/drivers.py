@@ -18,6 +18,7 @@ from deepfactor.report.drivers_read import (
     part_a_year,
     relaxed_share,
     residual,
+    same_years,
     seeds_of,
     share_of_all,
     spans_of,
@@ -26,6 +27,7 @@ from deepfactor.report.drivers_read import (
     study_name,
     study_of,
     year_range,
+    years_error,
 )
 from deepfactor.report.drivers_words import sentences
 from deepfactor.report.factor_tables import HEADLINE_HORIZONS, ic_cell, year_cell, years_of
@@ -33,6 +35,9 @@ from deepfactor.report.formats import MISSING
 from deepfactor.report.portfolio_tables import printed
 from deepfactor.report.tables import Cell, Table, head, label_cells, make, value_cell
 from deepfactor.report.words import Metric, Text, joined, words
+
+#: Of a figure computed from the study's printed numbers, which have four at most.
+_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ def drivers(content: RunContent) -> Drivers | None:
     """The part, None where no study prints numbers for any arm."""
     if not any(arm.published for arm in content.arms):
         return None
-    made = (protocol, gaps, years, sizes, styles, portfolios)
+    made = (protocol, gaps, years, top_years, sizes, styles, portfolios)
     tables = tuple(table for make_one in made if (table := make_one(content)) is not None)
     return Drivers(tuple(sentences(content)), tables)
 
@@ -127,13 +132,14 @@ def gaps(content: RunContent) -> Table | None:
                 ic_cell(record, "mean", "ic", ref),
                 Cell(gap(record, published), "signed_ic"),
                 Cell(standard_error(record), "ic"),
+                Cell(years_error(content, arm, record), "ic"),
                 *(Cell(value, "ic") for value in year_range(record)),
                 Cell(seeds_of(arm, record).get("std"), "ic", missing=words().text["drivers_said_one_seed"]),
                 ic_cell(free, "mean", "ic"),
             )
             rows.append((*label_cells(arm.name), *cells))
-    columns = ("arm", "horizon", "rank_ic", "gap", "standard_error", "lowest_year", "highest_year", "seed_std",
-               "tradeable_rank_ic")  # fmt: skip
+    columns = ("arm", "horizon", "rank_ic", "gap", "standard_error", "years_error", "lowest_year", "highest_year",
+               "seed_std", "tradeable_rank_ic")  # fmt: skip
     return make("drivers_gap", words().text["drivers_gap"], columns, rows, words().text["drivers_gap_note"])
 
 
@@ -166,13 +172,33 @@ def sizes(content: RunContent) -> Table | None:
             cells = (
                 ic_cell(record, "mean", "ic", ref),
                 Cell(gap(record, published), "signed_ic"),
-                Cell(standard_error(record), "ic"),
-                Cell(shares[0], "share", shares[1]),
+                Cell(years_error(content, arm, record), "ic"),
+                Cell(shares[0], "share", round(shares[1], _DIGITS)),
             )
             rows.append((*label_cells(words().universe(universe), arm.name), *cells))
-    columns = ("universe", "arm", "rank_ic", "gap", "standard_error", "share_of_all")
+    columns = ("universe", "arm", "rank_ic", "gap", "years_error", "share_of_all")
     text = words().text
     return make("drivers_size", text["drivers_size"].filled(h=horizon), columns, rows, text["drivers_size_note"])
+
+
+def top_years(content: RunContent) -> Table | None:
+    """Universe × arm: the top group's excess over the years that both have, and over all of the study's."""
+    rows = []
+    for universe in content.universes():
+        for arm, ref in compared(content):
+            if (found := same_years(arm, ref, universe)) is None:
+                continue
+            cells = (
+                Cell(len(found.years), "count"),
+                Cell(found.ours, "signed_percent", round(found.theirs, _DIGITS)),
+                Cell(found.ours - found.theirs, "signed_percent"),
+                Cell(found.theirs_all, "signed_percent"),
+                Cell(found.theirs - found.theirs_all, "signed_percent"),
+            )
+            rows.append((*label_cells(words().universe(universe), arm.name), *cells))
+    columns = ("universe", "arm", "common_years", "common_excess", "common_gap", "study_all_years", "years_part")
+    text = words().text
+    return make("drivers_same_years", text["drivers_same_years"], columns, rows, text["drivers_same_years_note"])
 
 
 def styles(content: RunContent) -> Table | None:

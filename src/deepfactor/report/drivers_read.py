@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from statistics import fmean
 from typing import Any
 
 from deepfactor.report.content import ArmContent, PortfolioContent, Record, RunContent
@@ -15,6 +19,8 @@ from deepfactor.report.words import Text, joined, words
 
 #: Trading days a year, to turn an attribution over the span into one a year.
 _YEAR = 252
+#: Trading days from which on a year counts as whole.
+_FULL = 200
 #: Styles that are named as those that a score leans on.
 _STRONGEST = 3
 
@@ -62,6 +68,30 @@ def standard_error(record: Record) -> float | None:
     return abs(mean / t) if mean is not None and t else None
 
 
+def years_error(content: RunContent, arm: ArmContent, record: Record) -> float | None:
+    """Standard error of ours less the study's, if only the days that one of the two spans lacks made a difference.
+
+    Were both means of the same daily series, over t days (ours) and T (theirs) with o in common, the variance of their
+    difference would be that of our mean × (1 + t/T − 2o/T): days that both have cancel.
+    """
+    error, span = standard_error(record), arm.factor_report.get("span")
+    if error is None or not span:
+        return None
+    ours, theirs = _interval(span), _interval(study_of(content)["span"])
+    t, whole = (last - first + 1 for first, last in (ours, theirs))
+    common = max(0, min(ours[1], theirs[1]) - max(ours[0], theirs[0]) + 1)
+    return error * math.sqrt(max(0.0, 1.0 + t / whole - 2.0 * common / whole))
+
+
+def _interval(span: Sequence[Any]) -> tuple[int, int]:
+    """Calendar days of a span; a month stands for its first and 28th day."""
+    first, last = (
+        date.fromisoformat(text if len(text) == 10 else text + day)
+        for text, day in ((str(span[0]), "-01"), (str(span[-1]), "-28"))
+    )
+    return first.toordinal(), last.toordinal()
+
+
 def year_range(record: Record) -> tuple[float | None, float | None]:
     """Lowest and highest mean RankIC of a year."""
     means = [entry["rank_ic"]["mean"] for entry in record.get("by_year", {}).values()]
@@ -87,6 +117,36 @@ def share_of_all(content: RunContent, arm: ArmContent, ref: Reference, universe:
     if ours is None or not theirs or not all_ours or not all_theirs:
         return None
     return ours / all_ours, theirs / all_theirs
+
+
+@dataclass(frozen=True)
+class SameYears:
+    """Mean yearly excess of the top group over the full years that both have, and the study's over all of its own."""
+
+    years: tuple[str, ...]
+    ours: float
+    theirs: float
+    theirs_all: float
+
+
+def same_years(arm: ArmContent, ref: Reference, universe: str) -> SameYears | None:
+    """The only comparison with a study from which years are taken out; None where it prints no years."""
+    span, group = studies()[ref.study]["span"], arm.group(universe)
+    printed = {
+        str(year): value
+        for year in range(int(span[0][:4]), int(span[-1][:4]) + 1)
+        if (value := ref.top_group_year("excess", universe, str(year))) is not None
+    }
+    given = {} if group is None else group["by_year"]
+    ours = {
+        year: entry["excess"]
+        for year, entry in given.items()
+        if year in printed and entry["excess"] is not None and entry.get("days", _YEAR) >= _FULL
+    }
+    if not ours:
+        return None
+    theirs = fmean(printed[year] for year in ours)
+    return SameYears(tuple(sorted(ours)), fmean(ours.values()), theirs, fmean(printed.values()))
 
 
 def residual(content: RunContent, arm: ArmContent, name: str | None) -> Mapping[str, Any] | None:

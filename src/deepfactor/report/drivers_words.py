@@ -13,6 +13,7 @@ from deepfactor.report.drivers_read import (
     part_a_year,
     relaxed_share,
     residual,
+    same_years,
     seeds_of,
     share_of_all,
     spans_of,
@@ -21,6 +22,7 @@ from deepfactor.report.drivers_read import (
     study_name,
     study_of,
     year_range,
+    years_error,
 )
 from deepfactor.report.factor_tables import HEADLINE_HORIZONS
 from deepfactor.report.formats import number
@@ -35,7 +37,8 @@ def sentences(content: RunContent) -> list[Text]:
     """From the protocol to the portfolios; what a run doesn't have is not spoken of."""
     found = [_protocol(content)]
     for arm, ref in compared(content):
-        found += [_gap(content, arm, ref), _size(content, arm, ref), _styles(content, arm)]
+        found += [_gap(content, arm, ref), _same_years(content, arm, ref)]
+        found += [_size(content, arm, ref), _styles(content, arm)]
     found += [_benchmark(content), *_portfolios(content)]
     return [said for said in found if said is not None]
 
@@ -65,7 +68,7 @@ def _gap(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
     if record is None or published is None or difference is None or error is None:
         return None
     ours, (low, high) = record["rank_ic"]["mean"], year_range(record)
-    parts = [
+    parts: list[Text | None] = [
         text["drivers_said_gap"].filled(
             arm=arm.name,
             ours=number(ours, "ic"),
@@ -76,8 +79,7 @@ def _gap(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
             high=number(high, "ic"),
         ),
     ]
-    verdict = _verdict(record, published)
-    parts += [] if verdict is None else [verdict]
+    parts.append(_verdict(content, arm, record, published))
     seeds = seeds_of(arm, record)
     if seeds:
         said = text["drivers_said_seeds"].filled(std=number(seeds["std"], "ic"), n=seeds["n_seeds"])
@@ -87,13 +89,30 @@ def _gap(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
     return _together(parts)
 
 
-def _verdict(record: Record, published: float) -> Text | None:
-    """Whether other years alone could make the difference, by the standard error of our mean."""
-    difference, error = gap(record, published), standard_error(record)
+def _verdict(content: RunContent, arm: ArmContent, record: Record, published: float) -> Text | None:
+    """Whether the years that only one of the two spans has could make the difference."""
+    difference, error = gap(record, published), years_error(content, arm, record)
     if difference is None or error is None:
         return None
     form = words().text["drivers_said_within" if abs(difference) < 2 * error else "drivers_said_beyond"]
-    return form.filled(gap=number(difference, "signed_ic"))
+    return form.filled(gap=number(difference, "signed_ic"), error=number(error, "ic"))
+
+
+def _same_years(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
+    """The universe whose top group is farthest from the study's in the years that both have."""
+    given = ((universe, same_years(arm, ref, universe)) for universe in content.universes())
+    found = {universe: one for universe, one in given if one is not None}
+    if not found:
+        return None
+    universe, one = max(found.items(), key=lambda item: abs(item[1].ours - item[1].theirs))
+    return words().text["drivers_said_same_years"].filled(
+        arm=arm.name,
+        n=len(one.years),
+        universe=words().universe(universe),
+        ours=number(one.ours, "signed_percent"),
+        theirs=number(one.theirs, "signed_percent"),
+        whole=number(one.theirs_all, "signed_percent"),
+    )  # fmt: skip
 
 
 def _size(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
@@ -110,8 +129,8 @@ def _size(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
         arm=arm.name, universe=words().universe(universe), ours=_whole(ours), theirs=_whole(theirs)
     )  # fmt: skip
     record, published = headline_record(content, arm, universe), ref.rank_ic("mean", universe, _HORIZON, content.main)
-    verdict = None if record is None or published is None else _verdict(record, published)
-    return said if verdict is None else _together([said, verdict])
+    verdict = None if record is None or published is None else _verdict(content, arm, record, published)
+    return _together([said, verdict])
 
 
 def _styles(content: RunContent, arm: ArmContent) -> Text | None:
@@ -173,9 +192,10 @@ def _over_replica(p: PortfolioContent) -> float | None:
     return whole["excess"] - whole["excess_replica"] if known and p.summary.get("benchmark") == "price" else None
 
 
-def _together(parts: Sequence[Text]) -> Text:
-    """Sentences in a row: Chinese has no space between them."""
-    return Text(" ".join(parts), "".join(part.zh for part in parts))
+def _together(parts: Sequence[Text | None]) -> Text:
+    """The sentences that there are, in a row: Chinese has no space between them."""
+    given = [part for part in parts if part is not None]
+    return Text(" ".join(given), "".join(part.zh for part in given))
 
 
 def _whole(share: float) -> str:

@@ -47,12 +47,13 @@ def read_factor(path: Path, panel: Panel, *, name: str | None = None) -> Scores:
 def align(path: Path, frame: pl.DataFrame, panel: Panel, *, name: str) -> Scores:
     """Rows date, symbol, score of the file `path` as `Scores` of a panel; raises as `read_factor`."""
     frame = frame.with_row_index("row", offset=1)
-    finite = frame.filter(pl.col("score").is_finite())
-    _refuse_duplicates(path, frame)
     days = pl.DataFrame({"date": panel.dates.astype("datetime64[D]"), "t": np.arange(len(panel.dates))})
     stocks = pl.DataFrame({"symbol": panel.symbols.astype(str), "i": np.arange(len(panel.symbols))})
-    dated = finite.join(days, on="date", how="inner")
-    known = dated.join(stocks, on="symbol", how="inner")
+    placed = frame.join(days, on="date", how="left").join(stocks, on="symbol", how="left")
+    _refuse_duplicates(path, placed, panel.shape)
+    finite = placed.filter(pl.col("score").is_finite())
+    dated = finite.filter(pl.col("t").is_not_null())
+    known = dated.filter(pl.col("i").is_not_null())
     dropped = {
         "no finite score": frame.height - finite.height,
         "date not in market": finite.height - dated.height,
@@ -103,7 +104,13 @@ def _cast(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def _refuse_duplicates(path: Path, frame: pl.DataFrame) -> None:
+def _refuse_duplicates(path: Path, frame: pl.DataFrame, shape: tuple[int, int]) -> None:
+    """`frame`: with the rows `t` and columns `i` of a market of `shape`; null where it has none."""
+    inside = frame.filter(pl.col("t").is_not_null() & pl.col("i").is_not_null())
+    taken = np.zeros(shape, np.bool_)
+    taken[inside["t"].to_numpy(), inside["i"].to_numpy()] = True
+    if np.count_nonzero(taken) == inside.height:  # what follows takes long
+        frame = frame.filter(pl.col("t").is_null() | pl.col("i").is_null())
     twice = frame.filter(pl.struct("date", "symbol").is_duplicated())
     if not twice.is_empty():
         first = twice.row(0, named=True)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-
-#: Rows (days) worked on at once: bounds the memory of a set to little more than its descriptors.
-_BLOCK = 64
+from deepfactor.styles.base import Array
 
 
 def clip_mad(x: Array, k: float) -> Array:
@@ -80,26 +75,3 @@ def orthogonalise(x: Array, on: Sequence[Array], weight: Array | None = None) ->
         y = y - b[:, None] * a
     enough = known.sum(axis=1, keepdims=True) > len(design)
     return np.where(known & enough, y, np.nan)
-
-
-def in_blocks(
-    descriptors: Mapping[str, NDArray[np.floating[Any]]],
-    cap: NDArray[np.floating[Any]],
-    combine: Callable[[Mapping[str, Array], Array], Mapping[str, Array]],
-) -> dict[str, NDArray[np.float32]]:
-    """Styles (T, N) float32 out of raw descriptors (T, N), some days at a time.
-
-    `combine` gets the descriptors and market values of some days, float64, and says the styles of these days; days
-    don't know of each other. A stock without market value (not listed) is in no cross-section.
-    """
-    out: dict[str, NDArray[np.float32]] = {}
-    for first in range(0, len(cap), _BLOCK):
-        rows = slice(first, first + _BLOCK)
-        weight = cap[rows].astype(np.float64)
-        known = np.isfinite(weight)
-        day = {name: np.where(known, x[rows].astype(np.float64), np.nan) for name, x in descriptors.items()}
-        for name, value in combine(day, weight).items():
-            if name not in out:
-                out[name] = np.full(cap.shape, np.nan, dtype=np.float32)
-            out[name][rows] = value
-    return out

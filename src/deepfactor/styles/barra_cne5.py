@@ -33,8 +33,8 @@ from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles import _company_descriptors as c
 from deepfactor.styles import _descriptors as d
-from deepfactor.styles._cross_section import Array, clip_mad, composite, in_blocks, orthogonalise, standardise
-from deepfactor.styles.base import Styles
+from deepfactor.styles._cross_section import clip_mad, composite, orthogonalise, standardise
+from deepfactor.styles.base import Array, Combined, Styles
 
 
 class Settings(Spec):
@@ -87,7 +87,7 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
             absent[style] = "; ".join(dict.fromkeys(lacking[part] for part in parts))
         else:
             absent |= {f"{style}/{part}": lacking[part] for part in parts if part in lacking}
-    return Styles(in_blocks(raw, cap, combine), absent)
+    return Styles(Combined(raw, cap, combine), absent)
 
 
 def _price_descriptors(

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+#: Rows (days) worked on at once: bounds the memory of a set to little more than its descriptors.
+_BLOCK = 64
+
+Array = NDArray[np.float64]
+Exposures = Mapping[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -20,5 +28,53 @@ class Styles:
     absent : mapping of style name to why this market can't have it.
     """
 
-    exposures: Mapping[str, NDArray[np.float32]]
+    exposures: Exposures
     absent: Mapping[str, str]
+
+    def of_days(self, rows: slice) -> Exposures:
+        """Exposures (B, N) of some days; those of other days aren't computed for it."""
+        if isinstance(self.exposures, Combined):
+            return self.exposures.of_days(rows)
+        return {name: values[rows] for name, values in self.exposures.items()}
+
+
+class Combined(Mapping[str, NDArray[np.float32]]):
+    """Styles (T, N) float32 out of raw descriptors (T, N), computed when they are asked for.
+
+    `combine` gets the descriptors and market values of some days, float64, and says the styles of these days; days
+    don't know of each other. A stock without market value (not listed) is in no cross-section.
+    """
+
+    def __init__(
+        self,
+        descriptors: Mapping[str, NDArray[np.floating[Any]]],
+        cap: NDArray[np.floating[Any]],
+        combine: Callable[[Mapping[str, Array], Array], Mapping[str, Array]],
+    ) -> None:
+        self._descriptors, self._cap, self._combine = descriptors, cap, combine
+        self._names = tuple(self.of_days(slice(0, 0)))
+
+    def of_days(self, rows: slice) -> Exposures:
+        """The styles (B, N) of some days."""
+        cap = self._cap[rows].astype(np.float64)
+        known = np.isfinite(cap)
+        day = {name: np.where(known, x[rows].astype(np.float64), np.nan) for name, x in self._descriptors.items()}
+        return {name: value.astype(np.float32) for name, value in self._combine(day, cap).items()}
+
+    @cached_property
+    def _all_days(self) -> dict[str, NDArray[np.float32]]:
+        out = {name: np.empty(self._cap.shape, np.float32) for name in self._names}
+        for first in range(0, len(self._cap), _BLOCK):
+            rows = slice(first, first + _BLOCK)
+            for name, values in self.of_days(rows).items():
+                out[name][rows] = values
+        return out
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        return self._all_days[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)

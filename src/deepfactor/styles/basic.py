@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -10,7 +11,8 @@ from deepfactor.core.spec import Spec
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles._cross_section import clip_mad, standardise
-from deepfactor.styles.base import Styles
+from deepfactor.styles._descriptors import listed_cap
+from deepfactor.styles.base import Array, Combined, Styles
 
 
 class Settings(Spec):
@@ -25,6 +27,9 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
     field = f"{settings.cap}_mv"
     if field not in panel.fields:
         return Styles({}, {"SIZE": f"the market has no {field}"})
-    cap = np.where(universe.listed, panel[field].astype(np.float64), np.nan)
-    size = standardise(clip_mad(np.log(cap), settings.clip), cap)
-    return Styles({"SIZE": size.astype(np.float32)}, {})
+    cap = listed_cap(panel, universe, settings.cap)
+
+    def combine(day: Mapping[str, Array], cap: Array) -> Mapping[str, Array]:
+        return {"SIZE": standardise(clip_mad(day["SIZE"], settings.clip), cap)}
+
+    return Styles(Combined({"SIZE": np.log(cap)}, cap, combine), {})

@@ -29,8 +29,8 @@ from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles import _company_descriptors as c
 from deepfactor.styles import _descriptors as d
-from deepfactor.styles._cross_section import Array, clip_mad, in_blocks, orthogonalise, standardise
-from deepfactor.styles.base import Styles
+from deepfactor.styles._cross_section import clip_mad, orthogonalise, standardise
+from deepfactor.styles.base import Array, Combined, Styles
 
 
 class Settings(Spec):
@@ -74,4 +74,4 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
         z["MID_CAP"] = standardise(orthogonalise(z["SIZE"] ** 2, [z["SIZE"]]), cap)
         return z
 
-    return Styles(in_blocks(raw, cap, combine), absent)
+    return Styles(Combined(raw, cap, combine), absent)

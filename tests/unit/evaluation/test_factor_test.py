@@ -12,6 +12,7 @@ from deepfactor.core.errors import DataError
 from deepfactor.evaluation import factor_test
 from deepfactor.evaluation.factor_test import FactorReport, TestSettings
 from deepfactor.evaluation.statistics import newey_west_t
+from deepfactor.evaluation.window import cut_window
 from deepfactor.panel.returns import forward_return, trailing_return
 from deepfactor.styles.base import Styles
 
@@ -201,6 +202,21 @@ def test_infinite_scores_are_no_scores_and_are_counted(market, scores, report):
     other = run(market, market.scores(values))
     assert other.dropped["scores_not_finite"] == 1
     assert other.to_json_dict()["records"] == report.to_json_dict()["records"]
+
+
+def test_a_window_lies_row_by_row_in_memory_whatever_names_it_leaves_out(market, scores):
+    """numpy's `x[:, columns]` lies column by column: each day's row would be read from all over the memory."""
+    batch, values = market.batch.copy(), scores.values.copy()
+    batch[:, 4:9], values[:, 4:9] = False, np.nan
+    window = cut_window(market.scores(values), market.panel, market.universe, batch, start=None, end=None, reach=5)
+    assert 4 not in window.columns
+    cut = {"scores": (window.scores, values), "batch": (window.batch, batch)}
+    cut |= {name: (window.panel[name], market.panel[name]) for name in window.panel.fields}
+    cut |= {name: (getattr(window.universe, name), getattr(market.universe, name)) for name in ("traded", "limit_up")}
+    cut[INDEX] = window.universe.members[INDEX], market.universe.members[INDEX]
+    for name, (found, whole) in cut.items():
+        assert found.flags.c_contiguous, name
+        np.testing.assert_array_equal(found, whole[window.rows.start :][:, window.columns][: len(found)], err_msg=name)
 
 
 def test_a_factor_with_nothing_in_the_market_is_refused(market):

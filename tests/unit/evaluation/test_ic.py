@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from deepfactor.evaluation.ic import correlate, information_coefficients, order_scores, pack, pearson
+from deepfactor.evaluation.ic import (
+    correlate,
+    day_orders,
+    information_coefficients,
+    order_scores,
+    pack,
+    pearson,
+    rank_correlation,
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +43,7 @@ def test_ranks_are_doubled_average_ranks(data):
     kept = names.inside & names.of(returns > 0)
     ranks, spread = names.ties.doubled_ranks(kept)
     for t in range(len(scores)):
-        expected = 2 * stats.rankdata(names.scores[t, kept[t]])
+        expected = 2 * stats.rankdata(names.values[t, kept[t]])
         np.testing.assert_array_equal(ranks[t, kept[t]], expected)
         assert spread[t] == ((expected - expected.mean()) ** 2).sum()
 
@@ -47,7 +55,9 @@ def test_names_are_packed_in_the_order_of_their_scores(data):
         found = names.places[t, names.inside[t]] - t * scores.shape[1]
         kept = np.flatnonzero(mask[t] & ~np.isnan(scores[t]))
         assert list(found) == sorted(kept, key=lambda j: (scores[t, j], j))
-        np.testing.assert_array_equal(names.scores[t, names.inside[t]], scores[t, found])
+        lifted = names.values[t, names.inside[t]] + sorted(scores[t, kept])[len(kept) // 2]
+        np.testing.assert_allclose(lifted, scores[t, found], rtol=0, atol=1e-15)
+        assert not names.values[t, ~names.inside[t]].any()
 
 
 def test_many_subsets_at_once_are_the_masks_one_by_one(data):
@@ -67,6 +77,20 @@ def test_pearson_alone_is_the_plain_coefficient(data):
     np.testing.assert_allclose(
         pearson(scores, returns, mask), information_coefficients(scores, returns, mask).ic, rtol=0, atol=1e-14
     )
+
+
+def test_known_orders_give_the_rank_correlation_of_any_subset(data):
+    scores, returns, mask = data
+    kept = mask & np.isfinite(scores) & np.isfinite(returns)
+    found = rank_correlation(scores, day_orders(scores), returns, day_orders(returns), kept)
+    np.testing.assert_array_equal(found, information_coefficients(scores, returns, mask).rank_ic)
+
+
+@pytest.mark.parametrize("far", [1e6, 1e9])
+def test_values_far_from_zero_lose_no_digits_but_their_own(data, far):
+    scores, returns, mask = data
+    plain, moved = (information_coefficients(scores + x, returns - x, mask).ic for x in (0.0, far))
+    np.testing.assert_allclose(moved, plain, rtol=0, atol=1e-15 * far)
 
 
 def test_infinite_returns_are_missing(data):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deepfactor.evaluation.ic import _CHUNK, row_sums
-from deepfactor.evaluation.sorting import _LONG, ascending
+from deepfactor.evaluation.ic import _CHUNK, _dot, row_sums
+from deepfactor.evaluation.sorting import _LONG, ascending, ranked, sort_rows
 
-ROWS, WIDTH = 5, _LONG + 100
+ROWS, WIDTH = 5, 1124
 
 
 def normal() -> np.ndarray:
@@ -17,7 +17,7 @@ def normal() -> np.ndarray:
 
 CASES = {
     "normal": normal(),
-    "short": normal()[:, :50],
+    "short": normal()[:, : _LONG // 2],
     "ties": np.round(normal(), 1),
     "signed zeros": np.where(normal() > 0, 0.0, -0.0),
     "constant": np.ones((ROWS, WIDTH)),
@@ -37,6 +37,17 @@ def test_order_is_numpys_stable_one(case):
     values[3] = np.inf
     expected = np.argsort(values, axis=1, kind="stable") + np.arange(ROWS)[:, None] * values.shape[1]
     np.testing.assert_array_equal(ascending(values), expected)
+    order, ordered = sort_rows(values)
+    np.testing.assert_array_equal(order, expected)
+    np.testing.assert_array_equal(ordered, np.take(values, expected))
+
+
+def test_a_known_order_ranks_what_is_left_of_the_scores():
+    score = np.array([2.0, np.nan, 1.0, 2.0, -np.inf, 0.5, 3.0])
+    order = np.argsort(score, kind="stable").astype(np.int32)
+    assert ranked(score).tolist() == [5, 2, 0, 3, 6]
+    part = np.where([1, 1, 0, 1, 1, 1, 1], score, np.nan)
+    assert ranked(part, order).tolist() == ranked(part).tolist() == [5, 0, 3, 6]
 
 
 def test_zeros_behind_a_row_change_no_bit_of_its_sum():
@@ -48,4 +59,7 @@ def test_zeros_behind_a_row_change_no_bit_of_its_sum():
             wider = np.hstack([packed, np.zeros((ROWS, more * _CHUNK))])
             np.testing.assert_array_equal(row_sums(wider), row_sums(packed))
             np.testing.assert_array_equal(row_sums(wider[2:3]), row_sums(packed)[2:3])
+            np.testing.assert_array_equal(_dot(wider, wider), _dot(packed, packed))
+            np.testing.assert_array_equal(_dot(wider[2:3], wider[2:3]), _dot(packed, packed)[2:3])
     np.testing.assert_allclose(row_sums(values), values.sum(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(_dot(values, values), (values**2).sum(axis=1), rtol=1e-12)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from deepfactor.report import drivers
-from deepfactor.report.drivers_read import standard_error, strongest_styles, year_range
+from deepfactor.report.drivers_read import standard_error, strongest_styles, year_range, years_error
 from deepfactor.report.page import page_of, render, report_json
 
 PLAN = {"first_test": 2019, "last_test": 2020, "train_years": 5, "valid_years": 1, "test_years": 1, "every": 5}
@@ -77,6 +78,26 @@ def test_the_gap_is_ours_less_the_studys_with_its_error_years_and_seeds(full):
     assert rows(table, "tradeable_rank_ic")[0] == [tradeable]
 
 
+@pytest.mark.parametrize(
+    "span",
+    [
+        ("2019-01-02", "2020-12-31"),
+        ("2017-01-02", "2019-06-30"),
+        ("2010-01-01", "2012-12-31"),
+        ("2019-01-01", "2025-02-28"),
+    ],
+)
+def test_the_error_by_other_years_is_that_of_days_not_shared(full, span):
+    """Two means of one series of independent days: weights of each day by hand."""
+    arm = replace(full.arms[0], factor_report={**full.arms[0].factor_report, "span": list(span)})
+    record = arm.record("all", 10, "t1_close")
+    days = np.arange(np.datetime64("2009-01-01"), np.datetime64("2026-01-01"))
+    inside = [(days >= np.datetime64(a)) & (days <= np.datetime64(b)) for a, b in (span, ("2019-01-01", "2025-02-28"))]
+    ours, theirs = (one / one.sum() for one in inside)
+    expected = standard_error(record) * np.sqrt(((ours - theirs) ** 2).sum() / (ours**2).sum())
+    assert years_error(full, arm, record) == pytest.approx(expected, abs=1e-12)
+
+
 def test_size_is_a_share_of_the_whole_market_ours_and_theirs(full):
     table = drivers.sizes(full)
     row = next(row for row in table.rows if (row[0].value, row[1].value) == ("CSI 300", "gru"))
@@ -90,6 +111,21 @@ def test_years_stand_beside_the_studys_whole_span(full):
     assert [metric.label for metric in table.columns[1:]] == ["2019", "2020", "All"]
     assert [row[-1].published for row in table.rows] == [0.125, 0.13]
     assert all(cell.published is None for row in table.rows for cell in row[:-1])
+
+
+def test_the_same_years_are_compared_without_the_others(full):
+    table = drivers.top_years(full)
+    row = next(row for row in table.rows if (row[0].value, row[1].value) == ("CSI 300", "gru"))
+    printed = [0.0895, 0.2467, 0.349, 0.3805, 0.2444, 0.2195]  # 2019 to 2024; the two months of 2025 are no year
+    both, every = sum(printed[:2]) / 2, sum(printed) / 6
+    ours = (0.2 + 0.23) / 2
+    assert [cell.value for cell in row[2:]] == pytest.approx([2, ours, ours - both, every, both - every])
+    assert row[3].published == pytest.approx(both)
+    assert not any(row[0].value == "All" for row in table.rows)  # by year the study prints the indices alone
+    short = {u: {**g, "by_year": {y: {**e, "days": 30} for y, e in g["by_year"].items()}}
+             for u, g in ((g["universe"], g) for g in full.arms[0].factor_report["groups"])}  # fmt: skip
+    arm = replace(full.arms[0], factor_report={**full.arms[0].factor_report, "groups": list(short.values())})
+    assert drivers.top_years(replace(full, arms=(arm,))) is None
 
 
 def test_styles_name_what_is_left_and_the_strongest(full):
@@ -119,7 +155,7 @@ def test_the_protocol_says_what_is_not_stated(full):
     assert found["Index weights"] == ("derived from float capitalisation and membership", "not stated")
 
 
-@pytest.mark.parametrize(("t", "said"), [(2.0, "below two standard errors"), (200.0, "above two standard errors")])
+@pytest.mark.parametrize(("t", "said"), [(2.0, "is within twice that"), (200.0, "is beyond twice that")])
 def test_what_is_said_of_the_gap_follows_its_error(full, t, said):
     first = full.arms[0]
     records = [{**r, "rank_ic": {**r["rank_ic"], "t_newey_west": t}} for r in first.factor_report["records"]]
@@ -132,7 +168,7 @@ def test_what_is_said_of_the_gap_follows_its_error(full, t, said):
 
 def test_every_sentence_is_in_both_languages_and_filled(full):
     sentences = drivers.drivers(full).sentences
-    assert len(sentences) == 1 + 3 * 2 + 5
+    assert len(sentences) == 1 + 4 * 2 + 5
     for one in sentences:
         assert "{" not in one + one.zh
         assert re.search(r"[一-鿿]", one.zh), one
@@ -151,7 +187,13 @@ def test_a_run_without_a_studys_arm_has_no_such_part(content):
 def test_absent_parts_leave_no_row_and_no_sentence(content):
     """The sample run has no fit, no seeds' spread, no style tests and no attribution."""
     part = drivers.drivers(content)
-    assert {table.id for table in part.tables} == {"drivers_gap", "drivers_years", "drivers_size", "drivers_portfolios"}
+    assert {table.id for table in part.tables} == {
+        "drivers_gap",
+        "drivers_years",
+        "drivers_same_years",
+        "drivers_size",
+        "drivers_portfolios",
+    }
     assert not any("is left after" in one or "styles made" in one for one in part.sentences)
     assert any("There is one seed" in one for one in part.sentences)
 

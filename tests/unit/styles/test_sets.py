@@ -10,7 +10,8 @@ import pytest
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles import barra_cne5, study_a
-from deepfactor.styles._cross_section import clip_mad, composite, in_blocks, orthogonalise, standardise
+from deepfactor.styles._cross_section import clip_mad, composite, orthogonalise, standardise
+from deepfactor.styles.base import Combined
 from support.law import reads_future
 from support.style_reference import Reference, residual
 from support.toy import toy_market
@@ -104,6 +105,16 @@ def test_orthogonalise_edges() -> None:
     assert np.isnan(found[2]).all()
 
 
+@pytest.mark.parametrize("kind", [study_a, barra_cne5])
+def test_some_days_are_those_of_all_days(kind, market: tuple[Panel, Universe]) -> None:
+    styles = kind.compute(kind.Settings(), *market)
+    for rows in (slice(0, 10), slice(300, 403), slice(630, 700)):
+        some = styles.of_days(rows)
+        assert list(some) == list(styles.exposures)
+        for name, values in some.items():
+            np.testing.assert_array_equal(values, styles.exposures[name][rows])
+
+
 def test_who_has_no_market_value_is_in_no_cross_section() -> None:
     """More days than one block; the others' exposures don't depend on a name that has left."""
     rng = np.random.default_rng(3)
@@ -114,8 +125,8 @@ def test_who_has_no_market_value_is_in_no_cross_section() -> None:
     def combine(day, cap):
         return {"y": standardise(clip_mad(day["x"], settings.clip), cap)}
 
-    found = in_blocks({"x": x}, cap, combine)["y"]
+    found = Combined({"x": x}, cap, combine)["y"]
     x[70:, 2] = 1e6
-    np.testing.assert_array_equal(found, in_blocks({"x": x}, cap, combine)["y"])
+    np.testing.assert_array_equal(found, Combined({"x": x}, cap, combine)["y"])
     assert np.isnan(found[70:, 2]).all()
     assert np.isfinite(found[:70]).all()
