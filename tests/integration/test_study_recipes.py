@@ -49,8 +49,10 @@ STUDY_A = SMALL | {
     "arms.8.weighting": {"kind": "xgboost", "rounds": 5, "check_every": 1, "min_weight": 5},
     "arms.1.model.hidden": 8,
     "arms.1.every": 80,
-    "portfolios.0.arms": ["bi_agru_gat"],
-    "portfolios.1.arms": ["fundamental_gru"],
+    **{
+        f"portfolios.{i}.arms": [arm]
+        for i, arm in enumerate(("bi_agru_gat", "composite", "fundamental_gru", "bi_agru"))
+    },
 }
 STUDY_B = SMALL | {
     "features.window": 30,
@@ -135,7 +137,9 @@ def test_every_arm_and_portfolio_is_in_the_report(done: Done) -> None:
         assert arm.name in page
         assert json.loads((run / "arms" / arm.name / "factor_report.json").read_text())["records"]
     for portfolio in recipe.portfolios:
-        nav = pl.read_parquet(run / "portfolio" / portfolio.arms[0] / portfolio.index / done.name / "nav.parquet")
+        nav = pl.read_parquet(
+            run / "portfolio" / portfolio.arms[0] / portfolio.index / portfolio.constraints / "nav.parquet"
+        )
         assert nav["nav"].is_finite().all()
         assert nav["nav"].n_unique() > 20
 

@@ -285,7 +285,7 @@ def enhance(
     market: MarketOption,
     out: Annotated[Path, typer.Option("--out", help="folder for the results")],
     index: Annotated[str, typer.Option(help="index code, as in 000905.SH")],
-    constraints: Annotated[str, typer.Option(help="study_a, study_b or a TOML file")] = "study_b",
+    constraints: Annotated[str, typer.Option(help="study_a, study_a_all_market, study_b or a TOML file")] = "study_b",
     capital: Annotated[float, typer.Option(help="CNY")] = 1e8,
     what_if: Annotated[list[str] | None, typer.Option("--what-if", help=WHAT_IF)] = None,
     arm: ArmOption = None,

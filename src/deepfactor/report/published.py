@@ -23,6 +23,10 @@ UNIVERSES = {
 }
 _GROUPS = {"csi300": "csi300_5_groups", "csi500": "csi500_10_groups", "csi1000": "csi1000_10_groups"}
 _STYLES = {"VALUE": "bp", "MOMENTUM": "momentum_1m"}
+#: Study A's two variants of its portfolios, by our presets.
+_VARIANTS = {"study_a": "80pct_constituents", "study_a_all_market": "all_market"}
+#: Study A's interval and style tables have its BiAGRU under another name.
+_OTHER_NAME = {"bi_agru": "price_volume"}
 _IC = {"mean": "rank_ic", "icir": "rank_icir", "win_rate": "ic_win_rate"}
 
 
@@ -86,15 +90,16 @@ class Reference:
 
     def enhanced(self, metric: str, index: str, constraints: str, year: str = "all") -> float | None:
         """The enhanced portfolio's excess, excess_sharpe, excess_max_drawdown, calmar, tracking_error,
-        information_ratio or monthly_win_rate. Only under the study's own constraint set, named as the study."""
+        information_ratio or monthly_win_rate. Only under the study's own constraint set, named as the study; years of
+        Study A only where it holds names of the whole market."""
         code = UNIVERSES.get(index)
-        if constraints != self.study:
-            return None
-        if self.study == "study_a" and metric == "excess" and year == "all":
-            return _at(studies(), "study_a", "enhanced_annual_excess", code, "all_market", self.model)
         if self.study == "study_a":
-            return _at(studies(), "study_a", "enhanced_by_year_all_market", code, year, self.model, metric)
-        if not self.model.startswith("decomp_gru"):
+            variant = _VARIANTS.get(constraints)
+            if metric == "excess" and year == "all":
+                return _at(studies(), "study_a", "enhanced_annual_excess", code, variant, self.model)
+            table = f"enhanced_by_year_{variant}"
+            return _at(studies(), "study_a", table, code, year, self.model, metric)
+        if constraints != self.study or not self.model.startswith("decomp_gru"):
             return None  # Study B prints one enhanced portfolio an index, for its own network
         if metric == "turnover":
             return _at(studies(), "study_b", "enhanced_two_sided_turnover_a_week", code) if year == "all" else None
@@ -104,7 +109,8 @@ class Reference:
 
     def style_correlation(self, style: str) -> float | None:
         """Mean cross-sectional correlation with a style factor."""
-        return _at(studies(), self.study, "style_correlation", _STYLES.get(style, style.lower()), self.model)
+        model = _OTHER_NAME.get(self.model, self.model)
+        return _at(studies(), self.study, "style_correlation", _STYLES.get(style, style.lower()), model)
 
     def style_correlation_last(self, style: str) -> float | None:
         """The same on Study A's one date, the end of 2023; only size is printed."""
@@ -123,7 +129,7 @@ class Reference:
         for row in study.get("weekly_comparison", ()) if every == 5 else ():
             if row["model"] == self.model:
                 return dict(row)
-        return {}
+        return Reference(self.study, _OTHER_NAME[self.model])._interval(every) if self.model in _OTHER_NAME else {}
 
 
 @cache

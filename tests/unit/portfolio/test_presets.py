@@ -30,6 +30,13 @@ def test_study_a():
     }
 
 
+def test_study_a_all_market_only_leaves_the_constituents_out():
+    whole, most = load_preset("study_a_all_market"), load_preset("study_a")
+    assert settings_of(whole.name) == {k: v for k, v in settings_of(most.name).items() if k != "constituents_weight"}
+    for name in ("fill", "costs", "styles", "indices", "exclude", "cash", "haircut", "signal"):
+        assert getattr(whole, name) == getattr(most, name), name
+
+
 def test_study_b():
     preset = load_preset("study_b")
     assert (preset.name, preset.fill, preset.cash, preset.haircut) == ("study_b", "next_close", 0.005, 0.3)
@@ -46,7 +53,7 @@ def test_study_b():
 
 
 def test_every_preset_relaxes_in_the_default_order():
-    assert preset_names() == ("study_a", "study_b")
+    assert preset_names() == ("study_a", "study_a_all_market", "study_b")
     assert {load_preset(name).relax_order for name in preset_names()} == {DEFAULT_RELAX_ORDER}
 
 
@@ -89,5 +96,5 @@ def test_wrong_presets_name_the_key(tmp_path, text, says):
 
 
 def test_unknown_preset_lists_what_there_is():
-    with pytest.raises(RecipeError, match="'study_c': the presets are study_a, study_b"):
+    with pytest.raises(RecipeError, match="'study_c': the presets are study_a, study_a_all_market, study_b"):
         load_preset("study_c")

@@ -142,7 +142,7 @@ BAD_TEXTS = {
     ),
     "unknown constraints": (
         HEAD + ARM + '[[portfolios]]\nindex = "000905.SH"\nconstraints = "x"\n',
-        r"^portfolios\.0\.constraints: .*'x'.*study_a, study_b",
+        r"^portfolios\.0\.constraints: .*'x'.*study_a, study_a_all_market, study_b",
     ),
     "one folder for two portfolios": (
         HEAD + ARM + 2 * '[[portfolios]]\nindex = "000905.SH"\n',
@@ -310,8 +310,7 @@ def test_study_a_has_each_of_its_networks_and_the_twins_of_its_graph():
     assert (loaded.fit.epochs, loaded.fit.patience, loaded.fit.seeds) == (50, 15, (0, 42, 3407))
     assert (reduced.plan.first_test, reduced.plan.last_test) == (2019, 2021)
     assert {(p.index, p.constraints) for p in loaded.portfolios} == {
-        ("000905.SH", "study_a"),
-        ("000852.SH", "study_a"),
+        (index, preset) for index in ("000905.SH", "000852.SH") for preset in ("study_a_all_market", "study_a")
     }
 
 

@@ -47,11 +47,23 @@ def test_study_a_by_interval():
     assert fused.style_correlation("size") == -0.26
     assert fused.style_correlation("liquidity") is None
     assert weekly.top_n("gross", "top10pct", 5, "t1_vwap") == 0.326
-    assert weekly.top_n("gross", "top10pct", 10, "t1_vwap") is None
+    assert weekly.top_n("gross", "top10pct", 10, "t1_vwap") == 0.262  # under the name price_volume
     assert weekly.top_n("turnover_two_sided", "top10pct", 5, "t1_vwap") == 42
     assert weekly.autocorrelation(5) == 0.74
-    assert weekly.enhanced("information_ratio", "000905.SH", "study_a") == 2.79
-    assert weekly.enhanced("excess", "000905.SH", "study_a", "2023") == 0.153
+    assert weekly.enhanced("information_ratio", "000905.SH", "study_a_all_market") == 2.79
+    assert weekly.enhanced("excess", "000905.SH", "study_a_all_market", "2023") == 0.153
+    assert weekly.enhanced("excess", "000905.SH", "study_a") == 0.112
+    assert weekly.enhanced("excess", "000905.SH", "study_a_all_market") == 0.159
+    assert weekly.enhanced("excess", "000905.SH", "study_a", "2023") is None
+    assert weekly.enhanced("excess", "000905.SH", "study_b") is None
+
+
+def test_study_a_calls_its_bi_agru_the_price_volume_factor() -> None:
+    ref = reference("study_a/bi_agru")
+    assert ref is not None
+    assert ref.rank_ic("mean", "all", 5, "t0_close") == 0.14  # its own row of the weekly comparison
+    assert ref.rank_ic("mean", "all", 10, "t0_close") == 0.161
+    assert ref.style_correlation("VOLATILITY") == -0.43
 
 
 def test_every_reference_leads_to_a_number():
