@@ -26,7 +26,12 @@ Exposure = Literal["industry", "size", "value"]
 class Settings(Spec):
     """Hyper-parameters; only the 32 orthogonal factors are the study's."""
 
-    hidden: int = Field(default=64, ge=1, description="width of the embedding, of each GRU direction and of the MLP")
+    hidden: int = Field(default=64, ge=1, description="width of the embedding and of each GRU direction")
+    mlp: int | None = Field(
+        default=None,
+        ge=1,
+        description="width of the MLP; none = hidden. Units die in training: independent factors want spares",
+    )
     layers: int = Field(default=2, ge=1, description="layers of the bidirectional GRU")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="between the GRU's layers, in training")
     factors: int = Field(default=FACTORS, ge=1, description="number of deep factors before the last layer")
@@ -49,7 +54,7 @@ class BiAGRUFactors(nn.Module):
         s = settings
         self.settings = s
         self.encoder = BiAGRU(features, s.hidden, s.layers, s.dropout)
-        self.mlp = to_factors(self.encoder.width, s.hidden, s.factors)
+        self.mlp = to_factors(self.encoder.width, s.mlp or s.hidden, s.factors)
         self.head = nn.Linear(s.factors, 1)
 
     def forward(self, batch: CrossSection) -> Tensor:

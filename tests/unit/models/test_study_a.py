@@ -12,6 +12,7 @@ from deepfactor.core.errors import RecipeError
 from deepfactor.models import bi_agru, bi_agru_gat, composite, fundamental_gru
 from deepfactor.models._encoders import BiAGRU, across_days
 from deepfactor.models.base import CrossSection, Shapes, parameter_count
+from deepfactor.recipe import load_recipe
 
 SHAPES = Shapes(features=6, window=20, fundamentals=5, quarters=4)
 
@@ -33,6 +34,20 @@ def scores(model: nn.Module, batch: CrossSection) -> Tensor:
 )
 def test_parameters(kind, count):
     assert parameter_count(kind.build(kind.Settings(), SHAPES)) == count
+
+
+def test_the_mlp_is_as_wide_as_the_network_unless_said():
+    def width(**settings: int) -> int:
+        return bi_agru.build(bi_agru.Settings(hidden=8, factors=3, **settings), SHAPES).mlp[0].out_features
+
+    assert (width(), width(mlp=20)) == (8, 20)
+
+
+def test_second_weightings_of_the_recipes_have_spare_units():
+    for name in ("study_a", "study_a_reduced"):
+        for arm in load_recipe(name).arms:
+            settings = bi_agru.Settings(**arm.model.settings()) if arm.weighting else None
+            assert settings is None or settings.mlp >= 2 * settings.factors
 
 
 def test_the_encoder_is_its_formula():

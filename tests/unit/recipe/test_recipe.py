@@ -303,7 +303,7 @@ def test_study_a_has_each_of_its_networks_and_the_twins_of_its_graph():
     arms = {arm.name: arm for arm in loaded.arms}
     assert {a.model.kind for a in loaded.arms} == {"bi_agru", "fundamental_gru", "composite", "bi_agru_gat"}
     assert {a.graph.kind for a in loaded.arms if a.graph} == {"fundamental", "random", "industry"}
-    assert arms["bi_agru_orthogonal"].model.settings() == {"orthogonal": True}
+    assert arms["bi_agru_orthogonal"].model.settings() == {"orthogonal": True, "mlp": 128}
     assert [name for name, arm in arms.items() if arm.every] == ["fundamental_gru"]
     assert (loaded.plan.first_test, loaded.plan.last_test, loaded.plan.every) == (2017, None, 1)
     assert (loaded.features.kind, loaded.label.settings()["horizon"]) == ("daily_set", 5)
