@@ -120,8 +120,8 @@ class DayCheck:
 
     def prove(
         self, book: Book, ratio: Array, close: Array, bought: Array, sold: Array, paid: Array, received: Array
-    ) -> None:
-        """Compare `book` at today's close with the day's log.
+    ) -> float:
+        """Compare `book` at today's close with the day's log; its net asset value, CNY.
 
         Parameters
         ----------
@@ -143,11 +143,12 @@ class DayCheck:
         price = np.where(np.isnan(close), before / ratio, close)
         carried = float((held * price - self.shares * before).sum())
         traded = flow + float(((bought - sold) * price).sum())
-        value = self.value + carried + traded
+        value, found = self.value + carried + traded, book.value()
         # Sums of 1e8 CNY are exact to far below a fen; larger books get the same relative room.
         room = max(TOLERANCE, 1e-13 * abs(value))
-        if abs(cash - book.cash) > room or abs(value - book.value()) > room:
+        if abs(cash - book.cash) > room or abs(value - found) > room:
             raise RuntimeError(
                 f"the books don't balance: cash {book.cash:.4f} against {cash:.4f} CNY by the log, "
-                f"value {book.value():.4f} against {value:.4f}"
+                f"value {found:.4f} against {value:.4f}"
             )
+        return found

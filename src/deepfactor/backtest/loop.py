@@ -139,10 +139,10 @@ class _Loop:
             paid, received = buys.amount + buys.cost, received + sells.amount - sells.cost
             cost = float(sells.cost.sum() + buys.cost.sum())
         book.mark(day.close)
-        check.prove(book, day.ratio, day.close, bought, sold, paid, received)
+        value = check.prove(book, day.ratio, day.close, bought, sold, paid, received)
         if filled is not None:
             self.log.filled(filled, day, sells, buys, book)
-        self._note(day, last, cost)
+        self._note(day, last, value, cost)
         if signal:
             self._signal(day)
 
@@ -157,12 +157,12 @@ class _Loop:
         self.target[signal.names] = target.weights
         self.pending = self.log.rebalance(day, signal, target, self.book, wanted)
 
-    def _note(self, day: Day, last: Array, cost: float) -> None:
+    def _note(self, day: Day, last: Array, value: float, cost: float) -> None:
         """The day's row of the curves."""
         replica = self._replica_return(day, last) if self.daily else 0.0
         self.stale = int(((self.book.shares > 0) & np.isnan(day.close)).sum())
         self.log.counts["carried_days"] += self.stale
-        self.daily.append((self.book.value(), self.book.cash, cost, replica))
+        self.daily.append((value, self.book.cash, cost, replica))
 
     def _replica_return(self, day: Day, last: Array) -> float:
         """Return of yesterday's benchmark weights, with dividends; without a trade 0, delisted −haircut."""
