@@ -45,7 +45,7 @@ BAD_RECIPES = {
     "unknown constraints": (
         '"study_b"\narms',
         '"study_c"\narms',
-        ("portfolios.0.constraints", "'study_c'", "study_a, study_b"),
+        ("portfolios.0.constraints", "'study_c'", "study_a, study_a_all_market, study_b"),
     ),
     "the same portfolio twice": (
         "[[portfolios]]",
@@ -81,7 +81,7 @@ def test_a_bad_recipe(case, small_market, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "named"),
     [
-        ("no_such_recipe", None, ("'no_such_recipe'", "demo, study_a, study_a_reduced, study_b, study_b_first")),
+        ("no_such_recipe", None, ("'no_such_recipe'", "demo, study_a, study_a_reduced, study_b, study_b_ablations")),
         ("gone.toml", None, ("gone.toml",)),
         ("text.toml", b"name = \n", ("text.toml", "line 1")),
         ("bytes.toml", b"name = '\xff\xfe'", ("bytes.toml", "utf-8")),
