@@ -49,12 +49,14 @@ class Drivers:
 
 
 def drivers(content: RunContent) -> Drivers | None:
-    """The part, None where no study prints numbers for any arm."""
+    """The part, None where no study prints numbers for any arm. A simulated market's years and sizes are nobody's, so
+    there only what was done and what the numbers are made of is shown."""
     if not any(arm.published for arm in content.arms):
         return None
-    made = (protocol, gaps, years, top_years, sizes, styles, portfolios)
+    made = [protocol, styles, portfolios] if content.simulated else _ON_REAL_DATA
     tables = tuple(table for make_one in made if (table := make_one(content)) is not None)
-    return Drivers(tuple(sentences(content)), tables)
+    said = [words().text["drivers_simulated"]] if content.simulated else sentences(content)
+    return Drivers(tuple(said), tables)
 
 
 def protocol(content: RunContent) -> Table | None:
@@ -236,3 +238,6 @@ def portfolios(content: RunContent) -> Table | None:
                "cost_part", "cash_part", "tracking_error", "turnover", "relaxed_share")  # fmt: skip
     text = words().text
     return make("drivers_portfolios", text["drivers_portfolios"], columns, rows, text["drivers_portfolios_note"])
+
+
+_ON_REAL_DATA = (protocol, gaps, years, top_years, sizes, styles, portfolios)

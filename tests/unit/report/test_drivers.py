@@ -40,7 +40,7 @@ PARTS = {"styles": {"SIZE": 0.01, "BETA": -0.004}, "industries": {"A": 0.002}, "
 
 @pytest.fixture
 def full(make_content):
-    """The sample run with a plan, seeds, residuals and attributions."""
+    """The sample run, as if on real data, with a plan, seeds, residuals and attributions."""
     content = make_content()
     arms = tuple(replace(a, factor_report={**a.factor_report, **ADDED}) for a in content.arms)
     portfolios = tuple(
@@ -55,7 +55,13 @@ def full(make_content):
         for p in content.portfolios
     )
     recipe = dict(content.recipe) | {"plan": PLAN, "fit": FIT}
-    return make_content(recipe=recipe, arms=arms, portfolios=portfolios)
+    return on_market(make_content(recipe=recipe, arms=arms, portfolios=portfolios))
+
+
+def on_market(content, *, simulated=False):
+    """The same run on a real or a simulated market."""
+    market = {**content.environment["market"], "simulated": simulated}
+    return replace(content, environment={**content.environment, "market": market})
 
 
 def rows(table, *columns):
@@ -186,7 +192,7 @@ def test_a_run_without_a_studys_arm_has_no_such_part(content):
 
 def test_absent_parts_leave_no_row_and_no_sentence(content):
     """The sample run has no fit, no seeds' spread, no style tests and no attribution."""
-    part = drivers.drivers(content)
+    part = drivers.drivers(on_market(content))
     assert {table.id for table in part.tables} == {
         "drivers_gap",
         "drivers_years",
@@ -207,6 +213,12 @@ def test_undefined_numbers_are_not_computed_with(full):
     arm = replace(first, factor_report={**first.factor_report, "records": records})
     part = drivers.drivers(replace(full, arms=(arm,)))
     assert not any(one.startswith("gru: RankIC") for one in part.sentences)
+
+
+def test_a_simulated_market_is_not_judged_by_the_studys_years(full):
+    made = drivers.drivers(on_market(full, simulated=True))
+    assert {table.id for table in made.tables} == {"drivers_protocol", "drivers_styles", "drivers_portfolios"}
+    assert [sentence[:24] for sentence in made.sentences] == ["The market is simulated:"]
 
 
 def test_the_part_is_on_the_page_and_in_the_json(full):
