@@ -114,9 +114,9 @@ class DayCheck:
     value: float
 
     @classmethod
-    def before(cls, book: Book) -> DayCheck:
-        """Remember `book` as it was at the last close."""
-        return cls(book.shares, book.cash, book.last, book.value())
+    def before(cls, book: Book, value: float) -> DayCheck:
+        """Remember `book` as it was at the last close, where its net asset value was `value`."""
+        return cls(book.shares, book.cash, book.last, value)
 
     def prove(
         self, book: Book, ratio: Array, close: Array, bought: Array, sold: Array, paid: Array, received: Array

@@ -114,6 +114,7 @@ class _Loop:
         # The book opens with yesterday's prices, as on any other morning.
         last = last_close(panel, row - 1) if row > 0 else np.full(panel.shape[1], np.nan)
         self.book = Book(np.zeros(panel.shape[1]), round(settings.capital, 2), last)
+        self.value = self.book.value()
         self.target: Array | None = None
         self.pending: Pending | None = None
         self.log = Log(panel.symbols)
@@ -124,7 +125,7 @@ class _Loop:
 
     def live(self, day: Day, *, signal: bool) -> None:
         """One day, morning to close."""
-        book, check, last = self.book, DayCheck.before(self.book), self.book.last
+        book, check, last = self.book, DayCheck.before(self.book, self.value), self.book.last
         book.open_day(day.ratio)
         settled, proceeds = book.settle(~day.listed & (book.shares > 0), self.settings.haircut)
         self.log.settle(day, settled, proceeds)
@@ -139,10 +140,10 @@ class _Loop:
             paid, received = buys.amount + buys.cost, received + sells.amount - sells.cost
             cost = float(sells.cost.sum() + buys.cost.sum())
         book.mark(day.close)
-        value = check.prove(book, day.ratio, day.close, bought, sold, paid, received)
+        self.value = check.prove(book, day.ratio, day.close, bought, sold, paid, received)
         if filled is not None:
             self.log.filled(filled, day, sells, buys, book)
-        self._note(day, last, value, cost)
+        self._note(day, last, cost)
         if signal:
             self._signal(day)
 
@@ -157,12 +158,12 @@ class _Loop:
         self.target[signal.names] = target.weights
         self.pending = self.log.rebalance(day, signal, target, self.book, wanted)
 
-    def _note(self, day: Day, last: Array, value: float, cost: float) -> None:
+    def _note(self, day: Day, last: Array, cost: float) -> None:
         """The day's row of the curves."""
         replica = self._replica_return(day, last) if self.daily else 0.0
         self.stale = int(((self.book.shares > 0) & np.isnan(day.close)).sum())
         self.log.counts["carried_days"] += self.stale
-        self.daily.append((value, self.book.cash, cost, replica))
+        self.daily.append((self.value, self.book.cash, cost, replica))
 
     def _replica_return(self, day: Day, last: Array) -> float:
         """Return of yesterday's benchmark weights, with dividends; without a trade 0, delisted −haircut."""

@@ -71,7 +71,7 @@ def state_problem(
     problem = Rebalance(
         date=day.date,
         symbols=scores.symbols[names],
-        score=np.nan_to_num(z[names]),
+        score=np.where(scored[names], z[names], 0.0),
         previous=previous[names],
         benchmark=weights[names],
         frozen=frozen[names],
@@ -97,7 +97,7 @@ def average_daily_volume(panel: Panel, row: int) -> Array | None:
         return None
     days = slice(max(row + 1 - VOLUME_DAYS, 0), row + 1)
     amount = panel["vwap"][days].astype(np.float64) * panel["volume"][days]
-    return np.asarray(np.nan_to_num(amount).mean(axis=0))
+    return np.asarray(np.where(np.isfinite(amount), amount, 0.0).mean(axis=0))
 
 
 def benchmark_row(universe: Universe, index: str, row: int) -> Array:

@@ -107,7 +107,7 @@ def test_a_target_without_a_price_is_a_fault() -> None:
 )
 def test_the_proof_sees_a_cent_and_a_share(tamper: object) -> None:
     book, ratio, none = a_book([1000.0, 500.0], 5_000.0), np.array([1.0, 2.0]), np.zeros(2)
-    check = DayCheck.before(book)
+    check = DayCheck.before(book, book.value())
     book.open_day(ratio)
     sells, buys = execute(book, np.array([-500.0, 300.0]), a_day(), BOARDS, SCHEDULE)
     day = (ratio, none + 10.0, buys.shares, sells.shares, buys.amount + buys.cost, sells.amount - sells.cost)
