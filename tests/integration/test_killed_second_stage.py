@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
-from support.killed_training import Runs, left
+from support.killed_training import Runs, Scene, unbroken
 from support.recipe import TINY
 from support.results import read
 
@@ -35,14 +33,6 @@ MOMENTS = [
 ]
 
 
-@dataclass(frozen=True)
-class Scene:
-    recipe: Path
-    whole: Path
-    left: dict[str, Any]
-    points: list[str]
-
-
 @pytest.fixture(scope="module")
 def runs() -> Iterator[Runs]:
     running = Runs()
@@ -52,11 +42,7 @@ def runs() -> Iterator[Runs]:
 
 @pytest.fixture(scope="module")
 def scene(runs: Runs, small_market: Path, tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    folder = tmp_path_factory.mktemp("scene")
-    recipe, whole, points = folder / "tiny.toml", folder / "whole", folder / "points"
-    recipe.write_text(RECIPE)
-    assert runs.run(recipe, small_market, whole, points=str(points))["status"] == 0
-    return Scene(recipe, whole, left(whole), points.read_text(encoding="utf-8").splitlines())
+    return unbroken(runs, RECIPE, small_market, tmp_path_factory.mktemp("scene"))
 
 
 def test_the_whole_way(scene: Scene) -> None:
@@ -77,14 +63,8 @@ def test_the_whole_way(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(("name", "occurrence", "side"), MOMENTS)
-def test_killed(
-    scene: Scene, runs: Runs, small_market: Path, tmp_path: Path, name: str, occurrence: int, side: str
-) -> None:
-    places = [k for k, point in enumerate(scene.points, 1) if point == name]
+def test_killed(scene: Scene, runs: Runs, tmp_path: Path, name: str, occurrence: int, side: str) -> None:
     out = tmp_path / "runs"
-    ended = runs.run(scene.recipe, small_market, out, kill=places[occurrence - 1] + (side == "after"))
+    ended = runs.run(scene.recipe, scene.market, out, kill=scene.number(name, occurrence, side))
     assert ended["status"] == -9
-    assert runs.run(scene.recipe, small_market, out)["status"] == 0
-    found = left(out)
-    assert found.keys() == scene.left.keys()
-    assert [name for name in found if found[name] != scene.left[name]] == []
+    scene.assert_is_mended(runs, out, f"{side} {name}")

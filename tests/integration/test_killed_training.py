@@ -8,14 +8,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from support.killed_training import Runs, left
+from support.killed_training import Runs, Scene, unbroken
 from support.recipe import WITH_BASELINE
 
 AT_RANDOM = 10
@@ -59,22 +57,6 @@ IN_A_WORKER = [
 ]
 
 
-@dataclass(frozen=True)
-class Scene:
-    """An unbroken run: what it left, the names of its writes, CPU seconds of it alone and with two workers."""
-
-    recipe: Path
-    market: Path
-    left: dict[str, Any]
-    points: list[str]
-    cpu: float
-
-    def number(self, name: str, occurrence: int, side: str) -> int:
-        """The write before which to kill."""
-        places = [k for k, point in enumerate(self.points, 1) if point == name]
-        return places[occurrence - 1] + (side == "after")
-
-
 @pytest.fixture(scope="module")
 def runs() -> Iterator[Runs]:
     running = Runs()
@@ -84,22 +66,9 @@ def runs() -> Iterator[Runs]:
 
 @pytest.fixture(scope="module")
 def scene(runs, small_market, tmp_path_factory) -> Scene:
-    folder = tmp_path_factory.mktemp("scene")
-    recipe, whole, points = folder / "tiny.toml", folder / "whole", folder / "points"
-    recipe.write_text(WITH_BASELINE)
-    ended = runs.run(recipe, small_market, whole, points=str(points))
-    assert (ended["status"], ended["orphans"]) == (0, 0)
-    found = left(whole)
-    assert {Path(name).name for name in found} >= {*IN_A_WORKER, "scores.parquet", "scores_seed0.parquet"}
-    return Scene(recipe, small_market, found, points.read_text(encoding="utf-8").splitlines(), ended["cpu"])
-
-
-def assert_is_mended(scene: Scene, runs: Runs, out: Path, point: str) -> None:
-    """The same command ends with the bits of an unbroken run, and without litter."""
-    assert runs.run(scene.recipe, scene.market, out) | {"cpu": 0} == {"status": 0, "orphans": 0, "cpu": 0}, point
-    found = left(out)
-    assert found.keys() == scene.left.keys(), point
-    assert [name for name in found if found[name] != scene.left[name]] == [], point
+    found = unbroken(runs, WITH_BASELINE, small_market, tmp_path_factory.mktemp("scene"))
+    assert {Path(name).name for name in found.left} >= {*IN_A_WORKER, "scores.parquet", "scores_seed0.parquet"}
+    return found
 
 
 @pytest.mark.parametrize(("name", "occurrence", "side"), NAMED)
@@ -107,7 +76,7 @@ def test_killed_at_a_named_moment(scene, runs, tmp_path, name, occurrence, side)
     number = scene.number(name, occurrence, side)
     ended = runs.run(scene.recipe, scene.market, tmp_path / "runs", kill=number)
     assert ended["status"] == -9
-    assert_is_mended(scene, runs, tmp_path / "runs", f"{side} {name}")
+    scene.assert_is_mended(runs, tmp_path / "runs", f"{side} {name}")
 
 
 def test_killed_at_random_times(scene, runs, tmp_path):
@@ -117,7 +86,7 @@ def test_killed_at_random_times(scene, runs, tmp_path):
     for i, share in enumerate((np.arange(AT_RANDOM) + rng.random(AT_RANDOM)) / AT_RANDOM):
         out = tmp_path / f"runs{i}"
         killed += runs.run(scene.recipe, scene.market, out, after=float(share) * scene.cpu)["status"] == -9
-        assert_is_mended(scene, runs, out, f"after {share:.0%} of {scene.cpu:.2f} CPU-s")
+        scene.assert_is_mended(runs, out, f"after {share:.0%} of {scene.cpu:.2f} CPU-s")
         shutil.rmtree(out)
     assert killed >= AT_RANDOM - 2, "nearly all hit it running"
 
@@ -127,7 +96,7 @@ def test_killed_twice(scene, runs, tmp_path):
     number = scene.number("replace jobs//checkpoint.safetensors", 2, "before")
     for write in (number, 12):
         assert runs.run(scene.recipe, scene.market, tmp_path / "runs", kill=write)["status"] == -9
-    assert_is_mended(scene, runs, tmp_path / "runs", "twice")
+    scene.assert_is_mended(runs, tmp_path / "runs", "twice")
 
 
 @pytest.mark.parametrize("i", range(WITH_WORKERS))
@@ -138,7 +107,7 @@ def test_killed_with_workers(scene, runs, tmp_path, workers, i):
     number = 2 + 4 * ((3 * i + workers) % (len(inside) // 2))
     ended = runs.run(scene.recipe, scene.market, tmp_path / "runs", workers=workers, kill=number)
     assert (ended["status"], ended["orphans"]) == (-9, 0)
-    assert_is_mended(scene, runs, tmp_path / "runs", f"write {number} of a worker")
+    scene.assert_is_mended(runs, tmp_path / "runs", f"write {number} of a worker")
 
 
 @pytest.mark.parametrize("i", range(WITH_WORKERS))
@@ -149,11 +118,11 @@ def test_parent_killed_at_a_random_time(scene, runs, tmp_path, i):
     ended = runs.run(scene.recipe, scene.market, tmp_path / "runs", workers=2, after=6.0 * float(share))
     assert ended["status"] in (-9, 0)
     assert ended["orphans"] == 0
-    assert_is_mended(scene, runs, tmp_path / "runs", f"{share:.0%} of two workers")
+    scene.assert_is_mended(runs, tmp_path / "runs", f"{share:.0%} of two workers")
 
 
 def test_a_worker_killed_stops_the_run_which_can_go_on(scene, runs, tmp_path):
     how = {"workers": 2, "victims": "worker"}
     ended = runs.run(scene.recipe, scene.market, tmp_path / "runs", kill=9, **how)
     assert (ended["status"], ended["orphans"]) == (3, 0)
-    assert_is_mended(scene, runs, tmp_path / "runs", "a worker")
+    scene.assert_is_mended(runs, tmp_path / "runs", "a worker")

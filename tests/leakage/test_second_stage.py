@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepfactor.features import price_volume
 from deepfactor.features.quarters import QuarterSettings, fundamental_quarters
 from deepfactor.labels import neutral_return
 from deepfactor.panel.panel import Panel
-from deepfactor.panel.returns import tradeable_at_entry
-from deepfactor.panel.universe import Universe, UniverseRule
+from deepfactor.panel.universe import Universe
 from deepfactor.training import second_stage
 from deepfactor.training.data import TrainingData
 from deepfactor.training.fit import Fitter, settled_torch
@@ -26,9 +24,8 @@ from deepfactor.training.samples import Sampler
 from deepfactor.training.spec import Arm, Fit
 from support.law import reads_future
 from support.parts import company_market
+from support.training import LABEL, training_of
 
-RULE = UniverseRule(window=9, min_observed=5)
-LABEL = neutral_return.Settings(horizon=3, min_industry=3)
 REACH = neutral_return.reach(LABEL)
 FOLD = Fold(
     "toy", range(15, 60 - REACH), range(60, 80 - REACH), range(80, 100), range(15, 45 - REACH), range(45, 60 - REACH)
@@ -52,18 +49,9 @@ def market() -> Market:
 
 
 def build(panel: Panel, universe: Universe) -> TrainingData:
-    batch = universe.batch(RULE)
-    return TrainingData(
-        dates=panel.dates,
-        symbols=panel.symbols,
-        features=price_volume.compute(price_volume.Settings(window=RULE.window), panel, universe),
-        label=neutral_return.compute(LABEL, panel, universe, batch),
-        batch=batch,
-        size=np.log(panel.market_cap(LABEL.cap)),
-        entry_ok=tradeable_at_entry(panel, universe, LABEL.convention),
-        window=RULE.window,
-        parts=Parts(fundamentals=fundamental_quarters(QuarterSettings(quarters=4), panel)),
-    )
+    """With the companies' quarters."""
+    quarters = fundamental_quarters(QuarterSettings(quarters=4), panel)
+    return replace(training_of(panel, universe), parts=Parts(fundamentals=quarters))
 
 
 def known(panel: Panel, universe: Universe, *, folder: Path, build: Build = build, fold: Fold = FOLD) -> np.ndarray:

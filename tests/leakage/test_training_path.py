@@ -11,11 +11,9 @@ import numpy as np
 import pytest
 
 from deepfactor.core.kind import Kind, kinds_in, load_kind
-from deepfactor.features import price_volume
 from deepfactor.labels import neutral_return
 from deepfactor.panel.panel import Panel
-from deepfactor.panel.returns import tradeable_at_entry
-from deepfactor.panel.universe import Universe, UniverseRule
+from deepfactor.panel.universe import Universe
 from deepfactor.training.baseline import Baseline
 from deepfactor.training.baseline import scores as baseline_scores
 from deepfactor.training.data import TrainingData
@@ -28,9 +26,9 @@ from deepfactor.training.scalings.base import Scaling
 from deepfactor.training.spec import Arm, Fit
 from support.law import reads_future
 from support.toy import toy_market
+from support.training import LABEL
+from support.training import training_of as build
 
-RULE = UniverseRule(window=9, min_observed=5)
-LABEL = neutral_return.Settings(horizon=3, min_industry=3)
 REACH = neutral_return.reach(LABEL)
 TRAIN, VALID, TEST = range(15, 60 - REACH), range(60, 90 - REACH), range(90, 120)
 INPUTS = frozenset({"windows", "size_rank"})
@@ -43,21 +41,6 @@ Build = Callable[[Panel, Universe], TrainingData]
 @pytest.fixture(scope="module")
 def market() -> Market:
     return toy_market(days=120, stocks=40)
-
-
-def build(panel: Panel, universe: Universe) -> TrainingData:
-    """What training is given, from a market that may end on any day."""
-    batch = universe.batch(RULE)
-    return TrainingData(
-        dates=panel.dates,
-        symbols=panel.symbols,
-        features=price_volume.compute(price_volume.Settings(window=RULE.window), panel, universe),
-        label=neutral_return.compute(LABEL, panel, universe, batch),
-        batch=batch,
-        size=np.log(panel.market_cap(LABEL.cap)),
-        entry_ok=tradeable_at_entry(panel, universe, LABEL.convention),
-        window=RULE.window,
-    )
 
 
 def samples(panel: Panel, universe: Universe, *, build: Build = build, scaling: str = "last_close") -> np.ndarray:

@@ -22,6 +22,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,40 @@ class Runs:
         self.process.stdin.close()
         self.process.wait(timeout=30)
         self.process.stdout.close()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An unbroken run: its runs folder, what it left, the names of its writes, CPU seconds of it alone."""
+
+    recipe: Path
+    market: Path
+    whole: Path
+    left: dict[str, Any]
+    points: list[str]
+    cpu: float
+
+    def number(self, name: str, occurrence: int, side: str) -> int:
+        """The write before which to kill."""
+        places = [k for k, point in enumerate(self.points, 1) if point == name]
+        return places[occurrence - 1] + (side == "after")
+
+    def assert_is_mended(self, runs: Runs, out: Path, point: str) -> None:
+        """The same command ends with the bits of an unbroken run, and without litter."""
+        ended = runs.run(self.recipe, self.market, out)
+        assert ended | {"cpu": 0} == {"status": 0, "orphans": 0, "cpu": 0}, point
+        found = left(out)
+        assert found.keys() == self.left.keys(), point
+        assert [name for name in found if found[name] != self.left[name]] == [], point
+
+
+def unbroken(runs: Runs, text: str, market: Path, folder: Path) -> Scene:
+    """Run the recipe `text` in `folder` from beginning to end."""
+    recipe, whole, points = folder / "tiny.toml", folder / "whole", folder / "points"
+    recipe.write_text(text)
+    ended = runs.run(recipe, market, whole, points=str(points))
+    assert (ended["status"], ended["orphans"]) == (0, 0)
+    return Scene(recipe, market, whole, left(whole), points.read_text(encoding="utf-8").splitlines(), ended["cpu"])
 
 
 def left(runs: Path) -> dict[str, Any]:

@@ -8,7 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from deepfactor.core.kind import Kind
+from deepfactor.features import price_volume
 from deepfactor.features.base import Features
+from deepfactor.labels import neutral_return
+from deepfactor.panel.panel import Panel
+from deepfactor.panel.returns import tradeable_at_entry
+from deepfactor.panel.universe import Universe, UniverseRule
 from deepfactor.training.data import TrainingData, prepare_data
 from deepfactor.training.jobs import Job, plan_jobs
 from deepfactor.training.plan import Fold
@@ -21,6 +26,26 @@ FOLD = Fold("toy", range(12, 40 - REACH), range(40, 55 - REACH), range(55, 70))
 PLAN = Plan(first_test=2019)
 TINY = Kind(kind="gru", hidden=4)  # type: ignore[call-arg]
 FIT = Fit(epochs=3, seeds=(0, 42), min_stocks=5)
+
+
+#: Of `training_of`.
+RULE = UniverseRule(window=9, min_observed=5)
+LABEL = neutral_return.Settings(horizon=3, min_industry=3)
+
+
+def training_of(panel: Panel, universe: Universe) -> TrainingData:
+    """What training is given, from a market that may end on any day."""
+    batch = universe.batch(RULE)
+    return TrainingData(
+        dates=panel.dates,
+        symbols=panel.symbols,
+        features=price_volume.compute(price_volume.Settings(window=RULE.window), panel, universe),
+        label=neutral_return.compute(LABEL, panel, universe, batch),
+        batch=batch,
+        size=np.log(panel.market_cap(LABEL.cap)),
+        entry_ok=tradeable_at_entry(panel, universe, LABEL.convention),
+        window=RULE.window,
+    )
 
 
 def toy_training(days: int = 80, stocks: int = 24, window: int = 9, seed: int = 0) -> TrainingData:
