@@ -1,0 +1,137 @@
+"""Every arm of a run of `study_a` or `study_a_reduced` beside the study's numbers, from the run's files alone.
+
+``python -m benchmarks.study_a RUN --out docs/results/study-a.md`` writes the page anew and keeps what stands under
+"What it says", which is written by hand. Numbers of single arms are those of the run's report. Where
+`benchmarks.recompute` has left ``recomputed.json`` in RUN (or ``--recomputed FILE``), its counts are quoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.study_tables import (
+    attribution,
+    by_year,
+    correlation,
+    enhanced,
+    main,
+    paired,
+    protocol,
+    recomputed,
+    report_table,
+    table,
+    text,
+)
+from deepfactor.report import character_tables, factor_tables, group_tables, run_tables
+from deepfactor.report.content import RunContent
+from deepfactor.report.drivers_read import residual
+from deepfactor.report.formats import number
+
+SET = "study_a"
+#: Arms that the others are set beside, where the run has them.
+AGAINST = ("bi_agru", "bi_agru_gat")
+#: What of the paired differences is shown.
+PAIRED: Mapping[str, Mapping[str, Any]] = {
+    "RankIC All, 10 days": {"measure": "rank_ic", "universe": "all", "horizon": 10},
+    "RankIC All, 20 days": {"measure": "rank_ic", "universe": "all", "horizon": 20},
+    "after styles, 10 days": {"measure": "residual_rank_ic", "universe": "all", "horizon": 10, "set": SET},
+    "top group All": {"measure": "top_excess", "universe": "all"},
+}
+
+
+def page(content: RunContent, found: Mapping[str, Any] | None, said: str) -> str:
+    """The whole of the page; `found` as `benchmarks.recompute` leaves it."""
+    parts = [
+        f"# {content.title}",
+        *protocol(content, "benchmarks.study_a"),
+        "## Tests by rebalance interval",
+        report_table(group_tables.interval(content)),
+        text(
+            "RankIC of every h-th day; top portfolios of equal weight at the next day's average price, excess over the",
+            "equal-weight mean of all stocks a year, turnover two-sided a year.",
+        ),
+        report_table(group_tables.top_n_by_year(content)),
+        "## What is left after styles",
+        _residuals(content),
+        *map(report_table, character_tables.style_tables(content)),
+        "## Second weighting",
+        *_weightings(content),
+        "## Enhanced indices, Study A's constraints, after cost",
+        enhanced(content),
+        text(
+            "Constraints: `study_a_all_market` may hold any stock, `study_a` at least 80 % constituents. The excess is",
+            "over the price index, which lacks the dividends that the portfolio has; the replica has them.",
+        ),
+        "### Excess by year",
+        by_year(content),
+        "### Where the excess over the replica comes from, logs a year",
+        attribution(content),
+        "## Constraints, recomputed",
+        *recomputed(content, found),
+        "## Is it more than noise? Paired differences",
+        text(
+            f"First arm less second on common days under `{content.main}`; in brackets Newey–West t with as many lags",
+            "as the horizon (top group: 5). Top groups: mean daily log return times 252. A t says nothing of seeds and",
+            "other years.",
+        ),
+        *paired(content, AGAINST, PAIRED),
+        "### Rank correlation of the arms' scores",
+        correlation(content),
+        report_table(factor_tables.ic_by_year(content)),
+        said,
+    ]
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _residuals(content: RunContent) -> str:
+    """RankIC before and after styles and industries, daily, 10 days."""
+    rows = []
+    for arm in content.arms:
+        record = arm.record("all", 10, content.main)
+        given = (None if record is None else record["rank_ic"], residual(content, arm, SET))
+        rows.append([arm.name, *map(_with_t, given)])
+    return table(["arm", f"RankIC, 10 days, `{content.main}`", f"after the styles of {SET} and industries"], rows)
+
+
+def _with_t(found: Mapping[str, Any] | None) -> str:
+    mean, t = (None if found is None else found[name] for name in ("mean", "t_newey_west"))
+    return f"{number(mean, 'ic')}, t {number(t, 'ratio')}"
+
+
+def _weightings(content: RunContent) -> list[str]:
+    """Validation RankIC of network and weighting by job, and what the weightings lean on."""
+    rows = []
+    for arm in content.arms:
+        for job in arm.training.get("jobs", ()):
+            if job.get("weighting_valid_rank_ic") is not None:
+                rows.append([arm.name, str(job["fold"]), *_weighted(job), _deep(job)])
+    head = [
+        "arm",
+        "fold",
+        "network, validation RankIC",
+        "weighting, validation RankIC",
+        "deep factors' share",
+        "turned",
+    ]
+    found = [table(head, rows)] if rows else ["No arm of this run weights deep factors."]
+    return [*found, report_table(run_tables.importance(content))]
+
+
+def _weighted(job: Mapping[str, Any]) -> list[str]:
+    share = sum(value for name, value in job["importance"].items() if name.startswith("deep_"))
+    return [
+        number(job["valid_rank_ic"], "ic"),
+        number(job["weighting_valid_rank_ic"], "ic"),
+        number(share, "share"),
+    ]
+
+
+def _deep(job: Mapping[str, Any]) -> str:
+    """How many deep factors enter with the other sign."""
+    signs = [factor["sign"] for factor in job["deep_factors"]]
+    return f"{sum(sign < 0 for sign in signs)} of {len(signs)}"
+
+
+if __name__ == "__main__":
+    main(page, __doc__)
