@@ -15,7 +15,7 @@ export OMP_WAIT_POLICY = PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env dev demo test kills check lint types imports learning study-b-mechanism study-a-mechanism bench bench-training bench-evaluation peers clean
+.PHONY: help env dev demo test kills check lint types imports learning study-b-mechanism study-a-mechanism bench bench-data bench-training bench-evaluation peers clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -54,8 +54,10 @@ study-b-mechanism: $(DEV) ## what DecompGRU's cross-section module finds; writes
 study-a-mechanism: $(DEV) ## what Study A's graph and company reports find; writes docs/results/study-a-mechanism.md
 	$(BIN)/python -m benchmarks.mechanism.study_a --page docs/results/study-a-mechanism.md
 
-bench: $(DEV) ## measure speed against peers and floors; writes benchmarks/RESULTS.md
-	$(BIN)/python -m benchmarks
+bench: bench-data bench-training bench-evaluation ## measure speed against peers and floors: benchmarks/RESULTS-*.md
+
+bench-data: $(DEV) ## measure the way from tables to a panel; writes benchmarks/RESULTS-data.md
+	$(BIN)/python -m benchmarks.data
 
 bench-training: $(DEV) ## measure training against stock PyTorch, the peak and qlib; writes benchmarks/RESULTS-training.md
 	$(BIN)/python -m benchmarks.training

@@ -1,4 +1,4 @@
-"""The results as ``RESULTS.md``."""
+"""Sections of measurements as Markdown."""
 
 from __future__ import annotations
 
@@ -7,43 +7,8 @@ from typing import Any
 
 from benchmarks.timing import Line
 
-_INTRO = """# Speed
 
-Written by `make bench` (`python -m benchmarks`); do not edit. CPU seconds of one thread; every round runs each way
-once, in turn. *ours* and *other* are medians; **other ÷ ours** is the median of the rounds' ratios (least to largest):
-above 1 ours is faster. Absolute times are those of one machine on one day and say little; ratios of interleaved runs
-hold up better. Where several ways do the same work their results are compared before they are timed.
-"""
-
-_NOTES = """## What is not here
-
-* Peers that need heavy environments of their own: qlib (training samples a second, backtest), cvxpy (the LP), alphalens
-  (the factor test). Later.
-* Real data: throughput is that of simulated markets, whose tables hold a row a stock and day, and index weights.
-* Two processes on two cores, accelerators, peak memory.
-
-## How to read it
-
-* *nn.GRU batch-first* and *time-major*: the same network with the same weights in plain PyTorch.
-  *Its matrix products at the rate of sgemm*: the floating-point operations of the step's matrix products alone at
-  the rate of a 1024 × 1024 float32 product measured in the same rounds; the ratio is the share of it that we reach.
-* *Bare step*: forward, loss, backward, clipping and Adam on a batch that is there already; the trainer's step adds
-  gathering, scaling, labels, the weight average and progress. In the first epoch it also computes each day's
-  statistics.
-* *Plain numpy*: forward returns, ranks by two argsorts, IC, RankIC, decile means and turnover in a loop over days. Ours
-  also gives averages for ties, Newey–West statistics by year and curves of weekly decile portfolios.
-* All ways run in one process with one thread and with the allocator told to keep big blocks (as the trainer's workers
-  have it), which helps plain PyTorch too.
-* Graph attention: *plain gather* is the same layer with each neighbour's values in one tensor; torch_geometric's
-  GATConv has its edges ready, and is left out where it isn't installed.
-* LP: highspy and linprog get the assembled program; ours also assembles it, checks the answer from the weights and the
-  duals, and reads prices and relaxations.
-"""
-
-
-def page(
-    sections: Mapping[str, Sequence[Line]], facts: Mapping[str, Any], intro: str = _INTRO, notes: str = _NOTES
-) -> str:
+def page(sections: Mapping[str, Sequence[Line]], facts: Mapping[str, Any], intro: str, notes: str) -> str:
     """Markdown of all sections."""
     machine, versions = facts["machine"], facts["versions"]
     head = [

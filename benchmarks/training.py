@@ -22,6 +22,11 @@ _NOTES = """## How to read it
 
 * *Networks*: forward, loss and backward of one day's cross-section; every way's scores are compared before it is timed.
   *GRU kernel*: the compiled recurrence alone; its ratio is the share of the core's peak of fused multiply-adds.
+* *nn.GRU batch-first* and *time-major*: the same network with the same weights in plain PyTorch, in a process whose
+  allocator keeps big blocks, as the trainer's workers have it. *Its matrix products at the rate of sgemm*: the step's
+  matrix products alone at the rate of a 1024 × 1024 float32 product measured in the same rounds.
+* *Graph attention*: *plain gather* is the same layer with each neighbour's values in one tensor; torch_geometric's
+  GATConv has its edges ready, and is left out where it isn't installed.
 * *Trainer's step*: gathering, scaling, labels, forward, backward, clipping, Adam, weight average, progress;
   *bare step*: forward, backward, clipping and Adam on a batch that is there.
 * *Consecutive days*: scoring under `by_day`, where a day has one new patch a stock and the others are kept.
@@ -38,13 +43,14 @@ _NOTES = """## How to read it
 
 def main() -> None:
     """Measure section by section and write the page."""
-    from benchmarks import consecutive, footprint, growth, kernels, networks, samples, trainer, workers
+    from benchmarks import consecutive, footprint, gat, growth, kernels, networks, samples, trainer, workers
     from benchmarks.sections import write_sections
     from deepfactor.models._kernels import kernel_in_use
 
     ways = {
         "Networks": networks.measure,
         "GRU kernel": kernels.measure,
+        "Graph attention": gat.measure,
         "Trainer": trainer.measure,
         "Consecutive days": consecutive.measure,
         "Growth": growth.measure,
