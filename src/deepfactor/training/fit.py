@@ -201,7 +201,8 @@ class Fitter:
         data, task, device = self.sampler.data, self.task, self.sampler.device
         stocks = data.stocks(t)
         labelled = data.labelled(t, stocks)
-        target = torch.from_numpy(standardise(data.label[t, stocks[labelled]], task.loss.TARGET)).to(device)
+        wanted = task.loss.target(task.loss_settings)
+        target = torch.from_numpy(standardise(data.label[t, stocks[labelled]], wanted)).to(device)
         prediction: Tensor = self.network(self.sampler.cross_section(t, task.inputs))
         loss: Tensor = task.loss.loss(task.loss_settings, prediction[torch.from_numpy(labelled).to(device)], target)
         value = loss.item()

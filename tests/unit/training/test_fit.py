@@ -18,10 +18,10 @@ from deepfactor.training.fit import Course, Fitter, seed_torch
 from deepfactor.training.jobs import Job, Progress, plan_jobs, read_record, run_job, task_of
 from deepfactor.training.losses import ic
 from deepfactor.training.plan import Fold
-from deepfactor.training.samples import Sampler, rank_ic
+from deepfactor.training.samples import Sampler, rank_ic, standardise
 from deepfactor.training.spec import Arm, Fit, Plan
 from deepfactor.training.weights import WeightAverage, load_tensors
-from support.training import FOLD, toy_jobs, toy_training
+from support.training import FOLD, TINY, toy_jobs, toy_training
 
 NOISY = Kind(kind="support.noisy_model")
 
@@ -244,6 +244,28 @@ def test_a_fold_may_start_before_a_whole_window(data: TrainingData, tmp_path: Pa
     job = toy_jobs(data, fold=fold)[0]
     run_job(job, Sampler(data), tmp_path, quiet)
     assert read_record(tmp_path, job)["days_scored"] == 4
+
+
+def test_labels_are_made_into_what_the_loss_asks_for(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, np.ndarray] = {}
+
+    def loss(settings: ic.Settings, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        seen[settings.target] = target.numpy().copy()
+        return prediction.sum()
+
+    monkeypatch.setattr(ic, "loss", loss)
+    t = FOLD.train[3]
+    for target in ("rank", "zscore"):
+        arm = Arm(name="arm", model=TINY, loss=Kind(kind="ic", target=target))
+        job = plan_jobs(data, [arm], [FOLD], Plan(first_test=2019), Fit(min_stocks=5), inputs={}, label={})[0]
+        Fitter(task_of(job, data, allow_code=False), Sampler(data), tmp_path / target).step(np.array([t]), 1)
+    stocks = data.stocks(t)
+    label = data.label[t, stocks[data.labelled(t, stocks)]]
+    for target, got in seen.items():
+        np.testing.assert_array_equal(got, standardise(label, target))
+    assert not np.allclose(seen["rank"], seen["zscore"])
 
 
 def test_several_days_a_step_average_loss_and_gradient(data: TrainingData, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def pair() -> tuple[np.ndarray, np.ndarray]:
 def test_every_loss_keeps_the_rooms_contract(kind: str, pair: tuple[np.ndarray, np.ndarray]) -> None:
     module = load_kind(ROOM, kind)
     assert issubclass(module.Settings, Spec)
-    assert module.TARGET in ("rank", "zscore")
+    assert module.target(module.Settings()) in ("rank", "zscore")
     prediction = torch.tensor(pair[0], requires_grad=True)
     value = module.loss(module.Settings(), prediction, torch.tensor(pair[1]))
     value.backward()
@@ -66,3 +66,9 @@ def test_weight_runs_from_one_to_two() -> None:
     assert weight(-3) == weight(1) == 1
     assert weight(1.5) > 1
     assert weight(40) == pytest.approx(2)
+
+
+def test_the_ic_loss_can_take_z_scored_labels() -> None:
+    assert ic.target(ic.Settings()) == "rank"
+    assert ic.target(ic.Settings(target="zscore")) == "zscore"
+    assert "target" not in ic.Settings().identity()  # jobs trained before keep their keys

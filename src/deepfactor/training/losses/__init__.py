@@ -1,1 +1,3 @@
-"""Losses, a file a kind: `Settings(Spec)`, `TARGET` ("rank" or "zscore") and `loss(settings, prediction, target)`."""
+"""Losses, a file a kind: `Settings(Spec)`, `target(settings)` ("rank" or "zscore": what labels are made into) and
+`loss(settings, prediction, target)`.
+"""

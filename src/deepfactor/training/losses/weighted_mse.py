@@ -14,14 +14,17 @@ from torch import Tensor
 
 from deepfactor.core.spec import Spec
 
-TARGET: Literal["rank", "zscore"] = "zscore"
-
 
 class Settings(Spec):
     """The study's parameters."""
 
     tau: float = Field(default=1.0, description="z-scored label above which the weight grows")
     alpha: float = Field(default=2.0, ge=0, description="the weight's limit is 1 + alpha / 2")
+
+
+def target(settings: Settings) -> Literal["rank", "zscore"]:
+    """z-scored: the weight is one of distance."""
+    return "zscore"
 
 
 def loss(settings: Settings, prediction: Tensor, target: Tensor) -> Tensor:
