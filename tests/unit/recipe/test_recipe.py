@@ -297,7 +297,7 @@ def test_the_full_study_is_the_published_protocol():
 def test_study_a_has_each_of_its_networks_and_the_twins_of_its_graph():
     loaded, reduced = load_recipe("study_a"), load_recipe("study_a_reduced")
     small = {"hidden": 32, "layers": 1}
-    for arm, other in zip(loaded.arms, reduced.arms, strict=True):
+    for arm, other in zip((a for a in loaded.arms if a.name != "bi_agru_orthogonal"), reduced.arms, strict=True):
         model = arm.model if arm.name == "fundamental_gru" else Kind(**{**arm.model.model_dump(), **small})
         assert other == arm.model_copy(update={"model": model})
     arms = {arm.name: arm for arm in loaded.arms}
