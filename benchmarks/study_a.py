@@ -36,7 +36,6 @@ PAIRED: Mapping[str, Mapping[str, Any]] = {
     "RankIC All, 10 days": {"measure": "rank_ic", "universe": "all", "horizon": 10},
     "RankIC All, 20 days": {"measure": "rank_ic", "universe": "all", "horizon": 20},
     "after styles, 10 days": {"measure": "residual_rank_ic", "universe": "all", "horizon": 10, "set": SET},
-    "top group All": {"measure": "top_excess", "universe": "all"},
 }
 
 
@@ -72,8 +71,7 @@ def page(content: RunContent, found: Mapping[str, Any] | None, said: str) -> str
         "## Is it more than noise? Paired differences",
         text(
             f"First arm less second on common days under `{content.main}`; in brackets Newey–West t with as many lags",
-            "as the horizon (top group: 5). Top groups: mean daily log return times 252. A t says nothing of seeds and",
-            "other years.",
+            "as the horizon. A t says nothing of seeds and other years.",
         ),
         *paired(content, AGAINST, PAIRED),
         "### Rank correlation of the arms' scores",
