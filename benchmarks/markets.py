@@ -42,13 +42,13 @@ class Built:
 
 def build(stocks: int, out: Path) -> Built:
     """Simulate, ingest and compile a market under `out`, `ROUNDS` times from nothing."""
-    rounds = [_build_once(stocks, out) for _ in range(ROUNDS[stocks])]
+    rounds = [build_once(stocks, out) for _ in range(ROUNDS[stocks])]
     seconds = {stage: [taken[stage] for _, taken in rounds] for stage in rounds[0][1]}
     panel, universe = open_panel(out)
     return Built(panel, universe, rounds[0][0], seconds)
 
 
-def _build_once(stocks: int, out: Path, start: dt.date = START, end: dt.date = END) -> tuple[int, dict[str, float]]:
+def build_once(stocks: int, out: Path, start: dt.date = START, end: dt.date = END) -> tuple[int, dict[str, float]]:
     """Rows of all tables, and the CPU seconds of each stage."""
     shutil.rmtree(out, ignore_errors=True)
     source = simulated.open_source(simulated.Settings(stocks=stocks, start=start, end=end))
@@ -80,4 +80,4 @@ def throughput(small: Built, large: Built) -> list[Line]:
 if __name__ == "__main__":
     size, first, last = map(int, sys.argv[1:])
     with tempfile.TemporaryDirectory() as folder:
-        print(_build_once(size, Path(folder) / "market", dt.date(first, 1, 1), dt.date(last, 12, 31))[1])
+        print(build_once(size, Path(folder) / "market", dt.date(first, 1, 1), dt.date(last, 12, 31))[1])

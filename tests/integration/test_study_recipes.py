@@ -151,6 +151,8 @@ def test_model_cards_say_what_was_read(study_a: Done) -> None:
         return found
 
     assert set(inputs("bi_agru")) == {"features", "window"}
+    assert {"features", "window"} < set(inputs("composite"))
+    assert {"features", "window"}.isdisjoint(inputs("fundamental_gru"))
     assert inputs("composite")["quarters"] == inputs("fundamental_gru")["quarters"] == 4
     assert {"BP", "ROE", "SUE"} <= set(inputs("composite")["fundamentals"])  # type: ignore[call-overload]
     assert inputs("bi_agru_gat_random")["graph"] == {"kind": "random"}

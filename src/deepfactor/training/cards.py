@@ -14,6 +14,7 @@ from deepfactor.core.kind import resolve
 from deepfactor.models.base import parameter_count, summary
 from deepfactor.training.data import TrainingData
 from deepfactor.training.jobs import Job, read_record, weighting_of
+from deepfactor.training.needs import inputs_of_arm
 from deepfactor.training.samples import shapes_of
 from deepfactor.training.spec import Arm
 
@@ -31,7 +32,7 @@ def model_card(
     fitted = fit.model_dump(mode="json", exclude={"seeds"})
     return {
         **scores,
-        "inputs": {"features": list(data.features.names), "window": data.window, **_parts(arm, data)},
+        "inputs": {**_windows(arm, data, allow_code=allow_code), **_parts(arm, data)},
         "label": dict(label),
         "scaling": arm.scaling.model_dump(mode="json") if arm.scaling.settings() else arm.scaling.kind,
         "fit": (fitted if arm.model is not None else {"min_stocks": fit.min_stocks}) | {"every": jobs[0].every},
@@ -77,6 +78,13 @@ def _weighting(arm: Arm, allow_code: bool) -> dict[str, Any]:
         "settings": settings.model_dump(mode="json"),
         "loss": "squared error of the day's ranks",
     }
+
+
+def _windows(arm: Arm, data: TrainingData, *, allow_code: bool) -> dict[str, Any]:
+    """The features and their days, where the arm reads them: a network on company reports alone doesn't."""
+    if "windows" not in inputs_of_arm(arm, "arm", allow_code=allow_code):
+        return {}
+    return {"features": list(data.features.names), "window": data.window}
 
 
 def _parts(arm: Arm, data: TrainingData) -> dict[str, Any]:
