@@ -29,7 +29,7 @@ INDICES = {"000300.SH": "CSI 300", "000905.SH": "CSI 500", "000852.SH": "CSI 100
 UNIVERSES = {"all": "All", **INDICES}
 
 #: Lays out a page: the run, what `benchmarks.recompute` found or None, and what is kept.
-Layout = Callable[[RunContent, "Mapping[str, Any] | None", str], str]
+Layout = Callable[[RunContent, Mapping[str, Any] | None, str], str]
 
 
 def protocol(content: RunContent, command: str) -> list[str]:
