@@ -1,5 +1,6 @@
 // AVX2 and FMA: sixteen registers of eight floats.
 #if defined(__x86_64__)
+#include <immintrin.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #define LANES 8
 #define FORWARD_ROWS 4
 #define COLUMNS 2
+#define SIDE 4
 
 namespace {  // internal: the same names with other instructions live in the other files
 #include "gru_body.h"

@@ -16,6 +16,7 @@
 #define LANES 16
 #define FORWARD_ROWS 6
 #define COLUMNS 4
+#define SIDE 1
 
 namespace {  // internal: the same names with other instructions live in the other files
 #include "gru_body.h"

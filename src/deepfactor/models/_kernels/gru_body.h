@@ -56,39 +56,79 @@ struct Ahead {
 
 #include "gru_bf16.h"
 
-// One vector of hidden units of R stocks, one step: r, z, n, hn and the new state. Rows of `Row` times weights of
+// Vectors of hidden units that fill a cache line, computed one after the other and written together.
+constexpr int LINE = 16 / LANES;
+// A vector of the four gates; before the sigmoids and tanh, n is the input's part alone.
+struct Gates {
+    V r, z, n, hn;
+};
+
+// The gates of G vectors from what the products gave, and the new states.
+template <int G, bool scaled>
+INLINE void gates_of(const Gates *from, const V *before, Gates *gate, V *next) {
+    constexpr float sigmoid = scaled ? 1.0f : SIGMOID, tanh = scaled ? 1.0f : TANH;
+    V a[G], down_n[G], both[G];
+    UNROLL for (int i = 0; i < G; i++) a[i] = sigmoid * from[i].r;
+    powers_of_two<G>(a);
+    UNROLL for (int i = 0; i < G; i++) gate[i].r = 1.0f / (1.0f + a[i]);
+    UNROLL for (int i = 0; i < G; i++) a[i] = sigmoid * from[i].z;
+    powers_of_two<G>(a);
+    UNROLL for (int i = 0; i < G; i++) down_n[i] = tanh * (from[i].n + gate[i].r * from[i].hn);
+    powers_of_two<G>(down_n);
+    UNROLL for (int i = 0; i < G; i++) {
+        // the reciprocals of z and n by one division: 1/a = b/(ab), 1/b = a/(ab)
+        a[i] += 1.0f, down_n[i] += 1.0f;
+        both[i] = 1.0f / (a[i] * down_n[i]);
+    }
+    UNROLL for (int i = 0; i < G; i++) {
+        gate[i].z = both[i] * down_n[i], gate[i].n = 1.0f - 2.0f * (both[i] * a[i]);
+        next[i] = gate[i].n + gate[i].z * (before[i] - gate[i].n);
+        gate[i].hn = scaled ? from[i].hn * (1.0f / TANH) : from[i].hn;
+    }
+}
+
+// A cache line of hidden units of R stocks, one step: r, z, n, hn and the new state. Rows of `Row` times weights of
 // `Weight` are float32, the weights and biases scaled, or bfloat16 in pairs, not scaled; then `half` gets the state too.
 template <int R, typename Row, typename Weight>
 INLINE void forward_block(const Row *const *x, ptrdiff_t k, const Row *const *h, const float *const *state, ptrdiff_t d,
                           bool first, const Weight *w_x, const Weight *w_h, ptrdiff_t h_count, const float *bias,
                           ptrdiff_t unit, float *const *gates, float *const *out, H *const *half, int live) {
     constexpr bool scaled = sizeof(Row) == sizeof(float);
-    constexpr float sigmoid = scaled ? 1.0f : SIGMOID, tanh = scaled ? 1.0f : TANH;
-    V acc[R][3], from_input[R];
-    V bias_r = load(bias + unit), bias_z = load(bias + d + unit), bias_n = load(bias + 2 * d + unit);
-    UNROLL for (int u = 0; u < R; u++) acc[u][0] = bias_r, acc[u][1] = bias_z, acc[u][2] = bias_n;
-    multiply_gates<R>(acc, x, w_x, k);
-    V bias_h = load(bias + 3 * d + unit);
-    UNROLL for (int u = 0; u < R; u++) from_input[u] = acc[u][2], acc[u][2] = bias_h;
-    if (!first) multiply_gates<R>(acc, h, w_h, h_count);
-    UNROLL for (int u = 0; u < R; u++) {
-        V hn = acc[u][2], before = first ? (V){} : load(state[u] + unit);
-        V r = 1.0f / (1.0f + power_of_two(sigmoid * acc[u][0]));
-        // the reciprocals of z and n by one division: 1/a = b/(ab), 1/b = a/(ab)
-        V down_z = 1.0f + power_of_two(sigmoid * acc[u][1]);
-        V down_n = 1.0f + power_of_two(tanh * (from_input[u] + r * hn));
-        V both = 1.0f / (down_z * down_n);
-        V z = both * down_n, n = 1.0f - 2.0f * (both * down_z);
-        if (u < live) {
-            V next = n + z * (before - n);
-            store(out[u] + unit, next);
-            if (half) store_halves(half[u] + unit, rounded(next));
-            if (gates[u]) {
-                stream(gates[u] + unit, r);
-                stream(gates[u] + d + unit, z);
-                stream(gates[u] + 2 * d + unit, n);
-                stream(gates[u] + 3 * d + unit, scaled ? hn * (1.0f / TANH) : hn);
-            }
+    Gates from[R * LINE];
+    for (int v = 0; v < LINE; v++) {
+        const ptrdiff_t at = unit + v * LANES;
+        V acc[R][3], bias_r = load(bias + at), bias_z = load(bias + d + at), bias_n = load(bias + 2 * d + at);
+        UNROLL for (int u = 0; u < R; u++) acc[u][0] = bias_r, acc[u][1] = bias_z, acc[u][2] = bias_n;
+        multiply_gates<R>(acc, x, w_x + v * 3 * LANES * k, k);
+        V bias_h = load(bias + 3 * d + at);
+        UNROLL for (int u = 0; u < R; u++) from[u * LINE + v].n = acc[u][2], acc[u][2] = bias_h;
+        if (!first) multiply_gates<R>(acc, h, w_h + v * 3 * LANES * h_count, h_count);
+        UNROLL for (int u = 0; u < R; u++) {
+            Gates &to = from[u * LINE + v];
+            to.r = acc[u][0], to.z = acc[u][1], to.hn = acc[u][2];
+        }
+    }
+    UNROLL for (int i = 0; i < R * LINE; i += SIDE) {
+        Gates gate[SIDE];
+        V before[SIDE], next[SIDE];
+        UNROLL for (int g = 0; g < SIDE; g++)
+            before[g] = first ? (V){} : load(state[(i + g) / LINE] + unit + (i + g) % LINE * LANES);
+        gates_of<SIDE, scaled>(from + i, before, gate, next);
+        UNROLL for (int g = 0; g < SIDE; g++) {
+            const int u = (i + g) / LINE;
+            const ptrdiff_t at = unit + (i + g) % LINE * LANES;
+            if (u >= live) continue;
+            store(out[u] + at, next[g]);
+            if (half) store_halves(half[u] + at, rounded(next[g]));
+        }
+        UNROLL for (int g = 0; g < SIDE; g += LINE) {
+            const int u = (i + g) / LINE;
+            if (u >= live || !gates[u]) continue;
+            float *to = gates[u] + unit;
+            UNROLL for (int v = 0; v < LINE; v++) stream(to + v * LANES, gate[g + v].r);
+            UNROLL for (int v = 0; v < LINE; v++) stream(to + d + v * LANES, gate[g + v].z);
+            UNROLL for (int v = 0; v < LINE; v++) stream(to + 2 * d + v * LANES, gate[g + v].n);
+            UNROLL for (int v = 0; v < LINE; v++) stream(to + 3 * d + v * LANES, gate[g + v].hn);
         }
     }
 }
@@ -310,7 +350,7 @@ int forward(const deepfactor_gru *job) {
             float *gates = job->gates ? job->gates + at * 4 * d : NULL;
             H *before = h_half + t % 2 * TILE * d, *after = h_half + (1 - t % 2) * TILE * d;
             if (BF16) round_rows(x, n, k, pairs, x_half);
-            for (ptrdiff_t unit = 0; unit < d; unit += LANES)
+            for (ptrdiff_t unit = 0; unit < d; unit += LINE * LANES)
                 for (ptrdiff_t row = 0; row < n; row += FORWARD_ROWS) {
                     const float *x_row[FORWARD_ROWS], *h_row[FORWARD_ROWS];
                     const H *x_halves[FORWARD_ROWS], *h_halves[FORWARD_ROWS];

@@ -7,6 +7,7 @@
 #define LANES 4
 #define FORWARD_ROWS 2
 #define COLUMNS 2
+#define SIDE 4
 
 namespace {  // internal: the same names with other instructions live in the other files
 #include "gru_body.h"
