@@ -56,7 +56,7 @@ class KernelGRU(torch.autograd.Function):
         ctx: Any, kernel: Kernel, x: Tensor, all_steps: bool, how: How, centred: Tensor | None, *weights: Tensor
     ) -> Tensor:
         p, b, d = *x.shape[:2], weights[1].shape[1]
-        gates = Lease(p, b, 4 * d)
+        gates = Lease(p, b, 2 * d)
         if all_steps:
             output = x.new_empty(p, b, d)
             run(kernel.forward, x, weights, how, gates=gates.tensor, states=output)

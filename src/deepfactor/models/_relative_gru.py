@@ -5,7 +5,8 @@
     output = second(y), last step
 
 The first recurrence adds up the group sums. y and the LayerNorm's gradient are made tile by tile in the cache, y again
-in the backward pass: of all this only h1 and one gradient of its size go through memory.
+in the backward pass: of all this only h1 and one gradient of its size go through memory, the latter over the states of
+the second GRU, so that a graph can be run back once.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ class _Pair(torch.autograd.Function):
         x, _, *embedding = inputs[:5]
         first, second = inputs[5:9], inputs[9:]
         (p, b), d = x.shape[:2], first[1].shape[1]
-        ctx.leases = [Lease(p, b, 4 * d), Lease(p, b, d), Lease(p, b, 4 * d), Lease(p, b, d)]
+        ctx.leases = [Lease(p, b, width * d) for width in (2, 1, 2, 1)]
         gates_1, states_1, gates_2, states_2 = (lease.tensor for lease in ctx.leases)
         sums = _first(kernel, how, x, first, groups, gates=gates_1, states=states_1)
         output: Tensor = x.new_empty(b, d)
@@ -105,6 +106,7 @@ class _Pair(torch.autograd.Function):
         run(kernel.forward, states_1, second, how, gates=gates_2, states=states_2, last=output, **between)
         ctx.save_for_backward(*inputs)
         ctx.kernel, ctx.how, ctx.groups, ctx.side, ctx.offset = kernel, how, groups, side, between.get("offset")
+        ctx.spent = False
         return output
 
     @staticmethod
@@ -113,6 +115,9 @@ class _Pair(torch.autograd.Function):
         x, centred, *embedding = ctx.saved_tensors[:5]
         first, second = ctx.saved_tensors[5:9], ctx.saved_tensors[9:]
         way, groups, side = ctx.kernel.backward, ctx.groups, ctx.side
+        if ctx.spent:
+            raise RuntimeError("the graph of the two GRUs was run back before, which took its states: run forward again")
+        ctx.spent = True
         gates_1, states_1, gates_2, states_2 = (lease.tensor for lease in ctx.leases)
         between: dict[str, Any] = {}
         if groups is not None:
@@ -122,11 +127,10 @@ class _Pair(torch.autograd.Function):
             grads_side = [torch.empty_like(e) for e in embedding]
             between |= _side(side, embedding)
             between |= dict(zip(("grad_embed", "grad_gamma", "grad_beta"), grads_side, strict=True))
-        passed = Lease(*states_1.shape)
         grads_2 = [torch.empty_like(w) for w in second]
         run(
             way, states_1, second, ctx.how, gates=gates_2, states=states_2, grad_last=grad.contiguous(),
-            grad_x=passed.tensor, **_named(grads_2), **between,
+            grad_x=states_2, **_named(grads_2), **between,
         )  # fmt: skip
         given: dict[str, Any] = {}
         if groups is not None:
@@ -134,7 +138,7 @@ class _Pair(torch.autograd.Function):
         grads_1 = [torch.empty_like(w) for w in first]
         moment = x.new_empty(x.shape[2], x.shape[2])
         run(
-            way, x, first, ctx.how, gates=gates_1, states=states_1, grad_states=passed.tensor, moment=moment,
+            way, x, first, ctx.how, gates=gates_1, states=states_1, grad_states=states_2, moment=moment,
             **_named(grads_1), **given,
         )  # fmt: skip
         return None, None, None, None, None, centred_gradient(centred, moment), *grads_side, *grads_1, *grads_2

@@ -91,6 +91,14 @@ def test_live_graphs_do_not_share_memory(path):
         assert all(torch.equal(a, b) for a, b in zip(gradients(m, scores), expected, strict=True))
 
 
+def test_a_graph_is_run_back_once(path):
+    m, day = model(), batch(20)
+    loss = m(day).sum()
+    torch.autograd.grad(loss, list(m.parameters()), retain_graph=True)
+    with pytest.raises(RuntimeError, match="run forward again"):
+        torch.autograd.grad(loss, list(m.parameters()))
+
+
 def test_the_same_bits_at_any_number_of_threads(path):
     m, day, seen = model(), batch(), []
     before = torch.get_num_threads()

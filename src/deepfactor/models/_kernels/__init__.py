@@ -24,7 +24,7 @@ VARIABLE = "DEEPFACTOR_KERNELS"
 PATHS = ("avx512", "avx2", "portable")
 """Best first."""
 
-_ABI = 3
+_ABI = 4
 _SIZES = ("p", "b", "k", "d", "x_step", "reverse", "bf16", "groups", "m")
 _ARRAYS = (
     *("x", "w_ih", "w_hh", "b_ih", "b_hh", "gates", "states", "last"),

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#define DEEPFACTOR_GRU_ABI 3
+#define DEEPFACTOR_GRU_ABI 4
 
 typedef struct {
     ptrdiff_t p, b, k, d;
@@ -16,7 +16,7 @@ typedef struct {
     ptrdiff_t groups, m;
     const float *x;    // (p, b, k)
     const float *w_ih, *w_hh, *b_ih, *b_hh;  // (3d, k), (3d, d), (3d,), (3d,)
-    float *gates;      // (p, b, 4d) = r, z, n, hn of every step, on a cache line (64 bytes); null in a forward that no backward follows
+    float *gates;      // (p, b, 2d) = r, z of every step, on a cache line (64 bytes); null in a forward that no backward follows
     float *states;     // (p, b, d), outputs of every step; null when only the last is wanted and nothing is kept
     float *last;       // (b, d), output of the last step; may be null
     // Groups of stocks. Where an array below is null, what it is for is left out. With offset or side, k is a multiple
@@ -29,7 +29,7 @@ typedef struct {
     const float *grad_offset;  // (p, groups, d), subtracted from grad_states at a group's stocks; or null
     const float *grad_states;  // (p, b, d) or null
     const float *grad_last;    // (b, d) or null
-    float *grad_x;             // (p, b, k) dense, or null
+    float *grad_x;             // (p, b, k) dense, or null; it may be `states`, which are then lost, where k = d
     float *moment;             // (k, k), the sum of (g . x) x x' over steps and stocks, g = gradient of x; or null
     float *grad_w_ih, *grad_w_hh, *grad_b_ih, *grad_b_hh;  // as the weights; overwritten
     float *grad_embed, *grad_gamma, *grad_beta;  // as these; overwritten; they and sums need grad_x

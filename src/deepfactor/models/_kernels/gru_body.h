@@ -58,22 +58,22 @@ struct Ahead {
 
 // Vectors of hidden units that fill a cache line, computed one after the other and written together.
 constexpr int LINE = 16 / LANES;
-// A vector of the four gates; before the sigmoids and tanh, n is the input's part alone.
-struct Gates {
+// What the products gave of a vector: r and z before the sigmoid, the input's and the state's part of n.
+struct Products {
     V r, z, n, hn;
 };
 
-// The gates of G vectors from what the products gave, and the new states.
+// Gates r and z of G vectors, and the new states.
 template <int G, bool scaled>
-INLINE void gates_of(const Gates *from, const V *before, Gates *gate, V *next) {
+INLINE void gates_of(const Products *from, const V *before, V *r, V *z, V *next) {
     constexpr float sigmoid = scaled ? 1.0f : SIGMOID, tanh = scaled ? 1.0f : TANH;
     V a[G], down_n[G], both[G];
     UNROLL for (int i = 0; i < G; i++) a[i] = sigmoid * from[i].r;
     powers_of_two<G>(a);
-    UNROLL for (int i = 0; i < G; i++) gate[i].r = 1.0f / (1.0f + a[i]);
+    UNROLL for (int i = 0; i < G; i++) r[i] = 1.0f / (1.0f + a[i]);
     UNROLL for (int i = 0; i < G; i++) a[i] = sigmoid * from[i].z;
     powers_of_two<G>(a);
-    UNROLL for (int i = 0; i < G; i++) down_n[i] = tanh * (from[i].n + gate[i].r * from[i].hn);
+    UNROLL for (int i = 0; i < G; i++) down_n[i] = tanh * (from[i].n + r[i] * from[i].hn);
     powers_of_two<G>(down_n);
     UNROLL for (int i = 0; i < G; i++) {
         // the reciprocals of z and n by one division: 1/a = b/(ab), 1/b = a/(ab)
@@ -81,20 +81,20 @@ INLINE void gates_of(const Gates *from, const V *before, Gates *gate, V *next) {
         both[i] = 1.0f / (a[i] * down_n[i]);
     }
     UNROLL for (int i = 0; i < G; i++) {
-        gate[i].z = both[i] * down_n[i], gate[i].n = 1.0f - 2.0f * (both[i] * a[i]);
-        next[i] = gate[i].n + gate[i].z * (before[i] - gate[i].n);
-        gate[i].hn = scaled ? from[i].hn * (1.0f / TANH) : from[i].hn;
+        z[i] = both[i] * down_n[i];
+        V n = 1.0f - 2.0f * (both[i] * a[i]);
+        next[i] = n + z[i] * (before[i] - n);
     }
 }
 
-// A cache line of hidden units of R stocks, one step: r, z, n, hn and the new state. Rows of `Row` times weights of
+// A cache line of hidden units of R stocks, one step: r, z and the new state. Rows of `Row` times weights of
 // `Weight` are float32, the weights and biases scaled, or bfloat16 in pairs, not scaled; then `half` gets the state too.
 template <int R, typename Row, typename Weight>
 INLINE void forward_block(const Row *const *x, ptrdiff_t k, const Row *const *h, const float *const *state, ptrdiff_t d,
                           bool first, const Weight *w_x, const Weight *w_h, ptrdiff_t h_count, const float *bias,
                           ptrdiff_t unit, float *const *gates, float *const *out, H *const *half, int live) {
     constexpr bool scaled = sizeof(Row) == sizeof(float);
-    Gates from[R * LINE];
+    Products from[R * LINE];
     for (int v = 0; v < LINE; v++) {
         const ptrdiff_t at = unit + v * LANES;
         V acc[R][3], bias_r = load(bias + at), bias_z = load(bias + d + at), bias_n = load(bias + 2 * d + at);
@@ -104,16 +104,15 @@ INLINE void forward_block(const Row *const *x, ptrdiff_t k, const Row *const *h,
         UNROLL for (int u = 0; u < R; u++) from[u * LINE + v].n = acc[u][2], acc[u][2] = bias_h;
         if (!first) multiply_gates<R>(acc, h, w_h + v * 3 * LANES * h_count, h_count);
         UNROLL for (int u = 0; u < R; u++) {
-            Gates &to = from[u * LINE + v];
+            Products &to = from[u * LINE + v];
             to.r = acc[u][0], to.z = acc[u][1], to.hn = acc[u][2];
         }
     }
     UNROLL for (int i = 0; i < R * LINE; i += SIDE) {
-        Gates gate[SIDE];
-        V before[SIDE], next[SIDE];
+        V r[SIDE], z[SIDE], before[SIDE], next[SIDE];
         UNROLL for (int g = 0; g < SIDE; g++)
             before[g] = first ? (V){} : load(state[(i + g) / LINE] + unit + (i + g) % LINE * LANES);
-        gates_of<SIDE, scaled>(from + i, before, gate, next);
+        gates_of<SIDE, scaled>(from + i, before, r, z, next);
         UNROLL for (int g = 0; g < SIDE; g++) {
             const int u = (i + g) / LINE;
             const ptrdiff_t at = unit + (i + g) % LINE * LANES;
@@ -125,10 +124,8 @@ INLINE void forward_block(const Row *const *x, ptrdiff_t k, const Row *const *h,
             const int u = (i + g) / LINE;
             if (u >= live || !gates[u]) continue;
             float *to = gates[u] + unit;
-            UNROLL for (int v = 0; v < LINE; v++) stream(to + v * LANES, gate[g + v].r);
-            UNROLL for (int v = 0; v < LINE; v++) stream(to + d + v * LANES, gate[g + v].z);
-            UNROLL for (int v = 0; v < LINE; v++) stream(to + 2 * d + v * LANES, gate[g + v].n);
-            UNROLL for (int v = 0; v < LINE; v++) stream(to + 3 * d + v * LANES, gate[g + v].hn);
+            UNROLL for (int v = 0; v < LINE; v++) stream(to + v * LANES, r[g + v]);
+            UNROLL for (int v = 0; v < LINE; v++) stream(to + d + v * LANES, z[g + v]);
         }
     }
 }
@@ -220,22 +217,26 @@ static void transposed_product(const float *a, ptrdiff_t a_row, ptrdiff_t n, ptr
 }
 
 // Gradients of a step's pre-activations, `a` (n, a_row) = [n | r | z | hn], and of h by the direct way z * g, in `g`.
-// Stock by stock, as the gates lie in memory; `sums` (4d) is scratch.
-static void gates_back(const float *gates, const float *h, ptrdiff_t n, ptrdiff_t d, const float *more, const float *less,
-                       const int *group, float *g, float *a, ptrdiff_t a_row, float *sums, float *bias) {
+// Stock by stock, as the gates lie in memory; `sums` (4d) is scratch. The candidate isn't kept: it follows from the states
+// before and after the step; the nearer z is to one, the less exactly, and the less it counts. `hn` lacks its bias.
+static void gates_back(const float *gates, const float *h, const float *next, const float *hn, const float *bias_hn,
+                       ptrdiff_t n, ptrdiff_t d, const float *more, const float *less, const int *group, float *g,
+                       float *a, ptrdiff_t a_row, float *sums, float *bias) {
     memset(sums, 0, 4 * d * sizeof(float));
     for (ptrdiff_t s = 0; s < n; s++)
         for (ptrdiff_t unit = 0; unit < d; unit += LANES) {
-            const float *gate = gates + s * 4 * d + unit;
+            const float *gate = gates + s * 2 * d + unit;
             float *to = a + s * a_row + unit, *state = g + s * d + unit, *sum = sums + unit;
-            V r = load(gate), z = load(gate + d), candidate = load(gate + 2 * d), hn = load(gate + 3 * d);
-            V before = h ? load(h + s * d + unit) : (V){};
+            V r = load(gate), z = load(gate + d), after = load(next + s * d + unit);
+            V before = {}, from_state = load(bias_hn + unit);
+            if (h) before = load(h + s * d + unit), from_state += load(hn + s * d + unit);
             V grad = load(state);
             if (more) grad += load(more + s * d + unit);
             if (less) grad -= load(less + group[s] * d + unit);
             V through = grad * z, rest = grad - through;
+            V candidate = bounded((after - z * before) / at_least(1.0f - z, 0x1p-24f));
             V to_n = rest * (1.0f - candidate * candidate);
-            V to_r = to_n * hn * (r - r * r);
+            V to_r = to_n * from_state * (r - r * r);
             V to_z = grad * (before - candidate) * (z - z * z);
             V to_h = to_n * r;
             store(to, to_n), store(to + d, to_r), store(to + 2 * d, to_z), store(to + 3 * d, to_h);
@@ -347,7 +348,7 @@ int forward(const deepfactor_gru *job) {
             const float *x = stage.read(time, from, n);
             float *out = job->states ? job->states + at * d : turn + (t % 2) * TILE * d;
             const float *h = job->states ? out - (job->reverse ? -b : b) * d : turn + (1 - t % 2) * TILE * d;
-            float *gates = job->gates ? job->gates + at * 4 * d : NULL;
+            float *gates = job->gates ? job->gates + at * 2 * d : NULL;
             H *before = h_half + t % 2 * TILE * d, *after = h_half + (1 - t % 2) * TILE * d;
             if (BF16) round_rows(x, n, k, pairs, x_half);
             for (ptrdiff_t unit = 0; unit < d; unit += LINE * LANES)
@@ -360,7 +361,7 @@ int forward(const deepfactor_gru *job) {
                         const ptrdiff_t i = smaller(row + u, n - 1);
                         x_row[u] = x + i * k, h_row[u] = h + i * d, out_row[u] = out + i * d;
                         x_halves[u] = x_half + i * 2 * pairs, h_halves[u] = before + i * d, half_row[u] = after + i * d;
-                        gate_row[u] = gates ? gates + i * 4 * d : NULL;
+                        gate_row[u] = gates ? gates + i * 2 * d : NULL;
                     }
                     const int live = (int)smaller(FORWARD_ROWS, n - row);
                     if (BF16)
@@ -390,7 +391,8 @@ int backward(const deepfactor_gru *job) {
     const ptrdiff_t moment_rows = (k + ROWS - 1) / ROWS * ROWS;
     const ptrdiff_t half_tile = BF16 ? TILE / 2 : 0, half_rows = BF16 ? 3 * d / 2 : 0;
     ptrdiff_t need = 2 * 3 * d * (main + few) + 3 * d * d + 8 * d + TILE * (a_row + d + 2 * wide) + moment_rows * wide +
-                     2 * ROWS + stage_floats(job) + half_tile * (2 * a_row + wide + d) + half_rows * (main + d);
+                     2 * ROWS + stage_floats(job) + half_tile * (2 * a_row + wide + 2 * d) + half_rows * (main + d) +
+                     TILE * d + 2 * d * d;
     Memory memory = {(char *)aligned_alloc(64, need * 4 / 64 * 64 + 64 * 32), 0};
     if (!memory.block) return 1;
     float *w_in = memory.take(3 * d * main);  // rows in the order n, r, z of `a`
@@ -399,9 +401,11 @@ int backward(const deepfactor_gru *job) {
     float *a = memory.take(TILE * a_row), *g = memory.take(TILE * d);
     float *x_wide = memory.take(TILE * wide), *grad_wide = memory.take(TILE * wide + ROWS);
     float *moment = memory.take(moment_rows * wide);
+    float *hn = memory.take(TILE * d), *w_hn = memory.take(d * d);  // the state's part of the candidate, made again
     H *a_half = (H *)memory.take(half_tile * a_row);
     U *a_pairs = (U *)memory.take(half_tile * a_row), *x_pairs = (U *)memory.take(half_tile * wide);
-    U *h_pairs = (U *)memory.take(half_tile * d);
+    U *h_pairs = (U *)memory.take(half_tile * d), *w_hn_pairs = (U *)memory.take(BF16 ? d * d / 2 : 0);
+    H *h_half = (H *)memory.take(half_tile * d);
     U *w_in_pairs = (U *)memory.take(half_rows * main), *w_hh_pairs = (U *)memory.take(half_rows * d);
     memset(a, 0, TILE * a_row * sizeof(float));
     Stage stage(job, memory);
@@ -418,7 +422,11 @@ int backward(const deepfactor_gru *job) {
         memcpy(w_in + j * main, row, (k - few) * sizeof(float));
         for (int c = 0; c < few; c++) thin.w[c * 3 * d + j] = row[main + c];
     }
+    const float *bias_hn = job->b_hh + 2 * d;
+    for (ptrdiff_t i = 0; i < d; i++)
+        for (ptrdiff_t j = 0; j < d; j++) w_hn[j * d + i] = job->w_hh[(2 * d + i) * d + j];
     if (BF16) {
+        pair_rows(w_hn, d, d, d, w_hn_pairs, NULL);
         pair_rows(w_in, 3 * d, main, main, w_in_pairs, NULL);
         pair_rows(job->w_hh, 3 * d, d, d, w_hh_pairs, NULL);
     }
@@ -431,11 +439,16 @@ int backward(const deepfactor_gru *job) {
         for (ptrdiff_t t = p - 1; t >= 0; t--) {
             const ptrdiff_t time = job->reverse ? p - 1 - t : t, before = job->reverse ? b : -b, at = time * b + from;
             const float *x = stage.read(time, from, n), *h = t ? job->states + (at + before) * d : NULL;
-            gates_back(job->gates + at * 4 * d, h, n, d, job->grad_states ? job->grad_states + at * d : NULL,
+            if (t && BF16) {
+                round_rows(h, n, d, d / 2, h_half);
+                product_pairs(h_half, d, n, d / 2, w_hn_pairs, d, hn, false);
+            } else if (t)
+                product(h, d, n, d, w_hn, d, hn, d, false);
+            gates_back(job->gates + at * 2 * d, h, job->states + at * d, hn, bias_hn, n, d, job->grad_states ? job->grad_states + at * d : NULL,
                        job->grad_offset ? job->grad_offset + time * job->groups * d : NULL,
                        job->group ? job->group + from : NULL, g, a, a_row, sums, bias);
-            const char *next = (const char *)(job->gates + (t ? at + before : at) * 4 * d);
-            Ahead ahead = {next, t ? next + n * 4 * d * sizeof(float) : next}, none = {NULL, NULL};
+            const char *next = (const char *)(job->gates + (t ? at + before : at) * 2 * d);
+            Ahead ahead = {next, t ? next + n * 2 * d * sizeof(float) : next}, none = {NULL, NULL};
             if (BF16) pair_rows(a, n, a_row, a_row, a_pairs, a_half);
             if (job->grad_x) {
                 float *to = job->grad_x + at * k;

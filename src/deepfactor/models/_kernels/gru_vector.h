@@ -23,6 +23,10 @@ INLINE void fence() {}
 INLINE V all(float s) { return s - (V){}; }
 INLINE ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 
+// NaN stays NaN.
+INLINE V at_least(V x, float least) { return x < all(least) ? all(least) : x; }
+INLINE V bounded(V x) { return at_least(x > all(1.0f) ? all(1.0f) : x, -1.0f); }
+
 // 2^x of G vectors, about one unit in the last place, for x in [-62, 62]; beyond that 2^62, and below at most 2^-62. The
 // bound keeps the product of two (1 + 2^x) finite; a sigmoid is off by at most 3e-19 by it. NaN stays NaN. The polynomial
 // of 2^f, |f| <= 1/2, was fitted to the least relative error, 2e-9. Vectors go side by side: one alone waits for itself.
