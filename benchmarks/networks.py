@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, pad
 
-from benchmarks.timing import Line, Times, compare, interleave
+from benchmarks.fma_peak import Peak, fma_peak
+from benchmarks.timing import Line, compare, interleave
 from deepfactor.models import _kernels, decomp_gru, gru
 from deepfactor.models._layers import trend
 from deepfactor.models.base import CrossSection, Shapes
@@ -109,27 +110,34 @@ class StockDecompGRU(nn.Module):
 
 def measure() -> list[Line]:
     """All lines; the networks' outputs are compared before they are timed."""
-    with settled_torch():
-        return [line for name in ("gru", "decomp_gru") for line in _measure(name)]
+    with settled_torch(), fma_peak() as peak:
+        return [line for name in ("gru", "decomp_gru") for line in _measure(name, peak)]
 
 
-def _measure(name: str) -> list[Line]:
+def _measure(name: str, peak: Peak | None) -> list[Line]:
     lines: list[Line] = []
-    ours: dict[int, Times] = {}
     for b in SIZES:
         forwards, target = _ways(name, b)
         training = {way: _step(forward, target) for way, forward in forwards.items()}
-        steps = interleave(training | {"gemm": _gemm()}, ROUNDS)
-        scores = interleave({way: _inference(forward) for way, forward in forwards.items()}, ROUNDS)
+        inference = {way: _inference(forward) for way, forward in forwards.items()}
+        beside = {} if peak is None else {"peak": peak}
+        steps = interleave(training | {"gemm": _gemm()} | beside, ROUNDS)
+        scores = interleave(inference | beside, ROUNDS)
         size = f"{b} stocks"
         lines += [compare(f"{name}, training step", size, steps["ours"], way, steps[way], _wanted(way, "≥ 4"))
                   for way in _OTHERS]  # fmt: skip
         floor = [seconds * _operations(name, b) / (2 * GEMM**3) for seconds in steps["gemm"]]
-        peak = "its matrix products at the rate of sgemm"
-        lines.append(compare(f"{name}, training step", size, steps["ours"], peak, floor))
+        rate = "its matrix products at the rate of sgemm"
+        lines.append(compare(f"{name}, training step", size, steps["ours"], rate, floor))
         lines += [compare(f"{name}, inference", size, scores["ours"], way, scores[way], _wanted(way, "≥ 5"))
                   for way in _OTHERS]  # fmt: skip
-        ours[b] = {"step": steps["ours"], "inference": scores["ours"]}
+        if peak is not None:
+            for job, times, training_step in (("training step", steps, True), ("inference", scores, False)):
+                least = peak.floor(times["peak"], _necessary(name, b, training_step))
+                stock = times["nn.GRU batch-first"]
+                lines.append(
+                    compare(f"{name}, {job}, were ours at the FMA peak", size, least, "nn.GRU batch-first", stock)
+                )
     return lines
 
 
@@ -193,6 +201,20 @@ def _inference(forward: Callable[[], Tensor]) -> Callable[[], None]:
 def _gemm() -> Callable[[], Tensor]:
     a, b, out = (torch.randn(GEMM, GEMM) for _ in range(3))
     return lambda: torch.mm(a, b, out=out)
+
+
+def _necessary(name: str, b: int, training: bool) -> float:
+    """Floating-point operations of the products that can't be done without, the embedding folded into the first GRU.
+
+    Forward; in training also the gradients of states and weights, and of the norm that scales the patches.
+    """
+    k, gates = 3 * FEATURES + 1, 3 * HIDDEN
+    work = gates * (k + HIDDEN) + k * k
+    back = gates * (2 * HIDDEN + k) + gates * k + k * k
+    if name == "decomp_gru":
+        work += 2 * gates * HIDDEN + k * HIDDEN
+        back += 4 * gates * HIDDEN + k * HIDDEN
+    return 2.0 * b * PATCHES * (work + back if training else work)
 
 
 def _operations(name: str, b: int) -> float:

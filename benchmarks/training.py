@@ -24,7 +24,8 @@ _NOTES = """## How to read it
   *GRU kernel*: the compiled recurrence alone; its ratio is the share of the core's peak of fused multiply-adds.
 * *nn.GRU batch-first* and *time-major*: the same network with the same weights in plain PyTorch, in a process whose
   allocator keeps big blocks, as the trainer's workers have it. *Its matrix products at the rate of sgemm*: the step's
-  matrix products alone at the rate of a 1024 × 1024 float32 product measured in the same rounds.
+  matrix products alone at the rate of a 1024 × 1024 float32 product measured in the same rounds. *Were ours at the FMA
+  peak*: what the ratio would be if the products that can't be done without took all of a step, at the peak of the core.
 * *Graph attention*: *plain gather* is the same layer with each neighbour's values in one tensor; torch_geometric's
   GATConv has its edges ready, and is left out where it isn't installed.
 * *Trainer's step*: gathering, scaling, labels, forward, backward, clipping, Adam, weight average, progress;
