@@ -116,7 +116,7 @@ class _Pair(torch.autograd.Function):
         first, second = ctx.saved_tensors[5:9], ctx.saved_tensors[9:]
         way, groups, side = ctx.kernel.backward, ctx.groups, ctx.side
         if ctx.spent:
-            raise RuntimeError("the graph of the two GRUs was run back before, which took its states: run forward again")
+            raise RuntimeError("this graph of two GRUs was run back before, which took its states: run forward again")
         ctx.spent = True
         gates_1, states_1, gates_2, states_2 = (lease.tensor for lease in ctx.leases)
         between: dict[str, Any] = {}
