@@ -38,7 +38,7 @@ from deepfactor.report.words import words
 
 CONVENTION, SET = "t1_close", "barra_cne5"
 #: Arms that the others are set beside, where the run has them.
-AGAINST = ("gru_ic", "lightgbm")
+AGAINST = ("gru_ic", "gru_mse", "lightgbm")
 #: What of the paired differences is shown.
 PAIRED: Mapping[str, Mapping[str, Any]] = {
     **{f"RankIC {name}": {"measure": "rank_ic", "universe": code, "horizon": 10} for code, name in UNIVERSES.items()},
