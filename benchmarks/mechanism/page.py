@@ -16,6 +16,7 @@ from deepfactor.core.files import write_text
 MEASURES = {
     "oracle": ("correlation with the oracle", 3),
     "neutral": ("correlation with the neutralised oracle", 3),
+    "neutral_rank": ("rank correlation with the neutralised oracle", 3),
     "rank_ic": ("RankIC, neutralised 10-day return", 4),
 }
 PAIRED = "Paired daily differences, mean (Newey–West t):"

@@ -25,7 +25,7 @@ from deepfactor.training.data import open_data
 
 #: Lag of the Newey–West t of daily differences: twice the horizon over which the returns of two days overlap.
 LAG = 2 * HORIZON
-MEASURES = ("oracle", "neutral", "rank_ic")
+MEASURES = ("oracle", "neutral", "neutral_rank", "rank_ic")
 #: Industries of fewer names are one, as in the label.
 MIN_INDUSTRY = 10
 
@@ -40,12 +40,14 @@ class Daily:
     ----------
     oracle : cross-sectional Pearson correlation with the 10-day oracle.
     neutral : the same with what neutralising by size and industry, as the label is, leaves of the oracle.
+    neutral_rank : the same by ranks.
     rank_ic : RankIC with the neutralised 10-day return.
     cpu : seconds of its training.
     """
 
     oracle: Array
     neutral: Array
+    neutral_rank: Array
     rank_ic: Array
     cpu: float = float("nan")
 
@@ -56,7 +58,8 @@ class Daily:
         def against(values: NDArray[np.floating]) -> InformationCoefficients:
             return information_coefficients(scores, values, truth.scored, min_names=MIN_NAMES)
 
-        return cls(against(truth.oracle).ic, against(oracle).ic, against(truth.neutral).rank_ic, cpu)
+        neutral = against(oracle)
+        return cls(against(truth.oracle).ic, neutral.ic, neutral.rank_ic, against(truth.neutral).rank_ic, cpu)
 
     def content(self) -> dict[str, Any]:
         """Means, as JSON holds them."""
