@@ -82,10 +82,11 @@ $(BIN)/python:
 	@test "$$(df -Pk . | awk 'NR==2 {print $$4}')" -gt 3000000 || { echo "less than 3 GB of disk left here: torch alone needs one"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# Modules are compiled as they are first imported, most never: half of the time that installing takes.
 $(CORE): $(BIN)/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable .
 	@touch $@
 
 $(DEV): $(CORE)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
 	@touch $@
