@@ -59,7 +59,7 @@ bench: bench-data bench-training bench-evaluation ## measure speed against peers
 bench-data: $(DEV) ## measure the way from tables to a panel; writes benchmarks/RESULTS-data.md
 	$(BIN)/python -m benchmarks.data
 
-bench-training: $(DEV) ## measure training against stock PyTorch, the peak and qlib; writes benchmarks/RESULTS-training.md
+bench-training: $(DEV) ## measure training against stock PyTorch, the peak and qlib; writes benchmarks/RESULTS-training-KERNEL.md
 	$(BIN)/python -m benchmarks.training
 
 bench-evaluation: $(DEV) ## measure factor test, LP and backtest against peers; writes benchmarks/RESULTS-evaluation.md

@@ -1,5 +1,5 @@
 """``python -m benchmarks.training``: what training costs, against stock PyTorch, the machine's peak, qlib and its own
-parts; writes ``benchmarks/RESULTS-training.md``. Sections can be named as arguments; then the page is printed only.
+parts; writes ``benchmarks/RESULTS-training-KERNEL.md``. Sections can be named as arguments; then that is only printed.
 """
 
 from __future__ import annotations
@@ -7,8 +7,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.process import settle
-
-_RESULTS = Path(__file__).with_name("RESULTS-training.md")
 
 _INTRO = """# Speed of training
 
@@ -46,7 +44,7 @@ def main() -> None:
     """Measure section by section and write the page."""
     from benchmarks import consecutive, footprint, gat, growth, kernels, networks, samples, trainer, workers
     from benchmarks.sections import write_sections
-    from deepfactor.models._kernels import kernel_in_use
+    from deepfactor.models._kernels import choice, kernel_in_use
 
     ways = {
         "Networks": networks.measure,
@@ -59,7 +57,10 @@ def main() -> None:
         "Two workers": workers.measure,
         "Footprint": footprint.measure,
     }
-    write_sections(_RESULTS, ways, f"{_INTRO}\nGRUs by: {kernel_in_use()}.\n", _NOTES)
+    kernel = choice().kernel
+    # A page an instruction set: they stand on different processors, and say so.
+    results = Path(__file__).with_name(f"RESULTS-training-{kernel.path if kernel else 'torch'}.md")
+    write_sections(results, ways, f"{_INTRO}\nGRUs by: {kernel_in_use()}.\n", _NOTES)
 
 
 if __name__ == "__main__":
