@@ -13,6 +13,8 @@ export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 export OMP_WAIT_POLICY = PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Nothing is compiled on installing (below), and tests start hundreds of processes that import torch.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help env dev demo test kills check lint types imports learning study-b-mechanism study-a-mechanism bench bench-data bench-training bench-evaluation peers clean
