@@ -84,7 +84,7 @@ $(BIN)/python:
 	@test "$$(df -Pk . | awk 'NR==2 {print $$4}')" -gt 3000000 || { echo "less than 3 GB of disk left here: torch alone needs one"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# Modules are compiled as they are first imported, most never: half of the time that installing takes.
+# Modules are compiled as they are first imported, most never: a third of the time that installing takes.
 $(CORE): $(BIN)/python
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable .
 	@touch $@
