@@ -325,3 +325,14 @@ def test_study_a_has_each_of_its_networks_and_the_twins_of_its_graph():
 def test_wrong_baselines_name_their_key(recipe, arm, message):
     with pytest.raises(RecipeError, match=message):
         load_recipe(recipe(f'{HEAD}[[arms]]\nname = "b"\n{arm}\n'))
+
+
+def test_the_forerunners_stand_beside_the_reduced_recipes_networks_and_baselines():
+    reduced, loaded = load_recipe("study_b_reduced"), load_recipe("study_b_forerunners")
+    assert (loaded.label, loaded.features, loaded.portfolios) == (reduced.label, reduced.features, reduced.portfolios)
+    beside = {arm.name: arm for arm in (*reduced.arms, *load_recipe("study_b_ablations").arms)}
+    assert [arm.name for arm in loaded.arms] == [
+        "gru_ic", "decomp_gru_ic", "cross_gru", "cross_gru2", "lightgbm", "ridge",
+    ]  # fmt: skip
+    for arm in loaded.arms:
+        assert arm == beside[arm.name]
