@@ -14,8 +14,8 @@ import numpy as np
 
 from benchmarks.learning.bounds import Bound
 from benchmarks.mechanism.kernel import kernel_scores
-from benchmarks.mechanism.study import Content, Part, Study, gains, levels, main, rows_of
-from benchmarks.mechanism.trained import MEASURES, spread
+from benchmarks.mechanism.study import Array, Content, Part, Study, gains, levels, main, rows_of
+from benchmarks.mechanism.trained import MEASURES, Trained, spread
 from deepfactor.sources.simulated import Settings, Strength, Volatility
 
 #: Least mean gain in correlation with the oracle.
@@ -77,6 +77,11 @@ def _bounds(content: Content, measure: str, name: str) -> list[Bound]:
     ]
 
 
+def oracle_and_kernel(trained: Trained) -> dict[str, Array]:
+    """What stands beside the networks on a trend market: the most that can be known, and what the groups add."""
+    return {"oracle": trained.truth.oracle, **kernel_scores(trained.market, trained.test)}
+
+
 def seed_noise(rows: list[Content], measure: str) -> float:
     """Standard deviation of the difference of two runs of one arm on one market that differ by their seed alone."""
     markets = np.array([row["market"] for row in rows])
@@ -98,7 +103,7 @@ STUDY = Study(
                 ("no_cross_section", "gru"),
                 ("plain_mean", "gru"),
             ),
-            lambda trained: {"oracle": trained.truth.oracle, **kernel_scores(trained.market, trained.test)},
+            oracle_and_kernel,
             measures=MEASURES,
         ),
         Part(
@@ -107,7 +112,7 @@ STUDY = Study(
             lambda seed: settings("trend", seed, FEW),
             ("gru", "decomp_gru"),
             (("decomp_gru", "gru"),),
-            lambda trained: {"oracle": trained.truth.oracle, **kernel_scores(trained.market, trained.test)},
+            oracle_and_kernel,
             measures=MEASURES,
         ),
         Part(
