@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from deepfactor.sources._fundamentals import columns_of, statement_figures
-from deepfactor.sources._mapping import Statements
+from deepfactor.sources._mapping_parts import Statements
 from deepfactor.sources.tables import Files, Settings, open_source
 
 REPORTS = "quarterly_reports_2014_2016.parquet"

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from deepfactor.core.errors import DataError
-from deepfactor.sources._mapping import Column, Pattern
+from deepfactor.sources._mapping_parts import Column, Pattern
 from deepfactor.store.schema import TABLES
 
 _MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "None", "-", "--")

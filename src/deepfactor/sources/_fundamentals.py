@@ -16,7 +16,7 @@ import datetime
 import polars as pl
 
 from deepfactor.sources._files import Extract, as_dates, as_number, codes, scaled
-from deepfactor.sources._mapping import FundamentalSteps, Pattern, Statements
+from deepfactor.sources._mapping_parts import FundamentalSteps, Pattern, Statements
 
 _COLUMNS = ("symbol", "known_at", "item", "value", "period_end")
 _KEY = ("symbol", "item", "known_at", "period_end")

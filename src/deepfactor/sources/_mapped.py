@@ -18,7 +18,8 @@ import polars as pl
 from deepfactor.core.errors import DataError
 from deepfactor.sources._files import Among, Extract, codes, convert
 from deepfactor.sources._fundamentals import columns_of, finish_figures, statement_figures, step_figures
-from deepfactor.sources._mapping import Fundamentals, FundamentalSteps, Mapping, Origin, TableMapping
+from deepfactor.sources._mapping import Mapping, TableMapping
+from deepfactor.sources._mapping_parts import Fundamentals, FundamentalSteps, Origin
 from deepfactor.sources._steps import step_values, steps_of
 from deepfactor.store.schema import TABLES
 

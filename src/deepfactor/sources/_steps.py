@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from deepfactor.sources._files import Extract, as_dates, as_number, codes, scaled
-from deepfactor.sources._mapping import Pattern, Steps
+from deepfactor.sources._mapping_parts import Pattern, Steps
 
 
 def steps_of(extract: Extract, steps: Steps, patterns: tuple[Pattern, ...]) -> pl.DataFrame:

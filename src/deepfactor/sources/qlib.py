@@ -20,7 +20,7 @@ from pydantic import Field, field_validator
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
-from deepfactor.sources._mapping import Column, Columns
+from deepfactor.sources._mapping_parts import Column, Columns
 from deepfactor.sources._qlib_files import (
     ENDING,
     Span,

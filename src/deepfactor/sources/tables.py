@@ -10,7 +10,8 @@ from deepfactor.core.files import file_hash
 from deepfactor.core.spec import Spec
 from deepfactor.sources._files import Among, Extract, distinct, read
 from deepfactor.sources._mapped import MappedTables, Values
-from deepfactor.sources._mapping import Origin, load_mapping
+from deepfactor.sources._mapping import load_mapping
+from deepfactor.sources._mapping_parts import Origin
 
 
 class Settings(Spec):

@@ -12,7 +12,7 @@ import pytest
 
 from deepfactor.core.errors import DataError, RecipeError
 from deepfactor.sources._fundamentals import columns_of, known_from, step_figures
-from deepfactor.sources._mapping import FundamentalSteps
+from deepfactor.sources._mapping_parts import FundamentalSteps
 from deepfactor.sources.tables import Files, Settings, open_source
 from deepfactor.store.checks import check_tables
 from support.sources import open_kind

@@ -1,0 +1,147 @@
+"""Verbs of any factor: test, enhance, combine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from deepfactor.cli.options import (
+    WHAT_IF,
+    ArmOption,
+    Json,
+    Language,
+    LanguageOption,
+    MarketOption,
+    app,
+    listed,
+    number,
+    show,
+)
+from deepfactor.cli.terminal import terminal
+from deepfactor.core.kind import recipe_error
+
+
+@app.command()
+def test(
+    factor: Annotated[Path, typer.Argument(help="parquet or CSV with date, symbol, score; or a run's folder")],
+    market: MarketOption,
+    out: Annotated[Path, typer.Option("--out", help="folder for the results")],
+    universe: Annotated[
+        str | None,
+        typer.Option(help="all, every, index codes; comma separated; without: all, and CSI 300, 500, 1000 if known"),
+    ] = None,
+    horizon: Annotated[str | None, typer.Option(help="trading days, comma separated; without: 5,10,15,20")] = None,
+    preset: Annotated[str | None, typer.Option(help="study_a or study_b: that study's own tables")] = None,
+    offsets: Annotated[bool, typer.Option("--offsets", help="top portfolios from every start, averaged")] = False,
+    start: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first day tested")] = None,
+    end: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="last day tested")] = None,
+    arm: ArmOption = None,
+    language: LanguageOption = Language.EN,
+    as_json: Json = False,
+) -> None:
+    """Test any factor file: IC in three conventions, decay, styles, groups, top portfolios."""
+    from deepfactor.evaluation.factor_test import TestSettings
+    from deepfactor.pipeline import factor as factors
+    from deepfactor.pipeline.markets import open_market
+
+    try:
+        asked = {
+            "preset": preset,
+            "universes": None if universe is None else listed(universe),
+            "horizons": None if horizon is None else listed(horizon),
+            "top_offsets": offsets or None,
+            "start": None if start is None else start.date(),
+            "end": None if end is None else end.date(),
+        }
+        settings = TestSettings.model_validate({key: value for key, value in asked.items() if value is not None})
+    except ValidationError as error:
+        raise recipe_error(error, "test") from None
+    console = terminal()
+    opened = open_market(market, console)
+    if universe is None:
+        settings = factors.with_known_universes(settings, opened)
+    scores = factors.open_factor(factor, opened, arm)
+    report = factors.test(scores, opened, out, settings, console, language).to_json_dict()
+    show(report, as_json, *_ic_lines(report), f"report: {out / 'report.html'}")
+
+
+def _ic_lines(report: Mapping[str, Any]) -> list[str]:
+    """RankIC at each universe and horizon: all names, daily and t1_close where they were tested."""
+    records = [record for record in report["records"] if record["names"] == "all"]
+    for key, best in (("sampling", "daily"), ("convention", "t1_close")):
+        found = {record[key] for record in records}
+        shown = best if best in found else sorted(found)[-1]
+        records = [record for record in records if record[key] == shown]
+    lines = [f"{'universe':<12}{'days':>5}{'RankIC':>9}{'ICIR':>7}{'t':>7}{'win':>6}"]
+    for record in records:
+        ic = record["rank_ic"]
+        numbers = (number(ic[k], f) for k, f in (("mean", ".4f"), ("icir", ".2f"), ("t_newey_west", ".1f")))
+        mean, icir, t = numbers
+        win = number(ic["win_rate"], ".0%")
+        lines.append(f"{record['universe']:<12}{record['horizon']:>5}{mean:>9}{icir:>7}{t:>7}{win:>6}")
+    return lines
+
+
+@app.command()
+def enhance(
+    factor: Annotated[Path, typer.Argument(help="parquet or CSV with date, symbol, score; or a run's folder")],
+    market: MarketOption,
+    out: Annotated[Path, typer.Option("--out", help="folder for the results")],
+    index: Annotated[str, typer.Option(help="index code, as in 000905.SH")],
+    constraints: Annotated[str, typer.Option(help="study_a, study_a_all_market, study_b or a TOML file")] = "study_b",
+    capital: Annotated[float, typer.Option(help="CNY")] = 1e8,
+    what_if: Annotated[list[str] | None, typer.Option("--what-if", help=WHAT_IF)] = None,
+    arm: ArmOption = None,
+    language: LanguageOption = Language.EN,
+    as_json: Json = False,
+) -> None:
+    """Index-enhanced backtest of any factor file."""
+    from deepfactor.pipeline import factor as factors
+    from deepfactor.pipeline.markets import open_market
+    from deepfactor.pipeline.what_if import table
+    from deepfactor.recipe import Portfolio
+
+    try:
+        portfolio = Portfolio(index=index, constraints=constraints, capital=capital)
+    except ValidationError as error:
+        raise recipe_error(error, "enhance") from None
+    console = terminal()
+    opened = open_market(market, console)
+    opened_factor = factors.open_factor(factor, opened, arm)
+    summary = factors.enhance(opened_factor, opened, out, portfolio, console, what_if or (), language)
+    show(summary, as_json, *table(summary.get("what_if", ())), f"report: {out / 'report.html'}")
+
+
+@app.command()
+def combine(
+    factors: Annotated[list[str], typer.Argument(help="factor files, or runs as RUN or RUN:arm; in this order")],
+    market: MarketOption,
+    out: Annotated[Path, typer.Option("--out", help="factor file to write, parquet")],
+    method: Annotated[str, typer.Option(help="equal, ic_weighted or orthogonalised")] = "equal",
+    horizon: Annotated[int, typer.Option(help="trading days of the RankICs that weigh")] = 10,
+    convention: Annotated[str, typer.Option(help="their entry and exit: t1_close, t1_vwap or t0_close")] = "t1_close",
+    window: Annotated[int, typer.Option(help="trading days whose RankICs make a day's weights")] = 240,
+    min_days: Annotated[int, typer.Option(help="a factor with fewer RankICs there weighs nothing")] = 60,
+    as_json: Json = False,
+) -> None:
+    """One factor file out of several factors: equally weighted, by past RankIC, or orthogonalised in order."""
+    from deepfactor.evaluation.combination import CombinationSettings
+    from deepfactor.pipeline.combining import combine as combine_factors
+    from deepfactor.pipeline.markets import open_market
+
+    given = {"method": method, "horizon": horizon, "convention": convention, "window": window, "min_days": min_days}
+    try:
+        settings = CombinationSettings.model_validate(given)
+    except ValidationError as error:
+        raise recipe_error(error, "combine") from None
+    console = terminal()
+    made = combine_factors(factors, open_market(market, console), out, settings, console)
+    lines = [f"{name}: mean weight {number(weight, '.3f')}" for name, weight in made["weights"].items()]
+    lines += [f"left out: {reason}: {count:,}" for reason, count in made["dropped"].items() if count]
+    lines += [f"{name}: {what}: {n:,}" for name, lost in made["not_placed"].items() for what, n in lost.items() if n]
+    show(made, as_json, *lines, f"{out}: {made['days']:,} days, {made['scores']:,} scores")

@@ -1,0 +1,89 @@
+"""Verbs of markets: simulate, ingest, check."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from deepfactor.cli.options import AllowCode, Json, app, listed, show
+from deepfactor.cli.terminal import terminal
+from deepfactor.core.kind import recipe_error
+
+
+@app.command()
+def simulate(
+    market: Annotated[Path, typer.Argument(help="market folder to write")],
+    stocks: Annotated[int, typer.Option(help="securities ever listed")] = 300,
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])] = datetime(2018, 1, 2),
+    end: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])] = datetime(2023, 12, 29),
+    seed: int = 0,
+    alpha: Annotated[float, typer.Option(help="0 = null market: nothing to be found")] = 1.0,
+    only: Annotated[str, typer.Option(help="parts of alpha, comma separated")] = "",
+    as_json: Json = False,
+) -> None:
+    """Write a simulated market, and MARKET.oracle.parquet beside it."""
+    from deepfactor.pipeline import markets
+    from deepfactor.sources.simulated import Settings
+
+    try:
+        settings = Settings(
+            stocks=stocks, start=start.date(), end=end.date(), seed=seed, alpha=alpha, only=listed(only) or None
+        )
+    except ValidationError as error:
+        raise recipe_error(error, "simulate") from None
+    account = markets.simulate(market, settings, terminal()).account()
+    show(account, as_json, f"{market}: {account['stocks']} stocks, {account['days']} days")
+
+
+@app.command()
+def ingest(
+    source: Annotated[
+        str,
+        typer.Argument(help="TOML that names the source's kind and settings; or a shipped one: ashare_parquet, qlib"),
+    ],
+    market: Annotated[Path, typer.Argument(help="market folder to write")],
+    folder: Annotated[Path | None, typer.Option("--folder", help="where the source's files lie")] = None,
+    accept_revisions: Annotated[
+        bool, typer.Option("--accept-revisions", help="take history that the source changed since, and log it")
+    ] = False,
+    allow_code: AllowCode = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a vendor's files or database into a market folder, or the days that it doesn't have yet. Safe to repeat."""
+    from deepfactor.pipeline import markets
+
+    console = terminal()
+    opened = markets.ingest(source, market, folder, console, accept_revisions=accept_revisions, allow_code=allow_code)
+    account = opened.account() | {"warnings": opened.warnings()}
+    lines = [f"{market}: {account['stocks']} stocks, {account['days']} days, {' to '.join(account['span'])}"]
+    lines += [f"dropped: {reason}: {count}" for reason, count in account["dropped"].items()]
+    lines += [f"derived: {what}" for what in account["derived"]]
+    lines += [f"warning: {text}" for text in account["warnings"]]
+    show(account, as_json, *lines)
+
+
+@app.command()
+def check(
+    market: Annotated[Path, typer.Argument(help="market folder")],
+    html: Annotated[Path | None, typer.Option("--html", help="write a page of it to this file")] = None,
+    as_json: Json = False,
+) -> None:
+    """Audit a market's data: findings, coverage, limits, replicas. Exit code 2 if there are errors."""
+    from deepfactor.pipeline.checking import check as audit
+
+    found = audit(market, html, terminal())
+    lines = [
+        f"{one['severity']}: {one['code']} in {one['table']}: {one['message']} ({one['count']:,})"
+        + "".join(f"\n    {example}" for example in one["examples"])
+        for one in found["findings"]
+    ]
+    lines += [f"derived: {what}" for what in found.get("derived", ())]
+    lines += [f"not possible: {what}" for what in found.get("not_possible", ())]
+    lines += [f"counted: {why}: {n:,}" for why, n in found.get("counts", {}).items()]
+    show(found, as_json, *(lines or ["nothing found"]), *([f"page: {html}"] if html else []))
+    if found["errors"]:
+        raise typer.Exit(2)

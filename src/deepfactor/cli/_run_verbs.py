@@ -1,0 +1,134 @@
+"""Verbs of runs: demo, run, report, compare, and doctor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deepfactor.cli.options import AllowCode, Json, Language, LanguageOption, MarketOption, Workers, app, number, show
+from deepfactor.cli.terminal import terminal
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="folder for market and results")] = Path("demo"),
+    workers: Workers = min(2, os.cpu_count() or 1),
+    as_json: Json = False,
+) -> None:
+    """Simulated market, training, tests, enhanced portfolio, report: the whole way in a few minutes."""
+    from deepfactor.pipeline.demo import demo as run_demo
+
+    result = run_demo(out, workers, terminal())
+    rank_ic, enhanced = result["rank_ic"], result["enhanced"]
+    lines = [
+        f"RankIC of GRU          {number(rank_ic['gru'], '.4f')}",
+        f"RankIC of DecompGRU    {number(rank_ic['decomp_gru'], '.4f')}",
+        f"RankIC of the oracle   {number(rank_ic['oracle'], '.4f')}",
+        f"Enhanced: net excess   {number(enhanced['annual_excess_net'], '+.2%')} a year",
+        f"Enhanced: tracking err {number(enhanced['tracking_error'], '.2%')}",
+    ]
+    show(result, as_json, f"report: {result['report']}", *lines)
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(help="recipe TOML, or the name of a shipped one")],
+    market: MarketOption,
+    out: Annotated[Path, typer.Option("--out", help="runs folder")] = Path("runs"),
+    workers: Workers = 1,
+    device: Annotated[str, typer.Option("--device", help="where networks are computed: cpu, cuda, cuda:1")] = "cpu",
+    settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, as in fit.epochs=12")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="check and list the jobs, train nothing")] = False,
+    edges: Annotated[bool, typer.Option("--edges", help="write who was related to whom: edges.parquet")] = False,
+    allow_code: AllowCode = False,
+    language: LanguageOption = Language.EN,
+    as_json: Json = False,
+) -> None:
+    """Train, score, test, enhance, report. The same command goes on where it was stopped."""
+    from deepfactor.pipeline import experiment
+    from deepfactor.pipeline.markets import open_market
+    from deepfactor.recipe import load_recipe
+
+    loaded = load_recipe(recipe, settings or (), allow_code=allow_code)
+    console = terminal()
+    opened = open_market(market, console)
+    if dry_run:
+        planned = experiment.dry_run(loaded, opened, out, workers=workers, device=device, allow_code=allow_code)
+        show(planned, as_json, *_plan_lines(planned))
+        return
+    folder = experiment.run(
+        loaded,
+        opened,
+        out,
+        workers=workers,
+        device=device,
+        console=console,
+        edges=edges,
+        allow_code=allow_code,
+        language=language,
+    )
+    show({"run": str(folder.path), "report": str(folder.report)}, as_json, f"report: {folder.report}")
+
+
+def _plan_lines(planned: Mapping[str, Any]) -> list[str]:
+    lines = [f"{job['job']}: {job['key']}{' (done before)' if job['done'] else ''}" for job in planned["jobs"]]
+    lines.append(f"{planned['stock_days_an_epoch']:,} stock-days an epoch, at most {planned['epochs']} epochs a job")
+    left = planned["estimate"]
+    for arm, cost in left["arms"].items():
+        lines.append(
+            f"{arm}: a day of {cost['stocks']:,} stocks takes {cost['step_ms']:.0f} ms to train, "
+            f"{cost['score_ms']:.0f} ms to score (and {cost['statistics_ms']:.0f} ms once)"
+        )
+    return [
+        *lines,
+        f"training: at most {_duration(left['wall_hours'])}, workers: {left['workers']}; "
+        f"{_duration(left['cpu_hours'])} of a core",
+        f"{left['memory_mib_a_worker']:,} MiB of memory a worker at most, {left['disk_mib']:,.0f} MiB of disk "
+        f"({left['disk_free_mib']:,} MiB are free)",
+    ]
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="a run's folder")],
+    language: LanguageOption = Language.EN,
+    as_json: Json = False,
+) -> None:
+    """Make a run's page and workbook again from what is on disk, and the index page of its runs folder."""
+    from deepfactor.pipeline.pages import report_run
+    from deepfactor.runs.layout import RunFolder
+
+    page = report_run(RunFolder.open(run), language)
+    show({"report": str(page)}, as_json, f"report: {page}")
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="folders of two runs or more")],
+    out: Annotated[Path, typer.Option("--out", help="folder for the comparison")],
+    language: LanguageOption = Language.EN,
+    as_json: Json = False,
+) -> None:
+    """Runs side by side in one report: all arms, correlation of their scores, paired differences of their RankIC."""
+    from deepfactor.pipeline.comparing import compare as compare_runs
+
+    page = compare_runs(runs, out, language)
+    show({"report": str(page)}, as_json, f"report: {page}")
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Versions, device, kernels in use and why, threads, memory, what is optional and absent."""
+    from deepfactor.pipeline.doctor import doctor as examine
+
+    found = examine()
+    lines = [f"{room}: {name} {value}" for room, facts in found.items() for name, value in facts.items()]
+    show(found, as_json, *lines)

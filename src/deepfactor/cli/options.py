@@ -1,0 +1,64 @@
+"""The application, options that several verbs share, and how results are printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deepfactor import __version__
+
+app = typer.Typer(
+    name="deepfactor",
+    help="Deep-learning stock factors for Chinese A-shares: train, test, enhance an index, backtest, report.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+MarketOption = Annotated[Path, typer.Option("--market", help="market folder, made by ingest or simulate")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output")]
+AllowCode = Annotated[bool, typer.Option("--allow-code", help="take kinds from outside deepfactor")]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="training processes; 0 = train in this one")]
+
+
+class Language(StrEnum):
+    """Of the page's switch; see `report.words.LANGUAGES`."""
+
+    EN = "en"
+    ZH = "zh"
+
+
+LanguageOption = Annotated[Language, typer.Option("--language", help="shown first on the page, which holds both")]
+WHAT_IF = (
+    "solve again with a changed setting, and show what changes; can be repeated. setting=value, as in "
+    "max_active_weight=0.01 or turnover.sided=one; several together: a=1,b=2; a constraint away: turnover=off. Short "
+    "names: max_active_weight, max_industry_weight, max_style_exposure, max_turnover, max_volume_share, "
+    "min_constituents; further: cash, cost_rate, fill, and CONSTRAINT.SETTING of any constraint"
+)
+ArmOption = Annotated[str | None, typer.Option("--arm", help="which arm, where FACTOR is a run with several")]
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    """Deep-learning stock factors for Chinese A-shares."""
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+def show(content: Mapping[str, Any], as_json: bool, *lines: str) -> None:
+    """One JSON object or lines, on standard output."""
+    print(json.dumps(content, ensure_ascii=False, allow_nan=False) if as_json else "\n".join(lines))
+
+
+def listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)

@@ -1,0 +1,182 @@
+"""Parts of a mapping: codes, columns, steps, statements, rows that are dropped."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from deepfactor.core.spec import Spec
+
+
+class Pattern(Spec):
+    """A vendor's form of a code and ours: a regular expression over the whole code, groups as ``$1``."""
+
+    pattern: str
+    to: str
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from None
+        return value
+
+    def apply(self, code: str) -> str | None:
+        """Our form of `code`; None where the pattern doesn't match."""
+        match = re.fullmatch(self.pattern, code)
+        return re.sub(r"\$(\d+)", lambda group: match[int(group[1])], self.to) if match else None
+
+
+class Column(Spec):
+    """Where one of our columns comes from.
+
+    `multiply` and `divide` bring it to our unit (CNY, shares, fractions); `divide` by a power of ten is exact where
+    multiplying by its inverse isn't. `names` renames values (vendor's = ours); a value that it lacks is an error.
+    `equals` makes a flag.
+    """
+
+    source: str = Field(alias="from")
+    multiply: float | None = Field(default=None, gt=0)
+    divide: float | None = Field(default=None, gt=0)
+    names: dict[str, str] | None = None
+    equals: float | str | None = None
+
+
+def _short_form(value: object) -> object:
+    """``close = "c"`` for ``close = { from = "c" }``."""
+    if not isinstance(value, dict):
+        return value
+    return {name: {"from": column} if isinstance(column, str) else column for name, column in value.items()}
+
+
+#: Our column = theirs (its name, or a `Column`).
+Columns = Annotated[dict[str, Column], BeforeValidator(_short_form)]
+
+
+class Origin(Spec):
+    """Where rows come from: `file`, parquet or CSV by its ending, relative to the folder; or `query`, SQL."""
+
+    file: str | None = None
+    query: str | None = None
+
+    def of_kind(self, kind: Literal["file", "query"]) -> str:
+        """The file or the query; the mapping has made sure that it is there."""
+        origin = self.file if kind == "file" else self.query
+        assert origin is not None
+        return origin
+
+
+class Steps(Origin):
+    """A step table: a row each time a value changed, carried forward onto the rows of `daily`.
+
+    Attributes
+    ----------
+    into : column of `daily` that it fills
+    symbol, date, value : columns of the file or the query
+    where : only rows whose columns have these values
+    times : column of `daily` that the value is multiplied by (float shares × close = float market value)
+    equals : the result is the flag "value equals this"
+    symbols : only symbols (ours) that match this regular expression
+    start, end : only days of `daily` within
+    lag_days : trading days after its date from which a value may be used; 0 = on its date (a date without trading
+        counts as the next trading day)
+
+    Several steps into one column: the first that knows a value wins.
+    """
+
+    into: str
+    symbol: str = "symbol"
+    date: str = "date"
+    value: str
+    where: dict[str, str | float | bool] = Field(default_factory=dict)
+    times: str | None = None
+    multiply: float | None = Field(default=None, gt=0)
+    divide: float | None = Field(default=None, gt=0)
+    equals: float | str | None = None
+    symbols: str | None = None
+    start: datetime.date | None = None
+    end: datetime.date | None = None
+    lag_days: int = Field(default=1, ge=0)
+    date_format: str = "%Y-%m-%d"
+
+
+class FundamentalSteps(Origin):
+    """An item of `fundamentals` from a step table: a row each time the publicly known value changed.
+
+    Attributes
+    ----------
+    item : ours, such as ``net_profit_ttm``
+    reports : each step is a report, whose quarter is told from its day (for flows and balance sheets); false for what
+        changes on any day, such as a number of shares
+    null_is_loss : a missing value means "a loss"; the item ``<item>_loss`` is 1 there and 0 elsewhere
+    end : last day that the vendor knows of; after it the value is missing, not the last one for ever
+    symbol, date, value, where, lag_days, multiply, divide, date_format : as in `Steps`
+    """
+
+    item: str
+    symbol: str = "symbol"
+    date: str = "date"
+    value: str
+    where: dict[str, str | float | bool] = Field(default_factory=dict)
+    reports: bool = True
+    null_is_loss: bool = False
+    multiply: float | None = Field(default=None, gt=0)
+    divide: float | None = Field(default=None, gt=0)
+    end: datetime.date | None = None
+    lag_days: int = Field(default=1, ge=0)
+    date_format: str = "%Y-%m-%d"
+
+
+class Statements(Origin):
+    """Items of `fundamentals` from a file or a query with a row a report; a restatement is a row of its own.
+
+    Attributes
+    ----------
+    period, announced : columns with the period's end and the day of publication; without `announced`, or where it is
+        missing, the statutory deadline
+    items : item (ours, such as ``net_profit_ytd``) = column, or a `Column` with its unit
+    lag_days : trading days after the announcement
+    """
+
+    symbol: str = "symbol"
+    period: str
+    announced: str | None = None
+    items: Columns
+    where: dict[str, str | float | bool] = Field(default_factory=dict)
+    lag_days: int = Field(default=1, ge=0)
+    date_format: str = "%Y-%m-%d"
+
+
+class Fundamentals(Spec):
+    """What the table `fundamentals` is made of."""
+
+    steps: tuple[FundamentalSteps, ...] = ()
+    statements: tuple[Statements, ...] = ()
+
+    def parts(self) -> list[tuple[str, FundamentalSteps | Statements]]:
+        """Everything that it reads, each with its key in the mapping."""
+        return [
+            *((f"fundamentals.steps.{number}", steps) for number, steps in enumerate(self.steps)),
+            *((f"fundamentals.statements.{number}", one) for number, one in enumerate(self.statements)),
+        ]
+
+
+class Drop(Spec):
+    """Rows whose `column` (theirs, as text) matches the regular expression `matching` are dropped and counted."""
+
+    column: str
+    matching: str
+    why: str
+
+
+class LevelChange(Spec):
+    """The vendor's level of `column` of `symbol` jumps on `date` without a cause; it is taken out."""
+
+    column: Literal["adj_factor"] = "adj_factor"
+    symbol: str
+    date: datetime.date

@@ -1,0 +1,55 @@
+"""What is wrong with a set of tables, each kind of fault with its count and example rows. An error stops ingest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import polars as pl
+
+from deepfactor.store.checks.finding import Finding, rows_where
+from deepfactor.store.checks.form import check_form, check_keys, strictly_ascending
+from deepfactor.store.checks.members import check_across, check_intervals, check_weights
+from deepfactor.store.checks.prices import check_prices
+from deepfactor.store.checks.units import TICK
+from deepfactor.store.schema import TABLES
+
+__all__ = ["TICK", "Finding", "check_table", "check_tables", "rows_where", "strictly_ascending"]
+
+
+def check_tables(tables: Mapping[str, pl.DataFrame], *, priced: Collection[str] = ()) -> list[Finding]:
+    """All findings of all tables, errors first. Tables are as a source delivers them; nothing is changed.
+
+    `priced`: symbols with prices on days that `daily` doesn't reach back to.
+    """
+    findings: list[Finding] = []
+    for name, frame in tables.items():
+        findings += check_table(name, frame)
+    if "daily" not in tables:
+        findings.append(Finding("error", "no_daily", "daily", None, 0, "a market needs the table daily"))
+    if not any(f.severity == "error" for f in findings):
+        findings += check_across(tables, priced)
+    return sorted(findings, key=lambda f: f.severity)
+
+
+def check_table(name: str, frame: pl.DataFrame) -> list[Finding]:
+    """Findings of one table alone: its form first, and its content only where the form is right."""
+    if name not in TABLES:
+        known = ", ".join(TABLES)
+        return [Finding("error", "unknown_table", name, None, 0, f"unknown table {name!r}: there are {known}")]
+    table = TABLES[name]
+    findings = check_form(name, table, frame)
+    if findings:
+        return findings
+    findings = check_keys(name, table, frame)
+    if name == "daily":
+        findings += check_prices(frame)
+    if name in ("industry", "index_members"):
+        findings += check_intervals(name, frame)
+    if name == "index_weights":
+        findings += check_weights(frame)
+    if name == "fundamentals" and "period_end" in frame.columns:
+        message = "is known before its period ends: is it the announcement date?"
+        # A row without a value is no report: it says from when on nothing is known.
+        early = (pl.col("known_at") <= pl.col("period_end")) & pl.col("value").is_not_null()
+        findings += rows_where("error", "announced_early", name, "known_at", frame, early, message)
+    return findings

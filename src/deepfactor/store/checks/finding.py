@@ -1,0 +1,54 @@
+"""What a check finds: one kind of fault in one table, with its count and example rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from deepfactor.store.schema import TABLES
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of fault in one table.
+
+    Attributes
+    ----------
+    severity : "error" stops ingest, "warning" doesn't
+    code : names the kind of fault
+    table, column : where
+    count : how many rows (or symbols, where the message says so)
+    message : what was found, what is wanted, what to do
+    row : number of the first such row in the table as delivered, from 1; None where no row is to blame
+    examples : up to five of them, as text
+    """
+
+    severity: Literal["error", "warning"]
+    code: str
+    table: str
+    column: str | None
+    count: int
+    message: str
+    row: int | None = None
+    examples: tuple[str, ...] = ()
+
+
+def rows_where(
+    severity: Literal["error", "warning"],
+    code: str,
+    table: str,
+    column: str | None,
+    frame: pl.DataFrame,
+    bad: pl.Expr,
+    message: str,
+) -> list[Finding]:
+    """A finding for the rows of `frame` where `bad` holds (null = fine), or none."""
+    where = frame.select(bad.fill_null(False).arg_true()).to_series()
+    if where.is_empty():
+        return []
+    shown = [*TABLES[table].key, *([column] if column and column not in TABLES[table].key else [])]
+    rows = frame[where.head(5)].select(shown).rows()
+    examples = tuple(" ".join("null" if v is None else str(v) for v in row) for row in rows)
+    return [Finding(severity, code, table, column, len(where), message, int(where[0]) + 1, examples)]

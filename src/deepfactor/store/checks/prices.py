@@ -1,0 +1,44 @@
+"""Sanity of the bars of `daily`: signs, and low ≤ open, close, vwap ≤ high."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from deepfactor.store.checks.finding import Finding, rows_where
+from deepfactor.store.checks.units import EPSILON, check_implied_vwap, check_turnover, outside_range
+
+_PRICES = ("open", "high", "low", "close", "vwap", "prev_close")
+_POSITIVE = (*_PRICES, "adj_factor", "total_mv", "float_mv", "limit_up", "limit_down")
+_NOT_NEGATIVE = ("volume", "amount", "turnover")
+
+
+def check_prices(frame: pl.DataFrame) -> list[Finding]:
+    """Sanity of `daily`: signs, low ≤ open, close ≤ high, vwap inside, units of amount and volume."""
+    out: list[Finding] = []
+    traded = pl.col("volume") > 0
+    for column in _POSITIVE:
+        if column in frame.columns:
+            bad = pl.col(column) <= 0
+            if column in _PRICES:  # vendors write zeros on days without a trade
+                bad = bad & (traded | (pl.col(column) < 0))
+            out += rows_where("error", "not_positive", "daily", column, frame, bad, "must be positive; missing is null")
+    for column in _NOT_NEGATIVE:
+        if column in frame.columns:
+            out += rows_where("error", "negative", "daily", column, frame, pl.col(column) < 0, "is negative")
+    low, high = pl.col("low") - EPSILON, pl.col("high") + EPSILON
+    out += rows_where("error", "high_below_low", "daily", "high", frame, traded & (high < low), "high is below low")
+    for column in ("open", "close"):
+        bad = traded & ((pl.col(column) < low) | (pl.col(column) > high))
+        out += rows_where("error", "outside_range", "daily", column, frame, bad, "lies outside [low, high]")
+    if "vwap" in frame.columns:
+        bad = traded & outside_range(pl.col("vwap"))
+        message = "lies outside [low, high] by more than a tick: is its unit CNY a share?"
+        out += rows_where("error", "outside_range", "daily", "vwap", frame, bad, message)
+    elif not out:
+        out += check_implied_vwap(frame)
+    if "float_mv" in frame.columns and not out:
+        out += check_turnover(frame)
+    traded_only = traded & pl.any_horizontal(pl.col("open", "high", "low", "close").is_null())
+    return out + rows_where(
+        "error", "missing_price", "daily", "close", frame, traded_only, "shares were traded, but a price is null"
+    )

@@ -1,0 +1,62 @@
+"""Units of `daily`: volume in shares, amount and market values in CNY."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from deepfactor.store.checks.finding import Finding, rows_where
+
+#: Smallest price step, CNY. A vwap may lie this far outside [low, high]: vendors round it.
+TICK = 0.01
+EPSILON = 1e-6
+#: The median turnover of a day of a market lies well within; outside, volume or market value is in another unit.
+_PLAUSIBLE_TURNOVER = (0.0005, 0.2)
+#: A hundredth of what is usual (volume in lots) and a hundred times of it lie outside; no market of many stocks does.
+_POSSIBLE_TURNOVER, _MANY_STOCKS = (0.0003, 0.5), 100
+#: A given turnover and volume × close / float_mv may differ by this factor at the median.
+_TURNOVER_TOLERANCE = 3.0
+#: Share of rows whose amount / volume may lie outside [low, high] before the units are held to be wrong.
+_IMPLIED_VWAP_TOLERANCE = 0.01
+
+
+def outside_range(price: pl.Expr) -> pl.Expr:
+    slack = TICK + EPSILON
+    return (price < pl.col("low") - slack) | (price > pl.col("high") + slack)
+
+
+def check_implied_vwap(frame: pl.DataFrame) -> list[Finding]:
+    """amount / volume must be a price of the day: an error of units where it isn't on many rows, a warning on few."""
+    implied = pl.when(pl.col("volume") > 0).then(pl.col("amount") / pl.col("volume"))
+    bad = outside_range(implied)
+    ratio, n, total = frame.select(
+        ratio=(implied / pl.col("close")).median(), n=bad.fill_null(False).sum(), total=(pl.col("volume") > 0).sum()
+    ).row(0)
+    if not n:
+        return []
+    if n > _IMPLIED_VWAP_TOLERANCE * total:
+        message = (
+            f"amount / volume is {ratio:.4g} × close at the median: amount must be in CNY and volume in shares "
+            "(a factor 100 too high = volume in lots, 1000 or 10000 = amount in thousands)"
+        )
+        return rows_where("error", "wrong_unit", "daily", "volume", frame, bad, message)
+    message = "amount / volume lies outside [low, high] by more than a tick: no vwap on these rows"
+    return rows_where("warning", "implied_vwap_outside", "daily", "amount", frame, bad, message)
+
+
+def check_turnover(frame: pl.DataFrame) -> list[Finding]:
+    """volume × close / float_mv must be the given turnover, or at least a plausible one: else a unit is wrong."""
+    made = pl.when(pl.col("volume") > 0).then(pl.col("volume") * pl.col("close") / pl.col("float_mv"))
+    hint = "volume must be in shares, float_mv in CNY (a factor 100 = volume in lots, 10000 = values in 10,000 CNY)"
+    if "turnover" in frame.columns:
+        ratio = frame.select((made / pl.when(pl.col("turnover") > 0).then(pl.col("turnover"))).median()).item()
+        if ratio is None or 1 / _TURNOVER_TOLERANCE < ratio < _TURNOVER_TOLERANCE:
+            return []
+        message = f"volume × close / float_mv is {ratio:.4g} × turnover at the median: {hint}, turnover a fraction"
+        return [Finding("error", "wrong_unit", "daily", "volume", frame.height, message)]
+    median, stocks = frame.select(made.median(), pl.col("symbol").n_unique()).row(0)
+    if median is None or _PLAUSIBLE_TURNOVER[0] < median < _PLAUSIBLE_TURNOVER[1]:
+        return []
+    message = f"volume × close / float_mv is {median:.3g} at the median, a strange turnover: {hint}"
+    if stocks >= _MANY_STOCKS and not _POSSIBLE_TURNOVER[0] < median < _POSSIBLE_TURNOVER[1]:
+        return [Finding("error", "wrong_unit", "daily", "volume", frame.height, message)]
+    return [Finding("warning", "strange_turnover", "daily", "volume", frame.height, message)]
