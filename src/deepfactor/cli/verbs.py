@@ -3,7 +3,8 @@
 Heavy imports stand inside the verbs: ``deepfactor test`` never loads torch.
 """
 
-# isort: off  # importing a file registers its commands, in the order of ``--help``
+# Importing a file registers its commands, in the order of ``--help``.
+# isort: off
 from deepfactor.cli import _market_verbs, _run_verbs, _factor_verbs
 from deepfactor.cli.options import Language, app
 
