@@ -13,7 +13,6 @@ from torch.nn.functional import avg_pool1d, pad
 from benchmarks.fma_peak import Peak, fma_peak
 from benchmarks.timing import Line, compare, interleave
 from deepfactor.models import _kernels, decomp_gru, gru
-from deepfactor.models._layers import trend
 from deepfactor.models.base import CrossSection, Shapes
 from deepfactor.models.decomp_gru import DecompGRU
 from deepfactor.models.gru import PatchGRU
@@ -100,7 +99,7 @@ class StockDecompGRU(nn.Module):
         slow, fast = self.body.trend_embedding, self.body.residual_embedding
         assert fast is not None
         if self.time_major:
-            smooth = trend(windows)
+            smooth = decomp_gru.moving_average(windows, decomp_gru.TREND_DAYS)
             return slow(smooth), fast(windows - smooth)
         x = windows.transpose(1, 2)
         smooth = avg_pool1d(pad(x, (4, 0), mode="replicate"), 5, 1)

@@ -129,7 +129,7 @@ def test_the_main_job_runs_from_the_wheel(home, tmp_path):
     """doctor, simulate, run: with nothing but the wheel, in an empty folder."""
     found = command(home, tmp_path, "doctor", "--json").json()
     assert found["versions"]["deepfactor"]
-    assert found["kernels"]["gru"].startswith("compiled" if shutil.which("c++") else "torch operations")
+    assert found["kernels"]["gru"].startswith("compiled" if shutil.which("c++") else "torch.nn.GRU")
     span = ("--start", "2018-01-02", "--end", "2020-12-31")
     made = command(home, tmp_path, "simulate", "market", "--stocks", 80, *span, "--json").json()
     assert made["days"] > 700

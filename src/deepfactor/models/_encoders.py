@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from deepfactor.core.errors import RecipeError
+from deepfactor.models import _fast
 from deepfactor.models._attention_pool import AttentionPool
-from deepfactor.models._gru_op import bi_gru, gru_last, tiles
+from deepfactor.models._fast.gru import tiles
 from deepfactor.models.base import CrossSection, Shapes
 
 FACTORS = 32
@@ -36,7 +37,10 @@ class BiAGRU(nn.Module):
         return torch.cat([self._encode(tile) for tile in tiles(windows)])
 
     def _encode(self, windows: Tensor) -> Tensor:
-        states = bi_gru(self.gru, torch.tanh(self.embedding(windows)))  # (L, n, 2 * hidden)
+        embedded = torch.tanh(self.embedding(windows))  # (L, n, hidden)
+        states = _fast.bi_gru_steps(self.gru, embedded)  # (L, n, 2 * hidden): the same numbers, compiled
+        if states is None:
+            states, _ = self.gru(embedded)
         forward, backward = states[-1].chunk(2, dim=1)[0], states[0].chunk(2, dim=1)[1]
         return torch.cat([self.pool(states), forward, backward], dim=1)
 
@@ -51,7 +55,9 @@ class QuartersGRU(nn.Module):
 
     def forward(self, fundamentals: Tensor) -> Tensor:
         """Encode `fundamentals` (q, b, k), oldest quarter first."""
-        return torch.cat([gru_last(self.gru, tile) for tile in tiles(fundamentals)])
+        last = _fast.gru_last(self.gru, fundamentals)  # the same numbers, compiled
+        encoded: Tensor = self.gru(fundamentals)[0][-1] if last is None else last
+        return encoded
 
 
 def to_factors(width: int, hidden: int, factors: int) -> nn.Sequential:

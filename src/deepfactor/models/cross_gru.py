@@ -7,15 +7,13 @@ attention are our choice. At the defaults, on 6 features, 51,970 parameters.
 
 from __future__ import annotations
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from deepfactor.core.spec import Spec
+from deepfactor.models import _fast
 from deepfactor.models._attention import MarketLatents
-from deepfactor.models._gru_op import tiles
 from deepfactor.models._layers import PatchEmbedding, check_patches
-from deepfactor.models._patch_gru import patch_gru_last
 from deepfactor.models.base import CrossSection, Shapes
 
 INPUTS = frozenset({"windows"})
@@ -42,7 +40,9 @@ class CrossGRU(nn.Module):
 
     def forward(self, batch: CrossSection) -> Tensor:
         """Scores (b,) of the day's stocks; only their order within the day means anything under the IC loss."""
-        last = torch.cat(patch_gru_last(self.embedding, self.gru, tiles(batch.windows)))  # (b, d)
+        last = _fast.patch_gru_last(self.embedding, self.gru, batch.windows)  # (b, d): the same numbers, compiled
+        if last is None:
+            last = self.gru(self.embedding(batch.windows))[0][-1]  # (p, b, d) -> (b, d)
         scores: Tensor = self.head(self.market(last)).squeeze(1)  # (b,)
         return scores
 

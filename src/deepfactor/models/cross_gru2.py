@@ -14,10 +14,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from deepfactor.core.spec import Spec
+from deepfactor.models import _fast
 from deepfactor.models._attention import MarketLatents, Read
-from deepfactor.models._gru_op import tiles
 from deepfactor.models._layers import PatchEmbedding, check_patches
-from deepfactor.models._patch_gru import patch_gru_steps
 from deepfactor.models.base import CrossSection, Shapes
 
 INPUTS = frozenset({"windows"})
@@ -50,12 +49,16 @@ class CrossGRU2(nn.Module):
 
     def forward(self, batch: CrossSection) -> Tensor:
         """Scores (b,) of the day's stocks; only their order within the day means anything under the IC loss."""
-        windows = tiles(batch.windows)  # (L, n, f) each
-        fine = patch_gru_steps(self.fine_embedding, self.fine_gru, windows)  # (L/3, n, d) each
-        coarse = patch_gru_steps(self.coarse_embedding, self.coarse_gru, windows)  # (L/15, n, d) each
+        fine = self._states(self.fine_embedding, self.fine_gru, batch.windows)  # (L/3, n, d) each, their n make b
+        coarse = self._states(self.coarse_embedding, self.coarse_gru, batch.windows)  # (L/15, n, d) each
         joined = torch.cat([self._both(a, b) for a, b in zip(fine, coarse, strict=True)])  # (b, d)
         scores: Tensor = self.head(self.market(joined)).squeeze(1)  # (b,)
         return scores
+
+    def _states(self, embedding: PatchEmbedding, gru: nn.GRU, windows: Tensor) -> tuple[Tensor, ...]:
+        """States of a branch at all steps, in tiles of the stocks, compiled; or in one, the same numbers."""
+        states = _fast.patch_gru_steps(embedding, gru, windows)
+        return (gru(embedding(windows))[0],) if states is None else states
 
     def _both(self, fine: Tensor, coarse: Tensor) -> Tensor:
         """The scales' states (p, n, d), (q, n, d) of a tile, each last one with what it reads in the other: (n, d)."""

@@ -18,24 +18,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from deepfactor.core.spec import Spec
-from deepfactor.models._gru_kernel import How
-from deepfactor.models._gru_op import fitting, gru_last, one_layer, tiles
-from deepfactor.models._kernels import Kernel
-from deepfactor.models._layers import (
-    TREND_DAYS,
-    PatchEmbedding,
-    SeparablePatchEmbedding,
-    centred,
-    check_patches,
-    size_group,
-    subtract_group_mean,
-    trend,
-)
-from deepfactor.models._patch_gru import folds, patch_gru_steps, split_gru
-from deepfactor.models._relative_gru import Groups, Side, relative_last
+from deepfactor.models import _fast
+from deepfactor.models._fast.gru_kernel import How
+from deepfactor.models._layers import PatchEmbedding, check_patches
 from deepfactor.models.base import CrossSection, Shapes
 
 INPUTS = frozenset({"windows", "size_rank"})
+TREND_DAYS = 5
+"""Length of the moving average that splits a window into trend and residual."""
 
 
 class Settings(Spec):
@@ -61,14 +51,14 @@ class DecompGRU(nn.Module):
 
     def __init__(self, features: int, settings: Settings) -> None:
         super().__init__()
-        s = settings
-        self.settings = s
-        self.how = How(bf16=s.precision == "bf16")
-        self.trend_embedding = PatchEmbedding(features, s.hidden, s.patch)
+        s = self.settings = settings
+        self.trend_embedding = PatchEmbedding(features, s.hidden, s.patch)  # Conv1d over each patch, then LayerNorm
         self.trend_gru = nn.GRU(s.hidden, s.hidden)
         self.residual_embedding = SeparablePatchEmbedding(features, s.hidden, s.patch) if s.residual_branch else None
         self.gru = nn.GRU(s.hidden, s.hidden)
         self.head = nn.Linear(s.hidden, 1)
+        self.trend_days = TREND_DAYS if s.decompose else 1
+        self.how = How(bf16=s.precision == "bf16")
 
     def forward(self, batch: CrossSection) -> Tensor:
         """Scores (b,) of the day's stocks; only their order within the day means anything under the IC loss.
@@ -78,48 +68,64 @@ class DecompGRU(nn.Module):
         ValueError
             the size groups are asked for and the batch has no `size_rank`.
         """
-        kernel = fitting(batch.windows, self.settings.hidden)
-        if kernel is not None and folds(self.trend_embedding, (batch.windows,)):
-            last = self._fused(kernel, batch)
-        else:
-            last = self._by_layers(batch)
+        x = batch.windows  # (L, b, f)
+        group, groups = self._group(batch)  # (b,), 0 … groups - 1; None: nobody is compared
+        last = _fast.decomp_gru_last(self, x, group, groups, self.how)  # the same numbers, compiled
+        if last is None:
+            slow = moving_average(x, self.trend_days)  # (L, b, f)
+            states, _ = self.trend_gru(self.trend_embedding(slow))  # (p, b, d)
+            if group is not None:
+                states = states - group_mean(states, group, groups)  # (p, b, d)
+            if self.residual_embedding is not None:
+                states = states + self.residual_embedding(x - slow if self.settings.decompose else x)  # (p, b, d)
+            last = self.gru(states)[0][-1]  # (b, d)
         scores: Tensor = self.head(last).squeeze(1)  # (b,)
         return scores
 
-    def _fused(self, kernel: Kernel, batch: CrossSection) -> Tensor:
-        """Last states of GRU2 (b, d) by the compiled GRU."""
-        average, residual = TREND_DAYS if self.settings.decompose else 1, self.residual_embedding
-        rest = residual is not None
-        first, fast = split_gru(kernel, self.trend_embedding, self.trend_gru, batch.windows, average, rest=rest)
-        side = None
-        if residual is not None and fast is not None:
-            norm = residual.norm
-            side = Side(fast, centred(*residual.joint()), norm.weight, norm.bias, norm.eps)
-        return relative_last(kernel, first, self._groups(batch), side, one_layer(self.gru), self.how)
-
-    def _by_layers(self, batch: CrossSection) -> Tensor:
-        """The same by torch operations, in tiles (L, n, f) of the stocks, their n adding up to b."""
-        windows = tiles(batch.windows)
-        slow = tuple(trend(tile) if self.settings.decompose else tile for tile in windows)
-        states = patch_gru_steps(self.trend_embedding, self.trend_gru, slow, self.how)  # (p, n, d) each
-        groups = self._groups(batch)
-        if groups is not None:
-            states = subtract_group_mean(states, groups.member().to(states[0].dtype))
-        if self.residual_embedding is not None:
-            fast = [x - s if self.settings.decompose else x for x, s in zip(windows, slow, strict=True)]
-            states = [h + self.residual_embedding(tile) for h, tile in zip(states, fast, strict=True)]
-        return torch.cat([gru_last(self.gru, tile, self.how) for tile in states])
-
-    def _groups(self, batch: CrossSection) -> Groups | None:
-        """Whom the settings compare a stock with; None: nobody."""
-        if self.settings.cross_section == "none":
-            return None
-        b = batch.windows.shape[1]
-        if self.settings.cross_section == "mean":
-            return Groups.split(torch.zeros(b, dtype=torch.int64, device=batch.windows.device), 1)
+    def _group(self, batch: CrossSection) -> tuple[Tensor | None, int]:
+        """Whose mean each stock is compared with, and how many groups there are."""
+        b, s = batch.windows.shape[1], self.settings
+        if s.cross_section == "none":
+            return None, 0
+        if s.cross_section == "mean":
+            return torch.zeros(b, dtype=torch.int64, device=batch.windows.device), 1
         if batch.size_rank is None:
             raise ValueError("decomp_gru with cross_section = 'size_group' needs CrossSection.size_rank, which is None")
-        return Groups.split(size_group(batch.size_rank, self.settings.groups), self.settings.groups)
+        return batch.size_rank * s.groups // b, s.groups  # equal groups: their sizes differ by one at most
+
+
+class SeparablePatchEmbedding(nn.Module):
+    """Depthwise Conv1d over each patch (one filter a feature), pointwise, LayerNorm: (L, b, f) -> (p, b, d)."""
+
+    def __init__(self, features: int, hidden: int, patch: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(features, features, kernel_size=patch, stride=patch, groups=features)
+        self.pointwise = nn.Conv1d(features, hidden, kernel_size=1)
+        self.norm = nn.LayerNorm(hidden)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Embed standardised `windows` (L, b, f) into (p, b, d)."""
+        convolved = self.pointwise(self.depthwise(windows.permute(1, 2, 0)))  # (b, f, L) -> (b, f, p) -> (b, d, p)
+        embedded: Tensor = self.norm(convolved.permute(2, 0, 1))  # (p, b, d)
+        return embedded
+
+
+def moving_average(windows: Tensor, days: int) -> Tensor:
+    """Mean of the last `days` days at every day: (L, b, f) -> (L, b, f).
+
+    Before the window's first day its oldest value is repeated, so the padding sits at the far end only, and the last
+    day's mean reads the last `days` days.
+    """
+    padded = torch.cat([windows[:1].expand(days - 1, -1, -1), windows])  # (L + days - 1, b, f)
+    return padded.unfold(0, days, 1).mean(dim=3)
+
+
+def group_mean(states: Tensor, group: Tensor, groups: int) -> Tensor:
+    """At every step the mean over the stocks of the own group: (p, b, d) -> (p, b, d); `group` (b,) int64."""
+    member = nn.functional.one_hot(group, groups).to(states.dtype)  # (b, G)
+    share = member / member.sum(dim=0).clamp(min=1.0)  # (b, G): an empty group has no mean
+    means = torch.einsum("bg,pbd->pgd", share, states)  # (p, G, d)
+    return torch.einsum("bg,pgd->pbd", member, means)
 
 
 def build(settings: Settings, shapes: Shapes) -> DecompGRU:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from deepfactor.core.spec import Spec
-from deepfactor.models._gru_kernel import How
-from deepfactor.models._gru_op import tiles
+from deepfactor.models import _fast
+from deepfactor.models._fast.gru_kernel import How
 from deepfactor.models._layers import PatchEmbedding, check_patches
-from deepfactor.models._patch_gru import front_last, front_of, patch_gru_last
 from deepfactor.models.base import CrossSection, Shapes
 
 INPUTS = frozenset({"windows"})
@@ -39,25 +37,33 @@ class PatchGRU(nn.Module):
     def __init__(self, features: int, settings: Settings) -> None:
         super().__init__()
         hidden = settings.hidden
-        self.embedding = PatchEmbedding(features, hidden, settings.patch)
-        self.how = How(bf16=settings.precision == "bf16")
+        self.embedding = PatchEmbedding(features, hidden, settings.patch)  # Conv1d over each patch, then LayerNorm
         self.gru = nn.GRU(hidden, hidden)
         self.head = nn.Linear(hidden, 1)
         self.patch = settings.patch
+        self.how = How(bf16=settings.precision == "bf16")
 
     def forward(self, batch: CrossSection) -> Tensor:
         """Scores (b,) of the day's stocks; only their order within the day means anything under the IC loss."""
-        last = patch_gru_last(self.embedding, self.gru, tiles(batch.windows), self.how)  # (n, d) each
-        scores: Tensor = self.head(torch.cat(last)).squeeze(1)  # (b,)
+        x = batch.windows  # (L, b, f)
+        last = _fast.patch_gru_last(self.embedding, self.gru, x, self.how)  # the same numbers, compiled
+        if last is None:
+            patches = self.embedding(x)  # (p, b, d), p = L / patch
+            states, _ = self.gru(patches)  # (p, b, d)
+            last = states[-1]  # (b, d)
+        scores: Tensor = self.head(last).squeeze(1)  # (b,)
         return scores
 
     def front(self, rows: Tensor) -> Tensor:
         """See `SharesFront`."""
-        return front_of(self.embedding, self.gru, rows)
+        made = _fast.front_of(self.embedding, self.gru, rows)
+        embedded: Tensor = self.embedding(rows)[0] if made is None else made
+        return embedded
 
     def score_front(self, front: Tensor) -> Tensor:
         """See `SharesFront`."""
-        scores: Tensor = self.head(front_last(self.embedding, self.gru, front, self.how)).squeeze(1)
+        last = _fast.front_last(self.embedding, self.gru, front, self.how)
+        scores: Tensor = self.head(self.gru(front)[0][-1] if last is None else last).squeeze(1)
         return scores
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from deepfactor.core.errors import RecipeError
 from deepfactor.models import decomp_gru
-from deepfactor.models._gru_op import TILE
+from deepfactor.models._fast.gru import TILE
 from deepfactor.models.base import CrossSection, Shapes, parameter_count, summary
 from deepfactor.models.decomp_gru import DecompGRU, Settings
 

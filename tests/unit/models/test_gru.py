@@ -7,7 +7,7 @@ import torch
 
 from deepfactor.core.errors import RecipeError
 from deepfactor.models import gru
-from deepfactor.models._gru_op import TILE
+from deepfactor.models._fast.gru import TILE
 from deepfactor.models.base import CrossSection, Shapes, parameter_count, summary
 
 STUDY = Shapes(features=6, window=150)

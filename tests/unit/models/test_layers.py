@@ -1,4 +1,4 @@
-"""Shared layers against torch's own and against loops."""
+"""Layers against torch's own and against loops."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from deepfactor.core.errors import RecipeError
-from deepfactor.models._layers import (
-    PatchEmbedding,
-    SeparablePatchEmbedding,
-    check_patches,
-    size_group,
-    subtract_group_mean,
-    trend,
-)
+from deepfactor.models._layers import PatchEmbedding, check_patches
 from deepfactor.models.base import Shapes
+from deepfactor.models.decomp_gru import SeparablePatchEmbedding, group_mean, moving_average
 
 
 @pytest.fixture
@@ -61,7 +55,7 @@ def test_embeddings_read_a_tile_of_a_larger_batch(windows):
 
 
 def test_trend_is_the_mean_of_the_last_five_days(windows):
-    smooth = trend(windows)
+    smooth = moving_average(windows, 5)
     for t in range(30):
         days = [max(s, 0) for s in range(t - 4, t + 1)]  # before the window: its oldest day
         torch.testing.assert_close(smooth[t], windows[days].mean(dim=0), rtol=1e-12, atol=1e-12)
@@ -70,50 +64,30 @@ def test_trend_is_the_mean_of_the_last_five_days(windows):
 def test_the_last_days_trend_reads_only_the_last_five_days(windows):
     other = windows.clone()
     other[:-5] += torch.randn_like(other[:-5])
-    assert torch.equal(trend(other)[-1], trend(windows)[-1])
+    assert torch.equal(moving_average(other, 5)[-1], moving_average(windows, 5)[-1])
     other[-5] += 1.0
-    assert not torch.allclose(trend(other)[-1], trend(windows)[-1])
+    assert not torch.allclose(moving_average(other, 5)[-1], moving_average(windows, 5)[-1])
 
 
 def test_the_padding_extends_the_oldest_day(windows):
     longer = torch.cat([windows[:1].expand(9, -1, -1), windows])
-    torch.testing.assert_close(trend(longer)[9:], trend(windows), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(moving_average(longer, 5)[9:], moving_average(windows, 5), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(("b", "groups"), [(20, 5), (23, 5), (7, 10), (50, 1)])
-def test_size_groups_are_equal_and_ordered(b, groups):
-    rank = torch.randperm(b)
-    member = torch.nn.functional.one_hot(size_group(rank, groups), groups)
-    assert member.shape == (b, groups)
-    assert torch.equal(member.sum(dim=1), torch.ones(b, dtype=torch.int64))
-    sizes = member.sum(dim=0)
-    assert sizes.max() - sizes.min() <= 1
-    group = member.argmax(dim=1)[rank.argsort()]
-    assert torch.equal(group, group.sort().values)  # a larger SIZE is never in a lower group
-
-
-@pytest.mark.parametrize("cut", [[23], [10, 10, 3]])
-def test_group_mean_against_a_loop(cut):
+def test_group_mean_against_a_loop():
     torch.manual_seed(2)
     states = torch.randn(4, 23, 3, dtype=torch.float64)
-    group = torch.randint(0, 4, (23,))
-    member = nn.functional.one_hot(group, 5).double()  # the fifth group is empty
-    expected = states.clone()
+    group = torch.randint(0, 4, (23,))  # the fifth group is empty
+    expected = torch.empty_like(states)
     for t in range(4):
         for g in range(4):
-            expected[t, group == g] -= states[t, group == g].mean(dim=0)
-    ours = torch.cat(subtract_group_mean(torch.split(states, cut, dim=1), member), dim=1)
-    torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-12)
+            expected[t, group == g] = states[t, group == g].mean(dim=0)
+    torch.testing.assert_close(group_mean(states, group, 5), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_group_mean_gradient():
-    member = nn.functional.one_hot(torch.tensor([0, 1, 0, 2, 1, 1]), 3).double()
     states = torch.randn(2, 6, 3, dtype=torch.float64, requires_grad=True)
-
-    def relative(states: Tensor) -> Tensor:
-        return torch.cat(subtract_group_mean(torch.split(states, [4, 2], dim=1), member), dim=1)
-
-    assert torch.autograd.gradcheck(relative, states)
+    assert torch.autograd.gradcheck(lambda x: group_mean(x, torch.tensor([0, 1, 0, 2, 1, 1]), 3), states)
 
 
 @pytest.mark.parametrize(("window", "patch"), [(150, 4), (2, 3), (100, 3)])

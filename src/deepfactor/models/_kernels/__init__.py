@@ -1,11 +1,11 @@
 """The compiled GRU: finding the library, choosing its path, and the C interface (`gru.h`) for ctypes.
 
 The library is an optional extension, built at install; without it, or with ``DEEPFACTOR_KERNELS=off``, models run on
-torch operations. ``DEEPFACTOR_KERNELS`` is one of
+`torch.nn.GRU`. ``DEEPFACTOR_KERNELS`` is one of
 
 * ``auto`` (default): the best path that the processor runs;
 * ``avx512``, ``avx2``, ``portable``: that path, an error where it can't run;
-* ``off``: torch operations.
+* ``off``: `torch.nn.GRU`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which kernel is in use (None: torch operations) and why."""
+    """Which kernel is in use (None: `torch.nn.GRU`) and why."""
 
     kernel: Kernel | None
     why: str
@@ -89,7 +89,7 @@ def choice() -> Choice:
 def kernel_in_use() -> str:
     """In words, for results: which kernel computes the GRUs of this process and of its workers."""
     kernel = choice().kernel
-    return f"compiled, {kernel.path}" if kernel else "torch operations blocked over stocks"
+    return f"compiled, {kernel.path}" if kernel else "torch.nn.GRU"
 
 
 @lru_cache

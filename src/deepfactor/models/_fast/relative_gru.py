@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from deepfactor.models._gru_kernel import How, Lease, centred_gradient, run
+from deepfactor.models._fast.gru_kernel import How, Lease, centred_gradient, run
 from deepfactor.models._kernels import Kernel
 
 Weights = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -36,10 +36,6 @@ class Groups:
         """The groups 0 ... `groups` - 1 whose members `of` (b,) names."""
         each = torch.arange(groups, device=of.device)
         return cls(of.to(torch.int32), (of[:, None] == each).sum(dim=0))
-
-    def member(self) -> Tensor:
-        """Membership (b, G) int64: 1 where the stock is of the group."""
-        return torch.nn.functional.one_hot(self.of.long(), len(self.count))
 
     def mean(self, sums: Tensor) -> Tensor:
         """Means (p, G, d) of sums; zero where a group is empty."""
@@ -59,7 +55,7 @@ class Side:
 
 @dataclass(frozen=True)
 class First:
-    """What the first GRU reads, x (p, b, k), its weights, and `centred` as in `_gru_op.recur`: x gets no gradient."""
+    """What the first GRU reads, x (p, b, k), its weights, and `centred` as in `gru.recur`: x gets no gradient."""
 
     x: Tensor
     weights: Weights

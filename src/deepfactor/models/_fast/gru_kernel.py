@@ -1,4 +1,4 @@
-"""The compiled GRU (`_kernels`) as an autograd node: same arguments and results as the one of torch operations."""
+"""The compiled GRU (`_kernels`) as an autograd node."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def infer(kernel: Kernel, x: Tensor, weights: tuple[Tensor, ...], all_steps: boo
 class KernelGRU(torch.autograd.Function):
     """The node. Gates and states live in memory leased to this graph alone and handed back when the graph is freed.
 
-    With `centred` (d, k) x is taken for patches scaled by the norm of ``centred @ patch``, see `_patch_gru`, and its
+    With `centred` (d, k) x is taken for patches scaled by the norm of ``centred @ patch``, see `patch_gru`, and its
     gradient goes to `centred` instead.
     """
 
@@ -127,7 +127,7 @@ def scaled_patches(
     average: int = 1,
     rest: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
-    """Patches (p, b, k) of the windows (L, b, f), scaled as in `_patch_gru`; with `rest` also those of what is left.
+    """Patches (p, b, k) of the windows (L, b, f), scaled as in `patch_gru`; with `rest` also those of what is left.
 
     Parameters
     ----------

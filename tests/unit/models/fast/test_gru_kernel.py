@@ -1,4 +1,4 @@
-"""The compiled GRU, every path that this processor runs, against `torch.nn.GRU` in float64 and the torch operations."""
+"""The compiled GRU, every path that this processor runs, against `torch.nn.GRU` in float64."""
 
 from __future__ import annotations
 
@@ -11,15 +11,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from deepfactor.core.errors import UserError
-from deepfactor.models import _gru_kernel, _kernels
-from deepfactor.models._gru_kernel import How
-from deepfactor.models._gru_op import bi_gru, gru_last, gru_steps, recur
-
-
-def runnable() -> list[str]:
-    library, _ = _kernels._library()
-    return [path for path in _kernels.PATHS if library is not None and library.deepfactor_gru_runs(path.encode())]
-
+from deepfactor.models import _fast, _kernels
+from deepfactor.models._fast import gru_kernel
+from deepfactor.models._fast.gru import TILE, bi_gru_steps, fitting, recur, tiles
+from deepfactor.models._fast.gru_kernel import How
+from support.compiled import gru_last, gru_steps, runnable
 
 BUILT = pytest.mark.skipif(not runnable(), reason="the compiled GRU isn't built here")
 WAYS = pytest.mark.parametrize("way", [gru_steps, gru_last])
@@ -149,8 +145,8 @@ def test_live_graphs_do_not_share_memory(path, way):
 
 
 def test_memory_of_freed_graphs_is_used_again(path, monkeypatch):
-    pool = _gru_kernel._Pool()
-    monkeypatch.setattr(_gru_kernel, "_POOL", pool)
+    pool = gru_kernel._Pool()
+    monkeypatch.setattr(gru_kernel, "_POOL", pool)
     gru, x = nn.GRU(5, 16), torch.randn(11, 130, 5)
 
     def live() -> int:
@@ -175,10 +171,10 @@ def test_memory_of_freed_graphs_is_used_again(path, monkeypatch):
 
 def test_days_of_about_as_many_stocks_share_memory():
     """Sizes of every kind, so that the heap isn't left full of holes that are a little too small."""
-    sizes = {_gru_kernel._rounded_up(50 * stocks * 256) for stocks in range(1900, 2600)}
+    sizes = {gru_kernel._rounded_up(50 * stocks * 256) for stocks in range(1900, 2600)}
     assert len(sizes) < 6
     for floats in (1, 15, 16, 17, 1000, 12345, 33_300_001):
-        assert floats <= _gru_kernel._rounded_up(floats) < 1.125 * floats + 1
+        assert floats <= gru_kernel._rounded_up(floats) < 1.125 * floats + 1
 
 
 def test_backward_can_be_repeated_on_a_retained_graph(path):
@@ -194,27 +190,23 @@ def test_overwriting_the_output_is_forbidden(path):
         gru_steps(nn.GRU(5, 16), torch.randn(6, 13, 5)).mul_(2.0).sum().backward()
 
 
-@WAYS
-def test_off_is_the_path_of_torch_operations(monkeypatch, way):
+def test_off_leaves_it_to_the_stock_layers(monkeypatch):
     monkeypatch.setenv(_kernels.VARIABLE, "off")
     assert _kernels.choice().kernel is None
-    gru, x = nn.GRU(6, 32), torch.randn(9, 40, 6)
-    output = way(gru, x)
-    assert type(output.grad_fn).__name__ == "_GRUBackward"
-    for path in runnable():
-        monkeypatch.setenv(_kernels.VARIABLE, path)
-        torch.testing.assert_close(way(gru, x), output, rtol=0, atol=1e-6)
+    assert _fast.gru_last(nn.GRU(6, 32), torch.randn(9, 40, 6)) is None
 
 
 @BUILT
 @pytest.mark.parametrize(("dtype", "hidden"), [(torch.float64, 32), (torch.float32, 24)])
-def test_what_the_library_cannot_compute_runs_on_torch_operations(monkeypatch, dtype, hidden):
+def test_what_the_library_cannot_compute_is_left_to_the_stock_layers(monkeypatch, dtype, hidden):
     monkeypatch.setenv(_kernels.VARIABLE, "auto")
-    output = gru_last(nn.GRU(6, hidden).to(dtype), torch.randn(4, 5, 6, dtype=dtype))
-    assert type(output.grad_fn).__name__ == "_GRUBackward"
+    gru, x = nn.GRU(6, hidden).to(dtype), torch.randn(4, 5, 6, dtype=dtype)
+    assert _fast.gru_last(gru, x) is None
+    with pytest.raises(UserError, match='precision = "bf16" needs the compiled GRU: it takes float32'):
+        fitting(x, hidden, How(bf16=True))
 
 
-def test_without_the_library_models_run_on_torch_operations(monkeypatch):
+def test_without_the_library_models_run_on_stock_layers(monkeypatch):
     _kernels._choice.cache_clear()
     monkeypatch.setattr(_kernels, "_library", lambda: (None, "the library wasn't built"))
     try:
@@ -242,27 +234,19 @@ def test_both_directions_and_layers_equal_float64(path, layers, inputs):
     exact.load_state_dict(gru.state_dict())
     x = torch.randn(11, 101, inputs, requires_grad=True)
     x64 = x.detach().double().requires_grad_()
-    ours, expected = bi_gru(gru, x), exact(x64)[0]
+    ours, expected = bi_gru_steps(gru, x), exact(x64)[0]
     torch.testing.assert_close(ours.double(), expected, rtol=0, atol=1e-6)
     with torch.no_grad():
-        assert torch.equal(bi_gru(gru, x), ours)
+        assert torch.equal(bi_gru_steps(gru, x), ours)
     for ours_grad, exact_grad in zip(gradients(ours, x, gru), gradients(expected, x64, exact), strict=True):
         assert (ours_grad.double() - exact_grad).norm() <= 5e-6 * exact_grad.norm()
-
-
-def test_both_directions_on_torch_operations():
-    torch.manual_seed(0)
-    gru = nn.GRU(3, 5, num_layers=2, bidirectional=True).double()
-    x = torch.randn(4, 6, 3, dtype=torch.float64, requires_grad=True)
-    torch.testing.assert_close(bi_gru(gru, x), gru(x)[0], rtol=0, atol=1e-14)
-    assert torch.autograd.gradcheck(lambda x, *_: bi_gru(gru, x), (x, *gru.parameters()))
 
 
 def test_dropout_between_layers_only_in_training(path):
     torch.manual_seed(0)
     gru, x = nn.GRU(8, 16, num_layers=2, bidirectional=True, dropout=0.5), torch.randn(5, 40, 8)
     torch.manual_seed(1)
-    ours = bi_gru(gru, x)
+    ours = bi_gru_steps(gru, x)
     below = nn.GRU(8, 16, bidirectional=True)
     below.load_state_dict({k: v for k, v in gru.state_dict().items() if "_l0" in k})
     above = nn.GRU(32, 16, bidirectional=True)
@@ -270,22 +254,22 @@ def test_dropout_between_layers_only_in_training(path):
     torch.manual_seed(1)
     expected = above(nn.functional.dropout(below(x)[0], 0.5, training=True))[0]
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
-    assert not torch.allclose(ours, bi_gru(gru.eval(), x))
+    assert not torch.allclose(ours, bi_gru_steps(gru.eval(), x))
 
 
 @pytest.mark.parametrize(
     "other", [{}, {"bidirectional": True, "batch_first": True}, {"bidirectional": True, "bias": False}]
 )
-def test_other_grus_are_refused_by_bi_gru(other):
-    with pytest.raises(ValueError, match="bi_gru takes a bidirectional"):
-        bi_gru(nn.GRU(3, 16, **other), torch.randn(2, 4, 3))
+def test_other_grus_are_refused_by_bi_gru_steps_steps(other):
+    with pytest.raises(ValueError, match="bi_gru_steps takes a bidirectional"):
+        bi_gru_steps(nn.GRU(3, 16, **other), torch.randn(2, 4, 3))
 
 
 def test_the_reverse_last_state_is_that_of_the_first_step(path):
     gru, x = nn.GRU(7, 32, bidirectional=True), torch.randn(6, 50, 7)
-    backwards = tuple(gru.parameters())[4:]
+    backwards, kernel = tuple(gru.parameters())[4:], fitting(x, 32)
     torch.testing.assert_close(
-        recur(x, backwards, all_steps=False, how=How(reverse=True)), gru(x)[1][1], rtol=0, atol=1e-6
+        recur(kernel, x, backwards, all_steps=False, how=How(reverse=True)), gru(x)[1][1], rtol=0, atol=1e-6
     )
 
 
@@ -303,3 +287,17 @@ def test_the_same_bits_at_any_number_of_threads(path, way):
         torch.set_num_threads(before)
     for other in seen[1:]:
         assert all(torch.equal(a, b) for a, b in zip(seen[0], other, strict=True))
+
+
+def test_more_than_one_layer_or_direction_is_refused(path):
+    for gru in (nn.GRU(3, 16, num_layers=2), nn.GRU(3, 16, bidirectional=True)):
+        with pytest.raises(ValueError, match="too many values"):
+            _fast.gru_last(gru, torch.zeros(4, 2, 3))
+
+
+def test_tiles_cover_the_stocks_in_order_without_copies():
+    x = torch.randn(3, 2 * TILE + 1, 2)
+    cut = tiles(x)
+    assert [tile.shape[1] for tile in cut] == [TILE, TILE, 1]
+    assert torch.equal(torch.cat(cut, dim=1), x)
+    assert all(tile.untyped_storage().data_ptr() == x.untyped_storage().data_ptr() for tile in cut)

@@ -1,4 +1,4 @@
-"""Products in bfloat16: every path that this processor runs against torch operations that round the same numbers."""
+"""Products in bfloat16: every path that this processor runs against steps in torch that round the same numbers."""
 
 from __future__ import annotations
 
@@ -7,17 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from deepfactor.models import _kernels, decomp_gru, gru
-from deepfactor.models._gru_kernel import How
-from deepfactor.models._gru_op import bi_gru, gru_last, gru_steps
+from deepfactor.models._fast.gru import bi_gru_steps
 from deepfactor.models.base import CrossSection, Shapes
+from support.compiled import BF16, gru_last, gru_steps, rounded_gru, runnable
 
-BF16 = How(bf16=True)
 WAYS = pytest.mark.parametrize("way", [gru_steps, gru_last])
-
-
-def runnable() -> list[str]:
-    library, _ = _kernels._library()
-    return [path for path in _kernels.PATHS if library is not None and library.deepfactor_gru_runs(path.encode())]
 
 
 @pytest.fixture(params=runnable())
@@ -53,7 +47,7 @@ def test_one_step_equals_the_product_of_rounded_numbers(path, way, inputs, hidde
 
 @WAYS
 @pytest.mark.parametrize(("inputs", "hidden", "stocks"), [(7, 48, 101), (19, 64, 98), (64, 64, 97), (32, 112, 5)])
-def test_paths_equal_torch_operations(path, monkeypatch, way, inputs, hidden, stocks):
+def test_paths_equal_rounded_steps(path, way, inputs, hidden, stocks):
     """A sum off in its last bit may round a state to the next bfloat16, hence the bounds."""
     torch.manual_seed(stocks)
     network, x = nn.GRU(inputs, hidden), torch.randn(8, stocks, inputs, requires_grad=True)
@@ -63,8 +57,8 @@ def test_paths_equal_torch_operations(path, monkeypatch, way, inputs, hidden, st
     plain_gradients = gradients(way(network, x), everything)
     with torch.no_grad():
         assert torch.equal(way(network, x, BF16), ours)
-    monkeypatch.setenv(_kernels.VARIABLE, "off")
-    emulated = way(network, x, BF16)
+    emulated = rounded_gru(network, x)
+    emulated = emulated if way is gru_steps else emulated[-1]
     assert distance(ours, emulated) < 1e-4
     for a, plain, b in zip(ours_gradients, plain_gradients, gradients(emulated, everything), strict=True):
         assert distance(a, b) < 5e-4
@@ -86,12 +80,14 @@ def test_models_take_it_and_stay_close_to_float32(path, kind):
     assert torch.equal(networks[1](day), rounded)
 
 
-def test_both_directions(path, monkeypatch):
+def test_both_directions(path):
     torch.manual_seed(0)
-    network, x = nn.GRU(7, 32, num_layers=2, bidirectional=True), torch.randn(6, 50, 7)
-    ours = bi_gru(network, x, bf16=True)
-    monkeypatch.setenv(_kernels.VARIABLE, "off")
-    assert distance(ours, bi_gru(network, x, bf16=True)) < 2e-4
+    network, x = nn.GRU(7, 32, bidirectional=True), torch.randn(6, 50, 7)
+    ways = [nn.GRU(7, 32), nn.GRU(7, 32)]
+    for way, end in zip(ways, ("", "_reverse"), strict=True):
+        way.load_state_dict({name: network.state_dict()[name + end] for name in way.state_dict()})
+    expected = torch.cat([rounded_gru(ways[0], x), rounded_gru(ways[1], x.flip(0)).flip(0)], dim=2)
+    assert distance(bi_gru_steps(network, x, BF16), expected) < 2e-4
 
 
 def test_the_default_is_float32():

@@ -1,0 +1,61 @@
+"""DecompGRU by the compiled GRU: averages, group means and the residual branch inside the two recurrences."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from deepfactor.models._fast.gru import fitting, one_layer
+from deepfactor.models._fast.gru_kernel import How
+from deepfactor.models._fast.patch_gru import centred, folds, split_gru
+from deepfactor.models._fast.relative_gru import Groups, Side, relative_last
+from deepfactor.models._layers import PatchEmbedding
+
+
+class Separable(Protocol):
+    """A residual branch: two convolutions with nothing non-linear between them, then LayerNorm."""
+
+    depthwise: nn.Conv1d
+    pointwise: nn.Conv1d
+    norm: nn.LayerNorm
+
+
+class Branches(Protocol):
+    """What is read of a DecompGRU. `trend_days` = length of the moving average; 1 = no split."""
+
+    trend_embedding: PatchEmbedding
+    trend_gru: nn.GRU
+    gru: nn.GRU
+    trend_days: int
+
+    @property
+    def residual_embedding(self) -> Separable | None: ...
+
+
+def decomp_gru_last(
+    network: Branches, windows: Tensor, group: Tensor | None, groups: int, how: How = How()
+) -> Tensor | None:
+    """Last states of the second GRU: windows (L, b, f) -> (b, d).
+
+    `group` (b,) int64 is the group of each stock, 0 … `groups` - 1, whose mean it is compared with; None: nobody's.
+    """
+    embedding, residual = network.trend_embedding, network.residual_embedding
+    kernel = fitting(windows, network.gru.hidden_size, how)
+    if kernel is None or not folds(embedding, windows):
+        return None
+    rest = residual is not None
+    first, fast = split_gru(kernel, embedding, network.trend_gru, windows, network.trend_days, rest=rest)
+    side = None
+    if residual is not None and fast is not None:
+        side = Side(fast, centred(*_joint(residual)), residual.norm.weight, residual.norm.bias, residual.norm.eps)
+    members = None if group is None else Groups.split(group, groups)
+    return relative_last(kernel, first, members, side, one_layer(network.gru), how)
+
+
+def _joint(residual: Separable) -> tuple[Tensor, Tensor]:
+    """Weight (d, f, patch) and bias (d,) of the one convolution that the two make."""
+    weight = residual.pointwise.weight * residual.depthwise.weight.squeeze(1)
+    nothing: Tensor = weight.new_zeros(weight.shape[1], *residual.depthwise.kernel_size)
+    bias: Tensor = residual.pointwise(residual.depthwise(nothing)).squeeze(1)
+    return weight, bias
