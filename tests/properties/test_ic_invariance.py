@@ -61,3 +61,28 @@ def test_coefficients_are_correlations_and_absent_without_spread(scores, returns
         if spread:
             assert abs(result.rank_ic[t]) <= 1 + 1e-12
             assert abs(result.ic[t]) <= 1 + 1e-12
+
+
+@pytest.mark.parametrize("power", [-1000, -600, 600, 1000])
+@given(scores=scores_, returns=returns_, mask=masks_)
+def test_no_size_of_scores_or_returns_costs_the_coefficient(power, scores, returns, mask):
+    before = information_coefficients(scores, returns, mask)
+    for after in (
+        information_coefficients(np.ldexp(scores, power), returns, mask),
+        information_coefficients(scores, np.ldexp(returns, power), mask),
+    ):
+        np.testing.assert_array_equal(before.rank_ic, after.rank_ic)
+        np.testing.assert_allclose(before.ic, after.ic, atol=1e-13)
+
+
+@given(scores=scores_, returns=returns_, far=st.floats(1e150, 1e308), at=st.integers(0, SHAPE[1] - 1))
+def test_one_name_far_out_keeps_every_rank_and_leads_the_plain_coefficient(scores, returns, far, at):
+    """Sizes that differ within a day: ranks see the order alone; Pearson's sees the one name, as it should."""
+    scores, returns = np.nan_to_num(scores), np.nan_to_num(returns)
+    scores[:, at] = 30.0
+    before = information_coefficients(scores, returns, np.ones(SHAPE, bool))
+    scores[:, at] = far
+    after = information_coefficients(scores, returns, np.ones(SHAPE, bool))
+    np.testing.assert_array_equal(before.rank_ic, after.rank_ic)
+    alone = information_coefficients(np.eye(SHAPE[1])[[at] * SHAPE[0]], returns, np.ones(SHAPE, bool))
+    np.testing.assert_allclose(after.ic, alone.ic, atol=1e-12)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from deepfactor.evaluation.sorting import Array, Positions, ascending, sort_rows
 from deepfactor.panel.panel import Bools, Floats
+from deepfactor.panel.scores import constant_days, in_plain_size, shift_of
 
 #: Numbers worked on at once: intermediate arrays stay in cache.
 _BLOCK = 1 << 16
@@ -100,7 +101,7 @@ class Ordered:
     inside : (B, K) bool
         False behind the day's names.
     values : (B, K) float64
-        the scores less the day's median, 0 behind the day's names.
+        the scores, in plain size, less the day's median; 0 behind the day's names.
     ties : of the scores
     """
 
@@ -121,7 +122,7 @@ class Ordered:
         missing = ~have
         np.copyto(values, np.inf, where=missing)
         order, ordered = sort_rows(values)
-        values -= _median(ordered, np.count_nonzero(have, axis=1))
+        values = _about_median(values, ordered, np.count_nonzero(have, axis=1))
         np.copyto(values, 0.0, where=missing)
         return Paired(have, values, order, Ties.of(ordered))
 
@@ -135,7 +136,7 @@ class Paired:
     have : (B, K) bool
         who has one.
     values : (B, K) float64
-        the returns less the day's median, 0 where there is none.
+        the returns, in plain size, less the day's median; 0 where there is none.
     order : (B, K)
         flat positions in ascending order of the returns; who has none comes last.
     ties : of the returns
@@ -179,15 +180,22 @@ def pack(scores: Floats, order: Positions, mask: Bools) -> Ordered:
     places = np.zeros(inside.shape, dtype=np.intp)
     places[inside] = np.take(order, np.flatnonzero(chosen))
     ordered = np.where(inside, np.take(scores, places), np.inf)
-    return Ordered(places, inside, np.where(inside, ordered - _median(ordered, count), 0.0), Ties.of(ordered))
+    return Ordered(places, inside, np.where(inside, _about_median(ordered, ordered, count), 0.0), Ties.of(ordered))
 
 
-def _median(ordered: Array, n: NDArray[np.int64]) -> Array:
-    """(B, 1) middle of the first `n` values of each ascending row; 0 where there are none."""
+def _about_median(values: Array, ordered: Array, n: NDArray[np.int64]) -> Array:
+    """Rows (B, K) less the middle one of their `n` numbers, which `ordered` begins with in ascending order; first times
+    the power of two that brings them to plain size (`shift_of`)."""
     if ordered.shape[1] == 0:
-        return np.zeros((len(ordered), 1))
-    middle = np.take_along_axis(ordered, n[:, None] // 2, axis=1)
-    return np.where(n[:, None] > 0, middle, 0.0)
+        return values
+    some = n[:, None] > 0
+    least, middle, most = (
+        np.where(some, np.take_along_axis(ordered, at[:, None], axis=1), 0.0) for at in (0 * n, n // 2, n - 1)
+    )
+    shift = shift_of(np.maximum(np.abs(least), np.abs(most)))
+    if shift.any():
+        values, middle = np.ldexp(values, shift), np.ldexp(middle, shift)
+    return np.asarray(values - middle)
 
 
 def correlate(
@@ -267,9 +275,8 @@ def _pearson(x: Array, y: Array, kept: Bools, n: NDArray[np.int64]) -> NDArray[n
     weight = kept.astype(np.float64)
     x, y = x * weight, y * weight
     a, b, n = row_sums(x), row_sums(y), np.maximum(n, 1)
-    with np.errstate(over="ignore", invalid="ignore"):  # values of 1e160 and beyond have no coefficient
-        spreads = (_dot(x, x) - a * a / n) * (_dot(y, y) - b * b / n)
-        return _divide(_dot(x, y) - a * b / n, np.sqrt(spreads))
+    spreads = (_dot(x, x) - a * a / n) * (_dot(y, y) - b * b / n)
+    return _divide(_dot(x, y) - a * b / n, np.sqrt(np.maximum(spreads, 0.0)))
 
 
 def blocks(days: int, columns: int) -> list[slice]:
@@ -279,10 +286,11 @@ def blocks(days: int, columns: int) -> list[slice]:
 
 
 def _centred(x: Floats, kept: Bools, n: NDArray[np.int64]) -> Array:
-    """Values less the mean of the `n` of each row that are `kept`; 0 elsewhere."""
-    values = np.where(kept, x, 0.0).astype(np.float64, copy=False)
+    """Values, in plain size, less the mean of the `n` of each row that are `kept`; 0 elsewhere."""
+    values = in_plain_size(np.where(kept, x, 0.0).astype(np.float64, copy=False))
     values -= (row_sums(values) / np.maximum(n, 1))[:, None]
     values *= kept
+    values[constant_days(x, kept)] = 0.0  # what is left there is the mean's rounding
     return values
 
 

@@ -16,6 +16,7 @@ from deepfactor.evaluation.sorting import Array
 from deepfactor.evaluation.statistics import mean_of, summarise
 from deepfactor.evaluation.window import Window, take_columns
 from deepfactor.panel.panel import Bools, Floats
+from deepfactor.panel.scores import shift_of
 from deepfactor.styles.base import Styles
 
 #: A residual this small beside the score's deviations is rounding: nothing is left of the score.
@@ -121,6 +122,7 @@ def neutralise(
 
     Over the names of `mask` with a score and every exposure; NaN elsewhere, and where nothing but rounding is left.
     Unknown industries (−1) are one. By Frisch–Waugh: score and exposures less their industry means, then regressed.
+    In the score's unit, but scores of extreme size in plain size (`shift_of`).
     """
     lines = np.array([scores, *exposures.values()], dtype=np.float64)
     kept = mask & np.isfinite(lines).all(axis=0)
@@ -128,6 +130,9 @@ def neutralise(
     table = np.take(lines.reshape(len(lines), -1), places, axis=1)
     stops = np.cumsum(np.count_nonzero(kept, axis=1))
     days = [slice(*ends) for ends in zip([0, *stops], stops, strict=False) if ends[0] < ends[1]]
+    shift = shift_of(np.array([np.abs(table[0, day]).max() for day in days]))
+    if shift.any():
+        table[0] = np.ldexp(table[0], np.repeat(shift, [day.stop - day.start for day in days]))
     scales = [np.abs(table[0, day] - table[0, day].mean()).max() for day in days]
     _take_out_means(table, (places // kept.shape[1]) * (industry.max(initial=0) + 2) + np.take(industry, places) + 1)
     grams = np.array([table[1:, day] @ table[1:, day].T for day in days])
