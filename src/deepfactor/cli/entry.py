@@ -11,12 +11,17 @@ import sys
 import traceback
 from types import FrameType
 
+from deepfactor.cli._words import not_utf8, words_are_utf8
 from deepfactor.cli.verbs import app
 from deepfactor.core.errors import DeepfactorError, Interrupted
 
 
 def main() -> None:
     """Run the command line; every error ends in its exit code."""
+    words_are_utf8()
+    if (word := not_utf8(sys.argv)) is not None:
+        print(f"deepfactor: {word!r} is no UTF-8: rename the file or folder", file=sys.stderr)
+        sys.exit(2)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from deepfactor import __version__
+from deepfactor.cli._words import shows_all
 
 app = typer.Typer(
     name="deepfactor",
@@ -53,7 +54,7 @@ def root(version: Annotated[bool, typer.Option("--version", help="print the vers
 
 def show(content: Mapping[str, Any], as_json: bool, *lines: str) -> None:
     """One JSON object or lines, on standard output."""
-    print(json.dumps(content, ensure_ascii=False, allow_nan=False) if as_json else "\n".join(lines))
+    print(json.dumps(content, ensure_ascii=not shows_all(), allow_nan=False) if as_json else "\n".join(lines))
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import polars as pl
 from deepfactor.core.errors import DataError
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
-from deepfactor.store.parquet import write_parquet
+from deepfactor.store.parquet import read_parquet, write_parquet
 
 COLUMNS = ("date", "symbol", "score")
 
@@ -77,7 +77,7 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None) -> pl.DataF
         raise DataError("no such factor file", file=path)
     form = "CSV" if path.suffix == ".csv" else "parquet"
     try:
-        frame = pl.read_csv(path, try_parse_dates=True) if form == "CSV" else pl.read_parquet(path)
+        frame = pl.read_csv(path, try_parse_dates=True, glob=False) if form == "CSV" else read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"can't be read as {form}: {error}", file=path) from None
     names = columns or {column: column for column in COLUMNS}

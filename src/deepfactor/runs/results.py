@@ -19,7 +19,7 @@ from deepfactor.evaluation.seeds import seed_spread
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
 from deepfactor.runs.factors import align, read_table
-from deepfactor.store.parquet import write_parquet
+from deepfactor.store.parquet import parquet_schema, read_parquet, write_parquet
 
 
 def write_table(path: Path, columns: Mapping[str, Any]) -> None:
@@ -92,7 +92,7 @@ def read_json(path: Path) -> Any:
 def read_frame(path: Path) -> pl.DataFrame:
     """One of our parquet tables; a `DataError` that names it where it is missing or broken."""
     try:
-        return pl.read_parquet(path)
+        return read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"can't be read ({error}): repeat the stage that writes it", file=path) from None
 
@@ -115,7 +115,7 @@ def read_oracle(path: Path, panel: Panel, horizon: int, part: str | None = None)
     if not path.is_file():
         return None
     column = "_".join(["oracle", *([part] if part else []), str(horizon)])
-    if column not in pl.read_parquet_schema(path):
+    if column not in parquet_schema(path):
         return None
     frame = read_table(path, {"date": "date", "symbol": "symbol", column: "score"})
     return align(path, frame, panel, name="oracle")

@@ -12,6 +12,7 @@ import polars as pl
 
 from deepfactor.core.errors import DataError
 from deepfactor.sources._mapping_parts import Column, Pattern
+from deepfactor.store.parquet import scan_parquet
 from deepfactor.store.schema import TABLES
 
 _MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "None", "-", "--")
@@ -110,8 +111,9 @@ def _scan(file: Path, *, numbered: bool = False) -> pl.LazyFrame:
     """A file, not read yet; `numbered` adds the column `_ROW`, from 0."""
     index = _ROW if numbered else None
     if file.suffix == ".csv":
-        return pl.scan_csv(file, infer_schema=False, null_values=list(_MISSING), row_index_name=index)
-    return pl.scan_parquet(file, row_index_name=index)
+        path, missing = file.absolute(), list(_MISSING)
+        return pl.scan_csv(path, infer_schema=False, null_values=missing, row_index_name=index, glob=False)
+    return scan_parquet(file, index)
 
 
 def _collected(

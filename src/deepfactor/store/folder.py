@@ -30,7 +30,7 @@ from deepfactor.core.spec import content_key
 from deepfactor.store._adjustment import check_adjustment
 from deepfactor.store.checks import Finding, check_tables, strictly_ascending
 from deepfactor.store.migrations import migrated
-from deepfactor.store.parquet import write_parquet
+from deepfactor.store.parquet import parquet_schema, read_parquet, write_parquet
 from deepfactor.store.schema import SCHEMA_VERSION, TABLES
 
 MANIFEST = "manifest.json"
@@ -139,13 +139,13 @@ class MarketFolder:
 
     def columns(self, table: str) -> tuple[str, ...]:
         """Names of the columns that the table has (optional ones may be absent)."""
-        return tuple(pl.read_parquet_schema(_part_path(self.path, table, self.manifest.tables[table][0].name)))
+        return tuple(parquet_schema(_part_path(self.path, table, self.manifest.tables[table][0].name)))
 
 
 def read_part(file: Path, columns: list[str] | None = None) -> pl.DataFrame:
     """One part of a table; a `DataError` where the file is gone or no parquet."""
     try:
-        return pl.read_parquet(file, columns=columns)
+        return read_parquet(file, columns)
     except (FileNotFoundError, pl.exceptions.PolarsError) as error:
         raise DataError(f"can't be read ({error}): ingest the market again", file=file) from error
 

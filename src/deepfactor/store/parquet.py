@@ -1,8 +1,9 @@
-"""Parquet files that are either the old or the new, never half."""
+"""Parquet files: written whole or not at all, read by their own name, which is never a pattern (``M[1]``, ``g*``)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,22 @@ from deepfactor.core.files import atomic_path
 
 #: How polars tells the number of the system's error, which it hides otherwise.
 _NUMBER = re.compile(r"\(os error (\d+)\)")
+
+
+def read_parquet(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    """The rows of one file, or some of its columns; raises as polars does."""
+    return pl.read_parquet(path.absolute(), columns=columns, glob=False)  # relative, "file:x" would be an address
+
+
+def scan_parquet(files: Path | Sequence[Path], row_index_name: str | None = None) -> pl.LazyFrame:
+    """One file, or several as one table, not read yet."""
+    named = [file.absolute() for file in ([files] if isinstance(files, Path) else files)]
+    return pl.scan_parquet(named, row_index_name=row_index_name, glob=False)
+
+
+def parquet_schema(path: Path) -> pl.Schema:
+    """Names and types of a file's columns; raises as polars does."""
+    return scan_parquet(path).collect_schema()
 
 
 def write_parquet(path: Path, frame: pl.DataFrame, **options: Any) -> None:

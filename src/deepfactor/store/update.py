@@ -33,6 +33,7 @@ from deepfactor.store.folder import (
     stored,
     write_parts,
 )
+from deepfactor.store.parquet import scan_parquet
 from deepfactor.store.schema import SCHEMA_VERSION, TABLES
 
 #: Trading days held that a source is asked for again.
@@ -155,7 +156,7 @@ def _append(
     account = plain(account)
     partial = bool(account.get("only_new_days"))
     files = list(held.part_files("daily"))
-    priced = pl.scan_parquet(files).select(pl.col("symbol").unique()).collect()["symbol"]
+    priced = scan_parquet(files).select(pl.col("symbol").unique()).collect()["symbol"]
     findings = _checked(tables, account, priced)
     last: date = read_part(held.part_files("daily")[-1], ["date"]).select(pl.col("date").max()).item()
     merged = {}
