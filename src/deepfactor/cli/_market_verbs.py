@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from deepfactor.cli.options import AllowCode, Json, app, listed, show
+from deepfactor.cli.options import Json, app, listed, show
 from deepfactor.cli.terminal import terminal
 from deepfactor.core.kind import recipe_error
 
@@ -50,7 +50,10 @@ def ingest(
     accept_revisions: Annotated[
         bool, typer.Option("--accept-revisions", help="take history that the source changed since, and log it")
     ] = False,
-    allow_code: AllowCode = False,
+    allow_code: Annotated[
+        bool,
+        typer.Option("--allow-code", help="trust SOURCE: kinds from outside deepfactor, files anywhere, any query"),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring a vendor's files or database into a market folder, or the days that it doesn't have yet. Safe to repeat."""

@@ -89,7 +89,7 @@ def ingest(
     source : the path of a TOML with a source's kind and settings, or the name of a shipped one; see `choose_source`.
     folder : where the source's files lie.
     accept_revisions : take what the source now says otherwise of days held, and log it in the manifest.
-    allow_code : take a kind from outside deepfactor.
+    allow_code : take a kind from outside deepfactor, and let a mapping read anywhere by any query.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def ingest(
     """
     console = console or Silent()
     module, settings = resolve(SOURCES, choose_source(source), key=source, allow_code=allow_code)
-    opened = module.open_source(settings, folder)
+    opened = module.open_source(settings, folder, allow_code=allow_code)
     with step(console, f"tables of {source} are in {market}"):
         update(
             market,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -22,11 +23,23 @@ from numpy.typing import NDArray
 
 from deepfactor.core.errors import DataError, RecipeError, UserError
 from deepfactor.sources._files import first_line
+from deepfactor.sources._places import inside
+from deepfactor.sources._statements import refusal, require_one_select
 
 _DUCKDB = "duckdb:///"
 #: Days as parameters of a query; a cast (``::date``) and a time (``'09:30'``) are none.
 _PARAMETER = re.compile(r"(?<![:\w\\]):(start|end)\b")
 _ROWS = 50_000
+#: A DuckDB connection that reads its own file alone, and can't be told otherwise.
+_LOCKED = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_persistent_secrets": "false",
+    "python_enable_replacements": "false",
+    "lock_configuration": "true",
+}
+_READS = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 
 
 class Database(Protocol):
@@ -42,56 +55,84 @@ class Database(Protocol):
         """
 
 
-def open_database(url: str, folder: Path | None) -> Database:
+def open_database(url: str, folder: Path | None, *, allow_code: bool = False) -> Database:
     """The database at `url`, in which ``${NAME}`` stands for a variable of the environment.
 
-    A relative path of ``duckdb:///`` starts from `folder`, where given.
+    The file of a DuckDB or SQLite database lies in `folder` (None = where the program runs).
+
+    A query is one SELECT, runs read-only where the database knows that, and in DuckDB and SQLite reads nothing beside
+    the database's own file: no other file or database, no extension, no setting. With `allow_code` none of that holds.
 
     Raises
     ------
     UserError
         a package is missing; the message names the extra.
     RecipeError
-        no URL, or an unknown variable.
+        no URL, an unknown variable, or a file outside `folder`.
     DataError
-        no such DuckDB file.
+        no such file.
     """
     url = _from_environment(url)
     if url.startswith(_DUCKDB):
-        return DuckDb((folder or Path()) / url.removeprefix(_DUCKDB))
-    return Server(url)
+        return DuckDb(_file_of(url.removeprefix(_DUCKDB), "DuckDB", folder, allow_code), allow_code=allow_code)
+    return Server(url, folder, allow_code=allow_code)
+
+
+def _file_of(name: str, kind: str, folder: Path | None, allow_code: bool) -> Path:
+    """The file of a database, which must be there: asked for another, SQLite and DuckDB would make one."""
+    file = inside(folder or Path(), name, key="url", allow_code=allow_code)
+    if not file.is_file():
+        raise DataError(f"there is no such {kind} file: give its folder with --folder, or mend url", file=file)
+    return file
 
 
 class DuckDb:
     """A DuckDB file, opened for reading for each query."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, allow_code: bool) -> None:
         self._duckdb = _needed("duckdb")
         self._file = file
-        if not file.is_file():
-            raise DataError("there is no such DuckDB file: give its folder with --folder, or mend url", file=file)
+        self._settings = {} if allow_code else _LOCKED
 
     def rows(self, query: str, label: str, start: date | None, end: date | None) -> pl.DataFrame:
         """The query's result, handed over column by column as numpy arrays."""
         try:
-            with self._duckdb.connect(str(self._file), read_only=True) as connection:
-                result = connection.execute(_PARAMETER.sub(r"$\1", query), _bound(query, start, end))
+            with self._duckdb.connect(str(self._file), read_only=True, config=self._settings) as connection:
+                text = _PARAMETER.sub(r"$\1", query)
+                if self._settings:
+                    self._require_one_select(connection.extract_statements(text), label)
+                result = connection.execute(text, _bound(query, start, end))
                 names = [column[0] for column in result.description or ()]
                 _require_names(names, label)
                 arrays = result.fetchnumpy()
         except self._duckdb.Error as error:
-            raise DataError(f"the query fails in {self._file.name}: {first_line(error)}", table=label) from None
+            closed = isinstance(error, self._duckdb.PermissionException) and bool(self._settings)
+            hint = "; a query reads its database alone (--allow-code lets it read anywhere)" if closed else ""
+            raise DataError(f"the query fails in {self._file.name}: {first_line(error)}{hint}", table=label) from None
         return pl.DataFrame([_from_numpy(name, arrays[name]) for name in names])
+
+    def _require_one_select(self, statements: Sequence[Any], label: str) -> None:
+        kinds = [statement.type for statement in statements]
+        if kinds != [self._duckdb.StatementType.SELECT]:
+            raise refusal(" and ".join(kind.name for kind in kinds) or "nothing", label)
 
 
 class Server:
     """Any database that SQLAlchemy has a driver for, asked anew for each query."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, folder: Path | None, *, allow_code: bool) -> None:
         self._sqlalchemy = _needed("sqlalchemy")
+        self._allow_code = allow_code
         try:
             self._url = self._sqlalchemy.make_url(url)
-            self._engine = self._sqlalchemy.create_engine(self._url, poolclass=self._sqlalchemy.NullPool)
+            self._backend = self._url.get_backend_name()
+            more: dict[str, Any] = {}
+            if self._backend == "sqlite":
+                file = self._sqlite_file(folder)
+                more["creator"] = lambda: sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
+            elif self._backend == "duckdb":
+                raise RecipeError(f"a DuckDB file is named {_DUCKDB}FILE", key="url")
+            self._engine = self._sqlalchemy.create_engine(self._url, poolclass=self._sqlalchemy.NullPool, **more)
         except ModuleNotFoundError as error:
             raise _missing(str(error.name)) from None
         except (self._sqlalchemy.exc.SQLAlchemyError, ValueError):
@@ -101,9 +142,13 @@ class Server:
     def rows(self, query: str, label: str, start: date | None, end: date | None) -> pl.DataFrame:
         """The query's result, fetched in blocks."""
         errors = self._sqlalchemy.exc.SQLAlchemyError
+        if not self._allow_code:
+            require_one_select(query, label)
         try:
             with self._engine.connect() as connection:
-                streamed = connection.execution_options(stream_results=True, yield_per=_ROWS)
+                streamed = connection.execution_options(stream_results=True, yield_per=_ROWS, **self._closed())
+                if self._backend == "sqlite" and not self._allow_code:
+                    connection.connection.driver_connection.set_authorizer(_only_reads)
                 text = self._sqlalchemy.text(_PARAMETER.sub(r":\1 ", query))  # SQLAlchemy overlooks ``:start::date``
                 result = streamed.execute(text, _bound(query, start, end))
                 names = list(result.keys()) if result.returns_rows else []
@@ -120,9 +165,26 @@ class Server:
         """The database without who asks and how."""
         return f"{self._url.get_backend_name()} {self._url.host or ''}/{self._url.database or ''}".replace(" /", " ")
 
+    def _closed(self) -> dict[str, bool]:
+        """Options of a connection that may only read, where the database knows such."""
+        return {"postgresql_readonly": True} if self._backend == "postgresql" and not self._allow_code else {}
+
+    def _sqlite_file(self, folder: Path | None) -> Path:
+        """The file of an SQLite URL."""
+        if self._url.drivername not in ("sqlite", "sqlite+pysqlite") or self._url.query or not self._url.database:
+            raise RecipeError("an SQLite file is named sqlite:///FILE, without driver and options", key="url")
+        return _file_of(self._url.database, "SQLite", folder, self._allow_code)
+
     def _without_password(self, text: str) -> str:
-        password = self._url.password
-        return text.replace(password, "***") if password else text
+        password = self._url.password or ""
+        for form in {password, quote(password, safe=""), quote(password)} - {""}:
+            text = text.replace(form, "***")
+        return text
+
+
+def _only_reads(action: int, *_: object) -> int:
+    """SQLite's question of a statement under way: may it do that?"""
+    return sqlite3.SQLITE_OK if action in _READS else sqlite3.SQLITE_DENY
 
 
 def _require_names(names: Sequence[str], label: str) -> None:

@@ -12,6 +12,9 @@ import polars as pl
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import Kind, kinds_in
 from deepfactor.sources._mapping import read_toml
+from deepfactor.sources._places import inside
+
+__all__ = ["ROOM", "Remembering", "Source", "choose_source", "fetch_all", "inside"]
 
 ROOM = "deepfactor.sources"
 
@@ -20,7 +23,8 @@ class Source(Protocol):
     """A vendor's data as the tables of `deepfactor.store.schema`.
 
     Beside this protocol a source kind file has ``class Settings(Spec)`` and
-    ``open_source(settings: Settings, folder: Path | None) -> Source``.
+    ``open_source(settings: Settings, folder: Path | None, *, allow_code: bool = False) -> Source``: what the settings
+    name is read inside `folder` alone, unless the user has said ``--allow-code``.
     """
 
     @property

@@ -21,6 +21,7 @@ from pydantic import Field, field_validator
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
 from deepfactor.sources._mapping_parts import Column, Columns
+from deepfactor.sources._places import require_plain_name
 from deepfactor.sources._qlib_files import (
     ENDING,
     Span,
@@ -76,17 +77,24 @@ class Settings(Spec):
         return value
 
 
-def open_source(settings: Settings, folder: Path | None) -> Qlib:
-    """The source over the qlib data folder `folder`.
+def open_source(settings: Settings, folder: Path | None, *, allow_code: bool = False) -> Qlib:
+    """The source over the qlib data folder `folder`; with `allow_code` the settings may name files elsewhere.
 
     Raises
     ------
+    RecipeError
+        a field or a list of instruments that leads out of the folder.
     DataError
         no folder, no calendar, no features, or a field that is needed is nowhere.
     """
     if folder is None or not folder.is_dir():
         given = "none given" if folder is None else f"{folder} is none"
         raise DataError(f"source qlib reads a qlib data folder: give it with --folder ({given})")
+    if not allow_code:
+        for stem in settings.indices:
+            require_plain_name(stem, key=f"indices.{stem}")
+        for name, column in settings.columns.items():
+            require_plain_name(column.source, key=f"columns.{name}.from")
     return Qlib(settings, folder)
 
 

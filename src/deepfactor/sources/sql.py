@@ -34,15 +34,17 @@ class Settings(Mapping):
     )
 
 
-def open_source(settings: Settings, folder: Path | None) -> MappedTables:
-    """The source over the database; `folder` is where a relative path of a DuckDB file starts.
+def open_source(settings: Settings, folder: Path | None, *, allow_code: bool = False) -> MappedTables:
+    """The source over the database; `folder` is where a database's file lies.
+
+    Each query must be one SELECT that reads its database alone; with `allow_code` it may be anything, anywhere.
 
     Raises
     ------
     UserError
         a package is missing, the URL is wrong, or there is no such file.
     """
-    return MappedTables(settings, Queries(open_database(settings.url, folder)))
+    return MappedTables(settings, Queries(open_database(settings.url, folder, allow_code=allow_code)))
 
 
 class Queries:

@@ -12,6 +12,7 @@ from deepfactor.sources._files import Among, Extract, distinct, read
 from deepfactor.sources._mapped import MappedTables, Values
 from deepfactor.sources._mapping import load_mapping
 from deepfactor.sources._mapping_parts import Origin
+from deepfactor.sources._places import inside
 
 
 class Settings(Spec):
@@ -20,13 +21,13 @@ class Settings(Spec):
     mapping: str = "ashare_parquet"
 
 
-def open_source(settings: Settings, folder: Path | None) -> MappedTables:
-    """The source over the files in `folder`.
+def open_source(settings: Settings, folder: Path | None, *, allow_code: bool = False) -> MappedTables:
+    """The source over the files in `folder`; with `allow_code` the mapping may name files elsewhere.
 
     Raises
     ------
     RecipeError
-        the mapping is unknown or wrong.
+        the mapping is unknown or wrong, or leads out of the folder.
     DataError
         no folder, or a file of the mapping is missing.
     """
@@ -34,8 +35,8 @@ def open_source(settings: Settings, folder: Path | None) -> MappedTables:
     if folder is None or not folder.is_dir():
         given = "none given" if folder is None else f"{folder} is none"
         raise DataError(f"mapping {mapping.name} reads files: give their folder with --folder ({given})")
-    for _, origin in mapping.origins():
-        file = folder / origin.of_kind("file")
+    for key, origin in mapping.origins():
+        file = inside(folder, origin.of_kind("file"), key=f"{key}.file", allow_code=allow_code)
         if not file.is_file():
             raise DataError("there is no such file: is --folder right?", file=file)
     return MappedTables(mapping, Files(folder))

@@ -25,15 +25,15 @@ import numpy as np
 import polars as pl
 
 from deepfactor.core.errors import DataError
-from deepfactor.core.files import folder_lock, write_json
+from deepfactor.core.files import write_json
 from deepfactor.core.spec import content_key
 from deepfactor.store._adjustment import check_adjustment
 from deepfactor.store.checks import Finding, check_tables, strictly_ascending
 from deepfactor.store.migrations import migrated
 from deepfactor.store.parquet import parquet_schema, read_parquet, write_parquet
 from deepfactor.store.schema import SCHEMA_VERSION, TABLES
+from deepfactor.store.writing import MANIFEST, writing
 
-MANIFEST = "manifest.json"
 #: Label of the part of a table that has only one.
 WHOLE = "all"
 _ROW_GROUP = 250_000
@@ -186,8 +186,7 @@ def ingest(
     `describe` is called when all are fetched, since a source counts what it drops on the way. `progress` gets a line a
     step.
     """
-    require_market_or_empty(path)
-    with folder_lock(path):
+    with writing(path):
         return ingest_locked(path, tables, describe, progress or (lambda _: None))
 
 
@@ -358,21 +357,6 @@ def _read_manifest(path: Path) -> Manifest:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"is no manifest of a market ({error!r}): ingest again", file=file) from error
-
-
-def require_market_or_empty(path: Path) -> None:
-    """Don't write into a folder of something else."""
-    if path.exists() and not path.is_dir():
-        raise DataError(f"{path} is a file, wanted a folder for the market")
-    if path.is_dir() and not (path / MANIFEST).exists():
-        strange = sorted(entry.name for entry in path.iterdir() if not _ours(entry.name))
-        if strange:
-            raise DataError(f"{path} holds other things ({', '.join(strange[:3])}): give an empty or new folder")
-
-
-def _ours(name: str) -> bool:
-    """Names that an ingest that was killed may have left (the lock and temporary files start with a dot)."""
-    return name.startswith(".") or name in ("tables", "panel")
 
 
 def plain(content: Any) -> Any:

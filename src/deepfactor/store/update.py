@@ -16,11 +16,9 @@ from typing import Any
 import polars as pl
 
 from deepfactor.core.errors import DataError
-from deepfactor.core.files import folder_lock
 from deepfactor.store._revisions import Revision, compare, known_until, refuse_forward_adjusted
 from deepfactor.store.checks import Finding, check_table, check_tables
 from deepfactor.store.folder import (
-    MANIFEST,
     Manifest,
     MarketFolder,
     Part,
@@ -29,12 +27,12 @@ from deepfactor.store.folder import (
     raise_first_error,
     read_part,
     replace_manifest,
-    require_market_or_empty,
     stored,
     write_parts,
 )
 from deepfactor.store.parquet import scan_parquet
 from deepfactor.store.schema import SCHEMA_VERSION, TABLES
+from deepfactor.store.writing import MANIFEST, writing
 
 #: Trading days held that a source is asked for again.
 OVERLAP = 60
@@ -78,8 +76,7 @@ def update(
         the disk is full; the market stays as it was.
     """
     tell = progress or (lambda _: None)
-    require_market_or_empty(path)
-    with folder_lock(path):
+    with writing(path):
         account = describe()
         partial = bool(account.get("only_new_days"))
         held = _of_this_source(path, account)
