@@ -5,7 +5,6 @@ TOML because YAML reads ``000300`` as 192 and ``2e-4`` as text.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
@@ -13,9 +12,12 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from deepfactor.backtest.loop import MOST_CAPITAL
+from deepfactor.core.choices import choices
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import Kind, recipe_error, resolve
 from deepfactor.core.spec import Spec
+from deepfactor.core.toml import read_toml, toml_value
 from deepfactor.evaluation.combination import CombinationSettings
 from deepfactor.evaluation.factor_test import TestSettings
 from deepfactor.features.quarters import QuarterSettings
@@ -38,7 +40,7 @@ class Portfolio(Spec):
     index: str
     constraints: str = "study_b"
     arms: tuple[str, ...] = ()
-    capital: float = Field(default=1e8, gt=0)
+    capital: float = Field(default=1e8, gt=0, le=MOST_CAPITAL)
     styles: Kind | None = None
     costs: Costs | None = None
     haircut: float | None = Field(default=None, ge=0.0, le=1.0)
@@ -59,7 +61,7 @@ class Recipe(Spec):
     is given of them.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)
     title: str
     universe: UniverseRule = UniverseRule()
     features: Kind = Kind(kind="price_volume")
@@ -100,7 +102,7 @@ class Recipe(Spec):
             if self.scored.count(one.name) > 1:
                 raise ValueError(f"combinations.{i}.name: {one.name!r} is the name of another arm or combination")
             if unknown := [name for name in one.of if name not in arms]:
-                raise ValueError(f"combinations.{i}.of: no arm {unknown[0]!r}: there are {', '.join(arms)}")
+                raise ValueError(f"combinations.{i}.of: no arm {unknown[0]!r}: {choices(unknown[0], arms)}")
             if len(set(one.of)) < len(one.of):
                 raise ValueError(f"combinations.{i}.of: an arm stands twice among {', '.join(one.of)}")
         return self
@@ -147,7 +149,7 @@ def load_recipe(name: str, settings: Iterable[str] = (), *, allow_code: bool = F
     except ValidationError as error:
         raise recipe_error(error) from None
     _check_kinds(recipe, allow_code=allow_code)
-    _check_portfolios(recipe)
+    check_portfolios(recipe)
     return recipe
 
 
@@ -155,11 +157,8 @@ def _read(name: str) -> dict[str, Any]:
     shipped = name in shipped_recipes()  # first: `demo` is also the folder that the demo leaves
     path = files("deepfactor.recipes") / f"{name}.toml" if shipped else Path(name)
     if not path.is_file():
-        raise RecipeError(f"no recipe {name!r}: give a .toml file or one of {', '.join(shipped_recipes())}")
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"{name} can't be read as TOML: {error}") from None
+        raise RecipeError(f"no recipe {name!r}: give a .toml file or a shipped one: {choices(name, shipped_recipes())}")
+    return read_toml(path, name)
 
 
 def _override(content: dict[str, Any], setting: str) -> None:
@@ -167,10 +166,7 @@ def _override(content: dict[str, Any], setting: str) -> None:
     key, separator, text = setting.partition("=")
     if not separator:
         raise RecipeError(f"--set {setting!r} has no '=': write key=value, as in fit.epochs=12")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
+    value = toml_value(text)
     *path, last = key.strip().split(".")
     if "" in (*path, last):
         raise RecipeError(f"--set {setting!r} names no key: write key=value, as in fit.epochs=12")
@@ -215,7 +211,7 @@ def _check_kinds(recipe: Recipe, *, allow_code: bool) -> None:
         resolve(SCALINGS, arm.scaling, key=f"arms.{i}.scaling", allow_code=allow_code)
 
 
-def _check_portfolios(recipe: Recipe) -> None:
+def check_portfolios(recipe: Recipe) -> None:
     """Every portfolio has constraints and arms that exist, and a folder of its own."""
     names = recipe.scored
     places = set()
@@ -223,7 +219,7 @@ def _check_portfolios(recipe: Recipe) -> None:
         load_constraints(portfolio, f"portfolios.{i}.")
         for name in portfolio.arms:
             if name not in names:
-                raise RecipeError(f"no arm {name!r}: there are {', '.join(names)}", key=f"portfolios.{i}.arms")
+                raise RecipeError(f"no arm {name!r}: {choices(name, names)}", key=f"portfolios.{i}.arms")
         for name in portfolio.arms or names:
             place = (name, portfolio.index, Path(portfolio.constraints).stem)
             if place in places:

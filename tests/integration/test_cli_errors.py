@@ -84,7 +84,7 @@ def test_a_bad_recipe(case, small_market, tmp_path):
         ("no_such_recipe", None, ("'no_such_recipe'", "demo, study_a, study_a_reduced, study_b, study_b_ablations")),
         ("gone.toml", None, ("gone.toml",)),
         ("text.toml", b"name = \n", ("text.toml", "line 1")),
-        ("bytes.toml", b"name = '\xff\xfe'", ("bytes.toml", "utf-8")),
+        ("bytes.toml", b"name = '\xff\xfe'", ("bytes.toml", "UTF-8")),
         ("folder.toml", "folder", ("folder.toml",)),
     ],
 )

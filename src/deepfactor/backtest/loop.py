@@ -26,6 +26,8 @@ from deepfactor.panel.universe import Universe
 from deepfactor.portfolio.problem import Rebalance, Target
 
 Array = NDArray[np.float64]
+#: CNY; the whole market's value is of this size.
+MOST_CAPITAL = 1e14
 Fill = Literal["next_vwap", "next_close"]
 
 
@@ -36,7 +38,7 @@ class BacktestSettings(Spec):
     price. A holding of a delisted stock settles at its last price × (1 − `haircut`).
     """
 
-    capital: float = Field(default=1e8, gt=0)
+    capital: float = Field(default=1e8, gt=0, le=MOST_CAPITAL)
     fill: Fill = "next_vwap"
     costs: Costs = Costs()
     haircut: float = Field(default=0.3, ge=0, le=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from deepfactor.cli.options import (
     LanguageOption,
     MarketOption,
     app,
+    day_option,
     listed,
     number,
     show,
@@ -33,13 +34,15 @@ def test(
     out: Annotated[Path, typer.Option("--out", help="folder for the results")],
     universe: Annotated[
         str | None,
-        typer.Option(help="all, every, index codes; comma separated; without: all, and CSI 300, 500, 1000 if known"),
+        typer.Option(
+            help="all, every, indices (csi300, 000300.SH), by commas; without: all, and CSI 300, 500, 1000 if known"
+        ),
     ] = None,
     horizon: Annotated[str | None, typer.Option(help="trading days, comma separated; without: 5,10,15,20")] = None,
     preset: Annotated[str | None, typer.Option(help="study_a or study_b: that study's own tables")] = None,
     offsets: Annotated[bool, typer.Option("--offsets", help="top portfolios from every start, averaged")] = False,
-    start: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first day tested")] = None,
-    end: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="last day tested")] = None,
+    start: Annotated[date | None, day_option("first day tested")] = None,
+    end: Annotated[date | None, day_option("last day tested")] = None,
     arm: ArmOption = None,
     language: LanguageOption = Language.EN,
     as_json: Json = False,
@@ -55,8 +58,8 @@ def test(
             "universes": None if universe is None else listed(universe),
             "horizons": None if horizon is None else listed(horizon),
             "top_offsets": offsets or None,
-            "start": None if start is None else start.date(),
-            "end": None if end is None else end.date(),
+            "start": start,
+            "end": end,
         }
         settings = TestSettings.model_validate({key: value for key, value in asked.items() if value is not None})
     except ValidationError as error:
@@ -92,7 +95,7 @@ def enhance(
     factor: Annotated[Path, typer.Argument(help="parquet or CSV with date, symbol, score; or a run's folder")],
     market: MarketOption,
     out: Annotated[Path, typer.Option("--out", help="folder for the results")],
-    index: Annotated[str, typer.Option(help="index code, as in 000905.SH")],
+    index: Annotated[str, typer.Option(help="an index, as in 000905.SH or csi500")],
     constraints: Annotated[str, typer.Option(help="study_a, study_a_all_market, study_b or a TOML file")] = "study_b",
     capital: Annotated[float, typer.Option(help="CNY")] = 1e8,
     what_if: Annotated[list[str] | None, typer.Option("--what-if", help=WHAT_IF)] = None,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
-from deepfactor.cli.options import Json, app, listed, show
+from deepfactor.cli.options import Json, app, day_option, listed, show
 from deepfactor.cli.terminal import terminal
 from deepfactor.core.kind import recipe_error
 
@@ -18,8 +18,8 @@ from deepfactor.core.kind import recipe_error
 def simulate(
     market: Annotated[Path, typer.Argument(help="market folder to write")],
     stocks: Annotated[int, typer.Option(help="securities ever listed")] = 300,
-    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])] = datetime(2018, 1, 2),
-    end: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])] = datetime(2023, 12, 29),
+    start: Annotated[date, day_option("first day")] = date(2018, 1, 2),
+    end: Annotated[date, day_option("last day")] = date(2023, 12, 29),
     seed: int = 0,
     alpha: Annotated[float, typer.Option(help="0 = null market: nothing to be found")] = 1.0,
     only: Annotated[str, typer.Option(help="parts of alpha, comma separated")] = "",
@@ -30,9 +30,7 @@ def simulate(
     from deepfactor.sources.simulated import Settings
 
     try:
-        settings = Settings(
-            stocks=stocks, start=start.date(), end=end.date(), seed=seed, alpha=alpha, only=listed(only) or None
-        )
+        settings = Settings(stocks=stocks, start=start, end=end, seed=seed, alpha=alpha, only=listed(only) or None)
     except ValidationError as error:
         raise recipe_error(error, "simulate") from None
     account = markets.simulate(market, settings, terminal()).account()

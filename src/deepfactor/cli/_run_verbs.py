@@ -76,6 +76,7 @@ def run(
 
 def _plan_lines(planned: Mapping[str, Any]) -> list[str]:
     lines = [f"{job['job']}: {job['key']}{' (done before)' if job['done'] else ''}" for job in planned["jobs"]]
+    lines += planned["said"]
     lines.append(f"{planned['stock_days_an_epoch']:,} stock-days an epoch, at most {planned['epochs']} epochs a job")
     left = planned["estimate"]
     for arm, cost in left["arms"].items():

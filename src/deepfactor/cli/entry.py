@@ -5,55 +5,100 @@
 
 from __future__ import annotations
 
-import errno
+import os
 import signal
 import sys
 import traceback
 from types import FrameType
 
 from deepfactor.cli._words import not_utf8, words_are_utf8
-from deepfactor.cli.verbs import app
 from deepfactor.core.errors import DeepfactorError, Interrupted
+from deepfactor.core.system import RESOURCES, USERS, out_of_memory, system_error
 
 
 def main() -> None:
     """Run the command line; every error ends in its exit code."""
+    _open_streams()
     words_are_utf8()
     if (word := not_utf8(sys.argv)) is not None:
-        print(f"deepfactor: {word!r} is no UTF-8: rename the file or folder", file=sys.stderr)
-        sys.exit(2)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+        sys.exit(_said(f"{word!r} is no UTF-8: rename the file or folder", 2))
     try:
-        app(prog_name="deepfactor")
-    except DeepfactorError as error:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _stop)
+        code = _verb()
+        sys.stdout.flush()
+    except BaseException as error:
+        code = _code(error)
+    sys.exit(code)
+
+
+def _verb() -> int:
+    """What the words of the command line ask for; the exit code. Wrong words end in 2 and say how to get help."""
+    import typer  # here and below: importing takes half a second, in which Ctrl-C is no fault either
+
+    from deepfactor.cli.verbs import app
+
+    try:
+        with typer.main.get_command(app).make_context("deepfactor", sys.argv[1:]) as context:
+            context.command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    except Exception as error:
+        # Click's error, which typer brings along under a name of its own in some versions.
+        if (show := getattr(error, "show", None)) is None:
+            raise
+        show()
+        return int(getattr(error, "exit_code", 2))
+    return 0
+
+
+def _code(error: BaseException) -> int:
+    """Say what ended the command; its exit code."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(bool(error.code))
+    if isinstance(error, BrokenPipeError):  # nobody listens any more, as behind `| head`
+        _leave_streams()
+        return Interrupted.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return _said("stopped; the same command goes on from where it was", Interrupted.exit_code)
+    if isinstance(error, DeepfactorError):
         if error.exit_code == 1:
             traceback.print_exc()
-        print(f"deepfactor: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        sys.exit(_disk_trouble(error))
-    except MemoryError:
-        print("deepfactor: out of memory: take fewer workers, or a smaller market", file=sys.stderr)
-        sys.exit(3)
-    except Exception:
-        sys.exit(_our_fault())
+        return _said(str(error), error.exit_code)
+    if out_of_memory(error):
+        return _said("out of memory: take fewer workers, a smaller network or a smaller market", 3)
+    number, words = system_error(error) or (0, "")
+    if number in RESOURCES:
+        return _said(f"{words}: mend that and repeat the command", 3)
+    if number in USERS:
+        return _said(words, 2)
+    traceback.print_exception(error)
+    return _said("a fault of ours; please report it with the lines above", 1)
 
 
-def _our_fault() -> int:
-    traceback.print_exc()
-    print("deepfactor: a fault of ours; please report it with the lines above", file=sys.stderr)
-    return 1
+def _said(text: str, code: int) -> int:
+    try:
+        print(f"deepfactor: {text}", file=sys.stderr, flush=True)
+    except OSError:  # standard error is closed or full: the exit code says it
+        _leave_streams()
+    return code
 
 
-def _disk_trouble(error: OSError) -> int:
-    """The exit code of a path that can't be used (the user's to mend) or of a full disk; anything else is our fault."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if not full and error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR):
-        return _our_fault()
-    place = f"{error.filename}: " if error.filename else ""
-    print(f"deepfactor: {place}{error.strerror}", file=sys.stderr)
-    return 3 if full else 2
+def _open_streams() -> None:
+    """Standard output and error that can always be written: closed ones swallow."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+
+
+def _leave_streams() -> None:
+    """Let what is still to be written go nowhere, so that Python doesn't complain at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(nowhere, stream.fileno())
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +15,7 @@ import typer
 
 from deepfactor import __version__
 from deepfactor.cli._words import shows_all
+from deepfactor.core.days import day_of
 
 app = typer.Typer(
     name="deepfactor",
@@ -41,6 +45,20 @@ WHAT_IF = (
     "names: max_active_weight, max_industry_weight, max_style_exposure, max_turnover, max_volume_share, "
     "min_constituents; further: cash, cost_rate, fill, and CONSTRAINT.SETTING of any constraint"
 )
+
+
+def _day(text: str) -> date:
+    try:
+        return day_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} {error}") from None
+
+
+def day_option(text: str) -> Any:
+    """An option that is a day; `text` is its help."""
+    return typer.Option(parser=_day, metavar="DAY", help=f"{text}, as 2020-01-02 or 20200102")
+
+
 ArmOption = Annotated[str | None, typer.Option("--arm", help="which arm, where FACTOR is a run with several")]
 
 
@@ -53,8 +71,12 @@ def root(version: Annotated[bool, typer.Option("--version", help="print the vers
 
 
 def show(content: Mapping[str, Any], as_json: bool, *lines: str) -> None:
-    """One JSON object or lines, on standard output."""
-    print(json.dumps(content, ensure_ascii=not shows_all(), allow_nan=False) if as_json else "\n".join(lines))
+    """One JSON object or lines, on standard output. The work is done: a reader that has gone away changes nothing."""
+    text = json.dumps(content, ensure_ascii=not shows_all(), allow_nan=False) if as_json else "\n".join(lines)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def listed(text: str) -> tuple[str, ...]:

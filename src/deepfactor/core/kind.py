@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from deepfactor.core.choices import choices
 from deepfactor.core.errors import KindError, RecipeError
 from deepfactor.core.spec import Spec
 
@@ -59,11 +60,14 @@ def load_kind(room: str, name: str, *, allow_code: bool = False) -> ModuleType:
     else:
         path = f"{room}.{name}"
         if name.startswith("_") or importlib.util.find_spec(path) is None:
-            raise KindError(f"no kind {name!r} in {room}: there are {', '.join(kinds_in(room))}")
+            raise KindError(f"no kind {name!r} in {room}: {choices(name, kinds_in(room))}")
     try:
         module = importlib.import_module(path)
-    except ModuleNotFoundError as error:
-        raise KindError(f"{path} can't be imported ({error}): is its folder on PYTHONPATH?") from None
+    except Exception as error:
+        if path == f"{room}.{name}":  # one of ours
+            raise
+        missing = ": is its folder on PYTHONPATH?" if isinstance(error, ModuleNotFoundError) else ""
+        raise KindError(f"{path} can't be imported ({type(error).__name__}: {error}){missing}") from error
     if not hasattr(module, "Settings"):
         raise KindError(f"{path} has no class Settings, so it is no kind of {room}")
     return module
@@ -89,5 +93,5 @@ def recipe_error(error: ValidationError, prefix: str = "") -> RecipeError:
         key = ".".join([*([prefix] if prefix else []), *map(str, item["loc"])])
         shown = item["type"] != "missing" and not isinstance(item["input"], (dict, list, tuple))
         given = _PASSWORD.sub(r"\1:***@", repr(item["input"]))
-        lines.append(f"{key}: {item['msg']}{f' (given: {given})' if shown else ''}")
+        lines.append(f"{key}: {item['msg'].removeprefix('Value error, ')}{f' (given: {given})' if shown else ''}")
     return RecipeError("; ".join(lines))

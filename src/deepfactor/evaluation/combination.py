@@ -28,7 +28,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.evaluation.ic import information_coefficients
 from deepfactor.evaluation.statistics import years_of
 from deepfactor.panel.panel import Bools, Panel
-from deepfactor.panel.returns import Convention, entry, forward_return
+from deepfactor.panel.returns import MOST_DAYS, Convention, entry, forward_return
 from deepfactor.panel.scores import Scores, standardise_by_day
 
 Array = NDArray[np.float64]
@@ -42,10 +42,10 @@ class CombinationSettings(Spec):
     """How factors become one; all but `method` is for weights by RankIC."""
 
     method: Method = Field(default="equal", description="equal, ic_weighted or orthogonalised")
-    horizon: int = Field(default=10, ge=1, description="trading days of the RankICs' returns")
+    horizon: int = Field(default=10, ge=1, le=MOST_DAYS, description="trading days of the RankICs' returns")
     convention: Convention = Field(default="t1_close", description="entry and exit of the RankICs' returns")
-    window: int = Field(default=240, ge=1, description="trading days whose RankICs make a day's weights")
-    min_days: int = Field(default=60, ge=1, description="a factor with fewer RankICs there weighs nothing")
+    window: int = Field(default=240, ge=1, le=10_000, description="trading days whose RankICs make a day's weights")
+    min_days: int = Field(default=60, ge=1, le=10_000, description="a factor with fewer RankICs there weighs nothing")
 
     @property
     def reach(self) -> int:

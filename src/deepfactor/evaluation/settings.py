@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from deepfactor.core.spec import Spec
+from deepfactor.core.choices import choices
+from deepfactor.core.days import Day
+from deepfactor.core.spec import ONCE, Spec
 from deepfactor.evaluation.definitions import Study
 from deepfactor.evaluation.tops import TopName
-from deepfactor.panel.returns import CONVENTIONS, Convention
+from deepfactor.market.indices import canonical
+from deepfactor.panel.returns import CONVENTIONS, MOST_DAYS, Convention
 
 Sampling = Literal["daily", "every_h"]
 SAMPLINGS: tuple[Sampling, ...] = ("daily", "every_h")
-Days = Annotated[int, Field(ge=1)]
+Days = Annotated[int, Field(ge=1, le=MOST_DAYS)]
+Groups = Annotated[int, Field(ge=0, le=1000)]
+
+#: Universes that are no index.
+WHOLE = ("all", "every")
+
+#: Groups a universe where nothing else is said.
+GROUPS: Mapping[str, int] = MappingProxyType({"all": 20, "every": 20, "000300.SH": 5})
+
+#: Most horizons whose mean coefficients show the decay: each takes a pass over the days.
+MOST_DECAY = 250
 
 #: What the studies' tables show, nothing else. Study A: the whole market every h days, top portfolios under both of its
 #: conventions. Study B: four universes daily, weekly groups.
@@ -75,25 +87,25 @@ class TestSettings(Spec):
     __test__: ClassVar[bool] = False  # no test class, whatever pytest makes of the name
 
     preset: Study | None = None
-    universes: tuple[str, ...] = Field(("all", "000300.SH", "000905.SH", "000852.SH"), min_length=1)
-    conventions: tuple[Convention, ...] = Field(CONVENTIONS, min_length=1)
-    horizons: tuple[Days, ...] = Field((5, 10, 15, 20), min_length=1)
-    samplings: tuple[Sampling, ...] = Field(SAMPLINGS, min_length=1)
-    min_names: int = Field(10, ge=2)
-    decay: int = Field(20, ge=0)
-    groups: dict[str, Annotated[int, Field(ge=0)]] = Field({"all": 20, "every": 20, "000300.SH": 5})
-    other_groups: int = Field(10, ge=0)
+    universes: Annotated[tuple[str, ...], ONCE] = Field(("all", "000300.SH", "000905.SH", "000852.SH"), min_length=1)
+    conventions: Annotated[tuple[Convention, ...], ONCE] = Field(CONVENTIONS, min_length=1)
+    horizons: Annotated[tuple[Days, ...], ONCE] = Field((5, 10, 15, 20), min_length=1)
+    samplings: Annotated[tuple[Sampling, ...], ONCE] = Field(SAMPLINGS, min_length=1)
+    min_names: int = Field(10, ge=2, le=10_000)
+    decay: int = Field(20, ge=0, le=MOST_DECAY)
+    groups: dict[str, Groups] = Field(dict(GROUPS))
+    other_groups: Groups = 10
     all_share_index: str = "000985.SH"
-    tops: tuple[TopName, ...] = ("top10pct", "top100")
-    top_every: tuple[Days, ...] = (5, 10, 15, 20)
-    top_conventions: tuple[Convention, ...] = ("t0_close", "t1_vwap")
+    tops: Annotated[tuple[TopName, ...], ONCE] = ("top10pct", "top100")
+    top_every: Annotated[tuple[Days, ...], ONCE] = (5, 10, 15, 20)
+    top_conventions: Annotated[tuple[Convention, ...], ONCE] = ("t0_close", "t1_vwap")
     top_offsets: bool = False
     cost_rate: float = Field(0.0015, ge=0, lt=1)
     delist_haircut: float = Field(0.3, ge=0, le=1)
     group_definitions: Study = "study_b"
     top_definitions: Study = "study_a"
-    start: date | None = None
-    end: date | None = None
+    start: Day | None = None
+    end: Day | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -101,6 +113,25 @@ class TestSettings(Spec):
         if isinstance(given, Mapping) and given.get("preset") in STUDIES:
             return {**STUDIES[given["preset"]], **given}
         return given
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start is not None and self.end is not None and self.end < self.start:
+            raise ValueError(f"end {self.end} lies before start {self.start}")
+        return self
+
+    @model_validator(mode="after")
+    def _groups_are_of_universes(self) -> Self:
+        tested = {canonical(name) for name in (*self.universes, *WHOLE, *GROUPS)}
+        if self.preset is None and (lost := [name for name in self.groups if canonical(name) not in tested]):
+            raise ValueError(f"groups: {lost[0]!r} is no universe of this test: {choices(lost[0], self.universes)}")
+        return self
+
+    @model_validator(mode="after")
+    def _tops_are_traded(self) -> Self:
+        if self.tops and not (self.top_every and self.top_conventions):
+            raise ValueError("tops need top_every and top_conventions; tops = [] leaves them out")
+        return self
 
     def groups_of(self, universe: str) -> int:
         """Number of groups of a universe, 0 = none."""

@@ -18,7 +18,7 @@ Role = Literal["price", "volume", "plain"]
 class FeatureSettings(Spec):
     """Base of every set's settings: `window` = days of a sample's window."""
 
-    window: int = Field(default=150, ge=1)
+    window: int = Field(default=150, ge=1, le=2500)
 
 
 @dataclass(frozen=True)

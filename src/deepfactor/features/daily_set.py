@@ -19,11 +19,12 @@ a return needs both its closes.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from pydantic import Field
 
+from deepfactor.core.spec import ONCE
 from deepfactor.features._rolling import Array, before, mean, past_change
 from deepfactor.features.base import Features, FeatureSettings, Role
 from deepfactor.panel.panel import Panel
@@ -40,8 +41,8 @@ _PRICES = frozenset({"open", "high", "low", "close", "vwap"})
 class Settings(FeatureSettings):
     """`fields` in the order of the model's input."""
 
-    window: int = Field(default=60, ge=1)
-    fields: tuple[FieldName, ...] = Field(get_args(FieldName), min_length=1)
+    window: int = Field(default=60, ge=1, le=2500)
+    fields: Annotated[tuple[FieldName, ...], ONCE] = Field(get_args(FieldName), min_length=1)
 
 
 def compute(settings: Settings, panel: Panel, universe: Universe) -> Features:

@@ -45,7 +45,7 @@ NAMES = (
 class Settings(FeatureSettings):
     """No choice but the window of the samples, which for these is the day itself."""
 
-    window: int = Field(default=1, ge=1)
+    window: int = Field(default=1, ge=1, le=2500)
 
 
 def compute(settings: Settings, panel: Panel, universe: Universe) -> Features:

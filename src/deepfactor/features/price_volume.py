@@ -5,11 +5,12 @@ Prices are adjusted by the cumulative backward factor, volume by its inverse; a 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
+from deepfactor.core.spec import ONCE
 from deepfactor.features.base import Features, FeatureSettings, Role
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
@@ -20,7 +21,9 @@ FieldName = Literal["open", "high", "low", "close", "vwap", "volume"]
 class Settings(FeatureSettings):
     """`fields` in the order of the model's input."""
 
-    fields: tuple[FieldName, ...] = Field(("open", "high", "low", "close", "vwap", "volume"), min_length=1)
+    fields: Annotated[tuple[FieldName, ...], ONCE] = Field(
+        ("open", "high", "low", "close", "vwap", "volume"), min_length=1
+    )
 
 
 def compute(settings: Settings, panel: Panel, universe: Universe) -> Features:

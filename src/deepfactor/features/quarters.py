@@ -22,14 +22,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from deepfactor.core.errors import DataError
-from deepfactor.core.spec import Spec
+from deepfactor.core.spec import ONCE, Spec
 from deepfactor.panel.fundamentals import NO_QUARTER, Fundamentals, Quarters, surprise, year_on_year
 from deepfactor.panel.panel import Panel
 
@@ -45,8 +45,8 @@ _SURPRISE = 9  # changes that a surprise is made of
 class QuarterSettings(Spec):
     """Which items of how many quarters; items that a market can't give are left out and named."""
 
-    quarters: int = Field(default=12, ge=1)
-    items: tuple[Item, ...] = Field(default=get_args(Item), min_length=1)
+    quarters: int = Field(default=12, ge=1, le=80)
+    items: Annotated[tuple[Item, ...], ONCE] = Field(default=get_args(Item), min_length=1)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ of the ratios are known is related to nobody but itself.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from deepfactor.core.spec import Spec
+from deepfactor.core.spec import ONCE, Spec
 from deepfactor.graphs._business import Ratio, ratios
 from deepfactor.graphs.base import Edges, Floats, Ints, alone, rebuilt
 from deepfactor.panel.panel import Panel
@@ -25,8 +27,10 @@ _BLOCK = 512
 class Settings(Spec):
     """How alike is measured, and how many count."""
 
-    k: int = Field(default=20, ge=1, description="most alike stocks that each stock picks; after both ways at most 2k")
-    ratios: tuple[Ratio, ...] = Field(
+    k: int = Field(
+        default=20, ge=1, le=1000, description="most alike stocks that each stock picks; after both ways at most 2k"
+    )
+    ratios: Annotated[tuple[Ratio, ...], ONCE] = Field(
         default=(
             "asset_turnover",
             "gross_margin",

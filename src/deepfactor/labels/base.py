@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from deepfactor.core.spec import Spec
-from deepfactor.panel.returns import Convention
+from deepfactor.panel.returns import MOST_DAYS, Convention
 
 
 class LabelSettings(Spec):
@@ -17,6 +17,6 @@ class LabelSettings(Spec):
     vendor has.
     """
 
-    horizon: int = Field(default=10, ge=1)
+    horizon: int = Field(default=10, ge=1, le=MOST_DAYS)
     convention: Convention = "t1_close"
     cap: Literal["total", "float"] = "float"

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from deepfactor.labels.base import LabelSettings
 from deepfactor.panel.panel import Bools, Panel
@@ -23,8 +24,8 @@ class Settings(LabelSettings):
     """`neutralise`: what is taken out; `clip_mad`: robust deviations at which returns are cut before."""
 
     neutralise: tuple[Literal["industry", "size"], ...] = ("industry", "size")
-    clip_mad: float = 5.0
-    min_industry: int = 10
+    clip_mad: float = Field(default=5.0, gt=0)
+    min_industry: int = Field(default=10, ge=1)
 
 
 def reach(settings: Settings) -> int:

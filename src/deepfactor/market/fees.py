@@ -53,7 +53,7 @@ class Costs(Spec):
     kind: Literal["flat", "schedule"] = "flat"
     rate: float = Field(default=0.0015, ge=0, lt=0.5)
     commission: float = Field(default=0.00025, ge=0, lt=0.5)
-    minimum: float = Field(default=5.0, ge=0)
+    minimum: float = Field(default=5.0, ge=0, le=10_000)
     slippage: float = Field(default=0.0, ge=0, lt=0.5)
 
     def cost(self, amount: NDArray[np.floating[Any]], side: Side, date: np.datetime64) -> NDArray[np.float64]:

@@ -32,7 +32,7 @@ class Settings(Spec):
         ge=1,
         description="width of the MLP; none = hidden. Units die in training: independent factors want spares",
     )
-    layers: int = Field(default=2, ge=1, description="layers of the bidirectional GRU")
+    layers: int = Field(default=2, ge=1, le=64, description="layers of the bidirectional GRU")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="between the GRU's layers, in training")
     factors: int = Field(default=FACTORS, ge=1, description="number of deep factors before the last layer")
     orthogonal: bool = Field(default=False, description="make the deep factors mutually uncorrelated on every day")

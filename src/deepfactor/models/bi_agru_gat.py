@@ -24,9 +24,9 @@ class Settings(Spec):
     """Hyper-parameters; our choice."""
 
     hidden: int = Field(default=64, ge=1, description="width of the embedding, of each GRU direction and of the MLP")
-    layers: int = Field(default=2, ge=1, description="layers of the bidirectional GRU")
+    layers: int = Field(default=2, ge=1, le=64, description="layers of the bidirectional GRU")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="between the GRU's layers, in training")
-    heads: int = Field(default=4, ge=1, description="heads of the graph attention")
+    heads: int = Field(default=4, ge=1, le=1024, description="heads of the graph attention")
     head_size: int = Field(default=16, ge=1, description="width of a head; a stock's vector is heads * head_size wide")
     attention_dropout: float = Field(default=0.1, ge=0, lt=1, description="on the attention's weights, in training")
     factors: int = Field(default=FACTORS, ge=1, description="number of deep factors before the last layer")

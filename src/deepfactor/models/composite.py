@@ -30,7 +30,7 @@ class Settings(Spec):
     """Hyper-parameters; our choice."""
 
     hidden: int = Field(default=64, ge=1, description="width of the embedding, of the GRUs' states and of the MLP")
-    layers: int = Field(default=2, ge=1, description="layers of the bidirectional GRU")
+    layers: int = Field(default=2, ge=1, le=64, description="layers of the bidirectional GRU")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="between the GRU's layers, in training")
     factors: int = Field(default=FACTORS, ge=1, description="number of deep factors before the last layer")
     early: bool = Field(default=False, description="quarters as further daily features, no encoder of their own")

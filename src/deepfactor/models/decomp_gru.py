@@ -39,7 +39,7 @@ class Settings(Spec):
         default="size_group",
         description="whose mean the trend branch subtracts: that of the SIZE group, of all stocks, none",
     )
-    groups: int = Field(default=5, ge=1, description="number of equal SIZE groups a day (size_group only)")
+    groups: int = Field(default=5, ge=1, le=1000, description="number of equal SIZE groups a day (size_group only)")
     precision: Literal["float32", "bf16"] = Field(
         default="float32",
         description="bf16: what enters the GRUs' matrix products is rounded to bfloat16; all else is float32",

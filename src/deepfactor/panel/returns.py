@@ -16,6 +16,9 @@ Convention = Literal["t0_close", "t1_vwap", "t1_close"]
 CONVENTIONS: tuple[Convention, ...] = ("t0_close", "t1_vwap", "t1_close")
 PriceField = Literal["close", "vwap", "open"]
 
+#: Longest return that is formed, in trading days: four years.
+MOST_DAYS = 1000
+
 #: Days worked on at once where temporaries of several arrays are to stay in cache.
 _BLOCK = 16
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
@@ -18,9 +18,17 @@ from deepfactor.panel.panel import Bools, Dates, Floats, Names
 class UniverseRule(Spec):
     """Who enters a day's batch, and so the test universe `all`."""
 
-    window: int = Field(default=150, ge=1, description="trading days looked back")
-    min_observed: int = Field(default=100, ge=1, description="traded days among them")
+    window: int = Field(default=150, ge=1, le=2500, description="trading days looked back")
+    min_observed: int = Field(default=100, ge=1, le=2500, description="traded days among them")
     exclude_st: bool = True
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> UniverseRule:
+        if self.min_observed > self.window:
+            raise ValueError(
+                f"min_observed {self.min_observed} of a window of {self.window} days: nobody would ever be scored"
+            )
+        return self
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from deepfactor.core.choices import choices
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.files import remove_litter, write_json
 from deepfactor.core.kind import Kind
 from deepfactor.evaluation.character import model_correlation
 from deepfactor.evaluation.factor_test import FactorReport, test_factor
-from deepfactor.evaluation.window import require_universes
 from deepfactor.models._kernels import kernel_in_use
 from deepfactor.panel.panel import Bools
 from deepfactor.pipeline.combining import combine_arms
@@ -23,6 +23,7 @@ from deepfactor.pipeline.console import Console, Logged, Silent
 from deepfactor.pipeline.enhancing import backtest_to
 from deepfactor.pipeline.inputs import Inputs, batch_of, prepare_inputs
 from deepfactor.pipeline.markets import Market, StyleSets, absent_styles
+from deepfactor.pipeline.names import with_market_names
 from deepfactor.pipeline.oracle import compare_with_oracle
 from deepfactor.pipeline.pages import load_arm, report_run
 from deepfactor.pipeline.pairs import paired_differences
@@ -43,19 +44,20 @@ from deepfactor.training.ensemble import ArmScores, collect
 from deepfactor.training.estimate import Cost, estimate
 from deepfactor.training.jobs import Job, Progress, is_done, plan_jobs
 from deepfactor.training.parts import open_parts
-from deepfactor.training.plan import folds
+from deepfactor.training.plan import cut_short, folds
 from deepfactor.training.spec import Arm
 
 
 @dataclass(frozen=True)
 class Planned:
     """What a recipe will do on a market: its jobs, by arm's name what it reads and where that lies, stock-days an epoch
-    of the largest fold."""
+    of the largest fold, and what a user should know of it."""
 
     jobs: list[Job]
     inputs: Mapping[str, Inputs]
     arrays: Mapping[str, Arrays]
     stock_days: int
+    said: tuple[str, ...] = ()
 
 
 def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool = False) -> Planned:
@@ -67,7 +69,7 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool 
         the market lacks what the recipe needs.
     """
     windows = folds(market.panel.dates, recipe.plan, 0)  # fails before any array is made
-    _check_names(recipe, market)
+    _check_published(recipe)
     jobs: list[Job] = []
     inputs: dict[str, Inputs] = {}
     arrays: dict[str, Arrays] = {}
@@ -93,26 +95,22 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool 
     order = [arm.name for arm in recipe.arms]
     jobs.sort(key=lambda job: (job.fold.test.start, order.index(job.arm.name)))  # stable: seeds stay as they are
     sizes = [int(np.asarray(data.batch[window.train[:: recipe.plan.every]]).sum()) for window in windows]
-    return Planned(jobs, inputs, arrays, max(sizes))
+    short = cut_short(market.panel.dates, recipe.plan)
+    return Planned(jobs, inputs, arrays, max(sizes), () if short is None else (short,))
 
 
 def _features(recipe: Recipe, arm: Arm) -> Kind:
     return arm.features or recipe.features
 
 
-def _check_names(recipe: Recipe, market: Market) -> None:
-    """The indices, universes and published numbers that a recipe names exist."""
-    for i, portfolio in enumerate(recipe.portfolios):
-        if portfolio.index not in market.universe.members:
-            known = ", ".join(sorted(market.universe.members))
-            raise RecipeError(f"unknown index {portfolio.index!r}: the market has {known}", key=f"portfolios.{i}.index")
+def _check_published(recipe: Recipe) -> None:
+    """The published numbers that a recipe names exist."""
     for i, arm in enumerate(recipe.arms):
         if arm.published is not None and arm.published not in references():
             raise RecipeError(
-                f"no published numbers {arm.published!r}: there are {', '.join(references())}",
+                f"no published numbers {arm.published!r}: {choices(arm.published, references())}",
                 key=f"arms.{i}.published",
             )
-    require_universes(recipe.test.universes, market.universe)
 
 
 def dry_run(
@@ -121,6 +119,7 @@ def dry_run(
     """Check a recipe against a market and say what `run` would do: jobs with their keys, size of the largest epoch, and
     what is left to train at most, from a few measured steps of each arm."""
     device_of(device)
+    recipe = with_market_names(recipe, market)
     folder = RunFolder(out / recipe.name)
     planned = plan(recipe, market, folder.jobs, allow_code=allow_code)
     expected = estimate(
@@ -129,6 +128,7 @@ def dry_run(
     return {
         "recipe": recipe.name,
         "jobs": [{"job": job.label, "key": job.key, "done": is_done(folder.jobs, job)} for job in planned.jobs],
+        "said": list(planned.said),
         "stock_days_an_epoch": planned.stock_days,
         "epochs": recipe.fit.epochs,
         "seeds": list(recipe.fit.seeds),
@@ -185,6 +185,7 @@ def run(
         stopped; the same call goes on.
     """
     device_of(device)  # before anything is made
+    recipe = with_market_names(recipe, market)
     folder = RunFolder(out / recipe.name)
     stages = Stages()
     with stages.stage("inputs"):  # first: a recipe that doesn't fit the market leaves an earlier run as it was
@@ -194,6 +195,8 @@ def run(
     console = Logged(console or Silent(), folder.log)
     done = sum(is_done(folder.jobs, job) for job in planned.jobs)
     console.say(f"{recipe.name}: {len(planned.jobs)} jobs, {done} done before, {workers} workers")
+    for text in planned.said:
+        console.say(text)
     with stages.stage("training"):
         train(planned, folder.jobs, workers, console, device=device, allow_code=allow_code)
     with stages.stage("scores"):
@@ -206,7 +209,7 @@ def run(
         ensembles |= combined
     batch, sets = batch_of(recipe, market), StyleSets(market)
     style_set = sets.of(recipe.styles)
-    warnings = [*market.warnings(), *absent_styles(recipe.styles, style_set)]
+    warnings = [*market.warnings(), *absent_styles(recipe.styles, style_set), *planned.said]
     with stages.stage("factor tests"):
         tested = [(recipe.styles.kind, style_set), *sets.others(recipe.styles)]
         for arm, found in scores.items():

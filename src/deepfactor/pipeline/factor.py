@@ -11,13 +11,13 @@ from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_json
 from deepfactor.core.kind import Kind, kinds_in
 from deepfactor.evaluation.factor_test import FactorReport, TestSettings, test_factor
-from deepfactor.evaluation.window import require_universes
 from deepfactor.panel.panel import Bools
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.enhancing import backtest_to
 from deepfactor.pipeline.markets import STYLES, Market, StyleSets, absent_styles, style_exposures
+from deepfactor.pipeline.names import index_of, named_test
 from deepfactor.pipeline.pages import report_run
 from deepfactor.portfolio.what_if import change
 from deepfactor.recipe import Portfolio, load_constraints
@@ -79,7 +79,7 @@ def test(
     """Test a factor and write ``factor_report.json``, ``ic_series.parquet`` and a page into `out`; `language` (``en``,
     ``zh``) is the one that the page shows first."""
     console = console or Silent()
-    require_universes(settings.universes, market.universe)
+    settings = named_test(settings, market)
     folder = _folder(out, factor.scores.name, {"test": settings.model_dump(mode="json")})
     stages = Stages()
     with stages.stage("factor test"), step(console, f"tested {factor.scores.name}"):
@@ -105,7 +105,7 @@ def enhance(
     beside the summary, and the summary's `what_if`, show what it changes. `language` is the page's first.
     """
     console = console or Silent()
-    market.universe.member_mask(portfolio.index)
+    portfolio = portfolio.model_copy(update={"index": index_of(portfolio.index, market, "enhance.index")})
     preset = load_constraints(portfolio)  # before the work, not after
     scenarios = tuple(change(preset, text) for text in what_if)
     content = {"portfolios": [portfolio.model_dump(mode="json")]}

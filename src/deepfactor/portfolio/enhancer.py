@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from types import ModuleType
 
 import numpy as np
 from pydantic import Field
 
-from deepfactor.core.errors import KindError, RecipeError
+from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import Kind, kinds_in, load_kind, resolve
 from deepfactor.core.spec import Spec
 from deepfactor.portfolio._assembly import Assembly, Model, assemble, build_model
@@ -77,7 +76,8 @@ class IndexEnhancer:
         self.settings = settings
         prefix = f"{key}." if key else ""
         self._constraints = tuple(
-            _resolve(kind, f"{prefix}constraints.{i}", allow_code) for i, kind in enumerate(settings.constraints)
+            resolve(ROOM, kind, key=f"{prefix}constraints.{i}", allow_code=allow_code)
+            for i, kind in enumerate(settings.constraints)
         )
         known = {load_kind(ROOM, name).FAMILY for name in kinds_in(ROOM)} | {m.FAMILY for m, _ in self._constraints}
         for i, family in enumerate(settings.relax_order):
@@ -150,17 +150,6 @@ class IndexEnhancer:
                 f"allow their family in relax_order",
                 tuple(stuck),
             )
-
-
-def _resolve(kind: Kind, key: str, allow_code: bool) -> tuple[ModuleType, Spec]:
-    """The constraint's module and settings; an unknown setting's message names the known ones."""
-    try:
-        return resolve(ROOM, kind, key=key, allow_code=allow_code)
-    except KindError:
-        raise
-    except RecipeError as error:
-        known = load_kind(ROOM, kind.kind, allow_code=allow_code).Settings.model_fields
-        raise RecipeError(f"{error}; {kind.kind} has the settings {', '.join(known)}") from None
 
 
 def _forced(model: Model, bound: Bounds) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

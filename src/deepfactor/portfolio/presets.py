@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from deepfactor.core.choices import choices
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import Kind, recipe_error
+from deepfactor.core.toml import read_toml
 from deepfactor.market.fees import Costs
 from deepfactor.portfolio.enhancer import EnhanceSettings, IndexEnhancer
 
@@ -52,10 +54,7 @@ def load_preset(name_or_path: str | Path) -> Enhancement:
         no such preset or file, TOML that can't be read, an unknown or wrong key; names it and what there is.
     """
     given = str(name_or_path)
-    try:
-        content = tomllib.loads(_read(given))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{given} is no TOML: {error}") from None
+    content = read_toml(_file(given), given)
     enhancement = parse_enhancement({"name": Path(given).stem, **content})
     IndexEnhancer(enhancement)
     return enhancement
@@ -63,23 +62,16 @@ def load_preset(name_or_path: str | Path) -> Enhancement:
 
 def parse_enhancement(content: dict[str, Any], *, key: str = "") -> Enhancement:
     """An `Enhancement` from a TOML table that stands at `key` of a recipe."""
-    for name in content:
-        if name not in Enhancement.model_fields:
-            known = ", ".join(sorted(Enhancement.model_fields))
-            raise RecipeError(f"unknown key: there are {known}", key=f"{key}.{name}" if key else name)
     try:
         return Enhancement(**content)
     except ValidationError as error:
         raise recipe_error(error, key) from None
 
 
-def _read(given: str) -> str:
+def _file(given: str) -> Traversable:
     if given in preset_names():
-        return (resources.files("deepfactor.portfolio") / "presets" / f"{given}.toml").read_text(encoding="utf-8")
+        return resources.files("deepfactor.portfolio") / "presets" / f"{given}.toml"
     path = Path(given)
     if not path.is_file():
-        raise RecipeError(f"no preset or file {given!r}: the presets are {', '.join(preset_names())}")
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{given} can't be read: {error}") from None
+        raise RecipeError(f"no preset or file {given!r}: {choices(given, preset_names())}")
+    return path

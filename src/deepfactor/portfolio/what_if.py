@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from deepfactor.core.choices import choices
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import Kind, kinds_in, load_kind, resolve
+from deepfactor.core.toml import toml_value
 from deepfactor.market.fees import Costs
 from deepfactor.portfolio.enhancer import ROOM, IndexEnhancer
 from deepfactor.portfolio.presets import Enhancement, parse_enhancement
@@ -63,7 +64,7 @@ def change(base: Enhancement, text: str) -> Scenario:
         if not separator or not value:
             raise RecipeError(f"--what-if {text!r}: {part.strip()!r} has no value: write setting=value")
         name = ALIASES.get(name, name)
-        changed[name] = _set(content, name, _value(value), text)
+        changed[name] = _set(content, name, toml_value(value), text)
     enhancement = parse_enhancement(content, key=f"--what-if {text}")
     IndexEnhancer(enhancement, key=f"--what-if {text}")
     return Scenario(text, enhancement, changed)
@@ -84,7 +85,7 @@ def _set(content: dict[str, Any], name: str, value: Any, text: str) -> tuple[Any
         content["constraints"] = [c for i, c in enumerate(content["constraints"]) if i not in present]
         return "on", "off"
     if name not in setting_names():
-        raise RecipeError(f"--what-if {text!r}: no setting {name!r}: there are {', '.join(setting_names())}")
+        raise RecipeError(f"--what-if {text!r}: no setting {name!r}: {choices(name, setting_names())}")
     if not present:
         content["constraints"].append({"kind": kind, setting: value})
         return None, value
@@ -99,11 +100,3 @@ def _set_costs(costs: dict[str, Any], setting: str, value: Any, text: str) -> tu
         raise RecipeError(f"--what-if {text!r}: the fee schedule has no flat rate: write costs.kind=flat before it")
     before, costs[setting] = costs[setting], value
     return before, value
-
-
-def _value(text: str) -> Any:
-    """A TOML value, or the text itself where it is none."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import datetime
-import tomllib
 from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import recipe_error
 from deepfactor.core.spec import Spec
+from deepfactor.core.toml import read_toml
 from deepfactor.sources._mapping_parts import Columns, Drop, Fundamentals, LevelChange, Origin, Pattern, Steps
 from deepfactor.store.schema import TABLES
 
@@ -141,14 +140,6 @@ def shipped_mappings() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
-def read_toml(file: Traversable) -> dict[str, Any]:
-    """A TOML file's content; a `RecipeError` where it is none."""
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{file} is no TOML: {error}", key="mapping") from None
-
-
 def load_mapping(name_or_path: str) -> Mapping:
     """A shipped mapping by name, or a TOML file by path.
 
@@ -158,13 +149,14 @@ def load_mapping(name_or_path: str) -> Mapping:
         no such mapping, no TOML, or a wrong key (named).
     """
     if name_or_path in shipped_mappings():
-        content = read_toml(resources.files("deepfactor.sources") / "mappings" / f"{name_or_path}.toml")
+        file = resources.files("deepfactor.sources") / "mappings" / f"{name_or_path}.toml"
+        content = read_toml(file, name_or_path)
     else:
         path = Path(name_or_path)
         if not path.is_file():
             shipped = ", ".join(shipped_mappings())
             raise RecipeError(f"{name_or_path} is neither a shipped mapping ({shipped}) nor a TOML file", key="mapping")
-        content = read_toml(path)
+        content = read_toml(path, name_or_path)
     content.pop("kind", None)  # "tables": what brought us here
     try:
         return Mapping(**content)

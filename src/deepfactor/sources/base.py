@@ -11,7 +11,7 @@ import polars as pl
 
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import Kind, kinds_in
-from deepfactor.sources._mapping import read_toml
+from deepfactor.core.toml import read_toml
 from deepfactor.sources._places import inside
 
 __all__ = ["ROOM", "Remembering", "Source", "choose_source", "fetch_all", "inside"]
@@ -101,7 +101,7 @@ def choose_source(source: str) -> Kind:
     """
     content: dict[str, Any] = {}
     if Path(source).is_file():
-        content = read_toml(Path(source))
+        content = read_toml(Path(source), source)
     elif source in kinds_in(ROOM):
         content = {"kind": source}
     kind = content.pop("kind", "tables")

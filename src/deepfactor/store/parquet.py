@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,7 @@ from typing import Any
 import polars as pl
 
 from deepfactor.core.files import atomic_path
-
-#: How polars tells the number of the system's error, which it hides otherwise.
-_NUMBER = re.compile(r"\(os error (\d+)\)")
+from deepfactor.core.system import system_error
 
 
 def read_parquet(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
@@ -42,8 +40,7 @@ def write_parquet(path: Path, frame: pl.DataFrame, **options: Any) -> None:
     with atomic_path(path) as temporary:
         try:
             frame.write_parquet(temporary, **options)
-        except pl.exceptions.PolarsError as error:
-            number = _NUMBER.search(str(error))
-            if number is None:
+        except (pl.exceptions.PolarsError, OSError) as error:  # which hide the number
+            if (found := system_error(error)) is None or not found[0]:
                 raise
-            raise OSError(int(number[1]), str(error)) from error
+            raise OSError(found[0], os.strerror(found[0]), str(path)) from error

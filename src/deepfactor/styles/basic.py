@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from deepfactor.core.spec import Spec
 from deepfactor.panel.panel import Panel
@@ -19,7 +20,7 @@ class Settings(Spec):
     """`cap`: which market value is size. `clip`: robust deviations (1.4826·MAD) at which the descriptor is cut."""
 
     cap: Literal["total", "float"] = "float"
-    clip: float = 5.0
+    clip: float = Field(default=5.0, gt=0)
 
 
 def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:

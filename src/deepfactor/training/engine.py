@@ -17,6 +17,7 @@ from types import FrameType
 
 from deepfactor.core.errors import DeepfactorError, Interrupted, OutOfResources
 from deepfactor.core.files import remove_litter, write_text
+from deepfactor.core.system import out_of_memory
 from deepfactor.training.data import Arrays, Folders, open_data
 from deepfactor.training.device import device_of
 from deepfactor.training.jobs import Job, Progress, arrays_of, is_done, run_job
@@ -126,16 +127,12 @@ def _described(job: Job, folder: Path) -> Iterator[None]:
         yield
     except Interrupted:
         raise
-    except MemoryError as error:
-        raise OutOfResources(f"{job.label}: out of memory; take fewer workers and repeat the command") from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):  # torch's only sign of it
-            raise _failed(job, folder, error) from error
-        raise OutOfResources(f"{job.label}: out of memory; take fewer workers or a smaller network") from error
     except DeepfactorError as error:
         error.args = (f"{job.label}: {error}",)
         raise
     except Exception as error:
+        if out_of_memory(error):
+            raise OutOfResources(f"{job.label}: out of memory; take fewer workers or a smaller network") from error
         raise _failed(job, folder, error) from error
 
 

@@ -41,7 +41,7 @@ class Fold:
 
 
 def folds(dates: Dates, plan: Plan, reach: int) -> tuple[Fold, ...]:
-    """The plan's folds over the trading days `dates` (T,).
+    """The plan's folds over the trading days `dates` (T,); a last test day beyond them is theirs (see `cut_short`).
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def folds(dates: Dates, plan: Plan, reach: int) -> tuple[Fold, ...]:
     if not len(dates):
         raise RecipeError("the market holds no trading day", key="plan")
     held = (dates[0].astype(dt.date), dates[-1].astype(dt.date))
-    last = plan.test_end or held[1]
+    last = min(plan.test_end or held[1], held[1])
     if held[1] < plan.test_start:
         raise RecipeError(
             f"the first test day is {plan.test_start}, the market holds {held[0]} to {held[1]}: test earlier",
@@ -72,13 +72,26 @@ def folds(dates: Dates, plan: Plan, reach: int) -> tuple[Fold, ...]:
     return tuple(result)
 
 
+def cut_short(dates: Dates, plan: Plan) -> str | None:
+    """What to say where the market ends before the plan's last test day; None where it doesn't."""
+    held, asked = dates[-1].astype(dt.date), plan.test_end
+    day = dt.timedelta(days=1)
+    if asked is None or np.busday_count(held + day, asked + day) < 2:  # the year may end with a holiday
+        return None
+    return f"plan.last_test: asked for {asked}, the market ends on {held}, and so do the tests"
+
+
 def _fold(dates: Dates, plan: Plan, reach: int, start: dt.date, end: dt.date) -> Fold:
     """The fold that predicts the calendar days `start` … `end`."""
     valid_start = _years_later(start, -plan.valid_years)
     train_start = _years_later(valid_start, -plan.train_years)
     held = (dates[0].astype(dt.date), dates[-1].astype(dt.date))
-    if held[0] > train_start + _HOLIDAY or held[1] < end - _HOLIDAY:
-        raise _uncovered(train_start, end, held, "first_test" if held[0] > train_start + _HOLIDAY else "last_test")
+    if held[0] > train_start + _HOLIDAY:
+        raise RecipeError(
+            f"a fold needs trading days from {train_start} to {end}, the market holds {held[0]} to {held[1]}: "
+            "change the plan or bring in more days",
+            key="plan.first_test",
+        )
     day = dt.timedelta(days=1)
     train, valid, test = (
         rows_between(dates, np.datetime64(first), np.datetime64(final))
@@ -110,11 +123,3 @@ def _years_later(day: dt.date, years: int) -> dt.date:
         return day.replace(year=day.year + years)
     except ValueError:
         return day.replace(year=day.year + years, day=28)
-
-
-def _uncovered(start: dt.date, end: dt.date, held: tuple[dt.date, dt.date], key: str) -> RecipeError:
-    return RecipeError(
-        f"a fold needs trading days from {start} to {end}, the market holds {held[0]} to {held[1]}: "
-        "change the plan or bring in more days",
-        key=f"plan.{key}",
-    )

@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from deepfactor.core.days import FIRST_YEAR, LAST_YEAR, Day
 from deepfactor.core.kind import Kind
 from deepfactor.core.spec import Spec
 
-Year = Annotated[int, Field(ge=1990, le=2100)]
+Year = Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR)]
+Years = Annotated[int, Field(ge=1, le=50)]
 
 
 def _different(seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -19,7 +21,9 @@ def _different(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
-Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_different)]
+Seeds = Annotated[
+    tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, max_length=100), AfterValidator(_different)
+]
 
 
 class Plan(Spec):
@@ -28,13 +32,15 @@ class Plan(Spec):
     A year as `first_test` is its 1 January, as `last_test` its 31 December; no `last_test` is the market's last day.
     """
 
-    first_test: Year | dt.date = Field(description="first day (or year) that is predicted")
-    last_test: Year | dt.date | None = Field(default=None, description="last day (or year) that is predicted")
-    train_years: int = Field(default=5, ge=1, description="length of the training span")
-    valid_years: int = Field(default=1, ge=1, description="length of the validation span, for early stopping")
-    test_years: int = Field(default=1, ge=1, description="length of a test span: train anew so often")
-    every: int = Field(default=1, ge=1, description="an epoch takes every n-th training day; the offset rotates")
-    valid_every: int = Field(default=1, ge=1, description="validate on every n-th validation day")
+    first_test: Year | Day = Field(description="first day (or year) that is predicted")
+    last_test: Year | Day | None = Field(default=None, description="last day (or year) that is predicted")
+    train_years: Years = Field(default=5, description="length of the training span")
+    valid_years: Years = Field(default=1, description="length of the validation span, for early stopping")
+    test_years: Years = Field(default=1, description="length of a test span: train anew so often")
+    every: int = Field(
+        default=1, ge=1, le=250, description="an epoch takes every n-th training day; the offset rotates"
+    )
+    valid_every: int = Field(default=1, ge=1, le=250, description="validate on every n-th validation day")
 
     @property
     def test_start(self) -> dt.date:
@@ -57,15 +63,19 @@ class Fit(Spec):
     """How one network is fitted: Adam, clipped gradients, early stopping on the validation RankIC."""
 
     lr: float = Field(default=1e-3, gt=0, le=1, description="Adam's learning rate")
-    epochs: int = Field(default=50, ge=1, description="at most so many epochs")
-    patience: int = Field(default=15, ge=1, description="stop after so many epochs without a better validation RankIC")
+    epochs: int = Field(default=50, ge=1, le=10_000, description="at most so many epochs")
+    patience: int = Field(
+        default=15, ge=1, le=10_000, description="stop after so many epochs without a better validation RankIC"
+    )
     clip: float = Field(default=3.0, gt=0, description="the gradient's norm is clipped here")
     weight_average: float | None = Field(
         default=None, gt=0, lt=1, description="rate a step of an exponential average of the weights, which then scores"
     )
     seeds: Seeds = (0, 42, 3407)
-    min_stocks: int = Field(default=30, ge=2, description="days with fewer labelled stocks are left out")
-    days_per_step: int = Field(default=1, ge=1, description="a step averages loss and gradient over so many days")
+    min_stocks: int = Field(default=30, ge=2, le=10_000, description="days with fewer labelled stocks are left out")
+    days_per_step: int = Field(
+        default=1, ge=1, le=250, description="a step averages loss and gradient over so many days"
+    )
 
 
 #: Also the name of a folder.
@@ -97,7 +107,9 @@ class Arm(Spec):
     loss: Kind = Field(default=Kind(kind="ic"), description="what a network minimises")
     scaling: Kind = Field(default=Kind(kind="last_close"), description="how windows are standardised; a name will do")
     seeds: Seeds | None = Field(default=None, description="instead of the fit's seeds")
-    every: int | None = Field(default=None, ge=1, description="instead of the plan's, where inputs change slowly")
+    every: int | None = Field(
+        default=None, ge=1, le=250, description="instead of the plan's, where inputs change slowly"
+    )
     published: str | None = Field(default=None, description="key of the published numbers to compare with")
 
     @field_validator("scaling", mode="before")

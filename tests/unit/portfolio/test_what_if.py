@@ -74,7 +74,10 @@ def test_costs_and_haircut_can_be_changed():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("max_activ_weight=0.01", "no setting 'max_activ_weight': there are max_active_weight, .*turnover.limit"),
+        (
+            "max_activ_weight=0.01",
+            "no setting 'max_activ_weight': did you mean max_active_weight. there are .*turnover.limit",
+        ),
         ("turnover.limits=0.1", "no setting 'turnover.limits'.*turnover.sided"),
         ("turnover=0.1", "no setting 'turnover'"),
         ("max_turnover", "'max_turnover' has no value: write setting=value"),

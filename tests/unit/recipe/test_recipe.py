@@ -217,9 +217,15 @@ def test_no_such_recipe(name, tmp_path, monkeypatch):
 
 def test_unreadable_recipes(tmp_path):
     path = tmp_path / "mine.toml"
-    for content, why in ((b"name =\n", "line 1"), (b"name = '\xff'", "utf-8")):
+    deep = b"name = " + 5000 * b"[" + 5000 * b"]"
+    for content, why in (
+        (b"name =\n", "can't be read as TOML: .*line 1"),
+        (b"name = '\xff'", r"is not UTF-8 \(byte 8"),
+        (deep, ".*nested too deeply"),
+        (b"name = " + 5000 * b"1", "can't be read as TOML: .*digits"),
+    ):
         path.write_bytes(content)
-        with pytest.raises(RecipeError, match=rf"mine\.toml can't be read as TOML: .*{why}"):
+        with pytest.raises(RecipeError, match=rf"mine\.toml {why}"):
             load_recipe(str(path))
 
 

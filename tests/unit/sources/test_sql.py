@@ -142,7 +142,7 @@ def test_nothing_is_changed_in_the_database(folder):
             r"tables.daily.query: give a query and nothing else \(file and query given\)",
         ),
         ({"daily": {"query": None}}, r"tables.daily.query: give a query and nothing else \(none given\)"),
-        ({"ulr": "sqlite://"}, r"ulr: Extra inputs are not permitted"),
+        ({"ulr": "sqlite://"}, r"ulr: unknown key: did you mean url"),
     ],
 )
 def test_wrong_settings_name_the_key(folder, more, message):

@@ -327,10 +327,10 @@ def test_two_steps_of_a_symbol_on_a_day(folder):
         (lambda m: m + "[tables.prices]\nfile = 'x'\ncolumns = {}\n", "tables.prices: unknown table"),
         (lambda m: m.replace("open =", "opening ="), "unknown column 'opening'"),
         (lambda m: m.replace('high = "h"', ""), "tables.daily.columns: high is missing"),
-        (lambda m: m.replace("multiply = 100 ", "times = 100 "), r"tables.daily.columns.volume.times: Extra inputs"),
+        (lambda m: m.replace("multiply = 100 ", "times = 100 "), r"tables.daily.columns.volume.times: unknown key"),
         (lambda m: m.replace("multiply = 100 ", "multiply = 0 "), r"tables.daily.columns.volume.multiply"),
         (lambda m: m.replace("^(6", "^((6"), "is no regular expression"),
-        (lambda m: m + "[tables.daily\n", "is no TOML"),
+        (lambda m: m + "[tables.daily\n", "can't be read as TOML"),
         (
             lambda m: (
                 m + "[tables.industry]\nfile='a'\nbegin={x=2020-01-01}\n"

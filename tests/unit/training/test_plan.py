@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from deepfactor.core.errors import RecipeError
-from deepfactor.training.plan import folds
+from deepfactor.training.plan import cut_short, folds
 from deepfactor.training.spec import Arm, Fit, Plan
 
 DAYS = np.arange("2010-01-04", "2022-12-31", dtype="datetime64[D]")
@@ -47,7 +47,6 @@ def test_days_as_bounds() -> None:
     ("plan", "key", "needed"),
     [
         (Plan(first_test=2015), "plan.first_test", "2009-01-01 to 2015-12-31"),
-        (Plan(first_test=2022, last_test=2023), "plan.last_test", "2017-01-01 to 2023-12-31"),
         (Plan(first_test=2024), "plan.first_test", "2024-01-01"),
     ],
 )
@@ -56,6 +55,20 @@ def test_an_uncovered_span_names_the_days(plan: Plan, key: str, needed: str) -> 
         folds(DAYS, plan, reach=11)
     assert caught.value.key == key
     assert "2010-01-04 to 2022-12-30" in str(caught.value)
+
+
+def test_a_last_test_day_beyond_the_market_is_the_markets() -> None:
+    asked, open_end = Plan(first_test=2022, last_test=2023), Plan(first_test=2022)
+    assert folds(DAYS, asked, reach=11) == folds(DAYS, open_end, reach=11)
+    assert cut_short(DAYS, asked) == (
+        "plan.last_test: asked for 2023-12-31, the market ends on 2022-12-30, and so do the tests"
+    )
+    for kept in (
+        open_end,
+        Plan(first_test=2022, last_test=2022),
+        Plan(first_test=2019, last_test=dt.date(2022, 12, 31)),
+    ):
+        assert cut_short(DAYS, kept) is None, "the year's last weekday may be a holiday"
 
 
 def test_a_purge_that_eats_a_span() -> None:

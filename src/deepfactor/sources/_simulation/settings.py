@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from deepfactor.core.days import Day
 from deepfactor.core.spec import Spec
 
 #: Parts of alpha, in the order in which tables name them.
@@ -55,8 +56,8 @@ class Settings(Spec):
     stocks: int = Field(
         default=300, ge=50, le=6000, description="securities ever listed; those listed after `end` are in no table"
     )
-    start: date = Field(default=date(2018, 1, 2), description="first day of the tables (300 unseen days run before it)")
-    end: date = Field(default=date(2023, 12, 29), description="last day of the tables")
+    start: Day = Field(default=date(2018, 1, 2), description="first day of the tables (300 unseen days run before it)")
+    end: Day = Field(default=date(2023, 12, 29), description="last day of the tables")
     seed: int = Field(default=0, ge=0, description="makes the market; same seed and settings, same bytes")
     alpha: float = Field(
         default=1.0, ge=0, le=5, description="multiplies all parts; 0 = null market, nothing to be found"

@@ -28,7 +28,9 @@ SCALES = "rows"
 class Settings(Spec):
     """How far back a day's features look for what they are relative to."""
 
-    trailing: int = Field(default=20, ge=1, description="days before that give the last close and the mean volume")
+    trailing: int = Field(
+        default=20, ge=1, le=250, description="days before that give the last close and the mean volume"
+    )
 
 
 def check(features: Features) -> None:

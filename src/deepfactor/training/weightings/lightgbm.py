@@ -18,10 +18,12 @@ from deepfactor.training.weightings.base import Floats, Table, best_round, share
 class Settings(Spec):
     """Common values for returns, which are mostly noise: slow steps, big leaves. Not tuned on test years."""
 
-    rounds: int = Field(default=500, ge=1, description="trees at most; validation takes a multiple of `check_every`")
+    rounds: int = Field(
+        default=500, ge=1, le=100_000, description="trees at most; validation takes a multiple of `check_every`"
+    )
     check_every: int = Field(default=25, ge=1)
     learning_rate: float = Field(default=0.05, gt=0, le=1)
-    leaves: int = Field(default=31, ge=2)
+    leaves: int = Field(default=31, ge=2, le=10_000)
     min_rows: int = Field(default=1000, ge=1, description="stock-days a leaf holds at least")
     column_share: float = Field(default=0.7, gt=0, le=1, description="share of columns that a tree may use")
     row_share: float = Field(default=0.7, gt=0, le=1, description="share of rows that a tree sees")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ _CHUNK = 200_000  # rows at a time in float64
 class Settings(Spec):
     """`strengths` to choose from, in units of the number of rows: 1 doubles a standardised column's diagonal."""
 
-    strengths: tuple[float, ...] = Field(default=(1e-4, 1e-3, 1e-2, 1e-1, 1.0), min_length=1)
+    strengths: tuple[Annotated[float, Field(ge=0)], ...] = Field(default=(1e-4, 1e-3, 1e-2, 1e-1, 1.0), min_length=1)
 
 
 @dataclass(frozen=True)

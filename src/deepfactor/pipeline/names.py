@@ -1,0 +1,70 @@
+"""What a recipe or a command names, by the names of a market: its indices, however they were written."""
+
+from __future__ import annotations
+
+from deepfactor.core.choices import choices
+from deepfactor.core.errors import RecipeError
+from deepfactor.evaluation.settings import WHOLE, TestSettings
+from deepfactor.market.indices import index_named
+from deepfactor.pipeline.markets import Market
+from deepfactor.recipe import Recipe, check_portfolios
+
+
+def index_of(asked: str, market: Market, key: str) -> str:
+    """The market's code of an index, in whatever form it was asked for.
+
+    Raises
+    ------
+    RecipeError
+        no such index, or several; `key` is where it was asked for.
+    """
+    known = sorted(market.universe.members)
+    found = index_named(asked, known)
+    if found is None:
+        raise RecipeError(f"unknown index {asked!r}: of this market's indices {choices(asked, known)}", key=key)
+    return found
+
+
+def with_market_names(recipe: Recipe, market: Market) -> Recipe:
+    """The recipe with the market's own codes of what it names.
+
+    Raises
+    ------
+    RecipeError
+        an index that the market doesn't have, or the same portfolio twice under two names.
+    """
+    portfolios = tuple(
+        one.model_copy(update={"index": index_of(one.index, market, f"portfolios.{i}.index")})
+        for i, one in enumerate(recipe.portfolios)
+    )
+    named = recipe.model_copy(update={"portfolios": portfolios, "test": named_test(recipe.test, market)})
+    check_portfolios(named)
+    return named
+
+
+def named_test(settings: TestSettings, market: Market, key: str = "test") -> TestSettings:
+    """The settings of a test with the market's own codes.
+
+    Raises
+    ------
+    RecipeError
+        a universe that the market doesn't have, or one twice; horizons that no two of its days are apart.
+    """
+    codes = sorted(market.universe.members)
+    universes = []
+    for i, asked in enumerate(settings.universes):
+        found = asked.casefold() if asked.casefold() in WHOLE else index_named(asked, codes)
+        where = f"{key}.universes.{i}"
+        if found is None:
+            raise RecipeError(f"unknown universe {asked!r}: {choices(asked, (*WHOLE, *codes))}", key=where)
+        if found in universes:
+            raise RecipeError(f"{asked!r} is {found}, which stands before it", key=where)
+        universes.append(found)
+    days = len(market.panel.dates)
+    for i, horizon in enumerate(settings.horizons):
+        if horizon >= days:
+            raise RecipeError(f"{horizon} days ahead: the market holds {days} days", key=f"{key}.horizons.{i}")
+    own = {name: index_named(name, codes) or name for name in (*settings.groups, settings.all_share_index)}
+    groups = {own[name]: number for name, number in settings.groups.items()}
+    changed = {"universes": tuple(universes), "groups": groups, "all_share_index": own[settings.all_share_index]}
+    return settings.model_copy(update=changed)
