@@ -6,6 +6,7 @@
     ├── UserError        exit 2: wrong use, recipe or data; the message says where and what to do
     │   ├── RecipeError      a recipe or setting: names the key
     │   ├── DataError        a table, file or market: names file, row, column
+    │   │   └── DamagedFile      a file of ours that doesn't hold what was written
     │   └── KindError        an unknown or malformed kind
     └── Interrupted      exit 3: stopped by the user or out of resources; the run can be resumed
         └── OutOfResources
@@ -60,6 +61,10 @@ class DataError(UserError):
         where += [f"row {row}"] if row is not None else []
         where += [f"column {column}"] if column is not None else []
         super().__init__(f"{', '.join(where)}: {message}" if where else message)
+
+
+class DamagedFile(DataError):
+    """A file that deepfactor wrote doesn't hold what was written; who can make it again catches this."""
 
 
 class Interrupted(DeepfactorError):

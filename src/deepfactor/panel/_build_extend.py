@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfactor.core.files import write_json
+from deepfactor.core.checksums import read_checksums
+from deepfactor.core.errors import DamagedFile
 from deepfactor.panel._build_arrays import BY_INDEX, EVENTS, Build, make
-from deepfactor.panel._build_files import append, mapped, save, save_widened, take_over
+from deepfactor.panel._build_damage import damage_of, read_content, write_content
+from deepfactor.panel._build_files import append, checksum_of, mapped, save, save_widened, take_over
 from deepfactor.panel._build_fundamentals import STRANGERS, figures_from
 from deepfactor.panel._build_history import History
 from deepfactor.panel._build_known import has_past, known_tables
@@ -28,12 +30,17 @@ from deepfactor.store.folder import MarketFolder, read_part
 _NOTHING = {"listed": False, "traded": False, "st": False, "limit_up": 0, "limit_down": 0, "members": False}
 
 
+class DamagedBase(DamagedFile):
+    """An earlier panel isn't what was built, which shows where its arrays are read whole."""
+
+
 @dataclass(frozen=True)
 class Base:
-    """A panel to go on from: its folder, its ``panel.json``, and whether there is one of more rows."""
+    """A panel to go on from: its folder, its ``panel.json``, its checksums, and whether there is one of more rows."""
 
     path: Path
     content: Mapping[str, Any]
+    checksums: Mapping[str, str]
     outgrown: bool
 
     def history(self, folder: MarketFolder) -> History:
@@ -64,16 +71,17 @@ def find_base(folder: MarketFolder, panels: Path, version: int) -> Base | None:
     found = []
     for path in panels.iterdir():
         try:
-            content = json.loads((path / "panel.json").read_text(encoding="utf-8"))
+            content = read_content(path)
             if not path.name.startswith(".") and content["build"] == version and "made_from" in content:
                 found.append((content["shape"][0], path, content))
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, LookupError, TypeError):
             continue  # a damaged panel, or one under construction
     found.sort(key=lambda one: (-one[0], one[1].name))
     for length, path, content in found:
-        base = Base(path, content, outgrown=length < found[0][0])
-        if _goes_on(folder, base):
-            return base
+        if damage_of(path) is None:
+            base = Base(path, content, read_checksums(path) or {}, outgrown=length < found[0][0])
+            if _goes_on(folder, base):
+                return base
     return None
 
 
@@ -89,12 +97,17 @@ def _goes_on(folder: MarketFolder, base: Base) -> bool:
     )
 
 
-def extend(folder: MarketFolder, base: Base, to: Path, version: int) -> None:
-    """Write into the folder `to` the panel of `folder`: the base's rows and those of the days since.
+def extend(folder: MarketFolder, base: Base, to: Path, version: int) -> dict[str, str]:
+    """Write into the folder `to` the panel of `folder`: the base's rows and those of the days since; all checksums.
 
     Where the symbols are the same, files are shared with the base and grow; where one is new, they are written anew,
     as published figures are always: they are few.
     What a new day can't be appended to (a new index, industry or field, a new symbol with a past) is built whole.
+
+    Raises
+    ------
+    DamagedBase
+        nothing can be made of `base`.
     """
     with _only_one(base.path):
         history = base.history(folder)
@@ -103,16 +116,19 @@ def extend(folder: MarketFolder, base: Base, to: Path, version: int) -> None:
         tail = {} if has_past(folder, new, history.dates[-1].item()) else dict(build.arrays())
         content = build.content(folder, version)
         if not tail or not _same_kind(base.content, content):
-            build, tail = make(folder), {}
-            for name, array in [*build.anew(), *build.arrays()]:
-                save(to / name, array)
-            write_json(to / "panel.json", build.content(folder, version))
-            return
-        for name, array in build.anew():
-            save(to / name, array)
+            del build, history, tail
+            return write_whole(folder, to, version)
+        checksums = {name: save(to / name, array) for name, array in build.anew()}
         for name, rows in tail.items():
-            _grow(folder, build, history, base, name, rows, to)
-        write_json(to / "panel.json", _joined(base.content, content))
+            checksums[name] = _grow(folder, build, history, base, name, rows, to)
+        return write_content(to, _joined(base.content, content), checksums)
+
+
+def write_whole(folder: MarketFolder, to: Path, version: int) -> dict[str, str]:
+    """Write into the folder `to` the panel of `folder`, from its tables alone; all checksums."""
+    build = make(folder)
+    checksums = {name: save(to / name, array) for name, array in chain(build.anew(), build.arrays())}
+    return write_content(to, build.content(folder, version), checksums)
 
 
 @contextmanager
@@ -132,22 +148,24 @@ def _same_kind(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
 
 def _grow(
     folder: MarketFolder, build: Build, history: History, base: Base, name: str, rows: NDArray[Any], to: Path
-) -> None:
-    """One array: what the base has, then `rows`."""
+) -> str:
+    """One array: what the base has, then `rows`; its checksum."""
     length = len(history.dates)
     symbols = build.fields.symbols
     if rows.ndim == 1 or len(symbols) == len(history.symbols):
         take_over(base.path / name, to / name, share=not base.outgrown)
         append(to / name, length, rows)
-        return
+        return checksum_of(rows, base.checksums[name])
     kind = Path(name).stem if name.startswith("universe/") else name.split("/")[0]
     if kind == "industry":
         past, _ = build_industries(folder, symbols, build.fields.dates[:length], 0)
-        save(to / name, np.concatenate([past, rows]))
-        return
+        return save(to / name, np.concatenate([past, rows]))
     past = mapped(base.path / name, (length, len(history.symbols)))
     fill = 0.0 if kind == "benchmark" else _NOTHING.get(kind, np.nan)
-    save_widened(to / name, past, history.columns(symbols), fill, rows)
+    read, written = save_widened(to / name, past, history.columns(symbols), fill, rows)
+    if read != base.checksums[name]:
+        raise DamagedBase("does not hold what was built", file=base.path / name)
+    return written
 
 
 def _joined(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,50 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfactor.core.checksums import checksum
+
 #: Rows that are widened at once: about a megabyte, so that it stays in the processor's cache.
 _BLOCK = 64
 
 
-def save(file: Path, array: NDArray[Any]) -> None:
-    """Write an array as `numpy.save` does, and sync it. A full disk is an `OSError` with its number, unlike there."""
+def save(file: Path, array: NDArray[Any]) -> str:
+    """Write an array as `numpy.save` does, and sync it; its checksum, see `checksum_of`.
+
+    A full disk is an `OSError` with its number, unlike there."""
     file.parent.mkdir(parents=True, exist_ok=True)
+    array = np.ascontiguousarray(array)
     with file.open("wb") as handle:
         handle.write(_head(array, len(array)))
         handle.write(_bytes(array))
         handle.flush()
         os.fsync(handle.fileno())
+    return checksum_of(array)
+
+
+def checksum_of(array: NDArray[Any], before: str | None = None) -> str:
+    """Of an array's type, width and values, row by row: with that of the rows `before`, it goes on from there."""
+    kind = f"{array.dtype.str} {array.shape[1:]}".encode()
+    return checksum(_bytes(array), checksum(kind) if before is None else before)
+
+
+def file_checksum_of(file: Path, rows: int | None) -> str:
+    """`checksum_of` the first rows of a file, which may have grown since; None = of all.
+
+    Raises
+    ------
+    OSError, ValueError
+        the file is broken.
+    """
+    with warnings.catch_warnings(action="error"):
+        try:
+            array = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+        except OSError:
+            raise
+        except Exception as error:  # its head is parsed as Python, which raises all kinds of things where it is broken
+            raise ValueError(f"{type(error).__name__}: {error}") from None
+    if array.ndim == 0 or len(array) < (rows or 0):
+        raise ValueError(f"shape {array.shape}, wanted {rows} rows")
+    return checksum_of(array[:rows])
 
 
 def _bytes(array: NDArray[Any]) -> memoryview:
@@ -50,11 +83,19 @@ def take_over(old: Path, new: Path, *, share: bool) -> None:
         shutil.copyfile(old, new)
 
 
-def save_widened(file: Path, past: NDArray[Any], columns: NDArray[np.intp], fill: Any, rows: NDArray[Any]) -> None:
-    """Write `past` (T₀, N₀) with its columns moved to `columns` (ascending) of N and `fill` elsewhere, then `rows`."""
+def save_widened(
+    file: Path, past: NDArray[Any], columns: NDArray[np.intp], fill: Any, rows: NDArray[Any]
+) -> tuple[str, str]:
+    """Write `past` (T₀, N₀) with its columns moved to `columns` (ascending) of N and `fill` elsewhere, then `rows`.
+
+    Returns
+    -------
+    checksums of what was read and of what was written, see `checksum_of`.
+    """
     breaks = np.flatnonzero(np.diff(columns) != 1) + 1
     runs = [(int(run[0]), len(run)) for run in np.split(columns, breaks)]
     block = np.full((_BLOCK, rows.shape[1]), fill, dtype=past.dtype)
+    read, written = checksum_of(past[:0]), checksum_of(block[:0])
     file.parent.mkdir(exist_ok=True)
     with file.open("wb") as handle:
         handle.write(_head(rows, len(past) + len(rows)))
@@ -64,9 +105,11 @@ def save_widened(file: Path, past: NDArray[Any], columns: NDArray[np.intp], fill
                 block[: len(piece), column : column + width] = piece[:, source : source + width]
                 source += width
             handle.write(_bytes(block[: len(piece)]))
+            read, written = checksum_of(piece, read), checksum_of(block[: len(piece)], written)
         handle.write(_bytes(rows))
         handle.flush()
         os.fsync(handle.fileno())
+    return read, checksum_of(rows, written)
 
 
 def append(file: Path, rows: int, array: NDArray[Any]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from deepfactor.panel.panel import Names
-from deepfactor.store.folder import MarketFolder, content_hash, read_part
+from deepfactor.store.content import content_hash
+from deepfactor.store.folder import MarketFolder, read_part
 
 #: Columns that the panel reads of tables other than `daily` (and the calendar, which is read anew each time).
 _READ = {

@@ -4,6 +4,7 @@
 
     MARKET/panel/<fingerprint>/
         panel.json                  shape, names, what was derived, counts of what found no place
+        checksums.json              of each file's values, compared once a modification when the panel is opened
         fields/<field>.npy          (T, N), see `deepfactor.panel.panel.FIELDS`
         universe/*.npy              listed, traded, st, limits, industry
         members/<index>.npy         (T, N) bool
@@ -21,21 +22,22 @@ dates and ends of intervals are read only from their day on.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from deepfactor.core.checksums import note_whole
 from deepfactor.core.errors import DataError, OutOfResources
-from deepfactor.core.files import sync_folder, write_json
+from deepfactor.core.files import sync_folder
 from deepfactor.core.spec import content_key
-from deepfactor.panel._build_arrays import BY_INDEX, EVENTS, UNIVERSE, make
-from deepfactor.panel._build_extend import extend, find_base
-from deepfactor.panel._build_files import mapped, save
+from deepfactor.panel._build_arrays import BY_INDEX, EVENTS, UNIVERSE
+from deepfactor.panel._build_damage import damage_of, read_content
+from deepfactor.panel._build_extend import DamagedBase, extend, find_base, write_whole
+from deepfactor.panel._build_files import mapped
 from deepfactor.panel.fundamentals import Events, Fundamentals
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
@@ -45,46 +47,61 @@ from deepfactor.store.folder import MarketFolder
 BUILD = 4
 
 
-def open_panel(market: Path) -> tuple[Panel, Universe]:
+def open_panel(
+    market: Path, tell: Callable[[str], None] | None = None, *, always: bool = False
+) -> tuple[Panel, Universe]:
     """The panel and universe of the market folder `market`, read-only and memory-mapped; built first where absent.
+
+    One whose files don't hold what was built is built again, which `tell` is told. They are compared once a
+    modification, or `always`.
 
     Raises
     ------
     DataError
-        no market, or a damaged panel folder.
+        no market, or a table that doesn't hold what was written.
     OutOfResources
         no space for the panel (about 80 bytes a stock and day); what was there is intact.
     """
     folder = MarketFolder.open(market)
-    fingerprint = content_key({"tables": folder.fingerprint, "build": BUILD})
-    target = market / "panel" / fingerprint
-    if not (target / "panel.json").exists():
-        _build_beside(folder, target)
+    fingerprint, target = _place(folder)
+    tell = tell or (lambda _: None)
+    if not target.exists():
+        _build_beside(folder, target, tell)
+    elif (damage := damage_of(target, always=always)) is not None:
+        tell(f"the compiled panel {target} is damaged ({damage}): made again from the tables")
+        shutil.rmtree(target)
+        _build_beside(folder, target, tell)
     return _load(target, fingerprint)
+
+
+def _place(folder: MarketFolder) -> tuple[str, Path]:
+    """Fingerprint and folder of a market's panel."""
+    fingerprint = content_key({"tables": folder.fingerprint, "build": BUILD})
+    return fingerprint, folder.path / "panel" / fingerprint
 
 
 def describe_panel(market: Path) -> Mapping[str, Any]:
     """What `open_panel` derived and counted on the way: the content of ``panel.json``."""
     open_panel(market)
-    fingerprint = content_key({"tables": MarketFolder.open(market).fingerprint, "build": BUILD})
-    content: Mapping[str, Any] = json.loads((market / "panel" / fingerprint / "panel.json").read_text(encoding="utf-8"))
-    return content
+    return read_content(_place(MarketFolder.open(market))[1])
 
 
-def _build_beside(folder: MarketFolder, target: Path) -> None:
+def _build_beside(folder: MarketFolder, target: Path, tell: Callable[[str], None]) -> None:
     """Build in a temporary folder, then rename; a build of another process that was first stands."""
     _clear_abandoned(target.parent)
     temporary = target.parent / f".{target.name}.{os.getpid()}.tmp"
     try:
         temporary.mkdir(parents=True)
-        _write(folder, temporary)
+        checksums = _write(folder, temporary, tell)
         try:
             temporary.rename(target)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
+            checksums = {}
         sync_folder(target.parent)
         _clear_outdated(target)
+        note_whole(target, checksums)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutOfResources(f"no space left for the panel in {target.parent}: free some and repeat") from error
@@ -93,21 +110,22 @@ def _build_beside(folder: MarketFolder, target: Path) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _write(folder: MarketFolder, to: Path) -> None:
-    """All arrays and ``panel.json``: of an earlier panel and the days since where it can be gone on from."""
+def _write(folder: MarketFolder, to: Path, tell: Callable[[str], None]) -> dict[str, str]:
+    """All files: of an earlier panel and the days since where it can be gone on from; their checksums."""
     base = find_base(folder, to.parent, BUILD)
     if base is not None:
-        extend(folder, base, to, BUILD)
-        return
-    build = make(folder)
-    for name, array in [*build.anew(), *build.arrays()]:
-        save(to / name, array)
-    write_json(to / "panel.json", build.content(folder, BUILD))
+        try:
+            return extend(folder, base, to, BUILD)
+        except DamagedBase as error:
+            tell(f"the panel before is damaged ({error}): made again from the tables")
+            shutil.rmtree(to)
+            to.mkdir()
+    return write_whole(folder, to, BUILD)
 
 
 def _load(folder: Path, fingerprint: str) -> tuple[Panel, Universe]:
     try:
-        content = json.loads((folder / "panel.json").read_text(encoding="utf-8"))
+        content = read_content(folder)
         T, N = content["shape"]
         dates, symbols, next_date = (np.load(folder / f"{name}.npy") for name in ("dates", "symbols", "next_date"))
         fields = {name: mapped(folder / "fields" / f"{name}.npy", (T, N)) for name in content["fields"]}
@@ -119,8 +137,8 @@ def _load(folder: Path, fingerprint: str) -> tuple[Panel, Universe]:
             item: Events(*(np.load(folder / "fundamentals" / item / f"{name}.npy") for name in EVENTS))
             for item in content["fundamentals"]
         }
-    except (OSError, ValueError, KeyError) as error:
-        message = f"the compiled panel is damaged ({error}): delete this folder, it is made anew"
+    except (OSError, ValueError, LookupError, EOFError) as error:
+        message = f"the compiled panel can't be read ({error}): delete this folder, it is made anew"
         raise DataError(message, file=folder) from None
     fundamentals = Fundamentals(dates, N, items) if items else None
     panel = Panel(dates=dates, symbols=symbols, fields=fields, fingerprint=fingerprint, fundamentals=fundamentals)

@@ -9,11 +9,12 @@ from typing import Any
 
 from deepfactor.core.files import write_text
 from deepfactor.panel.audit import audit_panel, limitations
-from deepfactor.panel.build import describe_panel
+from deepfactor.panel.build import describe_panel, open_panel
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.markets import open_market
 from deepfactor.report.audit_page import render_audit
 from deepfactor.store.audit import audit_tables
+from deepfactor.store.checks import Finding
 from deepfactor.store.folder import MarketFolder
 
 
@@ -38,6 +39,7 @@ def check(market: Path, html: Path | None = None, console: Console | None = None
     errors = [one for one in findings if one.severity == "error"]
     out: dict[str, Any] = {"market": str(market), "fingerprint": folder.fingerprint, "errors": len(errors)}
     if not errors:
+        findings += _mended_panel(market)
         opened = open_market(market, console)
         with step(console, "audited the panel"):
             audit = audit_panel(opened.panel, opened.universe)
@@ -55,6 +57,13 @@ def check(market: Path, html: Path | None = None, console: Console | None = None
     if html is not None:
         write_text(html, render_audit(plain))
     return plain
+
+
+def _mended_panel(market: Path) -> list[Finding]:
+    """Compare all of the compiled panel with what was built: a finding where it had to be built again."""
+    said: list[str] = []
+    open_panel(market, said.append, always=True)
+    return [Finding("warning", "damaged", "panel", None, 1, text) for text in said]
 
 
 def _without_nan(value: Any) -> Any:

@@ -58,16 +58,16 @@ class Market:
 
 
 def open_market(path: Path, console: Console | None = None) -> Market:
-    """Open a market folder; the panel is compiled the first time.
+    """Open a market folder; the panel is compiled the first time, and again where it is damaged.
 
     Raises
     ------
     DataError
         there is no market, or it is broken.
     """
-    folder = MarketFolder.open(path)
-    with step(console or Silent(), f"opened market {path}"):
-        panel, universe = open_panel(path)
+    folder, console = MarketFolder.open(path), console or Silent()
+    with step(console, f"opened market {path}"):
+        panel, universe = open_panel(path, console.say)
     return Market(folder, panel, universe)
 
 

@@ -6,7 +6,8 @@ import polars as pl
 
 from deepfactor.core.errors import DataError
 from deepfactor.store.checks import Finding, check_tables
-from deepfactor.store.folder import MarketFolder, content_hash, read_part
+from deepfactor.store.content import content_hash
+from deepfactor.store.folder import MarketFolder, read_part
 
 
 def audit_tables(folder: MarketFolder) -> list[Finding]:
@@ -14,7 +15,13 @@ def audit_tables(folder: MarketFolder) -> list[Finding]:
     findings, tables = [], {}
     for name, parts in folder.manifest.tables.items():
         frames = []
-        for part, file in zip(parts, folder.part_files(name), strict=True):
+        wrong = folder.damaged_parts(name, parts, always=True)
+        for part in parts:
+            file = folder.part_file(name, part)
+            if part in wrong:
+                message = f"{file.name} {wrong[part]}: ingest the market into a new folder"
+                findings.append(Finding("error", "damaged", name, None, part.rows, message))
+                continue
             try:
                 frame = read_part(file)
             except DataError as error:

@@ -3,7 +3,7 @@
 ::
 
     MARKET/
-        manifest.json               schema version, source, parts with their hashes; replaced by rename
+        manifest.json               schema version, source, parts with their hashes, its own; replaced by rename
         tables/<table>/<part>.parquet   a month or a whole table; named by content, never changed once written
         panel/<fingerprint>/            compiled arrays, made by `panel.build`
 
@@ -13,25 +13,25 @@ Parts of the manifest before stay until the next write: a reader that opened it 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from deepfactor.core.errors import DataError
+from deepfactor.core.checksums import damaged, file_checksum, sealed, unsealed
+from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import write_json
 from deepfactor.core.spec import content_key
 from deepfactor.store._adjustment import check_adjustment
 from deepfactor.store.checks import Finding, check_tables, strictly_ascending
+from deepfactor.store.content import content_hash, hash_of_rows
 from deepfactor.store.migrations import migrated
-from deepfactor.store.parquet import parquet_schema, read_parquet, write_parquet
-from deepfactor.store.schema import SCHEMA_VERSION, TABLES
+from deepfactor.store.parquet import UNREADABLE, parquet_schema, read_parquet, write_parquet
+from deepfactor.store.schema import SCHEMA_VERSION, SEALED, TABLES
 from deepfactor.store.writing import MANIFEST, writing
 
 #: Label of the part of a table that has only one.
@@ -48,11 +48,13 @@ class Part:
     name : file name without ``.parquet``: `label` and the first 16 digits of `content`
     content : SHA-256 of the rows, independent of how parquet encodes them
     rows : number of rows
+    checksum : of the file's bytes; "" where it was written before there were checksums
     """
 
     name: str
     content: str
     rows: int
+    checksum: str = ""
 
     @property
     def label(self) -> str:
@@ -125,13 +127,30 @@ class MarketFolder:
     def part_files(self, table: str, since: date | None = None) -> tuple[Path, ...]:
         """Paths of the table's parts, in order, without those that lie before the month of `since` as a whole.
 
-        A `DataError` where the market lacks the table.
+        Each is compared with what was written, once a modification. A `DataError` where the market lacks the table, a
+        `DamagedFile` where one holds something else.
         """
         if not self.has(table):
             raise DataError(f"{self.path} has no table {table}: it has {', '.join(self.manifest.tables)}")
-        parts, folder = self.manifest.tables[table], self.path / "tables" / table
-        wanted = [part for part in parts if since is None or not part.ends_before(since)]
-        return tuple(folder / f"{part.name}.parquet" for part in wanted)
+        parts = [part for part in self.manifest.tables[table] if since is None or not part.ends_before(since)]
+        for part, why in self.damaged_parts(table, parts).items():
+            raise DamagedFile(f"{why}: ingest the market again, into a new folder", file=self.part_file(table, part))
+        return tuple(self.part_file(table, part) for part in parts)
+
+    def part_file(self, table: str, part: Part) -> Path:
+        """Path of a part."""
+        return _part_path(self.path, table, part.name)
+
+    def damaged_parts(self, table: str, parts: Iterable[Part], *, always: bool = False) -> dict[Part, str]:
+        """Parts whose file isn't what was written → what is wrong; `always` = compare also what was, since its change.
+
+        Those written before there were checksums are compared by their rows.
+        """
+        files = {_part_path(Path(), table, part.name).as_posix(): part for part in parts}
+        sums = {name: part.checksum for name, part in files.items() if part.checksum}
+        rows = {name: part.content for name, part in files.items() if not part.checksum}
+        wrong = damaged(self.path, sums, always=always) | damaged(self.path, rows, hash_of_rows, always=always)
+        return {files[name]: why for name, why in wrong.items()}
 
     def read(self, table: str, columns: list[str] | None = None) -> pl.DataFrame:
         """A whole table, or some of its columns, in the order of storage."""
@@ -139,15 +158,15 @@ class MarketFolder:
 
     def columns(self, table: str) -> tuple[str, ...]:
         """Names of the columns that the table has (optional ones may be absent)."""
-        return tuple(parquet_schema(_part_path(self.path, table, self.manifest.tables[table][0].name)))
+        return tuple(parquet_schema(self.part_files(table)[0]))
 
 
 def read_part(file: Path, columns: list[str] | None = None) -> pl.DataFrame:
     """One part of a table; a `DataError` where the file is gone or no parquet."""
     try:
         return read_parquet(file, columns)
-    except (FileNotFoundError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"can't be read ({error}): ingest the market again", file=file) from error
+    except UNREADABLE as error:
+        raise DataError(f"can't be read ({error}): ingest the market again", file=file) from None
 
 
 def write_market(path: Path, tables: Mapping[str, pl.DataFrame], *, source: Mapping[str, Any]) -> MarketFolder:
@@ -263,14 +282,14 @@ def _months(frame: pl.DataFrame, clock: str) -> Iterator[tuple[str, pl.DataFrame
 
 
 def _write_part(path: Path, table: str, label: str, frame: pl.DataFrame) -> Part:
-    """Write one part if it isn't there yet, and name it."""
+    """Write one part if it isn't there yet, whole, and name it."""
     frame = stored(table, frame)
     content = content_hash(frame)
     part = Part(f"{label}-{content[:16]}", content, frame.height)
     target = _part_path(path, table, part.name)
-    if not target.exists():
+    if not target.exists() or damaged(target.parent, {target.name: content}, hash_of_rows, keep=False):
         write_parquet(target, frame, compression="lz4", row_group_size=_ROW_GROUP)
-    return part
+    return replace(part, checksum=file_checksum(target))
 
 
 def stored(table: str, frame: pl.DataFrame) -> pl.DataFrame:
@@ -281,25 +300,6 @@ def stored(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     )
     order = [name for name in spec.order if name in frame.columns]
     return (frame if strictly_ascending(frame, order) else frame.sort(order)).rechunk()
-
-
-def content_hash(frame: pl.DataFrame) -> str:
-    """SHA-256 of column names, types, values and nulls: the same rows have the same hash in any version of polars."""
-    digest = hashlib.sha256()
-    for series in frame:
-        digest.update(f"{series.name}:{series.dtype}:{series.len()};".encode())
-        whole = series.null_count() == 0  # saves two passes of polars a column
-        missing = np.zeros(series.len(), dtype=bool) if whole else series.is_null().to_numpy()
-        digest.update(np.packbits(missing).tobytes())
-        if series.dtype == pl.String:
-            names = series.unique().drop_nulls().sort()
-            digest.update("\n".join(names).encode())
-            codes = series.cast(pl.Enum(names)).to_physical()
-            digest.update((codes if whole else codes.fill_null(0)).to_numpy().astype("<u4").tobytes())
-        else:
-            values = series.cast(pl.Int32) if series.dtype == pl.Boolean else series.to_physical()
-            digest.update(np.ascontiguousarray((values if whole else values.fill_null(0)).to_numpy()).tobytes())
-    return digest.hexdigest()
 
 
 def replace_manifest(path: Path, manifest: Manifest) -> None:
@@ -313,7 +313,7 @@ def replace_manifest(path: Path, manifest: Manifest) -> None:
     final = Manifest(
         manifest.schema_version, manifest.tables, manifest.source, manifest.warnings, tuple(sorted(retired))
     )
-    write_json(path / MANIFEST, plain(asdict(final)))
+    write_json(path / MANIFEST, sealed(plain(asdict(final))))
     _clear(path, used | retired)
 
 
@@ -350,13 +350,13 @@ def _read_manifest(path: Path) -> Manifest:
         version = int(content["schema_version"])
         if version > SCHEMA_VERSION:
             raise DataError(f"was written by a newer deepfactor (schema {version}, known {SCHEMA_VERSION})", file=file)
-        content = migrated(content)
+        content = migrated(unsealed(content) if version >= SEALED else content)
         tables = {name: tuple(Part(**part) for part in parts) for name, parts in content["tables"].items()}
         return Manifest(
             SCHEMA_VERSION, tables, content["source"], tuple(content["warnings"]), tuple(content["retired"])
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"is no manifest of a market ({error!r}): ingest again", file=file) from error
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise DataError(f"is no manifest of a market, or damaged ({error!r}): ingest again", file=file) from None
 
 
 def plain(content: Any) -> Any:

@@ -18,8 +18,17 @@ def _parts_by_month(content: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
+def _checksums(content: dict[str, Any]) -> dict[str, Any]:
+    """3 → 4: a part's file has a checksum, and the manifest; parts without one are compared by their rows."""
+    return content
+
+
 #: Schema version → what makes the next version of it.
-MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _log_of_appends, 2: _parts_by_month}
+MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: _log_of_appends,
+    2: _parts_by_month,
+    3: _checksums,
+}
 
 
 def migrated(content: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,9 @@ import polars as pl
 from deepfactor.core.files import atomic_path
 from deepfactor.core.system import system_error
 
+#: What polars raises on a file that is not there, not readable or broken; the last is no `Exception`.
+UNREADABLE = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
+
 
 def read_parquet(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
     """The rows of one file, or some of its columns; raises as polars does."""

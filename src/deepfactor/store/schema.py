@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import polars as pl
 
 #: Version of the folder's layout and of the tables below. A newer folder is refused, an older one migrated.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+#: The first whose manifest has a checksum.
+SEALED = 4
 
 #: An exchange-suffixed code, of a stock or an index.
 SYMBOL_PATTERN = r"^\d{6}\.(SH|SZ|BJ)$"

@@ -85,7 +85,7 @@ def test_a_new_symbol_widens_the_arrays(tables, dates, tmp_path, monkeypatch):
     market, chosen = tmp_path / "m", {**tables, "index_members": members, "index_weights": weights}
     write_market(market, until(chosen, dates[t - 1]), source={})
     open_panel(market)
-    monkeypatch.setattr(build, "make", None)  # a whole build would need it
+    monkeypatch.setattr(build, "write_whole", None)  # a whole build would need it
     write_market(market, until(chosen, first), source={})
     panel, universe = open_panel(market)
     n = panel.symbols.tolist().index(LATE)
@@ -116,7 +116,7 @@ def test_published_figures_grow_while_arrays_are_appended(tables, dates, tmp_pat
     first = pl.int_range(pl.len()) == 0
     restated = tables["fundamentals"].with_columns(pl.when(first).then(7.0).otherwise("value").alias("value"))
     now = until({**tables, "fundamentals": restated}, dates[43])
-    monkeypatch.setattr(build, "make", None)  # a whole build would need it
+    monkeypatch.setattr(build, "write_whole", None)  # a whole build would need it
     write_market(market, now, source={})
     after, _ = open_panel(market)
     monkeypatch.undo()

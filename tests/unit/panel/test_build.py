@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date, timedelta
 
 import numpy as np
@@ -310,14 +309,3 @@ def test_a_build_that_was_killed_is_cleared(tables, tmp_path):
     dead.mkdir(parents=True)
     open_panel(tmp_path / "m")
     assert not dead.exists()
-
-
-def test_a_damaged_panel_says_what_to_do(tables, tmp_path):
-    write_market(tmp_path / "m", tables, source={})
-    fingerprint = open_panel(tmp_path / "m")[0].fingerprint
-    file = tmp_path / "m" / "panel" / fingerprint / "fields" / "close.npy"
-    file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(DataError, match="delete this folder"):
-        open_panel(tmp_path / "m")
-    content = json.loads((file.parents[1] / "panel.json").read_text(encoding="utf-8"))
-    assert content["build"] >= 1

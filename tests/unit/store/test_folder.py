@@ -198,7 +198,7 @@ def test_an_older_schema_is_migrated_on_reading_and_written_with_the_next_change
     old = {**now, "schema_version": 1, "source": {k: v for k, v in now["source"].items() if k != "appended"}}
     file.write_text(json.dumps(old), encoding="utf-8")
     folder = MarketFolder.open(market)
-    assert folder.manifest.schema_version == SCHEMA_VERSION == 3
+    assert folder.manifest.schema_version == SCHEMA_VERSION == 4
     assert folder.manifest.source["appended"] == []
     assert folder.read("daily").height == tables["daily"].height
     write_market(market, tables, source={"name": "test"})

@@ -1,0 +1,205 @@
+"""Does a file still hold what was written? Checksums by file name, and when a file was last compared with its own.
+
+A checksum is CRC-32: it finds every flip of one or two bits and every torn or foreign block but one in four billion,
+runs at 2 GB/s, and, as no hash does, goes on where a file grows.
+
+Comparing a market of a gigabyte takes a second, so it is done once a modification: what was found whole is noted in the
+user's cache with the file's size, times of change and inode, never in the folder, whose bytes depend on its content
+alone. A copy, a file that was touched, and one whose modification time was set back are compared anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from deepfactor.core.errors import DamagedFile, DataError
+from deepfactor.core.files import write_json
+
+#: In a folder: file name → checksum, 8 hex digits.
+CHECKSUMS = "checksums.json"
+_SEAL = "checksum"
+_BLOCK = 1 << 20
+
+#: Folder → file name → its checksum and what `_stamp` gave when it was found to have it.
+_whole: dict[Path, dict[str, list[Any]]] = {}
+
+
+def checksum(data: bytes | memoryview, before: str = "00000000") -> str:
+    """CRC-32 of bytes as 8 hex digits; with the checksum of the bytes `before` them, that of all."""
+    return f"{zlib.crc32(data, int(before, 16)):08x}"
+
+
+def file_checksum(path: Path) -> str:
+    """Checksum of a file's bytes."""
+    block, found = bytearray(_BLOCK), 0
+    view = memoryview(block)
+    with path.open("rb", buffering=0) as handle:
+        while length := handle.readinto(block):
+            found = zlib.crc32(view[:length], found)
+    return f"{found:08x}"
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """`content`, which JSON can hold, with its own checksum as the last entry."""
+    return {**content, _SEAL: _checksum_of(content)}
+
+
+def unsealed(content: Any) -> dict[str, Any]:
+    """`content` as it was before `sealed`.
+
+    Raises
+    ------
+    ValueError
+        its checksum is missing or wrong.
+    """
+    found = {name: value for name, value in content.items() if name != _SEAL} if isinstance(content, dict) else {}
+    if not found or content.get(_SEAL) != _checksum_of(found):
+        raise ValueError("its checksum is wrong")
+    return found
+
+
+def _checksum_of(content: Mapping[str, Any]) -> str:
+    return checksum(json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
+
+
+def write_checksums(folder: Path, checksums: Mapping[str, str]) -> None:
+    """Say what the files of `folder` hold, by their names relative to it."""
+    write_json(folder / CHECKSUMS, dict(sorted(checksums.items())))
+
+
+def read_checksums(folder: Path) -> dict[str, str] | None:
+    """What `write_checksums` said; None where it said nothing, as before there were checksums.
+
+    Raises
+    ------
+    DamagedFile
+        it isn't what `write_checksums` writes.
+    """
+    file = folder / CHECKSUMS
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except PermissionError:
+        raise
+    except (OSError, ValueError) as error:
+        raise DamagedFile(f"is damaged ({error})", file=file) from None
+    if not (isinstance(content, dict) and all(isinstance(value, str) for value in content.values())):
+        raise DamagedFile("is damaged: it holds no checksums by file name", file=file)
+    return content
+
+
+def damaged(
+    folder: Path,
+    checksums: Mapping[str, str],
+    measure: Callable[[Path], str] = file_checksum,
+    *,
+    always: bool = False,
+    keep: bool = True,
+) -> dict[str, str]:
+    """What is wrong with files of `folder`, by name; empty where all hold what `checksums` say.
+
+    Parameters
+    ----------
+    measure : gives a file's checksum; what it raises for a broken file (`OSError`, `ValueError`, `EOFError`) is damage.
+    always : compare also what was compared since its last change.
+    keep : let later processes know what was found whole, too.
+
+    Raises
+    ------
+    DataError
+        a file may not be read.
+    """
+    known = _known(folder)
+    before, wrong = dict(known), {}
+    for name, wanted in checksums.items():
+        stamp = _stamp(folder / name)
+        if not always and stamp is not None and known.get(name) == [wanted, *stamp]:
+            continue
+        known.pop(name, None)
+        if (why := _difference(folder / name, wanted, measure)) is not None:
+            wrong[name] = why
+        elif stamp is not None and stamp == _stamp(folder / name):  # not changed meanwhile
+            known[name] = [wanted, *stamp]
+    if keep and known != before:
+        _keep(folder, known)
+    return wrong
+
+
+def note_whole(folder: Path, checksums: Mapping[str, str]) -> None:
+    """The files of `folder` have just been written and hold what `checksums` say: they needn't be compared now."""
+    known = _known(folder)
+    for name, wanted in checksums.items():
+        if (stamp := _stamp(folder / name)) is not None:
+            known[name] = [wanted, *stamp]
+    _keep(folder, known)
+
+
+def _difference(path: Path, wanted: str, measure: Callable[[Path], str]) -> str | None:
+    try:
+        return None if measure(path) == wanted else "does not hold what was written"
+    except FileNotFoundError:
+        return "is missing"
+    except IsADirectoryError:
+        return "is a folder"
+    except PermissionError as error:
+        raise DataError(f"may not be read ({error.strerror})", file=path) from None
+    except (OSError, ValueError, EOFError) as error:
+        return f"does not hold what was written ({error})"
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """Another one after every write: the time of change can't be set back. None where there is no such file."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+
+
+def _known(folder: Path) -> dict[str, list[Any]]:
+    """What this process, or one before it, found whole in `folder`."""
+    folder = folder.absolute()
+    if folder not in _whole:
+        _whole[folder] = {}
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RuntimeError):
+            content = json.loads(_place(folder).read_text(encoding="utf-8"))
+            if content["folder"] == str(folder):
+                _whole[folder] = dict(content["whole"])
+    return _whole[folder]
+
+
+def _keep(folder: Path, known: Mapping[str, Any]) -> None:
+    """Note it for later processes; where the cache can't be written they compare again."""
+    folder = folder.absolute()
+    with contextlib.suppress(OSError, RuntimeError):
+        place = _place(folder)
+        if not place.exists():
+            _forget_gone(place.parent)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+        temporary.write_text(json.dumps({"folder": str(folder), "whole": known}), encoding="utf-8")
+        os.replace(temporary, place)
+
+
+def _forget_gone(cache: Path) -> None:
+    """Remove notes on folders that are no more."""
+    for note in cache.glob("*.json"):
+        try:
+            there = Path(json.loads(note.read_text(encoding="utf-8"))["folder"]).exists()
+        except (OSError, ValueError, LookupError, TypeError):
+            there = False
+        if not there:
+            note.unlink(missing_ok=True)
+
+
+def _place(folder: Path) -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "deepfactor" / "whole" / f"{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}.json"
