@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from deepfactor.core.files import write_json, write_text
+from deepfactor.evaluation.definitions import Definitions, in_words
 from deepfactor.panel.panel import rows_between
 from deepfactor.panel.returns import trailing_return
 from deepfactor.panel.scores import Scores
@@ -31,6 +32,9 @@ START, END = "2015-01-01", "2022-12-30"
 HORIZON, DECAY = 10, (1, 2, 3, 5, 10, 15, 20)
 #: What stands under this heading is written by hand and kept.
 SAID = "## What it says"
+EXCESS = """Excess of the top group a year in two forms: annualised ratio of NAVs and difference of annual returns, 252
+trading days a year. *cap weight*: the universe weighted by market value, derived, with dividends; indices are price
+levels without."""
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "factor-tests.md"
 
 Report = dict[str, Any]
@@ -73,7 +77,7 @@ def page(reports: dict[str, Report], account: dict[str, Any], said: str) -> str:
         "Decay: mean RankIC by horizon, `t1_close`": _decay(reports),
         f"Long leg, `t1_close`, horizon {HORIZON}, in basis points": _legs(reports),
         "Weekly groups, `t1_close`": _groups(reports),
-        "Top 10 %, excess a year over the equally weighted universe": _tops(reports),
+        f"Top 10 %, excess a year over the equally weighted universe: {_definition(reports)}": _tops(reports),
         "Mean correlation with styles": _styles(reports),
         "Autocorrelation of the scores by days": _autocorrelation(reports),
         "Left out": _left_out(reports),
@@ -160,12 +164,15 @@ def _groups(reports: dict[str, Report]) -> str:
         for g in report["groups"]:
             annual = np.array(g["annual_return"])
             order = float(np.corrcoef(np.arange(len(annual)), annual.argsort().argsort())[0, 1])
-            cells = _percents(annual[0], annual[len(annual) // 2], annual[-1], g["top"]["annual_excess"])
-            rows.append([name, NAMES[g["universe"]], str(g["n"]), g["benchmark"], *cells, f"{order:.2f}",
-                         f"{g['top']['turnover_one_sided']:.2f}"])  # fmt: skip
-    head = ("factor", "universe", "groups", "benchmark", "lowest", "middle", "top", "top's excess", "rank correlation",
-            "turnover a week, one-sided")  # fmt: skip
-    return _table(head, rows)
+            own = _percents(annual[0], annual[len(annual) // 2], annual[-1])
+            turnover = f"{g['top']['turnover_one_sided']:.2f}"
+            for benchmark, entry in ((g["benchmark"], g["top"]), *g["also"].items()):
+                excess = _percents(entry["annual_excess_nav_ratio"], entry["annual_excess_difference"])
+                label = [name, NAMES[g["universe"]], str(g["n"]), benchmark.replace("_", " ")]
+                rows.append([*label, *own, *excess, f"{order:.2f}", turnover])
+    head = ("factor", "universe", "groups", "benchmark", "lowest", "middle", "top", "excess, NAV ratio",
+            "excess, difference", "rank correlation", "turnover a week, one-sided")  # fmt: skip
+    return _table(head, rows) + "\n\n" + EXCESS
 
 
 def _tops(reports: dict[str, Report]) -> str:
@@ -180,6 +187,12 @@ def _tops(reports: dict[str, Report]) -> str:
         if t["name"] == "top10pct"
     ]
     return _table(("factor", "convention", "every … days", "gross", "net", "turnover a year, two-sided"), rows)
+
+
+def _definition(reports: dict[str, Report]) -> str:
+    """By which definition the top portfolios' excess is formed."""
+    found = {in_words(Definitions(**t["definitions"])) for r in reports.values() for t in r["top_n"]}
+    return "; ".join(sorted(found))
 
 
 def _styles(reports: dict[str, Report]) -> str:

@@ -218,6 +218,8 @@ def page(rows: list[Row], draws: list[Pooled], market: Market, command: str) -> 
         "* **random_k**: independent normal numbers, anew each day, seed k. **reversal_20**: minus the 20-day return.",
         "* All are logs a year against the replica (with dividends), so that gross − cost = net, and the parts of the",
         "  attribution add to net. *t* is that of the mean daily gross excess.",
+        "* The replica's weights: float value and membership where the publisher's are not in the market, so that the",
+        "  state's holdings count whole: a portfolio against it is not one against the published index.",
         "* *cost* is the sum of each day's cost over the net asset value of the day before.",
         "",
         "## Excess",

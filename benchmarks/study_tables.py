@@ -19,9 +19,10 @@ from deepfactor.recipe import shipped_recipes
 from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
 from deepfactor.report.drivers_read import part_a_year, relaxed_share, seeds_of
 from deepfactor.report.formats import number
-from deepfactor.report.portfolio_tables import printed
+from deepfactor.report.portfolio_tables import definitions_by_set, printed
 from deepfactor.report.published import reference
 from deepfactor.report.tables import Table
+from deepfactor.report.words import words
 from deepfactor.runs.layout import RunFolder
 
 SAID = "## What it says"
@@ -103,11 +104,18 @@ def enhanced(content: RunContent) -> str:
     for p in by_index(content):
         cells = [beside(p.summary["all"].get(key), printed(content, p, key), style) for key, _, style in _ENHANCED]
         rows.append([*_name(content, p), *cells, number(relaxed_share(p), "share")])
-    return table([*_named(content), *(name for _, name, _ in _ENHANCED), "rebalances with relaxed bounds"], rows)
+    shown = table([*_named(content), *(name for _, name, _ in _ENHANCED), "rebalances with bounds not kept"], rows)
+    return f"{shown}\n\n{text(definitions_by_set(content.portfolios), _weights(content))}"
+
+
+def _weights(content: RunContent) -> str:
+    """What the replica, and the optimiser's benchmark, is weighted by."""
+    kinds = sorted({str(p.summary.get("replica_weights")) for p in content.portfolios})
+    return f"Index weights: {'; '.join(str(words().text[f'replica_weights.{kind}']) for kind in kinds)}."
 
 
 def by_year(content: RunContent) -> str:
-    """Excess by year, a row a portfolio."""
+    """Excess by year, a row a portfolio, by the definition that stands below `enhanced`."""
     years = sorted({year for p in content.portfolios for year in p.summary.get("by_year", {})})
     rows = []
     for p in by_index(content):
@@ -227,7 +235,8 @@ def report_table(given: Table | None) -> str:
     if given is None:
         return ""
     rows = [[c.text + (f" ({c.published_text})" if c.published_text else "") for c in row] for row in given.rows]
-    return f"### {given.title}\n\n{table([str(metric.label) for metric in given.columns], rows)}"
+    shown = f"### {given.title}\n\n{table([str(metric.label) for metric in given.columns], rows)}"
+    return f"{shown}\n\n{text(str(given.note))}" if given.note else shown
 
 
 def beside(ours: float | None, theirs: float | None, style: str) -> str:

@@ -23,7 +23,7 @@ from deepfactor.evaluation.factor_test import TestSettings
 from deepfactor.features.quarters import QuarterSettings
 from deepfactor.market.fees import Costs
 from deepfactor.panel.universe import UniverseRule
-from deepfactor.portfolio.presets import Enhancement, load_preset
+from deepfactor.portfolio.presets import Enhancement, load_preset, preset_names
 from deepfactor.training.spec import Arm, ArmName, Fit, Plan
 
 FEATURES, LABELS, STYLES = "deepfactor.features", "deepfactor.labels", "deepfactor.styles"
@@ -119,6 +119,13 @@ def load_constraints(portfolio: Portfolio, prefix: str = "") -> Enhancement:
     if preset.styles is not None:
         resolve(STYLES, preset.styles, key=f"{prefix}styles")
     return preset
+
+
+def unchanged_preset(portfolio: Portfolio) -> str | None:
+    """The shipped preset that a portfolio takes as it is; None for a file, or where the portfolio says otherwise."""
+    own = (portfolio.styles, portfolio.costs, portfolio.haircut)
+    shipped = portfolio.constraints in preset_names()
+    return portfolio.constraints if shipped and all(value is None for value in own) else None
 
 
 def shipped_recipes() -> list[str]:

@@ -12,9 +12,16 @@ from numpy.typing import NDArray
 
 from deepfactor.backtest.attribution import METHOD, Attribution
 from deepfactor.backtest.episodes import Episode, days_between, deepest_episode, episodes
+from deepfactor.backtest.invested import invested
 from deepfactor.backtest.result import BacktestResult
-from deepfactor.evaluation.definitions import PRESETS, TRADING_DAYS, Definitions, Study
-from deepfactor.evaluation.performance import annualised_return, daily_returns, max_drawdown, sharpe_ratio
+from deepfactor.evaluation.definitions import PRESETS, TRADING_DAYS, Definitions, Study, in_words
+from deepfactor.evaluation.performance import (
+    annual_excess,
+    annualised_return,
+    daily_returns,
+    max_drawdown,
+    sharpe_ratio,
+)
 from deepfactor.evaluation.statistics import years_of
 from deepfactor.panel.panel import Dates
 
@@ -32,13 +39,13 @@ class ExcessStatistics:
     ----------
     days : trading days, each with a return
     annual_return, benchmark_annual_return : annualised as the definition says
-    excess : over the full span the difference of the annualised returns; over a calendar year the cumulative excess,
-        as difference or as growth of the ratio of NAVs, by the definition
+    excess : over the full span a year, over a calendar year cumulative: differences of returns, or growth of the ratio
+        of the NAVs, by the definition
     tracking_error : sample standard deviation of the daily differences of returns × √252
-    information_ratio : difference of annualised returns / tracking error
+    information_ratio : annualised excess, by the definition, / tracking error
     excess_sharpe : mean / standard deviation of the daily differences × √252
     excess_max_drawdown : of the ratio of NAVs
-    calmar : excess annualised / depth of that drawdown; in a part-year (not all twelve months) the excess as it is
+    calmar : annualised excess / depth of that drawdown; in a part-year (not all twelve months) the excess as it is
     monthly_win_rate : share of months in which the ratio of NAVs rose
     """
 
@@ -70,8 +77,9 @@ def excess_statistics(
     ratio = own / other
     difference = daily_returns(own) - daily_returns(other)
     annual, annual_other = (float(annualised_return(x, dates, definitions)) for x in (own, other))
+    a_year = annual_excess(own, other, dates, definitions)
     if whole_span:
-        excess = annual - annual_other
+        excess = a_year
     elif definitions.yearly_excess == "ratio":
         excess = float(ratio[-1] - 1.0)
     else:
@@ -84,22 +92,17 @@ def excess_statistics(
         benchmark_annual_return=annual_other,
         excess=excess,
         tracking_error=error,
-        information_ratio=_over(annual - annual_other, error),
+        information_ratio=_over(a_year, error),
         excess_sharpe=sharpe_ratio(difference),
         excess_max_drawdown=depth,
-        calmar=_over(_calmar_excess(excess, annual - annual_other, ratio, dates, definitions, whole_span), -depth),
+        calmar=_over(a_year if whole_span or _has_all_months(dates) else excess, -depth),
         monthly_win_rate=monthly_win_rate(ratio, dates),
     )
 
 
-def _calmar_excess(
-    excess: float, annual_difference: float, ratio: Array, dates: Dates, definitions: Definitions, whole_span: bool
-) -> float:
-    if not whole_span and len(np.unique(dates[1:].astype("datetime64[M]"))) < 12:
-        return excess
-    if definitions.yearly_excess == "ratio" and not whole_span:
-        return float(annualised_return(ratio, dates, definitions))
-    return annual_difference
+def _has_all_months(dates: Dates) -> bool:
+    """Do the returns to dates[1:] fall in all twelve months of a year?"""
+    return len(np.unique(dates[1:].astype("datetime64[M]"))) == 12
 
 
 def monthly_win_rate(ratio: Array, dates: Dates) -> float:
@@ -112,16 +115,27 @@ def monthly_win_rate(ratio: Array, dates: Dates) -> float:
     return float((np.diff(ratio[np.concatenate(([0], last))]) > 0).mean())
 
 
-def summary(result: BacktestResult, study: Study = "study_b", attribution: Attribution | None = None) -> dict[str, Any]:
+def summary(
+    result: BacktestResult,
+    study: Study,
+    attribution: Attribution | None = None,
+    *,
+    stated: bool = True,
+    preset: str | None = None,
+) -> dict[str, Any]:
     """``summary.json``: plain values, None = not defined.
 
     ``all`` and ``by_year`` hold `ExcessStatistics` of the net NAV against the headline benchmark by `study`'s
-    definitions, beside them excess against the replica and the total-return index and before cost, turnover, cost and
-    counts. ``definitions`` holds the same statistics by both studies' definitions against each benchmark there is.
-    ``attribution``, ``episodes`` (of the excess NAV, the deepest first) and ``binding`` say where the excess came from;
-    without an `attribution` the first is None and episodes have no exposures.
+    definitions, beside them excess against the replica and the total-return index and before cost, turnover, cost,
+    counts and what was invested (``warnings`` has a sentence where that is far below the target). ``definitions`` holds
+    the same statistics by both studies' definitions against each benchmark there is; ``definition_stated`` says whether
+    the constraint set stated `study` or it is the default. ``preset`` is the shipped set that the portfolio kept
+    unchanged, None for any other. ``attribution``, ``episodes`` (of the excess NAV, the deepest first) and ``binding``
+    say where the excess came from; without an `attribution` the first is None and episodes have no exposures.
     """
     definitions = PRESETS[study]
+    book = invested(result)
+    warning = book.warning()
     years = [int(year) for year in np.unique(years_of(result.dates[1:]))]
     content: dict[str, Any] = _plain(
         {
@@ -130,9 +144,14 @@ def summary(result: BacktestResult, study: Study = "study_b", attribution: Attri
             "start": result.dates[0],
             "end": result.dates[-1],
             "definition": study,
+            "definition_stated": stated,
+            "definition_says": in_words(definitions),
+            "preset": preset,
             "benchmark": "replica" if result.benchmark_nav is None else "price",
             "replica_weights": "derived" if result.derived else "published",
             "dividend_tax": "ignored",
+            "invested": asdict(book),
+            "warnings": [] if warning is None else [warning],
             "all": _entry(result, definitions, None),
             "by_year": {str(year): _entry(result, definitions, year) for year in years},
             "definitions": {
@@ -243,10 +262,29 @@ def _trading(result: BacktestResult, dates: Dates) -> dict[str, Any]:
         "turnover": float(two_sided.mean()) if len(two_sided) else math.nan,
         "turnover_one_sided": float(two_sided.mean()) / 2 if len(two_sided) else math.nan,
         "cost": float(result.cost[np.isin(result.dates, dates)].sum()),
-        "relaxed_bounds": int(np.isin(result.relaxations.date, table.date[filled]).sum()),
-        "relaxed_rebalances": len(
-            np.unique(result.relaxations.date[np.isin(result.relaxations.date, table.date[filled])])
-        ),
+        **_relaxed(result, table.date[filled]),
+    }
+
+
+def _relaxed(result: BacktestResult, dates: Dates) -> dict[str, Any]:
+    """Bounds that the rebalances signalled on `dates` did not keep, and why.
+
+    ``frozen_rebalances``: only because of names that can't be traded; ``infeasible_rebalances``: the constraints had no
+    solution whoever could be traded. ``relaxed_constraints``: constraint → rebalances.
+    """
+    table = result.relaxations
+    inside = np.isin(table.date, dates)
+    infeasible = np.unique(table.date[inside & (table.reason == "infeasible")])
+    relaxed = np.unique(table.date[inside])
+    names = sorted(set(table.constraint[inside].tolist()))
+    return {
+        "relaxed_bounds": int(inside.sum()),
+        "relaxed_rebalances": len(relaxed),
+        "frozen_rebalances": len(relaxed) - len(infeasible),
+        "infeasible_rebalances": len(infeasible),
+        "relaxed_constraints": {
+            name: len(np.unique(table.date[inside & (table.constraint == name)])) for name in names
+        },
     }
 
 

@@ -1,8 +1,9 @@
 """What "a year" and "excess" mean: the two studies define them differently, so a number is named by its definition.
 
-Found by refitting the studies' published tables: Study B's yearly excesses chain to its full-span figure only if each
-year is the cumulative ratio of NAVs and the full span is annualised with 252 trading days; Study A's net and gross
-excesses differ by exactly turnover × cost in calendar time.
+Found by refitting the studies' published tables (`tests/unit/evaluation/test_published.py`). Study B: in all 15 rows of
+charts 16, 19, 22 and 26 the printed years chain to the printed whole only as ratios of NAVs, annualised with 252
+trading days; chart 13 alone, the top group over CSI All Share, is a difference of annualised returns. Study A: its net
+and gross excesses differ by exactly turnover × cost in calendar time.
 """
 
 from __future__ import annotations
@@ -26,18 +27,33 @@ class Definitions(Spec):
     ----------
     year : "calendar" or "trading"
         a year is 365 calendar days, or 252 trading days.
+    annual_excess : "difference" or "ratio"
+        excess a year over the full span: the difference of the two annualised returns, or the annualised growth of the
+        ratio of the two NAVs.
     yearly_excess : "difference" or "ratio"
         excess of one calendar year, never annualised: the difference of the two cumulative returns, or the growth of
-        the ratio of the two NAVs. (The excess over the full span is the difference of annualised returns in both.)
+        the ratio of the two NAVs.
     """
 
     year: Literal["calendar", "trading"]
+    annual_excess: Literal["difference", "ratio"]
     yearly_excess: Literal["difference", "ratio"]
 
 
 PRESETS: Mapping[Study, Definitions] = MappingProxyType(
     {
-        "study_a": Definitions(year="calendar", yearly_excess="difference"),
-        "study_b": Definitions(year="trading", yearly_excess="ratio"),
+        "study_a": Definitions(year="calendar", annual_excess="difference", yearly_excess="difference"),
+        "study_b": Definitions(year="trading", annual_excess="ratio", yearly_excess="ratio"),
     }
 )
+
+
+def in_words(definitions: Definitions) -> str:
+    """The definition of excess, for tables and terminals."""
+    whole = {"ratio": "annualised ratio of NAVs", "difference": "difference of annualised returns"}
+    one = {"ratio": "growth of the ratio of NAVs", "difference": "difference of cumulative returns"}
+    year = {"trading": f"{TRADING_DAYS} trading days a year", "calendar": "calendar time"}
+    return (
+        f"{whole[definitions.annual_excess]}, {year[definitions.year]}; "
+        f"of one year: {one[definitions.yearly_excess]}, not annualised"
+    )

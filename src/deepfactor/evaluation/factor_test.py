@@ -97,7 +97,8 @@ class FactorReport:
         return {"date": found["date"], "set": np.repeat(names, [len(one.dates) for one in series])} | found
 
     def group_columns(self) -> dict[str, NDArray[Any]]:
-        """The columns of `group_nav.parquet`: each universe's top group (before cost) and its excess over the index."""
+        """The columns of `group_nav.parquet`: each universe's top group (before cost), its excess over its benchmark,
+        and over the universe by market value where that stands beside."""
         held = [group for group in self.groups if len(group.dates)]
         top = [group.nav[:, -1] for group in held]
         return {
@@ -106,6 +107,15 @@ class FactorReport:
             "nav": np.concatenate([np.array([]), *top]),
             "excess_nav": np.concatenate(
                 [np.array([]), *(nav / group.benchmark_nav for nav, group in zip(top, held, strict=True))]
+            ),
+            "excess_nav_cap_weight": np.concatenate(
+                [
+                    np.array([]),
+                    *(
+                        np.full(len(nav), np.nan) if group.cap_weight_nav is None else nav / group.cap_weight_nav
+                        for nav, group in zip(top, held, strict=True)
+                    ),
+                ]
             ),
         }
 

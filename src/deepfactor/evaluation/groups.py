@@ -6,7 +6,7 @@ no group; names that can't be sold stay held. Equal weight at assignment, then d
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from deepfactor.evaluation.definitions import Definitions
 from deepfactor.evaluation.holding import Held, Marks, Rebalance, hold_equal_weight
 from deepfactor.evaluation.performance import (
+    annual_excess,
     annualised_return,
     by_calendar_year,
     daily_returns,
@@ -28,8 +29,8 @@ from deepfactor.evaluation.statistics import mean_of, years_of
 from deepfactor.evaluation.window import Window
 from deepfactor.panel.panel import Dates, Floats
 
-#: Name of the benchmark that is formed from the universe itself.
-EQUAL_WEIGHT = "equal_weight"
+#: Names of the benchmarks that are formed from the universe itself.
+EQUAL_WEIGHT, CAP_WEIGHT = "equal_weight", "cap_weight"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class GroupTest:
     nav : (D, G) float64
         of each group, before cost, 1 at the first trade.
     benchmark_nav : (D,) float64
+    cap_weight_nav : (D,) float64 or None
+        beside ``equal_weight``, the universe weighted by market value: derived, with dividends, the same names and days
+        of trade; None where the index's level is there, or the market has no market value.
+    cap : str or None
+        the panel's field of market values.
     rebalances : (R − 1,)
         days of the rebalances after the first.
     turnover : (R − 1,) float64
@@ -59,6 +65,8 @@ class GroupTest:
     dates: Dates
     nav: NDArray[np.float64]
     benchmark_nav: NDArray[np.float64]
+    cap_weight_nav: NDArray[np.float64] | None
+    cap: str | None
     rebalances: Dates
     turnover: NDArray[np.float64]
     definitions: Definitions
@@ -68,37 +76,62 @@ class GroupTest:
         """As in `factor_report.json`, NaN = not defined."""
         n = self.nav.shape[1]
         record = {"universe": self.universe, "n": n, "benchmark": self.benchmark}
+        record["definitions"] = self.definitions.model_dump()
         if len(self.dates) == 0:
-            return record | {"annual_return": [np.nan] * n, "top": None, "by_year": {}}
+            return record | {"annual_return": [np.nan] * n, "top": None, "by_year": {}, "also": {}}
         annual = annualised_return(self.nav, self.dates, self.definitions)
         top, bench = self.nav[:, -1], self.benchmark_nav
+        also = {} if self.cap_weight_nav is None else {CAP_WEIGHT: self.cap_weight_nav}
         return record | {
             "annual_return": annual.tolist(),
             "top": {
                 "annual_return": float(annual[-1]),
-                "annual_excess": float(annual[-1] - annualised_return(bench, self.dates, self.definitions)),
-                "annual_excess_nav_ratio": float(annualised_return(top / bench, self.dates, self.definitions)),
                 "sharpe": sharpe_ratio(daily_returns(top)),
                 "max_drawdown": max_drawdown(top),
-                "excess_sharpe": sharpe_ratio(daily_returns(top) - daily_returns(bench)),
-                "excess_max_drawdown": max_drawdown(top / bench),
                 "turnover_one_sided": float(self.turnover.mean()) if len(self.turnover) else np.nan,
+                **self._excess(top, bench),
             },
             "by_year": self._by_year(top, bench),
+            "also": {
+                name: {"weighted_by": self.cap, **self._excess(top, nav), "by_year": self._excess_by_year(top, nav)}
+                for name, nav in also.items()
+            },
+        }
+
+    def _excess(self, top: Floats, bench: Floats) -> dict[str, float]:
+        """Against one benchmark over the span: ``annual_excess`` by the definition, and by name in both forms."""
+        forms = {
+            "annual_excess": self.definitions,
+            "annual_excess_difference": self.definitions.model_copy(update={"annual_excess": "difference"}),
+            "annual_excess_nav_ratio": self.definitions.model_copy(update={"annual_excess": "ratio"}),
+        }
+        return {name: annual_excess(top, bench, self.dates, of) for name, of in forms.items()} | {
+            "excess_sharpe": sharpe_ratio(daily_returns(top) - daily_returns(bench)),
+            "excess_max_drawdown": max_drawdown(top / bench),
+        }
+
+    def _excess_by_year(self, top: Floats, bench: Floats) -> dict[str, dict[str, float]]:
+        """Against one benchmark in each year, none annualised but the Sharpe ratio of daily excess."""
+        own, other = by_calendar_year(top, self.dates), by_calendar_year(bench, self.dates)
+        excess = excess_by_year(top, bench, self.dates, self.definitions)
+        return {
+            str(year): {
+                "excess": excess[year],
+                "excess_sharpe": sharpe_ratio(daily_returns(own[year]) - daily_returns(other[year])),
+                "excess_max_drawdown": max_drawdown(own[year] / other[year]),
+            }
+            for year in own
         }
 
     def _by_year(self, top: Floats, bench: Floats) -> dict[str, dict[str, float]]:
         """A year's numbers, none annualised but the Sharpe ratios of daily returns and of daily excess."""
-        own, other = by_calendar_year(top, self.dates), by_calendar_year(bench, self.dates)
-        excess = excess_by_year(top, bench, self.dates, self.definitions)
-        years = years_of(self.rebalances)
+        own, years = by_calendar_year(top, self.dates), years_of(self.rebalances)
+        excess = self._excess_by_year(top, bench)
         return {
             str(year): {
                 "return": float(own[year][-1] - 1.0),
                 "sharpe": sharpe_ratio(daily_returns(own[year])),
-                "excess": excess[year],
-                "excess_sharpe": sharpe_ratio(daily_returns(own[year]) - daily_returns(other[year])),
-                "excess_max_drawdown": max_drawdown(own[year] / other[year]),
+                **excess[str(year)],
                 "max_drawdown": max_drawdown(own[year]),
                 "turnover_one_sided": mean_of(self.turnover[years == year]),
                 "days": len(own[year]) - 1,
@@ -116,7 +149,8 @@ def weekly_groups(
     ----------
     marks : of the window, at the close
     n : number of groups
-    index : benchmark of the top group, where the market has its level on every day; else the universe's equal weight
+    index : benchmark of the top group, where the market has its level on every day; else the universe's equal weight,
+        and beside it the universe weighted by market value
     """
     names = window.names(universe)
     signals = np.flatnonzero(window.universe.week_ends()[: len(names)])
@@ -137,12 +171,18 @@ def weekly_groups(
         everyone.append(Rebalance(trade, *np.nonzero(enterable[None])))
     held = hold_equal_weight(marks, groups, n, last)
     benchmark, level = _benchmark(window, index, held, lambda: hold_equal_weight(marks, everyone, 1, last))
+    by_cap = None
+    if benchmark == EQUAL_WEIGHT and (weighted := _by_market_value(window, everyone)) is not None:
+        by_cap = hold_equal_weight(marks, weighted, 1, last).nav[:, 0]
+        counts["cap_weight_without_market_value"] = _names(everyone) - _names(weighted)
     return GroupTest(
         universe=universe,
         benchmark=benchmark,
         dates=window.dates[held.rows],
         nav=held.nav if groups else np.zeros((0, n)),
         benchmark_nav=level,
+        cap_weight_nav=by_cap,
+        cap=window.cap,
         rebalances=window.dates[[one.row for one in groups[1:]]],
         turnover=0.5 * held.traded[1:, -1] if groups else np.zeros(0),
         definitions=definitions,
@@ -167,3 +207,22 @@ def _benchmark(window: Window, index: str, held: Held, everyone: Callable[[], He
     if level is not None and len(held.rows) and np.isfinite(level[held.rows]).all():
         return index, np.asarray(level[held.rows] / level[held.rows[0]], dtype=np.float64)
     return EQUAL_WEIGHT, everyone().nav[:, 0] if len(held.rows) else np.zeros(0)
+
+
+def _by_market_value(window: Window, equal: Sequence[Rebalance]) -> list[Rebalance] | None:
+    """The same rebalances with the names in parts of their market value at the signal's close, the day before; names
+    without one are left out. None where that leaves a rebalance without names, or there is none."""
+    if window.cap is None or not equal:
+        return None
+    found = []
+    for one in equal:
+        cap = window.panel[window.cap][one.row - 1][one.names].astype(np.float64)
+        known = cap > 0.0
+        if not known.any():
+            return None
+        found.append(Rebalance(one.row, one.portfolios[known], one.names[known], parts=cap[known]))
+    return found
+
+
+def _names(rebalances: Sequence[Rebalance]) -> int:
+    return sum(len(one.names) for one in rebalances)

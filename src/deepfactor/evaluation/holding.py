@@ -62,11 +62,13 @@ class Rebalance:
     ----------
     portfolios : 0 … G − 1
     names : columns, enterable on that row
+    parts : relative sizes (> 0) within each portfolio; None = equal
     """
 
     row: int
     portfolios: NDArray[np.intp]
     names: NDArray[np.intp]
+    parts: NDArray[np.float64] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -148,13 +150,15 @@ def hold_equal_weight(marks: Marks, rebalances: Sequence[Rebalance], portfolios:
 
 
 def _spread(stuck: Holdings, now: Rebalance, portfolios: int) -> Holdings:
-    """What is stuck, and the rest of each portfolio in equal parts over its names; who can be bought isn't stuck."""
+    """What is stuck, and the rest of each portfolio over its names in their parts; who can be bought isn't stuck."""
     free = 1.0 - np.bincount(stuck.portfolios, stuck.weights, portfolios)
-    part = free / np.maximum(np.bincount(now.portfolios, minlength=portfolios), 1)
+    parts = np.ones(len(now.names)) if now.parts is None else now.parts
+    total = np.bincount(now.portfolios, parts, portfolios)
+    unit = free / np.where(total > 0.0, total, 1.0)
     return Holdings(
         np.concatenate([stuck.portfolios, now.portfolios]),
         np.concatenate([stuck.names, now.names]),
-        np.concatenate([stuck.weights, part[now.portfolios]]),
+        np.concatenate([stuck.weights, unit[now.portfolios] * parts]),
     )
 
 

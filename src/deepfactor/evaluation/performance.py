@@ -18,6 +18,13 @@ def annualised_return(nav: Floats, dates: Dates, definitions: Definitions) -> ND
     return np.asarray(nav[-1] ** (1.0 / years) - 1.0, dtype=np.float64)
 
 
+def annual_excess(nav: Floats, benchmark: Floats, dates: Dates, definitions: Definitions) -> float:
+    """Excess a year of a NAV (D,) over another, both from 1 on dates[0], by the definition; NaN below two dates."""
+    if definitions.annual_excess == "ratio":
+        return float(annualised_return(nav / benchmark, dates, definitions))
+    return float(annualised_return(nav, dates, definitions) - annualised_return(benchmark, dates, definitions))
+
+
 def span_in_years(dates: Dates, definitions: Definitions) -> float:
     """Years from the first to the last of `dates`: 365 calendar days or 252 trading days each."""
     if len(dates) < 2:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deepfactor.evaluation.definitions import Definitions
 from deepfactor.evaluation.holding import Marks, Rebalance, hold_equal_weight
-from deepfactor.evaluation.performance import annualised_return, excess_by_year, span_in_years
+from deepfactor.evaluation.performance import annual_excess, annualised_return, excess_by_year, span_in_years
 from deepfactor.evaluation.sorting import ranked
 from deepfactor.evaluation.statistics import every
 from deepfactor.evaluation.window import Window
@@ -53,17 +53,24 @@ class TopTest:
     counts: dict[str, int]
     offsets: tuple[TopTest, ...] = ()
 
-    def annual(self) -> dict[str, float]:
-        """Return a year of ``gross``, ``net`` and ``benchmark``; NaN where nothing was held."""
-        curves = {"gross": self.gross, "net": self.net, "benchmark": self.benchmark_nav}
+    def annual(self) -> dict[str, tuple[float, float]]:
+        """Return a year, and excess a year by the definition, of ``gross`` and ``net``; NaN where nothing was held."""
+        curves = {"gross": self.gross, "net": self.net}
         if len(self.dates) == 0:
-            return dict.fromkeys(curves, np.nan)
-        return {name: float(annualised_return(nav, self.dates, self.definitions)) for name, nav in curves.items()}
+            return dict.fromkeys(curves, (np.nan, np.nan))
+        return {
+            name: (
+                float(annualised_return(nav, self.dates, self.definitions)),
+                annual_excess(nav, self.benchmark_nav, self.dates, self.definitions),
+            )
+            for name, nav in curves.items()
+        }
 
     def record(self) -> dict[str, Any]:
-        """As in `factor_report.json`: excess a year before and after cost, turnover a year (the first purchase left
-        out, though its cost is paid); NaN = not defined."""
-        record = {"name": self.name, "every": self.every, "convention": self.convention}
+        """As in `factor_report.json`: excess a year before and after cost by the ``definitions``, turnover a year (the
+        first purchase left out, though its cost is paid); NaN = not defined."""
+        record: dict[str, Any] = {"name": self.name, "every": self.every, "convention": self.convention}
+        record["definitions"] = self.definitions.model_dump()
         if len(self.dates) == 0:
             empty = {"gross": np.nan, "net": np.nan, "turnover_two_sided": np.nan, "by_year": {}}
             return record | empty | {"offsets": self._over_offsets()}
@@ -72,8 +79,8 @@ class TopTest:
         net = excess_by_year(self.net, self.benchmark_nav, self.dates, self.definitions)
         years = span_in_years(self.dates, self.definitions)
         return record | {
-            "gross": annual["gross"] - annual["benchmark"],
-            "net": annual["net"] - annual["benchmark"],
+            "gross": annual["gross"][1],
+            "net": annual["net"][1],
             "turnover_two_sided": float(self.traded[1:].sum()) / years if len(self.traded) > 1 else np.nan,
             "by_year": {str(year): {"gross": gross[year], "net": net[year]} for year in gross},
             "offsets": self._over_offsets(),
@@ -81,14 +88,14 @@ class TopTest:
 
     def _over_offsets(self) -> dict[str, Any] | None:
         """Mean over the starts of the return and excess a year, and the least and largest excess."""
-        held = [annual for annual in (one.annual() for one in self.offsets) if np.isfinite(annual["gross"])]
+        held = [annual for annual in (one.annual() for one in self.offsets) if np.isfinite(annual["gross"][0])]
         if not held:
             return None
         found: dict[str, Any] = {"n": len(held)}
         for name in ("gross", "net"):
-            excess = [annual[name] - annual["benchmark"] for annual in held]
+            excess = [annual[name][1] for annual in held]
             found[name] = {
-                "annual_return": float(np.mean([annual[name] for annual in held])),
+                "annual_return": float(np.mean([annual[name][0] for annual in held])),
                 "annual_excess": float(np.mean(excess)),
                 "min_excess": min(excess),
                 "max_excess": max(excess),

@@ -23,6 +23,8 @@ _MOST = 0.95
 
 #: Fields of the panel that returns and tradeability are formed from.
 PRICE_FIELDS = ("close", "vwap", "low", "high", "adj_factor")
+#: Market values, the one that a published index would rather weigh by first.
+CAPS = ("float_mv", "total_mv")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class Window:
     def dates(self) -> Dates:
         """(S,) days from the first to the last scored one."""
         return self.panel.dates[: len(self.scores)]
+
+    @property
+    def cap(self) -> str | None:
+        """The panel's field of market values: float, or total where the market has no float; None: it has neither."""
+        return next((name for name in CAPS if name in self.panel.fields), None)
 
     @cached_property
     def orders(self) -> NDArray[np.int32]:
@@ -140,7 +147,9 @@ def take_columns(x: NDArray[Cell], columns: NDArray[np.intp]) -> NDArray[Cell]:
 
 
 def _cut_panel(panel: Panel, rows: slice, columns: NDArray[np.intp]) -> Panel:
-    fields: dict[str, Floats] = {k: take_columns(panel[k][rows], columns) for k in PRICE_FIELDS if k in panel.fields}
+    fields: dict[str, Floats] = {
+        k: take_columns(panel[k][rows], columns) for k in (*PRICE_FIELDS, *CAPS) if k in panel.fields
+    }
     return replace(panel, dates=panel.dates[rows], symbols=panel.symbols[columns], fields=fields)
 
 

@@ -17,9 +17,9 @@ from deepfactor.pipeline.console import Console
 from deepfactor.pipeline.markets import Market
 from deepfactor.pipeline.what_if import Watched, entry
 from deepfactor.portfolio.enhancer import IndexEnhancer
-from deepfactor.portfolio.presets import Enhancement
+from deepfactor.portfolio.presets import DEFAULT_DEFINITIONS, Enhancement
 from deepfactor.portfolio.what_if import Scenario
-from deepfactor.recipe import Portfolio, load_constraints
+from deepfactor.recipe import Portfolio, load_constraints, unchanged_preset
 from deepfactor.runs.results import write_backtest
 
 
@@ -40,7 +40,8 @@ def backtest_to(
     """
     preset = load_constraints(portfolio)
     write_json(place / "constraints.json", preset.model_dump(mode="json"))
-    study, key = Path(portfolio.constraints).stem, f"backtest {scores.name} on {portfolio.index}"
+    key = f"backtest {scores.name} on {portfolio.index}"
+    study, stated = preset.definitions or DEFAULT_DEFINITIONS, preset.definitions is not None
 
     def follow(enhancement: Enhancement, enhancer: Enhancer, what: str) -> BacktestResult:
         bought = eligible & ~market.universe.st if "st" in enhancement.exclude else eligible
@@ -66,21 +67,38 @@ def backtest_to(
     base = Watched(IndexEnhancer(preset), [IndexEnhancer(one.enhancement) for one in scenarios])
     result = follow(preset, base, key)
     attribution = attribute(result, market.panel, market.universe, styles, preset.haircut)
-    summary = write_backtest(place, result, study, attribution)
-    whole = summary["all"]
-    excess, deviation = percent(whole["excess"]), percent(whole["tracking_error"])
-    console.say(f"{key}, {portfolio.constraints}: excess {excess}, tracking error {deviation}")
+    summary = write_backtest(place, result, study, attribution, stated=stated, preset=unchanged_preset(portfolio))
+    for line in _lines(summary):
+        console.say(f"{key}, {portfolio.constraints}: {line}")
     if not scenarios:
         return summary
     entries = [entry(None, base.own.means(), base.own.means(), summary)]
     for scenario, same_books in zip(scenarios, base.others, strict=True):
         own = Watched(IndexEnhancer(scenario.enhancement))
         result = follow(scenario.enhancement, own, f"{key}, {scenario.text}")
-        statistics = summarise(result, "study_a" if study == "study_a" else "study_b")
+        statistics = summarise(result, study, stated=stated)
         entries.append(entry(scenario, same_books.means(), own.own.means(), statistics))
-    content = {"factor": scores.name, "index": portfolio.index, "constraints": study, "scenarios": entries}
+    content = {
+        "factor": scores.name,
+        "index": portfolio.index,
+        "constraints": Path(portfolio.constraints).stem,
+        "definition": study,
+        "scenarios": entries,
+    }
     write_json(place / "what_if.json", content)
     return {**summary, "what_if": entries}
+
+
+def _lines(summary: Mapping[str, Any]) -> list[str]:
+    """The result of a backtest on a terminal: excess with its definition, and what must not be overlooked."""
+    whole = summary["all"]
+    named = {"study_a": "Study A", "study_b": "Study B"}[summary["definition"]]
+    default = "" if summary["definition_stated"] else ", the default: the constraint set states no definitions"
+    lines = [
+        f"excess {percent(whole['excess'])}, tracking error {percent(whole['tracking_error'])}",
+        f"excess by {named}'s definition{default}: {summary['definition_says']}",
+    ]
+    return [*lines, *(f"WARNING: {text}" for text in summary["warnings"])]
 
 
 def percent(value: float | None) -> str:

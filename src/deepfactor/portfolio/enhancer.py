@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from pydantic import Field
@@ -31,7 +32,7 @@ from deepfactor.portfolio.problem import (
     SolverError,
     Target,
 )
-from deepfactor.portfolio.relaxation import CAP_MARGIN, Relaxed, relax
+from deepfactor.portfolio.relaxation import CAP_MARGIN, Relaxed, relax, solvable
 
 ROOM = "deepfactor.portfolio.constraints"
 DEFAULT_RELAX_ORDER = ("turnover", "style", "industry", "constituents", "stock")
@@ -126,14 +127,23 @@ class IndexEnhancer:
         model = build_model(r, 1.0 - self.settings.cash, limits)
         self._check_forced(model)
         assembly = assemble(model)
-        lp, outcome, relaxed = assembly.lp, solve_lp(assembly.lp), None
+        lp, outcome, relaxed, cause = assembly.lp, solve_lp(assembly.lp), None, "infeasible"
         if isinstance(outcome, Infeasible):
             relaxed = relax(model, assembly, outcome, self.settings.relax_order)
-            iterations += outcome.iterations + relaxed.iterations
+            by_frozen, spent = self._solvable_unfrozen(r)
+            cause = "untradeable" if by_frozen else cause
+            iterations += outcome.iterations + relaxed.iterations + spent
             assembly, lp, outcome = relaxed.assembly, relaxed.lp, solve_lp(relaxed.lp)
         if isinstance(outcome, Infeasible):
             raise SolverError(f"rebalance of {r.date}: the least relaxation can't be reached a second time")
-        return _target(model, assembly, lp, outcome, relaxed, iterations + outcome.iterations, began)
+        return _target(model, assembly, lp, outcome, relaxed, cause, iterations + outcome.iterations, began)
+
+    def _solvable_unfrozen(self, r: Rebalance) -> tuple[bool, int]:
+        """Could every limit be kept if the frozen names could be traded? And iterations spent."""
+        if not r.frozen.any():
+            return False, 0
+        free = replace(r, frozen=np.zeros_like(r.frozen), buyable=r.buyable | r.frozen)
+        return solvable(build_model(free, 1.0 - self.settings.cash, self.limits(free)))
 
     def _check_forced(self, model: Model) -> None:
         """Bounds that a name's own state breaks need leave to be relaxed like any other."""
@@ -164,13 +174,14 @@ def _target(
     lp: LinearProgram,
     optimum: Optimum,
     relaxed: Relaxed | None,
+    cause: str,
     iterations: int,
     began: float,
 ) -> Target:
-    """Read the solution, check it, and say what gave way and what binds."""
+    """Read the solution, check it, and say what gave way (rows by `cause`) and what binds."""
     weights = assembly.weights(model, optimum.x)
     standing = [(limits, *_excess(limits, weights)) for limits in model.limits]
-    relaxations = tuple(one for limits in standing for one in _relaxations(model, *limits))
+    relaxations = tuple(one for limits in standing for one in _relaxations(model, *limits, cause))
     residual = _residual(model, weights, assembly, standing)
     dual_residual, gap = certificate(lp, optimum)
     if residual > TOLERANCE or dual_residual > TOLERANCE or abs(gap) > TOLERANCE * max(1.0, abs(optimum.objective)):
@@ -199,8 +210,9 @@ def _excess(limits: Rows | Bounds, weights: Floats) -> tuple[Floats, Floats]:
     return values, np.maximum(np.maximum(values - limits.upper, limits.lower - values), 0.0)
 
 
-def _relaxations(model: Model, limits: Rows | Bounds, values: Floats, excess: Floats) -> list[Relaxation]:
-    """The lines of `limits` that the weights don't keep, as asked against as they came out."""
+def _relaxations(model: Model, limits: Rows | Bounds, values: Floats, excess: Floats, cause: str) -> list[Relaxation]:
+    """The lines of `limits` that the weights don't keep, as asked against as they came out; `cause` = why the rows gave
+    way, where no name's own state forced it."""
     found: list[Relaxation] = []
     broken = np.flatnonzero(excess > RECORDED)
     if not len(broken):
@@ -208,7 +220,7 @@ def _relaxations(model: Model, limits: Rows | Bounds, values: Floats, excess: Fl
     forced = _forced(model, limits) if isinstance(limits, Bounds) else np.zeros(len(values), dtype=bool)
     for k in broken.tolist():
         bound = limits.upper[k] if values[k] > limits.upper[k] else limits.lower[k]
-        reason = "infeasible" if not forced[k] else "frozen" if model.r.frozen[k] else "not_buyable"
+        reason = cause if not forced[k] else "frozen" if model.r.frozen[k] else "not_buyable"
         found.append(Relaxation(limits.name, limits.label(k), float(bound), float(values[k]), reason))
     return found
 

@@ -1,4 +1,4 @@
-"""A study's whole enhancement as one TOML file: constraints, order of relaxation, names, signal, fill and cost.
+"""A study's whole enhancement as one TOML file: constraints, order of relaxation, names, fill, cost and definitions.
 
 `load_preset("study_a")` reads one that ships; ``load_preset("mine.toml")`` reads your own, with the same keys.
 """
@@ -10,7 +10,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from deepfactor.core.choices import choices
 from deepfactor.core.errors import RecipeError
@@ -19,24 +19,42 @@ from deepfactor.core.toml import read_toml
 from deepfactor.market.fees import Costs
 from deepfactor.portfolio.enhancer import EnhanceSettings, IndexEnhancer
 
+Study = Literal["study_a", "study_b"]
+
+#: By whose definitions excess is counted where a constraint file states none.
+DEFAULT_DEFINITIONS: Study = "study_b"
+
+#: Settings of earlier versions that nothing read, and what to do instead.
+GONE = {
+    "indices": "the index is the command's --index, or the `index` of a recipe's portfolio: leave it out",
+    "signal": "the signal is always the score of a week's last trading day: leave it out",
+}
+_NEVER_TRADED = ("suspended", "limit_locked")
+
 
 class Enhancement(EnhanceSettings):
     """`EnhanceSettings` and what the backtest needs beside.
 
-    `indices`: index codes the study enhances. `signal`: "week_end" = the score of the last trading day of each week.
     `fill`: price of the next trading day at which orders fill. `costs`: what a trade costs. `haircut`: what a delisted
-    holding loses of its last price. `exclude`: names that may not be bought ("st"), or not be traded at all
-    ("suspended", "limit_locked"). `styles`: the style set that the constraints mean; None = whatever the command has.
+    holding loses of its last price. `exclude`: names that may not be bought ("st"); suspended and limit-locked ones are
+    never traded. `styles`: the style set that the constraints mean; None = whatever the command has. `definitions`: by
+    which study's definitions excess is counted (`evaluation.definitions`); None = `DEFAULT_DEFINITIONS`, said so.
     """
 
     name: str = "custom"
-    indices: tuple[str, ...] = ("000905.SH",)
-    signal: Literal["week_end"] = "week_end"
     fill: Literal["next_vwap", "next_close"] = "next_close"
     costs: Costs = Costs(rate=0.00125)
     haircut: float = Field(default=0.3, ge=0.0, le=1.0)
-    exclude: tuple[Literal["st", "suspended", "limit_locked"], ...] = ("suspended", "limit_locked")
+    exclude: tuple[Literal["st"], ...] = ()
     styles: Kind | None = None
+    definitions: Study | None = None
+
+    @field_validator("exclude", mode="before")
+    @classmethod
+    def _says_who_is_never_traded(cls, given: Any) -> Any:
+        if isinstance(given, list | tuple) and (idle := [x for x in _NEVER_TRADED if x in given]):
+            raise ValueError(f"{', '.join(idle)}: such names are never traded, whatever a file says: leave it out")
+        return given
 
 
 def preset_names() -> tuple[str, ...]:
@@ -62,6 +80,8 @@ def load_preset(name_or_path: str | Path) -> Enhancement:
 
 def parse_enhancement(content: dict[str, Any], *, key: str = "") -> Enhancement:
     """An `Enhancement` from a TOML table that stands at `key` of a recipe."""
+    for name in (name for name in GONE if name in content):
+        raise RecipeError(f"no longer a setting: {GONE[name]}", key=f"{key}.{name}" if key else name)
     try:
         return Enhancement(**content)
     except ValidationError as error:

@@ -204,8 +204,9 @@ class Bounds:
 class Relaxation:
     """A limit that the target does not keep: `bound` was asked, `value` came out, both in the row's unit.
 
-    `reason` is "frozen" or "not_buyable" where the name's own state leaves no choice, else "infeasible": the rows
-    could not hold together and this one gave way in the order of the recipe.
+    `reason` is "frozen" or "not_buyable" where the name's own state leaves no choice. Else the rows could not hold
+    together and this one gave way in the order of the recipe: "untradeable" where all could be kept if the frozen names
+    could be traded, "infeasible" where not even then.
     """
 
     constraint: str

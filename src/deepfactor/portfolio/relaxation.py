@@ -58,6 +58,15 @@ def relax(model: Model, hard: Assembly, failed: Infeasible, order: Sequence[str]
     raise InfeasibleError(_message(model, conflict, order), conflict)
 
 
+def solvable(model: Model) -> tuple[bool, int]:
+    """Is there a portfolio that keeps every limit, whatever its score? And iterations spent."""
+    if _crossing(model):
+        return False, 0
+    lp = assemble(model).lp
+    outcome = solve_lp(replace(lp, cost=np.zeros_like(lp.cost)))
+    return not isinstance(outcome, Infeasible), outcome.iterations
+
+
 def _message(model: Model, conflict: Sequence[tuple[str, str]], order: Sequence[str]) -> str:
     r = model.r
     rows = ", ".join(f"{constraint} ({row})" for constraint, row in conflict[:12])

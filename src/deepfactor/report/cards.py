@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
+from deepfactor.report.definition_words import definition_of_portfolio
 from deepfactor.report.formats import number
 from deepfactor.report.network import diagram
 from deepfactor.report.published import reference
@@ -19,7 +20,8 @@ Fact = tuple[str, str]
 
 _ROLES = ("train", "valid", "test")
 _CARD_FACTS = ("kind", "settings", "inputs", "label", "loss", "weighting", "scaling", "seeds", "fit")
-_PORTFOLIO_FACTS = ("start", "end", "capital", "benchmark", "replica_weights", "definition", "dividend_tax")
+_PORTFOLIO_FACTS = ("start", "end", "capital", "benchmark", "replica_weights", "dividend_tax")
+_COUNTED = ("rebalances", "relaxed_rebalances", "frozen_rebalances", "infeasible_rebalances")
 _MARKET_FACTS = ("source", "name", "span", "days", "stocks", "cap", "settings", "fingerprint")
 
 
@@ -154,10 +156,11 @@ def portfolio_facts(p: PortfolioContent) -> list[Fact]:
     """How the backtest was measured, its deepest excess drawdown, its costs and counts."""
     whole, summary = p.summary["all"], p.summary
     facts: list[Fact] = [(key, _said(key, summary[key])) for key in _PORTFOLIO_FACTS if summary.get(key) is not None]
+    facts.append(("definition", definition_of_portfolio(p)))
     if whole.get("excess_drawdown") is not None:
         facts.append(("deepest_excess_drawdown", _episode(whole["excess_drawdown"])))
     facts += [("cost", _said("cost", whole["cost"]))] if whole.get("cost") is not None else []
-    facts += [(key, number(whole[key], "count")) for key in ("rebalances", "relaxed_rebalances") if key in whole]
+    facts += [(key, number(whole[key], "count")) for key in _COUNTED if key in whole]
     facts += [("trades", number(p.trades, "count"))] if p.trades is not None else []
     facts += [(key, number(count, "count")) for key, count in summary.get("counts", {}).items() if count]
     return [(_label(key), value) for key, value in facts]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from deepfactor.report.content import RunContent
-from deepfactor.report.words import Text, joined, words
+from deepfactor.report.content import PortfolioContent, RunContent
+from deepfactor.report.formats import number
+from deepfactor.report.words import Text, joined, together, words
 
 #: Fewer returns that don't overlap than this are few.
 FEW = 60
@@ -38,13 +39,38 @@ def _of_portfolios(content: RunContent) -> list[Text]:
     text, found, without = words().text, [], []
     for p in content.portfolios:
         whole, index = p.summary["all"], words().universe(p.index)
+        found += _uninvested(p)
         if whole.get("relaxed_rebalances"):
-            counts = {"relaxed": whole["relaxed_rebalances"], "total": whole.get("rebalances", "–")}
-            given = text["warn_relaxed"].filled(arm=p.arm, index=index, bounds=p.relaxations.height, **counts)
-            found.append(given)
+            found.append(_relaxed(p))
         episode = whole.get("excess_drawdown")
         if episode is not None and episode.get("recovery") is None:
             found.append(text["warn_open"].filled(arm=p.arm, index=index))
         if whole.get("excess_total_return") is None and index not in without:
             without.append(index)
     return [*found, *(text["warn_no_total_return"].filled(index=index) for index in without)]
+
+
+def _uninvested(p: PortfolioContent) -> list[Text]:
+    """That a book was not invested as its targets asked: its excess is then mostly that of cash."""
+    if not p.summary.get("warnings"):
+        return []
+    text, given, index = words().text, p.summary["invested"], words().universe(p.index)
+    if not given["days"]:
+        return [text["warn_never_invested"].filled(arm=p.arm, index=index)]
+    shares = {key: number(given[key], "share") for key in ("mean", "target")}
+    return [text["warn_uninvested"].filled(arm=p.arm, index=index, n=given["days_below"], days=given["days"], **shares)]
+
+
+def _relaxed(p: PortfolioContent) -> Text:
+    """How often bounds were not kept, of which constraints, and whether names that can't be traded forced it."""
+    text, whole = words().text, p.summary["all"]
+    given = whole.get("relaxed_constraints") or {}
+    form = text["warn_relaxed_constraint"]
+    named = joined(", ", [form.filled(name=words().term(name), n=n) for name, n in given.items()])
+    counts = {"relaxed": whole["relaxed_rebalances"], "total": whole.get("rebalances", "–")}
+    index = words().universe(p.index)
+    said = [text["warn_relaxed"].filled(arm=p.arm, index=index, bounds=p.relaxations.height, named=named, **counts)]
+    for key in ("frozen_rebalances", "infeasible_rebalances"):
+        if whole.get(key):
+            said.append(text[f"warn_{key}"].filled(n=whole[key]))
+    return together(said)

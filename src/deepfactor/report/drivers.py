@@ -32,9 +32,10 @@ from deepfactor.report.drivers_read import (
 from deepfactor.report.drivers_words import sentences
 from deepfactor.report.factor_tables import HEADLINE_HORIZONS, ic_cell, year_cell, years_of
 from deepfactor.report.formats import MISSING
-from deepfactor.report.portfolio_tables import printed
+from deepfactor.report.group_tables import against
+from deepfactor.report.portfolio_tables import definitions_by_set, printed
 from deepfactor.report.tables import Cell, Table, head, label_cells, make, value_cell
-from deepfactor.report.words import Metric, Text, joined, words
+from deepfactor.report.words import Metric, Text, joined, together, words
 
 #: Of a figure computed from the study's printed numbers, which have four at most.
 _DIGITS = 6
@@ -108,7 +109,8 @@ def _seeds(content: RunContent) -> str:
 
 
 def _benchmarks(content: RunContent) -> Text | None:
-    found = dict.fromkeys(group["benchmark"] for arm, _ in compared(content) if (group := arm.group("all")) is not None)
+    groups = [group for arm, _ in compared(content) if (group := arm.group("all")) is not None]
+    found = dict.fromkeys(benchmark for group in groups for benchmark, _ in against(group))
     return joined(", ", [words().universe(code) for code in found]) if found else None
 
 
@@ -237,7 +239,8 @@ def portfolios(content: RunContent) -> Table | None:
     columns = ("arm", "index", "excess", "excess_replica", "styles_part", "industries_part", "selection_part",
                "cost_part", "cash_part", "tracking_error", "turnover", "relaxed_share")  # fmt: skip
     text = words().text
-    return make("drivers_portfolios", text["drivers_portfolios"], columns, rows, text["drivers_portfolios_note"])
+    note = together([text["drivers_portfolios_note"], definitions_by_set(content.portfolios)])
+    return make("drivers_portfolios", text["drivers_portfolios"], columns, rows, note)
 
 
 _ON_REAL_DATA = (protocol, gaps, years, top_years, sizes, styles, portfolios)

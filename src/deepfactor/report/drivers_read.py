@@ -10,8 +10,10 @@ from statistics import fmean
 from typing import Any
 
 from deepfactor.report.content import ArmContent, PortfolioContent, Record, RunContent
+from deepfactor.report.definition_words import formed_like
 from deepfactor.report.factor_tables import HEADLINE_HORIZONS, style_sets
 from deepfactor.report.formats import MISSING, number
+from deepfactor.report.group_tables import weighted_years
 from deepfactor.report.paired_tables import BARRA, residual_set
 from deepfactor.report.portfolio_tables import total
 from deepfactor.report.published import Reference, reference, studies
@@ -130,18 +132,23 @@ class SameYears:
 
 
 def same_years(arm: ArmContent, ref: Reference, universe: str) -> SameYears | None:
-    """The only comparison with a study from which years are taken out; None where it prints no years."""
+    """The only comparison with a study from which years are taken out; None where it prints no years, or where ours are
+    formed otherwise or stand against equal weight alone."""
     span, group = studies()[ref.study]["span"], arm.group(universe)
+    if group is None or not formed_like(group, ref.study):
+        return None
     printed = {
         str(year): value
         for year in range(int(span[0][:4]), int(span[-1][:4]) + 1)
         if (value := ref.top_group_year("excess", universe, str(year))) is not None
     }
-    given = {} if group is None else group["by_year"]
+    given = weighted_years(group)
     ours = {
         year: entry["excess"]
         for year, entry in given.items()
-        if year in printed and entry["excess"] is not None and entry.get("days", _YEAR) >= _FULL
+        if year in printed
+        and entry["excess"] is not None
+        and (group["by_year"].get(year) or {}).get("days", _YEAR) >= _FULL
     }
     if not ours:
         return None
@@ -173,8 +180,8 @@ def part_a_year(p: PortfolioContent, key: str) -> float | None:
     return None if value is None or not days else value * _YEAR / days
 
 
-def relaxed_share(p: PortfolioContent) -> float | None:
-    """Share of the rebalances at which a bound gave way."""
+def relaxed_share(p: PortfolioContent, key: str = "relaxed_rebalances") -> float | None:
+    """Share of the rebalances at which some bound was not kept, or that are counted under another `key`."""
     whole = p.summary["all"]
     count = whole.get("rebalances")
-    return whole["relaxed_rebalances"] / count if count and whole.get("relaxed_rebalances") is not None else None
+    return whole[key] / count if count and whole.get(key) is not None else None

@@ -28,7 +28,7 @@ from deepfactor.report.factor_tables import HEADLINE_HORIZONS
 from deepfactor.report.formats import number
 from deepfactor.report.paired_tables import residual_set
 from deepfactor.report.published import Reference
-from deepfactor.report.words import Text, joined, words
+from deepfactor.report.words import Text, joined, together, words
 
 _HORIZON = HEADLINE_HORIZONS[0]
 
@@ -86,7 +86,7 @@ def _gap(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
         parts.append(said)
     else:
         parts.append(text["drivers_said_one_seed"])
-    return _together(parts)
+    return together(part for part in parts if part is not None)
 
 
 def _verdict(content: RunContent, arm: ArmContent, record: Record, published: float) -> Text | None:
@@ -130,7 +130,7 @@ def _size(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
     )  # fmt: skip
     record, published = headline_record(content, arm, universe), ref.rank_ic("mean", universe, _HORIZON, content.main)
     verdict = None if record is None or published is None else _verdict(content, arm, record, published)
-    return _together([said, verdict])
+    return together(one for one in (said, verdict) if one is not None)
 
 
 def _styles(content: RunContent, arm: ArmContent) -> Text | None:
@@ -169,8 +169,10 @@ def _portfolios(content: RunContent) -> list[Text]:
     styles, selection = (ranged("signed_percent", partial(part_a_year, key=key)) for key in ("styles", "selection"))
     if styles and selection:
         found.append(text["drivers_said_parts"].filled(x=styles, y=selection))
-    if relaxed := ranged("share", relaxed_share):
-        found.append(text["drivers_said_relaxed"].filled(x=relaxed))
+    relaxed = ranged("share", relaxed_share)
+    infeasible = ranged("share", partial(relaxed_share, key="infeasible_rebalances"))
+    if relaxed and infeasible:
+        found.append(text["drivers_said_relaxed"].filled(x=relaxed, y=infeasible))
     replica = ranged("percent", lambda p: p.summary["all"].get("replica_tracking_error"))
     if replica and any(p.summary.get("replica_weights") == "derived" for p in mine):
         found.append(text["drivers_said_weights"].filled(x=replica))
@@ -190,12 +192,6 @@ def _over_replica(p: PortfolioContent) -> float | None:
     whole = p.summary["all"]
     known = whole.get("excess") is not None and whole.get("excess_replica") is not None
     return whole["excess"] - whole["excess_replica"] if known and p.summary.get("benchmark") == "price" else None
-
-
-def _together(parts: Sequence[Text | None]) -> Text:
-    """The sentences that there are, in a row: Chinese has no space between them."""
-    given = [part for part in parts if part is not None]
-    return Text(" ".join(given), "".join(part.zh for part in given))
 
 
 def _whole(share: float) -> str:

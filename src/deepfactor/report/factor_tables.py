@@ -8,7 +8,7 @@ from typing import Any
 from deepfactor.report.content import ArmContent, Record, RunContent, pick
 from deepfactor.report.published import Reference, reference
 from deepfactor.report.tables import Cell, Table, head, label_cells, make, value_cell
-from deepfactor.report.words import Metric, joined, words
+from deepfactor.report.words import Metric, joined, together, words
 
 HEADLINE_HORIZONS = (10, 20)
 """Trading days; Study B's tables."""
@@ -17,37 +17,47 @@ HEADLINE_HORIZONS = (10, 20)
 def headline_factor(content: RunContent) -> Table | None:
     """One row an arm over all stocks, and the oracle's where the market is simulated."""
     columns = ["arm", "rank_ic_10", "rank_ic_20", "icir_10", "win_rate_10", "top_excess"]
-    rows = [_headline_row(content, arm) for arm in content.arms]
-    text = words().text
+    text, groups = words().text, [g for arm in content.arms if (g := arm.group(content.lead)) is not None]
+    by_cap = any(group.get("also") for group in groups)
+    columns += ["top_excess_cap"] if by_cap else []
+    rows = [_headline_row(content, arm, by_cap=by_cap) for arm in content.arms]
+    against = dict.fromkeys(words().universe(group["benchmark"]) for group in groups)
     note = text["headline_factor_note"].filled(universe=words().universe(content.lead), clock=content.main)
+    if against:
+        note = together([note, text["headline_excess_note"].filled(benchmark=joined(", ", against))])
     muted = frozenset[int]()
     if content.oracle is not None:
-        rows.append(_oracle_row(content, content.oracle))
+        rows.append(_oracle_row(content, content.oracle, 4 if by_cap else 3))
         columns += ["oracle_correlation", "visible_correlation"]
         oracle = text["oracle_row_note"].filled(name=text["oracle"], note=text["oracle_note"])
-        note, muted = joined(" ", [note, oracle]), frozenset({len(rows) - 1})
+        note, muted = together([note, oracle]), frozenset({len(rows) - 1})
     return make("headline_factor", text["headline_factor"], columns, rows, note, muted)
 
 
-def _headline_row(content: RunContent, arm: ArmContent) -> tuple[Cell, ...]:
+def _headline_row(content: RunContent, arm: ArmContent, *, by_cap: bool) -> tuple[Cell, ...]:
+    """An arm's numbers; the excess as the study's chart 13 has it, printed beside what is weighted like an index."""
     ref, oracle = reference(arm.published), content.oracle
     ten, twenty = (arm.record(content.lead, h, content.main) for h in HEADLINE_HORIZONS)
-    group = arm.group(content.lead)
-    cells = (
+    group, excess = arm.group(content.lead), "annual_excess_difference"
+    weighted = group is not None and group["benchmark"] != "equal_weight"
+    cells: tuple[Cell, ...] = (
         *label_cells(arm.name),
         ic_cell(ten, "mean", "ic", ref),
         ic_cell(twenty, "mean", "ic", ref),
         ic_cell(ten, "icir", "ratio", ref),
         ic_cell(ten, "win_rate", "share", ref),
-        top_cell(group, "annual_excess", "signed_percent", ref),
+        top_cell(group, excess, "signed_percent", ref if weighted else None),
     )
+    if by_cap:
+        also = None if group is None else {**group, "top": group["also"].get("cap_weight")}
+        cells = (*cells, top_cell(also, excess, "signed_percent", ref))
     if oracle is None:
         return cells
     agreements = (value_cell(oracle.get(key), arm.name, "ic") for key in ("correlation", "visible_correlation"))
     return (*cells, *agreements)
 
 
-def _oracle_row(content: RunContent, oracle: Mapping[str, Any]) -> tuple[Cell, ...]:
+def _oracle_row(content: RunContent, oracle: Mapping[str, Any], without: int) -> tuple[Cell, ...]:
     records = oracle.get("records", ())
     ten, twenty = (
         pick(records, universe=content.lead, horizon=h, convention=content.main, names="all") for h in HEADLINE_HORIZONS
@@ -59,7 +69,7 @@ def _oracle_row(content: RunContent, oracle: Mapping[str, Any]) -> tuple[Cell, .
         ic_cell(twenty, "mean", "ic"),
         ic_cell(ten, "icir", "ratio"),
         ic_cell(ten, "win_rate", "share"),
-        *[nothing] * 3,
+        *[nothing] * without,
     )
 
 

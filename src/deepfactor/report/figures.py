@@ -73,19 +73,28 @@ def top_curve(content: RunContent, universe: str) -> Figure | None:
         frame = arm.group_nav.filter(pl.col("universe") == universe).sort("date")
         if frame.height:
             traces.append(line(arm.name, days(frame), frame["excess_nav"], colour(k)))
+        by_cap = "excess_nav_cap_weight"
+        if by_cap in frame.columns and frame[by_cap].is_finite().any():
+            label = joined(", ", [arm.name, words().universe("cap_weight")])
+            traces.append(line(label, days(frame), frame[by_cap], colour(k), dash="dot"))
     look = layout(x="date", y_title=words().text["nav_ratio_axis"], y_format=".2f")
     return figure(f"top_curve_{slug(universe)}", _of(words().text["top_curve"], universe), traces, look)
 
 
 def top_year_bars(content: RunContent, universe: str) -> Figure | None:
     """Excess of the best group in each year, arms side by side; a single year needs no figure."""
-    traces = []
+    traces, forms = [], []
     for k, arm in enumerate(content.arms):
-        years = (arm.group(universe) or {}).get("by_year", {})
+        group = arm.group(universe) or {}
+        years = group.get("by_year", {})
         if len(years) > 1:
+            forms.append(
+                words().text[f"yearly_excess.{(group.get('definitions') or {}).get('yearly_excess', 'ratio')}"]
+            )
             heights = [years[year].get("excess") for year in sorted(years)]
             traces.append(bars(arm.name, sorted(years), heights, colour(k)))
-    look = layout(x="plain", y_title=words().text["excess_axis"], y_format=".0%", hover=".2%")
+    axis_title = joined(": ", [words().text["excess_axis"], joined("; ", dict.fromkeys(forms))])
+    look = layout(x="plain", y_title=axis_title, y_format=".0%", hover=".2%")
     look["xaxis"]["type"] = "category"
     return figure(f"top_years_{slug(universe)}", _of(words().text["top_year_bars"], universe), traces, look)
 

@@ -3,35 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from deepfactor.report.content import RunContent
+from deepfactor.report.definition_words import definitions_of, formed_like
 from deepfactor.report.factor_tables import top_cell, year_cell, years_of
-from deepfactor.report.published import reference
+from deepfactor.report.published import Reference, reference
 from deepfactor.report.tables import Cell, Table, head, label_cells, make, value_cell
-from deepfactor.report.words import Metric, words
+from deepfactor.report.words import Metric, Text, together, words
 
 _TOP = (
     ("annual_return", "signed_percent"),
-    ("annual_excess", "signed_percent"),
     ("sharpe", "ratio"),
     ("max_drawdown", "percent"),
     ("turnover_one_sided", "share"),
 )
+_EXCESS = (("annual_excess_nav_ratio", "signed_percent"), ("annual_excess_difference", "signed_percent"))
 
 
 def top_group(content: RunContent) -> Table | None:
-    """The best group: universe × arm."""
+    """The best group: universe × arm × what it is measured against; the excess in both forms, each named."""
     rows = []
     for universe in content.universes():
         for arm in content.arms:
             group, ref = arm.group(universe), reference(arm.published)
-            if group is not None:
-                numbers = (top_cell(group, key, style, ref) for key, style in _TOP)
-                labels = label_cells(words().universe(universe), arm.name, words().universe(group["benchmark"]))
-                rows.append((*labels, Cell(group["n"], "count"), *numbers))
-    columns = ("universe", "arm", "benchmark", "groups", *(key for key, _ in _TOP))
-    return make("top_group", words().text["top_group"], columns, rows)
+            if group is None:
+                continue
+            own = tuple(top_cell(group, key, style, ref) for key, style in _TOP)
+            for benchmark, entry in against(group):
+                printed = ref if comparable(benchmark) else None
+                excess = (top_cell({**group, "top": entry}, key, style, printed) for key, style in _EXCESS)
+                labels = label_cells(words().universe(universe), arm.name, words().universe(benchmark))
+                rows.append((*labels, Cell(group["n"], "count"), *own, *excess))
+    columns = ("universe", "arm", "benchmark", "groups", *(key for key, _ in (*_TOP, *_EXCESS)))
+    return make("top_group", words().text["top_group"], columns, rows, _benchmarks_note(content))
+
+
+def against(group: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any] | None]]:
+    """What a universe's top group is measured against, with its numbers (None = no portfolio): its benchmark, and the
+    universe weighted by market value where that stands beside."""
+    return [(group["benchmark"], group["top"]), *(group.get("also") or {}).items()]
+
+
+def weighted_years(group: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Years of the top group against the first benchmark with weights; empty where there is only equal weight."""
+    if comparable(group["benchmark"]):
+        return dict(group["by_year"])
+    also = (entry["by_year"] for entry in (group.get("also") or {}).values())
+    return dict(next(also, {}))
+
+
+def comparable(benchmark: str) -> bool:
+    """Does a study measure its excess against such a benchmark? Not against equal weight: an index has weights."""
+    return benchmark != "equal_weight"
+
+
+def groups_of(content: RunContent) -> list[Mapping[str, Any]]:
+    """The group records of all arms."""
+    return [group for arm in content.arms for group in arm.factor_report.get("groups", ())]
+
+
+def _benchmarks_note(content: RunContent) -> Text:
+    given, text = groups_of(content), words().text
+    derived = any(benchmark == "cap_weight" for group in given for benchmark, _ in against(group))
+    return together([text["top_group_note"], *([text["cap_weight_note"]] if derived else [])])
 
 
 def group_returns(content: RunContent) -> Table | None:
@@ -62,25 +98,45 @@ BY_YEAR = {
 }
 
 
-# Keys of a year that have another name over the whole span.
+# Keys of a year that have another name over the whole span; an excess has it by the definition of its years.
 _WHOLE = {"return": "annual_return", "excess": "annual_excess"}
+_OF_EXCESS = ("excess", "excess_sharpe", "excess_max_drawdown")
 
 
 def top_by_year(content: RunContent, name: str = "top_by_year") -> Table | None:
-    """A statistic of the best group by year, named by the table's id: universe × arm by year."""
+    """A statistic of the best group by year, named by the table's id: universe × arm by year; an excess against each
+    benchmark that there is."""
     key, style = BY_YEAR[name]
     picked = [(u, a, g) for u in content.universes() for a in content.arms if (g := a.group(u)) is not None]
     years = [y for y in years_of(g for _, _, g in picked) if any(key in g["by_year"].get(y, {}) for _, _, g in picked)]
-    whole, rows = _WHOLE.get(key, key), []
+    of_excess, rows = key in _OF_EXCESS, []
     for universe, arm, group in picked:
-        ref, cells = reference(arm.published), []
-        for year in years:
-            printed = None if ref is None else ref.top_group_year(key, universe, year)
-            cells.append(year_cell(group, year, key, style, printed))
-        labels = label_cells(words().universe(universe), arm.name)
-        rows.append((*labels, *cells, top_cell(group, whole, style, ref)))
-    columns: list[str | Metric] = ["universe", "arm", *map(head, years), head(words().text["all_years"])]
-    return make(name, words().text[name], columns, rows) if years else None
+        ref = reference(arm.published)
+        ref = ref if ref is not None and formed_like(group, ref.study) else None
+        for benchmark, entry in against(group) if of_excess else [("", group["top"])]:
+            printed = ref if comparable(benchmark) else None
+            given = group if benchmark in ("", group["benchmark"]) else entry or {}
+            cells = [_year(given, printed, key, style, universe, year) for year in years]
+            labels = label_cells(words().universe(universe), arm.name)
+            labels += label_cells(words().universe(benchmark)) if of_excess else ()
+            rows.append((*labels, *cells, _whole({**group, "top": entry}, key, style, printed)))
+    heads: list[str | Metric] = ["universe", "arm", *(["benchmark"] if of_excess else [])]
+    columns = [*heads, *map(head, years), head(words().text["all_years"])]
+    note = definitions_of(g for _, _, g in picked) if key == "excess" else ""
+    return make(name, words().text[name], columns, rows, note) if years else None
+
+
+def _year(given: Mapping[str, Any], ref: Reference | None, key: str, style: str, universe: str, year: str) -> Cell:
+    return year_cell(given, year, key, style, None if ref is None else ref.top_group_year(key, universe, year))
+
+
+def _whole(group: Mapping[str, Any], key: str, style: str, ref: Reference | None) -> Cell:
+    """The same over the whole span; an excess is printed by the study as the ratio of NAVs that its years chain to."""
+    cell = top_cell(group, _WHOLE.get(key, key), style, None if key == "excess" else ref)
+    printed = (
+        ref.top_group("annual_excess_nav_ratio", group["universe"]) if ref is not None and key == "excess" else None
+    )
+    return cell if printed is None else replace(cell, published=printed)
 
 
 _TOP_N = (("gross", "signed_percent"), ("net", "signed_percent"), ("turnover_two_sided", "turnover"))
@@ -94,13 +150,15 @@ def top_n(content: RunContent) -> Table | None:
         for entry in arm.factor_report.get("top_n", ()):
             every = int(entry["every"])
             key = (entry["name"], every, entry["convention"])
+            like = ref if ref is not None and formed_like(entry, ref.study) else None
             cells = (
-                value_cell(entry, name, style, None if ref is None else ref.top_n(name, *key)) for name, style in _TOP_N
+                value_cell(entry, name, style, None if like is None else like.top_n(name, *key))
+                for name, style in _TOP_N
             )
             labels = label_cells(arm.name, words().term(entry["name"]), entry["convention"])
             rows.append((*labels, Cell(every, "count"), *cells))
     columns = ("arm", "portfolio", "convention", "every", "gross", "net", "turnover_two_sided")
-    return make("top_n", words().text["top_n"], columns, rows, words().text["top_n_note"])
+    return make("top_n", words().text["top_n"], columns, rows, _tops_note(content, "top_n_note"))
 
 
 def top_n_by_year(content: RunContent) -> Table | None:
@@ -116,12 +174,20 @@ def top_n_by_year(content: RunContent) -> Table | None:
     for arm, entry in picked:
         ref, cells = reference(arm.published), []
         for year in years:
-            printed = None if ref is None else ref.top_n_year(entry["name"], int(entry["every"]), year)
+            like = ref is not None and formed_like(entry, ref.study)
+            printed = ref.top_n_year(entry["name"], int(entry["every"]), year) if ref is not None and like else None
             cells.append(year_cell(entry, year, "gross", "signed_percent", printed))
         labels = label_cells(arm.name, words().term(entry["name"]))
         rows.append((*labels, Cell(entry["every"], "count"), *cells))
     columns: list[str | Metric] = ["arm", "portfolio", "every", *map(head, years)]
-    return make("top_n_by_year", words().text["top_n_by_year"], columns, rows) if len(years) > 1 else None
+    note = _tops_note(content, "top_n_by_year_note")
+    return make("top_n_by_year", words().text["top_n_by_year"], columns, rows, note) if len(years) > 1 else None
+
+
+def _tops_note(content: RunContent, key: str) -> Text:
+    """A table's note, with the definition that its excesses are formed by."""
+    given = (entry for arm in content.arms for entry in arm.factor_report.get("top_n", ()))
+    return together([words().text[key], definitions_of(given)])
 
 
 def interval(content: RunContent) -> Table | None:
@@ -138,8 +204,9 @@ def interval(content: RunContent) -> Table | None:
                 cells.append(value_cell(given, "mean", "ic", printed))
             for name in ("top10pct", "top100"):
                 entry = next((t for t in tops if t["name"] == name and int(t["every"]) == every), None)
+                like = ref if ref is not None and entry is not None and formed_like(entry, ref.study) else None
                 cells += [
-                    value_cell(entry, key, style, None if ref is None else ref.top_n(key, name, every, "t1_vwap"))
+                    value_cell(entry, key, style, None if like is None else like.top_n(key, name, every, "t1_vwap"))
                     for key, style in _TOP_N
                 ]
             printed = None if ref is None else ref.autocorrelation(every)
@@ -147,7 +214,7 @@ def interval(content: RunContent) -> Table | None:
             rows.append(tuple(cells))
     tops_columns = [f"{name}_{what}" for name in ("top10", "top100") for what in ("gross", "net", "turnover")]
     columns = ("arm", "every", "rank_ic_t0", "rank_ic_t1", *tops_columns, "autocorrelation")
-    return make("interval", words().text["interval"], columns, rows, words().text["interval_note"])
+    return make("interval", words().text["interval"], columns, rows, _tops_note(content, "interval_note"))
 
 
 def _sampled(records: list[Any], universe: str, convention: str, horizon: int) -> Mapping[str, Any] | None:
@@ -177,4 +244,4 @@ def offsets(content: RunContent) -> Table | None:
     for side in ("gross", "net"):
         unit = text.metrics[side].unit
         columns += [side, *(Metric(f"{side}_{k}", text.metrics[k].label, unit, "") for k in ("lowest", "highest"))]
-    return make("offsets", text.text["offsets"], [*columns, "offsets"], rows, text.text["offsets_note"])
+    return make("offsets", text.text["offsets"], [*columns, "offsets"], rows, _tops_note(content, "offsets_note"))

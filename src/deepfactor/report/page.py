@@ -22,6 +22,7 @@ from deepfactor.report import (
 )
 from deepfactor.report.cautions import cautions
 from deepfactor.report.content import PortfolioContent, RunContent
+from deepfactor.report.definition_words import definition_of_portfolio
 from deepfactor.report.drawing import Figure
 from deepfactor.report.drivers import Drivers, drivers
 from deepfactor.report.formats import strict
@@ -121,7 +122,14 @@ def report_json(content: RunContent) -> dict[str, Any]:
     """The page's numbers: fractions, missing = null, the study's number under ``<metric>_published``; strict JSON."""
     page = page_of(content)
     portfolios = [
-        {"id": part.id, "arm": p.arm, "index": p.index, "constraints": p.constraints, "trades": p.trades}
+        {
+            "id": part.id,
+            "arm": p.arm,
+            "index": p.index,
+            "constraints": p.constraints,
+            "trades": p.trades,
+            "definition": definition_of_portfolio(p),
+        }
         for part, p in zip(page.portfolios, content.portfolios, strict=True)
     ]
     result = {
@@ -137,6 +145,7 @@ def report_json(content: RunContent) -> dict[str, Any]:
         "cautions": cautions(content),
         "test_spans": [list(span) for span in _spans(content)],
         "tables": {table.id: table.records() for table in page.tables()},
+        "notes": {table.id: table.note for table in page.tables() if table.note},
         "drivers": list(page.drivers.sentences) if page.drivers else [],
         "figures": {figure.id: _series(figure) for figure in page.all_figures()},
     }

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deepfactor.report.content import PortfolioContent, RunContent
+from deepfactor.report.definition_words import definition_of_portfolio
 from deepfactor.report.formats import MISSING, number
 from deepfactor.report.published import Reference, reference
 from deepfactor.report.tables import Cell, Table, label_cells, make, value_cell
-from deepfactor.report.words import Metric, Text, joined, words
+from deepfactor.report.words import Metric, Text, joined, together, words
 
 RELAXATIONS_SHOWN = 40
 EXPOSURES_SHOWN = 4
@@ -48,9 +49,9 @@ def headline_portfolio(content: RunContent) -> Table | None:
         labels = label_cells(p.arm, words().universe(p.index), p.constraints)
         rows.append((*labels, *numbers, Cell(p.relaxations.height, "count")))
     columns = ("arm", "index", "constraints", *(key for key, _ in shown), "relaxed")
-    note = words().text["headline_portfolio_note"]
+    note = together([words().text["headline_portfolio_note"], definitions_by_set(content.portfolios)])
     if any(cell.published is not None for row in rows for cell in row) and _of_study_b(content):
-        note = joined(" ", [note, words().text["headline_portfolio_published"]])
+        note = together([note, words().text["headline_portfolio_published"]])
     return make("headline_portfolio", words().text["headline_portfolio"], columns, rows, note)
 
 
@@ -63,7 +64,19 @@ def portfolio_by_year(content: RunContent, p: PortfolioContent, name: str) -> Ta
         label = words().text["all_years"] if year == "all" else year
         numbers = (value_cell(entry, key, style, printed(content, p, key, year)) for key, style in shown)
         rows.append((*label_cells(label), *numbers))
-    return make(f"{name}_by_year", words().text["by_year"], ("year", *(key for key, _ in shown)), rows)
+    note = words().text["definition_note"].filled(said=definition_of_portfolio(p))
+    return make(f"{name}_by_year", words().text["by_year"], ("year", *(key for key, _ in shown)), rows, note)
+
+
+def definitions_by_set(portfolios: Sequence[PortfolioContent]) -> Text:
+    """By which definition each constraint set's excess is formed; sets of the same one together."""
+    sets: dict[str, tuple[Text, list[str]]] = {}
+    for p in portfolios:
+        said = definition_of_portfolio(p)
+        names = sets.setdefault(str(said), (said, []))[1]
+        names += [p.constraints] if p.constraints not in names else []
+    form = words().text["definition_set"]
+    return together([form.filled(sets=", ".join(names), said=said) for said, names in sets.values()])
 
 
 def _known(columns: Sequence[tuple[str, str]], entries: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -82,12 +95,13 @@ def relaxations(p: PortfolioContent, name: str) -> Table | None:
             *label_cells(row["date"], words().term(row["constraint"]), words().term(row.get("row") or "")),
             value_cell(row, "bound", "loss"),
             value_cell(row, "value", "loss"),
+            *label_cells(words().term(row.get("reason") or MISSING)),
         )
         for row in frame.head(RELAXATIONS_SHOWN).iter_rows(named=True)
     ]
     more = words().text["relaxations_more"].filled(shown=len(rows), total=frame.height)
     note = more if frame.height > len(rows) else ""
-    columns = ("date", "constraint", "row", "bound", "value")
+    columns = ("date", "constraint", "row", "bound", "value", "why_relaxed")
     return make(f"{name}_relaxations", words().text["relaxations"], columns, rows, note)
 
 
@@ -112,7 +126,7 @@ def _of_study_b(content: RunContent) -> bool:
 def printed(content: RunContent, p: PortfolioContent, key: str, year: str = "all") -> float | None:
     """The study's number for a portfolio, None where it prints none."""
     ref = _reference(content, p)
-    return None if ref is None else ref.enhanced(key, p.index, p.constraints, year)
+    return None if ref is None else ref.enhanced(key, p.index, p.summary.get("preset"), year)
 
 
 def episodes(p: PortfolioContent, name: str) -> Table | None:

@@ -25,6 +25,8 @@ _GROUPS = {"csi300": "csi300_5_groups", "csi500": "csi500_10_groups", "csi1000":
 _STYLES = {"VALUE": "bp", "MOMENTUM": "momentum_1m"}
 #: Study A's two variants of its portfolios, by our presets.
 _VARIANTS = {"study_a": "80pct_constituents", "study_a_all_market": "all_market"}
+#: Study B enhances the indices with this arm's scores, said twice in the study: its portfolio numbers are of it alone.
+_ENHANCED_BY_B = "decomp_gru_mse"
 #: Study A's interval and style tables have its BiAGRU under another name.
 _OTHER_NAME = {"bi_agru": "price_volume"}
 _IC = {"mean": "rank_ic", "icir": "rank_icir", "win_rate": "ic_win_rate"}
@@ -55,12 +57,16 @@ class Reference:
         return None
 
     def top_group(self, metric: str, universe: str) -> float | None:
-        """The best group over the whole span, by our keys: annual_return, annual_excess, sharpe and so on."""
+        """The best group over the whole span, by our keys: annual_return, sharpe and so on. Its excess over CSI All
+        Share is a difference of annual returns, inside the indices an annualised ratio of NAVs: each under its own key
+        (annual_excess_difference, annual_excess_nav_ratio) alone."""
         code = UNIVERSES.get(universe)
         if code == "csi_all":
-            name = {"turnover_one_sided": "one_sided_turnover"}.get(metric, metric)
-            return _at(studies(), self.study, "top_group_csi_all_20_groups", self.model, name)
-        name = {"annual_excess": "excess"}.get(metric, metric)
+            own = {"turnover_one_sided": "one_sided_turnover", "annual_excess_difference": "annual_excess"}
+            name = own.get(metric, metric)
+            known = name != metric or not metric.startswith("annual_excess")
+            return _at(studies(), self.study, "top_group_csi_all_20_groups", self.model, name) if known else None
+        name = {"annual_excess_nav_ratio": "excess"}.get(metric, metric)
         return self.top_group_year(name, universe, "all") if name.startswith("excess") else None
 
     def top_group_year(self, metric: str, universe: str, year: str) -> float | None:
@@ -88,19 +94,19 @@ class Reference:
         """Of the score with itself, `every` days apart."""
         return _at(self._interval(every), "autocorrelation")
 
-    def enhanced(self, metric: str, index: str, constraints: str, year: str = "all") -> float | None:
+    def enhanced(self, metric: str, index: str, preset: str | None, year: str = "all") -> float | None:
         """The enhanced portfolio's excess, excess_sharpe, excess_max_drawdown, calmar, tracking_error,
-        information_ratio or monthly_win_rate. Only under the study's own constraint set, named as the study; years of
-        Study A only where it holds names of the whole market."""
+        information_ratio or monthly_win_rate. Only under the study's own constraints: `preset` is the shipped set that
+        the portfolio kept unchanged; years of Study A only where it holds names of the whole market."""
         code = UNIVERSES.get(index)
         if self.study == "study_a":
-            variant = _VARIANTS.get(constraints)
+            variant = _VARIANTS.get(preset or "")
             if metric == "excess" and year == "all":
                 return _at(studies(), "study_a", "enhanced_annual_excess", code, variant, self.model)
             table = f"enhanced_by_year_{variant}"
             return _at(studies(), "study_a", table, code, year, self.model, metric)
-        if constraints != self.study or not self.model.startswith("decomp_gru"):
-            return None  # Study B prints one enhanced portfolio an index, for its own network
+        if preset != self.study or self.model != _ENHANCED_BY_B:
+            return None
         if metric == "turnover":
             return _at(studies(), "study_b", "enhanced_two_sided_turnover_a_week", code) if year == "all" else None
         if metric == "tracking_error":

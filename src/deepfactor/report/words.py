@@ -47,6 +47,12 @@ def joined(separator: str, parts: Iterable[object]) -> Text:
     return Text(separator.join(map(str, kept)), separator.join(str(chinese(part)) for part in kept))
 
 
+def together(sentences: Iterable[Text]) -> Text:
+    """Sentences in a row: Chinese has no space between them."""
+    given = list(sentences)
+    return Text(" ".join(given), "".join(one.zh for one in given))
+
+
 def attribute(name: str, text: str) -> Markup:
     """An HTML attribute in English, its Chinese beside it for the page's script."""
     given = f'{name}="{escape(str(text))}"'
@@ -75,7 +81,8 @@ class Words:
 
     def universe(self, code: str) -> Text:
         """A universe or index by the name that people use."""
-        own = {"all": "universe_all", "every": "universe_every", "equal_weight": "equal_weight"}
+        own = {name: name for name in ("equal_weight", "cap_weight")}
+        own |= {"all": "universe_all", "every": "universe_every"}
         return self.text[own[code]] if code in own else self.terms.get(code, Text(code))
 
     def term(self, value: object) -> Text:

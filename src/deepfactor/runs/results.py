@@ -14,6 +14,7 @@ from deepfactor.backtest.performance import summary
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_json
+from deepfactor.evaluation.definitions import Study
 from deepfactor.evaluation.factor_test import FactorReport
 from deepfactor.evaluation.seeds import seed_spread
 from deepfactor.panel.panel import Panel
@@ -56,9 +57,17 @@ def write_factor_test(folder: Path, report: FactorReport, seeds: tuple[FactorRep
 
 
 def write_backtest(
-    folder: Path, result: BacktestResult, study: str, attribution: Attribution | None = None
+    folder: Path,
+    result: BacktestResult,
+    study: Study,
+    attribution: Attribution | None = None,
+    *,
+    stated: bool = True,
+    preset: str | None = None,
 ) -> dict[str, Any]:
-    """Write the tables of a backtest and ``summary.json``, which comes last; returns the summary."""
+    """Write the tables of a backtest and ``summary.json``, which comes last; returns the summary.
+
+    `study`, `stated` and `preset`: see `backtest.performance.summary`."""
     for name in ("weights", "trades", "rejected", "relaxations", "binding", "rebalances"):
         write_table(folder / f"{name}.parquet", getattr(result, name).columns())
     curves = {
@@ -76,7 +85,7 @@ def write_backtest(
     write_table(folder / "nav.parquet", curves)
     if attribution is not None:
         write_table(folder / "attribution.parquet", attribution.columns())
-    content = summary(result, "study_a" if study == "study_a" else "study_b", attribution)
+    content = summary(result, study, attribution, stated=stated, preset=preset)
     write_json(folder / "summary.json", content)
     return content
 

@@ -66,7 +66,7 @@ def test_binding_bounds_are_counted_and_names_pooled() -> None:
         shadow_price=np.array([2.0, 1.0, -2.0, 3.0]),
     )
     share = 1 / len(days)
-    told = summary(replace(result, binding=binding))["binding"]
+    told = summary(replace(result, binding=binding), "study_b")["binding"]
     assert told == [
         {"constraint": "stock", "row": None, "share_of_rebalances": 2 * share, "mean_shadow_price": 2.0},
         {"constraint": "turnover", "row": "two-sided", "share_of_rebalances": share, "mean_shadow_price": 2.0},

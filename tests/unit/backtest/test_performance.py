@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 from deepfactor.backtest.episodes import deepest_episode
 from deepfactor.backtest.loop import BacktestSettings, run_backtest
 from deepfactor.backtest.performance import excess_statistics, monthly_win_rate, summary
-from deepfactor.backtest.result import BacktestResult
+from deepfactor.backtest.result import BacktestResult, RelaxedBounds
 from deepfactor.evaluation.definitions import PRESETS
 from support.portfolio import BestScores, random_scores
 from support.toy import INDEX, toy_market, weekdays
@@ -34,19 +35,24 @@ def test_full_span_against_pandas(curves: tuple[np.ndarray, np.ndarray]) -> None
     difference = (nav.pct_change() - other.pct_change()).dropna()
     ratio = nav / other
     error = difference.std() * np.sqrt(252)
-    assert got.excess == pytest.approx(a - b, abs=1e-12)
+    growth = ratio.iloc[-1] ** (252 / 599) - 1
+    assert abs(growth - (a - b)) > 1e-4
+    assert got.excess == pytest.approx(growth, abs=1e-12)
     assert got.tracking_error == pytest.approx(error)
-    assert got.information_ratio == pytest.approx((a - b) / error)
+    assert got.information_ratio == pytest.approx(growth / error)
     assert got.excess_sharpe == pytest.approx(difference.mean() / difference.std() * np.sqrt(252))
     depth = (ratio / ratio.cummax() - 1).min()
     assert got.excess_max_drawdown == pytest.approx(depth)
-    assert got.calmar == pytest.approx((a - b) / -depth)
+    assert got.calmar == pytest.approx(growth / -depth)
     months = ratio.resample("ME").last()
     start = pd.concat([pd.Series([1.0]), months.iloc[:-1]])
     assert got.monthly_win_rate == pytest.approx((months.to_numpy() > start.to_numpy()).mean())
     calendar = excess_statistics(*curves, DATES, PRESETS["study_a"])
     years = (DATES[-1] - DATES[0]).astype(int) / 365
-    assert calendar.excess == pytest.approx(nav.iloc[-1] ** (1 / years) - other.iloc[-1] ** (1 / years), abs=1e-12)
+    apart = nav.iloc[-1] ** (1 / years) - other.iloc[-1] ** (1 / years)
+    assert calendar.excess == pytest.approx(apart, abs=1e-12)
+    assert calendar.information_ratio == pytest.approx(apart / error)
+    assert calendar.calmar == pytest.approx(apart / -depth)
 
 
 def test_a_year_starts_at_the_close_before_it(curves: tuple[np.ndarray, np.ndarray]) -> None:
@@ -70,7 +76,10 @@ def test_a_part_year_is_not_annualised(curves: tuple[np.ndarray, np.ndarray]) ->
 
 def test_years_of_study_b_chain_to_the_whole(curves: tuple[np.ndarray, np.ndarray]) -> None:
     yearly = [excess_statistics(*curves, DATES, PRESETS["study_b"], year=y).excess for y in (2019, 2020, 2021)]
-    assert np.prod(1 + np.array(yearly)) == pytest.approx(curves[0][-1] / curves[1][-1])
+    chained = np.prod(1 + np.array(yearly))
+    assert chained == pytest.approx(curves[0][-1] / curves[1][-1])
+    whole = excess_statistics(*curves, DATES, PRESETS["study_b"])
+    assert whole.excess == pytest.approx(chained ** (252 / whole.days) - 1, abs=1e-12)
 
 
 def test_deepest_episode_by_hand() -> None:
@@ -100,7 +109,7 @@ def result() -> BacktestResult:
 
 
 def test_summary_is_plain_and_says_each_year_and_benchmark(result: BacktestResult) -> None:
-    content = json.loads(json.dumps(summary(result), allow_nan=False))
+    content = json.loads(json.dumps(summary(result, "study_b"), allow_nan=False))
     assert list(content["by_year"]) == ["2019", "2020"]
     assert set(content["definitions"]) == {"study_a", "study_b"}
     assert set(content["definitions"]["study_a"]) == {"price", "replica"}
@@ -119,7 +128,7 @@ def test_turnover_leaves_the_first_purchase_out(result: BacktestResult) -> None:
     table = result.rebalances
     later = np.isfinite(table.bought) & ~table.first
     assert table.first.tolist() == [True] + [False] * (len(table) - 1)
-    entry = summary(result)["all"]
+    entry = summary(result, "study_b")["all"]
     assert entry["turnover"] == pytest.approx((table.bought + table.sold)[later].mean())
     assert entry["turnover_one_sided"] == entry["turnover"] / 2
 
@@ -139,3 +148,28 @@ def test_without_a_published_level_the_replica_is_the_headline() -> None:
     content = summary(bare, "study_a")
     assert content["benchmark"] == "replica"
     assert content["all"]["excess"] == content["all"]["excess_replica"]
+
+
+def test_summary_says_by_whose_definition(result: BacktestResult) -> None:
+    content = summary(result, "study_a", stated=False, preset="study_a")
+    assert (content["definition"], content["definition_stated"], content["preset"]) == ("study_a", False, "study_a")
+    assert content["definition_says"].startswith("difference of annualised returns, calendar time")
+    assert summary(result, "study_b")["definition_says"].startswith("annualised ratio of NAVs, 252 trading days a year")
+    assert content["all"]["excess"] == content["definitions"]["study_a"]["price"]["all"]["excess"]
+    assert content["all"]["excess"] != content["definitions"]["study_b"]["price"]["all"]["excess"]
+
+
+def test_bounds_not_kept_are_told_apart_by_their_reason(result: BacktestResult) -> None:
+    days = result.rebalances.date[[1, 1, 2, 3, 40]]
+    table = RelaxedBounds(
+        date=days,
+        constraint=np.array(["stock", "industry", "stock", "style", "stock"]),
+        row=np.array(["600000.SH", "0", "600001.SH", "SIZE", "600002.SH"]),
+        bound=np.zeros(5),
+        value=np.ones(5),
+        reason=np.array(["frozen", "untradeable", "not_buyable", "infeasible", "frozen"]),
+    )
+    whole = summary(replace(result, relaxations=table), "study_b")["all"]
+    assert (whole["relaxed_rebalances"], whole["frozen_rebalances"], whole["infeasible_rebalances"]) == (4, 3, 1)
+    assert whole["relaxed_constraints"] == {"industry": 1, "stock": 3, "style": 1}
+    assert (summary(result, "study_b")["all"]["relaxed_rebalances"], whole["relaxed_bounds"]) == (0, 5)

@@ -19,8 +19,7 @@ def test_study_a():
     preset = load_preset("study_a")
     assert (preset.name, preset.fill, preset.cash, preset.haircut) == ("study_a", "next_vwap", 0.005, 0.3)
     assert (preset.costs, preset.styles) == (Costs(kind="flat", rate=0.0015), Kind(kind="study_a"))
-    assert preset.indices == ("000905.SH", "000852.SH")
-    assert preset.exclude == ("suspended", "limit_locked")
+    assert (preset.exclude, preset.definitions) == ((), "study_a")
     assert settings_of("study_a") == {
         "stock_active_weight": {"limit": 0.005},
         "industry_active_weight": {"limit": 0.0},
@@ -33,7 +32,7 @@ def test_study_a():
 def test_study_a_all_market_only_leaves_the_constituents_out():
     whole, most = load_preset("study_a_all_market"), load_preset("study_a")
     assert settings_of(whole.name) == {k: v for k, v in settings_of(most.name).items() if k != "constituents_weight"}
-    for name in ("fill", "costs", "styles", "indices", "exclude", "cash", "haircut", "signal"):
+    for name in ("fill", "costs", "styles", "exclude", "cash", "haircut", "definitions"):
         assert getattr(whole, name) == getattr(most, name), name
 
 
@@ -41,8 +40,7 @@ def test_study_b():
     preset = load_preset("study_b")
     assert (preset.name, preset.fill, preset.cash, preset.haircut) == ("study_b", "next_close", 0.005, 0.3)
     assert (preset.costs, preset.styles) == (Costs(kind="flat", rate=0.00125), Kind(kind="barra_cne5"))
-    assert preset.indices == ("000300.SH", "000905.SH", "000852.SH")
-    assert preset.exclude == ("st", "suspended", "limit_locked")
+    assert (preset.exclude, preset.definitions) == (("st",), "study_b")
     assert settings_of("study_b") == {
         "stock_active_weight": {"limit": 0.008},
         "industry_active_weight": {"limit": 0.02},
@@ -64,6 +62,7 @@ def test_a_file_is_a_preset_too(tmp_path):
     assert (preset.name, preset.cash, preset.constraints[0].settings()) == ("mine", 0.01, {"limit": 0.2})
     assert preset.key() != load_preset("study_a").key()
     assert (preset.costs, preset.haircut, preset.styles) == (Costs(rate=0.00125), 0.3, None)
+    assert (preset.exclude, preset.definitions) == ((), None)
 
 
 def test_a_file_can_have_the_fee_schedule_its_own_haircut_and_styles(tmp_path):
@@ -77,6 +76,12 @@ def test_a_file_can_have_the_fee_schedule_its_own_haircut_and_styles(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        ('indices = ["000905.SH"]', "indices: no longer a setting: the index is the command's --index"),
+        ('signal = "week_end"', "signal: no longer a setting: the signal is always .* a week's last trading day"),
+        ('exclude = ["st", "suspended"]', "exclude: .*suspended: such names are never traded, whatever a file says"),
+        ('exclude = ["limit_locked"]', "exclude: .*limit_locked: such names are never traded"),
+        ('exclude = ["stt"]', "exclude.0: .*'st'"),
+        ('definitions = "study_c"', "definitions: .*'study_a' or 'study_b'"),
         ("casch = 0.01", "casch: unknown key: did you mean cash. there are cash, constraints"),
         ("cash = 2.0", "cash: Input should be less than 1"),
         ('fill = "open"', "fill: .*next_vwap"),

@@ -60,7 +60,7 @@ def test_frozen_name_in_a_neutral_industry_relaxes_industry_by_the_least():
     target = enhancer(NEUTRAL, {**TURNOVER, "limit": 2.0}).solve(r)
     assert violations(target, "industry_active_weight") == pytest.approx({"0": 0.1025, "1": 0.1025}, abs=3e-8)
     assert {x.constraint for x in target.relaxations} == {"industry_active_weight"}
-    assert {x.reason for x in target.relaxations} == {"infeasible"}
+    assert {x.reason for x in target.relaxations} == {"untradeable"}  # one name's state, not the constraints
     assert target.status == "relaxed"
     assert target.conflict == (("industry_active_weight", "0"),)
     # Within the least violation the score is still the best: all of industry 1 on its best name.
@@ -125,8 +125,26 @@ def test_the_linprog_cases_reach_every_family(week):
     seen = set()
     for (limits, facts), seed in itertools.product(CASES, range(100, 105)):
         relaxations = enhancer(*kinds_of(limits)).solve(week(seed, 40, **facts)).relaxations
-        seen |= {x.constraint for x in relaxations if x.reason == "infeasible"}
+        seen |= {x.constraint for x in relaxations if x.reason in ("infeasible", "untradeable")}
     assert seen == set(NAMES.values())
+
+
+@pytest.mark.parametrize(("limits", "facts"), CASES)
+def test_who_is_to_blame_is_what_linprog_says_of_the_day_without_frozen_names(week, peer, limits, facts):
+    """Where rows gave way: "untradeable" if the same day has a portfolio once the frozen names can be traded."""
+    seen = set()
+    for seed in range(100, 110):
+        r = week(seed, 40, **facts)
+        target = enhancer(*kinds_of(limits)).solve(r)
+        given = {x.reason for x in target.relaxations} & {"infeasible", "untradeable"}
+        if not target.conflict:
+            assert not given
+            continue
+        free = replace(r, frozen=np.zeros(len(r), dtype=bool), buyable=r.buyable | r.frozen)
+        solvable = peer(free, **{KEYS.get(f, f): v for f, v in limits.items()}).solve().status == 0
+        assert given <= {"untradeable" if solvable else "infeasible"}
+        seen |= given
+    assert seen
 
 
 def test_families_not_in_the_order_never_give_way():
@@ -204,7 +222,7 @@ def test_stock_bounds_give_way_last_and_by_the_least():
     r = even_week(11, benchmark=benchmark, previous=np.zeros(11), frozen=frozen, buyable=~frozen, first=True,
                   industry=np.zeros(11, dtype=int))  # fmt: skip
     target = enhancer({**STOCK, "limit": 0.005}, NEUTRAL).solve(r)
-    sizes = {x.row: abs(x.value - x.bound) for x in target.relaxations if x.reason == "infeasible"}
+    sizes = {x.row: abs(x.value - x.bound) for x in target.relaxations if x.reason == "untradeable"}
     assert sum(sizes.values()) == pytest.approx(0.995 - 10 * 0.005, abs=3e-8)
     assert [x.row for x in target.relaxations if x.reason == "frozen"] == ["600010.SH"]
     assert sizes == pytest.approx({"600009.SH": 0.945}, abs=1e-7)  # all of it on the best score

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from deepfactor.evaluation.definitions import PRESETS
 from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
 
 UNIVERSES = {"all": 20, "000300.SH": 5, "000905.SH": 10, "000852.SH": 10}
@@ -66,6 +67,15 @@ def record(arm: str, seed: int | None, universe: str, convention: str, horizon: 
     }
 
 
+STUDY_A, STUDY_B = (PRESETS[study].model_dump() for study in ("study_a", "study_b"))
+
+
+def excess(difference: float) -> dict[str, float]:
+    """A group's excess in both forms."""
+    ratio = difference - 0.02
+    return {"annual_excess": ratio, "annual_excess_difference": difference, "annual_excess_nav_ratio": ratio}
+
+
 def factor_report(arm: str, skill: float) -> dict[str, Any]:
     records = [
         record(arm, None, u, c, h, names, skill - 0.01 * k + 0.0007 * h - (0.004 if names == "tradeable" else 0))
@@ -85,12 +95,14 @@ def factor_report(arm: str, skill: float) -> dict[str, Any]:
         }
         top = {
             "annual_return": returns[-1],
-            "annual_excess": returns[-1] - 0.1,
+            **excess(returns[-1] - 0.1),
             "sharpe": 1.55,
             "max_drawdown": -0.213,
             "turnover_one_sided": 0.51,
         }
         benchmark = "equal_weight" if universe == "all" else universe
+        by_cap = {y: {"excess": e, "excess_sharpe": 1.9} for y, e in (("2019", 0.22), ("2020", 0.26))}
+        also = {"cap_weight": excess(returns[-1] - 0.05) | {"by_year": by_cap}} if universe == "all" else {}
         groups.append(
             {
                 "universe": universe,
@@ -99,6 +111,8 @@ def factor_report(arm: str, skill: float) -> dict[str, Any]:
                 "annual_return": returns,
                 "top": top,
                 "by_year": years,
+                "definitions": STUDY_B,
+                "also": also,
             }
         )
     tops = [
@@ -109,6 +123,7 @@ def factor_report(arm: str, skill: float) -> dict[str, Any]:
             "gross": 0.30 - 0.004 * every,
             "net": 0.24 - 0.002 * every,
             "turnover_two_sided": 230 / every,
+            "definitions": STUDY_A,
             "by_year": {},
         }
         for name in ("top10pct", "top100")
@@ -213,14 +228,17 @@ def portfolio(arm_name: str, index: str, drift: float) -> PortfolioContent:
         "monthly_win_rate": 0.708,
         "turnover": 0.304,
     }
+    counts = {"relaxed_rebalances": 1, "frozen_rebalances": 0, "infeasible_rebalances": 1}
+    counts["relaxed_constraints"] = {"style_active_exposure": 1, "turnover": 1}
     years = {y: whole | {"excess": e, "calmar": None} for y, e in (("2019", 0.131), ("2020", 0.0724))}
     relaxed = pl.DataFrame(
         {
             "date": [date(2020, 2, 7), date(2020, 2, 7)],
-            "constraint": ["turnover", "style"],
+            "constraint": ["turnover", "style_active_exposure"],
             "row": ["", "SIZE"],
             "bound": [0.3, 0.3],
             "value": [0.341, 0.322],
+            "reason": ["infeasible", "infeasible"],
         }
     )
     rejected = {"suspended": 41, "limit_up": 133, "below_lot": 12}
@@ -231,10 +249,14 @@ def portfolio(arm_name: str, index: str, drift: float) -> PortfolioContent:
         "start": "2019-01-04",
         "end": "2020-12-31",
         "definition": "study_b",
+        "definition_stated": True,
+        "preset": "study_b",
+        "invested": {"mean": 0.991, "target": 0.995, "days": 480, "days_below": 0},
+        "warnings": [],
         "benchmark": "price",
         "replica_weights": "derived",
         "dividend_tax": "ignored",
-        "all": whole | {"excess_drawdown": episode, "cost": 4213377.4, "rebalances": 103, "relaxed_rebalances": 1},
+        "all": whole | {"excess_drawdown": episode, "cost": 4213377.4, "rebalances": 103} | counts,
         "by_year": years,
         "counts": {"delisted": 1, "carried_days": 371},
     }

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from deepfactor.core.errors import DataError, RecipeError
+from deepfactor.evaluation.definitions import PRESETS
 from deepfactor.report.content import ArmContent
 from deepfactor.report.page import page_of, render, report_json
 
@@ -80,8 +81,8 @@ def page(html):
 
 def test_headline_shows_our_numbers_with_the_studys_beside(page):
     rows = page.rows["headline_factor"]
-    assert rows[1] == ["gru", "0.111", "0.118", "1.01", "72.2%", "+30.30%", "0.580", "0.660"]
-    assert rows[2] == ["decomp_gru", "0.119", "0.126", "1.08", "73.8%", "+30.30%", "0.610", "0.690"]
+    assert rows[1] == ["gru", "0.111", "0.118", "1.01", "72.2%", "+30.30%", "+35.30%", "0.580", "0.660"]
+    assert rows[2] == ["decomp_gru", "0.119", "0.126", "1.08", "73.8%", "+30.30%", "+35.30%", "0.610", "0.690"]
     assert rows[3][:3] == ["Oracle", "0.170", "0.170"]
     study_b = ["0.125", "0.136", "0.99", "86.0%", "+38.53%", "0.130", "0.141", "1.10", "88.0%", "+43.10%"]
     assert page.published["headline_factor"] == study_b
@@ -90,10 +91,60 @@ def test_headline_shows_our_numbers_with_the_studys_beside(page):
 def test_headline_of_portfolios(page):
     gru, decomp = page.rows["headline_portfolio"][1:]
     numbers = ["+10.42%", "+8.93%", "+9.68%", "5.61%", "1.86", "−6.12%", "30.4%", "2"]
+    assert "Excess of study_b by Study B's definition: annualised ratio of NAVs, 252 trading days a year" in page.text
     assert gru == ["gru", "CSI 500", "study_b", *numbers]
     assert decomp == ["decomp_gru", "CSI 500", "study_b", *numbers]
-    # Study B prints an enhanced portfolio for its own network only.
-    assert page.published["headline_portfolio"] == ["+11.65%", "5.88%", "−9.79%", "34.0%"]
+    assert not page.published["headline_portfolio"]  # Study B enhances with DecompGRU-MSE, which is not here
+
+
+def test_study_b_s_portfolio_numbers_stand_beside_decomp_gru_mse_alone(content, make_content):
+    arms = tuple(replace(a, published=f"study_b/{a.name}_mse") for a in content.arms)
+    gru, decomp = Reader(render(make_content(arms=arms))).rows["headline_portfolio"][1:]
+    read = Reader(render(make_content(arms=arms)))
+    assert gru[3:] == decomp[3:]
+    assert read.published["headline_portfolio"] == ["+11.65%", "5.88%", "−9.79%", "34.0%"]
+    assert "its numbers stand beside that arm alone" in read.text
+    own = [replace(p, summary={**p.summary, "preset": None}) for p in content.portfolios]
+    mine = Reader(render(make_content(arms=arms, portfolios=tuple(own))))
+    assert not mine.published["headline_portfolio"]  # a file named like the study is not the study's
+
+
+def test_an_excess_says_its_definition_and_the_study_s_stands_beside_its_own_form(page, content):
+    top = page.rows["top_group"]
+    assert [row[2] for row in top[1:5]] == ["Equal-weighted universe", "Cap-weighted universe (derived)"] * 2
+    assert top[1][-2:] == ["+28.30%", "+30.30%"]
+    assert top[2][-2:] == ["+33.30%", "+35.30%"]
+    printed = {cell.published for table in page_of(content).groups if table.id == "top_group"
+               for row in table.rows if row[2].value != "Equal-weighted universe" for cell in row[-2:]}  # fmt: skip
+    assert {0.3853, 0.431} < printed  # chart 13, in the column of differences, beside what has weights
+    notes = report_json(content)["notes"]
+    for name in ("top_by_year", "headline_portfolio", "portfolio_1_by_year"):
+        assert "annualised ratio of NAVs, 252 trading days a year" in notes[name], name
+    assert "by Study A's definition: difference of annualised returns, calendar time" in notes["top_n"]
+    assert "dividends included" in notes["top_group"]
+
+
+def test_an_excess_of_another_definition_stands_beside_no_printed_number(content, make_content):
+    report = content.arms[0].factor_report
+    groups = [{**g, "definitions": PRESETS["study_a"].model_dump()} for g in report["groups"]]
+    tops = [{**t, "definitions": PRESETS["study_b"].model_dump()} for t in report["top_n"]]
+    arm = replace(content.arms[0], factor_report={**report, "groups": groups, "top_n": tops})
+    found = {table.id: table for table in page_of(make_content(arms=(arm,))).tables()}
+    assert not found["top_by_year"].has_published
+    assert "difference of cumulative returns" in found["top_by_year"].note
+    study_a = replace(arm, published="study_a/composite")
+    found = {table.id: table for table in page_of(make_content(arms=(study_a,))).tables()}
+    assert not found["top_n"].has_published
+
+
+def test_results_of_an_earlier_version_say_that_they_state_no_definition(content, make_content):
+    old = {k: v for k, v in content.portfolios[0].summary.items() if k not in ("definition_stated", "preset")}
+    groups = [{k: v for k, v in g.items() if k != "definitions"} for g in content.arms[0].factor_report["groups"]]
+    arm = replace(content.arms[0], factor_report={**content.arms[0].factor_report, "groups": groups})
+    run = make_content(arms=(arm,), portfolios=(replace(content.portfolios[0], summary=old),))
+    notes = report_json(run)["notes"]
+    assert "these results do not state" in notes["headline_portfolio"]
+    assert "these results do not state" in notes["top_by_year"]
 
 
 def test_published_numbers_are_marked_as_other_data(html, page):
@@ -146,7 +197,7 @@ def test_the_page_and_the_json_show_the_same_tables(content, page):
     first = tables["headline_factor"][0]
     assert first["rank_ic_10"] == pytest.approx(0.111)
     assert first["rank_ic_10_published"] == 0.125
-    assert tables["headline_portfolio"][1]["tracking_error_published"] == 0.0588
+    assert tables["top_group"][1]["annual_excess_difference_published"] == 0.3853
 
 
 def test_json_is_strict_and_missing_is_null(make_content, content):
@@ -188,7 +239,7 @@ def test_a_factor_file_alone_renders(content, make_content):
     tested = ArmContent("reversal_20", None, {}, {}, content.arms[0].factor_report, content.arms[0].ic_series)
     run = make_content(arms=(tested,), portfolios=(), oracle=None, correlation=None, recipe={}, warnings=())
     read = Reader(render(run))
-    assert read.rows["headline_factor"][1] == ["reversal_20", "0.111", "0.118", "1.01", "72.2%", "+30.30%"]
+    assert read.rows["headline_factor"][1] == ["reversal_20", "0.111", "0.118", "1.01", "72.2%", "+30.30%", "+35.30%"]
     ids = {given.get("id") for _, given in read.tags}
     assert not ids & {"models", "portfolios", "training", "headline_portfolio"}
     assert not any(read.published.values())
@@ -213,7 +264,8 @@ def test_null_statistics_render_with_their_reason(content, make_content):
     report = dict(content.arms[0].factor_report)
     nothing = dict.fromkeys(("mean", "std", "icir", "win_rate", "t_newey_west"))
     report["records"] = [{**r, "rank_ic": {**nothing, "n": 0}, "ic": {**nothing, "n": 0}} for r in report["records"]]
-    report["groups"] = [{**g, "annual_return": [None] * g["n"], "top": None, "by_year": {}} for g in report["groups"]]
+    report["groups"] = [{**g, "annual_return": [None] * g["n"], "top": None, "by_year": {}, "also": {}}
+                        for g in report["groups"]]  # fmt: skip
     arm = replace(content.arms[0], factor_report=report)
     read = Reader(render(make_content(arms=(arm,), portfolios=(), oracle=None)))
     assert read.rows["headline_factor"][1] == ["gru", *["–"] * 5]

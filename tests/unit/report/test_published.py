@@ -16,24 +16,31 @@ def test_study_b_by_universe_and_horizon():
     assert ref.rank_ic("mean", "all", 10, "t1_vwap") is None
     assert ref.rank_ic("mean", "all", 5, "t1_close") is None
     assert ref.rank_ic("std", "all", 10, "t1_close") is None
-    assert ref.top_group("annual_excess", "all") == 0.431
+    assert ref.top_group("annual_excess_difference", "all") == 0.431
+    assert ref.top_group("annual_excess_nav_ratio", "all") is None
+    assert ref.top_group("annual_excess", "all") is None  # by a definition that the key does not name
     assert ref.top_group("turnover_one_sided", "all") == 0.52
-    assert ref.top_group("annual_excess", "000852.SH") == 0.2824
+    assert ref.top_group("annual_excess_nav_ratio", "000852.SH") == 0.2824
+    assert ref.top_group("annual_excess_difference", "000852.SH") is None
     assert ref.top_group("sharpe", "000852.SH") is None
     assert ref.top_group_year("excess", "000300.SH", "2021") == 0.356
     assert ref.top_group_year("excess", "all", "2021") is None
     assert ref.model_correlation("gru_ic") == 0.81
 
 
-def test_study_b_enhanced_is_its_own_networks_under_its_own_constraints():
-    ref = reference("study_b/decomp_gru_ic")
+def test_study_b_enhanced_is_of_decomp_gru_mse_alone_under_its_own_constraints():
+    ref = reference("study_b/decomp_gru_mse")
     assert ref.enhanced("excess", "000905.SH", "study_b") == 0.1165
     assert ref.enhanced("tracking_error", "000300.SH", "study_b") == 0.048
     assert ref.enhanced("tracking_error", "000300.SH", "study_b", "2020") is None
     assert ref.enhanced("calmar", "000852.SH", "study_b", "2019") == 15.48
+    assert ref.enhanced("turnover", "000300.SH", "study_b") == 0.32
     assert ref.enhanced("excess", "000905.SH", "study_a") is None
+    assert ref.enhanced("excess", "000905.SH", None) is None  # a file, whatever its name
     assert ref.enhanced("information_ratio", "000905.SH", "study_b") is None
-    assert reference("study_b/gru_ic").enhanced("excess", "000905.SH", "study_b") is None
+    for other in ("gru_ic", "gru_mse", "decomp_gru_ic"):
+        for metric in ("excess", "tracking_error", "turnover"):
+            assert reference(f"study_b/{other}").enhanced(metric, "000905.SH", "study_b") is None
 
 
 def test_study_a_by_interval():

@@ -39,7 +39,7 @@ def run(results, request):
     nav = pl.DataFrame({"date": back.dates, **{name: getattr(back, name) for name in columns}})
     bounds = back.relaxations.columns()
     relaxed = pl.DataFrame({k: v.astype(str) if v.dtype.kind == "U" else v for k, v in bounds.items()})
-    told = summary(back)
+    told = summary(back, "study_b")
     portfolio = PortfolioContent("random", INDEX, "study_b", told, nav, relaxed, told["rejected"], len(back.trades))
     return arm, portfolio
 
