@@ -109,7 +109,7 @@ def _all_against(content: RunContent) -> str:
 
 
 def _against(group: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:
-    """A benchmark with weights, as the study's are, and the numbers against it; equal weight where there is no other."""
+    """A benchmark with weights, as the study's is, and the numbers against it; equal weight where there is no other."""
     found = group_tables.against(group)
     return next((one for one in found if group_tables.comparable(one[0])), found[0])
 
