@@ -10,7 +10,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
@@ -25,19 +25,21 @@ from deepfactor.core.errors import DataError, RecipeError, UserError
 from deepfactor.sources._files import first_line
 from deepfactor.sources._places import inside
 from deepfactor.sources._statements import refusal, require_one_select
+from deepfactor.store.dates import ZONE
 
 _DUCKDB = "duckdb:///"
 #: Days as parameters of a query; a cast (``::date``) and a time (``'09:30'``) are none.
 _PARAMETER = re.compile(r"(?<![:\w\\]):(start|end)\b")
 _ROWS = 50_000
-#: A DuckDB connection that reads its own file alone, and can't be told otherwise.
+#: What a driver's values may be and stay as they are.
+_PLAIN = {str, int, float, bool, date, datetime}
+#: A DuckDB connection that reads its own file alone.
 _LOCKED = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_persistent_secrets": "false",
     "python_enable_replacements": "false",
-    "lock_configuration": "true",
 }
 _READS = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 
@@ -98,18 +100,20 @@ class DuckDb:
         """The query's result, handed over column by column as numpy arrays."""
         try:
             with self._duckdb.connect(str(self._file), read_only=True, config=self._settings) as connection:
+                connection.execute(f"SET TimeZone = '{ZONE}'")  # of casts and comparisons in the query
                 text = _PARAMETER.sub(r"$\1", query)
                 if self._settings:
+                    connection.execute("SET lock_configuration = true")
                     self._require_one_select(connection.extract_statements(text), label)
                 result = connection.execute(text, _bound(query, start, end))
-                names = [column[0] for column in result.description or ()]
-                _require_names(names, label)
+                columns = [(column[0], str(column[1])) for column in result.description or ()]
+                _require_names([name for name, _ in columns], label)
                 arrays = result.fetchnumpy()
         except self._duckdb.Error as error:
             closed = isinstance(error, self._duckdb.PermissionException) and bool(self._settings)
             hint = "; a query reads its database alone (--allow-code lets it read anywhere)" if closed else ""
             raise DataError(f"the query fails in {self._file.name}: {first_line(error)}{hint}", table=label) from None
-        return pl.DataFrame([_from_numpy(name, arrays[name]) for name in names])
+        return pl.DataFrame([_from_numpy(name, arrays[name], kind) for name, kind in columns])
 
     def _require_one_select(self, statements: Sequence[Any], label: str) -> None:
         kinds = [statement.type for statement in statements]
@@ -146,7 +150,10 @@ class Server:
             require_one_select(query, label)
         try:
             with self._engine.connect() as connection:
-                streamed = connection.execution_options(stream_results=True, yield_per=_ROWS, **self._closed())
+                connection.execution_options(**self._closed())
+                if self._backend == "postgresql":  # of casts and comparisons in the query
+                    connection.execute(self._sqlalchemy.text(f"SET TIME ZONE '{ZONE}'"))
+                streamed = connection.execution_options(stream_results=True, yield_per=_ROWS)
                 if self._backend == "sqlite" and not self._allow_code:
                     connection.connection.driver_connection.set_authorizer(_only_reads)
                 text = self._sqlalchemy.text(_PARAMETER.sub(r":\1 ", query))  # SQLAlchemy overlooks ``:start::date``
@@ -194,12 +201,16 @@ def _require_names(names: Sequence[str], label: str) -> None:
         raise DataError(f"the query gives two columns of one name: {', '.join(names)}", table=label)
 
 
-def _from_numpy(name: str, array: NDArray[Any]) -> pl.Series:
-    """A column as DuckDB gives it, masked where null."""
+def _from_numpy(name: str, array: NDArray[Any], kind: str) -> pl.Series:
+    """A column as DuckDB gives it, masked where null (an enum: NaN); `kind` is its type there."""
     values, missing = np.ma.getdata(array), np.ma.getmaskarray(array)
     if values.dtype == object:
-        return pl.Series(name, [None if gone else value for value, gone in zip(values, missing, strict=True)])
+        return _column(name, [None if gone or v != v else v for v, gone in zip(values, missing, strict=True)])
+    if values.dtype.kind == "M" and values.dtype != "datetime64[ns]":
+        values = values.astype("datetime64[us]")
     series = pl.Series(name, values)
+    if kind == "TIMESTAMP WITH TIME ZONE":  # handed over in UTC, without a word
+        series = series.dt.replace_time_zone("UTC")
     return series.zip_with(pl.Series(~missing), pl.Series([None], dtype=series.dtype)) if missing.any() else series
 
 
@@ -217,8 +228,11 @@ def _column(name: str, values: Sequence[Any]) -> pl.Series:
     kinds = {type(value) for value in values} - {type(None)}
     if kinds == {Decimal} or (len(kinds) > 1 and kinds <= {int, float, Decimal}):
         return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)
-    if len(kinds) > 1:
+    zones = {value.tzinfo is not None for value in values if isinstance(value, datetime)}
+    if len(kinds) > 1 or len(zones) > 1 or kinds - _PLAIN:
         return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
+    if zones == {True}:  # an offset each
+        values = [None if value is None else value.astimezone(UTC) for value in values]
     return pl.Series(name, values)
 
 

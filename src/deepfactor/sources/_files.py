@@ -12,10 +12,11 @@ import polars as pl
 
 from deepfactor.core.errors import DataError
 from deepfactor.sources._mapping_parts import Column, Pattern
+from deepfactor.store.dates import NoDate, as_days
 from deepfactor.store.parquet import scan_parquet
 from deepfactor.store.schema import TABLES
+from deepfactor.store.values import MISSING
 
-_MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "None", "-", "--")
 _ROW = "row of the file"
 _FLAGS = {"1": True, "0": False, "true": True, "false": False, "True": True, "False": False}
 
@@ -111,7 +112,7 @@ def _scan(file: Path, *, numbered: bool = False) -> pl.LazyFrame:
     """A file, not read yet; `numbered` adds the column `_ROW`, from 0."""
     index = _ROW if numbered else None
     if file.suffix == ".csv":
-        path, missing = file.absolute(), list(_MISSING)
+        path, missing = file.absolute(), list(MISSING)
         return pl.scan_csv(path, infer_schema=False, null_values=missing, row_index_name=index, glob=False)
     return scan_parquet(file, index)
 
@@ -191,14 +192,12 @@ def scaled(series: pl.Series, multiply: float | None, divide: float | None) -> p
 
 
 def as_dates(extract: Extract, column: str, date_format: str) -> pl.Series:
-    """A column as dates; text and whole numbers by `date_format`."""
-    series = extract[column]
-    if series.dtype == pl.Date:
-        return series
-    if series.dtype == pl.Datetime:
-        return series.dt.date()
-    out = series.cast(pl.String).str.to_date(date_format, strict=False)
-    return _require_kept(extract, column, out, f"is no date of the form {date_format} (date_format in the mapping)")
+    """A column as dates, as `deepfactor.store.dates` understands them; text and whole numbers by `date_format`."""
+    try:
+        return as_days(extract[column], date_format)
+    except NoDate as error:
+        where = "" if error.position is None else " (date_format in the mapping)"
+        raise extract.fault(f"{error}{where}", column, error.position) from None
 
 
 def as_number(extract: Extract, column: str) -> pl.Series:

@@ -17,10 +17,12 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from deepfactor.core.errors import DataError
 from deepfactor.market.boards import board_of
+from deepfactor.store.dates import NoDate, as_days
 
 ENDING = ".day.bin"
 _CODE = re.compile(r"(SH|SZ|BJ)(\d{6})", re.IGNORECASE)
@@ -68,28 +70,32 @@ def read_calendar(file: Path) -> NDArray[np.datetime64]:
     """
     if not file.is_file():
         raise DataError("there is no such file: is --folder a qlib data folder?", file=file)
-    days = [_day(line, file, row) for row, line in _lines(file)]
-    if not days:
+    lines = _lines(file)
+    if not lines:
         raise DataError("holds no day", file=file)
+    days = _days([line for _, line in lines], [row for row, _ in lines], file)
     calendar = np.array(days, dtype="datetime64[D]")
     falls = np.flatnonzero(calendar[1:] <= calendar[:-1])
     if len(falls):
         at = int(falls[0]) + 1
-        raise DataError(f"{calendar[at]} follows {calendar[at - 1]}: days must ascend", file=file, row=at + 1)
+        raise DataError(f"{calendar[at]} follows {calendar[at - 1]}: days must ascend", file=file, row=lines[at][0])
     return calendar
 
 
 def read_spans(file: Path) -> list[Span]:
     """The lines of an instruments file; a `DataError` names file and row of one that is wrong."""
-    spans = []
+    rows, symbols, starts, ends = [], [], [], []
     for row, line in _lines(file):
-        parts = line.split()
+        parts = line.split("\t") if "\t" in line else line.split()
         if len(parts) < 3:
             raise DataError(f"{line!r}: wanted symbol, first day, last day", file=file, row=row)
-        spans.append(Span(our_code(parts[0], file, row), _day(parts[1], file, row), _day(parts[-1], file, row)))
-    if not spans:
+        rows.append(row)
+        symbols.append(our_code(parts[0].strip(), file, row))
+        starts.append(parts[1])
+        ends.append(parts[2])
+    if not rows:
         raise DataError("holds no symbol: fill it or take it away", file=file)
-    return spans
+    return [Span(*span) for span in zip(symbols, _days(starts, rows, file), _days(ends, rows, file), strict=True)]
 
 
 def read_field(file: Path, days: int) -> tuple[int, NDArray[np.float32]]:
@@ -129,8 +135,13 @@ def _lines(file: Path) -> list[tuple[int, str]]:
     return [(row, line.strip()) for row, line in enumerate(text.splitlines(), 1) if line.strip()]
 
 
-def _day(text: str, file: Path, row: int) -> date:
+def _days(texts: list[str], rows: list[int], file: Path) -> list[date]:
+    """Text as dates, each of the line in `rows`."""
     try:
-        return date.fromisoformat(text[:10])
-    except ValueError:
-        raise DataError(f"{text!r} is no date such as 2020-01-02", file=file, row=row) from None
+        days = as_days(pl.Series(texts, dtype=pl.String))
+    except NoDate as error:
+        raise DataError(str(error), file=file, row=rows[error.position or 0]) from None
+    if days.null_count():
+        position = int(days.is_null().arg_true()[0])
+        raise DataError(f"{texts[position]!r} is no date", file=file, row=rows[position])
+    return days.to_list()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from deepfactor.core.errors import DataError
-from deepfactor.store.checks import Finding, check_tables
+from deepfactor.store.checks import Finding, check_tables, last_day
 from deepfactor.store.content import content_hash
 from deepfactor.store.folder import MarketFolder, read_part
 
@@ -35,7 +35,7 @@ def audit_tables(folder: MarketFolder) -> list[Finding]:
             tables[name] = pl.concat(frames)
     if findings:
         return findings
-    findings = check_tables(tables)
+    findings = check_tables(tables, last=last_day(folder.manifest.source))
     findings += _calendar_gaps(tables["daily"]["date"].unique().sort(), tables["calendar"]["date"].unique().sort())
     return sorted(findings, key=lambda finding: finding.severity)
 

@@ -27,7 +27,7 @@ from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import write_json
 from deepfactor.core.spec import content_key
 from deepfactor.store._adjustment import check_adjustment
-from deepfactor.store.checks import Finding, check_tables, strictly_ascending
+from deepfactor.store.checks import Finding, check_tables, last_day, strictly_ascending
 from deepfactor.store.content import content_hash, hash_of_rows
 from deepfactor.store.migrations import migrated
 from deepfactor.store.parquet import UNREADABLE, parquet_schema, read_parquet, write_parquet
@@ -222,7 +222,7 @@ def ingest_locked(
         held[name] = frame
     source = plain(describe())
     tell("checking")
-    findings = check_tables(held)
+    findings = check_tables(held, last=last_day(source))
     if not (source.get("adjusted") or any(finding.severity == "error" for finding in findings)):
         findings += check_adjustment(held["daily"])
     raise_first_error(findings, source.get("files", {}))

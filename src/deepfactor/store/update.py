@@ -17,7 +17,7 @@ import polars as pl
 
 from deepfactor.core.errors import DataError
 from deepfactor.store._revisions import Revision, compare, known_until, refuse_forward_adjusted
-from deepfactor.store.checks import Finding, check_table, check_tables
+from deepfactor.store.checks import Finding, check_table, check_tables, last_day
 from deepfactor.store.folder import (
     Manifest,
     MarketFolder,
@@ -196,9 +196,8 @@ def _checked(tables: Mapping[str, pl.DataFrame], account: Mapping[str, Any], pri
 
     `priced`: the symbols of the prices held.
     """
-    findings = [
-        replace(one, row=None) if one.table in _CLOCK else one for one in check_tables(tables, priced=priced.to_list())
-    ]
+    found = check_tables(tables, priced=priced.to_list(), last=last_day(account))
+    findings = [replace(one, row=None) if one.table in _CLOCK else one for one in found]
     raise_first_error(findings, account.get("files", {}))
     return findings
 

@@ -118,7 +118,7 @@ def test_steps_are_queries_too(folder):
             r"table daily, row 2, column c: 'cheap' is no Float64",
         ),
         ("SELECT * FROM bars ORDER BY day DESC", r"table daily, row 2, column day: date runs backwards .* ORDER BY"),
-        ("SELECT * REPLACE (1 AS day) FROM bars", r"table daily, row 1, column day: 1 is no date of the form %Y%m%d"),
+        ("SELECT * REPLACE (1 AS day) FROM bars", r"table daily, row 1, column day: '1' is no date of the form %Y%m%d"),
     ],
 )
 def test_a_bad_query_names_table_row_and_column(folder, query, message):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -11,6 +11,7 @@ import pytest
 from deepfactor.core.errors import DataError
 from deepfactor.store._adjustment import check_adjustment
 from deepfactor.store.folder import write_market
+from support.bars import weekdays
 
 DAYS, STOCKS = 500, 8
 
@@ -23,7 +24,7 @@ def raw(seed: int = 0) -> pl.DataFrame:
         adjusted = (5 + n) * np.exp(np.cumsum(rng.normal(0, 0.02, DAYS)))
         factor = np.where(np.arange(DAYS) < 60 + 40 * n, 1.0, 1.5)
         close = np.round(adjusted / factor, 2)
-        days = [date(2019, 1, 1) + timedelta(days=t) for t in range(DAYS)]
+        days = weekdays(DAYS, date(2019, 1, 1))
         rows.append(pl.DataFrame({"date": days, "close": close, "adj_factor": factor, "symbol": f"60000{n}.SH"}))
     return pl.concat(rows).with_columns(volume=pl.lit(1e5))
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import date
 
 import polars as pl
 
+from deepfactor.store.checks.days import TABLES_OF_DAYS, check_days, last_day
 from deepfactor.store.checks.finding import Finding, rows_where
 from deepfactor.store.checks.form import check_form, check_keys, strictly_ascending
 from deepfactor.store.checks.members import check_across, check_intervals, check_weights
@@ -13,17 +15,20 @@ from deepfactor.store.checks.prices import check_prices
 from deepfactor.store.checks.units import TICK
 from deepfactor.store.schema import TABLES
 
-__all__ = ["TICK", "Finding", "check_table", "check_tables", "rows_where", "strictly_ascending"]
+__all__ = ["TICK", "Finding", "check_table", "check_tables", "last_day", "rows_where", "strictly_ascending"]
 
 
-def check_tables(tables: Mapping[str, pl.DataFrame], *, priced: Collection[str] = ()) -> list[Finding]:
+def check_tables(
+    tables: Mapping[str, pl.DataFrame], *, priced: Collection[str] = (), last: date | None = None
+) -> list[Finding]:
     """All findings of all tables, errors first. Tables are as a source delivers them; nothing is changed.
 
-    `priced`: symbols with prices on days that `daily` doesn't reach back to.
+    `priced`: symbols with prices on days that `daily` doesn't reach back to. `last`: the last possible trading day, see
+    `last_day`; None = any.
     """
     findings: list[Finding] = []
     for name, frame in tables.items():
-        findings += check_table(name, frame)
+        findings += check_table(name, frame, last)
     if "daily" not in tables:
         findings.append(Finding("error", "no_daily", "daily", None, 0, "a market needs the table daily"))
     if not any(f.severity == "error" for f in findings):
@@ -31,7 +36,7 @@ def check_tables(tables: Mapping[str, pl.DataFrame], *, priced: Collection[str] 
     return sorted(findings, key=lambda f: f.severity)
 
 
-def check_table(name: str, frame: pl.DataFrame) -> list[Finding]:
+def check_table(name: str, frame: pl.DataFrame, last: date | None = None) -> list[Finding]:
     """Findings of one table alone: its form first, and its content only where the form is right."""
     if name not in TABLES:
         known = ", ".join(TABLES)
@@ -41,6 +46,8 @@ def check_table(name: str, frame: pl.DataFrame) -> list[Finding]:
     if findings:
         return findings
     findings = check_keys(name, table, frame)
+    if name in TABLES_OF_DAYS:
+        findings += check_days(name, frame, last)
     if name == "daily":
         findings += check_prices(frame)
     if name in ("industry", "index_members"):
