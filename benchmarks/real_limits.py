@@ -1,4 +1,4 @@
-"""Derived price limits of the real market against the vendor's limit_pct and its closes; index replicas by year.
+"""Derived price limits of the real market against the vendor's limit_pct and its closes.
 
 ``python benchmarks/real_limits.py MARKET FOLDER`` with a market of the mapping ``ashare_parquet`` and the vendor's
 folder. Prints tables; writes nothing.
@@ -46,7 +46,7 @@ def against_vendor(panel: Panel, universe: Universe, folder: Path) -> pl.DataFra
 
 
 def main() -> None:
-    """Print the three tables."""
+    """Print the two tables."""
     market, folder = map(Path, sys.argv[1:3])
     panel, universe = open_panel(market)
     print("limit_pct against derived limits, traded stock-days")
@@ -61,10 +61,6 @@ def main() -> None:
         counts = " ".join(f"{n:>5}" for n in one.reasons.values())
         print(f"  {one.year} {one.board:<8}{one.limited:>10,} {counts}  {unexplained / one.limited:.4%}")
     print(f"  all{'':>10}{limited:>10,}  unexplained {strange:,}  {strange / limited:.4%}")
-    print("correlation of daily returns, replica and published index")
-    print("  index      " + " ".join(f"{year:>7}" for year in audit.years))
-    for index, values in audit.replicas.items():
-        print(f"  {index:<11}" + " ".join(f"{value:>7.4f}" for value in values))
 
 
 if __name__ == "__main__":

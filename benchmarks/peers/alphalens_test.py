@@ -57,7 +57,7 @@ def market(stocks: int, days: int) -> tuple[Panel, Universe]:
         industries=("all",),
         members={},
         benchmark={},
-        derived=frozenset(),
+        weighting={},
         index_close={},
         index_total_return={},
         next_date=calendar[1:],

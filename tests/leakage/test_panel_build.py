@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -9,9 +10,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from deepfactor.panel import _build_fields, _build_indices, _build_universe
+from deepfactor.panel import _build_derived, _build_fields, _build_indices, _build_universe
+from deepfactor.panel._build_derived import month_starts
 from deepfactor.panel.build import open_panel
+from deepfactor.panel.weighting import KINDS, Weighting
 from deepfactor.store.folder import write_market
+from support.index_market import INDEX, index_market
 from support.market_tables import DELISTED, SUSPENDED, market_tables, until
 
 CUTS = (3, 10, 19, 22, 28, 31, 33, 41, 52)
@@ -50,6 +54,48 @@ def test_the_market_has_what_could_leak(tables, dates):
     assert any(0 <= dates.index(delisted) - t <= 10 for t in CUTS)
     suspended = daily.filter(pl.col("symbol") == SUSPENDED)["date"].to_list()
     assert any(dates[t] not in suspended and dates[t + 1] not in suspended for t in CUTS)
+
+
+@pytest.fixture(scope="module")
+def estimated() -> dict[str, pl.DataFrame]:
+    """A market whose index weights are estimated from the index's own returns."""
+    return index_market(days=240).tables
+
+
+def estimated_until(tables: dict[str, pl.DataFrame], day: date) -> dict[str, pl.DataFrame]:
+    members = tables["index_members"].filter(pl.col("start_date") <= day)
+    ended = pl.when(pl.col("end_date") <= day).then(pl.col("end_date"))
+    return {
+        **{name: tables[name].filter(pl.col("date") <= day) for name in ("daily", "index_daily")},
+        "index_members": members.with_columns(ended.alias("end_date")),
+        "calendar": tables["calendar"],
+    }
+
+
+def test_estimated_weights_know_no_later_return(estimated, tmp_path):
+    """Cuts at, before and after the close of a fit, and within the month that it holds for."""
+    whole = arrays(estimated, tmp_path / "whole")
+    days = whole["dates"].tolist()
+    assert (whole[f"weights of {INDEX}"]["kind"] == KINDS.index("estimated")).any()
+    fits = month_starts(whole["dates"])
+    for t in (fits[-3] - 1, fits[-3], fits[-3] + 1, fits[-2] + 7, 170):
+        cut = arrays(estimated_until(estimated, days[t]), tmp_path / f"cut{t}")
+        assert first_difference(whole, cut, t) is None
+
+
+def test_a_fit_to_later_returns_is_caught(estimated, tmp_path, monkeypatch):
+    honest = _build_derived.Derivation._estimates
+
+    def early(self, members, before, level):
+        for row, factors in honest(self, members, before, level):
+            yield row - 5, factors
+
+    monkeypatch.setattr(_build_derived.Derivation, "_estimates", early)
+    whole = arrays(estimated, tmp_path / "whole")
+    days = whole["dates"].tolist()
+    cuts = month_starts(whole["dates"])[-4:] - 3
+    found = [first_difference(whole, arrays(estimated_until(estimated, days[t]), tmp_path / f"{t}"), t) for t in cuts]
+    assert any(name is not None for name in found)
 
 
 def plant_backward_fill(patch: pytest.MonkeyPatch) -> None:
@@ -100,7 +146,7 @@ def plant_future_weights(patch: pytest.MonkeyPatch) -> None:
 
     def early(folder, fields, counts):
         published = honest(folder, fields, counts)
-        return {k: _build_indices.Published(np.maximum(p.rows - 5, 0), p.weights) for k, p in published.items()}
+        return {k: replace(p, rows=np.maximum(p.rows - 5, 0)) for k, p in published.items()}
 
     patch.setattr(_build_indices, "_published", early)
 
@@ -124,6 +170,7 @@ def arrays(tables: dict[str, pl.DataFrame], market: Path) -> dict[str, np.ndarra
     out["industry"] = np.array([*universe.industries, "-"])[universe.industry]
     for kind in ("members", "benchmark", "index_close", "index_total_return"):
         out |= {f"{kind} {index}": values for index, values in getattr(universe, kind).items()}
+    out |= {f"weights of {index}": weighting.rows for index, weighting in universe.weighting.items()}
     out |= {"dates": panel.dates, "next_date": universe.next_date, "symbols": panel.symbols}
     return out
 
@@ -143,6 +190,8 @@ def first_difference(whole: dict[str, np.ndarray], cut: dict[str, np.ndarray], t
         rows = values[: t + 1]
         known = rows[:, column] if rows.ndim == 2 else rows
         other = cut.get(name)
+        if other is None and name.startswith("weights of"):
+            other = Weighting.of("none", t + 1).rows
         if other is None:
             other = np.full_like(known, np.nan) if known.dtype.kind == "f" and "index" in name else np.zeros_like(known)
         if known.tobytes() != np.ascontiguousarray(other.astype(known.dtype)).tobytes():

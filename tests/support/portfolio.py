@@ -10,6 +10,7 @@ import numpy as np
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
+from deepfactor.panel.weighting import Weighting
 from deepfactor.portfolio.problem import Rebalance, Target
 
 INDEX = "000905.SH"
@@ -110,7 +111,7 @@ def hand_market(
         industries=("all",),
         members={INDEX: np.tile(weight > 0, (shape[0], 1))},
         benchmark={INDEX: np.tile(weight, (shape[0], 1)).astype(np.float32)},
-        derived=frozenset(),
+        weighting={INDEX: Weighting.of("published", shape[0])},
         index_close={INDEX: np.asarray(index, dtype=np.float64)} if index is not None else {},
         index_total_return={},
         next_date=days[1:],

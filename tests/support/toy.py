@@ -6,6 +6,7 @@ import numpy as np
 
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
+from deepfactor.panel.weighting import Weighting
 
 INDEX = "000905.SH"
 
@@ -75,7 +76,7 @@ def _universe(
         industries=("a", "b", "c"),
         members={INDEX: member},
         benchmark={INDEX: weight.astype(np.float32)},
-        derived=frozenset({INDEX}),
+        weighting={INDEX: Weighting.of("float_cap", len(panel.dates))},
         index_close={INDEX: level},
         index_total_return={},
         next_date=dates[1:],

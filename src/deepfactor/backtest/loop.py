@@ -23,6 +23,7 @@ from deepfactor.panel.panel import Bools, Dates, Floats, Panel, rows_between
 from deepfactor.panel.returns import PriceField
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
+from deepfactor.panel.weighting import require_index
 from deepfactor.portfolio.problem import Rebalance, Target
 
 Array = NDArray[np.float64]
@@ -84,7 +85,8 @@ def run_backtest(
     Raises
     ------
     DataError
-        unknown index, scores of another market, no signal day in the span, or no benchmark weights on a day of it.
+        unknown index, scores of another market, no signal day in the span, no benchmark weights on a day of it, or
+        published ones that sum to less than half of the index.
     RuntimeError
         the books of a day don't balance to a cent: a fault of ours.
     """
@@ -92,6 +94,9 @@ def run_backtest(
     span = _span(scores, eligible, start, end)
     signal_days, unscored = _signal_days(universe, scores, eligible, span)
     rows = range(int(signal_days[0]), span.stop)
+    universe.benchmark_weights(index)
+    followed = slice(rows.start, rows.stop)
+    require_index(index, universe.weighting[index][followed], universe.dates[followed])
     loop = _Loop(panel, universe, scores, styles, enhancer, index, settings, eligible, rows.start)
     loop.log.counts["unscored_week_ends"] += unscored
     field: PriceField = "vwap" if settings.fill == "next_vwap" else "close"
@@ -198,7 +203,7 @@ class _Loop:
             benchmark_nav=_level_nav(self.universe.index_close, self.index, date, span, entry),
             total_return_nav=_level_nav(self.universe.index_total_return, self.index, date, span, entry),
             replica_nav=np.asarray(np.cumprod(1.0 + replica), dtype=np.float64),
-            derived=self.index in self.universe.derived,
+            replica_weights=self.universe.weighting[self.index][span].used(),
             trades=self.log.trades_table(),
             rejected=self.log.rejected_table(),
             weights=self.log.weights_table(),

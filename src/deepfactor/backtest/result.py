@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfactor.panel.panel import Bools, Dates, Names
+from deepfactor.panel.weighting import WeightsUsed
 
 Array = NDArray[np.float64]
 
@@ -154,8 +155,7 @@ class BacktestResult:
         the published total-return index.
     replica_nav : (D,)
         the benchmark weights that the optimiser saw, known the day before, with dividends (adjustment factor).
-    derived : bool
-        the benchmark weights come from float cap, not from the publisher.
+    replica_weights : how the benchmark weights of the span were made.
     trades, rejected, weights, relaxations, binding, rebalances
         see their types.
     counts : mapping of name to int
@@ -174,7 +174,7 @@ class BacktestResult:
     benchmark_nav: Array | None
     total_return_nav: Array | None
     replica_nav: Array
-    derived: bool
+    replica_weights: WeightsUsed
     trades: Trades
     rejected: Rejected
     weights: Weights

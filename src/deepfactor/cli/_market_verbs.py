@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -85,6 +86,20 @@ def check(
     lines += [f"derived: {what}" for what in found.get("derived", ())]
     lines += [f"not possible: {what}" for what in found.get("not_possible", ())]
     lines += [f"counted: {why}: {n:,}" for why, n in found.get("counts", {}).items()]
+    lines += _replica_lines(found) if found.get("replicas") else []
     show(found, as_json, *(lines or ["nothing found"]), *([f"page: {html}"] if html else []))
     if found["errors"]:
         raise typer.Exit(2)
+
+
+def _replica_lines(found: Mapping[str, Any]) -> list[str]:
+    """How near each index's replica came to it, a line a year."""
+    lines = ["index replicas, with dividends, against the published price indices"]
+    lines += [f"{'index':<11}{'year':>5}{'tracking error':>16}{'correlation':>13}{'replica':>10}{'index':>10}"]
+    forms = {"tracking_error": "16.2%", "correlation": "13.4f", "replica_return": "+10.2%", "index_return": "+10.2%"}
+    for index, replica in found["replicas"].items():
+        for i, year in enumerate(found["years"]):
+            if replica["correlation"][i] is not None:
+                numbers = "".join(format(replica[name][i], form) for name, form in forms.items())
+                lines.append(f"{index:<11}{year:>5}{numbers}")
+    return lines

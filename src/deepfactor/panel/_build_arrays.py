@@ -19,7 +19,7 @@ from deepfactor.panel.panel import FIELDS
 from deepfactor.store.folder import MarketFolder
 
 UNIVERSE = ("listed", "traded", "st", "limit_up", "limit_down", "industry")
-BY_INDEX = ("members", "benchmark", "index_close", "index_total_return")
+BY_INDEX = ("members", "benchmark", "index_weighting", "index_close", "index_total_return")
 EVENTS = ("column", "quarter", "known", "value")
 
 
@@ -31,7 +31,7 @@ class Build:
     ----------
     fields, universe, indices : of the rows under construction
     events : the published figures of all days by item, and `strangers`, how many of them found no place
-    weighted : index: are its weights derived? Fills while `arrays` is read
+    weighted : indices that have weights. Fills while `arrays` is read
     """
 
     fields: BuiltFields
@@ -39,7 +39,7 @@ class Build:
     indices: BuiltIndices
     events: Mapping[str, Events]
     strangers: Mapping[str, int]
-    weighted: dict[str, bool] = field(default_factory=dict)
+    weighted: list[str] = field(default_factory=list)
 
     def anew(self) -> list[tuple[str, NDArray[Any]]]:
         """File name and array of what is whole, whatever was built before: the axes and the published figures."""
@@ -65,9 +65,10 @@ class Build:
         for kind, by_index in self._by_index().items():
             for index, values in by_index.items():
                 yield f"{kind}/{index}.npy", values
-        for index, weights, derived in self.indices.weights():
-            self.weighted[index] = derived
+        for index, weights, weighting in self.indices.weights():
+            self.weighted.append(index)
             yield f"benchmark/{index}.npy", weights
+            yield f"index_weighting/{index}.npy", weighting
 
     def held_fields(self) -> list[str]:
         """Fields of the panel that the market gives."""
@@ -90,7 +91,7 @@ class Build:
             "industries": list(self.universe.industries),
             **{kind: sorted(names) for kind, names in self._by_index().items()},
             "benchmark": sorted(self.weighted),
-            "benchmark_derived": sorted(index for index, derived in self.weighted.items() if derived),
+            "index_weighting": sorted(self.weighted),
             "derived": sorted({*self.fields.derived, *self.universe.derived, *self.indices.derived}),
             "fundamentals": sorted(self.events),
             "figures_from": figures_from(folder),

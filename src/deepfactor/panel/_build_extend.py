@@ -53,6 +53,9 @@ class Base:
             fields={name: mapped(self.path / "fields" / f"{name}.npy", (T, N)) for name in self.content["fields"]},
             traded=mapped(self.path / "universe" / "traded.npy", (T, N)),
             st=mapped(self.path / "universe" / "st.npy", (T, N)),
+            members={
+                index: mapped(self.path / "members" / f"{index}.npy", (T, N)) for index in self.content["members"]
+            },
             events=self._events() if self.content.get("figures_from") == figures_from(folder) else None,
         )
 
@@ -173,5 +176,5 @@ def _joined(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]
     counts = {why: before["counts"].get(why, 0) for why in before["counts"] if why not in before["facts"]}
     for why, n in now["counts"].items():
         counts[why] = n if why in now["facts"] else counts.get(why, 0) + n
-    derived = {name: sorted({*before[name], *now[name]}) for name in ("derived", "benchmark_derived")}
-    return {**now, **derived, "counts": dict(sorted(counts.items()))}
+    derived = sorted({*before["derived"], *now["derived"]})
+    return {**now, "derived": derived, "counts": dict(sorted(counts.items()))}

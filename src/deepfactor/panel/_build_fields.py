@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -78,6 +79,27 @@ class BuiltFields:
             self.history.spread(self.history.fields[name][t], self.symbols, np.nan) for name in ("close", "adj_factor")
         )
         return traded, close, factor
+
+    def since(self, name: str, first: int, columns: NDArray[np.intp]) -> NDArray[np.float64]:
+        """(T − first, m) a field's rows from `first` on, built before or under construction, of `columns`."""
+        return self.joined(None if self.history is None else self.history.fields[name], self.arrays[name], first)[
+            :, columns
+        ].astype(np.float64)
+
+    def joined(self, before: NDArray[Any] | None, now: NDArray[Any], first: int) -> NDArray[Any]:
+        """(T − first, N) rows from `first` on of an array: `before` (T₀, N₀) of the history, `now` (R, N) since.
+
+        What `before` doesn't have, a column or all of it, is NaN or False.
+        """
+        if first >= self.begin:
+            return now[first - self.begin :]
+        missing = np.nan if now.dtype.kind == "f" else False
+        shape = (self.begin - first, len(self.symbols))
+        if before is None or self.history is None:
+            past = np.full(shape, missing, dtype=now.dtype)
+        else:
+            past = self.history.spread(before[first:], self.symbols, missing)
+        return np.concatenate([past, now])
 
     def under_construction(self, start: int, end: int) -> slice:
         """Rows `start` … `end` − 1 of all, as far as they are under construction, as rows of the arrays."""

@@ -23,6 +23,7 @@ class History:
     first_row : (N₀,) row of each symbol's first daily row
     fields : mapping of name to (T₀, N₀), as in `Panel`
     traded, st : (T₀, N₀) bool
+    members : mapping of index to (T₀, N₀) bool
     events : published figures by item, where the market's are still the same and all have a column here; else None
     """
 
@@ -32,6 +33,7 @@ class History:
     fields: Mapping[str, Floats]
     traded: Bools
     st: Bools
+    members: Mapping[str, Bools]
     events: Mapping[str, Events] | None = None
 
     def columns(self, symbols: Names) -> NDArray[np.intp]:

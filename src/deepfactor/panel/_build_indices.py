@@ -10,59 +10,76 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deepfactor.panel._build_axes import placed, spans
+from deepfactor.panel._build_derived import Derivation, derivation_of
 from deepfactor.panel._build_fields import BuiltFields
+from deepfactor.panel._build_published import Published, drift
 from deepfactor.panel.panel import Bools, Dates
+from deepfactor.panel.weighting import KINDS, ROWS
 from deepfactor.store.folder import MarketFolder
-
-
-@dataclass(frozen=True)
-class Published:
-    """Published weights of one index: `rows` (p,) panel rows of publication, ascending; `weights` (p, N) float64."""
-
-    rows: NDArray[np.intp]
-    weights: NDArray[np.float64]
 
 
 @dataclass
 class BuiltIndices:
     """Indices under construction; `members`, `close`, `total_return` as in `Universe`, `published` by index.
 
-    `counts` are of rows under construction, `facts` of tables as a whole.
+    `level` holds the closes of all T days. `counts` are of rows under construction, `facts` of tables as a whole.
     """
 
     fields: BuiltFields
     members: dict[str, Bools]
     published: dict[str, Published]
-    close: dict[str, NDArray[np.float64]]
+    level: dict[str, NDArray[np.float64]]
     total_return: dict[str, NDArray[np.float64]]
     derived: set[str] = field(default_factory=set)
     counts: dict[str, int] = field(default_factory=dict)
     facts: dict[str, int] = field(default_factory=dict)
 
-    def weights(self) -> Iterator[tuple[str, NDArray[np.float32], bool]]:
-        """Index, its (T, N) weights, and whether any of them are derived; one after the other, to save memory.
+    @property
+    def close(self) -> dict[str, NDArray[np.float64]]:
+        """Levels (R,) of the days under construction."""
+        return {index: level[self.fields.begin :] for index, level in self.level.items()}
+
+    def weights(self) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.void]]]:
+        """Index, its (R, N) weights and how they were made (R,); one after the other, to save memory.
 
         Before the first publication weights are the members' market values; from then on the published weights,
         drifting with the adjusted price until the next publication. A member that is no longer listed weighs nothing.
         An index whose weights can be neither read nor derived is left out, and counted.
         """
-        name = next((name for name in ("float_mv", "total_mv") if name in self.fields.arrays), None)
+        begins = {index: self._first_publication(index) for index in self.members}
+        derive = {index: mask[: begins[index]] for index, mask in self.members.items() if mask[: begins[index]].any()}
+        derivation = derivation_of(self.fields, {index: self.members[index] for index in derive if index in self.level})
         for index, members in self.members.items():
-            out = np.zeros(self.fields.shape, dtype=np.float32)
-            publication = self.published.get(index)
-            begin = len(out) if publication is None else max(int(publication.rows[0]) - self.fields.begin, 0)
-            derive = bool(members[:begin].any())
-            if derive and name is None:
+            out, how = np.zeros(self.fields.shape, dtype=np.float32), np.zeros(len(members), dtype=ROWS)
+            how["total"] = np.nan
+            if index in derive and derivation is None:
                 self.counts[f"member-days of {index}: no weights, for want of market values"] = int(members.sum())
                 continue
-            if derive and name is not None:
-                lacking = _weigh_by_cap(self.fields.arrays[name], members[:begin], out[:begin])
-                self.derived.add(f"benchmark {index} from {name}")
-                self.counts[f"member-days of {index} without {name}: weight 0"] = lacking
-            if publication is not None:
-                still = _drift(self.fields, publication, members, out)
+            if index in derive and derivation is not None:
+                self._derive(derivation, index, derive[index], out, how["kind"])
+            if index in self.published:
+                still = drift(self.fields, self.published[index], members, out, how)
                 self.counts[f"member-days of {index} before their first known price: weight does not drift"] = still
-            yield index, out, derive
+            yield index, out, how
+
+    def _first_publication(self, index: str) -> int:
+        """Number of rows under construction before it."""
+        if index not in self.published:
+            return self.fields.shape[0]
+        return max(int(self.published[index].rows[0]) - self.fields.begin, 0)
+
+    def _derive(
+        self, derivation: Derivation, index: str, members: Bools, out: NDArray[np.float32], kind: NDArray[np.int8]
+    ) -> None:
+        history, name = self.fields.history, derivation.value
+        before = None if history is None else history.members.get(index)
+        lacking = derivation.weigh(members, before, self.level.get(index), out[: len(members)], kind[: len(members)])
+        self.derived.add(f"benchmark {index} from {name}")
+        self.counts[f"member-days of {index} without {name}: weight 0"] = lacking
+        estimated = int((kind == KINDS.index("estimated")).sum())
+        if estimated:
+            self.derived.add(f"inclusion factors of {index}'s largest members, estimated from its own returns")
+            self.counts[f"days of {index} with weights by estimated inclusion factors"] = estimated
 
 
 def build_indices(folder: MarketFolder, fields: BuiltFields, listed: Bools) -> BuiltIndices:
@@ -71,8 +88,9 @@ def build_indices(folder: MarketFolder, fields: BuiltFields, listed: Bools) -> B
     facts: dict[str, int] = {}
     published = _published(folder, fields, facts)
     members = _members(folder, fields, listed, published, counts, facts)
-    close, total = _levels(folder, fields.dates[fields.begin :])
-    return BuiltIndices(fields, members, published, close, total, counts=counts, facts=facts)
+    level, total = _levels(folder, fields.dates)
+    total = {index: values[fields.begin :] for index, values in total.items()}
+    return BuiltIndices(fields, members, published, level, total, counts=counts, facts=facts)
 
 
 def _published(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int]) -> dict[str, Published]:
@@ -97,7 +115,7 @@ def _published(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int])
         weights = np.zeros((len(rows), len(fields.symbols)))
         weights[np.searchsorted(rows, row[mine]), column[mine]] = weight[mine]
         if len(rows):
-            out[name] = Published(rows, weights)
+            out[name] = Published(rows, latest[rows], weights)
     return out
 
 
@@ -133,55 +151,6 @@ def _members(
     if early:
         counts["member-days outside the listing span, left out"] = early
     return dict(sorted(out.items()))
-
-
-def _drift(fields: BuiltFields, published: Published, members: Bools, out: NDArray[np.float32]) -> int:
-    """Fill `out` from the first publication on: published weights × growth of the adjusted last close, summing to 1.
-
-    A member that has not traded yet since the market begins doesn't grow; returned is the number of such member-days.
-    """
-    in_force = int(np.searchsorted(published.rows, fields.begin, side="right")) - 1
-    first = int(published.rows[max(in_force, 0)])
-    price = _held_price(fields, first)
-    still = 0
-    ends = [*published.rows[1:], len(fields.dates)]
-    for start, end, weights in zip(published.rows, ends, published.weights, strict=True):
-        if start < first:
-            continue
-        held = price[start - first : end - first]
-        growth = held / held[np.isfinite(held).argmax(axis=0), np.arange(held.shape[1])]  # since the first known price
-        growth = growth[max(fields.begin - start, 0) :]
-        rows = fields.under_construction(start, end)
-        still += int((members[rows] & (weights > 0) & ~np.isfinite(growth)).sum())
-        drifted = np.where(members[rows], weights * np.where(np.isfinite(growth), growth, 1.0), 0.0)
-        out[rows] = drifted / np.maximum(drifted.sum(axis=1, keepdims=True), 1e-300)
-    return still
-
-
-def _weigh_by_cap(cap: NDArray[np.floating], members: Bools, out: NDArray[np.float32]) -> int:
-    """Fill `out` with members' market values as fractions of their sum; those without weigh nothing. Their count."""
-    lacking = 0
-    for t in np.flatnonzero(members.any(axis=1)):
-        weighed = members[t] & np.isfinite(cap[t])
-        lacking += int(members[t].sum() - weighed.sum())
-        total = cap[t, weighed].sum(dtype=np.float64)
-        if total > 0:
-            out[t, weighed] = cap[t, weighed] / total
-    return lacking
-
-
-def _held_price(fields: BuiltFields, first: int) -> NDArray[np.float64]:
-    """Adjusted last close from row `first` on, (T − first, N): the last close × its day's factor, NaN before any."""
-    start = min(first, fields.begin)
-    close, factor = fields.last_trades(start)
-    last = close * factor
-    out = np.full((len(fields.dates) - first, len(last)), np.nan)
-    for t in range(start, len(fields.dates)):
-        traded, of_day, factor_of_day = fields.trades(t)
-        last[traded] = of_day[traded] * factor_of_day[traded]
-        if t >= first:
-            out[t - first] = last
-    return out
 
 
 def _levels(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from deepfactor.market.boards import Board, boards_of
 from deepfactor.panel.panel import Bools, Floats, Panel
+from deepfactor.panel.replicas import ReplicaYears, doubtful, replica_years
 from deepfactor.panel.universe import Universe, UniverseRule
 from deepfactor.store.checks import Finding
 
@@ -44,8 +45,8 @@ class PanelAudit:
     sizes : name → number a year: days; listed, traded, scored (default rule) at the median day
     stock_days : name → number a year: at limit up, at limit down, suspended
     beyond : closes beyond the limit, by year and board; only those with any
-    replicas : index → correlation of daily returns of the weights held with the published level, a number a year (NaN
-        = fewer than 20 days)
+    replicas : index → how its replica stands to the published level
+    weights : index → kind (see `deepfactor.panel.weighting`) → days
     findings : what is strange, as warnings
     """
 
@@ -54,7 +55,8 @@ class PanelAudit:
     sizes: Mapping[str, tuple[int, ...]]
     stock_days: Mapping[str, tuple[int, ...]]
     beyond: tuple[Beyond, ...]
-    replicas: Mapping[str, tuple[float, ...]]
+    replicas: Mapping[str, ReplicaYears]
+    weights: Mapping[str, Mapping[str, int]]
     findings: tuple[Finding, ...]
 
 
@@ -68,6 +70,8 @@ def audit_panel(panel: Panel, universe: Universe) -> PanelAudit:
     above, below = up & (fen > universe.limit_up), down & (fen < universe.limit_down)
     batch = universe.batch(UniverseRule())
     beyond, finding = _beyond(panel, universe, above | below, up | down, fen)
+    replicas = {index: replica_years(panel, universe, index, cuts) for index in _with_level(universe)}
+    strange = [one for index, found in replicas.items() for one in doubtful(tuple(years.tolist()), index, found)]
     return PanelAudit(
         years=tuple(int(y) for y in years),
         coverage=_coverage(panel, universe, cuts),
@@ -84,8 +88,9 @@ def audit_panel(panel: Panel, universe: Universe) -> PanelAudit:
             "listed, not traded": tuple(int((universe.listed[c] & ~universe.traded[c]).sum()) for c in cuts),
         },
         beyond=beyond,
-        replicas={index: _replica(panel, universe, index, cuts) for index in _with_level(universe)},
-        findings=(*finding, *_stale(panel, universe, fen), *_thin_indices(universe)),
+        replicas=replicas,
+        weights={index: weighting.used().days for index, weighting in universe.weighting.items()},
+        findings=(*finding, *_stale(panel, universe, fen), *_thin_indices(universe), *strange),
     )
 
 
@@ -224,30 +229,6 @@ def _with_level(universe: Universe) -> list[str]:
     return [index for index in universe.benchmark if index in universe.index_close]
 
 
-def _replica(panel: Panel, universe: Universe, index: str, cuts: list[slice]) -> tuple[float, ...]:
-    """Correlation by year of the level's daily returns with those of the weights of the close before.
-
-    A member without a trade returns 0 that day, and its move on the day of the next trade.
-    """
-    weights, level = universe.benchmark[index], universe.index_close[index]
-    last = np.full(len(panel.symbols), np.nan)
-    replica = np.full(len(panel.dates), np.nan)
-    for t in range(len(panel.dates)):
-        price = panel["close"][t].astype(np.float64) * panel["adj_factor"][t]
-        now = np.where(universe.traded[t], price, last)
-        if t and weights[t - 1].any():
-            replica[t] = np.nansum(weights[t - 1] * (now / last - 1), dtype=np.float64)
-        last = now
-    published = np.full(len(level), np.nan)
-    published[1:] = level[1:] / level[:-1] - 1
-    out = []
-    for cut in cuts:
-        both = np.isfinite(replica[cut]) & np.isfinite(published[cut])
-        enough = both.sum() >= 20
-        out.append(float(np.corrcoef(replica[cut][both], published[cut][both])[0, 1]) if enough else float("nan"))
-    return tuple(out)
-
-
 def limitations(panel: Panel, universe: Universe, has: frozenset[str]) -> list[str]:
     """Tests and constraints that this market doesn't allow, with what is missing. `has`: names of its tables."""
     caps = {"total_mv", "float_mv"} & set(panel.fields)
@@ -257,10 +238,7 @@ def limitations(panel: Panel, universe: Universe, has: frozenset[str]) -> list[s
         ("vwap" not in panel.fields, "no vwap or amount: no t1_vwap convention, fills at the close only"),
         (not universe.industries, "no industry: no industry neutrality"),
         (not universe.benchmark, "no index weights: no index enhancement"),
-        (
-            bool(universe.derived),
-            f"weights derived from market value, not published: {', '.join(sorted(universe.derived))}",
-        ),
+        *_derived_weights(universe),
         (not universe.index_close, "no index levels: excess is against the replica alone"),
         (not universe.index_total_return, "no total-return levels: excess against the price index earns the yield"),
         (not universe.st.any(), "no ST marks: ST stocks are not left out, their limits are too wide"),
@@ -268,3 +246,18 @@ def limitations(panel: Panel, universe: Universe, has: frozenset[str]) -> list[s
         (bool((~universe.listed[-1] & universe.listed.any(axis=0)).sum() == 0), "no delisting is known: survivorship"),
     ]
     return [text for missing, text in lacking if missing]
+
+
+def _derived_weights(universe: Universe) -> list[tuple[bool, str]]:
+    """What of the indices' weights is not the publisher's, by how it was made instead."""
+    out = []
+    for kind, said in (
+        ("free_float", "the vendor's free float"),
+        ("float_cap", "float market value"),
+        ("total_cap", "total market value"),
+        ("estimated", "market value, with inclusion factors of the largest members estimated from the index's returns"),
+    ):
+        days = {index: weighting.used().days.get(kind, 0) for index, weighting in universe.weighting.items()}
+        found = ", ".join(f"{index} ({n:,} days)" for index, n in sorted(days.items()) if n)
+        out.append((bool(found), f"no published weights, on all days or some: {found}: by {said} instead"))
+    return out

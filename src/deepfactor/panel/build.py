@@ -9,6 +9,7 @@
         universe/*.npy              listed, traded, st, limits, industry
         members/<index>.npy         (T, N) bool
         benchmark/<index>.npy       (T, N) float32
+        index_weighting/<index>.npy (T,) records, how the weights were made, see `deepfactor.panel.weighting.Weighting`
         fundamentals/<item>/*.npy   (E,) published figures, see `deepfactor.panel.fundamentals.Events`
         index_close/, index_total_return/  <index>.npy (T,) float64
 
@@ -41,10 +42,11 @@ from deepfactor.panel._build_files import mapped
 from deepfactor.panel.fundamentals import Events, Fundamentals
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
+from deepfactor.panel.weighting import Weighting
 from deepfactor.store.folder import MarketFolder
 
 #: Bumped when the same tables give other arrays, so that compiled panels are made again.
-BUILD = 4
+BUILD = 5
 
 
 def open_panel(
@@ -133,6 +135,7 @@ def _load(folder: Path, fingerprint: str) -> tuple[Panel, Universe]:
         for kind in BY_INDEX:
             shape = (T,) if kind.startswith("index") else (T, N)
             facts[kind] = {index: mapped(folder / kind / f"{index}.npy", shape) for index in content[kind]}
+        weighting = {index: Weighting(rows) for index, rows in facts.pop("index_weighting").items()}
         items = {
             item: Events(*(np.load(folder / "fundamentals" / item / f"{name}.npy") for name in EVENTS))
             for item in content["fundamentals"]
@@ -146,7 +149,7 @@ def _load(folder: Path, fingerprint: str) -> tuple[Panel, Universe]:
         dates=dates,
         symbols=symbols,
         industries=tuple(content["industries"]),
-        derived=frozenset(content["benchmark_derived"]),
+        weighting=weighting,
         next_date=next_date,
         **facts,
     )

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
 from deepfactor.panel.panel import Bools, Dates, Floats, Names
+from deepfactor.panel.weighting import Weighting
 
 
 class UniverseRule(Spec):
@@ -52,7 +53,7 @@ class Universe:
     members : mapping of index code to (T, N) bool
     benchmark : mapping of index code to (T, N) float32
         weights at the close of t, each row summing to 1 where the index has members (a row of zeros = no members).
-    derived : frozenset of index codes whose weights come from float cap, not from the publisher.
+    weighting : mapping of index code to how its weights were made, by day.
     index_close, index_total_return : mapping of index code to (T,) float64
         published levels, NaN = missing.
     next_date : (T,) datetime64[D]
@@ -70,10 +71,19 @@ class Universe:
     industries: tuple[str, ...]
     members: Mapping[str, Bools]
     benchmark: Mapping[str, NDArray[np.float32]]
-    derived: frozenset[str]
+    weighting: Mapping[str, Weighting]
     index_close: Mapping[str, NDArray[np.float64]]
     index_total_return: Mapping[str, NDArray[np.float64]]
     next_date: Dates
+
+    @property
+    def derived(self) -> frozenset[str]:
+        """Indices whose weights are, on any day, not the publisher's."""
+        return frozenset(
+            index
+            for index, weighting in self.weighting.items()
+            if any(not kind.startswith("published") for kind in weighting.used().days)
+        )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -84,7 +94,7 @@ class Universe:
         """The universe as it was at the close of row t. `next_date` stays: it is published ahead."""
         cut = slice(0, t + 1)
         arrays = ("dates", "listed", "traded", "st", "limit_up", "limit_down", "industry", "next_date")
-        maps = ("members", "benchmark", "index_close", "index_total_return")
+        maps = ("members", "benchmark", "weighting", "index_close", "index_total_return")
         changed: dict[str, Any] = {name: getattr(self, name)[cut] for name in arrays}
         changed |= {name: {k: v[cut] for k, v in getattr(self, name).items()} for name in maps}
         return replace(self, **changed)

@@ -13,6 +13,7 @@ from deepfactor.backtest.result import BacktestResult
 from deepfactor.core.files import write_json
 from deepfactor.panel.panel import Bools, Floats
 from deepfactor.panel.scores import Scores
+from deepfactor.panel.weighting import WeightsUsed
 from deepfactor.pipeline.console import Console
 from deepfactor.pipeline.markets import Market
 from deepfactor.pipeline.what_if import Watched, entry
@@ -67,16 +68,8 @@ def backtest_to(
     base = Watched(IndexEnhancer(preset), [IndexEnhancer(one.enhancement) for one in scenarios])
     result = follow(preset, base, key)
     attribution = attribute(result, market.panel, market.universe, styles, preset.haircut)
-    summary = write_backtest(
-        place,
-        result,
-        study,
-        attribution,
-        stated=stated,
-        preset=unchanged_preset(portfolio),
-        constraints=preset.name,
-    )
-    for line in _lines(summary):
+    summary = write_backtest(place, result, study, attribution, stated=stated, preset=unchanged_preset(portfolio))
+    for line in (*_lines(summary), _weights_line(result.replica_weights)):
         console.say(f"{key}, {portfolio.constraints}: {line}")
     if not scenarios:
         return summary
@@ -107,6 +100,12 @@ def _lines(summary: Mapping[str, Any]) -> list[str]:
         f"excess by {named}'s definition{default}: {summary['definition_says']}",
     ]
     return [*lines, *(f"WARNING: {text}" for text in summary["warnings"])]
+
+
+def _weights_line(used: WeightsUsed) -> str:
+    """How the index weights came about, which the excess over the replica and the constraints stand on."""
+    flawed = any(kind.startswith("published_") for kind in used.days)
+    return f"{'WARNING: ' if flawed else ''}index weights {used.text()}"
 
 
 def percent(value: float | None) -> str:

@@ -47,6 +47,7 @@ class Market:
             "settings": source.get("settings", {}),
             "derived": list(source.get("derived", [])),
             "derived_index_weights": sorted(self.universe.derived),
+            "index_weights": {index: made.used().kind for index, made in self.universe.weighting.items()},
             "dropped": dict(source.get("dropped", {})),
             "notes": list(source.get("notes", [])),
         }

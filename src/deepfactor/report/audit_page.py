@@ -38,8 +38,9 @@ def _sections(audit: Mapping[str, Any]) -> list[dict[str, Any]]:
         _table("Stock-days", "closes at the day's limit; listed but not traded = suspended", years,
                audit["stock_days"], "{:,}"),
         _table("Coverage", "share of traded stock-days that have a value", years, audit["coverage"], "{:.2%}"),
-        _table("Index replica", "correlation of daily returns of the weights held with the published index", years,
-               audit["replicas"], "{:.4f}"),
+        _table("Index replicas, with dividends, against the published price indices",
+               "correlation and tracking error a year of daily returns; returns of the year", years,
+               _replicas(audit), "{}"),
         {
             "title": "Closes beyond the day's limit",
             "note": "by year and board; limits are derived from board, date, ST mark and reference price",
@@ -53,12 +54,27 @@ def _sections(audit: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def _replicas(audit: Mapping[str, Any]) -> dict[str, list[str | None]]:
+    """A row an index and number."""
+    forms = {
+        "correlation": "{:.4f}",
+        "tracking_error": "{:.2%}",
+        "replica_return": "{:+.2%}",
+        "index_return": "{:+.2%}",
+    }
+    return {
+        f"{index} {name.replace('_', ' ')}": [None if v is None else form.format(v) for v in found[name]]
+        for index, found in audit["replicas"].items()
+        for name, form in forms.items()
+    }
+
+
 def _reasons(audit: Mapping[str, Any]) -> list[str]:
     return list(audit["beyond"][0]["reasons"]) if audit["beyond"] else []
 
 
 def _table(
-    title: str, note: str, years: Sequence[str], values: Mapping[str, Sequence[float | None]], form: str
+    title: str, note: str, years: Sequence[str], values: Mapping[str, Sequence[float | str | None]], form: str
 ) -> dict[str, Any]:
     rows = [[name, *("–" if v is None else form.format(v) for v in by_year)] for name, by_year in values.items()]
     return {"title": title, "note": note, "head": ["", *years], "rows": rows}

@@ -14,6 +14,7 @@ from deepfactor.report.definition_words import definition_of_portfolio
 from deepfactor.report.formats import number
 from deepfactor.report.network import diagram
 from deepfactor.report.published import reference
+from deepfactor.report.weights_words import weights_said
 from deepfactor.report.words import Text, joined, words
 
 Fact = tuple[str, str]
@@ -94,7 +95,7 @@ def ran(content: RunContent) -> list[Fact]:
     for key in ("inputs", "label", "loss", "seeds"):
         given = dict.fromkeys(sentence(card[key]) for card in cards if card.get(key) not in (None, {}, []))
         facts += [(_label(key), joined(" | ", given))] if given else []
-    sets = dict.fromkeys((p.index, p.named) for p in content.portfolios)
+    sets = dict.fromkeys((p.index, p.constraints) for p in content.portfolios)
     enhanced = [joined(" · ", [words().universe(index), constraints]) for index, constraints in sets]
     return [*facts, *([(text["portfolios"], joined(", ", enhanced))] if enhanced else [])]
 
@@ -155,7 +156,7 @@ def _market_text(key: str, value: Any) -> str:
 def portfolio_facts(p: PortfolioContent) -> list[Fact]:
     """How the backtest was measured, its deepest excess drawdown, its costs and counts."""
     whole, summary = p.summary["all"], p.summary
-    facts: list[Fact] = [(key, _said(key, summary[key])) for key in _PORTFOLIO_FACTS if summary.get(key) is not None]
+    facts: list[Fact] = [(key, _stated(p, key)) for key in _PORTFOLIO_FACTS if summary.get(key) is not None]
     facts.append(("definition", definition_of_portfolio(p)))
     if whole.get("excess_drawdown") is not None:
         facts.append(("deepest_excess_drawdown", _episode(whole["excess_drawdown"])))
@@ -164,6 +165,12 @@ def portfolio_facts(p: PortfolioContent) -> list[Fact]:
     facts += [("trades", number(p.trades, "count"))] if p.trades is not None else []
     facts += [(key, number(count, "count")) for key, count in summary.get("counts", {}).items() if count]
     return [(_label(key), value) for key, value in facts]
+
+
+def _stated(p: PortfolioContent, key: str) -> str:
+    """A fact of the whole backtest in words."""
+    made = weights_said(p.summary) if key == "replica_weights" else None
+    return _said(key, p.summary[key]) if made is None else made
 
 
 def _said(key: str, value: Any) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from deepfactor.report.content import PortfolioContent, RunContent
 from deepfactor.report.formats import number
 from deepfactor.report.words import Text, joined, together, words
@@ -15,11 +18,26 @@ def cautions(content: RunContent) -> list[Text]:
     text, market = words().text, content.environment["market"]
     found = [text["warn_simulated"]] if content.simulated else []
     found += [words().sentence(warning) for warning in content.warnings]
-    derived = market.get("derived_index_weights") or ()
-    if derived:
-        names = joined(", ", [words().universe(code) for code in derived])
-        found.append(text["warn_derived_weights"].filled(indices=names))
+    found += _of_weights(market)
     return [*found, *_of_arms(content), *_of_portfolios(content)]
+
+
+def _of_weights(market: Mapping[str, Any]) -> list[Text]:
+    """Indices whose weights are not the publisher's, by how they were made."""
+    # Runs of before say no more than which indices.
+    kinds: Mapping[str, str] = market.get("index_weights") or dict.fromkeys(
+        market.get("derived_index_weights") or (), "float_cap"
+    )
+    found = []
+    for warning, made in (
+        ("warn_derived_weights", ("float_cap", "total_cap")),
+        ("warn_free_float_weights", ("free_float",)),
+        ("warn_estimated_weights", ("estimated",)),
+    ):
+        names = [words().universe(code) for code, kind in kinds.items() if kind in made]
+        if names:
+            found.append(words().text[warning].filled(indices=joined(", ", names)))
+    return found
 
 
 def _of_arms(content: RunContent) -> list[Text]:
@@ -42,6 +60,7 @@ def _of_portfolios(content: RunContent) -> list[Text]:
         found += _uninvested(p)
         if whole.get("relaxed_rebalances"):
             found.append(_relaxed(p))
+        found += _of_published(p, index)
         episode = whole.get("excess_drawdown")
         if episode is not None and episode.get("recovery") is None:
             found.append(text["warn_open"].filled(arm=p.arm, index=index))
@@ -74,3 +93,16 @@ def _relaxed(p: PortfolioContent) -> Text:
         if whole.get(key):
             said.append(text[f"warn_{key}"].filled(n=whole[key]))
     return together(said)
+
+
+def _of_published(p: PortfolioContent, index: Text) -> list[Text]:
+    """Published weights that aren't the whole index, or are old."""
+    text, days = words().text, p.summary.get("replica_weights_days") or {}
+    found = []
+    if "published_incomplete" in days:
+        total = number(p.summary.get("replica_weights_sum"), "ratio")
+        found.append(text["warn_incomplete_weights"].filled(arm=p.arm, index=index, sum=total))
+    if "published_stale" in days:
+        age = p.summary.get("replica_weights_age")
+        found.append(text["warn_stale_weights"].filled(arm=p.arm, index=index, age=age))
+    return found

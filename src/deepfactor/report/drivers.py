@@ -35,6 +35,7 @@ from deepfactor.report.formats import MISSING
 from deepfactor.report.group_tables import against
 from deepfactor.report.portfolio_tables import definitions_by_set, printed
 from deepfactor.report.tables import Cell, Table, head, label_cells, make, value_cell
+from deepfactor.report.weights_words import weights_said
 from deepfactor.report.words import Metric, Text, joined, together, words
 
 #: Of a figure computed from the study's printed numbers, which have four at most.
@@ -115,10 +116,8 @@ def _benchmarks(content: RunContent) -> Text | None:
 
 
 def _weights(content: RunContent) -> Text | None:
-    found = dict.fromkeys(p.summary.get("replica_weights") for p in content.portfolios)
-    text = words().text
-    said = [text[f"replica_weights.{kind}"] for kind in found if f"replica_weights.{kind}" in text]
-    return joined(", ", said) if said else None
+    found = dict.fromkeys(said for p in content.portfolios if (said := weights_said(p.summary)) is not None)
+    return joined(", ", found) if found else None
 
 
 def gaps(content: RunContent) -> Table | None:

@@ -28,6 +28,7 @@ from deepfactor.report.factor_tables import HEADLINE_HORIZONS
 from deepfactor.report.formats import number
 from deepfactor.report.paired_tables import residual_set
 from deepfactor.report.published import Reference
+from deepfactor.report.weights_words import weights_said
 from deepfactor.report.words import Text, joined, together, words
 
 _HORIZON = HEADLINE_HORIZONS[0]
@@ -157,15 +158,17 @@ def _benchmark(content: RunContent) -> Text | None:
 
 
 def _portfolios(content: RunContent) -> list[Text]:
-    """Of the compared arms' portfolios: dividends, styles and selection, bounds that gave way, derived weights."""
+    """Of the compared arms' portfolios: the replica, styles and selection, bounds that gave way, how index weights were
+    made."""
     names = {arm.name for arm, _ in compared(content)}
     mine, text, found = [p for p in content.portfolios if p.arm in names], words().text, []
 
     def ranged(style: str, reading: Callable[[PortfolioContent], float | None]) -> Text | None:
         return _range([value for p in mine if (value := reading(p)) is not None], style)
 
-    if dividends := ranged("signed_percent", _over_replica):
-        found.append(text["drivers_said_dividends"].filled(x=dividends))
+    strays, made = ranged("percent", _replica_error), ranged("signed_percent", _replica_excess)
+    if strays and made:
+        found.append(text["drivers_said_replica"].filled(x=made, y=strays))
     styles, selection = (ranged("signed_percent", partial(part_a_year, key=key)) for key in ("styles", "selection"))
     if styles and selection:
         found.append(text["drivers_said_parts"].filled(x=styles, y=selection))
@@ -173,9 +176,9 @@ def _portfolios(content: RunContent) -> list[Text]:
     infeasible = ranged("share", partial(relaxed_share, key="infeasible_rebalances"))
     if relaxed and infeasible:
         found.append(text["drivers_said_relaxed"].filled(x=relaxed, y=infeasible))
-    replica = ranged("percent", lambda p: p.summary["all"].get("replica_tracking_error"))
-    if replica and any(p.summary.get("replica_weights") == "derived" for p in mine):
-        found.append(text["drivers_said_weights"].filled(x=replica))
+    how = dict.fromkeys(said for p in mine if (said := weights_said(p.summary)) is not None)
+    if any(p.summary.get("replica_weights") not in (None, "published") for p in mine):
+        found.append(text["drivers_said_weights"].filled(how=joined(" | ", how)))
     return found
 
 
@@ -187,11 +190,17 @@ def _range(values: Sequence[float], style: str) -> Text | None:
     return Text(low) if low == high else words().text["range_form"].filled(low=low, high=high)
 
 
-def _over_replica(p: PortfolioContent) -> float | None:
-    """Excess over the price index less that over the replica: dividends, and what the replica strays."""
+def _replica_excess(p: PortfolioContent) -> float | None:
+    """What the replica made against the price index: the excess over the one less that over the other."""
     whole = p.summary["all"]
     known = whole.get("excess") is not None and whole.get("excess_replica") is not None
     return whole["excess"] - whole["excess_replica"] if known and p.summary.get("benchmark") == "price" else None
+
+
+def _replica_error(p: PortfolioContent) -> float | None:
+    """The replica's tracking error against the price index."""
+    error: float | None = p.summary["all"].get("replica_tracking_error")
+    return error if p.summary.get("benchmark") == "price" else None
 
 
 def _whole(share: float) -> str:

@@ -127,7 +127,6 @@ def report_json(content: RunContent) -> dict[str, Any]:
             "arm": p.arm,
             "index": p.index,
             "constraints": p.constraints,
-            "name": p.named,
             "trades": p.trades,
             "definition": definition_of_portfolio(p),
         }
@@ -235,7 +234,7 @@ def _portfolio(content: RunContent, p: PortfolioContent, k: int) -> PortfolioPar
     name = f"portfolio_{k + 1}"
     return PortfolioPart(
         id=name,
-        title=joined(" · ", [p.arm, words().universe(p.index), p.named]),
+        title=joined(" · ", [p.arm, words().universe(p.index), p.constraints]),
         facts=tuple(cards.portfolio_facts(p)),
         figures=kept([portfolio_figures.portfolio_nav(p, name), portfolio_figures.portfolio_excess(p, name)]),
         by_year=portfolio_tables.portfolio_by_year(content, p, name),

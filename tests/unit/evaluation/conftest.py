@@ -73,7 +73,7 @@ def make_market(days: int = 90, stocks: int = 30, seed: int = 0, start: str = "2
         industries=("all",),
         members={INDEX: np.broadcast_to(member, close.shape).copy()},
         benchmark={},
-        derived=frozenset(),
+        weighting={},
         index_close={INDEX: 3000 * np.exp(np.cumsum(0.01 * rng.standard_normal(days)))},
         index_total_return={},
         next_date=calendar[1:],

@@ -101,9 +101,13 @@ def test_a_replica_that_is_the_index_correlates_with_it(market):
     for t in range(1, len(price)):
         level[t] = level[t - 1] * (1 + np.nansum(weights[t - 1] * (price[t] / price[t - 1] - 1)))
     own = replace(universe, index_close={**universe.index_close, BY_MEMBERS: level})
-    assert audit_panel(panel, own).replicas[BY_MEMBERS] == pytest.approx((1.0, 1.0))
+    found = audit_panel(panel, own).replicas[BY_MEMBERS]
+    assert found.correlation == pytest.approx((1.0, 1.0))
+    assert found.tracking_error == pytest.approx((0.0, 0.0), abs=1e-6)
+    assert found.replica_return == pytest.approx(found.index_return, abs=1e-5)
+    assert found.index_return[1] == pytest.approx(level[-1] / level[-1 - found.days[1]] - 1)
     random = replace(universe, index_close={BY_MEMBERS: np.exp(np.random.default_rng(0).normal(size=len(level)))})
-    assert np.abs(audit_panel(panel, random).replicas[BY_MEMBERS]).max() < 0.5
+    assert np.abs(audit_panel(panel, random).replicas[BY_MEMBERS].correlation).max() < 0.5
 
 
 def test_an_index_without_members_is_found(market):

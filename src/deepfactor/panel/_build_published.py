@@ -1,0 +1,72 @@
+"""Published weights of an index, carried forward by price until the next publication."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.panel._build_fields import BuiltFields
+from deepfactor.panel.panel import Bools, Dates
+from deepfactor.panel.weighting import KINDS
+
+
+@dataclass(frozen=True)
+class Published:
+    """Published weights of one index.
+
+    Attributes
+    ----------
+    rows : (p,) panel rows of publication, ascending
+    dates : (p,) the dates that they bear: the row's, or of days without trading before it
+    weights : (p, N) float64, as published
+    """
+
+    rows: NDArray[np.intp]
+    dates: Dates
+    weights: NDArray[np.float64]
+
+
+def drift(
+    fields: BuiltFields, published: Published, members: Bools, out: NDArray[np.float32], how: NDArray[np.void]
+) -> int:
+    """Fill `out` from the first publication on: published weights × growth of the adjusted last close, summing to 1.
+
+    `how` (R,) gets the kind, the publication's sum and its age. A member that has not traded yet since the market
+    begins doesn't grow; returned is the number of such member-days.
+    """
+    in_force = int(np.searchsorted(published.rows, fields.begin, side="right")) - 1
+    first = int(published.rows[max(in_force, 0)])
+    price = _held_price(fields, first)
+    still = 0
+    ends = [*published.rows[1:], len(fields.dates)]
+    for start, end, date, weights in zip(published.rows, ends, published.dates, published.weights, strict=True):
+        if start < first:
+            continue
+        held = price[start - first : end - first]
+        growth = held / held[np.isfinite(held).argmax(axis=0), np.arange(held.shape[1])]  # since the first known price
+        growth = growth[max(fields.begin - start, 0) :]
+        rows = fields.under_construction(start, end)
+        still += int((members[rows] & (weights > 0) & ~np.isfinite(growth)).sum())
+        drifted = np.where(members[rows], weights * np.where(np.isfinite(growth), growth, 1.0), 0.0)
+        total = drifted.sum(axis=1, keepdims=True)
+        out[rows] = drifted / np.maximum(total, 1e-300)
+        how["kind"][rows] = np.where(total[:, 0] > 0, KINDS.index("published"), 0)
+        how["total"][rows] = weights.sum()
+        how["age"][rows] = (fields.dates[fields.begin :][rows] - date).astype(np.int32)
+    return still
+
+
+def _held_price(fields: BuiltFields, first: int) -> NDArray[np.float64]:
+    """Adjusted last close from row `first` on, (T − first, N): the last close × its day's factor, NaN before any."""
+    start = min(first, fields.begin)
+    close, factor = fields.last_trades(start)
+    last = close * factor
+    out = np.full((len(fields.dates) - first, len(last)), np.nan)
+    for t in range(start, len(fields.dates)):
+        traded, of_day, factor_of_day = fields.trades(t)
+        last[traded] = of_day[traded] * factor_of_day[traded]
+        if t >= first:
+            out[t - first] = last
+    return out

@@ -1,0 +1,104 @@
+"""Index replicas beside the published indices: how near the weights held come to each, year by year."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfactor.panel.panel import Panel
+from deepfactor.panel.universe import Universe
+from deepfactor.store.checks import Finding
+
+Array = NDArray[np.float64]
+
+#: Days with both returns from which a year has a correlation and a tracking error, and from which it is a full one.
+SOME_DAYS, FULL_YEAR = 20, 230
+#: Tracking error a year, and shortfall of a full year's return, beyond which a replica is doubtful.
+TRACKING_ERROR, SHORTFALL = 0.01, 0.001
+
+
+@dataclass(frozen=True)
+class ReplicaYears:
+    """An index's replica against its published price index, a number a year (NaN = fewer than `SOME_DAYS` days).
+
+    Attributes
+    ----------
+    correlation : of daily returns
+    tracking_error : sample standard deviation of the daily difference × √252
+    replica_return, index_return : of the days that both have, compounded; the replica's with dividends
+    days : that both have
+    """
+
+    correlation: tuple[float, ...]
+    tracking_error: tuple[float, ...]
+    replica_return: tuple[float, ...]
+    index_return: tuple[float, ...]
+    days: tuple[int, ...]
+
+
+def replica_years(panel: Panel, universe: Universe, index: str, cuts: list[slice]) -> ReplicaYears:
+    """The replica of `index` on the rows of each of `cuts`.
+
+    The replica holds the weights of the close before. A member without a trade returns 0 that day, and its move on the
+    day of the next trade.
+    """
+    replica, level = _replica_returns(panel, universe, index), universe.index_close[index]
+    published = np.full(len(level), np.nan)
+    published[1:] = level[1:] / level[:-1] - 1
+    columns = [_year(replica[cut], published[cut]) for cut in cuts]
+    correlation, error, own, other, days = zip(*columns, strict=True)
+    return ReplicaYears(correlation, error, own, other, days)
+
+
+def _year(replica: Array, published: Array) -> tuple[float, float, float, float, int]:
+    both = np.isfinite(replica) & np.isfinite(published)
+    days = int(both.sum())
+    if days < SOME_DAYS:
+        return (np.nan, np.nan, np.nan, np.nan, days)
+    own, other = replica[both], published[both]
+    error = float(np.std(own - other, ddof=1) * np.sqrt(252))
+    grown, index_grown = (float(np.prod(1 + x) - 1) for x in (own, other))
+    return (float(np.corrcoef(own, other)[0, 1]), error, grown, index_grown, days)
+
+
+def _replica_returns(panel: Panel, universe: Universe, index: str) -> Array:
+    weights = universe.benchmark[index]
+    last = np.full(len(panel.symbols), np.nan)
+    replica = np.full(len(panel.dates), np.nan)
+    for t in range(len(panel.dates)):
+        price = panel["close"][t].astype(np.float64) * panel["adj_factor"][t]
+        now = np.where(universe.traded[t], price, last)
+        if t and weights[t - 1].any():
+            replica[t] = np.nansum(weights[t - 1] * (now / last - 1), dtype=np.float64)
+        last = now
+    return replica
+
+
+def doubtful(years: tuple[int, ...], index: str, found: ReplicaYears) -> list[Finding]:
+    """Warnings of a replica that strays from its index, or that with dividends falls behind the price index."""
+    out = []
+    strays = [i for i, error in enumerate(found.tracking_error) if error > TRACKING_ERROR]
+    if strays:
+        examples = tuple(f"{years[i]}: {found.tracking_error[i]:.2%}" for i in strays[:5])
+        message = (
+            f"the replica of {index} strays from the published index by a tracking error of more than "
+            f"{TRACKING_ERROR:.0%} a year, in {len(strays)} of {len(years)} years: are its weights and members right?"
+        )
+        out.append(Finding("warning", "replica_strays", "index_daily", "close", len(strays), message, None, examples))
+    behind = [
+        i
+        for i, days in enumerate(found.days)
+        if days >= FULL_YEAR and found.replica_return[i] < found.index_return[i] - SHORTFALL
+    ]
+    if behind:
+        examples = tuple(
+            f"{years[i]}: {found.replica_return[i]:+.2%} against {found.index_return[i]:+.2%}" for i in behind[:5]
+        )
+        message = (
+            f"the replica of {index}, which earns dividends, is behind the price index, which doesn't, in "
+            f"{len(behind)} of {len(years)} years: are its weights and members right?"
+        )
+        out.append(Finding("warning", "replica_behind", "index_daily", "close", len(behind), message, None, examples))
+    return out
