@@ -64,8 +64,16 @@ def open_panel(
     OutOfResources
         no space for the panel (about 80 bytes a stock and day); what was there is intact.
     """
-    folder = MarketFolder.open(market)
-    fingerprint, target = _place(folder)
+    return _load(compile_panel(MarketFolder.open(market), always=always, tell=tell))
+
+
+def compile_panel(folder: MarketFolder, *, always: bool = False, tell: Callable[[str], None] | None = None) -> Path:
+    """Make the panel of `folder` where it isn't there, or damaged, and name its folder; arguments as of `open_panel`.
+
+    It needs the parts that the manifest names, not the manifest on disk: what can't be compiled shows before a market
+    is committed. Raises as `open_panel`.
+    """
+    target = folder.path / "panel" / content_key({"tables": folder.fingerprint, "build": BUILD})
     tell = tell or (lambda _: None)
     if not target.exists():
         _build_beside(folder, target, tell)
@@ -73,19 +81,12 @@ def open_panel(
         tell(f"the compiled panel {target} is damaged ({damage}): made again from the tables")
         shutil.rmtree(target)
         _build_beside(folder, target, tell)
-    return _load(target, fingerprint)
-
-
-def _place(folder: MarketFolder) -> tuple[str, Path]:
-    """Fingerprint and folder of a market's panel."""
-    fingerprint = content_key({"tables": folder.fingerprint, "build": BUILD})
-    return fingerprint, folder.path / "panel" / fingerprint
+    return target
 
 
 def describe_panel(market: Path) -> Mapping[str, Any]:
     """What `open_panel` derived and counted on the way: the content of ``panel.json``."""
-    open_panel(market)
-    return read_content(_place(MarketFolder.open(market))[1])
+    return read_content(compile_panel(MarketFolder.open(market)))
 
 
 def _build_beside(folder: MarketFolder, target: Path, tell: Callable[[str], None]) -> None:
@@ -125,7 +126,7 @@ def _write(folder: MarketFolder, to: Path, tell: Callable[[str], None]) -> dict[
     return write_whole(folder, to, BUILD)
 
 
-def _load(folder: Path, fingerprint: str) -> tuple[Panel, Universe]:
+def _load(folder: Path) -> tuple[Panel, Universe]:
     try:
         content = read_content(folder)
         T, N = content["shape"]
@@ -144,7 +145,7 @@ def _load(folder: Path, fingerprint: str) -> tuple[Panel, Universe]:
         message = f"the compiled panel can't be read ({error}): delete this folder, it is made anew"
         raise DataError(message, file=folder) from None
     fundamentals = Fundamentals(dates, N, items) if items else None
-    panel = Panel(dates=dates, symbols=symbols, fields=fields, fingerprint=fingerprint, fundamentals=fundamentals)
+    panel = Panel(dates=dates, symbols=symbols, fields=fields, fingerprint=folder.name, fundamentals=fundamentals)
     universe = Universe(
         dates=dates,
         symbols=symbols,

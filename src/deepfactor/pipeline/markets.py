@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepfactor.core.kind import Kind, kinds_in, resolve
-from deepfactor.panel.build import open_panel
+from deepfactor.panel.build import compile_panel, open_panel
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.pipeline.console import Console, Silent, step
@@ -107,6 +108,7 @@ def ingest(
             opened.describe,
             accept_revisions=accept_revisions,
             progress=console.say,
+            prove=partial(compile_panel, tell=console.say),
         )
     return open_market(market, console)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
 
 from deepfactor.core.errors import DataError
-from deepfactor.sources._mapping_parts import Column, Pattern
+from deepfactor.sources._mapping_parts import Column
 from deepfactor.store.dates import NoDate, as_days
 from deepfactor.store.parquet import scan_parquet
 from deepfactor.store.schema import TABLES
@@ -139,34 +138,8 @@ def _collected(
     return Extract(file, frame.drop(_ROW), frame[_ROW].cast(pl.Int64) + 1)
 
 
-def codes(extract: Extract, column: str, patterns: Sequence[Pattern]) -> pl.Series:
-    """Vendor's codes as ours, as an `Enum` of the sorted codes (so that it sorts as text does)."""
-    old = extract[column].unique().drop_nulls()
-    text = old.cast(pl.String).to_list()
-    memo = _memo(tuple(patterns))
-    new = [memo.get(code) or memo.setdefault(code, _ours(code, patterns)) for code in text]
-    seen: dict[str, str] = {}
-    for theirs, ours in zip(text, new, strict=True):
-        if ours in seen:
-            both = " and ".join(sorted((seen[ours], theirs)))
-            raise extract.fault(f"two codes become one: {both} → {ours}", column)
-        seen[ours] = theirs
-    return extract[column].replace_strict(old, pl.Series(new, dtype=pl.String), return_dtype=pl.Enum(sorted(new)))
-
-
-@lru_cache(maxsize=1)
-def _memo(patterns: tuple[Pattern, ...]) -> dict[str, str]:
-    """Codes of the mapping at hand and ours, since each comes in many tables."""
-    return {}
-
-
-def _ours(code: str, patterns: Sequence[Pattern]) -> str:
-    """Our form of a vendor's code: by the first pattern that matches, else as it is."""
-    return next((ours for ours in (pattern.apply(code) for pattern in patterns) if ours is not None), code)
-
-
 def convert(extract: Extract, column: Column, name: str, table: str, date_format: str) -> pl.Series:
-    """One column of ours in its type and unit (codes excepted, see `codes`)."""
+    """One column of ours in its type and unit (codes excepted, see `_codes`)."""
     dtype = TABLES[table].columns[name].dtype
     if column.names is not None:
         return _renamed(extract, column.source, column.names).alias(name)

@@ -15,22 +15,25 @@ import datetime
 
 import polars as pl
 
-from deepfactor.sources._files import Extract, as_dates, as_number, codes, scaled
-from deepfactor.sources._mapping_parts import FundamentalSteps, Pattern, Statements
+from deepfactor.sources._files import Extract, as_dates, as_number, scaled
+from deepfactor.sources._mapping_parts import FundamentalSteps, Statements
 
 _COLUMNS = ("symbol", "known_at", "item", "value", "period_end")
 _KEY = ("symbol", "item", "known_at", "period_end")
 
 
 def step_figures(
-    extract: Extract, steps: FundamentalSteps, patterns: tuple[Pattern, ...], trading_days: pl.Series
+    extract: Extract, steps: FundamentalSteps, symbols: pl.Series, trading_days: pl.Series
 ) -> pl.DataFrame:
-    """Rows of `fundamentals` from one step table, unsorted; `known_at` is missing after the last trading day."""
+    """Rows of `fundamentals` from one step table, unsorted; `known_at` is missing after the last trading day.
+
+    `symbols`: our codes of the rows of `extract`.
+    """
     if extract.frame.is_empty():
         raise extract.fault(f"no rows where {dict(steps.where)}" if steps.where else "no rows")
     rows = pl.DataFrame(
         {
-            "symbol": codes(extract, steps.symbol, patterns).cast(pl.String),
+            "symbol": symbols.cast(pl.String),
             "date": as_dates(extract, steps.date, steps.date_format),
             "value": scaled(as_number(extract, steps.value), steps.multiply, steps.divide),
         }
@@ -54,11 +57,11 @@ def step_figures(
 
 
 def statement_figures(
-    extract: Extract, statements: Statements, patterns: tuple[Pattern, ...], trading_days: pl.Series
+    extract: Extract, statements: Statements, symbols: pl.Series, trading_days: pl.Series
 ) -> tuple[pl.DataFrame, int]:
     """Rows of `fundamentals` from a row a report with items as columns; and how many had no announcement.
 
-    `known_at` is missing after the last trading day.
+    `known_at` is missing after the last trading day. `symbols`: our codes of the rows of `extract`.
     """
     period = as_dates(extract, statements.period, statements.date_format)
     deadline = _deadline(period)
@@ -71,7 +74,7 @@ def statement_figures(
         raise extract.fault(message, announced or statements.period, at)
     guessed = int(told.null_count()) if announced else len(told)
     known = known_from(told.fill_null(deadline) if guessed else told, trading_days, statements.lag_days)
-    keys = pl.DataFrame({"symbol": codes(extract, statements.symbol, patterns).cast(pl.String), "period_end": period})
+    keys = pl.DataFrame({"symbol": symbols.cast(pl.String), "period_end": period})
     keys = keys.with_columns(known_at=known)
     rows = pl.concat(
         keys.with_columns(

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import polars as pl
 
 from deepfactor.core.errors import DataError
-from deepfactor.sources._files import Among, Extract, codes, convert
+from deepfactor.sources._codes import Codes
+from deepfactor.sources._files import Among, Extract, convert
 from deepfactor.sources._fundamentals import columns_of, finish_figures, statement_figures, step_figures
 from deepfactor.sources._mapping import Mapping, TableMapping
 from deepfactor.sources._mapping_parts import Fundamentals, FundamentalSteps, Origin
@@ -29,7 +30,7 @@ _CODES = ("symbol", "index")
 #: What the notes of a market of adjusted prices say.
 ADJUSTED = "prices are adjusted, no raw ones are known: limits, lots and market values are off"
 #: Keys that mappings of before them didn't have: they name a mapping only where they say something.
-_LATER = ("adjusted", "append")
+_LATER = ("adjusted", "append", "drop_unknown")
 
 
 class Reader(Protocol):
@@ -60,6 +61,7 @@ class MappedTables:
     def __init__(self, mapping: Mapping, reader: Reader) -> None:
         self._mapping = mapping
         self._reader = reader
+        self._codes = Codes(mapping.symbols, mapping.drop_unknown)
         self._dropped: dict[str, dict[str, int]] = {}
         self._derived: dict[str, list[str]] = {}
         self._counted: dict[str, list[str]] = {}
@@ -136,14 +138,15 @@ class MappedTables:
         """Table `fundamentals` from step tables and statements; needs the trading days of `daily`."""
         if self._trading_days.is_empty():
             raise DataError("fetch daily before fundamentals: its trading days say when a figure may be used")
-        patterns, days = self._mapping.symbols, self._trading_days
-        parts = []
+        parts, days = [], self._trading_days
         for label, part in spec.parts():
             extract = self._reader.read(part, columns_of(part), part.where, label)
+            part_of = label.removeprefix("fundamentals.")
+            extract, symbols = self._coded("fundamentals", extract, {"symbol": part.symbol}, drop=True, part=part_of)
             if isinstance(part, FundamentalSteps):
-                parts.append(step_figures(extract, part, patterns, days))
+                parts.append(step_figures(extract, part, symbols["symbol"], days))
                 continue
-            figures, guessed = statement_figures(extract, part, patterns, days)
+            figures, guessed = statement_figures(extract, part, symbols["symbol"], days)
             parts.append(figures)
             if guessed:
                 what = f"{guessed} reports of {part.file or label} have no announcement: known from the deadline"
@@ -170,13 +173,14 @@ class MappedTables:
         dated = "date" in TABLES[table].columns
         bounds = {spec.columns["date"].source: (start, end)} if dated and (start or end) else {}
         extract = self._without_drops(table, spec, self._reader.read(spec, wanted, spec.where, table, bounds))
-        made = {}
-        for name, column in spec.columns.items():
-            if name in _CODES and column.names is None:
-                made[name] = codes(extract, column.source, self._mapping.symbols).alias(name)
-            else:
-                made[name] = convert(extract, column, name, table, spec.date_format)
-        frame = pl.DataFrame(made)
+        coded = {name: c.source for name, c in spec.columns.items() if name in _CODES and c.names is None}
+        extract, codes = self._coded(table, extract, coded, drop=spec.priced_only)
+        frame = pl.DataFrame(
+            {
+                name: codes[name] if name in codes else convert(extract, column, name, table, spec.date_format)
+                for name, column in spec.columns.items()
+            }
+        )
         if table == "daily":
             _require_ascending(extract, frame, spec.columns["date"].source)
         if dated:
@@ -190,6 +194,15 @@ class MappedTables:
             frame = self._mend_levels(spec, frame)
         return frame
 
+    def _coded(
+        self, table: str, extract: Extract, columns: abc.Mapping[str, str], *, drop: bool = False, part: str = ""
+    ) -> tuple[Extract, abc.Mapping[str, pl.Series]]:
+        """The rows with good codes, and those codes; what is dropped is counted for `table`. See `Codes.read`."""
+        read = self._codes.read(extract, columns, drop=drop)
+        for why, n in read.dropped.items():
+            self._dropped[table][f"{part}: {why}" if part else why] = n
+        return read.extract, read.codes
+
     def _look_over(self, spec: TableMapping) -> None:
         """Days and symbols of all rows of prices, whatever part of them is asked for; what no table needs is left."""
         day, symbol = spec.columns["date"], spec.columns["symbol"]
@@ -199,8 +212,9 @@ class MappedTables:
             self._trading_days = convert(days, day, "date", "daily", spec.date_format).unique().sort()
         if spec.level_changes or made or any(table.priced_only for table in self._mapping.tables.values()):
             symbols = self._reader.distinct(spec, symbol.source, spec.where, "daily")
-            ours = codes(symbols, symbol.source, self._mapping.symbols).cast(pl.String)
-            self._vendors = dict(zip(ours, symbols[symbol.source].cast(pl.String), strict=True))
+            read = self._codes.read(symbols, {"symbol": symbol.source}, drop=True)
+            theirs = read.extract[symbol.source].cast(pl.String)
+            self._vendors = dict(zip(read.codes["symbol"].cast(pl.String), theirs, strict=True))
         self._priced = frozenset(self._vendors)
 
     def _without_drops(self, table: str, spec: TableMapping, extract: Extract) -> Extract:
@@ -220,7 +234,8 @@ class MappedTables:
         for number, steps in enumerate(spec.steps):
             columns = [steps.symbol, steps.date, steps.value]
             extract = self._reader.read(steps, columns, steps.where, f"daily.steps.{number}")
-            known_steps = steps_of(extract, steps, self._mapping.symbols)
+            extract, codes = self._coded("daily", extract, {"symbol": steps.symbol}, drop=True, part=f"steps.{number}")
+            known_steps = steps_of(extract, steps, codes["symbol"])
             value = step_values(frame, steps, known_steps, self._trading_days)
             known = frame[steps.into] if steps.into in frame.columns else None
             column = value if known is None else known.zip_with(known.is_not_null(), value)
@@ -267,7 +282,7 @@ class MappedTables:
     def _whole_factors(self, spec: TableMapping, extract: Extract) -> pl.DataFrame:
         """The same in our types."""
         day, factor, symbol = (spec.columns[name] for name in ("date", "adj_factor", "symbol"))
-        made = [codes(extract, symbol.source, self._mapping.symbols).cast(pl.String).alias("symbol")]
+        made = [self._codes.read(extract, {"symbol": symbol.source}).codes["symbol"].cast(pl.String).alias("symbol")]
         made.append(convert(extract, day, "date", "daily", spec.date_format))
         made.append(convert(extract, factor, "adj_factor", "daily", spec.date_format))
         return pl.DataFrame(made).sort("symbol", "date")

@@ -52,6 +52,7 @@ class Mapping(Spec):
     """A whole mapping file. `ORIGIN` is what its kind of source reads.
 
     `adjusted` = prices come adjusted and there are no raw ones: limits and lots are off, which the notes say.
+    `drop_unknown` = rows of codes that are no A-shares (of indices: no indices) are dropped and counted, not refused.
     """
 
     ORIGIN: ClassVar[Literal["file", "query"]] = "file"
@@ -60,6 +61,7 @@ class Mapping(Spec):
     cap: Literal["float", "total"] = "float"
     notes: tuple[str, ...] = ()
     symbols: tuple[Pattern, ...] = ()
+    drop_unknown: bool = False
     tables: dict[str, TableMapping]
     fundamentals: Fundamentals | None = None
     adjusted: bool = False

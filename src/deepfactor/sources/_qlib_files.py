@@ -21,7 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deepfactor.core.errors import DataError
-from deepfactor.market.boards import board_of
+from deepfactor.market.boards import find_board
 from deepfactor.store.dates import NoDate, as_days
 
 ENDING = ".day.bin"
@@ -53,11 +53,7 @@ def is_index(symbol: str) -> bool:
 
 def is_stock(symbol: str) -> bool:
     """Whether a code (ours) is an A-share's: no index, fund, bond or B-share."""
-    try:
-        board_of(symbol)
-    except DataError:
-        return False
-    return True
+    return find_board(symbol) is not None
 
 
 def read_calendar(file: Path) -> NDArray[np.datetime64]:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import polars as pl
 
-from deepfactor.sources._files import Extract, as_dates, as_number, codes, scaled
-from deepfactor.sources._mapping_parts import Pattern, Steps
+from deepfactor.sources._files import Extract, as_dates, as_number, scaled
+from deepfactor.sources._mapping_parts import Steps
 
 
-def steps_of(extract: Extract, steps: Steps, patterns: tuple[Pattern, ...]) -> pl.DataFrame:
-    """Columns symbol (text, our codes), date, value of a step table, by date."""
+def steps_of(extract: Extract, steps: Steps, symbols: pl.Series) -> pl.DataFrame:
+    """Columns symbol (text), date, value of a step table, by date; `symbols` are our codes of its rows."""
     if extract.frame.is_empty():
         raise extract.fault(f"no rows where {dict(steps.where)}" if steps.where else "no rows")
     value = extract[steps.value] if isinstance(steps.equals, str) else as_number(extract, steps.value)
     out = pl.DataFrame(
         {
-            "symbol": codes(extract, steps.symbol, patterns).cast(pl.String),
+            "symbol": symbols.cast(pl.String),
             "date": as_dates(extract, steps.date, steps.date_format),
             "value": scaled(value, steps.multiply, steps.divide),
         }

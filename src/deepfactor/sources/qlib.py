@@ -20,6 +20,7 @@ from pydantic import Field, field_validator
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
+from deepfactor.market.codes import strangers
 from deepfactor.sources._mapping_parts import Column, Columns
 from deepfactor.sources._places import require_plain_name
 from deepfactor.sources._qlib_files import (
@@ -177,11 +178,10 @@ class Qlib:
         }
 
     def _count_strangers(self, table: str, symbols: Iterable[str]) -> None:
-        """Funds, bonds and B-shares are in no market of ours."""
-        strangers = sorted(symbol for symbol in symbols if not (is_stock(symbol) or is_index(symbol)))
-        if strangers:
-            shown = ", ".join(strangers[:3]) + (", …" if len(strangers) > 3 else "")
-            self._dropped[f"{table}: symbols that are no A-shares ({shown})"] = len(strangers)
+        """Funds, bonds and B-shares are in no market of ours; a count of symbols, or of lines of them."""
+        strange = [symbol for symbol in symbols if not (is_stock(symbol) or is_index(symbol))]
+        if strange:
+            self._dropped[f"{table}: {strangers(set(strange))}"] = len(strange)
 
     def _notes(self) -> list[str]:
         """What was done to every value, and what was left unread."""
@@ -328,7 +328,7 @@ class Qlib:
     def _read_securities(self) -> pl.DataFrame:
         """Spans of ``all.txt`` as listing dates: a start on the first day and an end on the last one aren't known."""
         spans = read_spans(self._securities)
-        self._count_strangers("securities", [span.symbol for span in spans])
+        self._count_strangers("securities", (span.symbol for span in spans))
         spans = [span for span in spans if is_stock(span.symbol)]
         first, delisted = self._calendar[0], self._settings.ends == "delisted"
         early = [span for span in spans if np.datetime64(span.end) < self._calendar[-1]]
@@ -354,6 +354,10 @@ class Qlib:
         """Members' spans; one that reaches the last day is still open."""
         last: date = self._calendar[-1].item()
         rows = [(index, span) for index, file in sorted(self._members.items()) for span in read_spans(file)]
+        strange = [span.symbol for _, span in rows if not is_stock(span.symbol)]
+        if strange:
+            self._dropped[f"index_members: {strangers(set(strange))}"] = len(strange)
+        rows = [(index, span) for index, span in rows if is_stock(span.symbol)]
         return pl.DataFrame(
             {
                 "index": [index for index, _ in rows],

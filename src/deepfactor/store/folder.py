@@ -169,6 +169,10 @@ def read_part(file: Path, columns: list[str] | None = None) -> pl.DataFrame:
         raise DataError(f"can't be read ({error}): ingest the market again", file=file) from None
 
 
+#: Raises where nothing can be made of a market whose parts are written, but which isn't there yet.
+Prove = Callable[[MarketFolder], object]
+
+
 def write_market(path: Path, tables: Mapping[str, pl.DataFrame], *, source: Mapping[str, Any]) -> MarketFolder:
     """Check `tables` and make them the content of the market folder `path`.
 
@@ -214,6 +218,7 @@ def ingest_locked(
     tables: Iterable[tuple[str, pl.DataFrame]],
     describe: Callable[[], Mapping[str, Any]],
     tell: Callable[[str], None],
+    prove: Prove | None = None,
 ) -> MarketFolder:
     """`ingest` for a caller that holds the folder's lock."""
     held: dict[str, pl.DataFrame] = {}
@@ -232,7 +237,7 @@ def ingest_locked(
         tell(f"writing {name}")
         parts[name] = tuple(write_parts(path, name, held.pop(name)))
     warnings = tuple(plain([asdict(finding) for finding in findings]))
-    replace_manifest(path, Manifest(SCHEMA_VERSION, parts, source, warnings))
+    replace_manifest(path, Manifest(SCHEMA_VERSION, parts, source, warnings), prove)
     return MarketFolder.open(path)
 
 
@@ -302,13 +307,23 @@ def stored(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     return (frame if strictly_ascending(frame, order) else frame.sort(order)).rechunk()
 
 
-def replace_manifest(path: Path, manifest: Manifest) -> None:
-    """Make `manifest` the folder's, and clear parts that neither it nor the one before uses."""
+def replace_manifest(path: Path, manifest: Manifest, prove: Prove | None = None) -> None:
+    """Make `manifest` the folder's, and clear parts that neither it nor the one before uses.
+
+    Where `prove` raises the folder stays as it was.
+    """
     before = _read_manifest(path) if (path / MANIFEST).exists() else None
     used = _files(manifest)
     if before is not None and _same(before, manifest):
         _clear(path, used | set(before.retired))
         return
+    if prove is not None:
+        try:
+            prove(MarketFolder(path, manifest))
+        except BaseException:
+            if before is not None:
+                _clear(path, _files(before) | set(before.retired))
+            raise
     retired = _files(before) - used if before is not None else set()
     final = Manifest(
         manifest.schema_version, manifest.tables, manifest.source, manifest.warnings, tuple(sorted(retired))

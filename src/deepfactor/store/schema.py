@@ -13,7 +13,7 @@ SCHEMA_VERSION = 4
 SEALED = 4
 
 #: An exchange-suffixed code, of a stock or an index.
-SYMBOL_PATTERN = r"^\d{6}\.(SH|SZ|BJ)$"
+SYMBOL_PATTERN = r"^[0-9]{6}\.(SH|SZ|BJ)$"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from deepfactor.store.folder import (
     Manifest,
     MarketFolder,
     Part,
+    Prove,
     ingest_locked,
     plain,
     raise_first_error,
@@ -51,6 +52,7 @@ def update(
     *,
     accept_revisions: bool = False,
     progress: Callable[[str], None] | None = None,
+    prove: Prove | None = None,
 ) -> MarketFolder:
     """Bring a source's tables into the market folder `path`: all, or where it holds the same source, what is new.
 
@@ -60,6 +62,7 @@ def update(
         leave out tables that come whole and would be the same
     describe : the source's account; ``name`` and ``settings`` before the fetch, all of it after
     accept_revisions : take rows of days held that the source now gives otherwise, and log them in the manifest
+    prove : called before the market is committed; where it raises, the market stays as it was
 
     Returns
     -------
@@ -83,7 +86,7 @@ def update(
         if held is None:
             if partial and (path / MANIFEST).exists():
                 raise DataError(f"{path} holds a market of another source or mapping, which {_NOT_ANEW}")
-            return ingest_locked(path, fetch(None, {}), describe, tell)
+            return ingest_locked(path, fetch(None, {}), describe, tell, prove)
         since, last = _overlap(held)
         tell(f"holds days to {last}: asking for those from {since} on")
         tables = {}
@@ -94,8 +97,11 @@ def update(
             if partial:
                 raise DataError(f"the source gives other tables or columns than {path} holds, which {_NOT_ANEW}")
             tell("the source gives other tables or columns than before: taking everything anew")
-            return ingest_locked(path, fetch(None, {}), describe, tell)
-        return _append(held, tables, describe(), since, accept_revisions)
+            return ingest_locked(path, fetch(None, {}), describe, tell, prove)
+        account = describe()
+        for why, n in account.get("dropped", {}).items():
+            tell(f"dropped since {since}: {why}: {n}")
+        return _append(held, tables, account, since, accept_revisions, prove)
 
 
 def _of_this_source(path: Path, account: Mapping[str, Any]) -> MarketFolder | None:
@@ -147,7 +153,12 @@ class _Merged:
 
 
 def _append(
-    held: MarketFolder, tables: dict[str, pl.DataFrame], account: Mapping[str, Any], since: date, accept: bool
+    held: MarketFolder,
+    tables: dict[str, pl.DataFrame],
+    account: Mapping[str, Any],
+    since: date,
+    accept: bool,
+    prove: Prove | None,
 ) -> MarketFolder:
     """Check what was fetched, compare, write the parts that change, and replace the manifest where any did."""
     account = plain(account)
@@ -187,7 +198,7 @@ def _append(
     if new or revisions:
         memos = {**_memos(held), **account.get("memos", {})}
         source = plain({**source, "appended": [*source["appended"], entry], **({"memos": memos} if memos else {})})
-    replace_manifest(held.path, Manifest(SCHEMA_VERSION, parts, source, warnings))
+    replace_manifest(held.path, Manifest(SCHEMA_VERSION, parts, source, warnings), prove)
     return MarketFolder.open(held.path)
 
 

@@ -31,7 +31,11 @@ def test_board_of_each_code_range(symbol: str, board: Board) -> None:
 
 
 @pytest.mark.parametrize(
-    "symbol", ["000300.SH", "600000", "SH600000", "900901.SH", "200002.SZ", "510300.SH", "60000.SH", "300750.SH", ""]
+    "symbol",
+    [
+        *("000300.SH", "600000", "SH600000", "900901.SH", "200002.SZ", "510300.SH", "60000.SH", "300750.SH", ""),
+        *("899050.BJ", "889001.BJ", "820001.BJ", "400001.BJ"),
+    ],
 )
 def test_what_is_no_a_share_is_refused_by_name(symbol: str) -> None:
     with pytest.raises(DataError, match="no A-share symbol") as error:

@@ -172,7 +172,7 @@ def test_before_the_market_order_is_kept():
 
 def figures_of(steps: FundamentalSteps, folder: Path) -> pl.DataFrame:
     extract = Files(folder).read(steps, columns_of(steps), steps.where, "steps")
-    return step_figures(extract, steps, (), pl.Series(DAYS))
+    return step_figures(extract, steps, extract[steps.symbol], pl.Series(DAYS))
 
 
 def test_the_quarter_of_a_step_is_told_from_the_past_alone(folder):

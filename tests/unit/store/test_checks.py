@@ -195,7 +195,7 @@ def test_what_one_table_says_of_another(tables):
 def test_an_index_most_of_whose_members_have_no_prices(tables):
     members = tables["index_members"].with_columns(
         symbol=pl.when(pl.int_range(pl.len()) > 0)
-        .then(pl.format("{}.SZ", pl.int_range(pl.len()) + 399000))
+        .then(pl.format("{}.SZ", pl.int_range(pl.len()) + 300900))
         .otherwise("symbol")
     )
     found = {f.code: f for f in errors({**tables, "index_members": members})}

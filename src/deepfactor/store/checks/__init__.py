@@ -7,6 +7,7 @@ from datetime import date
 
 import polars as pl
 
+from deepfactor.store.checks.boards import check_boards
 from deepfactor.store.checks.days import TABLES_OF_DAYS, check_days, last_day
 from deepfactor.store.checks.finding import Finding, rows_where
 from deepfactor.store.checks.form import check_form, check_keys, strictly_ascending
@@ -50,6 +51,7 @@ def check_table(name: str, frame: pl.DataFrame, last: date | None = None) -> lis
         findings += check_days(name, frame, last)
     if name == "daily":
         findings += check_prices(frame)
+        findings += check_boards(frame)
     if name in ("industry", "index_members"):
         findings += check_intervals(name, frame)
     if name == "index_weights":

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
+from deepfactor.market.boards import find_board
+from deepfactor.market.codes import what_is
 from deepfactor.store.checks.finding import Finding, rows_where
 from deepfactor.store.schema import SYMBOL_PATTERN, Table
+
+_FORM = re.compile(SYMBOL_PATTERN)
 
 
 def check_form(name: str, table: Table, frame: pl.DataFrame) -> list[Finding]:
@@ -57,13 +63,18 @@ def check_keys(name: str, table: Table, frame: pl.DataFrame) -> list[Finding]:
 
 
 def _check_symbols(name: str, column: str, frame: pl.DataFrame) -> list[Finding]:
-    text = frame[column].unique().cast(pl.String)
-    wrong = text.filter(~text.str.contains(SYMBOL_PATTERN))
-    if wrong.is_empty():
+    """Six digits and an exchange; a symbol is an A-share's, or no panel can hold it."""
+    codes = frame[column].unique().drop_nulls().cast(pl.String).sort().to_list()
+    wrong = [code for code in codes if not _FORM.fullmatch(code)]
+    kind, message = "symbol_form", "a code is six digits and an exchange, as in 600000.SH: mend the symbol patterns"
+    if column == "symbol" and not wrong:
+        wrong = [code for code in codes if find_board(code) is None]
+        shown = "; ".join(f"{code}: {what_is(code)}" for code in wrong[:3])
+        kind, message = "foreign_code", f"{len(wrong)} symbols are no A-shares ({shown}): leave them out at the source"
+    if not wrong:
         return []
-    bad = pl.col(column).cast(pl.String).is_in(wrong.to_list())
-    message = "a code is six digits and an exchange, as in 600000.SH: mend the mapping's symbol patterns"
-    return rows_where("error", "symbol_form", name, column, frame, bad, message)
+    bad = pl.col(column).cast(pl.String).is_in(wrong)
+    return rows_where("error", kind, name, column, frame, bad, message)
 
 
 def _check_duplicates(name: str, table: Table, frame: pl.DataFrame) -> list[Finding]:
