@@ -125,7 +125,7 @@ BAD: dict[str, tuple[Change, str]] = {
     ),
     "wrong form of a code": (
         bars(at("code", "600000SH")),
-        rf"column symbol: a code is six digits and an exchange.*{NEW} 600000SH",
+        r"bars\.parquet, row \d+, column code: '600000SH' is 600000\.SH in another form: add a pattern",
     ),
     "unsorted dates": (
         frame(lambda d: d.reverse()),

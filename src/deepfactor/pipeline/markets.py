@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +101,8 @@ def ingest(
     """
     console = console or Silent()
     module, settings = resolve(SOURCES, choose_source(source), key=source, allow_code=allow_code)
-    opened = module.open_source(settings, folder, allow_code=allow_code)
+    reads_files = "allow_code" in signature(module.open_source).parameters
+    opened = module.open_source(settings, folder, **({"allow_code": allow_code} if reads_files else {}))
     with step(console, f"tables of {source} are in {market}"):
         update(
             market,

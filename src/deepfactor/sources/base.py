@@ -23,8 +23,8 @@ class Source(Protocol):
     """A vendor's data as the tables of `deepfactor.store.schema`.
 
     Beside this protocol a source kind file has ``class Settings(Spec)`` and
-    ``open_source(settings: Settings, folder: Path | None, *, allow_code: bool = False) -> Source``: what the settings
-    name is read inside `folder` alone, unless the user has said ``--allow-code``.
+    ``open_source(settings: Settings, folder: Path | None) -> Source``. Where settings name files it also takes
+    ``allow_code: bool = False``: they are read inside `folder` alone, unless the user has said ``--allow-code``.
     """
 
     @property

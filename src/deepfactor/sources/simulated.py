@@ -29,7 +29,7 @@ from deepfactor.sources._simulation.settings import PARTS, VISIBLE, Settings, St
 __all__ = ["PARTS", "VISIBLE", "Settings", "Simulated", "Strength", "Volatility", "open_source"]
 
 
-def open_source(settings: Settings, folder: Path | None = None, *, allow_code: bool = False) -> Simulated:
+def open_source(settings: Settings, folder: Path | None = None) -> Simulated:
     """The source of a simulated market; `folder` is not used, nothing is read from disk."""
     return Simulated(settings)
 

@@ -10,7 +10,7 @@ from deepfactor.core.files import file_hash
 from deepfactor.core.spec import Spec
 from deepfactor.sources._files import Among, Extract, distinct, read
 from deepfactor.sources._mapped import MappedTables, Values
-from deepfactor.sources._mapping import load_mapping
+from deepfactor.sources._mapping import load_mapping, shipped_mappings
 from deepfactor.sources._mapping_parts import Origin
 from deepfactor.sources._places import inside
 
@@ -22,7 +22,7 @@ class Settings(Spec):
 
 
 def open_source(settings: Settings, folder: Path | None, *, allow_code: bool = False) -> MappedTables:
-    """The source over the files in `folder`; with `allow_code` the mapping may name files elsewhere.
+    """The source over the files in `folder`; a mapping that ships or comes with `allow_code` may lead out of it.
 
     Raises
     ------
@@ -35,8 +35,9 @@ def open_source(settings: Settings, folder: Path | None, *, allow_code: bool = F
     if folder is None or not folder.is_dir():
         given = "none given" if folder is None else f"{folder} is none"
         raise DataError(f"mapping {mapping.name} reads files: give their folder with --folder ({given})")
+    trusted = allow_code or settings.mapping in shipped_mappings()
     for key, origin in mapping.origins():
-        file = inside(folder, origin.of_kind("file"), key=f"{key}.file", allow_code=allow_code)
+        file = inside(folder, origin.of_kind("file"), key=f"{key}.file", allow_code=trusted)
         if not file.is_file():
             raise DataError("there is no such file: is --folder right?", file=file)
     return MappedTables(mapping, Files(folder))

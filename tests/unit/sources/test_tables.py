@@ -292,11 +292,10 @@ def test_bad_files_name_row_and_column(folder, bars, message):
         daily(folder)
 
 
-def test_a_code_of_no_known_form_is_caught_by_the_store(folder, tmp_path):
+def test_a_code_of_no_known_form(folder):
     (folder / "bars.csv").write_text(BARS.replace("SZ000001", "PAYH"))
-    opened = source(folder)
-    with pytest.raises(DataError, match=r"file bars.csv \(table daily\), row 1, column symbol: a code is six digits"):
-        write_market(tmp_path / "m", dict(fetch_all(opened)), source=opened.describe())
+    with pytest.raises(DataError, match=r"bars.csv, row 1, column code: 'PAYH' is no code such as 600000.SH: add a"):
+        daily(folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"not parquet", b"PAR1" + b"\0" * 64])
