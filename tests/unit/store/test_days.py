@@ -21,7 +21,9 @@ TODAY = FRAME["date"].max()
 
 
 def codes(frame: pl.DataFrame, last: date | None = None) -> list[tuple[str, str]]:
-    return [(f.severity, f.code) for f in check_table("daily", frame, last)]
+    """What is found, but for stocks of boards that weren't there yet."""
+    findings = check_table("daily", frame, last)
+    return [(f.severity, f.code) for f in findings if f.code != "before_its_board"]
 
 
 def moved(frame: pl.DataFrame, days: int) -> pl.DataFrame:
