@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from deepfactor.evaluation.factor_test import TestSettings
 from deepfactor.evaluation.factor_test import test_factor as run_test
-from deepfactor.evaluation.groups import assign_groups
+from deepfactor.evaluation.membership import assign_groups, best
 from deepfactor.evaluation.styles import neutralise
 from deepfactor.panel.returns import forward_return
 from deepfactor.panel.scores import Scores
+from support.membership import table
 from support.toy import INDEX, toy_market
 
 PANEL, UNIVERSE = toy_market(40, 24, seed=5)
@@ -85,19 +88,67 @@ def test_an_oracle_of_a_horizon_is_best_there(horizon):
     assert max(decay.values()) < 1
 
 
-@given(
-    score=arrays.arrays(np.float64, 30, elements=st.one_of(st.integers(-5, 5).map(float), st.just(np.nan))),
-    returns=arrays.arrays(np.float64, 30, elements=st.floats(-0.2, 0.2)),
-    n=st.integers(1, 8),
-)
+ties_ = arrays.arrays(np.float64, 30, elements=st.one_of(st.integers(-5, 5).map(float), st.just(np.nan)))
+
+
+@given(score=ties_, returns=arrays.arrays(np.float64, 30, elements=st.floats(-0.2, 0.2)), n=st.integers(1, 8))
 def test_groups_weighted_by_their_sizes_are_the_universe(score, returns, n):
-    group = assign_groups(score, n)
     inside = np.isfinite(score)
-    sizes = np.array([(group == g).sum() for g in range(n)])
-    assert sizes.sum() == inside.sum()
-    assert np.ptp(sizes) <= 1
-    means = np.array([returns[group == g].mean() if sizes[g] else 0.0 for g in range(n)])
-    assert abs((sizes * means).sum() - returns[inside].sum()) < 1e-12
+    assume(inside.sum() >= n)
+    shares = table(assign_groups(score, n), n, len(score))
+    sizes = shares.sum(axis=1)
+    np.testing.assert_allclose(shares.sum(axis=0), inside, atol=1e-12)
+    np.testing.assert_allclose(sizes, np.rint(sizes), atol=1e-12)
+    assert np.ptp(np.rint(sizes)) <= 1
+    assert abs((shares @ returns).sum() - returns[inside].sum()) < 1e-12
+
+
+@given(score=ties_, n=st.integers(1, 8), sizes=st.lists(st.integers(1, 40), min_size=1, max_size=3), data=st.data())
+def test_equals_belong_to_the_same_portfolios_whatever_the_order_of_names(score, n, sizes, data):
+    assume(np.isfinite(score).sum() >= n)
+    order = np.array(data.draw(st.permutations(range(30))))
+    for assign, count in ((lambda x: assign_groups(x, n), n), (lambda x: best(x, sizes), len(sizes))):
+        shares, permuted = table(assign(score), count, 30), table(assign(score[order]), count, 30)
+        np.testing.assert_array_equal(permuted, shares[:, order])
+        for value in np.unique(score[np.isfinite(score)]):
+            assert (np.ptp(shares[:, score == value], axis=1) == 0).all()
+
+
+@settings(max_examples=6)
+@given(values=scores_, seed=st.integers(0, 99))
+def test_no_result_depends_on_the_codes(values, seed):
+    """The same stocks under other codes: the same coefficients, legs, groups and tops."""
+    order = np.random.default_rng(seed).permutation(PANEL.shape[1])
+    grids = ("listed", "traded", "st", "limit_up", "limit_down", "industry")
+    panel = replace(PANEL, fields={name: field[:, order] for name, field in PANEL.fields.items()})
+    universe = replace(
+        UNIVERSE,
+        **{name: getattr(UNIVERSE, name)[:, order] for name in grids},
+        members={name: mask[:, order] for name, mask in UNIVERSE.members.items()},
+    )
+    asked = SETTINGS.model_copy(update={"groups": {"all": 4, INDEX: 3}, "tops": ("top10pct", "top100")})
+    ours, other = (
+        run_test(Scores("x", p.dates, p.symbols, x), p, u, asked, batch=u.traded).to_json_dict()
+        for p, u, x in ((PANEL, UNIVERSE, values), (panel, universe, values[:, order]))
+    )
+    assert [group["n"] for group in ours["groups"]] == [4, 3]
+    for key in ("records", "decay", "long_leg", "groups", "top_n", "autocorrelation", "dropped"):
+        _same(ours[key], other[key], key)
+
+
+def _same(one, two, where):
+    if isinstance(one, dict):
+        assert one.keys() == two.keys(), where
+        for key, value in one.items():
+            _same(value, two[key], f"{where}.{key}")
+    elif isinstance(one, list):
+        assert len(one) == len(two), where
+        for k, (a, b) in enumerate(zip(one, two, strict=True)):
+            _same(a, b, f"{where}.{k}")
+    elif isinstance(one, float) and isinstance(two, float):
+        assert abs(one - two) <= 1e-9 * max(1.0, abs(one)), where
+    else:
+        assert one == two, where
 
 
 @few

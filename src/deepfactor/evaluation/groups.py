@@ -1,7 +1,8 @@
 """Group test: names in equal-sized groups by score, rebalanced weekly; group 0 has the lowest scores, the last the top.
 
 Signal at the week's end, traded at the next week's first close. Names that don't trade there, or sit at a limit, are in
-no group; names that can't be sold stay held. Equal weight at assignment, then drifting until the next.
+no group; names that can't be sold stay held. Equal weight at assignment, then drifting until the next. Equal scores
+across an edge between groups are shared (`membership`); a day on which all scores are equal forms no groups.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from deepfactor.evaluation.definitions import Definitions
 from deepfactor.evaluation.holding import Held, Marks, Rebalance, hold_equal_weight
+from deepfactor.evaluation.membership import Members, assign_groups, decides
 from deepfactor.evaluation.performance import (
     annual_excess,
     annualised_return,
@@ -24,8 +26,7 @@ from deepfactor.evaluation.performance import (
     max_drawdown,
     sharpe_ratio,
 )
-from deepfactor.evaluation.sorting import ranked
-from deepfactor.evaluation.statistics import mean_of, years_of
+from deepfactor.evaluation.statistics import mean_of, share, years_of
 from deepfactor.evaluation.window import Window
 from deepfactor.panel.panel import Dates, Floats
 
@@ -58,6 +59,8 @@ class GroupTest:
     turnover : (R − 1,) float64
         top group's one-sided turnover at each of them.
     counts : count a reason
+    edges_in_ties, names_shared : share of the edges between groups that lie within equal scores, and of the names that
+        belong to more than one group, over all rebalances; NaN where there was none
     """
 
     universe: str
@@ -71,12 +74,30 @@ class GroupTest:
     turnover: NDArray[np.float64]
     definitions: Definitions
     counts: dict[str, int]
+    edges_in_ties: float
+    names_shared: float
+
+    @property
+    def reason(self) -> str | None:
+        """Why there are no groups: what kept most of the rebalances from being made; None where there are."""
+        if len(self.dates):
+            return None
+        why = ("equal_scores", "too_few_names")
+        counted = {reason: self.counts[f"rebalances_with_{reason}"] for reason in why}
+        return max(counted, key=lambda reason: counted[reason]) if any(counted.values()) else "no_trade_in_span"
 
     def record(self) -> dict[str, Any]:
         """As in `factor_report.json`, NaN = not defined."""
         n = self.nav.shape[1]
-        record = {"universe": self.universe, "n": n, "benchmark": self.benchmark}
-        record["definitions"] = self.definitions.model_dump()
+        record = {
+            "universe": self.universe,
+            "n": n,
+            "benchmark": self.benchmark,
+            "definitions": self.definitions.model_dump(),
+            "reason": self.reason,
+            "edges_in_ties": self.edges_in_ties,
+            "names_shared": self.names_shared,
+        }
         if len(self.dates) == 0:
             return record | {"annual_return": [np.nan] * n, "top": None, "by_year": {}, "also": {}}
         annual = annualised_return(self.nav, self.dates, self.definitions)
@@ -155,7 +176,9 @@ def weekly_groups(
     names = window.names(universe)
     signals = np.flatnonzero(window.universe.week_ends()[: len(names)])
     last = len(names) - 1
-    counts = {"signals_without_trade_in_span": int((signals + 1 >= last).sum()), "rebalances_with_too_few_names": 0}
+    counts = {"signals_without_trade_in_span": int((signals + 1 >= last).sum()), "rebalances_with_too_few_names": 0,
+              "rebalances_with_equal_scores": 0}  # fmt: skip
+    assigned: list[Members] = []
     groups: list[Rebalance] = []
     everyone: list[Rebalance] = []
     for signal in signals[signals + 1 < last]:
@@ -165,9 +188,11 @@ def weekly_groups(
         if np.isfinite(score).sum() < n:
             counts["rebalances_with_too_few_names"] += 1
             continue
-        group = assign_groups(score, n, window.orders[signal])
-        names_in = np.flatnonzero(group >= 0)
-        groups.append(Rebalance(trade, group[names_in], names_in))
+        if not decides(score):
+            counts["rebalances_with_equal_scores"] += 1
+            continue
+        assigned.append(members := assign_groups(score, n, window.orders[signal]))
+        groups.append(Rebalance(trade, members.portfolios, members.names, parts=members.shares))
         everyone.append(Rebalance(trade, *np.nonzero(enterable[None])))
     held = hold_equal_weight(marks, groups, n, last)
     benchmark, level = _benchmark(window, index, held, lambda: hold_equal_weight(marks, everyone, 1, last))
@@ -187,18 +212,9 @@ def weekly_groups(
         turnover=0.5 * held.traded[1:, -1] if groups else np.zeros(0),
         definitions=definitions,
         counts=counts | held.counts,
+        edges_in_ties=share(sum(int(one.cut.sum()) for one in assigned), sum(len(one.cut) for one in assigned)),
+        names_shared=share(sum(one.shared for one in assigned), sum(one.scored for one in assigned)),
     )
-
-
-def assign_groups(score: Floats, n: int, order: NDArray[np.int32] | None = None) -> NDArray[np.intp]:
-    """Group 0 … n − 1 of each name by ascending score, −1 where the score is missing: (N,).
-
-    Ordinal ranks, ties by the names' order; sizes differ by at most one. `order`: see `ranked`.
-    """
-    names = ranked(score, order)
-    group = np.full(len(score), -1, dtype=np.intp)
-    group[names] = np.arange(len(names)) * n // max(len(names), 1)
-    return group
 
 
 def _benchmark(window: Window, index: str, held: Held, everyone: Callable[[], Held]) -> tuple[str, NDArray[np.float64]]:

@@ -1,4 +1,5 @@
-"""Equal-weight portfolios: bought in equal parts, drifting with prices in between; what can't be sold stays.
+"""Equal-weight portfolios: bought in equal parts, drifting with prices in between; what can't be sold stays. A name
+that is shared between portfolios (`membership`) gets its share of an equal part.
 
 No lots and no cash: a paper portfolio as the studies' factor tests have it. The backtest does the rest.
 """

@@ -82,12 +82,34 @@ class Ties:
         last = flat[self.first + self.size - 1]
         ranks *= 2
         if len(self.first):
-            start = np.cumsum(self.size) - self.size
-            members = np.arange(self.size.sum()) + np.repeat(self.first - start, self.size)
-            flat[members] = np.repeat(before + last + 1, self.size)
+            flat[self._members()] = np.repeat(before + last + 1, self.size)
             equal = (last - before).astype(np.float64)
             spread -= np.bincount(self.first // kept.shape[1], equal**3 - equal, minlength=len(kept))
         return ranks, spread / 3.0
+
+    def shares_above(self, edge: NDArray[np.int64], number: NDArray[np.int32], kept: Bools) -> Bools | Array:
+        """How much of each name lies above the `edge` (B,) lowest of the names in `kept` (B, K): 0, 1, or for equals
+        across the edge the same part each; meaningless outside. NaN in rows of two and more that are all equal.
+        `number`: running count of `kept` along the rows."""
+        whole: Bools = number > edge[:, None]
+        if not len(self.first):
+            return whole
+        flat, row = number.ravel(), self.first // kept.shape[1]
+        before = flat[self.first] - kept.ravel()[self.first]
+        last = flat[self.first + self.size - 1]
+        part = np.where(
+            (before < edge[row]) & (edge[row] < last), (last - edge[row]) / np.maximum(last - before, 1), -1
+        )
+        part[(before == 0) & (last == number[row, -1]) & (last > 1)] = np.nan
+        shares, spread = whole.astype(np.float64), np.repeat(part, self.size)
+        counts = ~(spread < 0)
+        shares.ravel()[self._members()[counts]] = spread[counts]
+        return shares
+
+    def _members(self) -> Positions:
+        """Flat positions of all values of all runs."""
+        start = np.cumsum(self.size) - self.size
+        return np.asarray(np.arange(self.size.sum()) + np.repeat(self.first - start, self.size))
 
 
 @dataclass(frozen=True)
@@ -122,7 +144,10 @@ class Ordered:
         missing = ~have
         np.copyto(values, np.inf, where=missing)
         order, ordered = sort_rows(values)
-        values = _about_median(values, ordered, np.count_nonzero(have, axis=1))
+        middle, shift = _middle(ordered, np.count_nonzero(have, axis=1))
+        if shift.any():
+            np.ldexp(values, shift, out=values)
+        values -= middle
         np.copyto(values, 0.0, where=missing)
         return Paired(have, values, order, Ties.of(ordered))
 
@@ -180,22 +205,20 @@ def pack(scores: Floats, order: Positions, mask: Bools) -> Ordered:
     places = np.zeros(inside.shape, dtype=np.intp)
     places[inside] = np.take(order, np.flatnonzero(chosen))
     ordered = np.where(inside, np.take(scores, places), np.inf)
-    return Ordered(places, inside, np.where(inside, _about_median(ordered, ordered, count), 0.0), Ties.of(ordered))
+    middle, shift = _middle(ordered, count)
+    plain = np.ldexp(ordered, shift) if shift.any() else ordered
+    return Ordered(places, inside, np.where(inside, plain - middle, 0.0), Ties.of(ordered))
 
 
-def _about_median(values: Array, ordered: Array, n: NDArray[np.int64]) -> Array:
-    """Rows (B, K) less the middle one of their `n` numbers, which `ordered` begins with in ascending order; first times
-    the power of two that brings them to plain size (`shift_of`)."""
+def _middle(ordered: Array, n: NDArray[np.int64]) -> tuple[Array, NDArray[np.int32]]:
+    """(B, 1) middle of the first `n` values of each ascending row, 0 where there are none; and the exponents of two
+    that bring the values to plain size (`shift_of`), the middle included."""
     if ordered.shape[1] == 0:
-        return values
-    some = n[:, None] > 0
-    least, middle, most = (
-        np.where(some, np.take_along_axis(ordered, at[:, None], axis=1), 0.0) for at in (0 * n, n // 2, n - 1)
-    )
+        return np.zeros((len(ordered), 1)), np.zeros((len(ordered), 1), np.int32)
+    rows, some = np.arange(len(ordered)), n > 0
+    least, middle, most = (np.where(some, ordered[rows, at], 0.0) for at in (0, n // 2, n - 1))
     shift = shift_of(np.maximum(np.abs(least), np.abs(most)))
-    if shift.any():
-        values, middle = np.ldexp(values, shift), np.ldexp(middle, shift)
-    return np.asarray(values - middle)
+    return np.ldexp(middle, shift)[:, None], shift[:, None]
 
 
 def correlate(

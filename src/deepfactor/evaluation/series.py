@@ -168,7 +168,7 @@ class Case:
             self.values[kind].put(rows, found)
         if self.leg is not None:
             groups = settings.groups_of(self.universe) or DECILES
-            self.leg.long_excess[rows], self.leg.short_excess[rows] = _legs(paired, groups)
+            self.leg.long_excess[rows], self.leg.short_excess[rows] = _legs(names, paired, groups)
 
     def series(self, window: Window) -> list[ICSeries]:
         """Over the scored days whose exit lies within the data."""
@@ -262,18 +262,19 @@ def _forward_returns(prices: Array, convention: Convention, horizon: int, rows: 
     return returns
 
 
-def _legs(returns: Paired, groups: int) -> tuple[Array, Array]:
-    """Long and short excess of returns in ascending order of the score: (B,) each; NaN for too few names."""
-    number = np.cumsum(returns.have, axis=1, dtype=np.int32)  # 1 … n from the lowest score up
-    n = np.count_nonzero(returns.have, axis=1)
+def _legs(names: Ordered, returns: Paired, groups: int) -> tuple[Array, Array]:
+    """Long and short excess of returns in ascending order of the score: (B,) each; NaN for too few names and where all
+    scores are equal. Equal scores at the edge of a leg are shared, as in the groups."""
+    have, n = returns.have, np.count_nonzero(returns.have, axis=1)
+    number = np.cumsum(have, axis=1, dtype=np.int32)  # 1 … n from the lowest score up
 
     def mean(values: Array, size: NDArray[np.int64]) -> Array:
         return np.where(n >= groups, row_sums(values) / np.maximum(size, 1), np.nan)
 
     below, bottom = -(-(groups - 1) * n // groups), -(-n // groups)
     everyone = mean(returns.values, n)
-    long = mean(returns.values * (number > below[:, None]), n - below)
-    short = mean(returns.values * (number <= bottom[:, None]), bottom)
+    long = mean(returns.values * names.ties.shares_above(below, number, have), n - below)
+    short = mean(returns.values * (1.0 - names.ties.shares_above(bottom, number, have)), bottom)
     return long - everyone, everyone - short
 
 

@@ -68,7 +68,7 @@ def _codes(values: Array) -> NDArray[np.uint32]:
 
 
 def ranked(score: Floats, order: NDArray[np.int32] | None = None) -> NDArray[np.integer[Any]]:
-    """Positions of the finite scores (N,), ascending; equals by position.
+    """Positions of the finite scores (N,), ascending; equals in no order that may count.
 
     `order` : (N,) such positions of scores that `score` is a part of, where they are known.
     """

@@ -97,6 +97,11 @@ def mean_of(series: Floats) -> float:
     return float(values.mean()) if len(values) else np.nan
 
 
+def share(part: int, whole: int) -> float:
+    """`part` of `whole`; NaN of nothing."""
+    return part / whole if whole else np.nan
+
+
 def years_of(dates: Dates) -> NDArray[np.int64]:
     """Calendar year of each date."""
     return dates.astype("datetime64[Y]").astype(np.int64) + 1970

@@ -1,4 +1,7 @@
-"""Top portfolios: the best tenth and the best hundred, equal weight, every so many days, before and after cost."""
+"""Top portfolios: the best tenth and the best hundred, equal weight, every so many days, before and after cost.
+
+Equal scores at the edge of a portfolio are shared (`membership`); a day on which all scores are equal makes none.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ from numpy.typing import NDArray
 
 from deepfactor.evaluation.definitions import Definitions
 from deepfactor.evaluation.holding import Marks, Rebalance, hold_equal_weight
+from deepfactor.evaluation.membership import best, decides
 from deepfactor.evaluation.performance import annual_excess, annualised_return, excess_by_year, span_in_years
-from deepfactor.evaluation.sorting import ranked
-from deepfactor.evaluation.statistics import every
+from deepfactor.evaluation.statistics import every, share
 from deepfactor.evaluation.window import Window
-from deepfactor.panel.panel import Bools, Dates, Floats
+from deepfactor.panel.panel import Bools, Dates
 from deepfactor.panel.returns import Convention, entry
 
 TopName = Literal["top10pct", "top100"]
@@ -38,6 +41,7 @@ class TopTest:
     traded : (R,) float64
         buys plus sells of each rebalance as a share of the NAV; the first is the purchase.
     counts : count a reason
+    edges_in_ties : share of the rebalances at which equal scores straddle the portfolio's edge; NaN without any
     offsets : the same portfolio started on each of the first `every` scored days, this one first; empty if not asked
     """
 
@@ -51,7 +55,16 @@ class TopTest:
     traded: NDArray[np.float64]
     definitions: Definitions
     counts: dict[str, int]
+    edges_in_ties: float
     offsets: tuple[TopTest, ...] = ()
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no portfolio; None where there is one."""
+        if len(self.dates):
+            return None
+        equal, without = (self.counts[f"rebalances_{what}"] for what in ("with_equal_scores", "without_names"))
+        return "no_trade_in_span" if not equal + without else "equal_scores" if equal >= without else "too_few_names"
 
     def annual(self) -> dict[str, tuple[float, float]]:
         """Return a year, and excess a year by the definition, of ``gross`` and ``net``; NaN where nothing was held."""
@@ -69,8 +82,14 @@ class TopTest:
     def record(self) -> dict[str, Any]:
         """As in `factor_report.json`: excess a year before and after cost by the ``definitions``, turnover a year (the
         first purchase left out, though its cost is paid); NaN = not defined."""
-        record: dict[str, Any] = {"name": self.name, "every": self.every, "convention": self.convention}
-        record["definitions"] = self.definitions.model_dump()
+        record: dict[str, Any] = {
+            "name": self.name,
+            "every": self.every,
+            "convention": self.convention,
+            "definitions": self.definitions.model_dump(),
+            "reason": self.reason,
+            "edges_in_ties": self.edges_in_ties,
+        }
         if len(self.dates) == 0:
             empty = {"gross": np.nan, "net": np.nan, "turnover_two_sided": np.nan, "by_year": {}}
             return record | empty | {"offsets": self._over_offsets()}
@@ -124,8 +143,10 @@ def top_portfolios(
     counts = {
         "signals_without_trade_in_span": int((signals + delay >= last).sum()),
         "rebalances_without_names": 0,
+        "rebalances_with_equal_scores": 0,
         "rebalances_with_fewer_than_100_names": 0,
     }
+    cut = np.zeros(len(tops), np.intp)
     chosen: list[Rebalance] = []
     everyone: list[Rebalance] = []
     for signal in signals[signals + delay < last]:
@@ -135,10 +156,13 @@ def top_portfolios(
         n = int(np.isfinite(score).sum())
         counts["rebalances_without_names"] += n == 0
         counts["rebalances_with_fewer_than_100_names"] += 0 < n < 100
-        if n > 0:
-            members = [best(score, portfolio_size(top, n), window.orders[signal]) for top in tops]
-            chosen.append(Rebalance(trade, *np.nonzero(members)))
-            everyone.append(Rebalance(trade, *np.nonzero(enterable[None])))
+        if not decides(score):
+            counts["rebalances_with_equal_scores"] += n > 0
+            continue
+        members = best(score, [portfolio_size(top, n) for top in tops], window.orders[signal])
+        cut += members.cut
+        chosen.append(Rebalance(trade, members.portfolios, members.names, parts=members.shares))
+        everyone.append(Rebalance(trade, *np.nonzero(enterable[None])))
     held = hold_equal_weight(marks, chosen, len(tops), last)
     benchmark = hold_equal_weight(marks, everyone, 1, last)
     net = held.net_nav(cost_rate)
@@ -154,6 +178,7 @@ def top_portfolios(
             traded=held.traded[:, k] if chosen else np.zeros(0),
             definitions=definitions,
             counts=counts | held.counts,
+            edges_in_ties=share(int(cut[k]), len(chosen)),
         )
         for k, top in enumerate(tops)
     ]
@@ -162,12 +187,3 @@ def top_portfolios(
 def portfolio_size(top: TopName, n: int) -> int:
     """Names of a top portfolio out of n: a tenth, rounded down, at least one; or 100, or all if there are fewer."""
     return max(1, n // 10) if top == "top10pct" else min(100, n)
-
-
-def best(score: Floats, size: int, order: NDArray[np.int32] | None = None) -> Bools:
-    """(N,) the `size` highest of the finite scores; among equals the later names, as in the groups. `order`: see
-    `ranked`."""
-    names = ranked(score, order)
-    chosen = np.zeros(len(score), dtype=np.bool_)
-    chosen[names[len(names) - size :]] = True
-    return chosen

@@ -10,10 +10,12 @@ import pytest
 from deepfactor.evaluation import factor_test
 from deepfactor.evaluation.definitions import PRESETS
 from deepfactor.evaluation.factor_test import TestSettings
-from deepfactor.evaluation.groups import EQUAL_WEIGHT, assign_groups, weekly_groups
+from deepfactor.evaluation.groups import EQUAL_WEIGHT, weekly_groups
 from deepfactor.evaluation.holding import Marks
-from deepfactor.evaluation.tops import best, portfolio_size, top_portfolios
+from deepfactor.evaluation.membership import assign_groups, best
+from deepfactor.evaluation.tops import portfolio_size, top_portfolios
 from deepfactor.evaluation.window import cut_window
+from support.membership import numbers, shared_by_hand, table
 
 INDEX, DELISTED, ENDED = "000300.SH", 3, 5
 HAIRCUT, COST = 0.3, 0.0015
@@ -24,7 +26,7 @@ class Book:
 
     def __init__(self, market, price):
         self.market, self.price = market, price
-        self.value, self.mark, self.carried = {}, {}, 0
+        self.value, self.mark, self.carried = {}, {}, set()
 
     def adjusted(self, t, j):
         return float(self.market.panel[self.price][t, j]) * self.market.panel["adj_factor"][t, j]
@@ -48,12 +50,12 @@ class Book:
             return True
         return self.trades(t, j) and not self.at_limit(t, j)[1]
 
-    def rebalance(self, t, names):
-        """Returns Σ|Δw| from the drifted weights."""
+    def rebalance(self, t, shares):
+        """To {name: share}, in parts in proportion; returns Σ|Δw| from the drifted weights."""
         total = sum(self.value.values()) or 1.0
         stuck = {j: v for j, v in self.value.items() if not self.sellable(t, j)}
-        each = (total - sum(stuck.values())) / len(names)
-        new = stuck | dict.fromkeys(names, each)
+        each = (total - sum(stuck.values())) / sum(shares.values())
+        new = stuck | {j: each * share for j, share in shares.items()}
         turnover = sum(abs(new.get(j, 0) - self.value.get(j, 0)) for j in {*new, *self.value}) / total
         self.value = new
         self.mark = {j: self.adjusted(t, j) if self.trades(t, j) else self.mark[j] for j in new}
@@ -65,7 +67,7 @@ class Book:
             if self.trades(t, j):
                 now = self.adjusted(t, j)
             else:
-                self.carried += 1
+                self.carried.add((t, j))
                 gone = not self.market.universe.listed[t, j] and self.market.universe.listed[t - 1, j]
                 now = self.mark[j] * (1 - HAIRCUT) if gone else self.mark[j]
             self.value[j] *= now / self.mark[j]
@@ -78,7 +80,7 @@ def window_of(market, scores):
 
 
 def keep_books(market, price, plan, end):
-    """NAV by day, turnover by rebalance and days carried, for one portfolio; plan: {row: names}."""
+    """NAV by day, turnover by rebalance and (day, name) carried, for one portfolio; plan: {row: {name: share}}."""
     book, nav, turnover = Book(market, price), [], []
     for t in range(min(plan), end + 1):
         nav.append(book.advance(t) if nav else 1.0)
@@ -99,12 +101,12 @@ def plan_groups(market, scores, names, n, end):
         if t >= end:
             continue
         there = [j for j in np.flatnonzero(names[signal]) if book.enterable(t, j)]
-        ranked = sorted((j for j in there if np.isfinite(scores[signal, j])), key=lambda j: (scores[signal, j], j))
-        if len(ranked) < n:
+        scored = {j: scores[signal, j] for j in there if np.isfinite(scores[signal, j])}
+        if len(scored) < n:
             continue
-        everyone[t] = there
-        for g in range(n):
-            plans[g][t] = [j for k, j in enumerate(ranked) if k * n // len(ranked) == g]
+        everyone[t] = dict.fromkeys(there, 1.0)
+        for g, shares in enumerate(shared_by_hand(scored, n, lambda k, m: k * n // m)):
+            plans[g][t] = shares
     return plans, everyone
 
 
@@ -120,18 +122,21 @@ def test_groups_are_those_kept_by_hand(market, scores, universe, n):
         "every": np.isfinite(scores.values),
     }[universe]
     plans, everyone = plan_groups(market, scores.values, names, n, end)
-    carried = 0
+    carried = set()  # a name that is shared is one name
     for g, plan in enumerate(plans):
         nav, turnover, days = keep_books(market, "close", plan, end)
         np.testing.assert_allclose(result.nav[:, g], nav, rtol=1e-12)
-        carried += days
+        carried |= days
     assert result.benchmark == EQUAL_WEIGHT
     np.testing.assert_allclose(result.turnover, turnover[1:] / 2, rtol=1e-11)
     np.testing.assert_allclose(result.benchmark_nav, keep_books(market, "close", everyone, end)[0], rtol=1e-12)
     np.testing.assert_array_equal(result.dates, market.panel.dates[min(plans[0]) : end + 1])
-    assert result.counts["position_days_without_price"] == carried > 0
+    assert result.counts["position_days_without_price"] == len(carried) > 0
     assert result.counts["stuck_positions"] > 0
     assert result.counts["positions_delisted"] == names[:, DELISTED].any()
+    assert 0 < result.edges_in_ties < 1
+    assert 0 < result.names_shared < 1
+    assert result.reason is None
 
 
 def test_groups_compare_with_the_index_where_its_level_is_known_each_day(market, scores):
@@ -234,6 +239,7 @@ def test_too_few_names_form_no_groups_and_are_counted(market, scores):
     )
     assert result.nav.shape == (0, 31)
     assert result.record()["top"] is None
+    assert result.record()["reason"] == "too_few_names"
 
 
 @pytest.mark.parametrize(("convention", "delay", "price"), [("t0_close", 0, "close"), ("t1_vwap", 1, "vwap")])
@@ -251,11 +257,10 @@ def test_tops_are_those_kept_by_hand(market, scores, convention, delay, price, s
         if t >= end:
             continue
         there = [j for j in np.flatnonzero(market.batch[signal]) if book.enterable(t, j)]
-        scored = [j for j in there if np.isfinite(scores.values[signal, j])]
-        ranked = sorted(scored, key=lambda j: (scores.values[signal, j], j))
-        everyone[t] = there
-        plans["top10pct"][t] = ranked[-max(1, len(ranked) // 10) :]
-        plans["top100"][t] = ranked[-100:]
+        scored = {j: scores.values[signal, j] for j in there if np.isfinite(scores.values[signal, j])}
+        everyone[t] = dict.fromkeys(there, 1.0)
+        for name, size in (("top10pct", max(1, len(scored) // 10)), ("top100", 100)):
+            (plans[name][t],) = shared_by_hand(scored, 1, lambda k, m, size=size: 0 if k >= m - size else -1)
     benchmark, _, _ = keep_books(market, price, everyone, end)
     for top in tops:
         nav, turnover, _ = keep_books(market, price, plans[top.name], end)
@@ -323,16 +328,65 @@ def test_a_delisting_settles_at_the_haircut_and_leaves_at_the_next_rebalance(mar
     assert np.isfinite(marks.prices[-1, ended])
 
 
-def test_group_sizes_differ_by_at_most_one_and_ties_go_by_symbol():
-    group = assign_groups(np.array([1.0, np.nan, 0.0, 1.0, 1.0, 2.0, 1.0, 1.0]), 3)
-    np.testing.assert_array_equal(group, [0, -1, 0, 0, 1, 2, 1, 2])
+def test_group_sizes_differ_by_at_most_one():
     rng = np.random.default_rng(0)
     for n in range(5, 40):
-        sizes = np.bincount(assign_groups(rng.standard_normal(n), 5), minlength=5)
+        sizes = np.bincount(numbers(assign_groups(rng.standard_normal(n), 5), n), minlength=5)
         assert sizes.max() - sizes.min() <= 1
 
 
-def test_best_takes_the_highest_and_sizes_follow_the_name():
-    np.testing.assert_array_equal(np.flatnonzero(best(np.array([3.0, np.nan, 1.0, 3.0, 2.0, 3.0]), 2)), [3, 5])
+def test_equals_across_an_edge_are_shared():
+    """Three groups of 3, 2 and 2 places: the five ones have places 1 to 5, of which 2, 2 and 1 lie in the groups."""
+    score = np.array([1.0, np.nan, 0.0, 1.0, 1.0, 2.0, 1.0, 1.0])
+    members = assign_groups(score, 3)
+    one = [0.4, 0.4, 0.2]
+    np.testing.assert_allclose(table(members, 3, 8).T, [one, [0] * 3, [1, 0, 0], one, one, [0, 0, 1], one, one])
+    assert (members.scored, members.shared, members.cut.tolist()) == (7, 5, [True, True])
+
+
+def test_equals_within_a_group_are_not_shared():
+    members = assign_groups(np.array([1.0, 1.0, 2.0, 2.0]), 2)
+    np.testing.assert_array_equal(numbers(members, 4), [0, 0, 1, 1])
+    assert (members.shared, members.cut.any()) == (0, False)
+
+
+def test_best_takes_the_highest_and_shares_equals_at_the_edge():
+    score = np.array([3.0, np.nan, 1.0, 3.0, 2.0, 3.0])
+    members = best(score, [2, 3, 4, 100])
+    two, three = [2 / 3, 0, 0, 2 / 3, 0, 2 / 3], [1, 0, 0, 1, 0, 1]
+    np.testing.assert_allclose(table(members, 4, 6), [two, three, [1, 0, 0, 1, 1, 1], [1, 0, 1, 1, 1, 1]])
+    assert (members.scored, members.shared, members.cut.tolist()) == (5, 3, [True, False, False, False])
     assert [portfolio_size("top10pct", n) for n in (3, 19, 20, 4000)] == [1, 1, 2, 400]
     assert [portfolio_size("top100", n) for n in (3, 4000)] == [3, 100]
+
+
+def test_scores_without_any_difference_form_nothing_and_say_why(market):
+    values = np.where(np.isfinite(market.panel["close"]), 0.1, np.nan)
+    settings = TestSettings(
+        universes=("all",), horizons=(2,), decay=0, min_names=5, groups={"all": 5}, tops=("top10pct", "top100"),
+        top_every=(5,), top_conventions=("t1_vwap",),
+    )  # fmt: skip
+    found = factor_test.test_factor(
+        market.scores(values), market.panel, market.universe, settings, batch=market.batch
+    ).to_json_dict()
+    (group,), tops = found["groups"], found["top_n"]
+    assert (group["reason"], group["top"], group["by_year"]) == ("equal_scores", None, {})
+    assert group["annual_return"] == [None] * 5
+    assert [(top["reason"], top["gross"], top["net"]) for top in tops] == [("equal_scores", None, None)] * 2
+    assert found["dropped"]["groups.all.rebalances_with_equal_scores"] > 10
+    assert all(leg["long_excess"] is None and leg["short_excess"] is None for leg in found["long_leg"])
+    assert all(record["rank_ic"]["mean"] is None for record in found["records"])
+
+
+def test_a_day_without_any_difference_keeps_what_was_held(market, scores):
+    """As a day with too few names does."""
+    window = window_of(market, scores)
+    marks = Marks.of(window.panel, window.universe, "close", delist_haircut=HAIRCUT)
+    flat = window.scores.copy()
+    at = np.flatnonzero(window.universe.week_ends()[: len(flat)])[4]
+    flat[at] = np.where(np.isfinite(flat[at]), 7.0, np.nan)
+    some = weekly_groups(replace(window, scores=flat), "all", marks, 3, "none", PRESETS["study_b"])
+    every = weekly_groups(window, "all", marks, 3, "none", PRESETS["study_b"])
+    assert some.counts["rebalances_with_equal_scores"] == 1
+    assert len(some.turnover) == len(every.turnover) - 1
+    assert window.dates[at + 1] not in some.rebalances

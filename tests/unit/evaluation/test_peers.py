@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfactor.evaluation.groups import assign_groups
 from deepfactor.evaluation.ic import information_coefficients
+from deepfactor.evaluation.membership import assign_groups
 from deepfactor.evaluation.performance import daily_returns, max_drawdown, sharpe_ratio
+from support.membership import numbers
 
 with warnings.catch_warnings():  # of their own imports
     warnings.simplefilter("ignore")
@@ -24,6 +25,10 @@ with warnings.catch_warnings():  # of their own imports
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 DAYS, STOCKS, QUANTILES = 40, 57, 5
+
+
+def _groups(scores: np.ndarray, n: int) -> np.ndarray:
+    return np.array([numbers(assign_groups(row, n), len(row)) for row in scores])
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +46,7 @@ def frame(arrays) -> pd.DataFrame:
     """As `alphalens.utils.get_clean_factor` gives it: a row a pair, with its quantile from 1."""
     scores, returns = arrays
     kept = np.isfinite(scores) & np.isfinite(returns)
-    quantile = np.array([assign_groups(row, QUANTILES) for row in np.where(kept, scores, np.nan)]) + 1
+    quantile = _groups(np.where(kept, scores, np.nan), QUANTILES) + 1
     day, stock = np.nonzero(kept)
     index = pd.MultiIndex.from_arrays(
         [pd.bdate_range("2020-01-01", periods=DAYS)[day], [f"s{j:02d}" for j in stock]], names=["date", "asset"]
@@ -60,7 +65,7 @@ def test_group_returns_are_alphalens_mean_returns_by_quantile(arrays, frame):
     theirs, _ = performance.mean_return_by_quantile(frame, by_date=True, demeaned=False)
     kept = np.isfinite(scores) & np.isfinite(returns)
     for t, (_, found) in enumerate(theirs["10D"].groupby(level="date")):
-        group = assign_groups(np.where(kept[t], scores[t], np.nan), QUANTILES)
+        (group,) = _groups(np.where(kept[t], scores[t], np.nan)[None], QUANTILES)
         ours = [returns[t, group == g].mean() for g in range(QUANTILES)]
         np.testing.assert_allclose(ours, found.to_numpy(), rtol=0, atol=1e-12)
 
@@ -73,7 +78,7 @@ def test_quantiles_are_alphalens_quantiles_where_they_divide_evenly(frame):
     scores = rng.standard_normal((6, 50))
     index = pd.MultiIndex.from_product([pd.bdate_range("2020-01-01", periods=6), range(50)], names=["date", "asset"])
     theirs = quantize_factor(pd.DataFrame({"factor": scores.ravel()}, index=index), quantiles=10)
-    ours = np.array([assign_groups(row, 10) for row in scores]) + 1
+    ours = _groups(scores, 10) + 1
     np.testing.assert_array_equal(ours.ravel(), theirs.to_numpy())
 
 

@@ -9,11 +9,11 @@ from scipy import stats
 
 from deepfactor.evaluation.factor_test import TestSettings
 from deepfactor.evaluation.factor_test import test_factor as run_test
-from deepfactor.evaluation.groups import assign_groups
 from deepfactor.evaluation.seeds import seed_spread
 from deepfactor.evaluation.series import LongLeg
 from deepfactor.evaluation.statistics import newey_west_t
 from deepfactor.panel.returns import forward_return, tradeable_at_entry
+from support.membership import shared_by_hand
 
 INDEX = "000300.SH"
 SETTINGS = TestSettings(
@@ -85,9 +85,13 @@ def test_the_long_leg_is_top_less_all_beside_all_less_bottom(market, scores, con
         for t in range(len(future)):
             kept = masks(market)[leg["universe"]][t] & np.isfinite(scores.values[t]) & np.isfinite(future[t])
             if kept.sum() >= groups:
-                group = assign_groups(np.where(kept, scores.values[t], np.nan), groups)
-                long.append(future[t, group == groups - 1].mean() - future[t, kept].mean())
-                short.append(future[t, kept].mean() - future[t, group == 0].mean())
+                own = {j: scores.values[t, j] for j in np.flatnonzero(kept)}
+                shares = shared_by_hand(own, groups, lambda k, m, groups=groups: k * groups // m)
+                bottom, top = (
+                    np.average(future[t, list(g)], weights=list(g.values())) for g in (shares[0], shares[-1])
+                )
+                long.append(top - future[t, kept].mean())
+                short.append(future[t, kept].mean() - bottom)
         assert leg["long_excess"] == pytest.approx(np.mean(long), abs=1e-14)
         assert leg["short_excess"] == pytest.approx(np.mean(short), abs=1e-14)
         share = np.mean(long) / (np.mean(long) + np.mean(short))
