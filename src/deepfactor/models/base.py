@@ -112,6 +112,54 @@ class SharesFront(Protocol):
         ...
 
 
+State = tuple[Tensor, ...]
+"""What a causal network remembers of the days so far, (n, d) each."""
+
+
+@runtime_checkable
+class Causal(Protocol):
+    """A network that reads time forwards alone, patch by patch: it can give a score at every patch of a long sequence,
+    and go on from what it remembers. Stocks are a fixed set of n columns; who is in the batch changes from day to day.
+
+    Attributes
+    ----------
+    patch : days a patch
+    memory : days before a patch that its first layers read
+    compares : whether it needs to know who is in each day's batch
+    """
+
+    patch: int
+    memory: int
+    compares: bool
+
+    def sequence(self, windows: Tensor, size_rank: Tensor | None, last: int) -> Tensor:
+        """Scores of the `last` patches of a sequence that begins from nothing.
+
+        Parameters
+        ----------
+        windows : (p * patch, n, f) float32
+        size_rank : (p, n) int64, optional
+            rank by SIZE in the batch of each patch's last day, 0 = smallest; -1 = not in that batch. None for a network
+            that doesn't compare.
+
+        Returns
+        -------
+        (last, n); what stands at a stock that isn't in a day's batch means nothing.
+        """
+        ...
+
+    def advance(self, state: State | None, rows: Tensor, size_rank: Tensor | None) -> tuple[State, Tensor]:
+        """One patch more: what is remembered then, and its scores (n,). For inference.
+
+        Parameters
+        ----------
+        state : None = the sequence begins with this patch.
+        rows : (memory + patch, n, f) float32; before the sequence's first day that day's rows are repeated.
+        size_rank : (n,), as in `sequence`.
+        """
+        ...
+
+
 def inputs_of(kind: ModuleType, settings: Spec) -> frozenset[str]:
     """What a model of this kind reads with these settings: ``INPUTS``, or what its ``inputs(settings)`` says."""
     found: frozenset[str] = kind.inputs(settings) if hasattr(kind, "inputs") else kind.INPUTS

@@ -7,6 +7,7 @@ attention are our choice. At the defaults, on 6 features, 51,970 parameters.
 
 from __future__ import annotations
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.models import _fast
 from deepfactor.models._attention import MarketLatents
 from deepfactor.models._layers import PatchEmbedding, check_patches
-from deepfactor.models.base import CrossSection, Shapes
+from deepfactor.models.base import CrossSection, Shapes, State
 
 INPUTS = frozenset({"windows"})
 
@@ -30,6 +31,8 @@ class Settings(Spec):
 class CrossGRU(nn.Module):
     """See the module's docstring. A stock's score depends on the windows of all stocks of the day."""
 
+    memory, compares = 0, True
+
     def __init__(self, features: int, settings: Settings) -> None:
         super().__init__()
         s = settings
@@ -37,6 +40,7 @@ class CrossGRU(nn.Module):
         self.gru = nn.GRU(s.hidden, s.hidden)
         self.market = MarketLatents(s.hidden, s.latents)
         self.head = nn.Linear(s.hidden, 1)
+        self.patch = s.patch
 
     def forward(self, batch: CrossSection) -> Tensor:
         """Scores (b,) of the day's stocks; only their order within the day means anything under the IC loss."""
@@ -45,6 +49,30 @@ class CrossGRU(nn.Module):
             last = self.gru(self.embedding(batch.windows))[0][-1]  # (p, b, d) -> (b, d)
         scores: Tensor = self.head(self.market(last)).squeeze(1)  # (b,)
         return scores
+
+    def sequence(self, windows: Tensor, size_rank: Tensor | None, last: int) -> Tensor:
+        """See `Causal`; the latents of a day are read from the stocks of that day's batch."""
+        tiles = _fast.patch_gru_steps(self.embedding, self.gru, windows)  # (p, n', d) each, compiled
+        states = (self.gru(self.embedding(windows))[0],) if tiles is None else tiles
+        kept = torch.cat([tile[-last:] for tile in states], dim=1)  # (last, n, d)
+        ranks = _given(size_rank)[-last:]
+        return torch.stack([self._among(h, rank >= 0) for h, rank in zip(kept, ranks, strict=True)])
+
+    def advance(self, state: State | None, rows: Tensor, size_rank: Tensor | None) -> tuple[State, Tensor]:
+        """See `Causal`."""
+        _, h = self.gru(self.embedding(rows), None if state is None else state[0][None])  # (1, n, d)
+        return (h[0],), self._among(h[0], _given(size_rank) >= 0)
+
+    def _among(self, states: Tensor, batch: Tensor) -> Tensor:
+        """Scores (n,) of one day whose batch is where `batch` (n,) holds; 0 elsewhere."""
+        scores = self.head(self.market(states[batch])).squeeze(1)
+        return states.new_zeros(len(states)).masked_scatter(batch, scores)
+
+
+def _given(size_rank: Tensor | None) -> Tensor:
+    if size_rank is None:
+        raise ValueError("cross_gru on sequences needs to know who is in each day's batch: size_rank")
+    return size_rank
 
 
 def build(settings: Settings, shapes: Shapes) -> CrossGRU:

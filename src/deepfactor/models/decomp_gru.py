@@ -21,7 +21,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.models import _fast
 from deepfactor.models._fast.gru_kernel import How
 from deepfactor.models._layers import PatchEmbedding, check_patches
-from deepfactor.models.base import CrossSection, Shapes
+from deepfactor.models.base import CrossSection, Shapes, State
 
 INPUTS = frozenset({"windows", "size_rank"})
 TREND_DAYS = 5
@@ -58,6 +58,7 @@ class DecompGRU(nn.Module):
         self.gru = nn.GRU(s.hidden, s.hidden)
         self.head = nn.Linear(s.hidden, 1)
         self.trend_days = TREND_DAYS if s.decompose else 1
+        self.patch, self.memory, self.compares = s.patch, self.trend_days - 1, s.cross_section != "none"
         self.how = How(bf16=s.precision == "bf16")
 
     def forward(self, batch: CrossSection) -> Tensor:
@@ -74,13 +75,49 @@ class DecompGRU(nn.Module):
         if last is None:
             slow = moving_average(x, self.trend_days)  # (L, b, f)
             states, _ = self.trend_gru(self.trend_embedding(slow))  # (p, b, d)
-            if group is not None:
-                states = states - group_mean(states, group, groups)  # (p, b, d)
-            if self.residual_embedding is not None:
-                states = states + self.residual_embedding(x - slow if self.settings.decompose else x)  # (p, b, d)
+            states = self._between(states, x, slow, group, groups)  # (p, b, d)
             last = self.gru(states)[0][-1]  # (b, d)
         scores: Tensor = self.head(last).squeeze(1)  # (b,)
         return scores
+
+    def _between(self, states: Tensor, x: Tensor, slow: Tensor, group: Tensor | None, groups: int) -> Tensor:
+        """What the second GRU reads: the first one's states (p, b, d) beside their group, and the residual branch."""
+        if group is not None:
+            states = states - group_mean(states, group, groups)
+        if self.residual_embedding is not None:
+            states = states + self.residual_embedding(x - slow if self.settings.decompose else x)
+        return states
+
+    def sequence(self, windows: Tensor, size_rank: Tensor | None, last: int) -> Tensor:
+        """See `Causal`."""
+        slow = moving_average(windows, self.trend_days)  # (L, n, f)
+        tiles = _fast.patch_gru_steps(self.trend_embedding, self.trend_gru, slow, self.how)  # (p, n', d) each
+        states = self.trend_gru(self.trend_embedding(slow))[0] if tiles is None else torch.cat(tiles, dim=1)
+        states = self._between(states, windows, slow, *self._groups_at(size_rank))  # (p, n, d)
+        out = _fast.gru_steps(self.gru, states, self.how)  # (p, n, d), compiled
+        scores: Tensor = self.head((self.gru(states)[0] if out is None else out)[-last:]).squeeze(2)  # (last, n)
+        return scores
+
+    def advance(self, state: State | None, rows: Tensor, size_rank: Tensor | None) -> tuple[State, Tensor]:
+        """See `Causal`."""
+        slow = rows.unfold(0, self.trend_days, 1).mean(dim=3)  # (patch, n, f)
+        first, second = (None, None) if state is None else (state[0][None], state[1][None])
+        _, h = self.trend_gru(self.trend_embedding(slow), first)  # (1, n, d)
+        group, groups = self._groups_at(None if size_rank is None else size_rank[None])
+        _, out = self.gru(self._between(h, rows[self.memory :], slow, group, groups), second)  # (1, n, d)
+        return (h[0], out[0]), self.head(out[0]).squeeze(1)
+
+    def _groups_at(self, size_rank: Tensor | None) -> tuple[Tensor | None, int]:
+        """`_group` of each of p days, from `size_rank` (p, n): (p, n), -1 = not in that day's batch."""
+        s = self.settings
+        if s.cross_section == "none":
+            return None, 0
+        if size_rank is None:
+            raise ValueError("decomp_gru compares stocks and needs to know who is in each day's batch: size_rank")
+        if s.cross_section == "mean":
+            return size_rank.clamp(max=0), 1
+        count = (size_rank >= 0).sum(dim=1, keepdim=True).clamp(min=1)  # (p, 1)
+        return torch.where(size_rank >= 0, size_rank * s.groups // count, -1), s.groups
 
     def _group(self, batch: CrossSection) -> tuple[Tensor | None, int]:
         """Whose mean each stock is compared with, and how many groups there are."""
@@ -121,11 +158,14 @@ def moving_average(windows: Tensor, days: int) -> Tensor:
 
 
 def group_mean(states: Tensor, group: Tensor, groups: int) -> Tensor:
-    """At every step the mean over the stocks of the own group: (p, b, d) -> (p, b, d); `group` (b,) int64."""
-    member = nn.functional.one_hot(group, groups).to(states.dtype)  # (b, G)
-    share = member / member.sum(dim=0).clamp(min=1.0)  # (b, G): an empty group has no mean
-    means = torch.einsum("bg,pbd->pgd", share, states)  # (p, G, d)
-    return torch.einsum("bg,pgd->pbd", member, means)
+    """At every step the mean over the stocks of the own group: (p, b, d) -> (p, b, d).
+
+    `group` (b,) int64 is the same at every step, or (p, b); -1 = of no group, whose mean is 0.
+    """
+    group = group.expand(len(states), -1)  # (p, b)
+    member = (group[:, :, None] == torch.arange(groups, device=group.device)).to(states.dtype)  # (p, b, G)
+    share = member / member.sum(dim=1, keepdim=True).clamp(min=1.0)  # (p, b, G): an empty group has no mean
+    return member @ (share.transpose(1, 2) @ states)  # (p, b, G) (p, G, d)
 
 
 def build(settings: Settings, shapes: Shapes) -> DecompGRU:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -15,7 +16,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.models import _fast
 from deepfactor.models._fast.gru_kernel import How
 from deepfactor.models._layers import PatchEmbedding, check_patches
-from deepfactor.models.base import CrossSection, Shapes
+from deepfactor.models.base import CrossSection, Shapes, State
 
 INPUTS = frozenset({"windows"})
 
@@ -33,6 +34,8 @@ class Settings(Spec):
 
 class PatchGRU(nn.Module):
     """See the module's docstring. A stock's score depends on its own window alone."""
+
+    memory, compares = 0, False
 
     def __init__(self, features: int, settings: Settings) -> None:
         super().__init__()
@@ -53,6 +56,18 @@ class PatchGRU(nn.Module):
             last = states[-1]  # (b, d)
         scores: Tensor = self.head(last).squeeze(1)  # (b,)
         return scores
+
+    def sequence(self, windows: Tensor, size_rank: Tensor | None, last: int) -> Tensor:
+        """See `Causal`."""
+        tiles = _fast.patch_gru_steps(self.embedding, self.gru, windows, self.how)  # (p, n', d) each, compiled
+        states = (self.gru(self.embedding(windows))[0],) if tiles is None else tiles
+        scores: Tensor = self.head(torch.cat([tile[-last:] for tile in states], dim=1)).squeeze(2)  # (last, n)
+        return scores
+
+    def advance(self, state: State | None, rows: Tensor, size_rank: Tensor | None) -> tuple[State, Tensor]:
+        """See `Causal`."""
+        _, h = self.gru(self.embedding(rows), None if state is None else state[0][None])  # (1, n, d)
+        return (h[0],), self.head(h[0]).squeeze(1)
 
     def front(self, rows: Tensor) -> Tensor:
         """See `SharesFront`."""

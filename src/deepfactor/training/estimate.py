@@ -103,12 +103,20 @@ def _seconds(job: Job, cost: Cost, data: TrainingData) -> float:
     """CPU seconds of a job that takes all its epochs; a day's cost grows with its stocks."""
     fold, epochs = job.fold, job.fit.epochs if job.arm.model is not None else 1
     scale = [_median_stocks(data, span) / max(cost.stocks, 1) for span in (fold.train, fold.valid, fold.test)]
-    train = cost.step * scale[0] * len(network_fold(job.arm, fold).train) / job.every
+    train = cost.step * scale[0] * _steps_an_epoch(job)
     valid = cost.score * scale[1] * len(fold.valid) / job.valid_every
     second = 0.0
     if job.arm.model is not None and job.arm.weighting is not None:  # its own fit is nothing beside
         second = cost.score * scale[0] * len(weighting_fold(job.arm, fold).train) / job.every + valid
     return epochs * (train + valid) + second + cost.score * scale[2] * len(fold.test)
+
+
+def _steps_an_epoch(job: Job) -> float:
+    """Gradient steps of one day each, or of one sequence."""
+    days = len(network_fold(job.arm, job.fold).train)
+    if job.arm.model is None or job.fit.samples == "windows":
+        return days / job.every
+    return job.fit.updates or -(-days // job.fit.steps)
 
 
 def _statistics_once(jobs: Sequence[Job], costs: dict[str, Cost]) -> float:
@@ -163,7 +171,8 @@ def _measure(jobs: Sequence[Job], data: Folders, device: str, allow_code: bool) 
                 continue
             t, cut = _around_a_median_day(opened, job, scaling_of(job.arm, allow_code=allow_code).rows_back)
             sampler = Sampler(cut, device=device_of(device))
-            here = replace(job, fold=Fold(job.fold.name, range(t, t + 1), range(t, t + 1), range(t, t + 1)))
+            train = range(t if job.fit.samples == "windows" else 0, t + 1)  # a sequence has labels on many days
+            here = replace(job, fold=Fold(job.fold.name, train, range(t, t + 1), range(t, t + 1)))
             fitter = Fitter(task_of(here, cut, allow_code), sampler, Path(folder) / "none")
             costs[job.arm.name] = _cost(fitter, t)
     return costs
@@ -174,10 +183,12 @@ def _cost(fitter: Fitter, t: int) -> Cost:
     first = _least(lambda: fitter.sampler.cross_section(t, inputs), 1)
     again = _least(lambda: fitter.sampler.cross_section(t, inputs))
     fitter.step(day, 1)  # the first one also fills pools
+    if fitter.stream is not None:
+        fitter.scores(t - 1)  # a running state scores a day once
     return Cost(
         stocks=len(fitter.sampler.data.stocks(t)),
         step=_least(lambda: fitter.step(day, 1)),
-        score=_least(lambda: fitter.scores(t)),
+        score=_least(lambda: fitter.scores(t), 1 if fitter.stream is not None else _REPEATS),
         statistics=max(first - again, 0.0),
         parameters=parameter_count(fitter.network),
         peak=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,11 +23,13 @@ from torch import Tensor, nn
 
 from deepfactor.core.errors import UserError
 from deepfactor.core.spec import Spec
+from deepfactor.models.base import Causal
 from deepfactor.training.data import Indices
 from deepfactor.training.front import front_of
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, rank_ic, standardise
 from deepfactor.training.scalings.base import Scaling
+from deepfactor.training.sequences import Sequences, Stream
 from deepfactor.training.spec import Fit
 from deepfactor.training.weights import (
     State,
@@ -106,8 +109,19 @@ class Fitter:
         self.average = WeightAverage(task.fit.weight_average) if task.fit.weight_average is not None else None
         # validation and scores never touch the weights that are being trained
         self.scorer = copy.deepcopy(self.network).eval()
-        self.front = front_of(self.scorer, self.sampler)
+        self.sequences, self.stream = self._sequences()
+        self.front = None if self.sequences is not None else front_of(self.scorer, self.sampler)
         self.course = Course()
+
+    def _sequences(self) -> tuple[Sequences | None, Stream | None]:
+        """What trains and scores on sequences; None where the fit takes windows."""
+        task = self.task
+        if task.fit.samples == "windows":
+            return None, None
+        assert isinstance(self.network, Causal), "planned with a network that is not causal"
+        assert isinstance(self.scorer, Causal)
+        sequences = Sequences(self.network, self.sampler, task.fit, task.loss, task.loss_settings)
+        return sequences, Stream(self.scorer, self.sampler, range(task.fold.valid.start, task.fold.test.stop))
 
     def run(self, report: Report) -> Course:
         """Train to the end, from the checkpoint if there is one; leaves the best weights in `scorer`."""
@@ -131,7 +145,9 @@ class Fitter:
         if not len(stocks):
             return stocks, np.empty(0, np.float32)
         with torch.inference_mode():
-            if self.front is not None:
+            if self.stream is not None:
+                scored = self.stream.scores(t)
+            elif self.front is not None:
                 scored = self.front.scores(t)
             else:
                 scored = self.scorer(self.sampler.cross_section(t, self.task.inputs))
@@ -157,11 +173,8 @@ class Fitter:
         """One pass over the epoch's days, then validation; appends to the course."""
         wall, cpu = time.perf_counter(), time.process_time()
         order = seed_torch(self.task.entropy, epoch)
-        days = self._days(self.task.fold.train, self.task.every, (epoch - 1) % self.task.every, "training")
+        steps = self._steps(epoch, order)
         self.network.train()
-        shuffled = order.permutation(days)
-        size = self.task.fit.days_per_step
-        steps = [shuffled[i : i + size] for i in range(0, len(days), size)]
         total = 0.0
         for step, chosen in enumerate(steps, start=1):
             total += self.step(chosen, epoch)
@@ -182,6 +195,16 @@ class Fitter:
         )
         report(epoch, len(steps), len(steps), total / len(steps), rank_ic_)
 
+    def _steps(self, epoch: int, order: np.random.Generator) -> list[NDArray[np.intp]]:
+        """Days of each gradient step of an epoch: of windows, or last days of sequences."""
+        if self.sequences is not None:
+            days = self.sequences.draws(np.array(sorted(self._train), np.intp), order)
+            return [days[i : i + 1] for i in range(len(days))]
+        offset = (epoch - 1) % self.task.every
+        days = order.permutation(self._days(self.task.fold.train, self.task.every, offset, "training"))
+        size = self.task.fit.days_per_step
+        return [days[i : i + size] for i in range(0, len(days), size)]
+
     def step(self, days: NDArray[np.intp], epoch: int) -> float:
         """One gradient step on the mean loss of `days`; that loss."""
         self.optimizer.zero_grad(set_to_none=True)
@@ -197,7 +220,20 @@ class Fitter:
         return value
 
     def _loss(self, t: int, epoch: int) -> tuple[Tensor, float]:
-        """Loss of day t, and its value."""
+        """Loss of day t, or of the sequence that ends on it, and its value."""
+        data = self.sampler.data
+        loss = self._window_loss(t) if self.sequences is None else self.sequences.loss(t, self._train)
+        value = loss.item()
+        if not np.isfinite(value):
+            labelled = len(data.labelled(t, data.stocks(t)))
+            raise UserError(
+                f"the loss became {value} in epoch {epoch} on {data.dates[t]} ({labelled} labelled stocks): "
+                f"lower fit.lr (now {self.task.fit.lr}) or look at that day's label"
+            )
+        return loss, value
+
+    def _window_loss(self, t: int) -> Tensor:
+        """Loss of day t's windows."""
         data, task, device = self.sampler.data, self.task, self.sampler.device
         stocks = data.stocks(t)
         labelled = data.labelled(t, stocks)
@@ -205,13 +241,12 @@ class Fitter:
         target = torch.from_numpy(standardise(data.label[t, stocks[labelled]], wanted)).to(device)
         prediction: Tensor = self.network(self.sampler.cross_section(t, task.inputs))
         loss: Tensor = task.loss.loss(task.loss_settings, prediction[torch.from_numpy(labelled).to(device)], target)
-        value = loss.item()
-        if not np.isfinite(value):
-            raise UserError(
-                f"the loss became {value} in epoch {epoch} on {data.dates[t]} ({len(labelled)} labelled stocks): "
-                f"lower fit.lr (now {task.fit.lr}) or look at that day's label"
-            )
-        return loss, value
+        return loss
+
+    @cached_property
+    def _train(self) -> frozenset[int]:
+        """Training days with enough labelled stocks."""
+        return frozenset(self._days(self.task.fold.train, 1, 0, "training").tolist())
 
     def _validate(self) -> float:
         """Mean RankIC of the current weights (or their average) with the neutralised label over the validation days."""
@@ -226,8 +261,9 @@ class Fitter:
     def _load(self, state: State) -> None:
         """Let `scores` use these weights."""
         self.scorer.load_state_dict(state)
-        if self.front is not None:
-            self.front.forget()
+        for running in (self.front, self.stream):
+            if running is not None:
+                running.forget()
 
     def _days(self, span: range, every: int, offset: int, name: str) -> NDArray[np.intp]:
         """Every n-th row of `span` from `offset` on that has enough labelled stocks.

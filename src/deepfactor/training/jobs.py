@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.files import atomic_path, folder_lock, write_json, write_text
@@ -35,6 +36,7 @@ from deepfactor.training.samples import Sampler, shapes_of
 from deepfactor.training.scalings.base import Scaling
 from deepfactor.training.second_stage import check_factors, check_fold, holds_out, network_fold, weighting_fold
 from deepfactor.training.second_stage import fit as fit_second_stage
+from deepfactor.training.sequences import check_causal, days_read
 from deepfactor.training.spec import Arm, Fit, Plan
 from deepfactor.training.weights import save_tensors
 
@@ -115,10 +117,13 @@ def plan_jobs(
     whole = [replace(data, parts=(parts or {}).get(arm.name, Parts())) for arm in arms]
     back = []
     for arm, key, own in zip(arms, keys, whole, strict=True):
-        _check_shapes(arm, key, own, allow_code=allow_code)
+        network = _check_shapes(arm, key, own, allow_code=allow_code)
         scaling = scaling_of(arm, key, allow_code=allow_code)
         scaling.module.check(data.features)
-        back.append(data.window - 1 + scaling.rows_back)
+        read = data.window
+        if network is not None and fit.samples == "sequences":
+            read = max(read, days_read(fit, check_causal(network, arm, scaling.module.SCALES, key)))
+        back.append(read - 1 + scaling.rows_back)
     jobs = []
     for fold in folds:
         spans = {rows: range(max(fold.train.start - rows, 0), fold.test.stop) for rows in back}
@@ -175,8 +180,8 @@ def scaling_of(arm: Arm, key: str = "arm", *, allow_code: bool = False) -> Scali
     return Scaling(*resolve(SCALINGS, arm.scaling, key=f"{key}.scaling", allow_code=allow_code))
 
 
-def _check_shapes(arm: Arm, key: str, data: TrainingData, *, allow_code: bool) -> None:
-    """The arm fits the inputs and has what it needs; networks are built without memory. A plan finds out before any
+def _check_shapes(arm: Arm, key: str, data: TrainingData, *, allow_code: bool) -> nn.Module | None:
+    """The arm fits the inputs and has what it needs; its network, built without memory. A plan finds out before any
     training."""
     read = inputs_of_arm(arm, key, allow_code=allow_code)
     if arm.model is None:
@@ -187,19 +192,20 @@ def _check_shapes(arm: Arm, key: str, data: TrainingData, *, allow_code: bool) -
                 key=f"{key}.features",
             )
         weighting_of(arm, key, allow_code=allow_code)[0].check()
-        return
+        return None
     model, settings = resolve("deepfactor.models", arm.model, key=f"{key}.model", allow_code=allow_code)
     for name, part in (("fundamentals", "fundamentals"), ("neighbours", "graph"), ("exposures", "exposures")):
         if name in read and getattr(data.parts, part) is None:
             raise RecipeError(f"{arm.model.kind} reads {name}, which these inputs don't hold", key=f"{key}.model")
     try:
         with torch.device("meta"):
-            network = model.build(settings, shapes_of(data))
+            network: nn.Module = model.build(settings, shapes_of(data))
     except RecipeError as error:
         raise RecipeError(str(error), key=f"{key}.model") from None
     if arm.weighting is not None:
         check_factors(arm, network, key)
         weighting_of(arm, key, allow_code=allow_code)[0].check()
+    return network
 
 
 def _kind(kind: str, settings: Spec) -> dict[str, Any]:

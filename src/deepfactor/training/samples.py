@@ -54,7 +54,7 @@ class Sampler:
     def rows(self, first: int, stop: int) -> Tensor:
         """Scaled rows first … stop − 1 of all stocks (stop − first, N, f), of a scaling that scales rows."""
         shape = (stop - first, *self.data.features.values.shape[1:])
-        return self._fill(first, stop, np.arange(shape[1]), torch.empty(shape, device=self.device))
+        return self.fill(first, stop, np.arange(shape[1]), torch.empty(shape, device=self.device))
 
     def cross_section(self, t: int, inputs: frozenset[str]) -> CrossSection:
         """The batch of ``data.stocks(t)`` (b,), with what the model's `inputs` ask for; valid until the next call."""
@@ -92,10 +92,13 @@ class Sampler:
         """Rows t−L+1 … t of the stocks: (L, b, f)."""
         shape = (self.data.window, len(stocks), len(self.data.features.names))
         out = self._buffer[: shape[0] * shape[1] * shape[2]].view(shape)
-        return self._fill(t + 1 - shape[0], t + 1, stocks, out)
+        return self.fill(t + 1 - shape[0], t + 1, stocks, out)
 
-    def _fill(self, first: int, stop: int, stocks: Indices, out: Tensor) -> Tensor:
-        """Rows first … stop − 1 of the stocks into `out`; rows before the market's first are missing."""
+    def fill(self, first: int, stop: int, stocks: Indices, out: Tensor) -> Tensor:
+        """Rows first … stop − 1 of the stocks (b,) into `out` (stop − first, b, f), scaled if the scaling scales rows.
+
+        Rows before the market's first are missing.
+        """
         absent = min(max(-first, 0), stop - first)
         out[:absent] = torch.nan if self.scaling.module.SCALES == "windows" else 0.0
         if absent < stop - first:

@@ -71,6 +71,15 @@ class Fit(Spec):
     weight_average: float | None = Field(
         default=None, gt=0, lt=1, description="rate a step of an exponential average of the weights, which then scores"
     )
+    samples: Literal["windows", "sequences"] = Field(
+        default="windows",
+        description="what a network is trained on: a day's windows, or long sequences with a label at every patch",
+    )
+    steps: int = Field(default=20, ge=1, description="patches of a sequence that have labels (sequences only)")
+    burn_in: int = Field(default=30, ge=0, description="patches of a sequence before these (sequences only)")
+    updates: int | None = Field(
+        default=None, ge=1, description="gradient steps an epoch (sequences only); none = each training day once"
+    )
     seeds: Seeds = (0, 42, 3407)
     min_stocks: int = Field(default=30, ge=2, le=10_000, description="days with fewer labelled stocks are left out")
     days_per_step: int = Field(

@@ -7,7 +7,7 @@ no compiled kernel that runs here, another device or type than float32 on the CP
 """
 
 from deepfactor.models._fast.decomp_gru import decomp_gru_last
-from deepfactor.models._fast.gru import bi_gru_steps, gru_last
+from deepfactor.models._fast.gru import bi_gru_steps, gru_last, gru_steps
 from deepfactor.models._fast.patch_gru import front_last, front_of, patch_gru_last, patch_gru_steps
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "front_last",
     "front_of",
     "gru_last",
+    "gru_steps",
     "patch_gru_last",
     "patch_gru_steps",
 ]

@@ -38,6 +38,14 @@ def gru_last(gru: nn.GRU, x: Tensor, how: How = How()) -> Tensor | None:
     return torch.cat([recur(kernel, tile, one_layer(gru), all_steps=False, how=how) for tile in tiles(x)])
 
 
+def gru_steps(gru: nn.GRU, x: Tensor, how: How = How()) -> Tensor | None:
+    """Outputs of `gru` (one layer, time first) at all steps from a zero state: (p, b, i) -> (p, b, d)."""
+    kernel = fitting(x, gru.hidden_size, how)
+    if kernel is None:
+        return None
+    return torch.cat([recur(kernel, tile, one_layer(gru), all_steps=True, how=how) for tile in tiles(x)], dim=1)
+
+
 def bi_gru_steps(gru: nn.GRU, x: Tensor, how: How = How()) -> Tensor | None:
     """Outputs of a bidirectional `gru` (time first, any number of layers, dropout between them) at all steps.
 

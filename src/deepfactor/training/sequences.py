@@ -1,0 +1,193 @@
+"""Training on sequences: a causal network reads a long stretch of days once and gives a score at every patch.
+
+A window of 150 days has one label at its end, and consecutive days' windows share 149 days: a patch is computed 50
+times for as many labels. Here a step draws a last day, reads `burn_in` + `steps` patches that end on it, and the loss
+is the mean of the losses of the days on which the last `steps` patches end. The last day is drawn over all days, so all
+alignments of the patches are trained. Who is in the batch, and in which size group, is that of each step's own day.
+
+Scores come from a running state an alignment (`Stream`): a further day costs one patch a stock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deepfactor.core.errors import RecipeError
+from deepfactor.core.spec import Spec
+from deepfactor.models.base import Causal, State
+from deepfactor.training.data import Indices, TrainingData
+from deepfactor.training.samples import Sampler, size_rank, standardise
+from deepfactor.training.spec import Arm, Fit
+
+
+def check_causal(network: nn.Module, arm: Arm, scales: str, key: str) -> int:
+    """The network reads time forwards alone, and its rows don't depend on the window that they are in; its patch.
+
+    Raises
+    ------
+    RecipeError
+        one of them isn't so, or a weighting stands behind the network.
+    """
+    if not isinstance(network, Causal):
+        assert arm.model is not None
+        raise RecipeError(
+            f"{arm.model.kind} does not read time forwards alone, so sequences can't train it: "
+            'take fit.samples = "windows"',
+            key=f"{key}.model",
+        )
+    if scales != "rows":
+        raise RecipeError(
+            f"scaling {arm.scaling.kind} standardises whole windows; sequences need one that scales each day's rows: "
+            'take scaling = "by_day"',
+            key=f"{key}.scaling",
+        )
+    if arm.weighting is not None:
+        raise RecipeError(
+            'a weighting behind a network reads the deep factors of windows: take fit.samples = "windows"',
+            key=f"{key}.weighting",
+        )
+    return network.patch
+
+
+def days_read(fit: Fit, patch: int) -> int:
+    """Days of one sequence."""
+    return (fit.burn_in + fit.steps) * patch
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a day's scores are trained towards: `columns` (m,) of the labelled stocks, their standardised labels."""
+
+    columns: Indices
+    target: Tensor
+
+
+class Sequences:
+    """Steps of sequence training of a causal `network`."""
+
+    def __init__(self, network: Causal, sampler: Sampler, fit: Fit, loss: ModuleType, settings: Spec) -> None:
+        self.network, self.sampler, self.fit, self.patch = network, sampler, fit, network.patch
+        self.loss_kind, self.loss_settings = loss, settings
+        self._goals: dict[int, Goal] = {}
+        self._buffer = torch.empty(0, device=sampler.device)
+
+    def draws(self, days: NDArray[np.intp], order: np.random.Generator) -> NDArray[np.intp]:
+        """Last days of an epoch's sequences, without repetition where there are enough."""
+        updates = self.fit.updates or -(-len(days) // self.fit.steps)
+        return order.choice(days, updates, replace=updates > len(days))
+
+    def loss(self, last: int, among: frozenset[int]) -> Tensor:
+        """Mean loss of the days `among` on which one of the last `steps` patches of the sequence to `last` ends."""
+        data, count = self.sampler.data, self.fit.burn_in + self.fit.steps
+        ends = [last - self.patch * back for back in range(count - 1, -1, -1)]
+        read = ends if self.network.compares else ends[-self.fit.steps :]
+        columns = _union(data, read)
+        ranks = (
+            torch.from_numpy(ranks_at(data, ends, columns)).to(self.sampler.device) if self.network.compares else None
+        )
+        scores = self.network.sequence(self._rows(last, columns), ranks, self.fit.steps)  # (steps, n)
+        place = np.full(len(data.symbols), -1, np.intp)
+        place[columns] = np.arange(len(columns))
+        losses = []
+        for row, t in zip(scores, ends[-self.fit.steps :], strict=True):
+            if t in among:
+                goal = self._goal(t)
+                prediction = row[torch.from_numpy(place[goal.columns]).to(row.device)]
+                losses.append(self.loss_kind.loss(self.loss_settings, prediction, goal.target))
+        return torch.stack(losses).mean()
+
+    def _rows(self, last: int, columns: Indices) -> Tensor:
+        """Scaled rows of the sequence that ends on `last`; valid until the next call."""
+        days, f = days_read(self.fit, self.patch), len(self.sampler.data.features.names)
+        size = days * len(columns) * f
+        if self._buffer.numel() < size:
+            self._buffer = torch.empty(size, device=self.sampler.device)
+        return self.sampler.fill(last + 1 - days, last + 1, columns, self._buffer[:size].view(days, len(columns), f))
+
+    def _goal(self, t: int) -> Goal:
+        if t not in self._goals:
+            data = self.sampler.data
+            stocks = data.stocks(t)
+            columns = stocks[data.labelled(t, stocks)]
+            target = standardise(data.label[t, columns], self.loss_kind.target(self.loss_settings))
+            self._goals[t] = Goal(columns, torch.from_numpy(target).to(self.sampler.device))
+        return self._goals[t]
+
+
+def _union(data: TrainingData, days: list[int]) -> Indices:
+    """Columns of all stocks that are in the batch of one of the `days`."""
+    seen = np.zeros(len(data.symbols), np.bool_)
+    for t in days:
+        if t >= 0:
+            seen[data.stocks(t)] = True
+    return np.flatnonzero(seen)
+
+
+def ranks_at(data: TrainingData, days: list[int], columns: Indices) -> NDArray[np.int64]:
+    """Rank by size of each of the `columns` in each day's batch, -1 = not in it: (p, n)."""
+    out = np.full((len(days), len(data.symbols)), -1, np.int64)
+    for row, t in zip(out, days, strict=True):
+        if t >= 0:
+            stocks = data.stocks(t)
+            row[stocks] = size_rank(data.size[t, stocks])
+    return out[:, columns]
+
+
+class Stream:
+    """Scores of consecutive days by a causal network that goes on from what it remembers, an alignment of the patches
+    each.
+
+    It begins a window's length before the first day asked for, so that day's score is that of its window; later days
+    remember more. For one set of weights: `forget` when they change.
+    """
+
+    def __init__(self, network: Causal, sampler: Sampler, span: range) -> None:
+        """`span`: the days that may be asked for."""
+        self.network, self.sampler = network, sampler
+        self.columns = _union(sampler.data, list(range(span.start + 1 - sampler.data.window, span.stop)))
+        self.place = np.full(len(sampler.data.symbols), -1, np.intp)
+        self.place[self.columns] = np.arange(len(self.columns))
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew with the next day asked for."""
+        self.states: dict[int, State] = {}
+        self.first: int | None = None
+        self.last = -1
+
+    def scores(self, t: int) -> Tensor:
+        """Scores (b,) of day t's batch ``data.stocks(t)``; call under `torch.inference_mode`."""
+        if self.first is None or t <= self.last or t - self.last > self.sampler.data.window:
+            self.forget()
+            self.first = t + 1 - self.sampler.data.window
+            self.last = self.first + self.network.patch - 2
+        for day in range(self.last + 1, t):
+            self._advance(day)
+        scores, self.last = self._advance(t), t
+        return scores[torch.from_numpy(self.place[self.sampler.data.stocks(t)]).to(scores.device)]
+
+    def _advance(self, day: int) -> Tensor:
+        """Take in the patch that ends on `day`; scores (n,) of all columns."""
+        data, patch = self.sampler.data, self.network.patch
+        alignment = day % patch
+        rows = self._rows(day)
+        rank = None
+        if self.network.compares:
+            rank = torch.from_numpy(ranks_at(data, [day], self.columns)[0]).to(rows.device)
+        self.states[alignment], scores = self.network.advance(self.states.get(alignment), rows, rank)
+        return scores
+
+    def _rows(self, day: int) -> Tensor:
+        """(memory + patch, n, f); before the stream's first day that day's rows are repeated."""
+        assert self.first is not None
+        wanted = self.network.memory + self.network.patch
+        begin = max(day + 1 - wanted, self.first)
+        rows = torch.empty(day + 1 - begin, len(self.columns), len(self.sampler.data.features.names))
+        rows = self.sampler.fill(begin, day + 1, self.columns, rows.to(self.sampler.device))
+        return torch.cat([rows[:1].expand(wanted - len(rows), -1, -1), rows]) if len(rows) < wanted else rows
