@@ -33,6 +33,8 @@ REACH = neutral_return.reach(LABEL)
 TRAIN, VALID, TEST = range(15, 60 - REACH), range(60, 90 - REACH), range(90, 120)
 INPUTS = frozenset({"windows", "size_rank"})
 ARM = Arm(name="tiny", model=Kind(kind="decomp_gru", hidden=4))  # type: ignore[call-arg]
+FIT = Fit(epochs=2, seeds=(0,), min_stocks=5, lr=0.01)
+BY_SEQUENCES = Fit(**FIT.model_dump(exclude_defaults=True), samples="sequences", steps=3, burn_in=1)
 
 Market = tuple[Panel, Universe]
 Build = Callable[[Panel, Universe], TrainingData]
@@ -71,11 +73,11 @@ def targets(panel: Panel, universe: Universe, *, build: Build = build) -> np.nda
     return out
 
 
-def fitted(data: TrainingData, folder: Path, train: range, valid: range) -> Fitter:
+def fitted(data: TrainingData, folder: Path, train: range, valid: range, fit: Fit, kind: str) -> Fitter:
     """Two epochs on a market that may end before the test span begins."""
     fold = Fold("toy", train, valid, range(TEST.start, len(data.dates)))
-    fit = Fit(epochs=2, seeds=(0,), min_stocks=5, lr=0.01)
-    job = Job(ARM, fold, 0, fit, 3, 1, {"arm": arm_content(ARM, "arm")})
+    arm = ARM if fit.samples == "windows" else Arm(name="s", model=Kind(kind=kind, hidden=16), scaling="by_day")
+    job = Job(arm, fold, 0, fit, 3, 1, {"arm": arm_content(arm, "arm")})
     fitter = Fitter(task_of(job, data, allow_code=False), Sampler(data), folder / "checkpoint.safetensors")
     fitter.checkpoint.unlink(missing_ok=True)
     fitter.run(lambda *event: None)
@@ -83,11 +85,19 @@ def fitted(data: TrainingData, folder: Path, train: range, valid: range) -> Fitt
 
 
 def weights(
-    panel: Panel, universe: Universe, *, folder: Path, build: Build = build, train: range = TRAIN, valid: range = VALID
+    panel: Panel,
+    universe: Universe,
+    *,
+    folder: Path,
+    build: Build = build,
+    train: range = TRAIN,
+    valid: range = VALID,
+    fit: Fit = FIT,
+    kind: str = "decomp_gru",
 ) -> np.ndarray:
     """(T, …): what is known of the weights at the close of each day: from the eve of the test span on, all of them."""
     with settled_torch():
-        fitter = fitted(build(panel, universe), folder, train, valid)
+        fitter = fitted(build(panel, universe), folder, train, valid, fit, kind)
     log = [[row["loss"], row["valid_rank_ic"]] for row in fitter.course.log]
     flat = np.concatenate([v.numpy().ravel() for v in fitter.course.best.values()] + [np.ravel(log)])
     out = np.full((len(panel.dates), len(flat)), np.nan)
@@ -95,12 +105,14 @@ def weights(
     return out
 
 
-def scores(panel: Panel, universe: Universe, *, folder: Path, build: Build = build) -> np.ndarray:
+def scores(
+    panel: Panel, universe: Universe, *, folder: Path, build: Build = build, fit: Fit = FIT, kind: str = "decomp_gru"
+) -> np.ndarray:
     """(T, N) scores of the test span."""
     data = build(panel, universe)
     out = np.full(panel.shape, np.nan)
     with settled_torch():
-        fitter = fitted(data, folder, TRAIN, VALID)
+        fitter = fitted(data, folder, TRAIN, VALID, fit, kind)
         for t in range(TEST.start, len(panel.dates)):
             stocks, score = fitter.scores(t)
             out[t, stocks] = score
@@ -130,6 +142,16 @@ def test_scores_are_known_at_the_close(market: Market, tmp_path: Path) -> None:
     found = partial(scores, folder=tmp_path)
     assert np.isfinite(found(*market)[TEST.start :]).any(axis=1).all()
     assert reads_future(found, *market, range(TEST.start, 119, 9)) is None
+
+
+@pytest.mark.parametrize("kind", ["gru", "decomp_gru", "cross_gru"])
+def test_sequences_and_streamed_scores_are_known_at_the_close(kind: str, market: Market, tmp_path: Path) -> None:
+    by = {"folder": tmp_path, "fit": BY_SEQUENCES, "kind": kind}
+    assert reads_future(partial(weights, **by), *market, EVE) is None
+    assert np.isfinite(scores(*market, **by)[TEST.start :]).any(axis=1).all()
+    assert reads_future(partial(scores, **by), *market, range(TEST.start, 119, 9)) is None
+    assert reads_future(partial(scores, build=knows_tomorrows_suspension, **by), *market, range(95, 100)) is not None
+    assert reads_future(partial(weights, build=label_shifted_by_one, **by), *market, EVE) is not None
 
 
 def test_training_reads_no_label_of_the_validation_span(market: Market) -> None:
