@@ -109,7 +109,10 @@ def left(runs: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in sorted(p for p in runs.rglob("*") if p.is_file()):
         name = str(path.relative_to(runs))
-        if path.name in (".lock", "run.log", "environment.json", "error.txt") or path.stem in ("report", "index"):
+        # of checksums: they are those of the times too
+        if path.name in (".lock", "run.log", "environment.json", "error.txt", "checksums.json"):
+            continue
+        if path.stem in ("report", "index"):
             continue
         if path.name == "checkpoint.safetensors":  # its note holds the log's times
             found[name] = {key: value.tobytes() for key, value in load_file(path).items()}

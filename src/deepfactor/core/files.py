@@ -23,7 +23,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     ------
     OutOfResources
         the disk or quota is full; `path` is as it was.
+    UserError
+        there is a folder of that name.
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, where a file is to be written: move it away and repeat the command")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -58,6 +62,19 @@ def _lives(pid: int) -> bool:
     return True
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file of ours.
+
+    Raises
+    ------
+    UserError
+        it is a folder, of which we don't know what it holds.
+    """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, where a file was: move it away and repeat the command")
+    path.unlink(missing_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames and new names in `folder` durable."""
     handle = os.open(folder, os.O_RDONLY)
@@ -75,7 +92,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON atomically, keys in the given order, NaN refused."""
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """What `write_json` writes."""
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def file_hash(path: Path) -> str:

@@ -51,13 +51,14 @@ from deepfactor.training.spec import Arm
 @dataclass(frozen=True)
 class Planned:
     """What a recipe will do on a market: its jobs, by arm's name what it reads and where that lies, stock-days an epoch
-    of the largest fold, and what a user should know of it."""
+    of the largest fold, what a user should know of it, and what was damaged on disk and made again."""
 
     jobs: list[Job]
     inputs: Mapping[str, Inputs]
     arrays: Mapping[str, Arrays]
     stock_days: int
     said: tuple[str, ...] = ()
+    mended: tuple[str, ...] = ()
 
 
 def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool = False) -> Planned:
@@ -73,13 +74,16 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool 
     jobs: list[Job] = []
     inputs: dict[str, Inputs] = {}
     arrays: dict[str, Arrays] = {}
+    mended: list[str] = []
     for features in dict.fromkeys(_features(recipe, arm) for arm in recipe.arms):
-        made = prepare_inputs(recipe, market, jobs_folder, features=features, allow_code=allow_code)
+        made = prepare_inputs(recipe, market, jobs_folder, features=features, allow_code=allow_code, tell=mended.append)
         data = open_data(made.folder)
         own = {f"arms.{i}": arm for i, arm in enumerate(recipe.arms) if _features(recipe, arm) == features}
         inputs |= {arm.name: made for arm in own.values()}
         for key, arm in own.items():
-            arrays[arm.name] = prepare_arrays(recipe, market, made.folder, arm, key, allow_code=allow_code)
+            arrays[arm.name] = prepare_arrays(
+                recipe, market, made.folder, arm, key, allow_code=allow_code, tell=mended.append
+            )
         jobs += plan_jobs(
             data,
             own.values(),
@@ -96,7 +100,7 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool 
     jobs.sort(key=lambda job: (job.fold.test.start, order.index(job.arm.name)))  # stable: seeds stay as they are
     sizes = [int(np.asarray(data.batch[window.train[:: recipe.plan.every]]).sum()) for window in windows]
     short = cut_short(market.panel.dates, recipe.plan)
-    return Planned(jobs, inputs, arrays, max(sizes), () if short is None else (short,))
+    return Planned(jobs, inputs, arrays, max(sizes), () if short is None else (short,), tuple(mended))
 
 
 def _features(recipe: Recipe, arm: Arm) -> Kind:
@@ -195,7 +199,7 @@ def run(
     console = Logged(console or Silent(), folder.log)
     done = sum(is_done(folder.jobs, job) for job in planned.jobs)
     console.say(f"{recipe.name}: {len(planned.jobs)} jobs, {done} done before, {workers} workers")
-    for text in planned.said:
+    for text in (*planned.mended, *planned.said):
         console.say(text)
     with stages.stage("training"):
         train(planned, folder.jobs, workers, console, device=device, allow_code=allow_code)
@@ -265,6 +269,9 @@ class _Watch:
             self.console.finish(event.job)
             best = "" if event.valid_rank_ic is None else f", best validation RankIC {event.valid_rank_ic:.4f}"
             self.console.say(f"{event.job}: {'done' if event.phase == 'done' else 'was done before'}{best}")
+            return
+        if event.phase == "damaged":
+            self.console.say(f"{event.job}: {event.note}: done again")
             return
         if event.phase == "validate" and event.valid_rank_ic is not None:
             self.rank_ic[event.job] = event.valid_rank_ic

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,17 @@ class Inputs:
 
 
 def prepare_inputs(
-    recipe: Recipe, market: Market, jobs: Path, *, features: Kind | None = None, allow_code: bool = False
+    recipe: Recipe,
+    market: Market,
+    jobs: Path,
+    *,
+    features: Kind | None = None,
+    allow_code: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Inputs:
     """The training arrays of a recipe under `jobs`, made once a market and setting.
 
-    `features` instead of the recipe's: arms may read different ones.
+    `features` instead of the recipe's: arms may read different ones. `tell` is told of damaged ones made again.
     """
     chosen = features or recipe.features
     module, feature_settings = resolve(FEATURES, chosen, key="features", allow_code=allow_code)
@@ -67,7 +74,7 @@ def prepare_inputs(
 
     key = content_key({"market": market.folder.fingerprint, "inputs": inputs, "label": target})
     whole = content_of(recipe.label, label_settings.model_dump(mode="json"))
-    return Inputs(prepare_data(jobs, key, build), inputs, target, whole, label.reach(label_settings))
+    return Inputs(prepare_data(jobs, key, build, tell), inputs, target, whole, label.reach(label_settings))
 
 
 def log_cap(market: Market, cap: str) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -23,8 +24,19 @@ from deepfactor.training.relations import relations
 from deepfactor.training.spec import Arm
 
 
-def prepare_arrays(recipe: Recipe, market: Market, arrays: Path, arm: Arm, key: str, *, allow_code: bool) -> Arrays:
+def prepare_arrays(
+    recipe: Recipe,
+    market: Market,
+    arrays: Path,
+    arm: Arm,
+    key: str,
+    *,
+    allow_code: bool,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Arrays:
     """The training arrays in the folder `arrays`, with the parts that `arm` reads, made once a market and setting.
+
+    `tell` is told of damaged ones made again.
 
     Raises
     ------
@@ -37,7 +49,7 @@ def prepare_arrays(recipe: Recipe, market: Market, arrays: Path, arm: Arm, key: 
     if "fundamentals" in read:
         own = recipe.fundamentals
         found["fundamentals"] = prepare_part(
-            arrays, "fundamentals", own.identity(), lambda: fundamental_quarters(own, panel)
+            arrays, "fundamentals", own.identity(), lambda: fundamental_quarters(own, panel), tell
         )
     if "neighbours" in read and arm.graph is not None:
         graph, settings = resolve(GRAPHS, arm.graph, key=f"{key}.graph", allow_code=allow_code)
@@ -47,9 +59,10 @@ def prepare_arrays(recipe: Recipe, market: Market, arrays: Path, arm: Arm, key: 
             "graph",
             content_of(arm.graph, settings.identity()),
             lambda: relations(edges, universe, universe.batch(recipe.universe)),
+            tell,
         )
     if "exposures" in read:
-        found["exposures"] = prepare_part(arrays, "exposures", {}, lambda: exposures(panel, universe))
+        found["exposures"] = prepare_part(arrays, "exposures", {}, lambda: exposures(panel, universe), tell)
     return Arrays(arrays, found)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from torch import nn
 from deepfactor.core.kind import resolve
 from deepfactor.models.base import parameter_count, summary
 from deepfactor.training.data import TrainingData
-from deepfactor.training.jobs import Job, read_record, weighting_of
+from deepfactor.training.finished import read_log, read_record
+from deepfactor.training.jobs import Job, weighting_of
 from deepfactor.training.needs import inputs_of_arm
 from deepfactor.training.samples import shapes_of
 from deepfactor.training.spec import Arm
@@ -119,9 +119,7 @@ def training_record(jobs: Sequence[Job], folder: Path) -> dict[str, Any]:
     """
     rows = []
     for job in jobs:
-        record = read_record(folder, job)
-        log = folder / job.key / "log.jsonl"
-        lines = log.read_text(encoding="utf-8").splitlines() if job.arm.model is not None else []
+        record = read_record(folder / job.key)
         kept = ("best_epoch", "valid_rank_ic", *_OF_WEIGHTINGS, "seconds", "cpu", "left_out")
         rows.append(
             {
@@ -129,7 +127,7 @@ def training_record(jobs: Sequence[Job], folder: Path) -> dict[str, Any]:
                 "fold": job.fold.name,
                 "seed": job.seed,
                 **{name: record[name] for name in kept if name in record},
-                "epochs": [json.loads(line) for line in lines],
+                "epochs": read_log(folder / job.key) if job.arm.model is not None else [],
             }
         )
     shares = [_pooled(row) for row in rows if "importance" in row]

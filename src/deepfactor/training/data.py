@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfactor.core.errors import DataError
-from deepfactor.core.files import folder_lock, remove_litter, write_json
+from deepfactor.core.errors import DamagedFile, DataError
+from deepfactor.core.files import folder_lock, remove_litter
 from deepfactor.features.base import Features
 from deepfactor.panel.panel import Bools, Dates, Names
-from deepfactor.training.arrays import map_arrays, save_arrays
+from deepfactor.training.arrays import damage_of, is_whole, map_arrays, save_arrays
 from deepfactor.training.parts import Parts, open_parts
 
 Indices = NDArray[np.intp]
@@ -148,10 +148,13 @@ _COMPLETE = "inputs.json"  # comes last
 _ARRAYS = ("dates", "symbols", "label", "batch", "size", "entry_ok")
 
 
-def prepare_data(jobs: Path, key: str, build: Callable[[], TrainingData]) -> Path:
-    """The folder ``jobs/inputs-<key>`` of the training arrays; made by `build` unless it is complete.
+def prepare_data(
+    jobs: Path, key: str, build: Callable[[], TrainingData], tell: Callable[[str], None] = lambda _: None
+) -> Path:
+    """The folder ``jobs/inputs-<key>`` of the training arrays; made by `build` unless it is complete and whole.
 
     `key` names the content: the caller hashes the market's fingerprint and the settings of inputs, label and universe.
+    `tell` is told that what is damaged is made again.
 
     Raises
     ------
@@ -161,7 +164,7 @@ def prepare_data(jobs: Path, key: str, build: Callable[[], TrainingData]) -> Pat
         the disk is full.
     """
     folder = jobs / f"inputs-{key}"
-    if not (folder / _COMPLETE).exists():
+    if not is_whole(folder, _COMPLETE, open_data, tell):
         with folder_lock(folder):
             _write(folder, build())
     return folder
@@ -170,9 +173,8 @@ def prepare_data(jobs: Path, key: str, build: Callable[[], TrainingData]) -> Pat
 def _write(folder: Path, data: TrainingData) -> None:
     remove_litter(folder)
     arrays = {name: getattr(data, name) for name in _ARRAYS} | {"features": data.features.values}
-    save_arrays(folder, arrays)
     content = {"names": data.features.names, "roles": data.features.roles, "window": data.window}
-    write_json(folder / _COMPLETE, content)
+    save_arrays(folder, arrays, _COMPLETE, content)
 
 
 def open_data(arrays: Path | Arrays) -> TrainingData:
@@ -181,14 +183,17 @@ def open_data(arrays: Path | Arrays) -> TrainingData:
     Raises
     ------
     DataError
-        the folder is not what `prepare_data` writes.
+        the folder is not what `prepare_data` wrote.
     """
     arrays = arrays if isinstance(arrays, Arrays) else Arrays(arrays)
     folder = arrays.folder
+    if (damage := damage_of(folder)) is not None:
+        raise DamagedFile(f"damaged training arrays ({damage}): repeat the command, it makes them again", file=folder)
     try:
         content = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
         held = map_arrays(folder, ("features", *_ARRAYS))
-    except (OSError, ValueError) as error:
+        features = Features(tuple(content["names"]), tuple(content["roles"]), held.pop("features"))
+        window = int(content["window"])
+    except (OSError, ValueError, LookupError, TypeError, EOFError) as error:
         raise DataError(f"unreadable training arrays ({error}): delete the folder and repeat", file=folder) from error
-    features = Features(tuple(content["names"]), tuple(content["roles"]), held.pop("features"))
-    return TrainingData(features=features, window=content["window"], parts=open_parts(arrays.parts), **held)
+    return TrainingData(features=features, window=window, parts=open_parts(arrays.parts), **held)

@@ -15,11 +15,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
-from deepfactor.core.errors import DeepfactorError, Interrupted, OutOfResources
+from deepfactor.core.errors import DeepfactorError, Interrupted, OutOfResources, UserError
 from deepfactor.core.files import remove_litter, write_text
-from deepfactor.core.system import out_of_memory
+from deepfactor.core.system import RESOURCES, USERS, out_of_memory, system_error
 from deepfactor.training.data import Arrays, Folders, open_data
 from deepfactor.training.device import device_of
+from deepfactor.training.finished import adopt, damage_of
 from deepfactor.training.jobs import Job, Progress, arrays_of, is_done, run_job
 from deepfactor.training.samples import Sampler
 from deepfactor.training.scalings.store import Store
@@ -87,7 +88,10 @@ def run_jobs(
     open_jobs = list({job.key: job for job in jobs if not is_done(folder, job)}.values())  # equal arms train once
     for job in jobs:
         if is_done(folder, job):
+            adopt(folder / job.key)
             listen(Progress(job.label, job.key, "skip"))
+        elif (damage := damage_of(folder / job.key)) is not None:
+            listen(Progress(job.label, job.key, "damaged", note=damage))
     if not open_jobs:
         return
     for arrays in {arrays_of(data, job).folder for job in open_jobs}:
@@ -133,6 +137,11 @@ def _described(job: Job, folder: Path) -> Iterator[None]:
     except Exception as error:
         if out_of_memory(error):
             raise OutOfResources(f"{job.label}: out of memory; take fewer workers or a smaller network") from error
+        number, words = system_error(error) or (0, "")
+        if number in USERS:
+            raise UserError(f"{job.label}: {words}") from error
+        if number in RESOURCES:
+            raise OutOfResources(f"{job.label}: {words}: mend that and repeat the command") from error
         raise _failed(job, folder, error) from error
 
 

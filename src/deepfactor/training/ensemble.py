@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from deepfactor.core.errors import DataError
 from deepfactor.panel.panel import Dates, Names
 from deepfactor.panel.scores import Scores, standardise_by_day
+from deepfactor.training.finished import read_scores
 from deepfactor.training.jobs import Job, is_done
 
 
@@ -72,10 +72,10 @@ def _fill(into: NDArray[np.float64], job: Job, folder: Path, dates: Dates, symbo
     """Put a job's scores in their rows and columns."""
     if not is_done(folder, job):
         raise DataError(f"{job.label} is not done: run the training first", file=folder / job.key)
-    axes = json.loads((folder / job.key / "axes.json").read_text(encoding="utf-8"))
+    axes, values = read_scores(folder / job.key)
     rows = _places(dates, np.array(axes["dates"], "datetime64[D]"), job, "day")
     columns = _places(symbols, np.array(axes["symbols"], symbols.dtype), job, "stock")
-    into[np.ix_(rows, columns)] = np.load(folder / job.key / "scores.npy")
+    into[np.ix_(rows, columns)] = values
 
 
 def _places(axis: NDArray[np.generic], wanted: NDArray[np.generic], job: Job, name: str) -> NDArray[np.intp]:

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deepfactor.core.errors import UserError
+from deepfactor.core.errors import DamagedFile, UserError
 from deepfactor.core.spec import Spec
 from deepfactor.models.base import Causal
 from deepfactor.training.data import Indices
@@ -298,10 +298,14 @@ class Fitter:
         save_tensors(self.checkpoint, flatten(groups), note)
 
     def _restore(self) -> None:
+        """Go on from the checkpoint; a `DamagedFile` where it isn't one of this task."""
         tensors, note = load_tensors(self.checkpoint)
-        self.network.load_state_dict(part(tensors, "net"))
-        restore_optimizer(self.optimizer, part(tensors, "adam"))
-        if self.average is not None:
-            average = {name: value.to(self.sampler.device) for name, value in part(tensors, "average").items()}
-            self.average.state, self.average.steps = average, note["average_steps"]
-        self.course = Course(note["log"], part(tensors, "best"), note["best_epoch"], note["best_rank_ic"])
+        try:
+            self.network.load_state_dict(part(tensors, "net"))
+            restore_optimizer(self.optimizer, part(tensors, "adam"))
+            if self.average is not None:
+                average = {name: value.to(self.sampler.device) for name, value in part(tensors, "average").items()}
+                self.average.state, self.average.steps = average, note["average_steps"]
+            self.course = Course(note["log"], part(tensors, "best"), note["best_epoch"], note["best_rank_ic"])
+        except (RuntimeError, ValueError, LookupError, TypeError) as error:
+            raise DamagedFile(f"is no checkpoint of this job ({error})", file=self.checkpoint) from None

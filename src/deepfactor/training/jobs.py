@@ -2,7 +2,8 @@
 
 ``job.json`` says what the key stands for; of a network ``checkpoint.safetensors`` and ``log.jsonl`` grow by epoch;
 ``weights.safetensors`` (of a weighting ``weighting.json``), ``scores.npy`` (days × stocks, NaN = none)
-with ``axes.json`` are the result; ``done`` comes last. A job with ``done`` is skipped, in whatever run.
+with ``axes.json`` are the result; ``checksums.json`` and ``done`` come last. A job with ``done`` whose files are what
+was written is skipped, in whatever run.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from deepfactor.core.errors import RecipeError
-from deepfactor.core.files import atomic_path, folder_lock, write_json, write_text
+from deepfactor.core.errors import DamagedFile, RecipeError
+from deepfactor.core.files import atomic_path, folder_lock, remove_file, write_json, write_text
 from deepfactor.core.kind import Kind, resolve
 from deepfactor.core.spec import Spec, content_key
 from deepfactor.models.base import inputs_of
 from deepfactor.training.baseline import Baseline, scores
 from deepfactor.training.data import Arrays, Folders, Indices, TrainingData
+from deepfactor.training.finished import DONE, LOG, damage_of, finish
 from deepfactor.training.fit import Fitter, Task, seed_torch, settled_torch
 from deepfactor.training.needs import inputs_of_arm
 from deepfactor.training.parts import Parts
@@ -72,17 +74,19 @@ class Job:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a job is. `valid_rank_ic` is None until the epoch has been validated; `phase` "skip" = was done before."""
+    """Where a job is. `valid_rank_ic` is None until the epoch has been validated; `phase` "skip" = was done before,
+    "damaged" = `note` says what of it isn't what was written, and it is done again."""
 
     job: str
     key: str
-    phase: str  # "gather" | "train" | "validate" | "predict" | "done" | "skip"
+    phase: str  # "gather" | "train" | "validate" | "predict" | "done" | "skip" | "damaged"
     epoch: int = 0
     epochs: int = 0
     step: int = 0
     steps: int = 0
     loss: float = float("nan")
     valid_rank_ic: float | None = None
+    note: str = ""
 
 
 def plan_jobs(
@@ -264,7 +268,7 @@ def run_job(
             "seconds": round(time.perf_counter() - start, 3),
         }
         record.setdefault("cpu", round(time.process_time() - cpu, 3))
-        write_json(folder / "done", record)
+        finish(folder, record)
     epochs = record["epochs"]
     report(Progress(job.label, job.key, "done", epochs, job.fit.epochs, valid_rank_ic=record["valid_rank_ic"]))
 
@@ -279,8 +283,14 @@ def _train(
     job: Job, sampler: Sampler, folder: Path, report: Callable[[Progress], None], allow_code: bool
 ) -> dict[str, Any]:
     """Fit a network and score; what `done` says of it."""
-    fitter = Fitter(task_of(job, sampler.data, allow_code), sampler, folder / "checkpoint.safetensors")
-    course = fitter.run(_epoch_reporter(job, fitter, folder, report))
+    checkpoint = folder / "checkpoint.safetensors"
+    fitter = Fitter(task_of(job, sampler.data, allow_code), sampler, checkpoint)
+    try:
+        course = fitter.run(_epoch_reporter(job, fitter, folder, report))
+    except DamagedFile as error:
+        report(Progress(job.label, job.key, "damaged", note=str(error)))
+        remove_file(checkpoint)
+        return _train(job, sampler, folder, report, allow_code)
     _write_log(folder, course.log)  # also where the last epoch's log was lost with the process
     note = {"best_epoch": course.best_epoch, "valid_rank_ic": course.best_rank_ic}
     save_tensors(folder / "weights.safetensors", course.best, note)
@@ -315,14 +325,8 @@ def _weigh(
 
 
 def is_done(jobs: Path, job: Job) -> bool:
-    """Whether the job's result is on disk."""
-    return (jobs / job.key / "done").exists()
-
-
-def read_record(jobs: Path, job: Job) -> dict[str, Any]:
-    """What a finished job says of itself: epochs, best epoch, its validation RankIC, what was left out, times."""
-    record: dict[str, Any] = json.loads((jobs / job.key / "done").read_text(encoding="utf-8"))
-    return record
+    """Whether the job's result is on disk, as it was written."""
+    return (jobs / job.key / DONE).exists() and damage_of(jobs / job.key) is None
 
 
 def baseline_of(job: Job, allow_code: bool) -> Baseline:
@@ -363,7 +367,7 @@ def _epoch_reporter(
 
 
 def _write_log(folder: Path, log: list[dict[str, Any]]) -> None:
-    write_text(folder / "log.jsonl", "".join(json.dumps(row, allow_nan=False) + "\n" for row in log))
+    write_text(folder / LOG, "".join(json.dumps(row, allow_nan=False) + "\n" for row in log))
 
 
 def _predict(

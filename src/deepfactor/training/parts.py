@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfactor.core.errors import DataError
-from deepfactor.core.files import folder_lock, remove_litter, write_json
+from deepfactor.core.errors import DamagedFile, DataError
+from deepfactor.core.files import folder_lock, remove_litter
 from deepfactor.core.spec import content_key
 from deepfactor.features.quarters import FundamentalQuarters
 from deepfactor.panel.panel import Names
-from deepfactor.training.arrays import map_arrays, save_arrays
+from deepfactor.training.arrays import damage_of, is_whole, map_arrays, save_arrays
 from deepfactor.training.exposures import Exposures
 from deepfactor.training.relations import Relations
 
@@ -89,10 +89,17 @@ def _quarters_fingerprint(quarters: FundamentalQuarters, days: range, columns: N
     return digest.hexdigest()[:16]
 
 
-def prepare_part(arrays: Path, name: str, content: Mapping[str, Any], build: Callable[[], Part]) -> Path:
-    """The folder ``<arrays>/<name>-<key>`` of a part; made by `build` unless it is complete.
+def prepare_part(
+    arrays: Path,
+    name: str,
+    content: Mapping[str, Any],
+    build: Callable[[], Part],
+    tell: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """The folder ``<arrays>/<name>-<key>`` of a part; made by `build` unless it is complete and whole.
 
-    `content` is what `build` makes it from; the market stands in the name of `arrays`.
+    `content` is what `build` makes it from; the market stands in the name of `arrays`. `tell` is told that what is
+    damaged is made again.
 
     Raises
     ------
@@ -102,15 +109,14 @@ def prepare_part(arrays: Path, name: str, content: Mapping[str, Any], build: Cal
         the disk is full.
     """
     folder = arrays / f"{name}-{content_key(content)}"
-    if not (folder / _COMPLETE).exists():
+    if not is_whole(folder, _COMPLETE, lambda folder: open_parts({name: folder}), tell):
         with folder_lock(folder):
             remove_litter(folder)
             part = build()
             held = {one.name: getattr(part, one.name) for one in fields(part)}
             own = {key: value for key, value in held.items() if isinstance(value, np.ndarray)}
-            save_arrays(folder, own)
             others = {key: value for key, value in held.items() if key not in own}
-            write_json(folder / _COMPLETE, {"content": content, "held": others})
+            save_arrays(folder, own, _COMPLETE, {"content": content, "held": others})
     return folder
 
 
@@ -126,11 +132,13 @@ def open_parts(folders: Mapping[str, Path]) -> Parts:
     content = {}
     for name, folder in folders.items():
         kind: Any = _KINDS[name]
+        if (damage := damage_of(folder)) is not None:
+            raise DamagedFile(f"damaged arrays ({damage}): repeat the command, it makes them again", file=folder)
         try:
             said = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
             held = {key: tuple(value) if isinstance(value, list) else value for key, value in said["held"].items()}
             arrays = map_arrays(folder, [one.name for one in fields(kind) if one.name not in held])
-        except (OSError, ValueError) as error:
+            found[name], content[name] = kind(**arrays, **held), said["content"]
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError) as error:
             raise DataError(f"unreadable arrays ({error}): delete the folder and repeat", file=folder) from error
-        found[name], content[name] = kind(**arrays, **held), said["content"]
     return Parts(**found, content=content)

@@ -1,4 +1,4 @@
-"""Weights and training state on disk: one safetensors file each, with JSON in its header; no pickle."""
+"""Weights and training state on disk: one safetensors file each, with JSON and a checksum in its header; no pickle."""
 
 from __future__ import annotations
 
@@ -8,27 +8,54 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from deepfactor.core.checksums import checksum
+from deepfactor.core.errors import DamagedFile
 from deepfactor.core.files import atomic_path
 
 State = dict[str, Tensor]
+_CHECKSUM = "checksum"
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> None:
     """Write tensors and a JSON note atomically, in one file, so that they can't disagree."""
+    text = json.dumps({**note, _CHECKSUM: _checksum_of(tensors, note)}, allow_nan=False)
     with atomic_path(path) as temporary:
-        temporary.write_bytes(save(dict(tensors), metadata={"note": json.dumps(note, allow_nan=False)}))
+        temporary.write_bytes(save(dict(tensors), metadata={"note": text}))
 
 
 def load_tensors(path: Path) -> tuple[State, dict[str, Any]]:
-    """What `save_tensors` wrote."""
-    with safe_open(path, framework="pt") as handle:
-        names = handle.keys()
-        tensors = {name: handle.get_tensor(name) for name in names}
-        return tensors, json.loads(handle.metadata()["note"])
+    """What `save_tensors` wrote; without a checksum, as it wrote once, what is there.
+
+    Raises
+    ------
+    DamagedFile
+        it holds something else, or can't be read.
+    """
+    try:
+        with safe_open(path, framework="pt") as handle:
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - no mapping
+            note = json.loads(handle.metadata()["note"])
+        if (wanted := note.pop(_CHECKSUM, None)) not in (None, _checksum_of(tensors, note)):
+            raise ValueError(f"it doesn't have its checksum {wanted}")
+    except FileNotFoundError:
+        raise DamagedFile("is missing", file=path) from None
+    except (OSError, SafetensorError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise DamagedFile(f"does not hold what was written ({error})", file=path) from None
+    return tensors, note
+
+
+def _checksum_of(tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> str:
+    """Of the note, and of each tensor's name, type, shape and values."""
+    found = checksum(json.dumps(note, sort_keys=True, allow_nan=False).encode())
+    for name, tensor in sorted(tensors.items()):
+        found = checksum(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), found)
+        values = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        found = checksum(values.numpy().data, found)
+    return found
 
 
 def copy_of(state: Mapping[str, Tensor]) -> State:

@@ -19,7 +19,8 @@ from deepfactor.training.data import TrainingData
 from deepfactor.training.engine import run_jobs
 from deepfactor.training.ensemble import collect
 from deepfactor.training.estimate import estimate
-from deepfactor.training.jobs import Job, Progress, plan_jobs, read_record
+from deepfactor.training.finished import read_record
+from deepfactor.training.jobs import Job, Progress, plan_jobs
 from deepfactor.training.samples import Sampler, rank_ic, standardise
 from deepfactor.training.spec import Arm, Fit, Plan
 from deepfactor.training.weightings import ridge
@@ -96,7 +97,7 @@ def test_scores_are_those_of_the_weighting_on_the_training_days(data: TrainingDa
         stocks, features = by_hand(data, t)
         expected[t, stocks] = features @ weights
     np.testing.assert_allclose(scores, expected, atol=1e-3)
-    record = read_record(tmp_path, job)
+    record = read_record(tmp_path / job.key)
     valid = []
     for t in FOLD.valid:
         stocks, features = by_hand(data, t)

@@ -72,9 +72,9 @@ def test_what_a_network_reads_lies_on_the_samplers_device(model: Kind) -> None:
 
 
 def test_the_record_says_where(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    from deepfactor.training.jobs import read_record
+    from deepfactor.training.finished import read_record
 
     data = toy_training()
     job = toy_jobs(data, fit=FIT.model_copy(update={"epochs": 1}))[0]
     run_jobs([job], stored(data, tmp_path), tmp_path, workers=0, device="cpu")
-    assert read_record(tmp_path, job)["device"] == "cpu"
+    assert read_record(tmp_path / job.key)["device"] == "cpu"

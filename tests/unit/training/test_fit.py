@@ -14,8 +14,9 @@ import torch
 from deepfactor.core.errors import Interrupted, UserError
 from deepfactor.core.kind import Kind
 from deepfactor.training.data import TrainingData
+from deepfactor.training.finished import read_record
 from deepfactor.training.fit import Course, Fitter, seed_torch
-from deepfactor.training.jobs import Job, Progress, plan_jobs, read_record, run_job, task_of
+from deepfactor.training.jobs import Job, Progress, plan_jobs, run_job, task_of
 from deepfactor.training.losses import ic
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, rank_ic, standardise
@@ -112,7 +113,7 @@ def test_the_network_learns_what_there_is_to_learn(tmp_path: Path) -> None:
         both = np.isfinite(scores[row]) & np.isfinite(label)
         ics.append(rank_ic(scores[row, both], label[both]))
     assert np.mean(ics) > 0.4
-    record = read_record(tmp_path, job)
+    record = read_record(tmp_path / job.key)
     assert record["days_scored"] == len(FOLD.test)
     assert record["left_out"]["train"]["entry_not_tradeable"] > 0
 
@@ -126,7 +127,7 @@ def test_every_day_of_the_test_span_with_a_batch_is_scored_whole(data: TrainingD
     run_job(job, Sampler(data), tmp_path, quiet)
     scores = np.load(tmp_path / job.key / "scores.npy")
     assert np.isfinite(scores).sum(axis=1).tolist() == [len(data.stocks(t)) for t in FOLD.test]
-    assert read_record(tmp_path, job)["days_without_batch"] == 1
+    assert read_record(tmp_path / job.key)["days_without_batch"] == 1
 
 
 def test_best_epoch_is_kept_and_patience_ends_the_fit(data: TrainingData, tmp_path: Path) -> None:
@@ -135,7 +136,7 @@ def test_best_epoch_is_kept_and_patience_ends_the_fit(data: TrainingData, tmp_pa
     log = [json.loads(line) for line in (tmp_path / job.key / "log.jsonl").read_text().splitlines()]
     values = [row["valid_rank_ic"] for row in log]
     best = int(np.argmax(values)) + 1
-    record = read_record(tmp_path, job)
+    record = read_record(tmp_path / job.key)
     assert record["best_epoch"] == best
     assert record["valid_rank_ic"] == max(values)
     assert len(log) == best + 2 < 60
@@ -243,7 +244,7 @@ def test_a_fold_may_start_before_a_whole_window(data: TrainingData, tmp_path: Pa
     fold = Fold("early", range(5, 30), range(33, 45), range(48, 52))
     job = toy_jobs(data, fold=fold)[0]
     run_job(job, Sampler(data), tmp_path, quiet)
-    assert read_record(tmp_path, job)["days_scored"] == 4
+    assert read_record(tmp_path / job.key)["days_scored"] == 4
 
 
 def test_labels_are_made_into_what_the_loss_asks_for(

@@ -111,8 +111,13 @@ def test_parts_come_back_as_they_were(data: TrainingData, tmp_path: Path) -> Non
     for name, folder in folders.items():
         assert prepare_part(folder.parent, name, data.parts.content[name], never) == folder  # type: ignore[arg-type]
     (folders["graph"] / "neighbour.npy").write_bytes(b"half")
-    with pytest.raises(DataError, match="delete the folder"):
+    with pytest.raises(DataError, match=r"damaged arrays .*neighbour.npy does not hold"):
         open_parts(folders)
+    said: list[str] = []
+    prepare_part(folders["graph"].parent, "graph", data.parts.content["graph"], lambda: data.parts.graph, said.append)  # type: ignore[arg-type,return-value]
+    assert "neighbour.npy" in said[0]
+    assert "made again" in said[0]
+    assert open_parts(folders).content == data.parts.content
 
 
 def test_a_part_of_other_days_is_refused(data: TrainingData) -> None:

@@ -22,8 +22,9 @@ from deepfactor.training.cards import model_card, training_record
 from deepfactor.training.data import Arrays, TrainingData, prepare_data
 from deepfactor.training.engine import run_jobs
 from deepfactor.training.ensemble import collect
+from deepfactor.training.finished import read_record
 from deepfactor.training.fit import Fitter
-from deepfactor.training.jobs import Job, plan_jobs, read_record, task_of
+from deepfactor.training.jobs import Job, plan_jobs, task_of
 from deepfactor.training.parts import Parts, prepare_part
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, rank_ic, standardise
@@ -89,7 +90,7 @@ def done(data: TrainingData, jobs: list[Job], folder: Path) -> list[dict[str, An
     part = prepare_part(base, "fundamentals", data.parts.content["fundamentals"], lambda: quarters)
     whole, bare = Arrays(base, {"fundamentals": part}), Arrays(base)
     run_jobs(jobs, {j.arm.name: whole if j.arm.weighting else bare for j in jobs}, folder, workers=0)
-    return [read_record(folder, job) for job in jobs]
+    return [read_record(folder / job.key) for job in jobs]
 
 
 def test_fundamental_factors_are_the_newest_known(data: TrainingData) -> None:

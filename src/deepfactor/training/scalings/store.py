@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load, save
 
+from deepfactor.core.checksums import damaged, file_checksum, read_checksums, write_checksums
+from deepfactor.core.errors import DamagedFile, UserError
 from deepfactor.core.files import atomic_path
 from deepfactor.features.base import Features
 from deepfactor.panel.panel import Bools
@@ -62,13 +64,14 @@ class Store:
         if self.folder is None:
             return block(whole)
         path = self._place(scaling) / "rows.npy"
-        if not path.exists():
+        if not _is_whole(path):
             with atomic_path(path) as temporary:
                 out = np.lib.format.open_memmap(temporary, "w+", np.float32, features.values.shape)
                 for first in range(0, len(whole), _BLOCK):
                     span = whole[first : first + _BLOCK]
                     out[span.start : span.stop] = block(span)
                 out.flush()
+            write_checksums(path.parent, {path.name: file_checksum(path)})
         return np.asarray(np.load(path, mmap_mode="r"))
 
     def _place(self, scaling: Scaling) -> Path:
@@ -76,8 +79,19 @@ class Store:
         return self.folder / f"scaled-{scaling.key}-{VERSION}"
 
 
+def _is_whole(path: Path) -> bool:
+    """Whether the file is there and holds what was written."""
+    try:
+        checksums = read_checksums(path.parent) or {}
+    except DamagedFile:
+        return False
+    return path.name in checksums and not damaged(path.parent, {path.name: checksums[path.name]})
+
+
 def _write(path: Path, standard: Standard) -> None:
     """Its arrays behind a checksum; not synced, for a torn file is seen and made again."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, where a file is to be written: move it away and repeat the command")
     body = save({field.name: getattr(standard, field.name) for field in fields(standard)})
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -86,10 +100,12 @@ def _write(path: Path, standard: Standard) -> None:
 
 
 def _read(path: Path) -> Standard | None:
-    """What `_write` wrote; None where there is nothing, or half of it."""
+    """What `_write` wrote; None where there is nothing, or something else."""
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
+    except PermissionError:
+        raise
+    except OSError:
         return None
     body = content[4:]
     return Standard(**load(body)) if content[:4] == zlib.crc32(body).to_bytes(4, "little") and body else None
