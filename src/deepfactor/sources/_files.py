@@ -11,6 +11,7 @@ import polars as pl
 
 from deepfactor.core.errors import DataError
 from deepfactor.sources._mapping_parts import Column
+from deepfactor.sources._marks import matches
 from deepfactor.store.dates import NoDate, as_days
 from deepfactor.store.parquet import scan_parquet
 from deepfactor.store.schema import TABLES
@@ -143,6 +144,8 @@ def convert(extract: Extract, column: Column, name: str, table: str, date_format
     dtype = TABLES[table].columns[name].dtype
     if column.names is not None:
         return _renamed(extract, column.source, column.names).alias(name)
+    if column.matching is not None:
+        return matches(extract[column.source], column.matching).alias(name)
     if column.equals is not None:
         text = isinstance(column.equals, str)
         value = extract[column.source].cast(pl.String) if text else as_number(extract, column.source)

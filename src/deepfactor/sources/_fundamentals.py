@@ -17,6 +17,7 @@ import polars as pl
 
 from deepfactor.sources._files import Extract, as_dates, as_number, scaled
 from deepfactor.sources._mapping_parts import FundamentalSteps, Statements
+from deepfactor.sources._steps import once
 
 _COLUMNS = ("symbol", "known_at", "item", "value", "period_end")
 _KEY = ("symbol", "item", "known_at", "period_end")
@@ -38,10 +39,7 @@ def step_figures(
             "value": scaled(as_number(extract, steps.value), steps.multiply, steps.divide),
         }
     )
-    twice = rows.filter(rows.select("symbol", "date").is_duplicated())
-    if twice.height:
-        raise extract.fault(f"two steps of {twice['symbol'][0]} on {twice['date'][0]}", steps.date)
-    rows = rows.sort("symbol", "date")
+    rows = once(extract, rows.with_row_index("row"), steps.date).drop("row").sort("symbol", "date")
     figures = rows.with_columns(
         item=pl.lit(steps.item),
         known_at=known_from(rows["date"], trading_days, steps.lag_days),

@@ -6,7 +6,6 @@ indices. What is dropped, derived or corrected on the way is counted for the man
 
 from __future__ import annotations
 
-import hashlib
 from collections import abc
 from collections.abc import Sequence
 from datetime import date
@@ -19,8 +18,10 @@ from deepfactor.core.errors import DataError
 from deepfactor.sources._codes import Codes
 from deepfactor.sources._files import Among, Extract, convert
 from deepfactor.sources._fundamentals import columns_of, finish_figures, statement_figures, step_figures
+from deepfactor.sources._intervals import flag_of, spells_of
 from deepfactor.sources._mapping import Mapping, TableMapping
-from deepfactor.sources._mapping_parts import Fundamentals, FundamentalSteps, Origin
+from deepfactor.sources._mapping_key import key_of
+from deepfactor.sources._mapping_parts import Drop, Fundamentals, FundamentalSteps, Intervals, Origin
 from deepfactor.sources._steps import step_values, steps_of
 from deepfactor.store.schema import TABLES
 
@@ -29,8 +30,6 @@ Values = abc.Mapping[str, str | float | bool]
 _CODES = ("symbol", "index")
 #: What the notes of a market of adjusted prices say.
 ADJUSTED = "prices are adjusted, no raw ones are known: limits, lots and market values are off"
-#: Keys that mappings of before them didn't have: they name a mapping only where they say something.
-_LATER = ("adjusted", "append", "drop_unknown")
 
 
 class Reader(Protocol):
@@ -100,7 +99,7 @@ class MappedTables:
         mapping = self._mapping
         return {
             "name": mapping.name,
-            "settings": {"mapping": mapping.name, "mapping_key": _key(mapping)},
+            "settings": {"mapping": mapping.name, "mapping_key": key_of(mapping)},
             "cap": mapping.cap,
             "simulated": False,
             "derived": sorted(f"{table}.{what}" for table, made in self._derived.items() for what in made),
@@ -172,7 +171,7 @@ class MappedTables:
         wanted = [*(column.source for column in spec.columns.values()), *(drop.column for drop in spec.drop)]
         dated = "date" in TABLES[table].columns
         bounds = {spec.columns["date"].source: (start, end)} if dated and (start or end) else {}
-        extract = self._without_drops(table, spec, self._reader.read(spec, wanted, spec.where, table, bounds))
+        extract = self._without_drops(table, spec.drop, self._reader.read(spec, wanted, spec.where, table, bounds))
         coded = {name: c.source for name, c in spec.columns.items() if name in _CODES and c.names is None}
         extract, codes = self._coded(table, extract, coded, drop=spec.priced_only)
         frame = pl.DataFrame(
@@ -217,19 +216,19 @@ class MappedTables:
             self._vendors = dict(zip(read.codes["symbol"].cast(pl.String), theirs, strict=True))
         self._priced = frozenset(self._vendors)
 
-    def _without_drops(self, table: str, spec: TableMapping, extract: Extract) -> Extract:
+    def _without_drops(self, table: str, drops: Sequence[Drop], extract: Extract, part: str = "") -> Extract:
         """Without the rows that the mapping drops, counted."""
-        for drop in spec.drop:
+        for drop in drops:
             bad = extract[drop.column].cast(pl.String).str.contains(drop.matching).fill_null(False)
             if bad.any():
                 why = f"rows whose {drop.column} matches {drop.matching} ({drop.why})"
-                self._dropped[table][why] = int(bad.sum())
+                self._dropped[table][f"{part}: {why}" if part else why] = int(bad.sum())
                 extract = extract.keep(~bad)
         return extract
 
     def _finish_daily(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
         """Step tables, and the count of what is missing."""
-        if spec.steps and not _sorted_by_symbol(frame):
+        if (spec.steps or spec.intervals) and not _sorted_by_symbol(frame):
             frame = frame.sort("symbol", "date")
         for number, steps in enumerate(spec.steps):
             columns = [steps.symbol, steps.date, steps.value]
@@ -237,16 +236,38 @@ class MappedTables:
             extract, codes = self._coded("daily", extract, {"symbol": steps.symbol}, drop=True, part=f"steps.{number}")
             known_steps = steps_of(extract, steps, codes["symbol"])
             value = step_values(frame, steps, known_steps, self._trading_days)
-            known = frame[steps.into] if steps.into in frame.columns else None
-            column = value if known is None else known.zip_with(known.is_not_null(), value)
-            frame = frame.with_columns(column.alias(steps.into))
-            self._derived["daily"] += [] if steps.into in self._derived["daily"] else [steps.into]
+            frame = self._filled(frame, steps.into, value)
+        for number, intervals in enumerate(spec.intervals):
+            frame = self._with_flag(frame, intervals, f"intervals.{number}")
         for name in frame.columns:
             missing = frame[name].null_count()
             if missing:
                 symbols = frame.filter(pl.col(name).is_null())["symbol"].n_unique()
                 self._counted["daily"].append(f"daily.{name} is missing on {missing} rows of {symbols} symbols")
         return frame
+
+    def _filled(self, frame: pl.DataFrame, into: str, value: pl.Series) -> pl.DataFrame:
+        """Table `daily` with `value` in the column `into` where it isn't known yet."""
+        known = frame[into] if into in frame.columns else None
+        self._derived["daily"] += [] if into in self._derived["daily"] else [into]
+        return frame.with_columns((value if known is None else known.zip_with(known.is_not_null(), value)).alias(into))
+
+    def _with_flag(self, frame: pl.DataFrame, intervals: Intervals, label: str) -> pl.DataFrame:
+        """Table `daily` with the flag of a table of intervals; what it doesn't tell is counted."""
+        named = [name for name in (intervals.symbol, intervals.start, intervals.end, intervals.value) if name]
+        wanted = [*named, *(drop.column for drop in intervals.drop)]
+        extract = self._reader.read(intervals, wanted, intervals.where, f"daily.{label}")
+        extract = self._without_drops("daily", intervals.drop, extract, part=label)
+        extract, codes = self._coded("daily", extract, {"symbol": intervals.symbol}, drop=True, part=label)
+        spells, denied = spells_of(extract, intervals, codes["symbol"])
+        if denied:
+            what = f"in {denied} intervals of {label} a row that doesn't match starts: they hold to their end"
+            self._counted["daily"].append(f"daily.{intervals.into}: {what}")
+        ours, told = (set(column.unique().cast(pl.String)) for column in (frame["symbol"], codes["symbol"]))
+        if ours - told and intervals.matching is not None:
+            what = f"{len(ours - told)} symbols have no row in {label}: taken as not marked"
+            self._counted["daily"].append(f"daily.{intervals.into}: {what}")
+        return self._filled(frame, intervals.into, flag_of(frame, spells))
 
     def _mend_levels(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
         """Take out declared jumps of a factor's level: from the day on, times last value before ÷ value of the day."""
@@ -330,9 +351,3 @@ def _sorted_by_symbol(frame: pl.DataFrame) -> bool:
     symbol, day = pl.col("symbol").to_physical(), pl.col("date")
     wrong = (symbol < symbol.shift(1)) | ((symbol == symbol.shift(1)) & (day < day.shift(1)))
     return not frame.select(wrong.any()).item()
-
-
-def _key(mapping: Mapping) -> str:
-    """Names the mapping's content."""
-    silent = {name for name in _LATER if getattr(mapping, name) == type(mapping).model_fields[name].default}
-    return hashlib.sha256(mapping.model_dump_json(exclude=silent).encode()).hexdigest()[:16]

@@ -5,16 +5,33 @@ from __future__ import annotations
 import datetime
 from importlib import resources
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import recipe_error
 from deepfactor.core.spec import Spec
 from deepfactor.core.toml import read_toml
-from deepfactor.sources._mapping_parts import Columns, Drop, Fundamentals, LevelChange, Origin, Pattern, Steps
+from deepfactor.sources._mapping_parts import (
+    Columns,
+    Drop,
+    Fundamentals,
+    Intervals,
+    LevelChange,
+    Origin,
+    Pattern,
+    Steps,
+)
 from deepfactor.store.schema import TABLES
+
+#: Columns of `daily` that intervals can fill.
+_FLAGS = ("is_st", "is_suspended")
+
+
+def _one_or_several(value: object) -> object:
+    """``[tables.daily.intervals]`` for ``[[tables.daily.intervals]]``."""
+    return (value,) if isinstance(value, dict) else value
 
 
 class TableMapping(Origin):
@@ -29,7 +46,7 @@ class TableMapping(Origin):
     begin : for `index_members`: index (ours) = first day from which its members are complete; earlier days are cut off
         the intervals, and counted
     priced_only : rows of symbols without a row in `daily` are dropped, with a count
-    steps, level_changes : for `daily`
+    steps, intervals, level_changes : for `daily`
     """
 
     columns: Columns
@@ -39,6 +56,7 @@ class TableMapping(Origin):
     begin: dict[str, datetime.date] = Field(default_factory=dict)
     priced_only: bool = False
     steps: tuple[Steps, ...] = ()
+    intervals: Annotated[tuple[Intervals, ...], BeforeValidator(_one_or_several)] = ()
     level_changes: tuple[LevelChange, ...] = ()
 
 
@@ -100,15 +118,18 @@ class Mapping(Spec):
         for name, table in self.tables.items():
             if name not in TABLES:
                 raise ValueError(f"tables.{name}: unknown table; there are {', '.join(TABLES)}")
-            for column in [*table.columns, *(step.into for step in table.steps)]:
+            for column in [*table.columns, *(s.into for s in table.steps), *(i.into for i in table.intervals)]:
                 if column not in TABLES[name].columns:
                     known = ", ".join(TABLES[name].columns)
                     raise ValueError(f"tables.{name}: unknown column {column!r}; there are {known}")
             for column in TABLES[name].required():
                 if column not in table.columns and not _may_be_absent(name, column):
                     raise ValueError(f"tables.{name}.columns: {column} is missing")
-            if name != "daily" and (table.steps or table.level_changes):
-                raise ValueError(f"tables.{name}: steps and level_changes belong to tables.daily")
+            if name != "daily" and (table.steps or table.intervals or table.level_changes):
+                raise ValueError(f"tables.{name}: steps, intervals and level_changes belong to tables.daily")
+            for part in table.intervals:
+                if part.into not in _FLAGS:
+                    raise ValueError(f"tables.{name}.intervals: into is a flag, {' or '.join(_FLAGS)}")
             if name != "index_members" and table.begin:
                 raise ValueError(f"tables.{name}: begin belongs to tables.index_members")
         return self
@@ -128,6 +149,7 @@ class Mapping(Spec):
         for name, table in self.tables.items():
             parts.append((f"tables.{name}", table))
             parts += [(f"tables.{name}.steps.{number}", step) for number, step in enumerate(table.steps)]
+            parts += [(f"tables.{name}.intervals.{number}", one) for number, one in enumerate(table.intervals)]
         return [*parts, *(self.fundamentals.parts() if self.fundamentals else ())]
 
 

@@ -6,9 +6,18 @@ import datetime
 import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from deepfactor.core.spec import Spec
+
+
+def _compiled(value: str) -> str:
+    """A regular expression that is one."""
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+    return value
 
 
 class Pattern(Spec):
@@ -20,11 +29,7 @@ class Pattern(Spec):
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from None
-        return value
+        return _compiled(value)
 
     def apply(self, code: str) -> str | None:
         """Our form of `code`; None where the pattern doesn't match."""
@@ -32,12 +37,16 @@ class Pattern(Spec):
         return re.sub(r"\$(\d+)", lambda group: match[int(group[1])], self.to) if match else None
 
 
+#: A regular expression that a text is searched for.
+Matching = Annotated[str, AfterValidator(_compiled)]
+
+
 class Column(Spec):
     """Where one of our columns comes from.
 
     `multiply` and `divide` bring it to our unit (CNY, shares, fractions); `divide` by a power of ten is exact where
     multiplying by its inverse isn't. `names` renames values (vendor's = ours); a value that it lacks is an error.
-    `equals` makes a flag.
+    `equals` makes a flag, `matching` too: "the text matches this regular expression" (see `Intervals`).
     """
 
     source: str = Field(alias="from")
@@ -45,6 +54,14 @@ class Column(Spec):
     divide: float | None = Field(default=None, gt=0)
     names: dict[str, str] | None = None
     equals: float | str | None = None
+    matching: Matching | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Column:
+        ways = [name for name in ("names", "equals", "matching") if getattr(self, name) is not None]
+        if len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)} are each a way to read a column: give one")
+        return self
 
 
 def _short_form(value: object) -> object:
@@ -71,6 +88,14 @@ class Origin(Spec):
         return origin
 
 
+class Drop(Spec):
+    """Rows whose `column` (theirs, as text) matches the regular expression `matching` are dropped and counted."""
+
+    column: str
+    matching: str
+    why: str
+
+
 class Steps(Origin):
     """A step table: a row each time a value changed, carried forward onto the rows of `daily`.
 
@@ -81,6 +106,7 @@ class Steps(Origin):
     where : only rows whose columns have these values
     times : column of `daily` that the value is multiplied by (float shares × close = float market value)
     equals : the result is the flag "value equals this"
+    matching : the result is the flag "the value as text matches this regular expression", as in `Intervals`
     symbols : only symbols (ours) that match this regular expression
     start, end : only days of `daily` within
     lag_days : trading days after its date from which a value may be used; 0 = on its date (a date without trading
@@ -98,11 +124,51 @@ class Steps(Origin):
     multiply: float | None = Field(default=None, gt=0)
     divide: float | None = Field(default=None, gt=0)
     equals: float | str | None = None
+    matching: Matching | None = None
     symbols: str | None = None
     start: datetime.date | None = None
     end: datetime.date | None = None
     lag_days: int = Field(default=1, ge=0)
     date_format: str = "%Y-%m-%d"
+
+    @model_validator(mode="after")
+    def _one_flag(self) -> Steps:
+        if self.equals is not None and self.matching is not None:
+            raise ValueError("equals and matching are each a flag: give one")
+        return self
+
+
+class Intervals(Origin):
+    """A table of intervals that becomes a flag of `daily`: true on the days of an interval, false on all others.
+
+    Attributes
+    ----------
+    into : the flag, ``is_st`` or ``is_suspended``
+    symbol, start, end : columns of the file or the query, both days included. Without an end, or where it is missing,
+        an interval lasts until the day before the next row of its symbol, whatever that row says
+    value, matching : only rows whose `value` matches the regular expression `matching`; it is searched for in the text
+        as it is and with full-width letters and signs made half-width (``＊ＳＴ`` as ``*ST``). The other rows still end
+        the intervals before them
+    where, drop : only rows whose columns have these values; rows that are left out, counted
+    """
+
+    into: str
+    symbol: str = "symbol"
+    start: str = "start_date"
+    end: str | None = None
+    value: str | None = None
+    matching: Matching | None = None
+    where: dict[str, str | float | bool] = Field(default_factory=dict)
+    drop: tuple[Drop, ...] = ()
+    date_format: str = "%Y-%m-%d"
+
+    @model_validator(mode="after")
+    def _says_when_it_ends(self) -> Intervals:
+        if (self.value is None) != (self.matching is None):
+            raise ValueError("value and matching belong together: the column, and what its text must match")
+        if self.end is None and self.value is None:
+            raise ValueError("give the column of the end, or value and matching: an interval must end somewhere")
+        return self
 
 
 class FundamentalSteps(Origin):
@@ -164,14 +230,6 @@ class Fundamentals(Spec):
             *((f"fundamentals.steps.{number}", steps) for number, steps in enumerate(self.steps)),
             *((f"fundamentals.statements.{number}", one) for number, one in enumerate(self.statements)),
         ]
-
-
-class Drop(Spec):
-    """Rows whose `column` (theirs, as text) matches the regular expression `matching` are dropped and counted."""
-
-    column: str
-    matching: str
-    why: str
 
 
 class LevelChange(Spec):

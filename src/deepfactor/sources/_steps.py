@@ -6,26 +6,53 @@ import polars as pl
 
 from deepfactor.sources._files import Extract, as_dates, as_number, scaled
 from deepfactor.sources._mapping_parts import Steps
+from deepfactor.sources._marks import matches
 
 
 def steps_of(extract: Extract, steps: Steps, symbols: pl.Series) -> pl.DataFrame:
     """Columns symbol (text), date, value of a step table, by date; `symbols` are our codes of its rows."""
     if extract.frame.is_empty():
         raise extract.fault(f"no rows where {dict(steps.where)}" if steps.where else "no rows")
-    value = extract[steps.value] if isinstance(steps.equals, str) else as_number(extract, steps.value)
     out = pl.DataFrame(
         {
             "symbol": symbols.cast(pl.String),
             "date": as_dates(extract, steps.date, steps.date_format),
-            "value": scaled(value, steps.multiply, steps.divide),
+            "value": _values(extract, steps),
         }
-    )
+    ).with_row_index("row")
     if steps.symbols is not None:
         out = out.filter(pl.col("symbol").str.contains(steps.symbols))
-    twice = out.filter(out.select("symbol", "date").is_duplicated())
-    if twice.height:
-        raise extract.fault(f"two steps of {twice['symbol'][0]} on {twice['date'][0]}", steps.date)
-    return out.sort("date")
+    return once(extract, out, steps.date).drop("row").sort("date")
+
+
+def _values(extract: Extract, steps: Steps) -> pl.Series:
+    """The value of each step, or the flag that is made of it."""
+    if steps.matching is not None:
+        return matches(extract[steps.value], steps.matching)
+    if isinstance(steps.equals, str):
+        return extract[steps.value].cast(pl.String) == steps.equals
+    value = scaled(as_number(extract, steps.value), steps.multiply, steps.divide)
+    return value if steps.equals is None else value == steps.equals
+
+
+def once(extract: Extract, steps: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Steps (row, symbol, date, value) that are equal count once; a `DataError` for two of one day that aren't.
+
+    Nor may a step be without a date. `column`: of the date, for the error.
+    """
+    undated = steps.filter(pl.col("date").is_null())
+    if undated.height:
+        raise extract.fault(f"there is no date of this step of {undated['symbol'][0]}", column, undated["row"][0])
+    if not steps.select("symbol", "date").is_duplicated().any():
+        return steps
+    steps = steps.unique(["symbol", "date", "value"], keep="first", maintain_order=True)
+    first = steps.unique(["symbol", "date"], keep="first", maintain_order=True)
+    if first.height == steps.height:
+        return steps
+    row, symbol, day, value = steps.join(first, on="row", how="anti", maintain_order="left").row(0)
+    other = first.row(by_predicate=(pl.col("symbol") == symbol) & (pl.col("date") == day))[-1]
+    message = f"two steps of {symbol} on {day} contradict each other: {other} and {value}"
+    raise extract.fault(message, column, row)
 
 
 def usable_from(steps: pl.DataFrame, trading_days: pl.Series, lag_days: int) -> pl.DataFrame:
@@ -50,8 +77,6 @@ def step_values(daily: pl.DataFrame, steps: Steps, table: pl.DataFrame, trading_
     known = known.with_columns(pl.col("symbol").cast(symbols, strict=False)).drop_nulls("symbol").sort("symbol", "date")
     rows = daily.select("symbol", "date").join_asof(known, on="date", by="symbol", check_sortedness=False)
     value = rows["value"]
-    if steps.equals is not None:
-        value = value == steps.equals
     if steps.times is not None:
         value = value * daily[steps.times]
     inside = pl.lit(True)

@@ -1,0 +1,41 @@
+"""What names a mapping's content, whatever keys mappings had when it was written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import abc
+from typing import Any
+
+from deepfactor.core.spec import Spec
+from deepfactor.sources._mapping import Mapping, TableMapping
+from deepfactor.sources._mapping_parts import Column, Steps
+
+#: Keys that came after markets were made by mappings: each names a mapping only where it says something.
+_LATER: abc.Mapping[type[Spec], tuple[str, ...]] = {
+    Mapping: ("adjusted", "append", "drop_unknown"),
+    TableMapping: ("intervals",),
+    Steps: ("matching",),
+    Column: ("matching",),
+}
+
+
+def key_of(mapping: Mapping) -> str:
+    """16 hex digits."""
+    return hashlib.sha256(mapping.model_dump_json(exclude=_silent(mapping)).encode()).hexdigest()[:16]
+
+
+def _silent(value: object) -> dict[Any, Any]:
+    """Later keys of `value`, and of what it holds, that say nothing: in the form of pydantic's ``exclude``."""
+    if isinstance(value, Spec):
+        later = [name for kind, names in _LATER.items() if isinstance(value, kind) for name in names]
+        fields = type(value).model_fields
+        silent: dict[Any, Any] = {name: True for name in later if getattr(value, name) == fields[name].default}
+        return {**_within({name: getattr(value, name) for name in fields if name not in silent}), **silent}
+    if isinstance(value, dict):
+        return _within(value)
+    return _within(dict(enumerate(value))) if isinstance(value, tuple) else {}
+
+
+def _within(parts: abc.Mapping[Any, object]) -> dict[Any, Any]:
+    found = {name: _silent(part) for name, part in parts.items()}
+    return {name: silent for name, silent in found.items() if silent}
