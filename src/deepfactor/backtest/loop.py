@@ -21,7 +21,7 @@ from deepfactor.market.boards import boards_of
 from deepfactor.market.fees import Costs
 from deepfactor.panel.panel import Bools, Dates, Floats, Panel, rows_between
 from deepfactor.panel.returns import PriceField
-from deepfactor.panel.scores import Scores
+from deepfactor.panel.scores import Scores, constant_days
 from deepfactor.panel.universe import Universe
 from deepfactor.panel.weighting import require_index
 from deepfactor.portfolio.problem import Rebalance, Target
@@ -92,13 +92,13 @@ def run_backtest(
     """
     _require_alignment(panel, universe, scores, eligible)
     span = _span(scores, eligible, start, end)
-    signal_days, unscored = _signal_days(universe, scores, eligible, span)
+    signal_days, without = _signal_days(universe, scores, eligible, span)
     rows = range(int(signal_days[0]), span.stop)
     universe.benchmark_weights(index)
     followed = slice(rows.start, rows.stop)
     require_index(index, universe.weighting[index][followed], universe.dates[followed])
     loop = _Loop(panel, universe, scores, styles, enhancer, index, settings, eligible, rows.start)
-    loop.log.counts["unscored_week_ends"] += unscored
+    loop.log.counts.update(without)
     field: PriceField = "vwap" if settings.fill == "next_vwap" else "close"
     wanted = set(signal_days.tolist())
     for done, day in enumerate(days(panel, universe, rows, field), start=1):
@@ -222,17 +222,30 @@ def _span(scores: Scores, eligible: Bools, start: np.datetime64 | str | None, en
     return slice(span.start, last)
 
 
-def _signal_days(universe: Universe, scores: Scores, eligible: Bools, span: slice) -> tuple[NDArray[np.intp], int]:
-    """Rows of week's ends in `span` with a score, and the number of week's ends after the first without one."""
+def _signal_days(
+    universe: Universe, scores: Scores, eligible: Bools, span: slice
+) -> tuple[NDArray[np.intp], dict[str, int]]:
+    """Rows of week's ends in `span` whose scores tell any two eligible stocks apart, and counts of the later ones that
+    don't: without a score, or with one and the same."""
     ends = span.start + np.flatnonzero(universe.week_ends()[span])
-    scored = np.array([bool((np.isfinite(scores.values[t]) & eligible[t]).any()) for t in ends], dtype=bool)
+    values = scores.values[ends]
+    known = np.isfinite(values) & eligible[ends]
+    scored = known.any(axis=1)
     if not scored.any():
         raise DataError(
             f"no week's end with a score of an eligible stock among {len(ends)} week's ends of the span: "
             "give a span that the scores cover"
         )
-    first = int(np.argmax(scored))
-    return ends[scored], int((~scored[first:]).sum())
+    flat = scored & constant_days(values, known)
+    chosen = scored & ~flat
+    if not chosen.any():
+        raise DataError(
+            f"all eligible stocks have one and the same score on each of {int(scored.sum())} week's ends: nothing "
+            "tells them apart, so there is nothing to choose a portfolio by"
+        )
+    first = int(np.argmax(chosen))
+    counts = {"unscored_week_ends": int((~scored[first:]).sum()), "week_ends_of_equal_scores": int(flat[first:].sum())}
+    return ends[chosen], counts
 
 
 def _level_nav(levels: Mapping[str, Array], index: str, dates: Dates, span: slice, entry: int) -> Array | None:

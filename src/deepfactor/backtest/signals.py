@@ -22,6 +22,9 @@ Array = NDArray[np.float64]
 #: Days of the average daily volume.
 VOLUME_DAYS = 20
 
+#: Share of names whose z-score another name has too, from which on the choice among them is counted as the solver's.
+MANY_EQUAL = 0.1
+
 #: Target weights below this sell a holding out: the solver's zero.
 ZERO_WEIGHT = 1e-9
 
@@ -51,7 +54,8 @@ def state_problem(
 
     Names are index members, names with benchmark weight, eligible scored ones, what is held, and what the last target
     aimed at, bought or not: giving it up counts where turnover is counted from the target. Frozen = not traded on the
-    day or closed at a limit. The score is standardised over eligible scored names; the others get its mean, 0.
+    day or closed at a limit. The score is standardised over eligible scored names; the others get its mean, 0. Where
+    many names have equal ones, more than one portfolio is best, and which is found is the solver's choice: counted.
 
     Raises
     ------
@@ -66,6 +70,8 @@ def state_problem(
     names = np.flatnonzero(member | (weights > 0) | scored | (book.shares > 0) | aimed_at)
     z = standardise_by_day(scores.values[t][None, :], scored[None, :])[0]
     exposures, counts = complete_exposures(styles, t, names, universe.industry[t])
+    if _equal(z[scored]) >= MANY_EQUAL:
+        counts["rebalances_with_equal_scores"] = 1
     frozen = ~day.open_at_close
     previous = book.weights()
     problem = Rebalance(
@@ -86,6 +92,12 @@ def state_problem(
         value=book.value(),
     )
     return Signal(names, problem, counts)
+
+
+def _equal(z: Array) -> float:
+    """Share of numbers that are there more than once; 0 of none."""
+    _, times = np.unique(z, return_counts=True)
+    return float(times[times > 1].sum()) / max(len(z), 1)
 
 
 def average_daily_volume(panel: Panel, row: int) -> Array | None:

@@ -70,7 +70,7 @@ def test(
         settings = factors.with_known_universes(settings, opened)
     scores = factors.open_factor(factor, opened, arm)
     report = factors.test(scores, opened, out, settings, console, language).to_json_dict()
-    show(report, as_json, *_ic_lines(report), f"report: {out / 'report.html'}")
+    show(report, as_json, *_ic_lines(report), *_tie_lines(report), f"report: {out / 'report.html'}")
 
 
 def _ic_lines(report: Mapping[str, Any]) -> list[str]:
@@ -87,6 +87,35 @@ def _ic_lines(report: Mapping[str, Any]) -> list[str]:
         mean, icir, t = numbers
         win = number(ic["win_rate"], ".0%")
         lines.append(f"{record['universe']:<12}{record['horizon']:>5}{mean:>9}{icir:>7}{t:>7}{win:>6}")
+    return lines
+
+
+#: Why there are no groups or top portfolios, as `reason` of a report says it.
+_WHY = {
+    "equal_scores": "all scores of a day are equal",
+    "too_few_names": "too few names with a score",
+    "no_trade_in_span": "no day to trade in the span",
+}
+#: Share of edges within equal scores from which on it is said.
+_SAID = 0.01
+
+
+def _tie_lines(report: Mapping[str, Any]) -> list[str]:
+    """Universes without groups and why; groups and top portfolios whose edges lie within equal scores."""
+    lines = []
+    for group in report["groups"]:
+        name = f"groups of {group['universe']}"
+        if group["reason"] is not None:
+            lines.append(f"{name}: none, {_WHY[group['reason']]}")
+        elif group["edges_in_ties"] >= _SAID:
+            edges, names = (f"{group[key]:.0%}" for key in ("edges_in_ties", "names_shared"))
+            lines.append(f"{name}: {edges} of the edges lie within equal scores, {names} of the names are shared")
+    tops = report["top_n"]
+    if tops and all(top["reason"] is not None for top in tops):
+        lines.append(f"top portfolios: none, {_WHY[tops[0]['reason']]}")
+    cut = max((top["edges_in_ties"] or 0.0 for top in tops), default=0.0)
+    if cut >= _SAID:
+        lines.append(f"top portfolios: at up to {cut:.0%} of rebalances equal scores straddle the edge and are shared")
     return lines
 
 

@@ -29,7 +29,7 @@ from deepfactor.evaluation.ic import information_coefficients
 from deepfactor.evaluation.statistics import years_of
 from deepfactor.panel.panel import Bools, Panel
 from deepfactor.panel.returns import MOST_DAYS, Convention, entry, forward_return
-from deepfactor.panel.scores import Scores, standardise_by_day
+from deepfactor.panel.scores import Scores, constant_days, standardise_by_day
 
 Array = NDArray[np.float64]
 Method = Literal["equal", "ic_weighted", "orthogonalised"]
@@ -112,6 +112,9 @@ def combine_factors(
     parts = [standardise_by_day(scores.values, common) for scores in factors.values()]
     dropped = {f"not_scored_by_{key}": int((some & ~own).sum()) for key, own in scored.items()}
     dropped["days_not_scored_by_all"] = int((some.any(axis=1) & ~common.any(axis=1)).sum())
+    several = common.sum(axis=1) > 1
+    for key, scores in factors.items():  # a factor that tells no two names apart adds nothing to the day
+        dropped[f"days_of_equal_scores_{key}"] = int((several & constant_days(scores.values, common)).sum())
     if settings.method == "orthogonalised":
         parts, spanned = orthogonalise(parts, common)
         dropped |= {f"days_spanned_{key}": int(days) for key, days in zip(factors, spanned, strict=True)}

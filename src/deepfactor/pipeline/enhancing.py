@@ -99,6 +99,14 @@ def _lines(summary: Mapping[str, Any]) -> list[str]:
         f"excess {percent(whole['excess'])}, tracking error {percent(whole['tracking_error'])}",
         f"excess by {named}'s definition{default}: {summary['definition_says']}",
     ]
+    counts = summary["counts"]
+    if flat := counts.get("week_ends_of_equal_scores"):
+        lines.append(f"WARNING: all names have one score on {flat} week's ends: no rebalance there")
+    if tied := counts.get("rebalances_with_equal_scores"):
+        lines.append(
+            f"WARNING: on {tied} rebalances a tenth or more of the names have equal scores (within 16 digits of the "
+            "largest): which of them are held is the solver's choice, not the factor's"
+        )
     return [*lines, *(f"WARNING: {text}" for text in summary["warnings"])]
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from deepfactor.report.content import PortfolioContent, RunContent
+from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
 from deepfactor.report.formats import number
 from deepfactor.report.words import Text, joined, together, words
 
 #: Fewer returns that don't overlap than this are few.
 FEW = 60
+#: Share of the edges between groups that lie within equal scores, from which on it is said.
+TIED = 0.01
 
 
 def cautions(content: RunContent) -> list[Text]:
@@ -50,6 +52,20 @@ def _of_arms(content: RunContent) -> list[Text]:
         n = 0 if record is None else int(record["rank_ic"].get("n") or 0)
         if n and record is not None and record.get("sampling") == "daily" and n // horizon < FEW:
             found.append(text["warn_short"].filled(arm=arm.name, n=n, h=horizon, m=n // horizon))
+        found += _of_ties(arm)
+    return found
+
+
+def _of_ties(arm: ArmContent) -> list[Text]:
+    """Universes without groups because all scores are equal, and those whose edges lie within equal scores."""
+    text, found = words().text, []
+    for group in arm.factor_report.get("groups", ()):
+        named = {"arm": arm.name, "universe": words().universe(group["universe"])}
+        if group.get("reason") == "equal_scores":
+            found.append(text["warn_equal_scores"].filled(**named))
+        elif (group.get("edges_in_ties") or 0.0) >= TIED:
+            shares = {key: number(group[key], "share") for key in ("edges_in_ties", "names_shared")}
+            found.append(text["warn_ties"].filled(**named, **shares))
     return found
 
 
@@ -61,6 +77,9 @@ def _of_portfolios(content: RunContent) -> list[Text]:
         if whole.get("relaxed_rebalances"):
             found.append(_relaxed(p))
         found += _of_published(p, index)
+        for key in ("week_ends_of_equal_scores", "rebalances_with_equal_scores"):
+            if n := p.summary.get("counts", {}).get(key):
+                found.append(text[f"warn_{key}"].filled(arm=p.arm, index=index, n=n))
         episode = whole.get("excess_drawdown")
         if episode is not None and episode.get("recovery") is None:
             found.append(text["warn_open"].filled(arm=p.arm, index=index))

@@ -85,8 +85,14 @@ def top_cell(group: Record | None, key: str, style: str, ref: Reference | None) 
     if group is None:
         return value_cell(None, key, style)
     printed = None if ref is None else ref.top_group(key, group["universe"])
-    # A universe with too few names a week has groups without a portfolio.
-    return value_cell(group["top"] or {key: None}, key, style, printed)
+    if group["top"] is None:
+        return Cell(None, style, printed, why_none(group))
+    return value_cell(group["top"], key, style, printed)
+
+
+def why_none(record: Record) -> str:
+    """Why a record has no groups or no portfolio."""
+    return words().missing[record.get("reason") or "undefined"]
 
 
 def style_sets(arm: ArmContent) -> dict[str, Mapping[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from deepfactor.report.content import RunContent
 from deepfactor.report.definition_words import definitions_of, formed_like
-from deepfactor.report.factor_tables import top_cell, year_cell, years_of
+from deepfactor.report.factor_tables import top_cell, why_none, year_cell, years_of
 from deepfactor.report.published import Reference, reference
 from deepfactor.report.tables import Cell, Table, head, label_cells, make, value_cell
 from deepfactor.report.words import Metric, Text, together, words
@@ -77,7 +77,7 @@ def group_returns(content: RunContent) -> Table | None:
     rows = [
         (
             *label_cells(words().universe(universe), arm.name),
-            *(Cell(value, "signed_percent") for value in group["annual_return"]),
+            *(Cell(value, "signed_percent", missing=why_none(group)) for value in group["annual_return"]),
             *[Cell("")] * (most - group["n"]),
         )
         for universe, arm, group in found

@@ -341,3 +341,39 @@ def test_an_open_end_is_the_last_scored_day() -> None:
     result = run_backtest(panel, universe, shorter, {}, BestScores(), INDEX, SETTINGS, eligible=eligible)
     assert result.dates[-1] == panel.dates[39]
     assert result.counts.get("unscored_week_ends", 0) == 0
+
+
+def test_a_week_in_which_all_scores_are_equal_is_not_rebalanced() -> None:
+    panel, universe = toy_market(60, 20, seed=3)
+    scores = random_scores(panel)
+    values = scores.values.copy()
+    ends = np.flatnonzero(universe.week_ends())
+    values[ends[2]] = np.where(np.isfinite(values[ends[2]]), 0.1, np.nan)
+    some = Scores("some", scores.dates, scores.symbols, values)
+    eligible = universe.traded
+    result = run_backtest(panel, universe, some, {}, BestScores(), INDEX, SETTINGS, eligible=eligible)
+    assert result.counts["week_ends_of_equal_scores"] == 1
+    assert panel.dates[ends[2]] not in result.rebalances.date
+    flat = Scores("flat", scores.dates, scores.symbols, np.where(np.isfinite(scores.values), 0.1, np.nan))
+    with pytest.raises(DataError, match=r"one and the same score on each of \d+ week's ends"):
+        run_backtest(panel, universe, flat, {}, BestScores(), INDEX, SETTINGS, eligible=eligible)
+
+
+@pytest.mark.parametrize(("equal", "counted"), [(0, False), (1, False), (5, True)])
+def test_rebalances_with_many_equal_scores_are_counted(equal: int, counted: bool) -> None:
+    """Of twenty names: two that are equal are a tenth of them, one is equal to none."""
+    panel, universe = toy_market(60, 20, seed=3)
+    values = np.random.default_rng(0).standard_normal(panel.shape)
+    values[:, :equal] = values[:, :1]
+    tied = Scores("tied", panel.dates, panel.symbols, values)
+    result = run_backtest(panel, universe, tied, {}, BestScores(), INDEX, SETTINGS, eligible=universe.traded)
+    assert (result.counts.get("rebalances_with_equal_scores", 0) == len(result.rebalances)) is counted
+
+
+def test_one_score_far_out_leaves_the_others_equal_for_the_optimiser_and_is_counted() -> None:
+    panel, universe = toy_market(60, 20, seed=3)
+    values = np.random.default_rng(0).standard_normal(panel.shape)
+    values[:, 7] = 1e300
+    far = Scores("far", panel.dates, panel.symbols, values)
+    result = run_backtest(panel, universe, far, {}, BestScores(), INDEX, SETTINGS, eligible=universe.traded)
+    assert result.counts["rebalances_with_equal_scores"] > 0

@@ -15,7 +15,7 @@ from deepfactor.evaluation import combination
 from deepfactor.evaluation.combination import CombinationSettings, combine_factors, past_weights
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import forward_return
-from deepfactor.panel.scores import Scores
+from deepfactor.panel.scores import Scores, standardise_by_day
 from deepfactor.panel.universe import Universe
 from support.law import reads_future
 from support.toy import toy_market
@@ -111,6 +111,17 @@ def test_what_is_left_out_is_counted(market: tuple[Panel, Universe], factors: di
     assert dropped["days_without_weights"] == no_weights.sum() == 4 + LATELY["min_days"]
     left = every & ~no_weights[:, None]
     np.testing.assert_array_equal(np.isfinite(found.scores.values), left)
+
+
+def test_days_on_which_a_factor_tells_no_names_apart_are_counted(market: tuple[Panel, Universe]) -> None:
+    factors = three_factors(market[0])
+    factors["alike"].values[[5, 9]] = np.where(np.isfinite(factors["alike"].values[[5, 9]]), 0.1, np.nan)
+    found = combine_factors(factors, market[0], CombinationSettings())
+    counted = {key: n for key, n in found.scores.dropped.items() if key.startswith("days_of_equal_scores")}
+    assert counted == {f"days_of_equal_scores_{key}": 2 * (key == "alike") for key in factors}
+    common = np.isfinite(found.scores.values)
+    others = np.mean([standardise_by_day(factors[key].values, common) for key in ("good", "noise")], axis=0)
+    np.testing.assert_allclose(found.scores.values[5], 2 / 3 * others[5], rtol=1e-12)
 
 
 def test_weights_follow_what_factors_were_worth(market: tuple[Panel, Universe], factors: dict[str, Scores]) -> None:
