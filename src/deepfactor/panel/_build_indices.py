@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepfactor.market.index_rules import members_lacking
 from deepfactor.panel._build_axes import placed, spans
 from deepfactor.panel._build_derived import Derivation, derivation_of
 from deepfactor.panel._build_fields import BuiltFields
@@ -104,6 +105,8 @@ def _published(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int])
     date = inside["date"].to_numpy().astype("datetime64[D]")
     row = np.searchsorted(fields.dates, date, side="left")
     weight = inside["weight"].to_numpy()
+    # A simulated index is as large as its market, whatever its code says.
+    simulated, ages = bool(folder.manifest.source.get("simulated")), np.sort(fields.first_row)
     out = {}
     for name in inside["index"].unique().sort():
         mine = np.flatnonzero((inside["index"] == name).to_numpy() & (row < len(fields.dates)))
@@ -115,7 +118,10 @@ def _published(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int])
         weights = np.zeros((len(rows), len(fields.symbols)))
         weights[np.searchsorted(rows, row[mine]), column[mine]] = weight[mine]
         if len(rows):
-            out[name] = Published(rows, latest[rows], weights)
+            stocks = np.zeros(len(rows), dtype=np.intp) if simulated else np.searchsorted(ages, rows, side="right")
+            held = (weights > 0).sum(axis=1)
+            missing = [members_lacking(name, int(n), int(of)) for n, of in zip(held, stocks, strict=True)]
+            out[name] = Published(rows, latest[rows], weights, np.array(missing, dtype=np.intp))
     return out
 
 

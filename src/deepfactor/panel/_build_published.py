@@ -21,11 +21,13 @@ class Published:
     rows : (p,) panel rows of publication, ascending
     dates : (p,) the dates that they bear: the row's, or of days without trading before it
     weights : (p, N) float64, as published
+    missing : (p,) members that it lacks, by the index's code
     """
 
     rows: NDArray[np.intp]
     dates: Dates
     weights: NDArray[np.float64]
+    missing: NDArray[np.intp]
 
 
 def drift(
@@ -33,7 +35,7 @@ def drift(
 ) -> int:
     """Fill `out` from the first publication on: published weights × growth of the adjusted last close, summing to 1.
 
-    `how` (R,) gets the kind, the publication's sum and its age. A member that has not traded yet since the market
+    `how` (R,) gets the kind and what the publication is worth. A member that has not traded yet since the market
     begins doesn't grow; returned is the number of such member-days.
     """
     in_force = int(np.searchsorted(published.rows, fields.begin, side="right")) - 1
@@ -41,9 +43,10 @@ def drift(
     price = _held_price(fields, first)
     still = 0
     ends = [*published.rows[1:], len(fields.dates)]
-    for start, end, date, weights in zip(published.rows, ends, published.dates, published.weights, strict=True):
+    for p, (start, end) in enumerate(zip(published.rows, ends, strict=True)):
         if start < first:
             continue
+        weights = published.weights[p]
         held = price[start - first : end - first]
         growth = held / held[np.isfinite(held).argmax(axis=0), np.arange(held.shape[1])]  # since the first known price
         growth = growth[max(fields.begin - start, 0) :]
@@ -54,7 +57,8 @@ def drift(
         out[rows] = drifted / np.maximum(total, 1e-300)
         how["kind"][rows] = np.where(total[:, 0] > 0, KINDS.index("published"), 0)
         how["total"][rows] = weights.sum()
-        how["age"][rows] = (fields.dates[fields.begin :][rows] - date).astype(np.int32)
+        how["missing"][rows] = published.missing[p]
+        how["age"][rows] = (fields.dates[fields.begin :][rows] - published.dates[p]).astype(np.int32)
     return still
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfactor.core.errors import DataError
+from deepfactor.market.index_rules import STALE_DAYS
 from deepfactor.panel.panel import Dates
 
 #: How a day's weights were made; the position is the number in `Weighting.rows`. ``none`` = no weights that day.
@@ -20,8 +21,6 @@ KINDS = ("none", "published", "free_float", "float_cap", "total_cap", "estimated
 #: A published set of weights is whole if what has prices sums to 1 within this; the rounding of a thousand weights
 #: and one or two members without prices lie inside.
 WHOLE = 0.02
-#: Calendar days after which published weights are stale: a quarter and a week of holidays.
-STALE_DAYS = 100
 #: A set that sums to less, or to more than its inverse, is no picture of the index: a portfolio on it is refused.
 LEAST_SUM = 0.5
 
@@ -34,7 +33,7 @@ _SAID = {
     "estimated": "estimated: float market value with inclusion factors fitted to the index's own past returns",
 }
 
-ROWS = np.dtype([("kind", "i1"), ("total", "<f8"), ("age", "<i4")])
+ROWS = np.dtype([("kind", "i1"), ("total", "<f8"), ("missing", "<i4"), ("age", "<i4")])
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,8 @@ class Weighting:
     ----------
     rows : (T,) records
         ``kind``: position in `KINDS`. Of published weights ``total``, the sum of the publication's weights that have
-        prices, before it was scaled to 1, and ``age``, calendar days since it; else NaN and 0.
+        prices, before it was scaled to 1, ``missing``, how many members it has less than the index's code says (see
+        `deepfactor.market.index_rules.members_lacking`), and ``age``, calendar days since it; else NaN, 0 and 0.
     """
 
     rows: NDArray[np.void]
@@ -62,9 +62,9 @@ class Weighting:
 
     def used(self) -> WeightsUsed:
         """The account of all rows together."""
-        kind, total, age = (self.rows[name] for name in ("kind", "total", "age"))
+        kind, total, missing, age = (self.rows[name] for name in ("kind", "total", "missing", "age"))
         published = kind == KINDS.index("published")
-        broken = published & ~(np.abs(total - 1.0) <= WHOLE)
+        broken = published & (~(np.abs(total - 1.0) <= WHOLE) | (missing > 0))
         stale = published & ~broken & (age > STALE_DAYS)
         count = np.bincount(kind[~(broken | stale)], minlength=len(KINDS))
         days = dict(zip(KINDS[1:], count[1:].tolist(), strict=True))
@@ -73,6 +73,7 @@ class Weighting:
         return WeightsUsed(
             days={name: n for name, n in days.items() if n},
             farthest_sum=float(sums[np.abs(sums - 1.0).argmax()]) if len(sums) else np.nan,
+            most_missing=int(missing[published].max(initial=0)),
             oldest=int(age[published].max(initial=0)),
         )
 
@@ -83,14 +84,16 @@ class WeightsUsed:
 
     Attributes
     ----------
-    days : kind → number of days; beside `KINDS` ``published_incomplete`` (the publication doesn't sum to 1) and
-        ``published_stale`` (older than `STALE_DAYS`)
+    days : kind → number of days; beside `KINDS` ``published_incomplete`` (the publication doesn't sum to 1, or has
+        fewer members than the index's code says) and ``published_stale`` (older than `STALE_DAYS`)
     farthest_sum : of the publications used, the sum before scaling that is farthest from 1; NaN = none published
+    most_missing : the most members that one of them lacks, by the index's code
     oldest : the greatest age of a publication in use, calendar days
     """
 
     days: Mapping[str, int]
     farthest_sum: float
+    most_missing: int
     oldest: int
 
     @property
@@ -110,7 +113,8 @@ class WeightsUsed:
     def text(self) -> str:
         """In words for the terminal: each kind, the most days first, with its days where there are several."""
         said = _SAID | {
-            "published_incomplete": f"published, incomplete: sum to {self.farthest_sum:.2f}, wanted 1",
+            "published_incomplete": f"published, incomplete: sum to {self.farthest_sum:.2f}, wanted 1"
+            + (f", {self.most_missing} members missing" if self.most_missing else ""),
             "published_stale": f"published, stale: up to {self.oldest} days old",
         }
         total = sum(self.days.values())
@@ -125,6 +129,7 @@ class WeightsUsed:
             "replica_weights": self.kind,
             "replica_weights_days": dict(self.days),
             "replica_weights_sum": self.farthest_sum,
+            "replica_weights_missing": self.most_missing,
             "replica_weights_age": self.oldest,
         }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
 from deepfactor.report.formats import number
+from deepfactor.report.weights_words import weights_said
 from deepfactor.report.words import Text, joined, together, words
 
 #: Fewer returns that don't overlap than this are few.
@@ -119,8 +120,7 @@ def _of_published(p: PortfolioContent, index: Text) -> list[Text]:
     text, days = words().text, p.summary.get("replica_weights_days") or {}
     found = []
     if "published_incomplete" in days:
-        total = number(p.summary.get("replica_weights_sum"), "ratio")
-        found.append(text["warn_incomplete_weights"].filled(arm=p.arm, index=index, sum=total))
+        found.append(text["warn_incomplete_weights"].filled(arm=p.arm, index=index, how=weights_said(p.summary)))
     if "published_stale" in days:
         age = p.summary.get("replica_weights_age")
         found.append(text["warn_stale_weights"].filled(arm=p.arm, index=index, age=age))

@@ -34,4 +34,7 @@ def _kind(kind: str, summary: Mapping[str, Any]) -> Text | None:
     if form is None:
         return None
     facts = {"sum": number(summary.get("replica_weights_sum"), "ratio"), "age": summary.get("replica_weights_age")}
-    return form.filled(**facts)
+    said, missing = form.filled(**facts), summary.get("replica_weights_missing")
+    if kind != "published_incomplete" or not missing:
+        return said
+    return joined("", [said, words().text["replica_weights_missing"].filled(n=number(missing, "count"))])

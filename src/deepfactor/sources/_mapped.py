@@ -87,7 +87,7 @@ class MappedTables:
         if table == "fundamentals" and self._mapping.fundamentals is not None:
             return self._figures(self._mapping.fundamentals, end)
         spec = self._mapping.tables[table]
-        frame = self._read(table, spec, start, end)
+        frame = self._read(table, spec, None if table == "index_weights" else start, end)
         if table == "daily":
             return self._finish_daily(spec, frame)
         if spec.priced_only:

@@ -41,8 +41,8 @@ class Source(Protocol):
         ----------
         table : one of `tables`
         start, end : first and last date wanted, both included, None = open. Tables without a date (``securities``) and
-            intervals come whole: an interval that began before `start` may still hold. `fundamentals` come
-            whole up to `end`.
+            intervals come whole: an interval that began before `start` may still hold. `fundamentals` and
+            `index_weights` come whole up to `end`: what is dated before `start` may be delivered late.
 
         Raises
         ------

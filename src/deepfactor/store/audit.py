@@ -35,7 +35,9 @@ def audit_tables(folder: MarketFolder) -> list[Finding]:
             tables[name] = pl.concat(frames)
     if findings:
         return findings
-    findings = check_tables(tables, last=last_day(folder.manifest.source))
+    findings = check_tables(
+        tables, last=last_day(folder.manifest.source), simulated=bool(folder.manifest.source.get("simulated"))
+    )
     findings += _calendar_gaps(tables["daily"]["date"].unique().sort(), tables["calendar"]["date"].unique().sort())
     return sorted(findings, key=lambda finding: finding.severity)
 

@@ -227,7 +227,7 @@ def ingest_locked(
         held[name] = frame
     source = plain(describe())
     tell("checking")
-    findings = check_tables(held, last=last_day(source))
+    findings = check_tables(held, last=last_day(source), simulated=bool(source.get("simulated")))
     if not (source.get("adjusted") or any(finding.severity == "error" for finding in findings)):
         findings += check_adjustment(held["daily"])
     raise_first_error(findings, source.get("files", {}))

@@ -39,7 +39,7 @@ from deepfactor.store.writing import MANIFEST, writing
 OVERLAP = 60
 _NOT_ANEW = "new days alone can't replace: give the whole history (without append.only_new_days), or a new folder"
 #: The clock of tables of which a source gives only the rows from a day on. The others come whole.
-_CLOCK = {"daily": "date", "index_daily": "date", "index_weights": "date"}
+_CLOCK = {"daily": "date", "index_daily": "date"}
 
 #: Rows from a day on (None = all), and the source's memos of the tables held: those may be left out.
 Fetch = Callable[[date | None, Mapping[str, Any]], Iterable[tuple[str, pl.DataFrame]]]
@@ -171,6 +171,8 @@ def _append(
     for name, frame in tables.items():
         if name == "fundamentals":
             merged[name] = _merge_figures(held, frame, last, priced)
+        elif name == "index_weights":
+            merged[name] = _merge_weights(held, frame, partial)
         else:
             merged[name] = (
                 _merge_days(held, name, frame, since, partial) if name in _CLOCK else _merge(held, name, frame, since)
@@ -207,7 +209,10 @@ def _checked(tables: Mapping[str, pl.DataFrame], account: Mapping[str, Any], pri
 
     `priced`: the symbols of the prices held.
     """
-    found = check_tables(tables, priced=priced.to_list(), last=last_day(account))
+    # A delivery of new days alone has no weights on most of them.
+    given = {name: frame for name, frame in tables.items() if name != "index_weights" or not frame.is_empty()}
+    simulated = bool(account.get("simulated"))
+    found = check_tables(given, priced=priced.to_list(), last=last_day(account), simulated=simulated)
     findings = [replace(one, row=None) if one.table in _CLOCK else one for one in found]
     raise_first_error(findings, account.get("files", {}))
     return findings
@@ -262,6 +267,32 @@ def _merge_figures(held: MarketFolder, frame: pl.DataFrame, last: date, priced: 
     then = pl.col("known_at") <= last
     now = fetched.filter(then & pl.col("symbol").is_in(seen.implode()))
     return _Merged((), fetched, fetched.height - now.height, compare("fundamentals", before.filter(then), now))
+
+
+def _merge_weights(held: MarketFolder, frame: pl.DataFrame, partial: bool) -> _Merged:
+    """Weights of indices, which a source gives whole: a publication may come late, or be the last for long.
+
+    New are publications after the last one held of their index. Those before an index's first fetched one stay as they
+    are, and with `partial` all that weren't fetched.
+    """
+    before, fetched = held.read("index_weights"), stored("index_weights", frame)
+    newest = before.group_by("index").agg(newest=pl.col("date").max())
+    after = pl.col("newest").is_null() | (pl.col("date") > pl.col("newest"))
+    fetched = fetched.join(newest, on="index", how="left", maintain_order="left").with_columns(after=after)
+    new, now = (fetched.filter(one).drop("newest", "after") for one in (pl.col("after"), ~pl.col("after")))
+    if partial:
+        given = now.select("index", "date", asked=pl.lit(value=True)).unique()
+        marked = before.join(given, on=["index", "date"], how="left", maintain_order="left")
+    else:
+        oldest = fetched.group_by("index").agg(oldest=pl.col("date").min())
+        marked = before.join(oldest, on="index", how="left", maintain_order="left")
+        marked = marked.with_columns(asked=pl.col("oldest").is_null() | (pl.col("date") >= pl.col("oldest")))
+    asked = pl.col("asked").fill_null(value=False)
+    untouched, before = (marked.filter(one).select(before.columns) for one in (~asked, asked))
+    revisions = compare("index_weights", before, now)
+    if not revisions and new.is_empty():
+        return _Merged(held.manifest.tables["index_weights"], new, 0, ())
+    return _Merged((), pl.concat([untouched, now, new]), new.height, revisions)
 
 
 def _split(held: MarketFolder, name: str, since: date, like: pl.DataFrame) -> tuple[tuple[Part, ...], pl.DataFrame]:

@@ -17,7 +17,7 @@ from deepfactor.store.update import OVERLAP, update
 from support.market_tables import LATE, SUSPENDED, filings, market_tables, until
 
 ACCOUNT = {"name": "test", "settings": {"a": 1}}
-DATED = ("daily", "index_daily", "index_weights", "calendar")
+DATED = ("daily", "index_daily", "calendar")
 
 
 @pytest.fixture(scope="module")
@@ -267,3 +267,57 @@ def test_revised_figures_are_refused_or_taken_and_logged(tables, dates, tmp_path
     whole = write_market(tmp_path / "whole", until(now, dates[131]), source=ACCOUNT)
     assert folder.manifest.tables == whole.manifest.tables
     assert [one["table"] for one in folder.manifest.source["appended"][-1]["accepted"]] == ["fundamentals"]
+
+
+def weights_until(tables, day):
+    return tables["index_weights"].filter(pl.col("date") <= day)
+
+
+def test_weights_that_stopped_long_ago_do_not_stop_the_prices(tables, dates, tmp_path):
+    """The last publication lies before the days that are asked for again: nothing is new, and it is warned of."""
+    quiet = weights_until(tables, dates[10])
+    for t in (100, 159):
+        folder = Vendor({**until(tables, dates[t]), "index_weights": quiet}).into(tmp_path / "m")
+    fresh = write_market(tmp_path / "fresh", {**until(tables, dates[159]), "index_weights": quiet}, source=ACCOUNT)
+    assert folder.fingerprint == fresh.fingerprint
+    assert "stale_weights" in [w["code"] for w in folder.manifest.warnings]
+
+
+def test_a_publication_that_comes_late_is_taken(tables, dates, tmp_path):
+    """Older than the days asked for again, but newer than the last one held of its index."""
+    late = weights_until(tables, dates[70])
+    Vendor({**until(tables, dates[150]), "index_weights": weights_until(tables, dates[10])}).into(tmp_path / "m")
+    folder = Vendor({**until(tables, dates[151]), "index_weights": late}).into(tmp_path / "m")
+    assert folder.read("index_weights").equals(late.sort("index", "date", "symbol"))
+    assert folder.manifest.source["appended"][-1]["rows"]["index_weights"] > 0
+
+
+def test_weights_restated_at_any_time_are_revised_history(tables, dates, tmp_path):
+    Vendor(until(tables, dates[150])).into(tmp_path / "m")
+    known = until(tables, dates[151])
+    first = pl.int_range(pl.len()) == 0
+    restated = known["index_weights"].with_columns(pl.when(first).then(pl.col("weight") / 2).otherwise("weight"))
+    with pytest.raises(DataError, match="index_weights: 1 rows changed in weight"):
+        Vendor({**known, "index_weights": restated}).into(tmp_path / "m")
+    folder = Vendor({**known, "index_weights": restated}).into(tmp_path / "m", accept_revisions=True)
+    assert folder.read("index_weights").equals(restated.sort("index", "date", "symbol"))
+
+
+def test_a_vendor_who_keeps_only_recent_weights_keeps_ours(tables, dates, tmp_path):
+    Vendor(until(tables, dates[120])).into(tmp_path / "m")
+    known = until(tables, dates[159])
+    recent = known["index_weights"].filter(pl.col("date") >= dates[60])
+    folder = Vendor({**known, "index_weights": recent}).into(tmp_path / "m")
+    assert folder.read("index_weights").equals(known["index_weights"].sort("index", "date", "symbol"))
+
+
+def test_new_days_alone_have_weights_on_some_of_them(tables, dates, tmp_path):
+    account = {**ACCOUNT, "only_new_days": True}
+    Vendor(until(tables, dates[120])).into(tmp_path / "m")
+    cut = dates[120]
+    for t in range(121, 160):
+        known, day = until(tables, dates[t]), pl.col("date") > cut
+        new = {name: known[name].filter(day) if name in (*DATED, "index_weights") else known[name] for name in known}
+        folder = Vendor({**new, "calendar": known["calendar"]}, account).into(tmp_path / "m")
+        cut = dates[t]
+    assert folder.read("index_weights").equals(tables["index_weights"].sort("index", "date", "symbol"))

@@ -11,21 +11,26 @@ from deepfactor.store.checks.boards import check_boards
 from deepfactor.store.checks.days import TABLES_OF_DAYS, check_days, last_day
 from deepfactor.store.checks.finding import Finding, rows_where
 from deepfactor.store.checks.form import check_form, check_keys, strictly_ascending
-from deepfactor.store.checks.members import check_across, check_intervals, check_weights
+from deepfactor.store.checks.members import check_across, check_intervals
 from deepfactor.store.checks.prices import check_prices
 from deepfactor.store.checks.units import TICK
+from deepfactor.store.checks.weights import check_weights
 from deepfactor.store.schema import TABLES
 
 __all__ = ["TICK", "Finding", "check_table", "check_tables", "last_day", "rows_where", "strictly_ascending"]
 
 
 def check_tables(
-    tables: Mapping[str, pl.DataFrame], *, priced: Collection[str] = (), last: date | None = None
+    tables: Mapping[str, pl.DataFrame],
+    *,
+    priced: Collection[str] = (),
+    last: date | None = None,
+    simulated: bool = False,
 ) -> list[Finding]:
     """All findings of all tables, errors first. Tables are as a source delivers them; nothing is changed.
 
     `priced`: symbols with prices on days that `daily` doesn't reach back to. `last`: the last possible trading day, see
-    `last_day`; None = any.
+    `last_day`; None = any. `simulated`: indices have as many members as the market is large, whatever their codes say.
     """
     findings: list[Finding] = []
     for name, frame in tables.items():
@@ -33,7 +38,7 @@ def check_tables(
     if "daily" not in tables:
         findings.append(Finding("error", "no_daily", "daily", None, 0, "a market needs the table daily"))
     if not any(f.severity == "error" for f in findings):
-        findings += check_across(tables, priced)
+        findings += check_across(tables, priced, by_code=not simulated)
     return sorted(findings, key=lambda f: f.severity)
 
 

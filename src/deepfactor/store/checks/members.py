@@ -1,12 +1,14 @@
-"""Tables of who belongs where: intervals, weights of indices, and symbols that other tables lack."""
+"""Tables of who belongs where: intervals, and symbols that other tables lack."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import date
 
 import polars as pl
 
 from deepfactor.store.checks.finding import Finding, rows_where
+from deepfactor.store.checks.weights import check_number, check_recent
 
 #: Share of an index's symbols that must have prices, where it has so many that this says something of the mapping.
 _LEAST_PRICED, _LEAST_MEMBERS = 0.5, 2
@@ -31,22 +33,11 @@ def check_intervals(name: str, frame: pl.DataFrame) -> list[Finding]:
     return out
 
 
-def check_weights(frame: pl.DataFrame) -> list[Finding]:
-    message = "a weight is a fraction between 0 and 1"
-    bad = (pl.col("weight") < 0) | (pl.col("weight") > 1)
-    out = rows_where("error", "weight_range", "index_weights", "weight", frame, bad, message)
-    if out:
-        return out
-    sums = frame.group_by("index", "date").agg(pl.col("weight").sum()).filter((pl.col("weight") - 1).abs() > 0.01)
-    if sums.is_empty():
-        return []
-    examples = tuple(" ".join(map(str, row)) for row in sums.sort("index", "date").head(5).rows())
-    message = f"weights of {sums.height} publications don't sum to 1 within 0.01"
-    return [Finding("warning", "weight_sum", "index_weights", "weight", sums.height, message, None, examples)]
+def check_across(tables: Mapping[str, pl.DataFrame], priced_before: Collection[str], *, by_code: bool) -> list[Finding]:
+    """What one table says of another: symbols without prices, prices without a security or an industry, old weights.
 
-
-def check_across(tables: Mapping[str, pl.DataFrame], priced_before: Collection[str]) -> list[Finding]:
-    """What one table says of another: symbols without prices, prices without a security or an industry."""
+    `by_code`: whether an index's code says how many members it has.
+    """
     symbols = {
         name: set(frame["symbol"].unique().cast(pl.String))
         for name, frame in tables.items()
@@ -62,6 +53,11 @@ def check_across(tables: Mapping[str, pl.DataFrame], priced_before: Collection[s
     for name in ("index_members", "index_weights"):
         if name in tables:
             out += _check_members(name, tables[name], priced)
+    last: date = tables["daily"].select(pl.col("date").max()).item()
+    if "index_weights" in tables:
+        out += check_recent(tables["index_weights"], last)
+    if by_code:
+        out += check_number(tables, last, priced)
     for name in ("securities", "industry"):
         lacking = sorted(priced - symbols[name]) if name in symbols else []
         if lacking:
