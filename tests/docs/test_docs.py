@@ -274,7 +274,7 @@ def test_add_a_source(small_market, tmp_path, monkeypatch):
     (words,) = commands_of("add-a-source.md")
     account = deepfactor(*words[1:], "--json").json()
     assert account["source"] == "one_file"
-    assert account["notes"] == ["prices come adjusted: limits and lots are off"]
+    assert account["notes"] == ["prices are not adjusted: returns contain the drops of ex-dates"]
     assert MarketFolder.open(Path("MARKET")).read("daily").height == daily.height
 
 

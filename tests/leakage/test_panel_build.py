@@ -41,10 +41,11 @@ def test_a_cut_changes_nothing_before_it(tables, dates, tmp_path, t):
 def test_without_optional_tables_and_columns(tables, dates, tmp_path):
     bare = {"daily": tables["daily"].drop("adj_factor", "is_st", "float_mv", "is_suspended")}
     bare["calendar"] = tables["calendar"]
-    whole = arrays(bare, tmp_path / "whole")
+    raw = {"no_adjustment": True}
+    whole = arrays(bare, tmp_path / "whole", raw)
     for t in (10, 33):
         cut = {"daily": bare["daily"].filter(pl.col("date") <= dates[t]), "calendar": bare["calendar"]}
-        assert first_difference(whole, arrays(cut, tmp_path / f"cut{t}"), t) is None
+        assert first_difference(whole, arrays(cut, tmp_path / f"cut{t}", raw), t) is None
 
 
 def test_the_market_has_what_could_leak(tables, dates):
@@ -161,9 +162,9 @@ def test_planted_leaks_are_caught(tables, dates, tmp_path, monkeypatch, plant):
     assert any(first_difference(whole, cut, t) is not None for t, cut in cuts.items())
 
 
-def arrays(tables: dict[str, pl.DataFrame], market: Path) -> dict[str, np.ndarray]:
+def arrays(tables: dict[str, pl.DataFrame], market: Path, source: dict | None = None) -> dict[str, np.ndarray]:
     """Everything that panel and universe hold, by name: (T, N) or (T,); names of industries instead of numbers."""
-    write_market(market, tables, source={})
+    write_market(market, tables, source=source or {})
     panel, universe = open_panel(market)
     out = {f"field {name}": values for name, values in panel.fields.items()}
     out |= {name: getattr(universe, name) for name in ("listed", "traded", "st", "limit_up", "limit_down")}

@@ -100,6 +100,8 @@ def run_backtest(
     loop = _Loop(panel, universe, scores, styles, enhancer, index, settings, eligible, rows.start)
     loop.log.counts.update(without)
     field: PriceField = "vwap" if settings.fill == "next_vwap" else "close"
+    if field not in panel.fields:
+        raise DataError(f"fills at the next {field} need one, which the market lacks: say fill = next_close")
     wanted = set(signal_days.tolist())
     for done, day in enumerate(days(panel, universe, rows, field), start=1):
         loop.live(day, signal=day.row in wanted)

@@ -153,6 +153,16 @@ def _regular_rates(dates: NDArray[np.datetime64]) -> NDArray[np.int16]:
     return table
 
 
+def ordinary_rates(boards: NDArray[np.integer[Any]], dates: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    """How far stocks without a mark may move on ordinary days, as a fraction (n,); 0 = no limit, or before any rule.
+
+    `boards` (n,) of `Board` and `dates` (n,): one stock and day each.
+    """
+    days, at = np.unique(np.asarray(dates, dtype="datetime64[D]"), return_inverse=True)
+    rates: NDArray[np.float64] = _regular_rates(days)[at, boards, 0] / 1000
+    return rates
+
+
 def _apply_listing_rules(
     up: NDArray[np.int32],
     down: NDArray[np.int32],

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from deepfactor.panel._build_history import History
 from deepfactor.panel.panel import Bools, Dates, Names
-from deepfactor.store.checks import TICK
+from deepfactor.store.checks import TICK, Basis
+from deepfactor.store.checks.units import traded_value
 from deepfactor.store.folder import MarketFolder, read_part
 
 _PRICES = ("open", "high", "low", "close", "vwap", "prev_close")
@@ -111,9 +112,9 @@ def build_fields(folder: MarketFolder, history: History | None = None) -> BuiltF
     built = _axes(folder, history)
     marks = np.full(built.shape, -1, dtype=np.int8)  # is_st: 1, 0, or -1 not known
     names = pl.Series(built.symbols.tolist(), dtype=pl.String)
-    held = set(folder.columns("daily"))
+    held, basis = set(folder.columns("daily")), Basis.of(folder.manifest.source)
     for file in _files_after(folder, history):
-        frame, counts = _complete_rows(_rows_after(read_part(file), history), held)
+        frame, counts = _complete_rows(_rows_after(read_part(file), history), held, basis)
         for why, n in counts.items():
             built.counts[why] = built.counts.get(why, 0) + n
         _place(built, marks, frame, pl.Enum(names))
@@ -154,24 +155,25 @@ def _rows_after(frame: pl.DataFrame, history: History | None) -> pl.DataFrame:
     return frame if history is None else frame.filter(pl.col("date") > history.dates[-1].item())
 
 
-def _complete_rows(frame: pl.DataFrame, held: set[str]) -> tuple[pl.DataFrame, dict[str, int]]:
+def _complete_rows(frame: pl.DataFrame, held: set[str], basis: Basis) -> tuple[pl.DataFrame, dict[str, int]]:
     """Rows with what a rule gives a row: traded, vwap, turnover; prices missing where nothing was traded.
 
     vwap = amount / volume where it lies within [low, high] (a tick's slack), turnover = volume · close / float_mv, each
-    only where the row has none.
+    only where the row has none. Raw volumes beside adjusted prices give no vwap, and turnover = amount / float_mv.
     """
     traded = (pl.col("volume") > 0) & pl.col("close").is_not_null()
     if "is_suspended" in held:
         traded = traded & ~pl.col("is_suspended").fill_null(False)
     frame = frame.with_columns(traded=traded.fill_null(False))
-    if "amount" in held:
+    if "amount" in held and not basis.raw_volume:
         implied = pl.col("amount") / pl.col("volume")
         slack = TICK + _EPSILON
         inside = (implied >= pl.col("low") - slack) & (implied <= pl.col("high") + slack)
         made = pl.when(pl.col("traded") & inside).then(implied).otherwise(None)
         frame = frame.with_columns(vwap=pl.coalesce("vwap", made) if "vwap" in held else made)
-    if "float_mv" in held:
-        share = pl.col("volume") * pl.col("close") / pl.col("float_mv")
+    value = traded_value(held, basis)
+    if "float_mv" in held and value is not None:
+        share = value / pl.col("float_mv")
         frame = frame.with_columns(turnover=pl.coalesce("turnover", share) if "turnover" in held else share)
     hidden = [name for name in ("open", "high", "low", "close", "vwap", "volume", "turnover") if name in frame.columns]
     frame = frame.with_columns(pl.when(pl.col("traded")).then(pl.col(name)).alias(name) for name in hidden)

@@ -19,6 +19,8 @@ from deepfactor.store.folder import MarketFolder
 _BLOCK = 128  # rows whose limits are computed at once: bounds the memory
 #: Fen by which a reference price may miss a half and still round up: 10.77 / 2 is one, and factors are rounded numbers.
 _HALF_SLACK = 1e-4
+#: A reference price whose limits integers of 32 bits still hold. A factor that collapses would ask for more.
+_MOST_FEN = 1_400_000_000
 
 
 @dataclass
@@ -117,7 +119,7 @@ def _limits(
 
 
 def _previous_close(fields: BuiltFields) -> NDArray[np.int64]:
-    """Unadjusted reference price of each day in fen, (T, N); 0 = none known.
+    """Unadjusted reference price of each day in fen, (T, N); 0 = none known, or none that a market has.
 
     Given, or round(close₋₁ · factor₋₁ / factor) over the last day with a trade, half up.
     """
@@ -129,7 +131,8 @@ def _previous_close(fields: BuiltFields) -> NDArray[np.int64]:
     last = np.where(np.isfinite(price * of_price), _fen(np.nan_to_num(price)) * of_price, 0.0)
     for t in range(len(out)):
         known = last > 0
-        out[t, known] = np.floor(last[known] / factor[t, known] + 0.5 + _HALF_SLACK).astype(np.int64)
+        made = np.floor(last[known] / factor[t, known] + 0.5 + _HALF_SLACK)
+        out[t, known] = np.where(made > _MOST_FEN, 0, made).astype(np.int64)
         if given is not None:
             out[t] = np.where(np.isfinite(given[t]), _fen(np.nan_to_num(given[t])), out[t])
         traded = fields.traded[t] & np.isfinite(factor[t])

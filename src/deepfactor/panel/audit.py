@@ -12,12 +12,14 @@ from deepfactor.market.boards import Board, boards_of
 from deepfactor.panel.panel import Bools, Floats, Panel
 from deepfactor.panel.replicas import ReplicaYears, doubtful, replica_years
 from deepfactor.panel.universe import Universe, UniverseRule
-from deepfactor.store.checks import Finding
+from deepfactor.store.checks import TICK, Finding
 
 #: Trading days in a row at one price, with volume, from which a price counts as stale.
 STALE_DAYS = 10
 #: Days without a trade from which the day after counts as a resumption.
 RESUMED_AFTER = 5
+#: Share by which an adjusted return may pass the limit's width: factors and references are rounded.
+_ROUNDING = 0.01
 _YOUNG = 6  # days since the first row within which a price beyond the limit is a listing's
 #: Why a close may lie beyond the derived limit, in the order in which reasons are looked for.
 #: "ST mark": the stock is marked, and the close lies within twice the width, which is the limit of one that isn't.
@@ -162,11 +164,7 @@ def _unexplained(
     strange = np.flatnonzero(reason == REASONS.index("unexplained"))
     if not len(strange):
         return []
-    examples = tuple(
-        f"{panel.dates[t[i]]} {panel.symbols[n[i]]} close {fen[t[i], n[i]] / 100:.2f}, limits "
-        f"{universe.limit_down[t[i], n[i]] / 100:.2f} to {universe.limit_up[t[i], n[i]] / 100:.2f}"
-        for i in strange[:5]
-    )
+    examples = tuple(_example(panel, universe, int(t[i]), int(n[i]), fen) for i in strange[:5])
     share = len(strange) / max(limited, 1)
     message = (
         f"closes lie beyond the day's price limit; neither listing, resumption, ST nor factor explains it "
@@ -175,14 +173,19 @@ def _unexplained(
     return [Finding("warning", "beyond_limit", "daily", "close", len(strange), message, None, examples)]
 
 
+def _example(panel: Panel, universe: Universe, t: int, n: int, fen: NDArray[np.int32]) -> str:
+    before, factor = _before(universe, t, n), panel["adj_factor"]
+    moved = f", adj_factor {factor[before, n]:.6g} → {factor[t, n]:.6g}" if factor[t, n] != factor[before, n] else ""
+    limits = f"{universe.limit_down[t, n] / 100:.2f} to {universe.limit_up[t, n] / 100:.2f}"
+    return f"{panel.dates[t]} {panel.symbols[n]} close {fen[t, n] / 100:.2f}, limits {limits}{moved}"
+
+
 def _reasons(panel: Panel, universe: Universe, t: NDArray[np.intp], n: NDArray[np.intp]) -> NDArray[np.int8]:
     """Index into `REASONS` of each stock-day (t, n)."""
-    factor = panel["adj_factor"]
     first = universe.traded.argmax(axis=0)
     out = np.full(len(t), REASONS.index("unexplained"), dtype=np.int8)
     for i, (row, column) in enumerate(zip(t, n, strict=True)):
-        before = max(row - 1, 0)
-        if factor[row, column] != factor[before, column]:
+        if _is_ex_date(panel, universe, row, column):
             out[i] = REASONS.index("ex-date")
         elif row - first[column] < _YOUNG:
             out[i] = REASONS.index("listing")
@@ -191,6 +194,26 @@ def _reasons(panel: Panel, universe: Universe, t: NDArray[np.intp], n: NDArray[n
         elif universe.st[row, column] and _within_twice_the_width(panel, universe, row, column):
             out[i] = REASONS.index("ST mark")
     return out
+
+
+def _before(universe: Universe, t: int, n: int) -> int:
+    """The row of the stock's trade before row `t`; `t` itself where there is none."""
+    rows = np.flatnonzero(universe.traded[:t, n])
+    return int(rows[-1]) if len(rows) else t
+
+
+def _is_ex_date(panel: Panel, universe: Universe, t: int, n: int) -> bool:
+    """Whether the factor changes, and as much as the price: the adjusted return is within the day's limit.
+
+    But for the rounding of reference and limit, which are of cheap prices a good part.
+    """
+    before, factor = _before(universe, t, n), panel["adj_factor"]
+    if factor[t, n] == factor[before, n]:
+        return False
+    close, last = float(panel["close"][t, n]), float(panel["close"][before, n])
+    up, down = int(universe.limit_up[t, n]), int(universe.limit_down[t, n])
+    width = (up - down) / (up + down) + _ROUNDING + 2 * TICK / min(close, last)
+    return bool(abs(close * factor[t, n] / (last * factor[before, n]) - 1) <= width)
 
 
 def _within_twice_the_width(panel: Panel, universe: Universe, t: int, n: int) -> bool:

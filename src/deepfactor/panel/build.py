@@ -46,7 +46,7 @@ from deepfactor.panel.weighting import Weighting
 from deepfactor.store.folder import MarketFolder
 
 #: Bumped when the same tables give other arrays, so that compiled panels are made again.
-BUILD = 5
+BUILD = 6
 
 
 def open_panel(

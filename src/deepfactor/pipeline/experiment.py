@@ -20,6 +20,7 @@ from deepfactor.models._kernels import kernel_in_use
 from deepfactor.panel.panel import Bools
 from deepfactor.pipeline.combining import combine_arms
 from deepfactor.pipeline.console import Console, Logged, Silent
+from deepfactor.pipeline.conventions import with_known_prices
 from deepfactor.pipeline.enhancing import backtest_to
 from deepfactor.pipeline.inputs import Inputs, batch_of, prepare_inputs
 from deepfactor.pipeline.markets import Market, StyleSets, absent_styles
@@ -213,7 +214,9 @@ def run(
         ensembles |= combined
     batch, sets = batch_of(recipe, market), StyleSets(market)
     style_set = sets.of(recipe.styles)
-    warnings = [*market.warnings(), *absent_styles(recipe.styles, style_set), *planned.said]
+    possible, left_out = with_known_prices(recipe.test, market.panel)
+    recipe = recipe.model_copy(update={"test": possible})
+    warnings = [*market.warnings(), *absent_styles(recipe.styles, style_set), *planned.said, *left_out]
     with stages.stage("factor tests"):
         tested = [(recipe.styles.kind, style_set), *sets.others(recipe.styles)]
         for arm, found in scores.items():

@@ -15,6 +15,7 @@ from deepfactor.panel.panel import Bools
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.pipeline.console import Console, Silent, step
+from deepfactor.pipeline.conventions import with_known_prices
 from deepfactor.pipeline.enhancing import backtest_to
 from deepfactor.pipeline.markets import STYLES, Market, StyleSets, absent_styles, style_exposures
 from deepfactor.pipeline.names import index_of, named_test
@@ -80,13 +81,16 @@ def test(
     ``zh``) is the one that the page shows first."""
     console = console or Silent()
     settings = named_test(settings, market)
+    settings, left_out = with_known_prices(settings, market.panel)
+    for text in left_out:
+        console.say(text)
     folder = _folder(out, factor.scores.name, {"test": settings.model_dump(mode="json")})
     stages = Stages()
     with stages.stage("factor test"), step(console, f"tested {factor.scores.name}"):
         styles = ((name, style_exposures(Kind(kind=name), market)) for name in kinds_in(STYLES))
         report = test_factor(factor.scores, market.panel, market.universe, settings, batch=factor.batch, styles=styles)
         write_factor_test(folder.arm(factor.scores.name), report)
-    _finish(folder, market, stages, console, language)
+    _finish(folder, market, stages, console, language, left_out)
     return report
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from deepfactor.sources import simulated
 
 STYLES = "deepfactor.styles"
+#: Examples of a finding that stand in a warning.
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,15 @@ class Market:
         }
 
     def warnings(self) -> list[str]:
-        """Findings of the data audit that did not stop the ingest."""
-        found = self.folder.manifest.warnings
-        return [f"{w['table']}: {w['message']} ({w['count']} rows)" for w in found]
+        """Findings of the data audit that did not stop the ingest, with the first of their examples."""
+        return [_warning(one) for one in self.folder.manifest.warnings]
+
+
+def _warning(finding: Mapping[str, Any]) -> str:
+    shown = finding["examples"][:_SHOWN]
+    more = "; …" if len(finding["examples"]) > len(shown) else ""
+    examples = f": {'; '.join(shown)}{more}" if shown else ""
+    return f"{finding['table']}: {finding['message']} ({finding['count']} rows{examples})"
 
 
 def open_market(path: Path, console: Console | None = None) -> Market:

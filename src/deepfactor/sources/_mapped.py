@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from deepfactor.core.errors import DataError
+from deepfactor.sources._basis import notes_of
 from deepfactor.sources._codes import Codes
 from deepfactor.sources._files import Among, Extract, convert
 from deepfactor.sources._fundamentals import columns_of, finish_figures, statement_figures, step_figures
@@ -23,13 +24,12 @@ from deepfactor.sources._mapping import Mapping, TableMapping
 from deepfactor.sources._mapping_key import key_of
 from deepfactor.sources._mapping_parts import Drop, Fundamentals, FundamentalSteps, Intervals, Origin
 from deepfactor.sources._steps import step_values, steps_of
+from deepfactor.store.checks import Basis
 from deepfactor.store.schema import TABLES
 
 Values = abc.Mapping[str, str | float | bool]
 
 _CODES = ("symbol", "index")
-#: What the notes of a market of adjusted prices say.
-ADJUSTED = "prices are adjusted, no raw ones are known: limits, lots and market values are off"
 
 
 class Reader(Protocol):
@@ -106,14 +106,23 @@ class MappedTables:
             "dropped": {f"{table}: {why}": n for table, drops in self._dropped.items() for why, n in drops.items()},
             "notes": [
                 *mapping.notes,
-                *([ADJUSTED] if mapping.adjusted else []),
+                *notes_of(
+                    self._basis,
+                    has_vwap="vwap" in mapping.tables["daily"].columns,
+                    vwap_from_prices=mapping.vwap_from_prices,
+                ),
                 *(note for table in self.tables() for note in self._counted.get(table, [])),
             ],
             "files": self._files(),
             "memos": self._memos,
-            **({"adjusted": True} if mapping.adjusted else {}),
+            **self._basis.account(),
             **({"only_new_days": True} if mapping.append.only_new_days else {}),
         }
+
+    @property
+    def _basis(self) -> Basis:
+        mapping = self._mapping
+        return Basis(mapping.adjusted, mapping.adjusted_volume, mapping.no_adjustment)
 
     def unchanged(self, table: str, memo: Any) -> bool:
         """Whether the figures would be those of `memo`; see `deepfactor.sources.base.Remembering`."""
@@ -236,9 +245,13 @@ class MappedTables:
             extract, codes = self._coded("daily", extract, {"symbol": steps.symbol}, drop=True, part=f"steps.{number}")
             known_steps = steps_of(extract, steps, codes["symbol"])
             value = step_values(frame, steps, known_steps, self._trading_days)
-            frame = self._filled(frame, steps.into, value)
+            frame = self._filled(frame, steps.into, value, derived=steps.times is not None)
         for number, intervals in enumerate(spec.intervals):
             frame = self._with_flag(frame, intervals, f"intervals.{number}")
+        if self._mapping.vwap_from_prices:
+            prices = pl.mean_horizontal("open", "high", "low", "close", ignore_nulls=False)
+            frame = frame.with_columns(vwap=pl.when(pl.col("volume") > 0).then(prices))
+            self._derived["daily"].append("vwap")
         for name in frame.columns:
             missing = frame[name].null_count()
             if missing:
@@ -246,10 +259,11 @@ class MappedTables:
                 self._counted["daily"].append(f"daily.{name} is missing on {missing} rows of {symbols} symbols")
         return frame
 
-    def _filled(self, frame: pl.DataFrame, into: str, value: pl.Series) -> pl.DataFrame:
-        """Table `daily` with `value` in the column `into` where it isn't known yet."""
+    def _filled(self, frame: pl.DataFrame, into: str, value: pl.Series, *, derived: bool) -> pl.DataFrame:
+        """Table `daily` with `value` in the column `into` where it isn't known yet; delivered so, or `derived`."""
         known = frame[into] if into in frame.columns else None
-        self._derived["daily"] += [] if into in self._derived["daily"] else [into]
+        if derived and into not in self._derived["daily"]:
+            self._derived["daily"].append(into)
         return frame.with_columns((value if known is None else known.zip_with(known.is_not_null(), value)).alias(into))
 
     def _with_flag(self, frame: pl.DataFrame, intervals: Intervals, label: str) -> pl.DataFrame:
@@ -267,7 +281,7 @@ class MappedTables:
         if ours - told and intervals.matching is not None:
             what = f"{len(ours - told)} symbols have no row in {label}: taken as not marked"
             self._counted["daily"].append(f"daily.{intervals.into}: {what}")
-        return self._filled(frame, intervals.into, flag_of(frame, spells))
+        return self._filled(frame, intervals.into, flag_of(frame, spells), derived=True)
 
     def _mend_levels(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
         """Take out declared jumps of a factor's level: from the day on, times last value before ÷ value of the day."""

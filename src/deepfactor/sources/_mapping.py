@@ -69,7 +69,9 @@ class Append(Spec):
 class Mapping(Spec):
     """A whole mapping file. `ORIGIN` is what its kind of source reads.
 
-    `adjusted` = prices come adjusted and there are no raw ones: limits and lots are off, which the notes say.
+    `adjusted` = prices come adjusted and there are no raw ones: limits and lots are off, which the notes say. Then
+    `adjusted_volume` = volumes are too (raw ÷ factor), and `vwap_from_prices` = (open + high + low + close) / 4 stands
+    for the vwap that raw volumes can't give. `no_adjustment` = prices are raw and there is no factor.
     `drop_unknown` = rows of codes that are no A-shares (of indices: no indices) are dropped and counted, not refused.
     """
 
@@ -83,6 +85,9 @@ class Mapping(Spec):
     tables: dict[str, TableMapping]
     fundamentals: Fundamentals | None = None
     adjusted: bool = False
+    adjusted_volume: bool = False
+    vwap_from_prices: bool = False
+    no_adjustment: bool = False
     append: Append = Append()
 
     @model_validator(mode="after")
@@ -105,8 +110,19 @@ class Mapping(Spec):
 
     @model_validator(mode="after")
     def _adjusted_or_raw(self) -> Mapping:
-        if self.adjusted and "daily" in self.tables and "adj_factor" in self.tables["daily"].columns:
-            raise ValueError("adjusted = true says that prices come adjusted: then leave out adj_factor")
+        daily = self.tables.get("daily")
+        given = [*daily.columns, *(step.into for step in daily.steps)] if daily else []
+        said = [name for name in ("adjusted", "no_adjustment") if getattr(self, name)]
+        if len(said) > 1:
+            raise ValueError("adjusted = true says that prices are adjusted, no_adjustment = true that they aren't")
+        if said and "adj_factor" in given:
+            what = "come adjusted" if self.adjusted else "are not adjusted"
+            raise ValueError(f"{said[0]} = true says that prices {what}: then leave out adj_factor")
+        of_adjusted = [name for name in ("adjusted_volume", "vwap_from_prices") if getattr(self, name)]
+        if of_adjusted and not self.adjusted:
+            raise ValueError(f"{of_adjusted[0]} = true is for adjusted = true alone")
+        if self.vwap_from_prices and "vwap" in given:
+            raise ValueError("vwap_from_prices = true makes a vwap: then leave out the column vwap")
         return self
 
     @model_validator(mode="after")

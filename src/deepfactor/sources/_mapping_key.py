@@ -12,9 +12,9 @@ from deepfactor.sources._mapping_parts import Column, Steps
 
 #: Keys that came after markets were made by mappings: each names a mapping only where it says something.
 _LATER: abc.Mapping[type[Spec], tuple[str, ...]] = {
-    Mapping: ("adjusted", "append", "drop_unknown"),
+    Mapping: ("adjusted", "adjusted_volume", "vwap_from_prices", "no_adjustment", "append", "drop_unknown"),
     TableMapping: ("intervals",),
-    Steps: ("matching",),
+    Steps: ("matching", "before_first"),
     Column: ("matching",),
 }
 

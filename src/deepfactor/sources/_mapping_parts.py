@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
@@ -110,7 +110,9 @@ class Steps(Origin):
     symbols : only symbols (ours) that match this regular expression
     start, end : only days of `daily` within
     lag_days : trading days after its date from which a value may be used; 0 = on its date (a date without trading
-        counts as the next trading day)
+        counts as the next trading day). By default 0 for `adj_factor`, which is that of its ex-date, else 1
+    before_first : the value (after `multiply` and `divide`) before a symbol's first step, and of symbols without any;
+        None = none is known there
 
     Several steps into one column: the first that knows a value wins.
     """
@@ -130,11 +132,21 @@ class Steps(Origin):
     end: datetime.date | None = None
     lag_days: int = Field(default=1, ge=0)
     date_format: str = "%Y-%m-%d"
+    before_first: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _factor_of_its_ex_date(cls, content: Any) -> Any:
+        if isinstance(content, dict) and content.get("into") == "adj_factor":
+            return {"lag_days": 0, **content}
+        return content
 
     @model_validator(mode="after")
     def _one_flag(self) -> Steps:
         if self.equals is not None and self.matching is not None:
             raise ValueError("equals and matching are each a flag: give one")
+        if self.before_first is not None and (self.equals is not None or self.matching is not None):
+            raise ValueError("before_first is a number, equals and matching make a flag")
         return self
 
 

@@ -37,6 +37,10 @@ class Span:
     start: date
     end: date
 
+    def end_before(self, last: date) -> date | None:
+        """Its last day where that lies before `last`, else None: it is still open."""
+        return self.end if self.end < last else None
+
 
 def our_code(code: str, file: Path, row: int | None = None) -> str:
     """``SH600000``, in any case, as ``600000.SH``; a `DataError` for any other form."""
@@ -120,6 +124,27 @@ def read_field(file: Path, days: int) -> tuple[int, NDArray[np.float32]]:
         message = f"holds calendar rows {first:.0f} to {first + len(values) - 1:.0f}, but the calendar has {days} days"
         raise DataError(f"{message}: is calendars/day.txt of the same delivery?", file=file, row=1)
     return int(first), values.astype(np.float32, copy=False)
+
+
+def read_index(folder: Path, days: int) -> NDArray[np.float64]:
+    """The closes of an index on the calendar's `days`, divided by their factor where it has one; NaN = none.
+
+    Raises
+    ------
+    DataError
+        as `read_field`, or a factor that does not cover the closes.
+    """
+    first, close = read_field(folder / f"close{ENDING}", days)
+    values = close.astype(np.float64)
+    factor = folder / f"factor{ENDING}"
+    if factor.is_file():
+        begin, by = read_field(factor, days)
+        if begin != first or len(by) != len(close) or not (by[~np.isnan(close)] > 0).all():
+            raise DataError("does not cover the index's close with positive numbers", file=factor)
+        values /= by
+    whole = np.full(days, np.nan)
+    whole[first : first + len(values)] = values
+    return whole
 
 
 def _lines(file: Path) -> list[tuple[int, str]]:

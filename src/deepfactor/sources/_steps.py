@@ -68,15 +68,18 @@ def usable_from(steps: pl.DataFrame, trading_days: pl.Series, lag_days: int) -> 
 
 
 def step_values(daily: pl.DataFrame, steps: Steps, table: pl.DataFrame, trading_days: pl.Series) -> pl.Series:
-    """The value in force on each row of `daily` (columns symbol as Enum, date); null before the first step.
+    """The value in force on each row of `daily` (columns symbol as Enum, date); before the first step `before_first`.
 
     `daily` is sorted by symbol and date, as is the result's order.
     """
     symbols = daily.schema["symbol"]
     known = usable_from(table, trading_days, steps.lag_days)
-    known = known.with_columns(pl.col("symbol").cast(symbols, strict=False)).drop_nulls("symbol").sort("symbol", "date")
+    known = known.with_columns(pl.col("symbol").cast(symbols, strict=False), begun=True).drop_nulls("symbol")
+    known = known.sort("symbol", "date")
     rows = daily.select("symbol", "date").join_asof(known, on="date", by="symbol", check_sortedness=False)
     value = rows["value"]
+    if steps.before_first is not None:
+        value = value.zip_with(rows["begun"].is_not_null(), pl.repeat(steps.before_first, len(value), eager=True))
     if steps.times is not None:
         value = value * daily[steps.times]
     inside = pl.lit(True)

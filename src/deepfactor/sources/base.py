@@ -56,8 +56,8 @@ class Source(Protocol):
         Keys: ``name``, ``settings``, ``cap`` ("float" | "total": the market value that it knows), ``simulated`` (bool),
         ``derived`` (list of fields made by a rule), ``dropped`` (mapping of reason to count), ``notes`` (list of text),
         ``files`` (mapping of table to file name, where there is one), ``memos`` (of a `Remembering` source),
-        ``adjusted`` (true where prices are, and no raw ones known), ``only_new_days`` (true where tables with a date
-        hold nothing else; days held are left as they are).
+        ``adjusted``, ``adjusted_volume``, ``no_adjustment`` (true where `deepfactor.store.checks.Basis` says so),
+        ``only_new_days`` (true where tables with a date hold nothing else; days held are left as they are).
         """
 
 

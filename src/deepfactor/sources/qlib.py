@@ -2,7 +2,8 @@
 
 qlib keeps adjusted prices (raw × factor) and volumes (raw ÷ factor). Ours are raw: prices are divided by `factor` and
 rounded to the fen, which undoes the rounding of float32; volumes are multiplied by it and rounded to whole shares;
-`factor` itself becomes `adj_factor`. A folder without `factor` stays adjusted, with an `adj_factor` of 1 and a note.
+`factor` itself becomes `adj_factor`. A folder without `factor` stays adjusted, with an `adj_factor` of 1 and a note,
+unless it is said to hold raw prices (`no_adjustment`).
 """
 
 from __future__ import annotations
@@ -21,18 +22,20 @@ from pydantic import Field, field_validator
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
 from deepfactor.market.codes import strangers
+from deepfactor.sources._basis import NO_ADJUSTMENT, QLIB_ADJUSTED, QLIB_RAW
 from deepfactor.sources._mapping_parts import Column, Columns
 from deepfactor.sources._places import require_plain_name
 from deepfactor.sources._qlib_files import (
     ENDING,
-    Span,
     is_index,
     is_stock,
     our_code,
     read_calendar,
     read_field,
+    read_index,
     read_spans,
 )
+from deepfactor.store.checks import Basis
 from deepfactor.store.schema import TABLES
 
 _PRICES = ("open", "high", "low", "close")
@@ -65,6 +68,10 @@ class Settings(Spec):
     )
     vwap_from_prices: bool = Field(
         default=False, description="take (open + high + low + close) / 4 where there is neither vwap nor amount"
+    )
+
+    no_adjustment: bool = Field(
+        default=False, description="prices are raw and there is no factor: returns contain the drops of ex-dates"
     )
 
     @field_validator("columns")
@@ -165,16 +172,17 @@ class Qlib:
             derived.append("daily.vwap")
         if not self._has_factor:
             derived.append("daily.adj_factor")
+        silent = set() if settings.no_adjustment else {"no_adjustment"}  # it came later, and names what says it alone
         return {
             "name": self.name,
-            "settings": settings.model_dump(mode="json", by_alias=True),
+            "settings": settings.model_dump(mode="json", by_alias=True, exclude=silent),
             "cap": settings.cap,
             "simulated": False,
             "derived": sorted(derived),
             "dropped": self._dropped,
             "notes": [*settings.notes, *self._notes(), *(n for t in self.tables() for n in self._counted.get(t, []))],
             "files": {"securities": "instruments/all.txt"} if "securities" in self.tables() else {},
-            **({} if self._has_factor else {"adjusted": True}),
+            **self._basis.account(),
         }
 
     def _count_strangers(self, table: str, symbols: Iterable[str]) -> None:
@@ -185,10 +193,7 @@ class Qlib:
 
     def _notes(self) -> list[str]:
         """What was done to every value, and what was left unread."""
-        if self._has_factor:
-            notes = ["raw prices are qlib's divided by factor, rounded to 0.01; raw volumes times factor, whole shares"]
-        else:
-            notes = ["there is no field factor: prices and volumes stay adjusted, so price limits and lots are off"]
+        notes = [NO_ADJUSTMENT if self._basis.no_adjustment else QLIB_ADJUSTED if self._basis.adjusted else QLIB_RAW]
         unread = sorted(self._found - {self._columns[name].source for name in self._fields})
         notes += [f"fields that are not read: {', '.join(unread)}"] if unread else []
         instruments = {file.name for file in (self._folder / "instruments").glob("*.txt")} - {"all.txt"}
@@ -198,6 +203,12 @@ class Qlib:
     @property
     def _has_factor(self) -> bool:
         return "adj_factor" in self._fields
+
+    @property
+    def _basis(self) -> Basis:
+        """Without a factor prices are adjusted, and volumes with them."""
+        raw = self._settings.no_adjustment
+        return Basis(not (raw or self._has_factor), not (raw or self._has_factor), raw)
 
     @property
     def _vwap_is_made(self) -> bool:
@@ -245,6 +256,9 @@ class Qlib:
         if not {"vwap", "amount"} & there.keys() and not self._settings.vwap_from_prices:
             message = "there is neither vwap nor amount: name the field in columns, or set vwap_from_prices = true"
             raise DataError(message, file=features, column="vwap")
+        if self._settings.no_adjustment and "adj_factor" in there:
+            message = "no_adjustment = true says that prices are not adjusted and no factor is known, but there is one"
+            raise DataError(message, file=features, column="adj_factor")
         return there
 
     def _read_daily(self, days: slice) -> pl.DataFrame:
@@ -363,35 +377,21 @@ class Qlib:
                 "index": [index for index, _ in rows],
                 "symbol": [span.symbol for _, span in rows],
                 "start_date": [span.start for _, span in rows],
-                "end_date": [_open_end(span, last) for _, span in rows],
+                "end_date": [span.end_before(last) for _, span in rows],
             },
             schema={"index": pl.String, "symbol": pl.String, "start_date": pl.Date, "end_date": pl.Date},
         ).sort("index", "symbol", "start_date")
 
     def _read_indices(self, days: slice) -> pl.DataFrame:
-        """Closes of the indices, divided by their factor where they have one."""
+        """Closes of the indices."""
         frames = []
         for symbol in self._indices:
-            folder = self._folders[symbol]
-            first, close = read_field(folder / f"close{ENDING}", len(self._calendar))
-            values = close.astype(np.float64)
-            factor = folder / f"factor{ENDING}"
-            if factor.is_file():
-                begin, by = read_field(factor, len(self._calendar))
-                if begin != first or len(by) != len(close) or not (by[~np.isnan(close)] > 0).all():
-                    raise DataError("does not cover the index's close with positive numbers", file=factor)
-                values /= by
-            whole = np.full(len(self._calendar), np.nan)
-            whole[first : first + len(values)] = values
+            whole = read_index(self._folders[symbol], len(self._calendar))
             rows = pl.DataFrame({"date": self._calendar[days], "close": whole[days]})
             frames.append(
                 rows.select(pl.lit(symbol).alias("index"), "date", "close").filter(pl.col("close").is_not_nan())
             )
         return pl.concat(frames)
-
-
-def _open_end(span: Span, last: date) -> date | None:
-    return span.end if span.end < last else None
 
 
 def _between(frame: pl.DataFrame, start: date | None, end: date | None) -> pl.DataFrame:

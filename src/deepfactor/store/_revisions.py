@@ -26,7 +26,7 @@ class Revision:
     Attributes
     ----------
     table : where
-    kind : "changed", "added" or "gone"
+    kind : "changed", "added", "gone", or "missing until now": nulls that are filled
     count : rows
     columns : those that changed
     examples : the first `LISTED` of them: key, and column old → new where changed
@@ -61,10 +61,13 @@ def compare(table: str, held: pl.DataFrame, now: pl.DataFrame) -> tuple[Revision
             out.append(Revision(table, kind, rows.height, (), _keys(rows, key)))
     both = both.filter(pl.col("here") & pl.col("there"))
     differs = {name: ~pl.col(name).eq_missing(pl.col(f"{name}_right")) for name in values}
-    changed = both.filter(pl.any_horizontal(differs.values())) if differs else both.clear()
-    if changed.height:
+    rows = both.filter(pl.any_horizontal(differs.values())) if differs else both.clear()
+    filled = pl.all_horizontal(~other | pl.col(name).is_null() for name, other in differs.items())
+    for kind, one in (("missing until now", filled), ("changed", ~filled)) if rows.height else ():
+        changed = rows.filter(one)
         columns = tuple(name for name, other in differs.items() if changed.select(other.any()).item())
-        out.append(Revision(table, "changed", changed.height, columns, _changes(changed, key, columns)))
+        if changed.height:
+            out.append(Revision(table, kind, changed.height, columns, _changes(changed, key, columns)))
     return tuple(out)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from deepfactor.core.errors import DataError
-from deepfactor.store.checks import Finding, check_tables, last_day
+from deepfactor.store.checks import Basis, Finding, check_tables, last_day
 from deepfactor.store.content import content_hash
 from deepfactor.store.folder import MarketFolder, read_part
 
@@ -35,9 +35,9 @@ def audit_tables(folder: MarketFolder) -> list[Finding]:
             tables[name] = pl.concat(frames)
     if findings:
         return findings
-    findings = check_tables(
-        tables, last=last_day(folder.manifest.source), simulated=bool(folder.manifest.source.get("simulated"))
-    )
+    source = folder.manifest.source
+    simulated = bool(source.get("simulated"))
+    findings = check_tables(tables, basis=Basis.of(source), last=last_day(source), simulated=simulated)
     findings += _calendar_gaps(tables["daily"]["date"].unique().sort(), tables["calendar"]["date"].unique().sort())
     return sorted(findings, key=lambda finding: finding.severity)
 

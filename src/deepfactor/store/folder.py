@@ -26,8 +26,7 @@ from deepfactor.core.checksums import damaged, file_checksum, sealed, unsealed
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import write_json
 from deepfactor.core.spec import content_key
-from deepfactor.store._adjustment import check_adjustment
-from deepfactor.store.checks import Finding, check_tables, last_day, strictly_ascending
+from deepfactor.store.checks import Basis, Finding, check_tables, last_day, strictly_ascending
 from deepfactor.store.content import content_hash, hash_of_rows
 from deepfactor.store.migrations import migrated
 from deepfactor.store.parquet import UNREADABLE, parquet_schema, read_parquet, write_parquet
@@ -37,6 +36,8 @@ from deepfactor.store.writing import MANIFEST, writing
 #: Label of the part of a table that has only one.
 WHOLE = "all"
 _ROW_GROUP = 250_000
+#: Examples of a finding that stand in a message.
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ class Manifest:
     schema_version : see `deepfactor.store.schema.SCHEMA_VERSION`
     tables : mapping of table to its parts, in order
     source : the source's own account: name, settings, ``cap`` ("float" | "total"), ``simulated``, ``derived``,
-        ``dropped``, ``notes``, ``adjusted`` (prices are, and no raw ones known), ``memos``, and of the first ingest;
-        ``appended`` lists those that went on from it
+        ``dropped``, ``notes``, what `deepfactor.store.checks.Basis` says of the prices, ``memos``, and of the first
+        ingest; ``appended`` lists those that went on from it
     warnings : findings that did not stop the ingest
     retired : parts of the manifest before that this one doesn't use; removed by the next write
     """
@@ -227,9 +228,8 @@ def ingest_locked(
         held[name] = frame
     source = plain(describe())
     tell("checking")
-    findings = check_tables(held, last=last_day(source), simulated=bool(source.get("simulated")))
-    if not (source.get("adjusted") or any(finding.severity == "error" for finding in findings)):
-        findings += check_adjustment(held["daily"])
+    simulated = bool(source.get("simulated"))
+    findings = check_tables(held, basis=Basis.of(source), last=last_day(source), simulated=simulated)
     raise_first_error(findings, source.get("files", {}))
     source = {**_derive_calendar(held, source), "appended": []}
     parts = {}
@@ -256,8 +256,8 @@ def raise_first_error(findings: list[Finding], files: Mapping[str, str]) -> None
         return
     first = errors[0]
     file = f"{files[first.table]} (table {first.table})" if first.table in files else f"table {first.table}"
-    more = f"; first of {first.count} rows" if first.count > 1 else ""
-    shown = f" ({first.examples[0]}{more})" if first.examples else ""
+    more = f"; {first.count} rows in all" if first.count > len(first.examples[:_SHOWN]) else ""
+    shown = f" ({'; '.join(first.examples[:_SHOWN])}{more})" if first.examples else ""
     others = f"; and {len(errors) - 1} more kinds of error: {_codes(errors[1:])}" if len(errors) > 1 else ""
     raise DataError(f"{first.message}{shown}{others}", file=file, row=first.row, column=first.column)
 

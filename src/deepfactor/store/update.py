@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ import polars as pl
 
 from deepfactor.core.errors import DataError
 from deepfactor.store._revisions import Revision, compare, known_until, refuse_forward_adjusted
-from deepfactor.store.checks import Finding, check_table, check_tables, last_day
+from deepfactor.store.checks import Basis, Finding, check_adjustment, check_table, check_tables, last_day
+from deepfactor.store.checks.adjustment import OF_MOVES
 from deepfactor.store.folder import (
     Manifest,
     MarketFolder,
@@ -37,6 +38,10 @@ from deepfactor.store.writing import MANIFEST, writing
 
 #: Trading days held that a source is asked for again.
 OVERLAP = 60
+#: Calendar days held before what is fetched that are read again: a move over a longer suspension isn't looked at.
+_CONTEXT = 31
+#: Examples that a warning keeps, the newest first.
+_EXAMPLES = 5
 _NOT_ANEW = "new days alone can't replace: give the whole history (without append.only_new_days), or a new folder"
 #: The clock of tables of which a source gives only the rows from a day on. The others come whole.
 _CLOCK = {"daily": "date", "index_daily": "date"}
@@ -165,8 +170,8 @@ def _append(
     partial = bool(account.get("only_new_days"))
     files = list(held.part_files("daily"))
     priced = scan_parquet(files).select(pl.col("symbol").unique()).collect()["symbol"]
-    findings = _checked(tables, account, priced)
     last: date = read_part(held.part_files("daily")[-1], ["date"]).select(pl.col("date").max()).item()
+    findings = _checked(held, tables, account, priced, last)
     merged = {}
     for name, frame in tables.items():
         if name == "fundamentals":
@@ -182,12 +187,14 @@ def _append(
         raise DataError(_refusal(revisions, since))
     left_out = {name: held.manifest.tables[name] for name in _memos(held) if name not in tables}
     merged |= {name: _Merged(parts, pl.DataFrame(), 0, ()) for name, parts in left_out.items()}
-    warnings = _joined_warnings(held, findings, tables["daily"].filter(pl.col("date") > last), left_out)
+    revised = any(revision.table == "daily" for revision in revisions)
+    moves = _moves_anew(held, merged["daily"], tables, account) if revised else None
+    new_rows = tables["daily"].filter(pl.col("date") > last)
+    of_rows = check_table("daily", new_rows, basis=Basis.of(account)) if new_rows.height else []
+    warnings = _joined_warnings(held, findings, of_rows, left_out, moves)
     if "calendar" not in tables:
         days = pl.concat([held.read("calendar"), tables["daily"].select("date")]).unique().sort("date")
         merged["calendar"] = _Merged((), days, 0, ())
-    if any(revision.table == "daily" for revision in revisions):
-        raise_first_error(check_table("daily", merged["daily"].rows), account.get("files", {}))
     parts = {name: _write(held, name, merged[name]) for name in TABLES if name in merged}
     new = {name: one.new for name, one in merged.items() if one.new}
     entry = {
@@ -204,16 +211,48 @@ def _append(
     return MarketFolder.open(held.path)
 
 
-def _checked(tables: Mapping[str, pl.DataFrame], account: Mapping[str, Any], priced: pl.Series) -> list[Finding]:
+def _checked(
+    held: MarketFolder, tables: Mapping[str, pl.DataFrame], account: Mapping[str, Any], priced: pl.Series, last: date
+) -> list[Finding]:
     """Findings of what was fetched; an error is raised. Rows have no number: they aren't counted from the first.
 
-    `priced`: the symbols of the prices held.
+    `priced`: the symbols of the prices held. Moves of prices and factors are looked at after the `last` day held.
     """
     # A delivery of new days alone has no weights on most of them.
     given = {name: frame for name, frame in tables.items() if name != "index_weights" or not frame.is_empty()}
-    simulated = bool(account.get("simulated"))
-    found = check_tables(given, priced=priced.to_list(), last=last_day(account), simulated=simulated)
+    found = check_tables(
+        given,
+        basis=Basis.of(account),
+        priced=priced.to_list(),
+        since=last + timedelta(days=1),
+        last=last_day(account),
+        simulated=bool(account.get("simulated")),
+        before=_rows_before(held, tables["daily"]) if account.get("only_new_days") else None,
+    )
     findings = [replace(one, row=None) if one.table in _CLOCK else one for one in found]
+    raise_first_error(findings, account.get("files", {}))
+    return findings
+
+
+def _rows_before(held: MarketFolder, daily: pl.DataFrame) -> pl.DataFrame:
+    """Rows held of the weeks before the first of `daily`: a new day's moves start from them."""
+    first: date | None = daily.select(pl.col("date").min()).item()
+    if first is None:
+        return daily
+    start = first - timedelta(days=_CONTEXT)
+    rows = [read_part(file) for file in held.part_files("daily", start)]
+    inside = (pl.col("date") < first) & (pl.col("date") >= start)
+    return pl.concat(rows).filter(inside) if rows else daily.clear()
+
+
+def _moves_anew(
+    held: MarketFolder, daily: _Merged, tables: Mapping[str, pl.DataFrame], account: Mapping[str, Any]
+) -> list[Finding]:
+    """Findings of the prices of all days, once revised history was taken; an error is raised."""
+    basis, folder = Basis.of(account), held.path / "tables" / "daily"
+    raise_first_error(check_table("daily", daily.rows, basis=basis), account.get("files", {}))
+    kept = [read_part(folder / f"{part.name}.parquet") for part in daily.kept]
+    findings = check_adjustment(pl.concat([*kept, daily.rows]), basis, tables.get("securities"))
     raise_first_error(findings, account.get("files", {}))
     return findings
 
@@ -308,15 +347,28 @@ def _write(held: MarketFolder, name: str, merged: _Merged) -> tuple[Part, ...]:
 
 
 def _joined_warnings(
-    held: MarketFolder, now: list[Finding], new: pl.DataFrame, left_out: Collection[str]
+    held: MarketFolder,
+    now: list[Finding],
+    new: list[Finding],
+    left_out: Collection[str],
+    moves: list[Finding] | None,
 ) -> tuple[Mapping[str, Any], ...]:
-    """Warnings of the whole: those of rows of `daily` add up, the others are as they are now."""
+    """Warnings of the whole: those of rows of `daily` add up, the others are as they are now.
+
+    `new`: of the rows of new days alone. `moves`: of all days anew (see `_moves_anew`), or None where those of the new
+    days add up.
+    """
     by_row = {(w["code"], w["column"]): dict(w) for w in held.manifest.warnings if _of_daily_rows(w)}
-    for one in check_table("daily", new) if new.height else []:
+    if moves is not None:
+        by_row = {key: warning for key, warning in by_row.items() if key[0] not in OF_MOVES}
+        now = [one for one in now if one.code not in OF_MOVES]
+    of_moves = [one for one in (now if moves is None else moves) if one.code in OF_MOVES]
+    for one in [*new, *of_moves]:
         warning = asdict(one)
         if _of_daily_rows(warning):
-            before = by_row.setdefault((one.code, one.column), {**warning, "count": 0, "row": None})
+            before = by_row.setdefault((one.code, one.column), {**warning, "count": 0, "row": None, "examples": []})
             before["count"] += one.count
+            before["examples"] = [*one.examples, *before["examples"]][:_EXAMPLES]
     others = [asdict(one) for one in now if not (one.table == "daily" and one.code in {c for c, _ in by_row})]
     others += [dict(w) for w in held.manifest.warnings if w["table"] in left_out]
     return tuple(plain([*by_row.values(), *others]))

@@ -72,6 +72,35 @@ def test_closes_beyond_the_limit_by_reason(market):
     assert finding.severity == "warning"
 
 
+@pytest.mark.parametrize(("price", "reason"), [(1.0, "unexplained"), (0.5, "ex-date")])
+def test_an_ex_date_explains_a_close_that_follows_its_factor(market, price, reason):
+    """The factor doubles: a close that halves is within the limit but for rounding, one that stays is far beyond."""
+    panel, universe = market
+    close, factor = np.array(panel["close"]), np.array(panel["adj_factor"])
+    up, down = np.array(universe.limit_up), np.array(universe.limit_down)
+    calm = universe.traded & (up > 0) & ~universe.st
+    calm[1:] &= (factor[1:] == factor[:-1]) & universe.traded[:-1]
+    calm[:50] = False
+    t, n = (int(x[0]) for x in np.nonzero(calm))
+    factor[t:, n] *= 2
+    middle = (up[t, n] + down[t, n]) / 2
+    up[t, n], down[t, n] = up[t, n] // 2, down[t, n] // 2
+    close[t, n] = middle / 100 * price if price == 1 else (up[t, n] + 1) / 100
+    planted = replace(panel, fields={**panel.fields, "close": close, "adj_factor": factor})
+    changed = replace(universe, limit_up=up, limit_down=down)
+    before = audit_panel(panel, universe).beyond
+    counts = [
+        {name: sum(one.reasons[name] for one in beyond) for name in ("ex-date", "unexplained")}
+        for beyond in (before, audit_panel(planted, changed).beyond)
+    ]
+    assert counts[1][reason] >= counts[0][reason] + 1
+    named = [
+        text for one in audit_panel(planted, changed).findings if one.code == "beyond_limit" for text in one.examples
+    ]
+    ex_date = f"{panel.dates[t]} {panel.symbols[n]} close"
+    assert any(text.startswith(ex_date) for text in named) == (reason == "unexplained")
+
+
 def test_a_stale_price_is_found(market):
     panel, universe = market
     fields = {name: np.array(panel[name]) for name in ("close", "high", "low")}

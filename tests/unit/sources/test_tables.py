@@ -187,7 +187,7 @@ def test_flags_by_span_and_symbol_the_first_that_knows_wins(folder):
     opened = source(folder, DAILY + FLAGS)
     frame = opened.fetch("daily", None, None)
     assert frame["is_st"].to_list() == [True, False, True, True, None]
-    assert opened.describe()["derived"] == ["daily.is_st"]
+    assert opened.describe()["derived"] == [], "delivered by steps, not derived"
     assert "daily.is_st is missing on 1 rows of 1 symbols" in opened.describe()["notes"]
 
 

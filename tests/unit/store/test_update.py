@@ -210,7 +210,8 @@ def test_a_forward_adjusted_factor_is_refused(tables, dates, tmp_path, accept):
 def test_forward_adjusted_prices_are_refused(tables, dates, tmp_path):
     """No factor, and prices that pass for raw: rounded to the fen."""
     plain = {**tables, "daily": tables["daily"].drop("adj_factor", "amount").with_columns(vwap=pl.col("close"))}
-    Vendor(until(plain, dates[158])).into(tmp_path / "m")
+    account = {**ACCOUNT, "no_adjustment": True}
+    Vendor(until(plain, dates[158]), account).into(tmp_path / "m")
     mine = (pl.col("symbol") == SUSPENDED) & (pl.col("date") < dates[159])
     prices = [
         pl.when(mine).then((pl.col(name) / 1.03).round(2)).otherwise(name).alias(name)
@@ -218,7 +219,7 @@ def test_forward_adjusted_prices_are_refused(tables, dates, tmp_path):
     ]
     now = {**plain, "daily": plain["daily"].with_columns(prices)}
     with pytest.raises(DataError, match=rf"column close: .*{SUSPENDED}: × 0\.97.*forward-adjusted"):
-        Vendor(now).into(tmp_path / "m", accept_revisions=True)
+        Vendor(now, account).into(tmp_path / "m", accept_revisions=True)
 
 
 def test_a_bad_new_day_leaves_the_market_as_it_was(tables, dates, tmp_path):

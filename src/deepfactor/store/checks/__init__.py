@@ -7,34 +7,62 @@ from datetime import date
 
 import polars as pl
 
+from deepfactor.store.checks.adjustment import check_adjustment
+from deepfactor.store.checks.basis import Basis
 from deepfactor.store.checks.boards import check_boards
 from deepfactor.store.checks.days import TABLES_OF_DAYS, check_days, last_day
 from deepfactor.store.checks.finding import Finding, rows_where
 from deepfactor.store.checks.form import check_form, check_keys, strictly_ascending
+from deepfactor.store.checks.levels import check_levels
 from deepfactor.store.checks.members import check_across, check_intervals
 from deepfactor.store.checks.prices import check_prices
 from deepfactor.store.checks.units import TICK
 from deepfactor.store.checks.weights import check_weights
 from deepfactor.store.schema import TABLES
 
-__all__ = ["TICK", "Finding", "check_table", "check_tables", "last_day", "rows_where", "strictly_ascending"]
+__all__ = [
+    "TICK",
+    "Basis",
+    "Finding",
+    "check_adjustment",
+    "check_table",
+    "check_tables",
+    "last_day",
+    "rows_where",
+    "strictly_ascending",
+]
+
+_RAW = Basis()
 
 
 def check_tables(
     tables: Mapping[str, pl.DataFrame],
     *,
+    basis: Basis = _RAW,
     priced: Collection[str] = (),
+    since: date | None = None,
+    before: pl.DataFrame | None = None,
     last: date | None = None,
     simulated: bool = False,
 ) -> list[Finding]:
     """All findings of all tables, errors first. Tables are as a source delivers them; nothing is changed.
 
-    `priced`: symbols with prices on days that `daily` doesn't reach back to. `last`: the last possible trading day, see
-    `last_day`; None = any. `simulated`: indices have as many members as the market is large, whatever their codes say.
+    Parameters
+    ----------
+    basis : what the source says of its prices
+    priced : symbols with prices on days that `daily` doesn't reach back to
+    since : only moves of prices and factors on this day and after; None = all
+    before : rows of `daily` ahead of those delivered, for moves to start from
+    last : the last possible trading day, see `last_day`; None = any
+    simulated : indices have as many members as the market is large, whatever their codes say
     """
     findings: list[Finding] = []
     for name, frame in tables.items():
-        findings += check_table(name, frame, last)
+        found = check_table(name, frame, last, basis)
+        if name == "daily" and not any(f.severity == "error" for f in found):
+            rows = frame if before is None else pl.concat([before, frame], how="diagonal_relaxed")
+            found += check_adjustment(rows, basis, tables.get("securities"), since=since, known=priced)
+        findings += found
     if "daily" not in tables:
         findings.append(Finding("error", "no_daily", "daily", None, 0, "a market needs the table daily"))
     if not any(f.severity == "error" for f in findings):
@@ -42,7 +70,7 @@ def check_tables(
     return sorted(findings, key=lambda f: f.severity)
 
 
-def check_table(name: str, frame: pl.DataFrame, last: date | None = None) -> list[Finding]:
+def check_table(name: str, frame: pl.DataFrame, last: date | None = None, basis: Basis = _RAW) -> list[Finding]:
     """Findings of one table alone: its form first, and its content only where the form is right."""
     if name not in TABLES:
         known = ", ".join(TABLES)
@@ -55,8 +83,10 @@ def check_table(name: str, frame: pl.DataFrame, last: date | None = None) -> lis
     if name in TABLES_OF_DAYS:
         findings += check_days(name, frame, last)
     if name == "daily":
-        findings += check_prices(frame)
+        findings += check_prices(frame, basis)
         findings += check_boards(frame)
+    if name in ("daily", "index_daily"):
+        findings += check_levels(name, frame, adjusted=basis.adjusted)
     if name in ("industry", "index_members"):
         findings += check_intervals(name, frame)
     if name == "index_weights":

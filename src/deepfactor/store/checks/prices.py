@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from deepfactor.store.checks.basis import Basis
 from deepfactor.store.checks.finding import Finding, rows_where
 from deepfactor.store.checks.units import EPSILON, check_implied_vwap, check_turnover, outside_range
 
@@ -12,8 +13,11 @@ _POSITIVE = (*_PRICES, "adj_factor", "total_mv", "float_mv", "limit_up", "limit_
 _NOT_NEGATIVE = ("volume", "amount", "turnover")
 
 
-def check_prices(frame: pl.DataFrame) -> list[Finding]:
-    """Sanity of `daily`: signs, low ≤ open, close ≤ high, vwap inside, units of amount and volume."""
+def check_prices(frame: pl.DataFrame, basis: Basis) -> list[Finding]:
+    """Sanity of `daily`: signs, low ≤ open, close ≤ high, vwap inside, units of amount and volume.
+
+    Beside adjusted prices (see `basis`) raw volumes say nothing of a price, and amounts alone measure turnover.
+    """
     out: list[Finding] = []
     traded = pl.col("volume") > 0
     for column in _POSITIVE:
@@ -32,12 +36,13 @@ def check_prices(frame: pl.DataFrame) -> list[Finding]:
         out += rows_where("error", "outside_range", "daily", column, frame, bad, "lies outside [low, high]")
     if "vwap" in frame.columns:
         bad = traded & outside_range(pl.col("vwap"))
-        message = "lies outside [low, high] by more than a tick: is its unit CNY a share?"
+        raw = " A raw vwap beside adjusted prices is to be left out" if basis.adjusted else ""
+        message = f"lies outside [low, high] by more than a tick: is its unit CNY a share?{raw}"
         out += rows_where("error", "outside_range", "daily", "vwap", frame, bad, message)
-    elif not out:
+    elif not out and not basis.raw_volume:
         out += check_implied_vwap(frame)
     if "float_mv" in frame.columns and not out:
-        out += check_turnover(frame)
+        out += check_turnover(frame, basis)
     traded_only = traded & pl.any_horizontal(pl.col("open", "high", "low", "close").is_null())
     return out + rows_where(
         "error", "missing_price", "daily", "close", frame, traded_only, "shares were traded, but a price is null"

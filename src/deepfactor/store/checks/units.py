@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import polars as pl
 
+from deepfactor.store.checks.basis import Basis
 from deepfactor.store.checks.finding import Finding, rows_where
 
 #: Smallest price step, CNY. A vwap may lie this far outside [low, high]: vendors round it.
@@ -36,16 +39,30 @@ def check_implied_vwap(frame: pl.DataFrame) -> list[Finding]:
     if n > _IMPLIED_VWAP_TOLERANCE * total:
         message = (
             f"amount / volume is {ratio:.4g} × close at the median: amount must be in CNY and volume in shares "
-            "(a factor 100 too high = volume in lots, 1000 or 10000 = amount in thousands)"
+            "(a factor 100 too high = volume in lots, 1000 or 10000 = amount in thousands; about 1 = adjusted prices "
+            "beside raw volumes: say adjusted = true)"
         )
         return rows_where("error", "wrong_unit", "daily", "volume", frame, bad, message)
     message = "amount / volume lies outside [low, high] by more than a tick: no vwap on these rows"
     return rows_where("warning", "implied_vwap_outside", "daily", "amount", frame, bad, message)
 
 
-def check_turnover(frame: pl.DataFrame) -> list[Finding]:
+def traded_value(columns: Collection[str], basis: Basis) -> pl.Expr | None:
+    """CNY of a day's trade as far as they make turnover: volume × close, beside adjusted prices and raw volumes amount.
+
+    None where there is no such.
+    """
+    if not basis.raw_volume:
+        return pl.col("volume") * pl.col("close")
+    return pl.col("amount") if "amount" in columns else None
+
+
+def check_turnover(frame: pl.DataFrame, basis: Basis) -> list[Finding]:
     """volume × close / float_mv must be the given turnover, or at least a plausible one: else a unit is wrong."""
-    made = pl.when(pl.col("volume") > 0).then(pl.col("volume") * pl.col("close") / pl.col("float_mv"))
+    value = traded_value(frame.columns, basis)
+    if value is None:
+        return []
+    made = pl.when(pl.col("volume") > 0).then(value / pl.col("float_mv"))
     hint = "volume must be in shares, float_mv in CNY (a factor 100 = volume in lots, 10000 = values in 10,000 CNY)"
     if "turnover" in frame.columns:
         ratio = frame.select((made / pl.when(pl.col("turnover") > 0).then(pl.col("turnover"))).median()).item()

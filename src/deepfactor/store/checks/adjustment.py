@@ -1,0 +1,212 @@
+"""Whether prices and adjustment factors belong together: what an adjusted return says that no price limit allows.
+
+An exchange lowers the reference price of an ex-date as the vendor's cumulative factor grows, so an adjusted close moves
+within the day's limit there as on any other day. Where it doesn't, the factor or the price is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+from typing import Any, Literal
+
+import polars as pl
+
+from deepfactor.store.checks.basis import Basis
+from deepfactor.store.checks.ex_dates import check_ex_dates, unanswered
+from deepfactor.store.checks.factor_gaps import check_factor_gaps
+from deepfactor.store.checks.finding import Finding, rows_where
+from deepfactor.store.checks.moves import (
+    CHANGED,
+    Moves,
+    beyond_limit,
+    contradicts,
+    moves_of,
+    of_the_delivery,
+    trades_by_symbol,
+)
+
+#: Codes of the warnings here: those of new days add to those of the days before.
+OF_MOVES = frozenset(
+    {
+        *("factor_jump", "price_jump", "factor_jump_in_suspension", "factor_falls", "factor_drifts", "factor_level"),
+        *("factor_missing", "no_factor_yet", "prev_close_and_factor", "no_factor", "factor_never_changes"),
+    }
+)
+#: Traded rows of a year, and the share of them off the grid, from which on it is no slip of the vendor.
+_ENOUGH_ROWS, _OFF_GRID = 200, 0.2
+#: Fen that a price may lie off the grid: it may have been stored in single precision.
+_SLACK_FEN, _SINGLE = 0.02, 2e-7
+#: Trading days without a trade after which a stock may come back at any price.
+_RESUMED_AFTER = 5
+#: Adjusted closes that move by this factor from one trade to the next are wrong whatever happened between.
+_IMPOSSIBLE = 50.0
+#: Trades of stocks (200 years) in which some ex-date must be: a stock has seven in ten years.
+_MUST_CHANGE = 48_000
+_ADJUSTED = "adjusted = true (they are adjusted: limits and lots are off)"
+_RAW = "no_adjustment = true (they are raw: returns contain the drops of ex-dates)"
+_REMEDY = (
+    "prices must be raw, with a cumulative backward adj_factor beside them; where the vendor has only adjusted ones, "
+    "say adjusted = true in the mapping (limits and lots are off then)"
+)
+
+Severity = Literal["error", "warning"]
+
+
+def check_adjustment(
+    daily: pl.DataFrame,
+    basis: Basis,
+    securities: pl.DataFrame | None = None,
+    *,
+    since: date | None = None,
+    known: Collection[str] = (),
+) -> list[Finding]:
+    """Findings of the prices and factors of `daily`, whose form is right.
+
+    Parameters
+    ----------
+    basis : what the source says of its prices
+    securities : for dates of listing, where there is such a table
+    since : only what happened on this day and after; the rows before say where a move starts from
+    known : symbols with prices before the first day of `daily`
+    """
+    recent = daily if since is None else daily.filter(pl.col("date") >= since)
+    out = [] if basis.adjusted else _off_grid(recent)
+    if out or basis.no_adjustment:
+        return out
+    trades = trades_by_symbol(daily)
+    moves = moves_of(trades, securities, since, known)
+    if basis.adjusted:
+        return _falls_though_adjusted(moves)
+    if not moves.has_factor:
+        return _no_factor(moves)
+    answers = unanswered(moves) if since is None else []
+    return answers or [
+        *check_factor_gaps(trades, since, known),
+        *check_ex_dates(moves, trades, whole=since is None),
+        *_jumps(moves),
+        *(_never(moves) if since is None else []),
+    ]
+
+
+def _off_grid(daily: pl.DataFrame) -> list[Finding]:
+    """Exchanges quote in fen, so raw closes are multiples of 0.01; an adjusted history is not."""
+    fen = pl.col("close") * 100
+    off = (pl.col("volume") > 0) & ((fen - fen.round()).abs() > _SLACK_FEN + _SINGLE * fen)
+    rows = daily.filter(pl.col("volume") > 0).group_by(year=pl.col("date").dt.year())
+    years = rows.agg(share=off.mean(), n=pl.len()).filter((pl.col("n") >= _ENOUGH_ROWS) & (pl.col("share") > _OFF_GRID))
+    if years.is_empty():
+        return []
+    shares = ", ".join(f"{year}: {share:.0%}" for year, share, _ in years.sort("year").rows())
+    message = f"closes are no whole fen, so not raw (share by year: {shares}): {_REMEDY}"
+    return rows_where("error", "adjusted_prices", "daily", "close", daily, off, message)
+
+
+def _jumps(moves: Moves) -> list[Finding]:
+    """Adjusted returns beyond the limit: many are an error of the delivery, single ones are named."""
+    table = moves.table
+    changed = (pl.col("ratio") - 1).abs() > CHANGED
+    wild = ~pl.col("young") & ~pl.col("adjusted").is_between(1 / _IMPOSSIBLE, _IMPOSSIBLE)
+    out = _named("error", "impossible_return", "adj_factor", table.filter(wild & changed), _IMPOSSIBLE_TEXT)
+    table = table.filter(beyond_limit())
+    sudden = table.filter((pl.col("gap") == 1) & ~pl.col("carried") & ~pl.col("leaving"))
+    if of_the_delivery(sudden["symbol"].n_unique(), moves.symbols):
+        share = f"on {sudden['symbol'].n_unique()} of {moves.symbols} symbols"
+        return [*out, *_named("error", "factor_and_price", "adj_factor", sudden, _MANY_TEXT.format(share=share))]
+    resumed = pl.col("gap") > _RESUMED_AFTER
+    return [
+        *out,
+        *_named("warning", "factor_jump", "adj_factor", table.filter(changed & ~resumed), _FACTOR_TEXT),
+        *_named("warning", "price_jump", "close", table.filter(~changed & ~resumed), _PRICE_TEXT),
+        *_named("warning", "factor_jump_in_suspension", "adj_factor", table.filter(changed & resumed), _RESUMED_TEXT),
+    ]
+
+
+_LEVEL = "a change of its level without an ex-date can be declared (level_changes)"
+_IMPOSSIBLE_TEXT = f"adjusted closes move by more than {_IMPOSSIBLE:.0f} times: mend adj_factor, or {_LEVEL}"
+_MANY_TEXT = (
+    "adjusted returns that no price limit allows, {share}: prices and adj_factor don't belong together "
+    "(is it cumulative and backward, of the right day and the right symbol?)"
+)
+_FACTOR_TEXT = f"adj_factor changes as the price does not, to returns that no price limit allows: is it right? {_LEVEL}"
+_PRICE_TEXT = "the close jumps as on an ex-date, to returns that no price limit allows, and adj_factor does not change"
+_RESUMED_TEXT = "adj_factor changes over a suspension, to returns beyond the price limit: is it right?"
+
+
+def _named(severity: Severity, code: str, column: str, rows: pl.DataFrame, message: str) -> list[Finding]:
+    """A finding with the first five of `rows` of the table of `Moves`, or none."""
+    if rows.is_empty():
+        return []
+    examples = tuple(_example(row) for row in rows.sort("date", "symbol").head(5).iter_rows(named=True))
+    return [Finding(severity, code, "daily", column, rows.height, message, None, examples)]
+
+
+def _example(row: dict[str, Any]) -> str:
+    now, before = row["factor"], row["factor_before"]
+    text = f"close {row['close_before']:.6g} → {row['close']:.6g}"
+    if row["carried"]:
+        text += ", adj_factor missing"
+    elif now is not None:
+        text += f", adj_factor {now:.6g}" if now == before else f", adj_factor {before:.6g} → {now:.6g}"
+    return f"{row['date']} {row['symbol']} {row['adjusted'] - 1:+.1%} ({text})"
+
+
+def _drop_example(row: dict[str, Any]) -> str:
+    """A drop without a factor, or what a given reference price says of one."""
+    if row["beyond"]:
+        return _example(row)
+    before, reference = row["close_before"], row["reference"]
+    prices = f"close before {before:.6g}, prev_close {reference:.6g}"
+    return f"{row['date']} {row['symbol']} {reference / before - 1:+.1%} ({prices})"
+
+
+def _drops(moves: Moves) -> pl.DataFrame:
+    """Falls as on an ex-date, of stocks that are neither new, nor leaving, nor just back."""
+    here = (pl.col("gap") <= _RESUMED_AFTER) & ~pl.col("leaving") & ~pl.col("young")
+    lower = contradicts() & (pl.col("reference") < pl.col("close_before"))
+    return moves.table.filter(here & ((beyond_limit() & (pl.col("adjusted") < 1)) | lower))
+
+
+def _no_factor(moves: Moves) -> list[Finding]:
+    """Without a factor prices may not fall as on ex-dates, unless it is said that they do."""
+    drops = _drops(moves)
+    if drops.is_empty() and moves.trades == 0:
+        return []
+    if drops.is_empty():
+        message = (
+            f"there is no adj_factor: returns are those of the prices as they are. Say in the source's TOML {_ADJUSTED}"
+        )
+        return [Finding("warning", "no_factor", "daily", None, moves.trades, f"{message} or {_RAW}")]
+    share = f"{drops.height} of {moves.trades} rows, {drops.height / moves.trades:.2%}"
+    message = (
+        f"there is no adj_factor, and prices fall as on ex-dates ({share}): give a cumulative backward factor, or say "
+        f"in the source's TOML {_ADJUSTED} or {_RAW}"
+    )
+    rows = drops.with_columns(beyond=beyond_limit()).sort("date", "symbol")
+    examples = tuple(_drop_example(row) for row in rows.head(5).iter_rows(named=True))
+    return [Finding("error", "no_factor", "daily", "close", drops.height, message, None, examples)]
+
+
+def _falls_though_adjusted(moves: Moves) -> list[Finding]:
+    """Adjusted prices don't fall on ex-dates."""
+    drops = moves.table.filter(beyond_limit() & (pl.col("gap") <= _RESUMED_AFTER) & ~pl.col("leaving"))
+    falls = drops.filter(pl.col("adjusted") < 1)
+    if of_the_delivery(falls["symbol"].n_unique(), moves.symbols):
+        share = f"on {falls['symbol'].n_unique()} of {moves.symbols} symbols"
+        message = (
+            f"the source says that its prices are adjusted, but they fall as on ex-dates, {share}: give a cumulative "
+            f"backward adj_factor beside raw prices, or say {_RAW}"
+        )
+        return _named("error", "not_adjusted", "close", falls, message)
+    return _named("warning", "price_jump", "close", drops, _PRICE_TEXT)
+
+
+def _never(moves: Moves) -> list[Finding]:
+    """A factor that no ex-date changes in years is none."""
+    if moves.trades < _MUST_CHANGE or moves.table.select(((pl.col("ratio") - 1).abs() > CHANGED).any()).item():
+        return []
+    message = (
+        f"adj_factor never changes, on {moves.trades} rows of {moves.symbols} symbols: are the prices adjusted? Then "
+        f"leave it out and say in the source's TOML {_ADJUSTED}"
+    )
+    return [Finding("warning", "factor_never_changes", "daily", "adj_factor", moves.trades, message)]

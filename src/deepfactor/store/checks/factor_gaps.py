@@ -1,0 +1,58 @@
+"""Trades without an adjustment factor: before a symbol's first one, and where the last known one is carried on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+
+import polars as pl
+
+from deepfactor.store.checks.finding import Finding
+
+#: Trades that a symbol may have before its first factor: a vendor may take up a new listing late.
+_FEW = 5
+
+
+def check_factor_gaps(trades: pl.DataFrame, since: date | None = None, known: Collection[str] = ()) -> list[Finding]:
+    """Findings of `trades` (see `moves.trades_by_symbol`, with a factor) without a factor of their own.
+
+    `since`, `known`: see `adjustment.check_adjustment`; a symbol that is `known` has a factor from before.
+    """
+    lacking = trades.filter(pl.col("carried"))
+    if since is not None:
+        lacking = lacking.filter(pl.col("date") >= since)
+    if lacking.is_empty():
+        return []
+    before = pl.col("factor").is_null() & ~pl.col("symbol").cast(pl.String).is_in(list(known))
+    return [*_before_the_first(lacking.filter(before), trades.height), *_carried(lacking.filter(~before), trades)]
+
+
+def _before_the_first(rows: pl.DataFrame, trades: int) -> list[Finding]:
+    if rows.is_empty():
+        return []
+    each = rows.group_by("symbol", maintain_order=True).agg(first=pl.col("date").min(), n=pl.len())
+    examples = tuple(f"{symbol} {n} rows from {first}" for symbol, first, n in each.head(5).rows())
+    share = f"{rows.height / trades:.1%} of rows with a trade, {each.height} symbols"
+    if each.select(pl.col("n").max()).item() <= _FEW:
+        message = f"adj_factor is missing before a symbol's first one ({share}): no returns there"
+        return [Finding("warning", "no_factor_yet", "daily", "adj_factor", rows.height, message, None, examples)]
+    message = (
+        f"adj_factor is missing before a symbol's first one ({share}): there would be no returns. Give it from the "
+        "first row on; where it comes by steps, before_first says what holds before a symbol's first step and where it "
+        "has none (before_first = 1 for a backward factor that counts from the listing)"
+    )
+    return [Finding("error", "no_factor_yet", "daily", "adj_factor", rows.height, message, None, examples)]
+
+
+def _carried(rows: pl.DataFrame, trades: pl.DataFrame) -> list[Finding]:
+    if rows.is_empty():
+        return []
+    days = rows.group_by("date").agg(n=pl.len(), names=pl.col("symbol").cast(pl.String).head(3))
+    days = days.sort("date", descending=True).head(5)
+    traded = trades.filter(pl.col("date").is_in(days["date"].implode())).group_by("date").agg(all=pl.len())
+    examples = tuple(
+        f"missing on {n} of {total} rows of {day}" + (f" ({', '.join(names)})" if n <= len(names) else "")
+        for day, n, names, total in days.join(traded, on="date", maintain_order="left").rows()
+    )
+    message = "adj_factor is missing: the last known one is carried on, and an ex-date there is not adjusted for"
+    return [Finding("warning", "factor_missing", "daily", "adj_factor", rows.height, message, None, examples)]
