@@ -32,7 +32,7 @@ from support.killed import TESTS, watch_writes
 
 #: Of seconds and CPU seconds of an epoch or a job: what two runs may differ in.
 TIMES = ("seconds", "cpu")
-GRACE = 20.0
+GRACE = 5.0
 _ORDER = "DEEPFACTOR_TEST_KILL"
 _PR_SET_CHILD_SUBREAPER = 36
 

@@ -24,6 +24,7 @@ from deepfactor.training.finished import adopt, damage_of
 from deepfactor.training.jobs import Job, Progress, arrays_of, is_done, run_job
 from deepfactor.training.samples import Sampler
 from deepfactor.training.scalings.store import Store
+from deepfactor.training.spawning import bound_to_this_process
 
 Listener = Callable[[Progress], None]
 
@@ -164,7 +165,7 @@ class _Pool:
         """Hand out `jobs` in order until all are done."""
         queue = list(reversed(jobs))
         try:
-            with environment(WORKER_ENVIRONMENT):
+            with environment(WORKER_ENVIRONMENT), bound_to_this_process():
                 for _ in range(workers):
                     self._start()
             for pipe in self.processes:
@@ -240,9 +241,7 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
 
 def _work(pipe: Connection, folder: Path, device: str, allow_code: bool) -> None:
     """A worker's life: jobs from the pipe until it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
     samplers = _Samplers(device)
     while True:
         job: Job
@@ -276,14 +275,6 @@ class _Samplers:
         return self.sampler
 
 
-def _die_with_parent() -> None:
-    """End this process when its parent is gone, however it went: no orphans."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(Interrupted.exit_code)
-
-
 class _Throttle:
     """Sends progress a few times a second; ends of epochs and jobs always."""
 
@@ -298,4 +289,4 @@ class _Throttle:
         try:
             self.pipe.send(event)
         except BrokenPipeError:
-            os._exit(Interrupted.exit_code)  # the parent is gone, seen here before `_die_with_parent` saw it
+            os._exit(Interrupted.exit_code)  # the parent is gone

@@ -25,6 +25,7 @@ from deepfactor.training.jobs import Job, arrays_of, baseline_of, is_done, scali
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler
 from deepfactor.training.second_stage import network_fold, weighting_fold
+from deepfactor.training.spawning import bound_to_this_process
 
 _REPEATS = 3
 _FIT_DAYS = 20  # of a fold, that a weighting is fitted on for its cost
@@ -153,7 +154,11 @@ def _median_stocks(data: TrainingData, span: range) -> int:
 def _in_worker(jobs: Sequence[Job], data: Folders, device: str, allow_code: bool) -> dict[str, Cost]:
     """`_measure` in a process like those that train; what it raises is raised here."""
     context = multiprocessing.get_context("spawn")
-    with environment(WORKER_ENVIRONMENT), ProcessPoolExecutor(1, mp_context=context) as pool:
+    with (
+        environment(WORKER_ENVIRONMENT),
+        bound_to_this_process(),
+        ProcessPoolExecutor(1, mp_context=context) as pool,
+    ):
         try:
             return pool.submit(_measure, jobs, data, device, allow_code).result()
         except BrokenProcessPool:

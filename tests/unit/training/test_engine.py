@@ -162,38 +162,3 @@ def test_stopped_from_outside_no_orphans_and_the_job_goes_on(
     assert not (tmp_path / "broken" / jobs[0].key / "error.txt").exists()
     run_jobs(jobs, stored(data, tmp_path / "broken"), tmp_path / "broken", workers=0)
     assert results(jobs, tmp_path / "broken") == unbroken
-
-
-SILENT = """
-import multiprocessing, threading, time
-from deepfactor.training.engine import _die_with_parent
-
-def silent():
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    print(multiprocessing.current_process().pid, flush=True)
-    time.sleep(600)
-
-if __name__ == "__main__":
-    child = multiprocessing.get_context("spawn").Process(target=silent)
-    child.start()
-    child.join()
-"""
-
-
-def test_a_worker_that_has_nothing_to_say_dies_with_its_parent_too(tmp_path: Path) -> None:
-    """Validation of many days sends nothing for a long time, so a broken pipe would come late."""
-    script = tmp_path / "silent.py"
-    script.write_text(SILENT)
-    parent = subprocess.Popen(
-        [sys.executable, script], stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    )
-    assert parent.stdout is not None
-    child = int(parent.stdout.readline())
-    assert _alive(child)
-    parent.kill()
-    parent.wait()
-    parent.stdout.close()
-    deadline = time.monotonic() + 60
-    while _alive(child) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not _alive(child)
