@@ -176,9 +176,16 @@ def test_the_series_are_behind_the_means(main_job):
 def test_what_styles_leave_is_behind_its_means(main_job):
     place = main_job.run / "arms" / "gru_ic"
     series = pl.read_parquet(place / "residual_ic_series.parquet")
-    assert series.columns == ["date", "set", "universe", "convention", "horizon", "ic", "rank_ic", "n"]
-    means = series.group_by("set", "universe", "convention", "horizon").agg(pl.col("rank_ic").mean())
+    case = ("set", "universe", "convention", "horizon")
+    assert series.columns == ["date", *case, "ic", "rank_ic", "n", "raw_rank_ic"]
+    means = series.group_by(*case).agg(pl.col("rank_ic").mean())
     found = {tuple(key): mean for *key, mean in means.iter_rows()}
+    # The raw coefficient beside it is that of the same names and days.
+    plain = pl.read_parquet(place / "ic_series.parquet").filter(pl.col("names") == "all")
+    both = series.join(plain, on=["date", *case[1:]], suffix="_plain").filter(pl.col("rank_ic").is_not_null())
+    assert both.height > 0
+    assert (both["n"] == both["n_plain"]).all()
+    assert (both["raw_rank_ic"] == both["rank_ic_plain"]).all()
     entries = read(place / "factor_report.json")["residual_ic"]
     assert len(entries) == len(found) > 0
     for entry in entries:

@@ -21,13 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfactor.backtest.days import Day, days, last_close
-from deepfactor.backtest.exposures import complete_exposures
 from deepfactor.backtest.factor_returns import FactorReturns, estimate, matrix
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.backtest.signals import benchmark_row
 from deepfactor.evaluation.statistics import years_of
 from deepfactor.panel.panel import Dates, Floats, Panel
 from deepfactor.panel.universe import Universe
+from deepfactor.styles.completion import complete_exposures
 
 Array = NDArray[np.float64]
 

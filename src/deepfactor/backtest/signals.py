@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from deepfactor.backtest.book import Book
 from deepfactor.backtest.days import Day
-from deepfactor.backtest.exposures import complete_exposures
 from deepfactor.core.errors import DataError
 from deepfactor.panel.panel import Bools, Floats, Panel
 from deepfactor.panel.scores import Scores, standardise_by_day
 from deepfactor.panel.universe import Universe
 from deepfactor.portfolio.problem import Rebalance
+from deepfactor.styles.completion import complete_exposures
 
 Array = NDArray[np.float64]
 

@@ -87,14 +87,16 @@ class FactorReport:
         return _columns(self.series, ("universe", "convention", "names", "horizon"))
 
     def residual_columns(self) -> dict[str, NDArray[Any]]:
-        """The columns of `residual_ic_series.parquet`, as `ic_columns`, of what each style set leaves of the score;
-        empty where there is no style set to regress on."""
+        """The columns of `residual_ic_series.parquet`, as `ic_columns`, of what each style set leaves of the score, and
+        the score's own RankIC over the same names; empty where there is no style set to regress on."""
         series = [one for styles in self.styles for one in styles.residual]
         if not series:
             return {}
         names = np.array([styles.name for styles in self.styles for _ in styles.residual])
         found = _columns(series, ("universe", "convention", "horizon"))
-        return {"date": found["date"], "set": np.repeat(names, [len(one.dates) for one in series])} | found
+        sets = np.repeat(names, [len(one.dates) for one in series])
+        raw = np.concatenate([one for styles in self.styles for one in styles.raw])
+        return {"date": found["date"], "set": sets} | found | {"raw_rank_ic": raw}
 
     def group_columns(self) -> dict[str, NDArray[Any]]:
         """The columns of `group_nav.parquet`: each universe's top group (before cost), its excess over its benchmark,
@@ -178,7 +180,7 @@ def test_factor(
     found: AllSeries = all_series(window, settings, {price: of.enterable for price, of in marks.items()})
     groups, tops = _groups(window, settings, marks), _tops(window, settings, marks)
     del marks
-    beside = compare_with_styles(window, settings, styles)
+    beside = compare_with_styles(window, settings, styles, found.asked)
     dropped = window.dropped | found.dropped
     for one in beside:
         dropped |= one.dropped

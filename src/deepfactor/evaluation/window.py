@@ -41,6 +41,8 @@ class Window:
         NaN = no score.
     batch : (S, M) bool
         the universe `all`.
+    industry : (S, N) int16
+        of all the market's names, as in ``universe.industry``: what is missing is filled in from all of them.
     rows, columns : slice, (M,)
         where this lies in the market.
     dropped : count a reason
@@ -50,6 +52,7 @@ class Window:
     universe: Universe
     scores: NDArray[np.float64]
     batch: Bools
+    industry: NDArray[np.int16]
     rows: slice
     columns: NDArray[np.intp]
     dropped: dict[str, int]
@@ -135,6 +138,7 @@ def cut_window(
         universe=_cut_universe(universe, wide, columns),
         scores=values,
         batch=take_columns(batch[rows], columns),
+        industry=universe.industry[rows],
         rows=rows,
         columns=columns,
         dropped=dropped,

@@ -25,6 +25,9 @@ _CASES = {
     "top_excess": ("universe",),
 }
 
+#: What stands beside a residual's RankIC: the score's own over the same names, and how many these are.
+_BESIDE = ("raw_rank_ic", "n")
+
 Series = Mapping[tuple[Any, ...], pl.DataFrame]
 
 
@@ -34,7 +37,8 @@ def paired_differences(arms: Sequence[ArmContent]) -> list[dict[str, Any]]:
     ``rank_ic`` and ``residual_rank_ic`` (by style set) are daily and at `HORIZONS` under `t1_close`, or the first
     convention where that wasn't tested; lags = horizon. ``top_excess`` is the daily log return of the top group, a
     year: what it is measured against is the same for both. Beside RankIC stand the standard deviations over seeds of
-    the two arms' means, where an arm has more than one seed.
+    the two arms' means, where an arm has more than one seed; beside what styles leave, the difference of the raw
+    RankICs over the same days and each arm's own names, and how many names a day those are.
     """
     found = []
     for measure, case in _CASES.items():
@@ -73,7 +77,8 @@ def _series(arm: ArmContent, measure: str) -> Series:
         frame = frame.filter((pl.col("convention") == main) & pl.col("horizon").is_in(list(HORIZONS)))
         frame = frame.with_columns(value=pl.col("rank_ic"))
     parts = frame.sort("date").partition_by(*_CASES[measure], as_dict=True, maintain_order=True)
-    return {key: part.select("date", "value") for key, part in parts.items()}
+    columns = ["date", "value", *(column for column in _BESIDE if column in frame.columns)]
+    return {key: part.select(columns) for key, part in parts.items()}
 
 
 def _differences(first: Series, second: Series, measure: str) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
@@ -87,7 +92,20 @@ def _differences(first: Series, second: Series, measure: str) -> Iterator[tuple[
         scale = TRADING_DAYS if measure == "top_excess" else 1
         found["difference"] = found.pop("mean") * scale
         found["standard_error"] *= scale
+        if measure == "residual_rank_ic":
+            found |= _raw(both)
         yield key, {name: _plain(value) for name, value in found.items()}
+
+
+def _raw(both: pl.DataFrame) -> dict[str, float]:
+    """Mean difference of the raw RankICs on the days that count, and each arm's names a day; NaN where a run of before
+    doesn't say."""
+    days = both.filter(pl.col("value").is_finite() & pl.col("value_second").is_finite())
+    said = set(_BESIDE) <= set(days.columns) and all(f"{column}_second" in days.columns for column in _BESIDE)
+    if not said or days.is_empty():
+        return dict.fromkeys(("raw_difference", "names_first", "names_second"), np.nan)
+    raw = days["raw_rank_ic"].to_numpy() - days["raw_rank_ic_second"].to_numpy()
+    return {"raw_difference": raw.mean(), "names_first": days["n"].mean(), "names_second": days["n_second"].mean()}
 
 
 def _seed_std(arm: ArmContent, entry: Mapping[str, Any]) -> float | None:

@@ -209,7 +209,8 @@ def styles(content: RunContent) -> Table | None:
     text, rows = words().text, []
     sets = list(dict.fromkeys(e["set"] for arm in content.arms for e in arm.factor_report.get("residual_ic") or ()))
     for arm in content.arms if sets else ():
-        left = (value_cell(residual(content, arm, name), "mean", "ic") for name in sets)
+        found = (residual(content, arm, name) for name in sets)
+        left = (value_cell(None if entry is None else entry["rank_ic"], "mean", "ic") for entry in found)
         raw = ic_cell(headline_record(content, arm), "mean", "ic")
         rows.append((*label_cells(arm.name), raw, *left, *label_cells(strongest_styles(content, arm))))
     heads = [head(name, text["drivers_after"].filled(set=words().term(name))) for name in sets]

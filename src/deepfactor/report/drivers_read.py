@@ -157,10 +157,10 @@ def same_years(arm: ArmContent, ref: Reference, universe: str) -> SameYears | No
 
 
 def residual(content: RunContent, arm: ArmContent, name: str | None) -> Mapping[str, Any] | None:
-    """RankIC statistics of what a style set leaves, first page's universe and headline horizon."""
+    """The entry of what a style set leaves of the RankIC, first page's universe and headline horizon."""
     wanted = {"set": name, "universe": content.lead, "convention": content.main, "horizon": HEADLINE_HORIZONS[0]}
     found = arm.factor_report.get("residual_ic") or ()
-    return next((dict(entry["rank_ic"]) for entry in found if wanted.items() <= entry.items()), None)
+    return next((dict(entry) for entry in found if wanted.items() <= entry.items()), None)
 
 
 def strongest_styles(content: RunContent, arm: ArmContent) -> Text:

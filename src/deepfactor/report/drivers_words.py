@@ -135,14 +135,15 @@ def _size(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
 
 
 def _styles(content: RunContent, arm: ArmContent) -> Text | None:
-    name, record = residual_set(content), headline_record(content, arm)
-    left = residual(content, arm, name)
-    if record is None or left is None or left["mean"] is None:
+    name = residual_set(content)
+    entry = residual(content, arm, name)
+    # A run of before regressed fewer names than its RankIC is over: nothing is said of it.
+    if entry is None or "raw_rank_ic" not in entry or entry["rank_ic"]["mean"] is None:
         return None
     return words().text["drivers_said_styles"].filled(
         arm=arm.name,
-        raw=number(record["rank_ic"]["mean"], "ic"),
-        left=number(left["mean"], "ic"),
+        raw=number(entry["raw_rank_ic"]["mean"], "ic"),
+        left=number(entry["rank_ic"]["mean"], "ic"),
         set=words().term(name),
         styles=strongest_styles(content, arm),
     )  # fmt: skip

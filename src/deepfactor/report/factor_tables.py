@@ -231,13 +231,17 @@ def residual_ic(content: RunContent) -> Table | None:
         for entry in arm.factor_report.get("residual_ic") or ():
             if entry["convention"] != content.main:
                 continue
-            universe, horizon = entry["universe"], int(entry["horizon"])
-            raw = arm.record(universe, horizon, entry["convention"])
-            labels = label_cells(arm.name, words().term(entry["set"]), words().universe(universe))
+            labels = label_cells(arm.name, words().term(entry["set"]), words().universe(entry["universe"]))
+            # A run of before regressed fewer names than its RankIC is over: no raw one stands beside it.
+            beside = (
+                value_cell(entry, "names", "count"),
+                value_cell(entry, "filled", "share"),
+                value_cell(entry.get("raw_rank_ic"), "mean", "ic"),
+            )
             numbers = (value_cell(entry["rank_ic"], key, style) for key, style in styles)
-            rows.append((*labels, Cell(horizon, "count"), ic_cell(raw, "mean", "ic"), *numbers))
-    columns = ("arm", "style_set", "universe", "horizon", "rank_ic", "residual_rank_ic", "icir", "win_rate",
-               "t_newey_west", "n")  # fmt: skip
+            rows.append((*labels, Cell(entry["horizon"], "count"), *beside, *numbers))
+    columns = ("arm", "style_set", "universe", "horizon", "names_a_day", "filled", "same_names_rank_ic",
+               "residual_rank_ic", "icir", "win_rate", "t_newey_west", "n")  # fmt: skip
     return make("residual_ic", words().text["residual_ic"], columns, rows, words().text["residual_note"])
 
 

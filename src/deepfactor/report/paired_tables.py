@@ -60,11 +60,15 @@ def _rank_ic(content: RunContent, measure: str) -> Table | None:
             value_cell(entry, "difference", "signed_ic"),
             *_numbers(entry, "ic"),
         ]
-        if not residual:
+        if residual:
+            numbers += [value_cell(entry, f"names_{arm}", "count") for arm in ("first", "second")]
+            numbers.append(value_cell(entry, "raw_difference", "signed_ic"))
+        else:
             numbers += [value_cell(entry, f"seed_std_{arm}", "ic") for arm in ("first", "second")]
         rows.append((*labels, *numbers))
     columns = ["pair", "universe", *(["style_set"] if residual else []), "horizon", "difference", *_NUMBERS]
-    columns += [] if residual else ["seed_std_first", "seed_std_second"]
+    beside = ("names_first", "names_second", "same_names_difference")
+    columns += beside if residual else ("seed_std_first", "seed_std_second")
     name = "paired_residual" if residual else "paired"
     return make(name, words().text[f"{name}_all"], columns, rows, words().text["paired_note"])
 

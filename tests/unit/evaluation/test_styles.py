@@ -62,7 +62,25 @@ def test_a_style_without_spread_changes_nothing(market, scores, exposures, indus
     )
 
 
+def filled_by_hand(exposures, industry, t):
+    """Each style's fitted value of least squares on industry dummies and SIZE over all stocks that have the three; the
+    day's median where industry or SIZE isn't known."""
+    size = exposures["SIZE"][t].astype(float)
+    out = {}
+    for name, values in exposures.items():
+        own = values[t].astype(float)
+        known = np.isfinite(own) & np.isfinite(size) & (industry[t] >= 0)
+        codes = np.unique(industry[t, known])
+        x = np.column_stack([(industry[t][:, None] == codes).astype(float), size])
+        fit = sm.OLS(own[known], x[known]).fit()
+        placed = np.isfinite(size) & np.isin(industry[t], codes) & (name != "SIZE")
+        fitted = np.where(placed, np.nan_to_num(x) @ fit.params, np.nanmedian(own))
+        out[name] = np.where(np.isfinite(own), own, fitted)
+    return out
+
+
 def test_residual_ic_is_the_rank_correlation_of_what_is_left(market, scores, exposures, industry):
+    """Over all names of the raw coefficient: what is missing is filled in from all stocks, scored or not."""
     universe = replace(market.universe, industry=industry)
     settings = TestSettings(
         universes=("all", INDEX), horizons=(5,), decay=0, min_names=5, groups={}, other_groups=0, tops=()
@@ -72,7 +90,8 @@ def test_residual_ic_is_the_rank_correlation_of_what_is_left(market, scores, exp
         ("both", Styles(exposures, {})),
         ("none", Styles({}, {})),
     ]
-    content = run_test(scores, market.panel, universe, settings, batch=market.batch, styles=iter(styles)).to_json_dict()
+    report = run_test(scores, market.panel, universe, settings, batch=market.batch, styles=iter(styles))
+    content = report.to_json_dict()
     assert list(content["style_correlation"]) == ["SIZE"]
     assert {name: list(found) for name, found in content["style_correlations"].items()} == {
         "own": ["SIZE"], "both": ["SIZE", "BETA"], "none": [],
@@ -82,15 +101,46 @@ def test_residual_ic_is_the_rank_correlation_of_what_is_left(market, scores, exp
         chosen = dict(styles)[entry["set"]].exposures
         mask = market.batch & (market.universe.members[INDEX] if entry["universe"] == INDEX else True)
         future = forward_return(market.panel, entry["convention"], 5)
-        expected = []
+        expected, raw, names = [], [], []
         for t in range(len(future)):
-            kept, residual = by_hand(scores.values, mask, chosen, industry, t)
+            complete = {name: x[None] for name, x in filled_by_hand(chosen, industry, t).items()}
+            kept, residual = by_hand(scores.values[[t]], mask[[t]], complete, industry[[t]], 0)
+            np.testing.assert_array_equal(kept, mask[t] & np.isfinite(scores.values[t]))
             have = np.isfinite(future[t, kept])
             if have.sum() >= 5:
                 left = residual[have].round(12)  # an industry's only name has 0 left; statsmodels leaves rounding
                 expected.append(stats.spearmanr(left, future[t, kept][have]).statistic)
-        assert entry["rank_ic"]["n"] == len(expected)
+                raw.append(stats.spearmanr(scores.values[t, kept][have], future[t, kept][have]).statistic)
+                names.append(have.sum())
+        assert entry["rank_ic"]["n"] == entry["raw_rank_ic"]["n"] == len(expected)
         assert entry["rank_ic"]["mean"] == pytest.approx(np.mean(expected), abs=1e-12)
+        assert entry["raw_rank_ic"]["mean"] == pytest.approx(np.mean(raw), abs=1e-12)
+        assert entry["names"] == pytest.approx(np.mean(names))
+        inside = mask & np.isfinite(scores.values)
+        gaps = np.any([np.isnan(x) for x in chosen.values()], axis=0) & inside
+        assert entry["filled"] == pytest.approx(gaps.sum() / inside.sum())
     missing = (market.batch & np.isfinite(scores.values) & np.isnan(exposures["BETA"])).sum()
-    assert content["dropped"]["scores_without_styles.both.all"] == missing
-    assert "scores_without_styles.own.all" not in content["dropped"]
+    assert content["dropped"]["missing_exposures.both.BETA"] == missing
+    assert not [reason for reason in content["dropped"] if reason.startswith("scores_without_styles")]
+    columns = report.residual_columns()
+    assert np.isfinite(columns["raw_rank_ic"]).sum() == np.isfinite(columns["rank_ic"]).sum() > 0
+
+
+def test_a_day_on_which_nothing_is_left_has_no_raw_coefficient_beside(market, exposures, industry):
+    """The raw mean is over the residual's days."""
+    universe = replace(market.universe, industry=np.zeros_like(industry))
+    settings = TestSettings(
+        universes=("all",), conventions=("t1_close",), horizons=(5,), decay=0, min_names=5, groups={}, other_groups=0,
+        tops=(),
+    )  # fmt: skip
+    size = np.nan_to_num(exposures["SIZE"])
+    values = np.random.default_rng(3).standard_normal(size.shape)
+    values[10:20] = size[10:20]
+    found = run_test(
+        market.scores(values), market.panel, universe, settings, batch=market.batch,
+        styles=iter([("own", Styles({"SIZE": size}, {}))]),
+    ).to_json_dict()  # fmt: skip
+    (entry,) = found["residual_ic"]
+    (record,) = (r for r in found["records"] if r["names"] == "all" and r["sampling"] == "daily")
+    assert record["rank_ic"]["n"] - 10 == entry["rank_ic"]["n"] == entry["raw_rank_ic"]["n"]
+    assert found["dropped"]["scores_without_styles.own.all"] == market.batch[10:20].sum()

@@ -86,6 +86,26 @@ def test_residuals_are_compared_set_by_set_and_every_pair_once():
             for which in ("first", "second")
         )
         assert entry["difference"] == pytest.approx((left - right).mean(), rel=1e-12)
+        assert entry["raw_difference"] is None  # a run of before doesn't say
+
+
+def test_raw_coefficients_and_names_stand_beside_what_styles_leave():
+    """Of the days on which both have a residual."""
+    rng = np.random.default_rng(5)
+    arms = []
+    for name, first in (("a", 0), ("b", 30)):
+        own = series(rng, first, 80, set="basic").sort("horizon", "date")
+        n = rng.integers(50, 90, own.height)
+        own = own.with_columns(raw_rank_ic=pl.col("rank_ic") + pl.Series(rng.normal(0, 1, own.height)), n=pl.Series(n))
+        arms.append(ArmContent(name, None, {}, {}, {}, own.clear(), residual_series=own))
+    found = [entry for entry in paired_differences(arms) if entry["measure"] == "residual_rank_ic"]
+    assert [entry["horizon"] for entry in found] == [10, 20]
+    for entry in found:
+        one, two = (arm.residual_series.filter(pl.col("horizon") == entry["horizon"]) for arm in arms)
+        both = one.join(two, on="date", suffix="_b")
+        assert entry["n"] == both.height == 50
+        assert entry["raw_difference"] == pytest.approx((both["raw_rank_ic"] - both["raw_rank_ic_b"]).mean())
+        assert (entry["names_first"], entry["names_second"]) == pytest.approx((both["n"].mean(), both["n_b"].mean()))
 
 
 def test_top_groups_by_log_returns_a_year():

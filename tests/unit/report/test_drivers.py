@@ -19,7 +19,14 @@ STATISTICS = {"mean": 0.052, "std": 0.05, "icir": 1.0, "win_rate": 0.8, "t_newey
 ADDED = {
     "seed_spread": [{**CASE, "mean": 0.1, "std": 0.0021, "min": 0.09, "max": 0.11, "n_seeds": 2}],
     "residual_ic": [
-        {"set": name, "universe": universe, "convention": "t1_close", "horizon": 10, "rank_ic": STATISTICS}
+        {
+            "set": name,
+            "universe": universe,
+            "convention": "t1_close",
+            "horizon": 10,
+            "rank_ic": STATISTICS,
+            "raw_rank_ic": STATISTICS | {"mean": 0.103},
+        }
         for name in ("basic", "barra_cne5")
         for universe in ("all", "000300.SH")
     ],

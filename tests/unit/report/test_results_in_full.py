@@ -30,7 +30,8 @@ ADDED = {
         "barra_cne5": {"SIZE": {"mean": -0.24, "last": -0.3}, "MOMENTUM": {"mean": 0.05, "last": 0.02}},
     },
     "residual_ic": [
-        {**ON, "set": "barra_cne5", "horizon": 10, "rank_ic": STATISTICS},
+        {**ON, "set": "barra_cne5", "horizon": 10, "rank_ic": STATISTICS, "names": 3481.5, "filled": 0.62,
+         "raw_rank_ic": STATISTICS | {"mean": 0.055}},
         {**ON, "convention": "t0_close", "set": "barra_cne5", "horizon": 10, "rank_ic": STATISTICS},
     ],
     "styles_absent": {"basic": {}, "barra_cne5": {"LEVERAGE": "the market has no a; the market has no b"}},
@@ -88,7 +89,7 @@ def test_decay_by_horizon(full):
 
 def test_long_leg_residual_and_seeds(full):
     assert shown(factor_tables.long_leg(full)) == [["gru", "All", "10", "+1.20%", "+1.80%", "40.0%"]]
-    residual = ["gru", "barra_cne5", "All", "10", "0.111", "0.031", "0.62", "70.0%", "3.10", "480"]
+    residual = ["gru", "barra_cne5", "All", "10", "3,482", "62.0%", "0.055", "0.031", "0.62", "70.0%", "3.10", "480"]
     assert shown(factor_tables.residual_ic(full)) == [residual]
     assert shown(factor_tables.seed_spread(full)) == [["gru", "All", "10", "0.100", "0.002", "0.090", "0.110", "2"]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deepfactor.backtest.exposures import complete_exposures
+from deepfactor.styles.completion import complete_exposures
 
 N = 60
 

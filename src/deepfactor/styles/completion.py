@@ -28,7 +28,7 @@ def complete_exposures(
     ----------
     styles : mapping of name to (T, N)
         NaN = missing.
-    names : (n,) columns of the problem
+    names : (n,) columns of those wanted
     industry : (N,) of the day, −1 = none known
 
     Returns
