@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from deepfactor.cli.options import Json, app, day_option, listed, show
+from deepfactor.cli.options import Json, Language, LanguageOption, app, day_option, listed, show
 from deepfactor.cli.terminal import terminal
 from deepfactor.core.kind import recipe_error
 
@@ -72,12 +72,13 @@ def ingest(
 def check(
     market: Annotated[Path, typer.Argument(help="market folder")],
     html: Annotated[Path | None, typer.Option("--html", help="write a page of it to this file")] = None,
+    language: LanguageOption = Language.EN,
     as_json: Json = False,
 ) -> None:
     """Audit a market's data: findings, coverage, limits, replicas. Exit code 2 if there are errors."""
     from deepfactor.pipeline.checking import check as audit
 
-    found = audit(market, html, terminal())
+    found = audit(market, html, terminal(), language)
     lines = [
         f"{one['severity']}: {one['code']} in {one['table']}: {one['message']} ({one['count']:,})"
         + "".join(f"\n    {example}" for example in one["examples"])

@@ -18,8 +18,10 @@ from deepfactor.store.checks import Finding
 from deepfactor.store.folder import MarketFolder
 
 
-def check(market: Path, html: Path | None = None, console: Console | None = None) -> dict[str, Any]:
-    """Audit a market folder; with `html`, write a page of it there.
+def check(
+    market: Path, html: Path | None = None, console: Console | None = None, language: str = "en"
+) -> dict[str, Any]:
+    """Audit a market folder; with `html`, write a page of it there, `language` (``en``, ``zh``) shown first.
 
     Returns
     -------
@@ -55,7 +57,7 @@ def check(market: Path, html: Path | None = None, console: Console | None = None
     out["findings"] = [asdict(one) for one in findings]
     plain: dict[str, Any] = _without_nan(out)
     if html is not None:
-        write_text(html, render_audit(plain))
+        write_text(html, render_audit(plain, language))
     return plain
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -69,7 +69,7 @@ def _card(arm: ArmContent) -> ModelCard:
     if not parameters and "features" in (card.get("inputs") or {}):
         said = words().text["no_network"].filled(kind=card["kind"], features=len(card["inputs"]["features"]))
         facts = ((words().text["network"], said), *facts)
-    return ModelCard(arm.name, parameters, diagram(card), facts, "" if ref is None else ref.label)
+    return ModelCard(arm.name, parameters, diagram(card), facts, Text("") if ref is None else ref.label)
 
 
 def _label(key: str) -> Text:
@@ -164,7 +164,13 @@ def portfolio_facts(p: PortfolioContent) -> list[Fact]:
     facts += [(key, number(whole[key], "count")) for key in _COUNTED if key in whole]
     facts += [("trades", number(p.trades, "count"))] if p.trades is not None else []
     facts += [(key, number(count, "count")) for key, count in summary.get("counts", {}).items() if count]
-    return [(_label(key), value) for key, value in facts]
+    return [(_labels(key), value) for key, value in facts]
+
+
+def _labels(path: str) -> Text:
+    """A count's dotted name, part by part."""
+    first, *rest = path.split(".")
+    return joined(" · ", [_label(first), *map(words().term, rest)])
 
 
 def _stated(p: PortfolioContent, key: str) -> str:
@@ -189,7 +195,8 @@ def _episode(episode: Mapping[str, Any]) -> str:
 def made_with(content: RunContent) -> list[Fact]:
     """Machine and versions."""
     environment = content.environment
-    return [*flat(environment.get("machine", {})), *flat(environment.get("versions", {}))]
+    facts = [*flat(environment.get("machine", {})), *flat(environment.get("versions", {}))]
+    return [(Text(key, words().term(key).zh) if key in words().terms else key, value) for key, value in facts]
 
 
 def flat(entries: Mapping[str, Any], above: str = "") -> list[Fact]:
@@ -203,18 +210,24 @@ def flat(entries: Mapping[str, Any], above: str = "") -> list[Fact]:
             for k, item in enumerate(value):
                 facts += flat(item, f"{path}.{k}")
         else:
-            facts.append((path, sentence(value)))
+            facts.append((path, str(sentence(value))))  # a file's own words
     return facts
 
 
-def sentence(value: Any) -> str:
+def sentence(value: Any) -> Text:
     """A setting as people write it: lists by commas, mappings as ``key value``, None as a dash."""
     if value is None:
-        return number(None, "plain")
+        return Text(number(None, "plain"))
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {sentence(item)}" for key, item in value.items())
+        return _listed(joined(" ", [words().setting(str(key)), sentence(item)]) for key, item in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(sentence(item) for item in value)
+        return _listed(map(sentence, value))
     if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        return words().text["yes" if value else "no"]
+    return Text(f"{value:g}") if isinstance(value, float) else words().setting(str(value))
+
+
+def _listed(parts: Iterable[Text]) -> Text:
+    """By commas, each language by its own."""
+    given = list(parts)
+    return Text(", ".join(given), "，".join(part.zh for part in given))

@@ -20,7 +20,8 @@ def cautions(content: RunContent) -> list[Text]:
     """Every warning, the gravest first."""
     text, market = words().text, content.environment["market"]
     found = [text["warn_simulated"]] if content.simulated else []
-    found += [words().sentence(warning) for warning in content.warnings]
+    audited = {f"{w['table']}: {w['message']} ({w['count']} rows)": w for w in market.get("findings") or ()}
+    found += [_audited(warning, audited.get(warning)) for warning in content.warnings]
     found += _of_weights(market)
     return [*found, *_of_arms(content), *_of_portfolios(content)]
 
@@ -41,6 +42,15 @@ def _of_weights(market: Mapping[str, Any]) -> list[Text]:
         if names:
             found.append(words().text[warning].filled(indices=joined(", ", names)))
     return found
+
+
+def _audited(warning: str, finding: Mapping[str, Any] | None) -> Text:
+    """A warning of the run; one that is a finding of the data audit has the finding's Chinese."""
+    said = words().sentence(warning)
+    if finding is None or said.zh != said:
+        return said
+    table = words().terms.get(f"table.{finding['table']}", Text(finding["table"]))
+    return Text(warning, f"{table.zh}：{words().finding(finding).zh}")
 
 
 def _of_arms(content: RunContent) -> list[Text]:

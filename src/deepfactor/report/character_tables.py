@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deepfactor.report.content import RunContent
 from deepfactor.report.factor_tables import style_sets
+from deepfactor.report.formats import MISSING
 from deepfactor.report.published import reference
 from deepfactor.report.tables import Cell, Table, head, label_cells, make, value_cell
 from deepfactor.report.words import Metric, joined, words
@@ -46,11 +47,13 @@ def _style_table(content: RunContent, name: str) -> Table | None:
                 (ref.style_correlation(style), ref.style_correlation_last(style)) if ref and same else (None, None)
             )
             cells += [value_cell(entry, "mean", "ratio", mean), value_cell(entry, "last", "ratio", on_date)]
-        rows.append((*label_cells(words().term(style)), *cells))
+        defined = words().text.get(f"style.{name}.{style}")
+        rows.append((*label_cells(words().style(style, name)), *cells, *label_cells(defined or MISSING)))
     last = words().text["last_day"]
     columns: list[str | Metric] = ["style"]
     for arm, _ in found:
         columns += [head(arm.name), head(f"{arm.name}_last", joined(", ", [arm.name, last]))]
+    columns.append("style_definition")
     text = words().text
     title = text["style_correlation"] if name == "" else text["style_set_title"].filled(set=words().term(name))
     return make(f"style_correlation{name and '_'}{name}", title, columns, rows, text["style_note"])
@@ -62,10 +65,10 @@ def styles_absent(content: RunContent) -> Table | None:
     for arm in content.arms:
         for name, absent in (arm.factor_report.get("styles_absent") or {}).items():
             found |= {(name, style): why for style, why in absent.items()}
-    rows = [
-        label_cells(words().term(name), words().term(style), joined("; ", map(words().sentence, why.split("; "))))
-        for (name, style), why in found.items()
-    ]
+    rows = []
+    for (name, style), why in found.items():
+        reasons = joined("; ", map(words().sentence, why.split("; ")))
+        rows.append(label_cells(words().term(name), words().style(style, name), reasons))
     return make("styles_absent", words().text["styles_absent"], ("style_set", "style", "why_absent"), rows)
 
 

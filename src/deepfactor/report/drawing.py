@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +96,18 @@ def layout(*, x: str, y_title: str, y_format: str, x_title: str = "", hover: str
         "xaxis": axis_x | {"automargin": True},
         "yaxis": axis(y_title, y_format) | ({"hoverformat": hover} if hover else {}),
     }
+
+
+#: Distances between ticks of fractions, each a round number of percent or of tenths of one.
+_STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+def percent_ticks(values: Iterable[float | None], most: int = 6) -> dict[str, Any]:
+    """Ticks of an axis that holds the fractions `values` and 0: at round percent, at most so many, none twice."""
+    known = [v for v in values if v is not None and v == v and abs(v) != float("inf")]
+    reach = max([*known, 0.0]) - min([*known, 0.0])
+    step = next((step for step in _STEPS if reach <= step * most), 10.0 * _STEPS[-1])
+    return {"tick0": 0, "dtick": step, "tickformat": ".0%" if step >= 0.01 else ".1%"}
 
 
 def sideways(x_title: str, x_format: str, names: int) -> dict[str, Any]:

@@ -166,10 +166,12 @@ def residual(content: RunContent, arm: ArmContent, name: str | None) -> Mapping[
 def strongest_styles(content: RunContent, arm: ArmContent) -> Text:
     """The styles that a score is correlated with most, Barra's where they were tested."""
     sets = style_sets(arm)
-    given = sets.get(BARRA) or sets.get(residual_set(content) or "") or next(iter(sets.values()), {})
+    first = next(iter(sets), "")
+    chosen = next((name for name in (BARRA, residual_set(content) or "") if sets.get(name)), first)
+    given = sets.get(chosen, {})
     known = [(style, entry["mean"]) for style, entry in given.items() if entry.get("mean") is not None]
     known.sort(key=lambda item: -abs(item[1]))
-    parts = [joined(" ", [words().term(style), number(mean, "signed")]) for style, mean in known[:_STRONGEST]]
+    parts = [joined(" ", [words().style(style, chosen), number(mean, "signed")]) for style, mean in known[:_STRONGEST]]
     return joined(", ", parts) if parts else Text(MISSING)
 
 

@@ -11,7 +11,19 @@ from typing import Any
 import polars as pl
 
 from deepfactor.report.content import ArmContent, RunContent
-from deepfactor.report.drawing import Figure, bars, colour, days, figure, layout, line, rounded, sideways, slug
+from deepfactor.report.drawing import (
+    Figure,
+    bars,
+    colour,
+    days,
+    figure,
+    layout,
+    line,
+    percent_ticks,
+    rounded,
+    sideways,
+    slug,
+)
 from deepfactor.report.factor_tables import HEADLINE_HORIZONS, style_sets
 from deepfactor.report.words import Text, joined, words
 
@@ -60,6 +72,7 @@ def group_bars(content: RunContent, universe: str) -> Figure | None:
             traces.append(bars(arm.name, numbers, group["annual_return"], colour(k)))
     text = words().text
     look = layout(x="plain", y_title=text["return_axis"], y_format=".0%", x_title=text["group_axis"], hover=".2%")
+    look["yaxis"] |= percent_ticks(value for trace in traces for value in trace["y"])
     look["xaxis"]["tickvals"] = list(range(1, n + 1)) if n <= 10 else [1, *range(5, n + 1, 5)]
     return figure(f"group_bars_{slug(universe)}", _of(text["group_bars"], universe), traces, look)
 
@@ -95,6 +108,7 @@ def top_year_bars(content: RunContent, universe: str) -> Figure | None:
             traces.append(bars(arm.name, sorted(years), heights, colour(k)))
     axis_title = joined(": ", [words().text["excess_axis"], joined("; ", dict.fromkeys(forms))])
     look = layout(x="plain", y_title=axis_title, y_format=".0%", hover=".2%")
+    look["yaxis"] |= percent_ticks(value for trace in traces for value in trace["y"])
     look["xaxis"]["type"] = "category"
     return figure(f"top_years_{slug(universe)}", _of(words().text["top_year_bars"], universe), traces, look)
 
@@ -107,7 +121,7 @@ def style_bars(content: RunContent, name: str, which: str) -> Figure | None:
     for k, (arm, given) in enumerate(zip(content.arms, found, strict=True)):
         heights = [_correlation(given, style, which) for style in styles]
         if any(height is not None for height in heights):
-            labels = [words().term(style) for style in styles]
+            labels = [words().style(style, name) for style in styles]
             traces.append(bars(arm.name, labels, heights, colour(k), horizontal=True))
     look = sideways(words().text["correlation_axis"], ".2f", len(styles) * max(1, len(traces)) // 2 + 2)
     title = words().text["style_bars" if which == "mean" else "style_bars_last"]

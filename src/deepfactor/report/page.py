@@ -102,6 +102,7 @@ def render(content: RunContent, language: str = "en") -> str:
         figures=page.all_figures(),
         page=page,
         content=content,
+        title=words().sentence(content.title),
         metrics=defined(page.tables()),
         cautions=cautions(content),
         ran=cards.ran(content),

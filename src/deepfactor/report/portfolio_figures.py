@@ -22,6 +22,7 @@ from deepfactor.report.drawing import (
     figure,
     layout,
     line,
+    percent_ticks,
     sideways,
     slug,
 )
@@ -109,7 +110,8 @@ def portfolio_excess(p: PortfolioContent, name: str) -> Figure | None:
     lower |= {"yaxis": "y2", "fill": "tozeroy", "fillcolor": BAND}
     look = layout(x="date", y_title=text["ratio_axis"], y_format=".2f")
     look["yaxis"]["domain"] = [0.36, 1.0]
-    look["yaxis2"] = axis(text["drawdown_line"], ".0%") | {"domain": [0.0, 0.28], "nticks": 4, "hoverformat": ".2%"}
+    ticks = percent_ticks(drawdown.to_list(), most=4)
+    look["yaxis2"] = axis(text["drawdown_line"], ".0%") | ticks | {"domain": [0.0, 0.28], "hoverformat": ".2%"}
     look["xaxis"]["anchor"] = "y2"
     return figure(f"{name}_excess", text["excess"], [upper, lower], look)
 
@@ -124,7 +126,8 @@ def attribution_curve(p: PortfolioContent, name: str) -> Figure | None:
         if mine.height:
             mine = mine.sort("date")
             traces.append(line(words().term(part), days(mine), mine["contribution"].cum_sum(), colour(k)))
-    look = layout(x="date", y_title=words().text["contribution_axis"], y_format=".1%")
+    look = layout(x="date", y_title=words().text["contribution_axis"], y_format=".1%", hover=".2%")
+    look["yaxis"] |= percent_ticks(value for trace in traces for value in trace["y"])
     return figure(f"{name}_attribution", words().text["attribution_curve"], traces, look)
 
 
@@ -141,4 +144,5 @@ def attribution_bars(p: PortfolioContent, name: str) -> Figure | None:
             labels = [words().term(key) for key, _ in mine]
             traces.append(bars(words().term(part), labels, [v for _, v in mine], ink, horizontal=True))
     look = sideways(words().text["contribution_axis"], ".1%", len(found))
+    look["xaxis"] |= percent_ticks(value for _, value, _ in found) | {"hoverformat": ".2%"}
     return figure(f"{name}_contributions", words().text["attribution_styles"], traces, look)

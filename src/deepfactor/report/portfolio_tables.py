@@ -182,7 +182,7 @@ def attribution(p: PortfolioContent, name: str) -> Table | None:
         label = words().text["all_years"] if year == "all" else year
         rows.append((*label_cells(label), *(Cell(total(entry.get(k)), "signed_percent") for k in _PARTS)))
     columns: list[str | Metric] = ["year", "styles_part", "industries_part", "selection_part", "cost_part", "cash_part"]
-    method = words().term(p.summary.get("attribution_method") or MISSING)
+    method = words().sentence(str(p.summary.get("attribution_method") or MISSING))
     note = words().text["attribution_note"].filled(method=method)
     return make(f"{name}_attribution_table", words().text["attribution"], [*columns, "active_part"], rows, note)
 

@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from deepfactor.core.errors import RecipeError
+from deepfactor.report.words import Text, words
 
 UNIVERSES = {
     "all": "csi_all",
@@ -43,10 +44,12 @@ class Reference:
     model: str
 
     @property
-    def label(self) -> str:
+    def label(self) -> Text:
         """The study's name with its source."""
-        entry = studies()[self.study]
-        return f"{entry['name']} ({entry['source']}; {entry['span'][0]} to {entry['span'][1]})"
+        entry, text = studies()[self.study], words().text
+        span = text["span_form"].filled(first=entry["span"][0], last=entry["span"][1])
+        source = Text(entry["source"], entry["source_zh"])
+        return text["study_label"].filled(name=text[f"named_study.{self.study}"], source=source, span=span)
 
     def rank_ic(self, metric: str, universe: str, horizon: int, convention: str) -> float | None:
         """RankIC's ``mean``, ``icir`` or ``win_rate`` under our convention's name."""

@@ -77,6 +77,8 @@ class Words:
     missing: Mapping[str, Text]
     text: Mapping[str, Text]
     terms: Mapping[str, Text]
+    settings: Mapping[str, str]
+    findings: Mapping[str, str]
     sentences: tuple[tuple[re.Pattern[str], str], ...]
 
     def universe(self, code: str) -> Text:
@@ -90,12 +92,32 @@ class Words:
         raw = str(value)
         return self.terms.get(raw) or Text(raw.replace("_", " "), self._parts(raw.replace("_", " ")))
 
+    def style(self, name: str, of: str) -> Text:
+        """A style of the set `of`: sets have styles of one name that are not the same."""
+        return self.terms.get(f"{of}.{name}") or self.term(name)
+
+    def setting(self, value: str) -> Text:
+        """A setting's name or value: in English as the files have it."""
+        return Text(value, self.settings.get(value, value))
+
+    def finding(self, one: Mapping[str, Any]) -> Text:
+        """What an audit found, an entry of its findings; the Chinese is that of its form, or else of its code."""
+        said = self.sentence(str(one["message"]))
+        if said.zh != said or one.get("code") not in self.findings:
+            return said
+        return Text(str(said), self.findings[one["code"]].format(n=f"{one['count']:,}"))
+
     def sentence(self, text: str) -> Text:
         """A message of the run; its Chinese where its form is known."""
         for form, other in self.sentences:
             if found := form.fullmatch(text):
                 return Text(text, other.format(*map(self._named, found.groups())))
         return Text(text)
+
+    def sentence_or_term(self, text: str) -> Text:
+        """A reason for a count: a sentence of a known form, or a word."""
+        said = self.sentence(text)
+        return said if said.zh != said else self.term(text)
 
     def _named(self, part: str) -> str:
         """The Chinese of a table's or another known name; numbers and codes as they are."""
@@ -120,6 +142,8 @@ def words() -> Words:
         {key: Text(value, zh["missing"][key]) for key, value in en["missing"].items()},
         {key: Text(value, zh["text"][key]) for key, value in en["text"].items()},
         {key: Text(en["terms"].get(key, key.replace("_", " ")), value) for key, value in zh["terms"].items()},
+        zh["settings"],
+        zh["findings"],
         tuple((re.compile(form), other) for form, other in zh["sentences"]),
     )
 

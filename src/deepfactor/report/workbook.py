@@ -25,6 +25,8 @@ _FORMATS = {
     "signed": "+0.00;-0.00;0.00",
     "share": "0.0%",
     "signed_percent": "+0.00%;-0.00%;0.00%",
+    "small_share": "0.0000%",
+    "correlation": "0.0000",
     "percent": "0.00%",
     "turnover": '0.0"×"',
     "count": "#,##0",

@@ -1,0 +1,86 @@
+"""What results can say has its Chinese: findings, constraints, reasons, styles, settings of every kind."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from deepfactor.core.kind import kinds_in, load_kind
+from deepfactor.core.spec import Spec
+from deepfactor.portfolio.enhancer import ROOM as CONSTRAINTS
+from deepfactor.report.words import words
+from deepfactor.sources._simulation.settings import Settings as Simulated
+from deepfactor.styles.barra_cne5 import COMPANY
+from deepfactor.training.spec import Fit
+
+SOURCE = Path(__file__).parents[2] / "src" / "deepfactor"
+HAN = re.compile("[一-鿿]")
+#: Calls that make a finding, and where its code stands among their arguments.
+MAKERS = {"Finding": 1, "rows_where": 1, "_names": 0}
+#: Codes that are made up at run time.
+MADE = ("not_in_securities", "not_in_industry", "calendar_gap", "off_calendar")
+CARDS = ("features", "labels", "models", "graphs", "training.losses", "training.scalings", "training.weightings")
+OF_STUDY_A = "SIZE MID_CAP MOMENTUM LIQUIDITY VOLATILITY VALUE EP PROFITABILITY GROWTH SUE"
+STYLES = {
+    "basic": ("SIZE",),
+    "study_a": OF_STUDY_A.split(),
+    "barra_cne5": ("SIZE", "NLSIZE", "BETA", "MOMENTUM", "RESVOL", "LIQUIDITY", *COMPANY),
+}
+
+
+def codes() -> list[str]:
+    found = set(MADE)
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS:
+                at = MAKERS[node.func.id]
+                code = node.args[at] if len(node.args) > at else None
+                found |= {code.value} if isinstance(code, ast.Constant) and isinstance(code.value, str) else set()
+    return sorted(found)
+
+
+@pytest.mark.parametrize("code", codes())
+def test_a_finding_has_its_chinese(code):
+    assert HAN.search(words().findings.get(code, ""))
+
+
+def test_findings_are_found():
+    assert {"beyond_limit", "weight_sum", "null", "no_prices", "duplicate_key"} <= set(codes())
+
+
+@pytest.mark.parametrize("name", [*kinds_in(CONSTRAINTS), "frozen", "not_buyable", "untradeable", "infeasible",
+                                  "two-sided", "one-sided"])  # fmt: skip
+def test_a_constraint_and_a_reason_have_theirs(name):
+    assert HAN.search(words().term(name).zh)
+
+
+@pytest.mark.parametrize(("of", "style"), [(of, style) for of, styles in STYLES.items() for style in styles])
+def test_a_style_has_its_chinese_and_its_definition_in_both(of, style):
+    assert HAN.search(words().style(style, of).zh)
+    said = words().text[f"style.{of}.{style}"]
+    assert HAN.search(said.zh)
+    assert not HAN.search(said)
+
+
+def test_styles_of_one_name_that_differ_say_how():
+    one, other = (words().style("MOMENTUM", of) for of in ("study_a", "barra_cne5"))
+    assert one == "MOMENTUM (21 days)"
+    assert other == "MOMENTUM (504 to 21 days ago)"
+    assert "21" in one.zh
+    assert "504" in other.zh
+
+
+def settings() -> list[str]:
+    """Names of settings that model cards and the market's facts show."""
+    specs: list[type[Spec]] = [Fit, Simulated]
+    for room in CARDS:
+        specs += [load_kind(f"deepfactor.{room}", kind).Settings for kind in kinds_in(f"deepfactor.{room}")]
+    return sorted({name for spec in specs for name in spec.model_fields} - {"seeds"})
+
+
+@pytest.mark.parametrize("name", settings())
+def test_a_setting_has_its_chinese(name):
+    assert HAN.search(words().setting(name).zh) or words().setting(name).zh.startswith("MLP")
