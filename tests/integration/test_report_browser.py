@@ -74,19 +74,34 @@ def drawn(tab: Tab) -> list[bool]:
     return list(tab.evaluate(script))
 
 
-def holds_together(tab: Tab, page: Path) -> None:
+def holds_together(tab: Tab, page: Path, *, figures: bool = True) -> None:
     for width in (1280, 390):
         for language in ("en", "zh"):
             look(tab, page, width, language)
             beyond = tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert beyond == 0, f"{width} px, {language}: {beyond} px too wide"
             shown = drawn(tab)
-            assert shown
+            assert bool(shown) == figures
             assert all(shown)
 
 
 def test_the_small_runs_report_holds_together(tab, main_job):
     holds_together(tab, main_job.run / "report.html")
+
+
+def test_the_audits_page_holds_together_and_speaks_both_languages(tab, main_job, tmp_path):
+    page = tmp_path / "audit.html"
+    assert deepfactor("check", main_job.market, "--html", page).code == 0
+    holds_together(tab, page, figures=False)
+    look(tab, page, 390)
+    assert tab.evaluate("document.querySelector('h1').innerText").startswith("Data audit of")
+    tab.evaluate("document.querySelector('[data-language=zh]').click()")
+    assert tab.evaluate("document.querySelector('h1').innerText").startswith("数据审计")
+    # A table wider than the telephone scrolls inside its own frame.
+    inside = (
+        "[...document.querySelectorAll('table')].every(t => getComputedStyle(t.parentElement).overflowX === 'auto')"
+    )
+    assert tab.evaluate(inside)
 
 
 def test_a_real_report_holds_together(tab, real_report):

@@ -42,8 +42,7 @@ def findings(audit: Mapping[str, Any]) -> Table | None:
     """Errors first: what, where, how often, examples."""
     rows = []
     for one in audit["findings"]:
-        table = words().terms.get(f"table.{one['table']}", Text(one["table"]))
-        where = joined(".", [table, *([one["column"]] if one["column"] else [])])
+        where = joined(".", [words().table(one["table"]), *([one["column"]] if one["column"] else [])])
         labels = label_cells(words().text[f"severity.{one['severity']}"], words().finding(one), where)
         rest = label_cells("; ".join(one["examples"]) or MISSING, one["code"])
         rows.append((*labels, Cell(one["count"], "count"), *rest))

@@ -49,8 +49,7 @@ def _audited(warning: str, finding: Mapping[str, Any] | None) -> Text:
     said = words().sentence(warning)
     if finding is None or said.zh != said:
         return said
-    table = words().terms.get(f"table.{finding['table']}", Text(finding["table"]))
-    return Text(warning, f"{table.zh}：{words().finding(finding).zh}")
+    return Text(warning, f"{words().table(finding['table']).zh}：{words().finding(finding).zh}")
 
 
 def _of_arms(content: RunContent) -> list[Text]:

@@ -96,6 +96,11 @@ class Words:
         """A style of the set `of`: sets have styles of one name that are not the same."""
         return self.terms.get(f"{of}.{name}") or self.term(name)
 
+    def table(self, name: str) -> Text:
+        """A table of a market: in English as it is called in the folder."""
+        known = self.terms.get(f"table.{name}")
+        return Text(name, known.zh if known else name)
+
     def setting(self, value: str) -> Text:
         """A setting's name or value: in English as the files have it."""
         return Text(value, self.settings.get(value, value))

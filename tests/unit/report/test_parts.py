@@ -143,3 +143,31 @@ def test_what_the_market_and_the_samples_leave_out_is_counted(make_content):
     rows = [[cell.text for cell in row] for row in training_left_out(content).rows]
     assert rows[:2] == [["gru", "2019", "train · no label", "90,211"], ["gru", "2019", "valid · no label", "18,002"]]
     assert len(rows) == 8  # 2 arms, 2 folds, 2 counts that are not zero; the seeds share them
+
+
+@pytest.mark.parametrize(
+    ("values", "step", "form"),
+    [
+        ([0.0, -0.0034], 0.001, ".1%"),
+        ([0.0, -0.012, None], 0.005, ".1%"),
+        ([0.0, -0.0206], 0.01, ".0%"),
+        ([-0.31, 0.45, float("nan")], 0.2, ".0%"),
+        ([0.08, 0.11], 0.05, ".0%"),
+        ([], 0.001, ".1%"),
+        ([3.0, -70.0], 50.0, ".0%"),
+    ],
+)
+def test_ticks_of_percent_are_round_few_and_never_twice_the_same(values, step, form):
+    ticks = drawing.percent_ticks(values, most=4)
+    assert (ticks["tick0"], ticks["dtick"], ticks["tickformat"]) == (0, step, form)
+    digits = 3 if form == ".1%" else 2
+    assert round(step, digits) == step
+
+
+def test_drawdowns_have_ticks_at_round_percent(content):
+    for portfolio in content.portfolios:
+        axis = portfolio_figures.portfolio_excess(portfolio, "portfolio").spec["layout"]["yaxis2"]
+        ratio = portfolio.nav["excess_nav"]
+        depth = (ratio / ratio.cum_max() - 1).min()
+        assert "nticks" not in axis
+        assert 1 <= -depth / axis["dtick"] <= 4
