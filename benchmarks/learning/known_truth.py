@@ -10,8 +10,9 @@ from benchmarks.learning import ridge
 from benchmarks.learning.measures import HORIZON, Measured, Truth
 from deepfactor.evaluation.factor_test import TestSettings
 from deepfactor.pipeline.console import Console
-from deepfactor.pipeline.experiment import plan, run
+from deepfactor.pipeline.experiment import run
 from deepfactor.pipeline.markets import simulate
+from deepfactor.pipeline.planning import plan
 from deepfactor.recipe import Recipe, load_recipe
 from deepfactor.runs.factors import read_factor
 from deepfactor.runs.results import read_json

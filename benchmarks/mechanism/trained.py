@@ -15,8 +15,9 @@ from deepfactor.evaluation.ic import InformationCoefficients, information_coeffi
 from deepfactor.evaluation.paired import paired_difference
 from deepfactor.labels.neutral_return import merge_small, residual
 from deepfactor.pipeline.console import Console
-from deepfactor.pipeline.experiment import plan, run
+from deepfactor.pipeline.experiment import run
 from deepfactor.pipeline.markets import Market, simulate
+from deepfactor.pipeline.planning import plan
 from deepfactor.recipe import Recipe
 from deepfactor.runs.factors import read_factor
 from deepfactor.runs.results import read_json

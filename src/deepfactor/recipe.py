@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from deepfactor.backtest.loop import MOST_CAPITAL
 from deepfactor.core.choices import choices
+from deepfactor.core.days import Day
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import Kind, recipe_error, resolve
 from deepfactor.core.spec import Spec
@@ -34,16 +35,25 @@ WEIGHTINGS, GRAPHS = "deepfactor.training.weightings", "deepfactor.graphs"
 class Portfolio(Spec):
     """An index-enhanced portfolio: `index` code, `constraints` (a preset or a TOML file), the `arms` (none = all).
 
-    `styles`, `costs` and `haircut`, where given, are taken in place of the constraint file's.
+    It follows the scores from `start` to `end`, both inclusive; open = all that are scored. `styles`, `costs` and
+    `haircut`, where given, are taken in place of the constraint file's.
     """
 
     index: str
     constraints: str = "study_b"
     arms: tuple[str, ...] = ()
+    start: Day | None = None
+    end: Day | None = None
     capital: float = Field(default=1e8, gt=0, le=MOST_CAPITAL)
     styles: Kind | None = None
     costs: Costs | None = None
     haircut: float | None = Field(default=None, ge=0.0, le=1.0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Portfolio:
+        if self.start is not None and self.end is not None and self.end < self.start:
+            raise ValueError(f"end {self.end} lies before start {self.start}")
+        return self
 
 
 class Combination(CombinationSettings):

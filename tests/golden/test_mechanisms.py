@@ -15,8 +15,9 @@ import numpy as np
 
 from deepfactor.evaluation.ic import information_coefficients
 from deepfactor.pipeline.console import Silent
-from deepfactor.pipeline.experiment import plan, train
 from deepfactor.pipeline.markets import simulate
+from deepfactor.pipeline.planning import plan
+from deepfactor.pipeline.training import train
 from deepfactor.recipe import load_recipe
 from deepfactor.runs.results import oracle_path, read_oracle
 from deepfactor.sources.simulated import Settings, Strength, Volatility

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from safetensors.torch import load_file
 
-from deepfactor.pipeline import experiment
+from deepfactor.pipeline import planning
 from deepfactor.pipeline.markets import open_market
 from deepfactor.recipe import Recipe, load_recipe
 from deepfactor.training.data import TrainingData, open_data
@@ -159,7 +159,7 @@ def test_model_cards_say_what_was_read(study_a: Done) -> None:
 
 
 def fitters(done: Done, *arms: str) -> dict[str, tuple[Job, TrainingData]]:
-    planned = experiment.plan(done.recipe, open_market(done.market), done.runs / "jobs")
+    planned = planning.plan(done.recipe, open_market(done.market), done.runs / "jobs")
     return {
         job.arm.name: (job, open_data(planned.arrays[job.arm.name])) for job in planned.jobs if job.arm.name in arms
     }

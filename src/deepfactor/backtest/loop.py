@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -15,13 +16,14 @@ from deepfactor.backtest.fills import execute
 from deepfactor.backtest.log import Log, Pending
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.backtest.signals import average_daily_volume, benchmark_row, orders, state_problem
+from deepfactor.backtest.span import followed
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
 from deepfactor.market.boards import boards_of
 from deepfactor.market.fees import Costs
-from deepfactor.panel.panel import Bools, Dates, Floats, Panel, rows_between
+from deepfactor.panel.panel import Bools, Dates, Floats, Panel
 from deepfactor.panel.returns import PriceField
-from deepfactor.panel.scores import Scores, constant_days
+from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 from deepfactor.panel.weighting import require_index
 from deepfactor.portfolio.problem import Rebalance, Target
@@ -67,7 +69,7 @@ def run_backtest(
     eligible: Bools,
     progress: Callable[[int, int], None] | None = None,
 ) -> BacktestResult:
-    """Follow an index-enhanced portfolio from its first signal day to `end`.
+    """Follow an index-enhanced portfolio from its first signal day to `end`, as far as its index goes (see `span`).
 
     Parameters
     ----------
@@ -85,29 +87,27 @@ def run_backtest(
     Raises
     ------
     DataError
-        unknown index, scores of another market, no signal day in the span, no benchmark weights on a day of it, or
-        published ones that sum to less than half of the index.
+        unknown index, scores of another market, no signal day in the span, an index that has no members there, or
+        published weights that sum to less than half of it.
     RuntimeError
         the books of a day don't balance to a cent: a fault of ours.
     """
     _require_alignment(panel, universe, scores, eligible)
-    span = _span(scores, eligible, start, end)
-    signal_days, without = _signal_days(universe, scores, eligible, span)
-    rows = range(int(signal_days[0]), span.stop)
-    universe.benchmark_weights(index)
-    followed = slice(rows.start, rows.stop)
-    require_index(index, universe.weighting[index][followed], universe.dates[followed])
+    span = followed(universe, scores, eligible, index, start=start, end=end)
+    rows = span.rows
+    days_followed = slice(rows.start, rows.stop)
+    require_index(index, universe.weighting[index][days_followed], universe.dates[days_followed])
     loop = _Loop(panel, universe, scores, styles, enhancer, index, settings, eligible, rows.start)
-    loop.log.counts.update(without)
+    loop.log.counts.update(span.without)
     field: PriceField = "vwap" if settings.fill == "next_vwap" else "close"
     if field not in panel.fields:
         raise DataError(f"fills at the next {field} need one, which the market lacks: say fill = next_close")
-    wanted = set(signal_days.tolist())
+    wanted = set(span.signals.tolist())
     for done, day in enumerate(days(panel, universe, rows, field), start=1):
         loop.live(day, signal=day.row in wanted)
         if progress is not None:
             progress(done, len(rows))
-    return loop.result()
+    return replace(loop.result(), cuts=span.cuts)
 
 
 class _Loop:
@@ -184,6 +184,14 @@ class _Loop:
         # Not a dot product: BLAS rounds by memory alignment, and a result is the same bit for bit.
         return float((weights[held] * change).sum())
 
+    def _total_return(self, dates: Dates, span: slice, entry: int) -> Array | None:
+        """The published total-return index; None, and counted, where it lacks days of the span."""
+        level = self.universe.index_total_return.get(self.index)
+        if level is None or not (missing := int(np.isnan(level[span]).sum())):
+            return _level_nav(self.universe.index_total_return, self.index, dates, span, entry)
+        self.log.counts["days_without_total_return_level"] = missing
+        return None
+
     def result(self) -> BacktestResult:
         """The frozen result, benchmarks beside it."""
         value, cash, cost, replica = np.array(self.daily).T.copy()
@@ -203,7 +211,7 @@ class _Loop:
             cash=cash,
             cost=cost,
             benchmark_nav=_level_nav(self.universe.index_close, self.index, date, span, entry),
-            total_return_nav=_level_nav(self.universe.index_total_return, self.index, date, span, entry),
+            total_return_nav=self._total_return(date, span, entry),
             replica_nav=np.asarray(np.cumprod(1.0 + replica), dtype=np.float64),
             replica_weights=self.universe.weighting[self.index][span].used(),
             trades=self.log.trades_table(),
@@ -214,40 +222,6 @@ class _Loop:
             rebalances=self.log.rebalances_table(),
             counts=dict(sorted(self.log.counts.items())),
         )
-
-
-def _span(scores: Scores, eligible: Bools, start: np.datetime64 | str | None, end: np.datetime64 | str | None) -> slice:
-    """Rows from `start` to `end`; an open end is the last day with an eligible score: beyond it nobody steers."""
-    span = rows_between(scores.dates, start, end)
-    scored = np.flatnonzero((np.isfinite(scores.values) & eligible).any(axis=1))
-    last = int(scored[-1]) + 1 if end is None and len(scored) else span.stop
-    return slice(span.start, last)
-
-
-def _signal_days(
-    universe: Universe, scores: Scores, eligible: Bools, span: slice
-) -> tuple[NDArray[np.intp], dict[str, int]]:
-    """Rows of week's ends in `span` whose scores tell any two eligible stocks apart, and counts of the later ones that
-    don't: without a score, or with one and the same."""
-    ends = span.start + np.flatnonzero(universe.week_ends()[span])
-    values = scores.values[ends]
-    known = np.isfinite(values) & eligible[ends]
-    scored = known.any(axis=1)
-    if not scored.any():
-        raise DataError(
-            f"no week's end with a score of an eligible stock among {len(ends)} week's ends of the span: "
-            "give a span that the scores cover"
-        )
-    flat = scored & constant_days(values, known)
-    chosen = scored & ~flat
-    if not chosen.any():
-        raise DataError(
-            f"all eligible stocks have one and the same score on each of {int(scored.sum())} week's ends: nothing "
-            "tells them apart, so there is nothing to choose a portfolio by"
-        )
-    first = int(np.argmax(chosen))
-    counts = {"unscored_week_ends": int((~scored[first:]).sum()), "week_ends_of_equal_scores": int(flat[first:].sum())}
-    return ends[chosen], counts
 
 
 def _level_nav(levels: Mapping[str, Array], index: str, dates: Dates, span: slice, entry: int) -> Array | None:

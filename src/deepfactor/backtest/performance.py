@@ -143,6 +143,7 @@ def summary(
             "capital": result.capital,
             "start": result.dates[0],
             "end": result.dates[-1],
+            "cuts": [asdict(cut) for cut in result.cuts],
             "definition": study,
             "definition_stated": stated,
             "definition_says": in_words(definitions),

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfactor.backtest.span import Cut
 from deepfactor.panel.panel import Bools, Dates, Names
 from deepfactor.panel.weighting import WeightsUsed
 
@@ -161,7 +162,9 @@ class BacktestResult:
     counts : mapping of name to int
         ``delisted``: holdings settled; ``carried_days``: holding-days valued at an older close; ``carried_at_end``:
         holdings without a trade on the last day; ``unscored_week_ends``: signal days passed over for want of scores;
-        ``missing_exposures.<style>``: exposures filled in (regression), ``median_exposures.<style>``: by the median.
+        ``missing_exposures.<style>``: exposures filled in (regression), ``median_exposures.<style>``: by the median;
+        ``days_without_total_return_level``: why there is no `total_return_nav`.
+    cuts : where the index ends before the scores do, or begins after them
     """
 
     index: str
@@ -182,6 +185,7 @@ class BacktestResult:
     binding: BindingBounds
     rebalances: Rebalances
     counts: Mapping[str, int]
+    cuts: tuple[Cut, ...] = ()
 
     @property
     def headline_nav(self) -> Array:

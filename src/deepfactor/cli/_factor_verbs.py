@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from deepfactor.cli._endings import finish
 from deepfactor.cli.options import (
     WHAT_IF,
     ArmOption,
@@ -70,7 +71,7 @@ def test(
         settings = factors.with_known_universes(settings, opened)
     scores = factors.open_factor(factor, opened, arm)
     report = factors.test(scores, opened, out, settings, console, language).to_json_dict()
-    show(report, as_json, *_ic_lines(report), *_tie_lines(report), f"report: {out / 'report.html'}")
+    finish(out, report, as_json, *_ic_lines(report), *_tie_lines(report))
 
 
 def _ic_lines(report: Mapping[str, Any]) -> list[str]:
@@ -127,26 +128,30 @@ def enhance(
     index: Annotated[str, typer.Option(help="an index, as in 000905.SH or csi500")],
     constraints: Annotated[str, typer.Option(help="study_a, study_a_all_market, study_b or a TOML file")] = "study_b",
     capital: Annotated[float, typer.Option(help="CNY")] = 1e8,
+    start: Annotated[date | None, day_option("first day followed")] = None,
+    end: Annotated[date | None, day_option("last day followed")] = None,
     what_if: Annotated[list[str] | None, typer.Option("--what-if", help=WHAT_IF)] = None,
     arm: ArmOption = None,
     language: LanguageOption = Language.EN,
     as_json: Json = False,
 ) -> None:
     """Index-enhanced backtest of any factor file."""
+    from deepfactor.backtest.span import Cut
     from deepfactor.pipeline import factor as factors
     from deepfactor.pipeline.markets import open_market
     from deepfactor.pipeline.what_if import table
     from deepfactor.recipe import Portfolio
 
     try:
-        portfolio = Portfolio(index=index, constraints=constraints, capital=capital)
+        portfolio = Portfolio(index=index, constraints=constraints, capital=capital, start=start, end=end)
     except ValidationError as error:
         raise recipe_error(error, "enhance") from None
     console = terminal()
     opened = open_market(market, console)
     opened_factor = factors.open_factor(factor, opened, arm)
     summary = factors.enhance(opened_factor, opened, out, portfolio, console, what_if or (), language)
-    show(summary, as_json, *table(summary.get("what_if", ())), f"report: {out / 'report.html'}")
+    cuts = [Cut(**cut).sentence(summary["index"]) for cut in summary.get("cuts", ())]
+    finish(out, summary, as_json, *cuts, *table(summary.get("what_if", ())))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deepfactor.cli._endings import finish
 from deepfactor.cli.options import AllowCode, Json, Language, LanguageOption, MarketOption, Workers, app, number, show
 from deepfactor.cli.terminal import terminal
 
@@ -49,7 +50,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train, score, test, enhance, report. The same command goes on where it was stopped."""
-    from deepfactor.pipeline import experiment
+    from deepfactor.pipeline import experiment, planning
     from deepfactor.pipeline.markets import open_market
     from deepfactor.recipe import load_recipe
 
@@ -57,7 +58,7 @@ def run(
     console = terminal()
     opened = open_market(market, console)
     if dry_run:
-        planned = experiment.dry_run(loaded, opened, out, workers=workers, device=device, allow_code=allow_code)
+        planned = planning.dry_run(loaded, opened, out, workers=workers, device=device, allow_code=allow_code)
         show(planned, as_json, *_plan_lines(planned))
         return
     folder = experiment.run(
@@ -71,7 +72,7 @@ def run(
         allow_code=allow_code,
         language=language,
     )
-    show({"run": str(folder.path), "report": str(folder.report)}, as_json, f"report: {folder.report}")
+    finish(folder.path, {"run": str(folder.path), "report": str(folder.report)}, as_json)
 
 
 def _plan_lines(planned: Mapping[str, Any]) -> list[str]:
@@ -107,8 +108,8 @@ def report(
     from deepfactor.pipeline.pages import report_run
     from deepfactor.runs.layout import RunFolder
 
-    page = report_run(RunFolder.open(run), language)
-    show({"report": str(page)}, as_json, f"report: {page}")
+    page = report_run(RunFolder.open(run), language, terminal())
+    finish(run, {"report": str(page)}, as_json)
 
 
 @app.command()

@@ -21,6 +21,8 @@ from deepfactor.core.spec import Spec
 
 #: The password of a URL is never shown.
 _PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s@]*@")
+#: Characters of a wrong value that a message repeats.
+_LONGEST = 200
 
 
 class Kind(BaseModel):
@@ -91,7 +93,9 @@ def recipe_error(error: ValidationError, prefix: str = "") -> RecipeError:
     lines = []
     for item in error.errors():
         key = ".".join([*([prefix] if prefix else []), *map(str, item["loc"])])
-        shown = item["type"] != "missing" and not isinstance(item["input"], (dict, list, tuple))
-        given = _PASSWORD.sub(r"\1:***@", repr(item["input"]))
-        lines.append(f"{key}: {item['msg'].removeprefix('Value error, ')}{f' (given: {given})' if shown else ''}")
+        said = item["msg"].removeprefix("Value error, ")
+        if item["type"] != "missing" and not isinstance(item["input"], (dict, list, tuple)):
+            given = _PASSWORD.sub(r"\1:***@", repr(item["input"]))
+            said += f" (given: {given[:_LONGEST]})"
+        lines.append(f"{key}: {said}" if key else said)
     return RecipeError("; ".join(lines))

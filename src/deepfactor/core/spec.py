@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from inspect import isclass
@@ -24,6 +25,8 @@ from deepfactor.core.choices import choices
 
 #: Whole numbers beyond are no counts of anything; arrays couldn't hold them.
 _MOST = 2**63 - 1
+#: Characters that no text holds; line ends and tabs are none of them.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class Spec(BaseModel):
@@ -71,6 +74,8 @@ class Spec(BaseModel):
         if _mentions(cls, str(info.field_name), BaseModel):  # which check what is theirs
             return value
         leaves = list(_leaves(value))
+        if any(isinstance(one, str) and _CONTROL.search(one) for one in leaves):
+            raise ValueError("holds a control character, which no name or text does")
         if any(isinstance(one, int) and abs(one) > _MOST for one in leaves):
             raise ValueError(f"a whole number beyond {_MOST} can't be meant")
         if any(isinstance(one, bool) for one in leaves) and not _mentions(cls, str(info.field_name), bool):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from pathlib import Path
 
 #: How libraries that hide the number of the system's error still tell it (polars, duckdb).
 _NUMBER = re.compile(r"\(os error (\d+)\)(?:: (.*))?")
@@ -44,6 +45,18 @@ def system_error(error: BaseException) -> tuple[int, str] | None:
         return None
     words = os.strerror(number) if number else text
     return number, f"{place}: {words}" if place else words
+
+
+def machine_memory() -> int:
+    """Bytes of memory that this process may use: the machine's, or its control group's limit where that is less."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            text = Path(file).read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        found += [int(text)] if text.isdigit() else []  # "max" = no limit
+    return min(found)
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -175,9 +175,10 @@ def weekly_groups(
     """
     names = window.names(universe)
     signals = np.flatnonzero(window.universe.week_ends()[: len(names)])
-    last = len(names) - 1
+    there = np.flatnonzero(names.any(axis=1))
+    last = int(there[-1]) if len(there) else 0  # an index may end before the scores do: nobody rebalances after it
     counts = {"signals_without_trade_in_span": int((signals + 1 >= last).sum()), "rebalances_with_too_few_names": 0,
-              "rebalances_with_equal_scores": 0}  # fmt: skip
+              "rebalances_with_equal_scores": 0, "days_after_its_last_name": len(names) - 1 - last}  # fmt: skip
     assigned: list[Members] = []
     groups: list[Rebalance] = []
     everyone: list[Rebalance] = []

@@ -24,6 +24,9 @@ Groups = Annotated[int, Field(ge=0, le=1000)]
 #: Universes that are no index.
 WHOLE = ("all", "every")
 
+#: CSI All Share.
+ALL_SHARE = "000985.SH"
+
 #: Groups a universe where nothing else is said.
 GROUPS: Mapping[str, int] = MappingProxyType({"all": 20, "every": 20, "000300.SH": 5})
 
@@ -95,7 +98,7 @@ class TestSettings(Spec):
     decay: int = Field(20, ge=0, le=MOST_DECAY)
     groups: dict[str, Groups] = Field(dict(GROUPS))
     other_groups: Groups = 10
-    all_share_index: str = "000985.SH"
+    all_share_index: str = ALL_SHARE
     tops: Annotated[tuple[TopName, ...], ONCE] = ("top10pct", "top100")
     top_every: Annotated[tuple[Days, ...], ONCE] = (5, 10, 15, 20)
     top_conventions: Annotated[tuple[Convention, ...], ONCE] = ("t0_close", "t1_vwap")

@@ -62,27 +62,28 @@ def account(found: Combined, settings: CombinationSettings) -> dict[str, Any]:
     }
 
 
-def combine_arms(
-    folder: RunFolder, combinations: Sequence[Combination], arms: Mapping[str, Scores], market: Market
-) -> dict[str, Scores]:
-    """The recipe's combinations of the arms' ensembles; each leaves its files in its own arm's folder."""
-    made: dict[str, Scores] = {}
-    for one in combinations:
-        found = combine_factors({name: arms[name] for name in one.of}, market.panel, one, one.name)
-        if not len(found.scores.scored_days()):
-            raise DataError(
-                f"combination {one.name} has no scores: {found.scores.dropped['days_without_weights']} days without "
-                "weights; take fewer min_days, or equal weights"
-            )
-        place, said = folder.arm(one.name), account(found, one)
-        write_scores(place / "scores.parquet", found.scores)
-        write_json(place / "combination.json", said)
-        method = {"equal": ("method",)}.get(one.method, tuple(CombinationSettings.model_fields))
-        settings = {"of": list(one.of), **{name: said[name] for name in method}}
-        write_json(place / "model_card.json", {"kind": "combination", "settings": settings})
-        write_json(place / "training.json", {"jobs": [], "importance": said["weights"]})
-        made[one.name] = found.scores
-    return made
+def combine_arms(folder: RunFolder, one: Combination, arms: Mapping[str, Scores], market: Market) -> Scores:
+    """A combination of the arms' ensembles; it leaves its files in an arm's folder of its own.
+
+    Raises
+    ------
+    DataError
+        it has no scores.
+    """
+    found = combine_factors({name: arms[name] for name in one.of}, market.panel, one, one.name)
+    if not len(found.scores.scored_days()):
+        raise DataError(
+            f"combination {one.name} has no scores: {found.scores.dropped['days_without_weights']} days without "
+            "weights; take fewer min_days, or equal weights"
+        )
+    place, said = folder.arm(one.name), account(found, one)
+    write_scores(place / "scores.parquet", found.scores)
+    write_json(place / "combination.json", said)
+    method = {"equal": ("method",)}.get(one.method, tuple(CombinationSettings.model_fields))
+    settings = {"of": list(one.of), **{name: said[name] for name in method}}
+    write_json(place / "model_card.json", {"kind": "combination", "settings": settings})
+    write_json(place / "training.json", {"jobs": [], "importance": said["weights"]})
+    return found.scores
 
 
 def _place(text: str) -> tuple[Path, str | None]:

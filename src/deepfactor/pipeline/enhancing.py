@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from deepfactor.backtest.attribution import attribute
 from deepfactor.backtest.loop import BacktestSettings, Enhancer, run_backtest
 from deepfactor.backtest.performance import summary as summarise
 from deepfactor.backtest.result import BacktestResult
+from deepfactor.backtest.span import Cut, followed
+from deepfactor.core.errors import DataError, RecipeError
 from deepfactor.core.files import write_json
 from deepfactor.panel.panel import Bools, Floats
 from deepfactor.panel.scores import Scores
+from deepfactor.panel.universe import Universe
 from deepfactor.panel.weighting import WeightsUsed
 from deepfactor.pipeline.console import Console
 from deepfactor.pipeline.markets import Market
@@ -59,6 +65,8 @@ def backtest_to(
                 costs=enhancement.costs,
                 haircut=enhancement.haircut,
             ),
+            start=_day(portfolio.start),
+            end=_day(portfolio.end),
             eligible=bought,
             progress=lambda done, total: console.progress(what, done, total, "days"),
         )
@@ -90,6 +98,25 @@ def backtest_to(
     return {**summary, "what_if": entries}
 
 
+def require_span(universe: Universe, scores: Scores, eligible: Bools, portfolio: Portfolio, key: str) -> None:
+    """Refuse, before any work, a portfolio that has nothing to follow; `key` is where it stands in a recipe or command.
+
+    Raises
+    ------
+    RecipeError
+        no score, or no member of its index, on any week's end of its span.
+    """
+    try:
+        followed(universe, scores, eligible, portfolio.index, start=_day(portfolio.start), end=_day(portfolio.end))
+    except DataError as error:
+        asked = portfolio.start is not None or portfolio.end is not None
+        raise RecipeError(str(error), key=f"{key}.{'start' if asked else 'index'}") from None
+
+
+def _day(day: date | None) -> np.datetime64 | None:
+    return None if day is None else np.datetime64(day, "D")
+
+
 def _lines(summary: Mapping[str, Any]) -> list[str]:
     """The result of a backtest on a terminal: excess with its definition, and what must not be overlooked."""
     whole = summary["all"]
@@ -107,7 +134,8 @@ def _lines(summary: Mapping[str, Any]) -> list[str]:
             f"WARNING: on {tied} rebalances a tenth or more of the names have equal scores (within 16 digits of the "
             "largest): which of them are held is the solver's choice, not the factor's"
         )
-    return [*lines, *(f"WARNING: {text}" for text in summary["warnings"])]
+    cuts = [Cut(**cut).sentence(summary["index"]) for cut in summary["cuts"]]
+    return [*lines, *cuts, *(f"WARNING: {text}" for text in summary["warnings"])]
 
 
 def _weights_line(used: WeightsUsed) -> str:

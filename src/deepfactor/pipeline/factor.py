@@ -14,9 +14,10 @@ from deepfactor.evaluation.factor_test import FactorReport, TestSettings, test_f
 from deepfactor.panel.panel import Bools
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import UniverseRule
+from deepfactor.pipeline.attempts import Attempts
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.conventions import with_known_prices
-from deepfactor.pipeline.enhancing import backtest_to
+from deepfactor.pipeline.enhancing import backtest_to, require_span
 from deepfactor.pipeline.markets import STYLES, Market, StyleSets, absent_styles, style_exposures
 from deepfactor.pipeline.names import index_of, named_test
 from deepfactor.pipeline.pages import report_run
@@ -85,6 +86,7 @@ def test(
     for text in left_out:
         console.say(text)
     folder = _folder(out, factor.scores.name, {"test": settings.model_dump(mode="json")})
+    Attempts(folder, console).write()  # nothing has failed yet
     stages = Stages()
     with stages.stage("factor test"), step(console, f"tested {factor.scores.name}"):
         styles = ((name, style_exposures(Kind(kind=name), market)) for name in kinds_in(STYLES))
@@ -103,7 +105,8 @@ def enhance(
     what_if: Sequence[str] = (),
     language: str = "en",
 ) -> dict[str, Any]:
-    """Enhance an index with a factor; writes tables, ``summary.json`` and a page into `out`; returns the summary.
+    """Enhance an index with a factor; writes tables, ``summary.json`` and a page into `out`; returns the summary, empty
+    where the portfolio failed: `read_failures` of the folder says why.
 
     Each of `what_if` (``setting=value``, see `portfolio.what_if.change`) is solved and followed too; ``what_if.json``
     beside the summary, and the summary's `what_if`, show what it changes. `language` is the page's first.
@@ -112,18 +115,29 @@ def enhance(
     portfolio = portfolio.model_copy(update={"index": index_of(portfolio.index, market, "enhance.index")})
     preset = load_constraints(portfolio)  # before the work, not after
     scenarios = tuple(change(preset, text) for text in what_if)
+    require_span(market.universe, factor.scores, factor.batch, portfolio, "enhance")
     content = {"portfolios": [portfolio.model_dump(mode="json")]}
     folder = _folder(out, factor.scores.name, content)
     stages = Stages()
     name = factor.scores.name
-    with stages.stage("factor test"):
+    attempts = Attempts(folder, console)
+    with stages.stage("factor test"), attempts.attempt("factor_test", name, *folder.tests(name)):
         alone = TestSettings(
-            universes=("all", portfolio.index), horizons=(5, 10, 20), conventions=("t1_close",), tops=(), decay=0
+            universes=("all", portfolio.index),
+            horizons=(5, 10, 20),
+            conventions=("t1_close",),
+            tops=(),
+            decay=0,
+            start=portfolio.start,
+            end=portfolio.end,
         )
         report = test_factor(factor.scores, market.panel, market.universe, alone, batch=factor.batch)
         write_factor_test(folder.arm(name), report)
-    with stages.stage("portfolio"), step(console, f"backtest of {name} on {portfolio.index}"):
-        place = folder.portfolio(name, portfolio.index, portfolio.constraints)
+    place = folder.portfolio(name, portfolio.index, portfolio.constraints)
+    label = folder.portfolio_label(name, portfolio.index, portfolio.constraints)
+    summary: dict[str, Any] = {}
+    absent: list[str] = []
+    with stages.stage("portfolio"), attempts.attempt("portfolio", label, place), step(console, f"backtest of {label}"):
         kind = preset.styles or Kind(kind="basic")
         found = StyleSets(market).of(kind)
         absent = absent_styles(kind, found)
@@ -132,6 +146,7 @@ def enhance(
         summary = backtest_to(
             place, market, factor.scores, found.exposures, portfolio, factor.batch, console, scenarios
         )
+    attempts.write()
     _finish(folder, market, stages, console, language, absent)
     return summary
 
@@ -150,5 +165,5 @@ def _finish(
     folder: RunFolder, market: Market, stages: Stages, console: Console, language: str, absent: Sequence[str] = ()
 ) -> None:
     write_environment(folder.environment, market.account(), [*market.warnings(), *absent], stages)
-    report_run(folder, language)
+    report_run(folder, language, console)
     console.say(f"report: {folder.report}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deepfactor.core.choices import choices
 from deepfactor.core.errors import RecipeError
-from deepfactor.evaluation.settings import WHOLE, TestSettings
+from deepfactor.evaluation.settings import ALL_SHARE, GROUPS, WHOLE, TestSettings
 from deepfactor.market.indices import index_named
 from deepfactor.pipeline.markets import Market
 from deepfactor.recipe import Recipe, check_portfolios
@@ -60,11 +60,27 @@ def named_test(settings: TestSettings, market: Market, key: str = "test") -> Tes
         if found in universes:
             raise RecipeError(f"{asked!r} is {found}, which stands before it", key=where)
         universes.append(found)
-    days = len(market.panel.dates)
-    for i, horizon in enumerate(settings.horizons):
-        if horizon >= days:
-            raise RecipeError(f"{horizon} days ahead: the market holds {days} days", key=f"{key}.horizons.{i}")
+    _require_room(settings, market, key)
     own = {name: index_named(name, codes) or name for name in (*settings.groups, settings.all_share_index)}
     groups = {own[name]: number for name, number in settings.groups.items()}
     changed = {"universes": tuple(universes), "groups": groups, "all_share_index": own[settings.all_share_index]}
     return settings.model_copy(update=changed)
+
+
+def _require_room(settings: TestSettings, market: Market, key: str) -> None:
+    """No horizon is longer than the market, no group or coefficient wants more names than it has."""
+    days, stocks = market.panel.shape
+    for name in ("horizons", "top_every"):
+        for i, length in enumerate(getattr(settings, name)):
+            if length >= days:
+                raise RecipeError(f"{length} days: the market holds {days} days", key=f"{key}.{name}.{i}")
+    wanted = {f"groups.{name}": n for name, n in settings.groups.items()}
+    for name, n in {**wanted, "other_groups": settings.other_groups, "min_names": settings.min_names}.items():
+        if n > stocks and (name not in wanted or settings.groups != GROUPS):
+            raise RecipeError(f"{n}: the market has {stocks} stocks", key=f"{key}.{name}")
+    levels = (*market.universe.index_close, *market.universe.members)
+    if settings.all_share_index != ALL_SHARE and index_named(settings.all_share_index, set(levels)) is None:
+        asked = settings.all_share_index
+        raise RecipeError(
+            f"unknown index {asked!r}: {choices(asked, sorted(set(levels)))}", key=f"{key}.all_share_index"
+        )

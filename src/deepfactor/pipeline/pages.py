@@ -2,38 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
+from deepfactor.core.errors import DataError
 from deepfactor.core.files import atomic_path, write_json, write_text
+from deepfactor.pipeline.attempts import Attempts
+from deepfactor.pipeline.console import Console, Silent
 from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
+from deepfactor.report.layout import page_of, with_missing
+from deepfactor.report.making import Lost
 from deepfactor.report.page import render, report_json
 from deepfactor.report.runs_page import RunLine, render_runs
 from deepfactor.report.workbook import workbook
+from deepfactor.runs.failures import Failure, read_failures
 from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import read_frame, read_json
 
+#: Stages that are tried again with every page.
+_PAGES = ("page", "workbook")
+_ABSENT = "is not there: repeat the command that makes it"
 
-def report_run(folder: RunFolder, language: str = "en") -> Path:
+Part = TypeVar("Part")
+
+
+def report_run(folder: RunFolder, language: str = "en", console: Console | None = None) -> Path:
     """Write a run's ``report.html``, ``report.json`` and ``report.xlsx`` from what is on disk; returns the page's path.
 
-    The page holds English and Chinese; `language` (``en``, ``zh``) is the one shown first. A trained run's index page,
-    ``index.html`` of the runs folder, is made anew.
+    The page holds English and Chinese; `language` (``en``, ``zh``) is the one shown first. It names what of the run is
+    missing, and so does ``failures.json``. A trained run's index page, ``index.html`` of the runs folder, is made anew.
     """
-    write_report(folder, load_content(folder), language)
-    if "plan" in read_json(folder.recipe):
-        write_index(folder.path.parent, language)
+    content = load_content(folder)
+    missing = [one for one in content.missing if one.stage not in _PAGES]
+    attempts = Attempts(folder, console or Silent(), missing)
+    write_report(folder, replace(content, missing=tuple(missing)), language, attempts)
+    if "plan" in content.recipe:
+        with attempts.attempt("page", "index.html"):
+            write_index(folder.path.parent, language)
+    attempts.write()
     return folder.report
 
 
-def write_report(folder: RunFolder, content: RunContent, language: str) -> None:
-    """The three files of a report."""
-    write_text(folder.report, render(content, language))
-    write_json(folder.path / "report.json", report_json(content))
-    with atomic_path(folder.path / "report.xlsx") as temporary:
-        temporary.write_bytes(workbook(content))
+def write_report(folder: RunFolder, content: RunContent, language: str, attempts: Attempts | None = None) -> None:
+    """The three files of a report. With `attempts`, parts of the page that can't be made are noted there, and the page
+    goes without them; else they end it."""
+    lost: list[Lost] | None = None if attempts is None else []
+    page = page_of(content, lost)
+    sheet = folder.path / "report.xlsx"
+    if attempts is None:
+        _write_workbook(sheet, workbook(content, page))
+    else:
+        for one in lost or ():
+            attempts.note("page", one.part.replace("_", " "), one.error)
+        content = replace(content, missing=tuple(attempts.failed))
+        page = with_missing(page, content)
+        with attempts.attempt("workbook", sheet.name, sheet):
+            _write_workbook(sheet, workbook(content, page))
+        content = replace(content, missing=tuple(attempts.failed))
+        page = with_missing(page, content)
+    write_json(folder.path / "report.json", report_json(content, page))
+    write_text(folder.report, render(content, language, page))
+
+
+def _write_workbook(path: Path, content: bytes) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_index(runs: Path, language: str = "en") -> Path:
@@ -48,27 +87,62 @@ def write_index(runs: Path, language: str = "en") -> Path:
 
 
 def load_content(folder: RunFolder) -> RunContent:
-    """The results of a run, as the report takes them."""
+    """The results of a run, as the report takes them; `missing` says what isn't there, and why."""
     recipe = read_json(folder.recipe)
     environment = read_json(folder.environment)
     oracle, correlation, paired = (folder.path / f"{name}.json" for name in ("oracle", "model_correlation", "paired"))
+    missing = list(read_failures(folder))
+    arms = _there(
+        missing,
+        "factor_test",
+        {arm["name"]: partial(load_arm, folder, arm["name"], arm.get("published")) for arm in folder.scored(recipe)},
+    )
+    portfolios = _there(
+        missing,
+        "portfolio",
+        {_label(path): partial(_portfolio, path) for path in folder.portfolios(recipe)},
+    )
     return RunContent(
         name=recipe["name"],
         title=recipe["title"],
         recipe=recipe,
         environment=environment,
-        arms=tuple(load_arm(folder, arm["name"], arm.get("published")) for arm in folder.scored(recipe)),
-        portfolios=tuple(_portfolio(path) for path in folder.portfolios(recipe)),
+        arms=arms,
+        portfolios=portfolios,
         oracle=read_json(oracle) if oracle.is_file() else None,
         warnings=tuple(environment["warnings"]),
         correlation=read_json(correlation) if correlation.is_file() else None,
         paired=tuple(read_json(paired)) if paired.is_file() else (),
+        missing=tuple(missing),
     )
 
 
+def _there(missing: list[Failure], stage: str, parts: Mapping[str, Callable[[], Part]]) -> tuple[Part, ...]:
+    """The parts of a stage that can be read; one that can't, and isn't known to be missing, is added to `missing`."""
+    found = []
+    for what, load in parts.items():
+        try:
+            found.append(load())
+        except DataError as error:
+            if not any(one.stage in (stage, "combination") and one.what == what for one in missing):
+                missing.append(Failure(stage, what, str(error), 2))
+    return tuple(found)
+
+
+def _label(path: Path) -> str:
+    return RunFolder.portfolio_label(path.parent.parent.name, path.parent.name, path.name)
+
+
 def load_arm(folder: RunFolder, name: str, published: str | None = None) -> ArmContent:
-    """One arm's results, as the report takes them."""
+    """One arm's results, as the report takes them.
+
+    Raises
+    ------
+    DataError
+        it was not tested, or a file is broken.
+    """
     place = folder.arm(name)
+    _require(place / "factor_report.json")
     card, training = place / "model_card.json", place / "training.json"
     residual = place / "residual_ic_series.parquet"
     series = read_frame(place / "ic_series.parquet").filter(pl.col("names") == "all")
@@ -84,7 +158,13 @@ def load_arm(folder: RunFolder, name: str, published: str | None = None) -> ArmC
     )
 
 
+def _require(file: Path) -> None:
+    if not file.is_file():
+        raise DataError(_ABSENT, file=file)
+
+
 def _portfolio(path: Path) -> PortfolioContent:
+    _require(path / "summary.json")
     summary = read_json(path / "summary.json")
     attribution = path / "attribution.parquet"
     return PortfolioContent(

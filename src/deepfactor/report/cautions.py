@@ -83,6 +83,10 @@ def _of_portfolios(content: RunContent) -> list[Text]:
     text, found, without = words().text, [], []
     for p in content.portfolios:
         whole, index = p.summary["all"], words().universe(p.index)
+        found += [
+            text[f"cut_{cut['side']}.{cut['why']}"].filled(arm=p.arm, index=index, day=cut["day"], asked=cut["asked"])
+            for cut in p.summary.get("cuts", ())
+        ]
         found += _uninvested(p)
         if whole.get("relaxed_rebalances"):
             found.append(_relaxed(p))

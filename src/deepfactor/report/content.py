@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from deepfactor.core.errors import DataError
+from deepfactor.runs.failures import Failure
 
 Facts = Mapping[str, Any]
 Record = Mapping[str, Any]
@@ -109,6 +110,7 @@ class RunContent:
         ``correlation``, arm -> mean daily cross-sectional correlation with its score.
     correlation : arm -> arm -> mean daily rank correlation of their scores.
     paired : as ``paired.json``: each arm beside each other one, means over the days that both have.
+    missing : what of the run isn't there, and why.
     """
 
     name: str
@@ -121,6 +123,7 @@ class RunContent:
     warnings: tuple[str, ...] = ()
     correlation: Mapping[str, Mapping[str, float | None]] | None = None
     paired: tuple[Record, ...] = ()
+    missing: tuple[Failure, ...] = ()
 
     def __post_init__(self) -> None:
         # A made-up market must never pass for a real one because someone forgot a key.

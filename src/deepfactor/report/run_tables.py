@@ -10,6 +10,13 @@ from deepfactor.report.tables import Cell, Table, label_cells, make, value_cell
 from deepfactor.report.words import Text, joined, words
 
 
+def missing(content: RunContent) -> Table | None:
+    """What of the run isn't there, and why."""
+    text = words().text
+    rows = [label_cells(text[f"stage.{one.stage}"], one.what, words().sentence(one.message)) for one in content.missing]
+    return make("missing", text["missing"], ("part", "what_missing", "why_missing"), rows, text["missing_note"])
+
+
 def left_out(content: RunContent) -> Table | None:
     """What the numbers of the first page leave out: counts of the whole test and of the lead universe's main test."""
     main = f"{content.lead}.{content.main}.10.all"

@@ -11,7 +11,8 @@ import xlsxwriter
 
 from deepfactor.report.content import RunContent
 from deepfactor.report.formats import finite
-from deepfactor.report.page import defined, page_of, source_line
+from deepfactor.report.layout import Page, page_of
+from deepfactor.report.page import defined, source_line
 from deepfactor.report.tables import Cell, Table
 from deepfactor.report.words import Text, chinese, words
 
@@ -39,9 +40,9 @@ _LONGEST = 31  # characters of a sheet's name
 _MADE = datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 
 
-def workbook(content: RunContent) -> bytes:
+def workbook(content: RunContent, page: Page | None = None) -> bytes:
     """The file ``report.xlsx``: contents, a sheet a table, definitions; heads in both languages."""
-    tables = page_of(content).tables()
+    tables = (page or page_of(content)).tables()
     memory = BytesIO()
     book = xlsxwriter.Workbook(memory, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
     book.set_properties({"title": str(content.title), "author": "deepfactor", "created": _MADE})

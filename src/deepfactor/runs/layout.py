@@ -41,6 +41,16 @@ class RunFolder:
         return self.path / "run.log"
 
     @property
+    def failures(self) -> Path:
+        """What failed; absent where nothing did."""
+        return self.path / "failures.json"
+
+    @property
+    def logs(self) -> Path:
+        """Tracebacks of faults of ours."""
+        return self.path / "failures"
+
+    @property
     def report(self) -> Path:
         return self.path / "report.html"
 
@@ -48,9 +58,19 @@ class RunFolder:
         """Scores and factor test of an arm."""
         return self.path / "arms" / arm
 
+    def tests(self, arm: str) -> tuple[Path, ...]:
+        """Files of an arm's factor test."""
+        series = (f"{name}.parquet" for name in ("ic_series", "residual_ic_series", "group_nav"))
+        return tuple(self.arm(arm) / name for name in ("factor_report.json", *series))
+
     def portfolio(self, arm: str, index: str, constraints: str) -> Path:
         """One index-enhanced backtest; a constraint file counts by its stem."""
         return self.path / "portfolio" / arm / index / Path(constraints).stem
+
+    @staticmethod
+    def portfolio_label(arm: str, index: str, constraints: str) -> str:
+        """A backtest's name for people."""
+        return f"{arm} · {index} · {Path(constraints).stem}"
 
     @staticmethod
     def scored(recipe: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -18,7 +18,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -28,6 +27,7 @@ from deepfactor.core.kind import Kind, resolve
 from deepfactor.core.spec import Spec, content_key
 from deepfactor.models.base import inputs_of
 from deepfactor.training.baseline import Baseline, scores
+from deepfactor.training.building import built_without_memory
 from deepfactor.training.data import Arrays, Folders, Indices, TrainingData
 from deepfactor.training.finished import DONE, LOG, damage_of, finish
 from deepfactor.training.fit import Fitter, Task, seed_torch, settled_torch
@@ -201,11 +201,7 @@ def _check_shapes(arm: Arm, key: str, data: TrainingData, *, allow_code: bool) -
     for name, part in (("fundamentals", "fundamentals"), ("neighbours", "graph"), ("exposures", "exposures")):
         if name in read and getattr(data.parts, part) is None:
             raise RecipeError(f"{arm.model.kind} reads {name}, which these inputs don't hold", key=f"{key}.model")
-    try:
-        with torch.device("meta"):
-            network: nn.Module = model.build(settings, shapes_of(data))
-    except RecipeError as error:
-        raise RecipeError(str(error), key=f"{key}.model") from None
+    network = built_without_memory(model, settings, data, f"{key}.model")
     if arm.weighting is not None:
         check_factors(arm, network, key)
         weighting_of(arm, key, allow_code=allow_code)[0].check()

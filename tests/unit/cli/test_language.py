@@ -19,7 +19,7 @@ VERBS = {
 
 
 @pytest.fixture
-def asked(monkeypatch) -> list[str]:
+def asked(monkeypatch, tmp_path) -> list[str]:
     """The language of each page asked for; nothing is computed."""
     languages: list[str] = []
     nothing = dict.fromkeys(("mean", "icir", "t_newey_west", "win_rate"))
@@ -28,14 +28,12 @@ def asked(monkeypatch) -> list[str]:
 
     def note(*arguments, language=None):
         languages.append(arguments[-1] if language is None else language)
-        return SimpleNamespace(
-            path="", report="", to_json_dict=lambda: {"records": [record]}, get=lambda key, default: default
-        )
+        return SimpleNamespace(path=tmp_path, report="", to_json_dict=lambda: {"records": [record]})
 
     monkeypatch.setattr(markets, "open_market", lambda *_: None)
     monkeypatch.setattr(factor, "open_factor", lambda *_: None)
     monkeypatch.setattr(factor, "test", note)
-    monkeypatch.setattr(factor, "enhance", note)
+    monkeypatch.setattr(factor, "enhance", lambda *arguments: (note(*arguments), {})[1])
     monkeypatch.setattr(experiment, "run", lambda *_, language, **others: note(language=language))
     return languages
 

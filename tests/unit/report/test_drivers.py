@@ -10,7 +10,8 @@ import pytest
 
 from deepfactor.report import drivers
 from deepfactor.report.drivers_read import standard_error, strongest_styles, year_range, years_error
-from deepfactor.report.page import page_of, render, report_json
+from deepfactor.report.layout import page_of
+from deepfactor.report.page import render, report_json
 
 PLAN = {"first_test": 2019, "last_test": 2020, "train_years": 5, "valid_years": 1, "test_years": 1, "every": 5}
 FIT = {"epochs": 12, "patience": 15, "lr": 0.001, "seeds": [0, 42]}

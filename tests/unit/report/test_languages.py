@@ -11,7 +11,8 @@ import pytest
 
 from deepfactor.core.errors import RecipeError
 from deepfactor.report.drawing import Figure
-from deepfactor.report.page import page_of, render
+from deepfactor.report.layout import page_of
+from deepfactor.report.page import render
 from deepfactor.report.words import Text, attribute, joined, words
 
 GLOSSARY = Path(__file__).parents[3] / "docs" / "glossary.md"

@@ -14,7 +14,8 @@ import pytest
 from deepfactor.core.errors import DataError, RecipeError
 from deepfactor.evaluation.definitions import PRESETS
 from deepfactor.report.content import ArmContent
-from deepfactor.report.page import page_of, render, report_json
+from deepfactor.report.layout import page_of
+from deepfactor.report.page import render, report_json
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
 

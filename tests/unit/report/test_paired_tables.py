@@ -7,7 +7,8 @@ import re
 import pytest
 
 from deepfactor.report import paired_tables
-from deepfactor.report.page import page_of, render
+from deepfactor.report.layout import page_of
+from deepfactor.report.page import render
 from deepfactor.report.paired_tables import headline_paired
 
 PAIR = {"first": "gru", "second": "decomp_gru"}

@@ -11,7 +11,8 @@ import pytest
 from deepfactor.report import character_tables, factor_tables, figures, group_tables, portfolio_figures
 from deepfactor.report import portfolio_tables as tables
 from deepfactor.report.cautions import cautions
-from deepfactor.report.page import page_of, render
+from deepfactor.report.layout import page_of
+from deepfactor.report.page import render
 
 STATISTICS = {"mean": 0.031, "std": 0.05, "icir": 0.62, "win_rate": 0.7, "t_newey_west": 3.1, "n": 480}
 ON = {"universe": "all", "convention": "t1_close"}

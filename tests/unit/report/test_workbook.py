@@ -7,7 +7,8 @@ from io import BytesIO
 import openpyxl
 import pytest
 
-from deepfactor.report.page import page_of, report_json
+from deepfactor.report.layout import page_of
+from deepfactor.report.page import report_json
 from deepfactor.report.workbook import HEADER_ROW, sheet_names, workbook
 
 

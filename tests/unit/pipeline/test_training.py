@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepfactor.pipeline.experiment import _share, _Watch
+from deepfactor.pipeline.training import _share, _Watch
 from deepfactor.training.jobs import Progress
 
 

@@ -1,0 +1,28 @@
+"""How a verb ends that leaves a run's folder: its result, and what of it failed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from deepfactor.cli.options import show
+
+
+def finish(path: Path, content: Mapping[str, Any], as_json: bool, *lines: str) -> None:
+    """Show the result; where parts of the run failed, list them on standard error and end with their exit code."""
+    from deepfactor.runs.failures import as_json as listed
+    from deepfactor.runs.failures import exit_code, read_failures
+    from deepfactor.runs.layout import RunFolder
+
+    folder = RunFolder(path)
+    failures = read_failures(folder)
+    page = (f"report: {folder.report}",) if folder.report.is_file() else ()
+    show({**content, "failures": listed(failures)}, as_json, *lines, *page)
+    if failures:
+        text = "\n".join(f"  {one.line}" for one in failures)
+        print(f"deepfactor: {len(failures)} of the run's parts are missing:\n{text}", file=sys.stderr, flush=True)
+        raise typer.Exit(exit_code(failures))

@@ -1,0 +1,70 @@
+"""Training as a user sees it: each worker's job, and the time left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deepfactor.pipeline.console import Console
+from deepfactor.pipeline.planning import Planned
+from deepfactor.training.engine import run_jobs
+from deepfactor.training.jobs import Progress
+
+
+def train(
+    planned: Planned,
+    jobs_folder: Path,
+    workers: int,
+    console: Console,
+    *,
+    device: str = "cpu",
+    allow_code: bool = False,
+) -> None:
+    """Run what is not done, showing each worker's job and the time left."""
+    run_jobs(
+        planned.jobs,
+        planned.arrays,
+        jobs_folder,
+        workers=workers,
+        progress=_Watch(console),
+        device=device,
+        allow_code=allow_code,
+    )
+
+
+class _Watch:
+    """Turns the events of training into progress and lines."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.rank_ic: dict[str, float] = {}  # of each job's last epoch
+
+    def __call__(self, event: Progress) -> None:
+        if event.phase in ("done", "skip"):
+            self.console.finish(event.job)
+            best = "" if event.valid_rank_ic is None else f", best validation RankIC {event.valid_rank_ic:.4f}"
+            self.console.say(f"{event.job}: {'done' if event.phase == 'done' else 'was done before'}{best}")
+            return
+        if event.phase == "damaged":
+            self.console.say(f"{event.job}: {event.note}: done again")
+            return
+        if event.phase == "validate" and event.valid_rank_ic is not None:
+            self.rank_ic[event.job] = event.valid_rank_ic
+            self.console.say(
+                f"{event.job}: epoch {event.epoch}/{event.epochs}, loss {event.loss:.4f}, "
+                f"validation RankIC {event.valid_rank_ic:.4f}"
+            )
+        done, total = _share(event)
+        note = f"{event.phase} {event.step}/{event.steps}"
+        if event.phase == "train":
+            note = f"epoch {event.epoch}/{event.epochs}, loss {event.loss:.4f}"
+            note += f", RankIC {self.rank_ic[event.job]:.4f}" if event.job in self.rank_ic else ""
+        self.console.progress(event.job, done, total, note)
+
+
+def _share(event: Progress) -> tuple[float, float]:
+    """Epochs done of all, with prediction as one more."""
+    total = float(max(event.epochs, 1) + 1)
+    if event.phase == "predict":
+        return total - 1 + event.step / max(event.steps, 1), total
+    inside = event.step / max(event.steps, 1) if event.phase in ("gather", "train") else 1.0
+    return max(event.epoch - 1, 0) + inside, total
