@@ -5,12 +5,29 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
+from deepfactor.panel.build import open_panel
 from support.bars import CODES, DAILY, INDEX, MEMBERSHIP, bars, write, write_membership
 from support.cli import deepfactor
 
+FREE_FLOAT = """
+[[tables.daily.steps]]
+into = "a_shares"
+file = "shares.csv"
+value = "issued"
+lag_days = 0
+[[tables.daily.steps]]
+into = "free_float"
+file = "shares.csv"
+value = "free"
+lag_days = 0
+[tables.index_members]
+file = "members.csv"
+columns = { index = "index", symbol = "symbol", start_date = "since", end_date = "until" }
+"""
 FULL = {code: (k + 1) / 78 for k, code in enumerate(CODES)}
 LARGEST = dict(list(FULL.items())[-3:])
 
@@ -92,3 +109,24 @@ def test_whole_weights_are_published(tmp_path):
     assert enhance(tmp_path).code == 0
     made = summary(tmp_path)
     assert (made["replica_weights"], made["replica_weights_days"].keys()) == ("published", {"published"})
+
+
+def test_free_float_in_shares_by_steps_makes_the_providers_weights(tmp_path):
+    """A step table of shares: free float of 12 % counts as 12 %, of 41 % as 50 %, of 85 % as all."""
+    frame, data = bars(n=60), tmp_path / "data"
+    free = {code: (0.12, 0.41, 0.85)[k % 3] for k, code in enumerate(CODES)}
+    rows = [f"{code},2019-12-01,{1e9 * (1 + k):.0f},{1e9 * (1 + k) * free[code]:.0f}" for k, code in enumerate(CODES)]
+    write(data, frame.with_columns(float_mv=0.9e9 * (pl.col("close"))), DAILY + FREE_FLOAT)
+    (data / "shares.csv").write_text("\n".join(["symbol,date,issued,free", *rows]) + "\n")
+    members = [f"{INDEX},{code},2019-12-01,\n" for code in CODES]
+    (data / "members.csv").write_text("index,symbol,since,until\n" + "".join(members))
+    ended = deepfactor("ingest", data / "mapping.toml", tmp_path / "M", "--folder", data)
+    assert ended.code == 0, ended.err
+    panel, universe = open_panel(tmp_path / "M")
+    counted = np.array([{0.12: 0.12, 0.41: 0.5, 0.85: 1.0}[free[code]] * 1e9 * (1 + CODES.index(code))
+                        for code in panel.symbols.tolist()])  # fmt: skip
+    value = panel["close"].astype(float) * counted
+    np.testing.assert_allclose(universe.benchmark[INDEX], value / value.sum(axis=1, keepdims=True), rtol=1e-5)
+    assert dict(universe.weighting[INDEX].used().days) == {"free_float": 60}
+    found = deepfactor("check", tmp_path / "M")
+    assert f"{INDEX} (60 days): by the vendor's free float instead" in found.out

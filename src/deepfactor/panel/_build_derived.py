@@ -19,8 +19,11 @@ Array = NDArray[np.float64]
 #: of shares, which the index adjusts for (the smallest usual one gives a share for ten).
 CASH_DIVIDEND = 1.08
 
-#: Market values that can weigh, the best first, and what weights by them are called.
-VALUES = {"float_mv": "float_cap", "total_mv": "total_cap"}
+#: Market values that can weigh beside free float, the best first, and what weights by them are called.
+VALUES = {"float_mv": "float_cap", "total_mv": "total_cap", "free_float_mv": "free_float"}
+FREE_FLOAT = "free_float_mv"
+#: Share of an index's members that must have a free float on a day, or the next value weighs that day.
+_ENOUGH = 0.9
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,10 @@ class Derivation:
         level: Array | None,
         out: NDArray[np.float32],
         kind: NDArray[np.int8],
-    ) -> int:
+    ) -> dict[str, int]:
         """Fill `out` and `kind` for the rows of `members` with weights that sum to 1, and how they were made.
+
+        By free float on days on which nearly all members have one, else by `value` and what is estimated.
 
         Parameters
         ----------
@@ -61,25 +66,35 @@ class Derivation:
 
         Returns
         -------
-        the number of member-days without a market value, which weigh nothing.
+        for each market value used the number of member-days without it, which weigh nothing.
         """
-        begin, lacking = self.fields.begin, 0
-        estimates = iter(()) if level is None else self._estimates(members, before, level)
+        begin, lacking = self.fields.begin, dict[str, int]()
+        by_free_float = self._by_free_float(members)
+        estimates = iter(()) if level is None or by_free_float.all() else self._estimates(members, before, level)
         factors: NDArray[np.float64] | None = None
         ahead = next(estimates, None)
-        for i in range(len(members)):
+        for i in np.flatnonzero(members.any(axis=1)).tolist():
             while ahead is not None and ahead[0] <= begin + i:
                 factors, ahead = ahead[1], next(estimates, None)
-            value = self.fields.arrays[self.value][i]
+            name = FREE_FLOAT if by_free_float[i] else self.value
+            value = self.fields.arrays[name][i]
             weighed = np.flatnonzero(members[i] & np.isfinite(value))
-            lacking += int(members[i].sum()) - len(weighed)
-            held = value[weighed].astype(np.float64)
-            held = held if factors is None else held * factors[weighed]
+            lacking[name] = lacking.get(name, 0) + int(members[i].sum()) - len(weighed)
+            held, made = value[weighed].astype(np.float64), VALUES[name]
+            if factors is not None and not by_free_float[i]:
+                held, made = held * factors[weighed], "estimated"
             total = held.sum()
             if total > 0:
                 out[i, weighed] = held / total
-                kind[i] = KINDS.index(VALUES[self.value] if factors is None else "estimated")
+                kind[i] = KINDS.index(made)
         return lacking
+
+    def _by_free_float(self, members: Bools) -> Bools:
+        """(r,) days on which nearly all members have a free float."""
+        if FREE_FLOAT not in self.fields.arrays:
+            return np.zeros(len(members), dtype=bool)
+        known = members & np.isfinite(self.fields.arrays[FREE_FLOAT][: len(members)])
+        return np.asarray(known.sum(axis=1) >= _ENOUGH * members.sum(axis=1))
 
     def _estimates(self, members: Bools, before: Bools | None, level: Array) -> Iterator[tuple[int, Array | None]]:
         """Row of each fit and the factors (N,) from then on; None = none. Of later rows nothing is read."""

@@ -10,14 +10,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepfactor.market.free_float import inclusion_factor
 from deepfactor.panel._build_history import History
 from deepfactor.panel.panel import Bools, Dates, Names
 from deepfactor.store.checks import TICK, Basis
+from deepfactor.store.checks.free_float import capital_of
 from deepfactor.store.checks.units import traded_value
 from deepfactor.store.folder import MarketFolder, read_part
 
 _PRICES = ("open", "high", "low", "close", "vwap", "prev_close")
 _EPSILON = 1e-6
+#: Fields that stay in force on days without a trade, at the last close.
+MARKET_VALUES = ("float_mv", "total_mv", "free_float_mv")
 
 
 @dataclass
@@ -175,13 +179,31 @@ def _complete_rows(frame: pl.DataFrame, held: set[str], basis: Basis) -> tuple[p
     if "float_mv" in held and value is not None:
         share = value / pl.col("float_mv")
         frame = frame.with_columns(turnover=pl.coalesce("turnover", share) if "turnover" in held else share)
+    if "free_float" in held:
+        frame = frame.with_columns(free_float_mv=_free_float_value(frame)).drop("free_float")
+    frame = frame.drop("a_shares", strict=False)
     hidden = [name for name in ("open", "high", "low", "close", "vwap", "volume", "turnover") if name in frame.columns]
     frame = frame.with_columns(pl.when(pl.col("traded")).then(pl.col(name)).alias(name) for name in hidden)
     traded_rows = frame.filter("traded")
     counts = {"daily rows without a trade": frame.height - traded_rows.height}
-    for name in [name for name in ("vwap", "turnover", "float_mv", "total_mv") if name in frame.columns]:
+    values = ("vwap", "turnover", *MARKET_VALUES)
+    for name in [name for name in values if name in frame.columns]:
         counts[f"daily rows with a trade, without {name}"] = traded_rows[name].null_count()
     return frame, counts
+
+
+def _free_float_value(frame: pl.DataFrame) -> pl.Series:
+    """Value of the shares that an index counts, CNY: A-share capital × inclusion factor of the free float."""
+    capital = capital_of(frame.columns)
+    assert capital is not None, "the checks of a market want it beside free_float"
+    free = (
+        pl.when(pl.col("free_float") <= 1)
+        .then("free_float")
+        .otherwise(pl.col("free_float") * pl.col("close") / capital)
+    )
+    value, share = frame.select(value=capital, share=free)
+    counted = value.to_numpy() * inclusion_factor(share.cast(pl.Float64).to_numpy())
+    return pl.Series("free_float_mv", counted, nan_to_null=True)
 
 
 def _place(built: BuiltFields, marks: NDArray[np.int8], frame: pl.DataFrame, symbols: pl.Enum) -> None:
@@ -209,7 +231,7 @@ def _carry_over(built: BuiltFields, marks: NDArray[np.int8]) -> None:
         built.derived.add("adj_factor")
     _go_on(built, "adj_factor", np.ones(len(built.symbols), dtype=bool))
     carry_forward(built.arrays["adj_factor"])
-    for name in ("float_mv", "total_mv"):
+    for name in MARKET_VALUES:
         if name in built.arrays:
             _go_on(built, name, ~built.traded[0])
             carry_forward(built.arrays[name], built.traded)

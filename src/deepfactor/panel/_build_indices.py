@@ -16,6 +16,7 @@ from deepfactor.panel._build_fields import BuiltFields
 from deepfactor.panel._build_published import Published, drift
 from deepfactor.panel.panel import Bools, Dates
 from deepfactor.panel.weighting import KINDS, ROWS
+from deepfactor.store.checks import Basis
 from deepfactor.store.folder import MarketFolder
 
 
@@ -23,7 +24,8 @@ from deepfactor.store.folder import MarketFolder
 class BuiltIndices:
     """Indices under construction; `members`, `close`, `total_return` as in `Universe`, `published` by index.
 
-    `level` holds the closes of all T days. `counts` are of rows under construction, `facts` of tables as a whole.
+    `level` holds the closes of all T days; `estimate`: whether returns are fit to be compared with them. `counts` are
+    of rows under construction, `facts` of tables as a whole.
     """
 
     fields: BuiltFields
@@ -31,6 +33,7 @@ class BuiltIndices:
     published: dict[str, Published]
     level: dict[str, NDArray[np.float64]]
     total_return: dict[str, NDArray[np.float64]]
+    estimate: bool = True
     derived: set[str] = field(default_factory=set)
     counts: dict[str, int] = field(default_factory=dict)
     facts: dict[str, int] = field(default_factory=dict)
@@ -49,7 +52,8 @@ class BuiltIndices:
         """
         begins = {index: self._first_publication(index) for index in self.members}
         derive = {index: mask[: begins[index]] for index, mask in self.members.items() if mask[: begins[index]].any()}
-        derivation = derivation_of(self.fields, {index: self.members[index] for index in derive if index in self.level})
+        known = {index: self.members[index] for index in derive if self.estimate and index in self.level}
+        derivation = derivation_of(self.fields, known)
         for index, members in self.members.items():
             out, how = np.zeros(self.fields.shape, dtype=np.float32), np.zeros(len(members), dtype=ROWS)
             how["total"] = np.nan
@@ -72,11 +76,13 @@ class BuiltIndices:
     def _derive(
         self, derivation: Derivation, index: str, members: Bools, out: NDArray[np.float32], kind: NDArray[np.int8]
     ) -> None:
-        history, name = self.fields.history, derivation.value
+        history = self.fields.history
         before = None if history is None else history.members.get(index)
-        lacking = derivation.weigh(members, before, self.level.get(index), out[: len(members)], kind[: len(members)])
-        self.derived.add(f"benchmark {index} from {name}")
-        self.counts[f"member-days of {index} without {name}: weight 0"] = lacking
+        level = self.level.get(index) if self.estimate else None
+        lacking = derivation.weigh(members, before, level, out[: len(members)], kind[: len(members)])
+        for name, count in lacking.items():
+            self.derived.add(f"benchmark {index} from {name}")
+            self.counts[f"member-days of {index} without {name}: weight 0"] = count
         estimated = int((kind == KINDS.index("estimated")).sum())
         if estimated:
             self.derived.add(f"inclusion factors of {index}'s largest members, estimated from its own returns")
@@ -91,7 +97,9 @@ def build_indices(folder: MarketFolder, fields: BuiltFields, listed: Bools) -> B
     members = _members(folder, fields, listed, published, counts, facts)
     level, total = _levels(folder, fields.dates)
     total = {index: values[fields.begin :] for index, values in total.items()}
-    return BuiltIndices(fields, members, published, level, total, counts=counts, facts=facts)
+    # Raw prices without a factor fall with each issue of shares, which an index doesn't.
+    estimate = not Basis.of(folder.manifest.source).no_adjustment
+    return BuiltIndices(fields, members, published, level, total, estimate, counts=counts, facts=facts)
 
 
 def _published(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int]) -> dict[str, Published]:

@@ -19,7 +19,8 @@ Dates = NDArray[np.datetime64]
 Names = NDArray[np.str_]
 
 #: Fields that a panel can hold. All float32 but `adj_factor` (float64). Prices are raw (unadjusted) CNY.
-FIELDS = ("open", "high", "low", "close", "vwap", "volume", "adj_factor", "turnover", "total_mv", "float_mv")
+FIELDS = ("open", "high", "low", "close", "vwap", "volume", "adj_factor", "turnover", "total_mv", "float_mv",
+          "free_float_mv")  # fmt: skip
 
 
 @dataclass(frozen=True)

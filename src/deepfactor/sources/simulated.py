@@ -59,7 +59,7 @@ class Simulated:
     def fetch(self, table: str, start: date | None = None, end: date | None = None) -> pl.DataFrame:
         """A table in the store's columns; tables with a date a row hold start ≤ date ≤ end (None = open).
 
-        `fundamentals` hold what was known by `end`, from the first report on.
+        `fundamentals` hold what was known by `end`, from the first report on, `index_weights` all publications to it.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class Simulated:
             raise DataError(f"the simulated market has no table {table!r}: it has {', '.join(self._makers)}")
         frame = self._makers[table]()
         if "date" in frame.columns:
-            if start is not None:
+            if start is not None and table != "index_weights":
                 frame = frame.filter(pl.col("date") >= start)
             if end is not None:
                 frame = frame.filter(pl.col("date") <= end)

@@ -74,6 +74,8 @@ TABLES: Mapping[str, Table] = {
                 name: Column(_NUMBER)
                 for name in ("amount", "vwap", "adj_factor", "prev_close", "turnover", "total_mv", "float_mv")
             },
+            # Free float, in shares or as a fraction of the A-share capital, and the A-shares issued.
+            **{name: Column(_NUMBER) for name in ("free_float", "a_shares")},
             "is_st": Column(_FLAG),
             "is_suspended": Column(_FLAG),
             "limit_up": Column(_NUMBER),

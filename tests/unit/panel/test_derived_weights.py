@@ -69,6 +69,14 @@ def test_without_levels_or_with_a_faithful_float_value_nothing_is_estimated(made
         np.testing.assert_allclose(universe.benchmark[INDEX], plain, atol=1e-7)
 
 
+def test_raw_prices_without_a_factor_are_not_compared_with_an_index(made, tmp_path):
+    """They fall with each issue of shares, the index doesn't."""
+    daily = made.tables["daily"].drop("adj_factor")
+    write_market(tmp_path / "m", {**made.tables, "daily": daily}, source={"no_adjustment": True})
+    _, universe = open_panel(tmp_path / "m")
+    assert universe.weighting[INDEX].used().days.keys() == {"float_cap"}
+
+
 def test_a_market_kept_up_day_by_day_equals_a_fresh_one(made, tmp_path, monkeypatch):
     """Over ends of months, where factors are fitted, and days between, where those of the last fit hold."""
     market = tmp_path / "m"

@@ -6,11 +6,12 @@ import polars as pl
 
 from deepfactor.store.checks.basis import Basis
 from deepfactor.store.checks.finding import Finding, rows_where
+from deepfactor.store.checks.free_float import check_free_float
 from deepfactor.store.checks.units import EPSILON, check_implied_vwap, check_turnover, outside_range
 
 _PRICES = ("open", "high", "low", "close", "vwap", "prev_close")
-_POSITIVE = (*_PRICES, "adj_factor", "total_mv", "float_mv", "limit_up", "limit_down")
-_NOT_NEGATIVE = ("volume", "amount", "turnover")
+_POSITIVE = (*_PRICES, "adj_factor", "total_mv", "float_mv", "a_shares", "limit_up", "limit_down")
+_NOT_NEGATIVE = ("volume", "amount", "turnover", "free_float")
 
 
 def check_prices(frame: pl.DataFrame, basis: Basis) -> list[Finding]:
@@ -43,6 +44,8 @@ def check_prices(frame: pl.DataFrame, basis: Basis) -> list[Finding]:
         out += check_implied_vwap(frame)
     if "float_mv" in frame.columns and not out:
         out += check_turnover(frame, basis)
+    if not out:
+        out += check_free_float(frame, basis)
     traded_only = traded & pl.any_horizontal(pl.col("open", "high", "low", "close").is_null())
     return out + rows_where(
         "error", "missing_price", "daily", "close", frame, traded_only, "shares were traded, but a price is null"
