@@ -30,7 +30,7 @@ def place(tmp_path_factory) -> Path:
     change = pl.col("close") / pl.col("close").shift(10).over("symbol")
     frame.select("date", "symbol", score=1 - change).drop_nulls().write_parquet(folder / "f.parquet")
     (folder / "study_a.toml").write_text(OWN)
-    (folder / "mine.toml").write_text('definitions = "study_a"\n' + OWN)
+    (folder / "mine.toml").write_text('name = "calm and small"\ndefinitions = "study_a"\n' + OWN)
     return folder
 
 
@@ -68,6 +68,8 @@ def test_a_constraint_set_s_own_definitions_count(place, constraints, study, pre
     assert said[study] in page
     assert f"excess by {named}'s definition: {said[study]}" in ended.err
     assert "the default" not in ended.err
+    assert summary["constraints"] == (preset or "calm and small")
+    assert f"CSI 500 · {preset or 'calm and small'}" in page  # a set goes by its own name
 
 
 def test_a_file_that_states_none_gets_the_default_and_says_so_whatever_it_is_called(place):

@@ -122,6 +122,7 @@ def summary(
     *,
     stated: bool = True,
     preset: str | None = None,
+    constraints: str = "",
 ) -> dict[str, Any]:
     """``summary.json``: plain values, None = not defined.
 
@@ -130,8 +131,9 @@ def summary(
     counts and what was invested (``warnings`` has a sentence where that is far below the target). ``definitions`` holds
     the same statistics by both studies' definitions against each benchmark there is; ``definition_stated`` says whether
     the constraint set stated `study` or it is the default. ``preset`` is the shipped set that the portfolio kept
-    unchanged, None for any other. ``attribution``, ``episodes`` (of the excess NAV, the deepest first) and ``binding``
-    say where the excess came from; without an `attribution` the first is None and episodes have no exposures.
+    unchanged, None for any other; ``constraints`` the set's own name. ``attribution``, ``episodes`` (of the excess NAV,
+    the deepest first) and ``binding`` say where the excess came from; without an `attribution` the first is None and
+    episodes have no exposures.
     """
     definitions = PRESETS[study]
     book = invested(result)
@@ -148,6 +150,7 @@ def summary(
             "definition_stated": stated,
             "definition_says": in_words(definitions),
             "preset": preset,
+            "constraints": constraints or preset,
             "benchmark": "replica" if result.benchmark_nav is None else "price",
             **result.replica_weights.summary(),
             "dividend_tax": "ignored",

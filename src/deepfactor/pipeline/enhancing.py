@@ -76,7 +76,15 @@ def backtest_to(
     base = Watched(IndexEnhancer(preset), [IndexEnhancer(one.enhancement) for one in scenarios])
     result = follow(preset, base, key)
     attribution = attribute(result, market.panel, market.universe, styles, preset.haircut)
-    summary = write_backtest(place, result, study, attribution, stated=stated, preset=unchanged_preset(portfolio))
+    summary = write_backtest(
+        place,
+        result,
+        study,
+        attribution,
+        stated=stated,
+        preset=unchanged_preset(portfolio),
+        constraints=preset.name,
+    )
     for line in (*_lines(summary), _weights_line(result.replica_weights)):
         console.say(f"{key}, {portfolio.constraints}: {line}")
     if not scenarios:

@@ -95,7 +95,7 @@ def ran(content: RunContent) -> list[Fact]:
     for key in ("inputs", "label", "loss", "seeds"):
         given = dict.fromkeys(sentence(card[key]) for card in cards if card.get(key) not in (None, {}, []))
         facts += [(_label(key), joined(" | ", given))] if given else []
-    sets = dict.fromkeys((p.index, p.constraints) for p in content.portfolios)
+    sets = dict.fromkeys((p.index, p.named) for p in content.portfolios)
     enhanced = [joined(" · ", [words().universe(index), constraints]) for index, constraints in sets]
     return [*facts, *([(text["portfolios"], joined(", ", enhanced))] if enhanced else [])]
 

@@ -96,6 +96,11 @@ class PortfolioContent:
     def __post_init__(self) -> None:
         _need(self.nav, NAV_COLUMNS, f"nav of {self.arm} on {self.index}")
 
+    @property
+    def named(self) -> str:
+        """The constraint set's own name, or that of its file."""
+        return str(self.summary.get("constraints") or self.constraints)
+
 
 @dataclass(frozen=True)
 class RunContent:

@@ -181,7 +181,7 @@ def _portfolio(make: Maker, content: RunContent, p: PortfolioContent, k: int) ->
     name = f"portfolio_{k + 1}"
     return PortfolioPart(
         id=name,
-        title=joined(" · ", [p.arm, words().universe(p.index), p.constraints]),
+        title=joined(" · ", [p.arm, words().universe(p.index), p.named]),
         facts=make.many(cards.portfolio_facts, p),
         figures=make.all((portfolio_figures.portfolio_nav, p, name), (portfolio_figures.portfolio_excess, p, name)),
         by_year=make.one(portfolio_tables.portfolio_by_year, content, p, name),

@@ -64,6 +64,7 @@ def report_json(content: RunContent, page: Page | None = None) -> dict[str, Any]
             "arm": p.arm,
             "index": p.index,
             "constraints": p.constraints,
+            "name": p.named,
             "trades": p.trades,
             "definition": definition_of_portfolio(p),
         }

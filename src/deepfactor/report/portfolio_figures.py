@@ -34,11 +34,11 @@ _LISTED = 24
 
 def excess_overview(content: RunContent) -> Figure | None:
     """Excess NAV of every portfolio: an arm's colour is that of the other figures, indices differ by the dash."""
-    sets = list(dict.fromkeys((p.index, p.constraints) for p in content.portfolios))
+    sets = list(dict.fromkeys((p.index, p.named) for p in content.portfolios))
     traces = []
     for p in content.portfolios:
         label = joined(" · ", [p.arm, words().universe(p.index)])
-        dash = DASHES[sets.index((p.index, p.constraints)) % len(DASHES)]
+        dash = DASHES[sets.index((p.index, p.named)) % len(DASHES)]
         traces.append(line(label, days(p.nav), p.nav["excess_nav"], _ink(content, p), dash=dash))
     look = layout(x="date", y_title=words().text["after_cost_axis"], y_format=".2f")
     return figure("excess_overview", words().text["excess_overview"], traces, look)
@@ -65,7 +65,7 @@ def excess_last_year(content: RunContent, index: str) -> Figure | None:
 
 
 def _curves(content: RunContent, portfolios: list[PortfolioContent], year: int | None) -> list[Trace]:
-    sets = list(dict.fromkeys(p.constraints for p in portfolios))
+    sets = list(dict.fromkeys(p.named for p in portfolios))
     traces = []
     for p in portfolios:
         kept = p.nav.filter(pl.col("excess_nav").is_finite())
@@ -73,9 +73,9 @@ def _curves(content: RunContent, portfolios: list[PortfolioContent], year: int |
             before = kept.filter(pl.col("date").dt.year() < year).tail(1)
             kept = pl.concat([before, kept.filter(pl.col("date").dt.year() == year)])
         if kept.height:
-            label = p.arm if len(sets) == 1 else f"{p.arm} · {p.constraints}"
+            label = p.arm if len(sets) == 1 else f"{p.arm} · {p.named}"
             curve = kept["excess_nav"] if year is None else kept["excess_nav"] / kept["excess_nav"][0]
-            dash = DASHES[sets.index(p.constraints) % len(DASHES)]
+            dash = DASHES[sets.index(p.named) % len(DASHES)]
             traces.append(line(label, days(kept), curve, _ink(content, p), dash=dash))
     return traces
 

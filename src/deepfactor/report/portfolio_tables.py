@@ -46,7 +46,7 @@ def headline_portfolio(content: RunContent) -> Table | None:
     rows = []
     for p in content.portfolios:
         numbers = (value_cell(p.summary["all"], key, style, printed(content, p, key)) for key, style in shown)
-        labels = label_cells(p.arm, words().universe(p.index), p.constraints)
+        labels = label_cells(p.arm, words().universe(p.index), p.named)
         rows.append((*labels, *numbers, Cell(p.relaxations.height, "count")))
     columns = ("arm", "index", "constraints", *(key for key, _ in shown), "relaxed")
     note = together([words().text["headline_portfolio_note"], definitions_by_set(content.portfolios)])
@@ -74,7 +74,7 @@ def definitions_by_set(portfolios: Sequence[PortfolioContent]) -> Text:
     for p in portfolios:
         said = definition_of_portfolio(p)
         names = sets.setdefault(str(said), (said, []))[1]
-        names += [p.constraints] if p.constraints not in names else []
+        names += [p.named] if p.named not in names else []
     form = words().text["definition_set"]
     return together([form.filled(sets=", ".join(names), said=said) for said, names in sets.values()])
 

@@ -64,10 +64,11 @@ def write_backtest(
     *,
     stated: bool = True,
     preset: str | None = None,
+    constraints: str = "",
 ) -> dict[str, Any]:
     """Write the tables of a backtest and ``summary.json``, which comes last; returns the summary.
 
-    `study`, `stated` and `preset`: see `backtest.performance.summary`."""
+    `study` and what follows `attribution`: see `backtest.performance.summary`."""
     for name in ("weights", "trades", "rejected", "relaxations", "binding", "rebalances"):
         write_table(folder / f"{name}.parquet", getattr(result, name).columns())
     curves = {
@@ -85,7 +86,7 @@ def write_backtest(
     write_table(folder / "nav.parquet", curves)
     if attribution is not None:
         write_table(folder / "attribution.parquet", attribution.columns())
-    content = summary(result, study, attribution, stated=stated, preset=preset)
+    content = summary(result, study, attribution, stated=stated, preset=preset, constraints=constraints)
     write_json(folder / "summary.json", content)
     return content
 
