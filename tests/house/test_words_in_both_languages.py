@@ -21,7 +21,10 @@ HAN = re.compile("[一-鿿]")
 #: Calls that make a finding, and where its code stands among their arguments.
 MAKERS = {"Finding": 1, "rows_where": 1, "_names": 0}
 #: Codes that are made up at run time.
-MADE = ("not_in_securities", "not_in_industry", "calendar_gap", "off_calendar")
+MADE = (
+    *("not_in_securities", "not_in_industry", "calendar_gap", "off_calendar"),
+    *("factor_jump", "price_jump", "factor_jump_in_suspension"),
+)
 CARDS = ("features", "labels", "models", "graphs", "training.losses", "training.scalings", "training.weightings")
 OF_STUDY_A = "SIZE MID_CAP MOMENTUM LIQUIDITY VOLATILITY VALUE EP PROFITABILITY GROWTH SUE"
 STYLES = {
