@@ -81,6 +81,7 @@ def test_a_file_that_states_none_gets_the_default_and_says_so_whatever_it_is_cal
     (what_if,) = (place / "unstated").rglob("what_if.json")
     content = json.loads(what_if.read_text(encoding="utf-8"))
     assert content["definition"] == "study_b"
+    assert "excess: annualised ratio of NAVs, 252 trading days a year" in ended.out  # below the table of scenarios
     assert content["scenarios"][0]["backtest"]["excess"] == summary["all"]["excess"]
 
 

@@ -151,7 +151,9 @@ def enhance(
     opened_factor = factors.open_factor(factor, opened, arm)
     summary = factors.enhance(opened_factor, opened, out, portfolio, console, what_if or (), language)
     cuts = [Cut(**cut).sentence(summary["index"]) for cut in summary.get("cuts", ())]
-    finish(out, summary, as_json, *cuts, *table(summary.get("what_if", ())))
+    compared = table(summary.get("what_if", ()))
+    compared += [f"excess: {summary['definition_says']}"] if compared else []
+    finish(out, summary, as_json, *cuts, *compared)
 
 
 @app.command()

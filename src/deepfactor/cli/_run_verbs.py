@@ -21,15 +21,16 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Simulated market, training, tests, enhanced portfolio, report: the whole way in a few minutes."""
+    from deepfactor.evaluation.definitions import PRESETS, in_words
     from deepfactor.pipeline.demo import demo as run_demo
 
     result = run_demo(out, workers, terminal())
-    rank_ic, enhanced = result["rank_ic"], result["enhanced"]
+    rank_ic, enhanced, formed = result["rank_ic"], result["enhanced"], in_words(PRESETS["study_b"])
     lines = [
         f"RankIC of GRU          {number(rank_ic['gru'], '.4f')}",
         f"RankIC of DecompGRU    {number(rank_ic['decomp_gru'], '.4f')}",
         f"RankIC of the oracle   {number(rank_ic['oracle'], '.4f')}",
-        f"Enhanced: net excess   {number(enhanced['annual_excess_net'], '+.2%')} a year",
+        f"Enhanced: net excess   {number(enhanced['annual_excess_net'], '+.2%')} a year, {formed.split(';')[0]}",
         f"Enhanced: tracking err {number(enhanced['tracking_error'], '.2%')}",
     ]
     show(result, as_json, f"report: {result['report']}", *lines)

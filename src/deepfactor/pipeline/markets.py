@@ -54,7 +54,7 @@ class Market:
             "index_weights": {index: made.used().kind for index, made in self.universe.weighting.items()},
             "dropped": dict(source.get("dropped", {})),
             "notes": list(source.get("notes", [])),
-            "findings": [dict(w) for w in self.folder.manifest.warnings],
+            "findings": [{**w, "said": _warning(w)} for w in self.folder.manifest.warnings],
         }
 
     def warnings(self) -> list[str]:

@@ -20,7 +20,7 @@ def cautions(content: RunContent) -> list[Text]:
     """Every warning, the gravest first."""
     text, market = words().text, content.environment["market"]
     found = [text["warn_simulated"]] if content.simulated else []
-    audited = {f"{w['table']}: {w['message']} ({w['count']} rows)": w for w in market.get("findings") or ()}
+    audited = {one["said"]: one for one in market.get("findings") or ()}
     found += [_audited(warning, audited.get(warning)) for warning in content.warnings]
     found += _of_weights(market)
     return [*found, *_of_arms(content), *_of_portfolios(content)]
@@ -49,7 +49,8 @@ def _audited(warning: str, finding: Mapping[str, Any] | None) -> Text:
     said = words().sentence(warning)
     if finding is None or said.zh != said:
         return said
-    return Text(warning, f"{words().table(finding['table']).zh}：{words().finding(finding).zh}")
+    examples = f"：{'；'.join(finding['examples'][:2])}" if finding["examples"] else ""
+    return Text(warning, f"{words().table(finding['table']).zh}：{words().finding(finding).zh}{examples}")
 
 
 def _of_arms(content: RunContent) -> list[Text]:
