@@ -211,7 +211,7 @@ def test_use_your_own_data(small_market, tmp_path, monkeypatch):
     factor.write_parquet("my_factor.parquet")
     report = deepfactor(*named["test"], "--json").json()
     assert {record["universe"] for record in report["records"]} == {"all"}, "no index is known"
-    assert not {"symbol not in market", "date not in market"} & report["dropped"].keys()
+    assert not {"symbol not in market", "no trading day", "after the market's last day"} & report["dropped"].keys()
     no_index = deepfactor(*named["enhance"])
     assert no_index.code == 2, "the page's daily alone holds no index"
     assert "unknown index '000905.SH'" in no_index.err

@@ -188,11 +188,14 @@ BAD_FACTORS = {
     "a duplicate row": ({"symbol": ["000016.SZ"] * 2}, ("row 1", "2020-06-01 000016.SZ")),
     "text for a score": ({"score": ["1", "high"]}, ("row 2", "column score", "'high'")),
     "a date that is none": ({"date": ["2020-06-01", "2020-06-31"]}, ("row 2", "column date", "'2020-06-31'")),
-    "a number for a date": ({"date": [20200601, 20200601]}, ("column date", "2020-01-02")),
+    "a number for a date": ({"date": [1590969600] * 2}, ("row 1", "column date", "1970", "2020-01-02")),
     "a missing symbol": ({"symbol": ["000016.SZ", None]}, ("row 2", "column symbol")),
-    "other stocks": ({"symbol": ["AAPL", "MSFT"]}, ("symbol not in market: 2", "000016.SZ")),
-    "other days": ({"date": [date(1999, 1, 4)] * 2}, ("date not in market: 2", "2018-01-02 … 2020-12-31")),
-    "no scores": ({"score": [None, float("nan")]}, ("no finite score: 2",)),
+    "other stocks": ({"symbol": ["AAPL", "MSFT"]}, ("symbol not in market 2 (as AAPL)", "symbols as 000016.SZ")),
+    "other days": (
+        {"date": [date(1999, 1, 4)] * 2},
+        ("before the market's first day 2 (as 1999-01-04)", "2018-01-02 to 2020-12-31"),
+    ),
+    "no scores": ({"score": [None, float("nan")]}, ("no score 2",)),
 }
 
 
@@ -211,8 +214,8 @@ def test_a_bad_factor_file(verb, case, small_market, tmp_path):
         ("gone.parquet", None, "no such factor file"),
         ("text.parquet", b"date,symbol,score\n", "parquet"),
         ("empty.parquet", b"", "parquet"),
-        ("empty.csv", b"", "CSV"),
-        ("heads.csv", b"date,symbol,score\n", "none of its 0 rows"),
+        ("empty.csv", b"", "is empty"),
+        ("heads.csv", b"date,symbol,score\n", "holds no rows"),
     ],
 )
 def test_no_factor_file(name, content, named, small_market, tmp_path):

@@ -100,10 +100,8 @@ def test_the_verb_does_what_the_recipe_does(made: Made, tmp_path: Path) -> None:
     lately = {"method": "orthogonalised", "horizon": 5, "window": 20, "min_days": 5}
     found = made.combine(tmp_path / "o.parquet", f"{made.run}:decomp", f"{made.run}:gru", **lately)
     assert pl.read_parquet(tmp_path / "o.parquet").equals(made.scores("in_order"))
-    assert found | {"not_placed": 0, "out": 0} == read(made.run / "arms" / "in_order" / "combination.json") | {
-        "not_placed": 0,
-        "out": 0,
-    }
+    own = {"rows": 0, "out": 0}
+    assert found | own == read(made.run / "arms" / "in_order" / "combination.json") | own
 
 
 def test_the_verb_takes_files_and_a_runs_combination(made: Made, tmp_path: Path) -> None:
@@ -116,7 +114,7 @@ def test_the_verb_takes_files_and_a_runs_combination(made: Made, tmp_path: Path)
     found = made.combine(tmp_path / "f.parquet", *files)
     assert found["factors"] == ["mine#1", "mine#2", "both"]
     assert found["dropped"]["not_scored_by_mine#1"] == frame.height - found["scores"] > 0
-    assert found["not_placed"]["mine"]["symbol not in market"] == 1
+    assert found["rows"]["mine#2"]["dropped"] == {"symbol not in market": 1}
     assert pl.read_parquet(tmp_path / "f.parquet").height == found["scores"]
     ended = deepfactor("combine", *files, "--market", made.market, "--out", tmp_path / "again.parquet")
     assert ended.code == 0

@@ -14,10 +14,12 @@ from deepfactor.cli._endings import finish
 from deepfactor.cli.options import (
     WHAT_IF,
     ArmOption,
+    DateFormat,
     Json,
     Language,
     LanguageOption,
     MarketOption,
+    Partial,
     app,
     day_option,
     listed,
@@ -45,6 +47,8 @@ def test(
     start: Annotated[date | None, day_option("first day tested")] = None,
     end: Annotated[date | None, day_option("last day tested")] = None,
     arm: ArmOption = None,
+    date_format: DateFormat = None,
+    partial: Partial = False,
     language: LanguageOption = Language.EN,
     as_json: Json = False,
 ) -> None:
@@ -52,6 +56,7 @@ def test(
     from deepfactor.evaluation.factor_test import TestSettings
     from deepfactor.pipeline import factor as factors
     from deepfactor.pipeline.markets import open_market
+    from deepfactor.runs.factors import Reading
 
     try:
         asked = {
@@ -69,9 +74,10 @@ def test(
     opened = open_market(market, console)
     if universe is None:
         settings = factors.with_known_universes(settings, opened)
-    scores = factors.open_factor(factor, opened, arm)
-    report = factors.test(scores, opened, out, settings, console, language).to_json_dict()
-    finish(out, report, as_json, *_ic_lines(report), *_tie_lines(report))
+    read = factors.open_factor(factor, opened, arm, Reading(date_format, partial))
+    report = factors.test(read, opened, out, settings, console, language).to_json_dict()
+    content = {**report, "rows": read.rows.to_json_dict()}
+    finish(out, content, as_json, *read.rows.lines(), *_ic_lines(report), *_tie_lines(report))
 
 
 def _ic_lines(report: Mapping[str, Any]) -> list[str]:
@@ -132,6 +138,8 @@ def enhance(
     end: Annotated[date | None, day_option("last day followed")] = None,
     what_if: Annotated[list[str] | None, typer.Option("--what-if", help=WHAT_IF)] = None,
     arm: ArmOption = None,
+    date_format: DateFormat = None,
+    partial: Partial = False,
     language: LanguageOption = Language.EN,
     as_json: Json = False,
 ) -> None:
@@ -141,6 +149,7 @@ def enhance(
     from deepfactor.pipeline.markets import open_market
     from deepfactor.pipeline.what_if import table
     from deepfactor.recipe import Portfolio
+    from deepfactor.runs.factors import Reading
 
     try:
         portfolio = Portfolio(index=index, constraints=constraints, capital=capital, start=start, end=end)
@@ -148,12 +157,13 @@ def enhance(
         raise recipe_error(error, "enhance") from None
     console = terminal()
     opened = open_market(market, console)
-    opened_factor = factors.open_factor(factor, opened, arm)
-    summary = factors.enhance(opened_factor, opened, out, portfolio, console, what_if or (), language)
+    read = factors.open_factor(factor, opened, arm, Reading(date_format, partial))
+    summary = factors.enhance(read, opened, out, portfolio, console, what_if or (), language)
+    content = {**summary, "rows": read.rows.to_json_dict()}
     cuts = [Cut(**cut).sentence(summary["index"]) for cut in summary.get("cuts", ())]
     compared = table(summary.get("what_if", ()))
     compared += [f"excess: {summary['definition_says']}"] if compared else []
-    finish(out, summary, as_json, *cuts, *compared)
+    finish(out, content, as_json, *read.rows.lines(), *cuts, *compared)
 
 
 @app.command()
@@ -166,12 +176,15 @@ def combine(
     convention: Annotated[str, typer.Option(help="their entry and exit: t1_close, t1_vwap or t0_close")] = "t1_close",
     window: Annotated[int, typer.Option(help="trading days whose RankICs make a day's weights")] = 240,
     min_days: Annotated[int, typer.Option(help="a factor with fewer RankICs there weighs nothing")] = 60,
+    date_format: DateFormat = None,
+    partial: Partial = False,
     as_json: Json = False,
 ) -> None:
     """One factor file out of several factors: equally weighted, by past RankIC, or orthogonalised in order."""
     from deepfactor.evaluation.combination import CombinationSettings
     from deepfactor.pipeline.combining import combine as combine_factors
     from deepfactor.pipeline.markets import open_market
+    from deepfactor.runs.factors import Reading, RowAccount
 
     given = {"method": method, "horizon": horizon, "convention": convention, "window": window, "min_days": min_days}
     try:
@@ -179,8 +192,8 @@ def combine(
     except ValidationError as error:
         raise recipe_error(error, "combine") from None
     console = terminal()
-    made = combine_factors(factors, open_market(market, console), out, settings, console)
-    lines = [f"{name}: mean weight {number(weight, '.3f')}" for name, weight in made["weights"].items()]
+    made = combine_factors(factors, open_market(market, console), out, settings, console, Reading(date_format, partial))
+    lines = [f"{name}: {line}" for name, rows in made["rows"].items() for line in RowAccount(**rows).lines()]
+    lines += [f"{name}: mean weight {number(weight, '.3f')}" for name, weight in made["weights"].items()]
     lines += [f"left out: {reason}: {count:,}" for reason, count in made["dropped"].items() if count]
-    lines += [f"{name}: {what}: {n:,}" for name, lost in made["not_placed"].items() for what, n in lost.items() if n]
     show(made, as_json, *lines, f"{out}: {made['days']:,} days, {made['scores']:,} scores")

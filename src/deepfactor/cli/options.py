@@ -59,6 +59,13 @@ def day_option(text: str) -> Any:
     return typer.Option(parser=_day, metavar="DAY", help=f"{text}, as 2020-01-02 or 20200102")
 
 
+DateFormat = Annotated[
+    str | None,
+    typer.Option("--date-format", help="of a file's dates where the day or the month comes first, as %d/%m/%Y"),
+]
+Partial = Annotated[
+    bool, typer.Option("--partial", help="take what fits of a file, even if that is less than half of its scores")
+]
 ArmOption = Annotated[str | None, typer.Option("--arm", help="which arm, where FACTOR is a run with several")]
 
 

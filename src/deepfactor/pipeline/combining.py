@@ -13,21 +13,27 @@ from deepfactor.core.files import write_json
 from deepfactor.evaluation.combination import CombinationSettings, Combined, combine_factors
 from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.console import Console, Silent, step
-from deepfactor.pipeline.factor import open_factor
+from deepfactor.pipeline.factor import Factor, open_factor
 from deepfactor.pipeline.markets import Market
 from deepfactor.recipe import Combination
-from deepfactor.runs.factors import write_scores
+from deepfactor.runs.factors import Reading, write_scores
 from deepfactor.runs.layout import RunFolder
 
 
 def combine(
-    factors: Sequence[str], market: Market, out: Path, settings: CombinationSettings, console: Console | None = None
+    factors: Sequence[str],
+    market: Market,
+    out: Path,
+    settings: CombinationSettings,
+    console: Console | None = None,
+    reading: Reading | None = None,
 ) -> dict[str, Any]:
     """Combine factors into the factor file `out` (parquet); returns what was done, see `account`.
 
     Parameters
     ----------
     factors : files, runs with one arm, or ``RUN:arm``; their order matters where they are made orthogonal.
+    reading : how files are read, see `deepfactor.runs.factors.read_factor_rows`.
 
     Raises
     ------
@@ -40,12 +46,13 @@ def combine(
     if out.is_dir() or any(out.resolve() == _place(text)[0].resolve() for text in factors):
         raise DataError("is a folder or one of the factors: give another --out", file=out)
     console = console or Silent()
-    opened = [open_factor(path, market, arm).scores for path, arm in map(_place, factors)]
+    opened = _named([open_factor(path, market, arm, reading) for path, arm in map(_place, factors)])
     with step(console, f"combined {len(opened)} factors"):
-        found = combine_factors(_named(opened), market.panel, settings, out.stem)
+        scores = {name: factor.scores for name, factor in opened.items()}
+        found = combine_factors(scores, market.panel, settings, out.stem)
         write_scores(out, found.scores)
-    not_placed = {scores.name: dict(scores.dropped) for scores in opened if any(scores.dropped.values())}
-    return {"out": str(out), **account(found, settings), "not_placed": not_placed}
+    rows = {name: factor.rows.to_json_dict() for name, factor in opened.items()}
+    return {"out": str(out), **account(found, settings), "rows": rows}
 
 
 def account(found: Combined, settings: CombinationSettings) -> dict[str, Any]:
@@ -92,8 +99,8 @@ def _place(text: str) -> tuple[Path, str | None]:
     return (Path(run), arm) if colon and not Path(text).exists() and Path(run).is_dir() else (Path(text), None)
 
 
-def _named(factors: Sequence[Scores]) -> dict[str, Scores]:
+def _named(factors: Sequence[Factor]) -> dict[str, Factor]:
     """By name; numbered where several have the same."""
-    names = [scores.name for scores in factors]
+    names = [factor.scores.name for factor in factors]
     numbered = [f"{name}#{k + 1}" if names.count(name) > 1 else name for k, name in enumerate(names)]
     return dict(zip(numbered, factors, strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,28 +24,31 @@ from deepfactor.pipeline.pages import report_run
 from deepfactor.portfolio.what_if import change
 from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.runs.environment import Stages, write_environment
-from deepfactor.runs.factors import read_factor
+from deepfactor.runs.factors import Reading, RowAccount, read_factor_rows
 from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import read_json, write_factor_test
 
 
 @dataclass(frozen=True)
 class Factor:
-    """A factor to work on, and who may be scored with it."""
+    """A factor to work on, who may be scored with it, and what became of its file's rows."""
 
     scores: Scores
     batch: Bools
+    rows: RowAccount = field(default_factory=RowAccount)
 
 
-def open_factor(path: Path, market: Market, arm: str | None = None) -> Factor:
+def open_factor(path: Path, market: Market, arm: str | None = None, reading: Reading | None = None) -> Factor:
     """A factor file, or an arm of a run's folder (its only one, or `arm`), aligned with a market.
+
+    `reading` says how a file is read, see `deepfactor.runs.factors.read_factor_rows`.
 
     Raises
     ------
     DataError
         the file is wrong (names row and column), or a run's arm is not named rightly.
     """
-    rule = UniverseRule()
+    rule, reading = UniverseRule(), reading or Reading()
     if path.is_dir():
         run = RunFolder.open(path)
         recipe = read_json(run.recipe)
@@ -58,10 +61,12 @@ def open_factor(path: Path, market: Market, arm: str | None = None) -> Factor:
             raise DataError(f"the run has no arm {arm!r}: it has {', '.join(names)}", file=path)
         name = arm or names[0]
         path = run.arm(name) / "scores.parquet"
-        return Factor(read_factor(path, market.panel, name=name), market.universe.batch(rule))
+        scores, rows = read_factor_rows(path, market.panel, name=name, reading=reading)
+        return Factor(scores, market.universe.batch(rule), rows)
     if arm is not None:
         raise DataError(f"is a file, not a run: it has no arm {arm!r}", file=path)
-    return Factor(read_factor(path, market.panel), market.universe.batch(rule))
+    scores, rows = read_factor_rows(path, market.panel, reading=reading)
+    return Factor(scores, market.universe.batch(rule), rows)
 
 
 def with_known_universes(settings: TestSettings, market: Market) -> TestSettings:

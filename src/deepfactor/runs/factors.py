@@ -1,9 +1,11 @@
-"""Factor files: date, symbol, score; ours and strangers'."""
+"""Factor files: date, symbol, score; ours and strangers'. See `docs/conventions.md` for what is read and understood."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,9 +13,69 @@ import polars as pl
 from deepfactor.core.errors import DataError
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
-from deepfactor.store.parquet import read_parquet, write_parquet
+from deepfactor.runs._factor_days import FactorDays, place_days
+from deepfactor.runs._factor_file import COLUMNS, read_columns
+from deepfactor.runs._factor_symbols import as_market_has_them
+from deepfactor.store.parquet import write_parquet
 
-COLUMNS = ("date", "symbol", "score")
+_NO_SCORE, _INFINITE, _NO_SYMBOL = "no score", "infinite score", "symbol not in market"
+#: Share of the rows with a score that must find a place.
+_LEAST = 0.5
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a stranger's factor file is read.
+
+    Attributes
+    ----------
+    date_format : of dates as text or whole numbers, where day or month come first, as ``%d/%m/%Y``
+    partial : take what fits, even if that is less than half, or days aren't the market's
+    """
+
+    date_format: str | None = None
+    partial: bool = False
+
+
+@dataclass(frozen=True)
+class RowAccount:
+    """What became of a factor file's rows.
+
+    Attributes
+    ----------
+    file, matched : rows in the file; those that gave a score
+    dropped : reason → rows, largest first; examples : reason → one of them
+    notes : what was understood otherwise than it stood there, or moved; a line each
+    """
+
+    file: int = 0
+    matched: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """For people: the rows, then the notes."""
+        lost = self.reasons()
+        return [
+            f"rows: {self.file:,} in the file, {self.matched:,} matched{lost and f'; dropped: {lost}'}",
+            *self.notes,
+        ]
+
+    def reasons(self) -> str:
+        """Like ``symbol not in market 28,712 (as 000636.XX), no score 3``."""
+        shown = ((reason, count, self.examples.get(reason)) for reason, count in self.dropped.items())
+        return ", ".join(f"{reason} {count:,}{f' (as {one})' if one else ''}" for reason, count, one in shown)
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """Keys file, matched, dropped, examples, notes."""
+        return {
+            "file": self.file,
+            "matched": self.matched,
+            "dropped": dict(self.dropped),
+            "examples": dict(self.examples),
+            "notes": list(self.notes),
+        }
 
 
 def write_scores(path: Path, scores: Scores) -> None:
@@ -30,94 +92,159 @@ def write_scores(path: Path, scores: Scores) -> None:
     write_parquet(path, frame)
 
 
-def read_factor(path: Path, panel: Panel, *, name: str | None = None) -> Scores:
-    """Read a factor file (parquet or CSV: date, symbol, score) and align it with a panel.
+def read_factor(path: Path, panel: Panel, *, name: str | None = None, reading: Reading = Reading()) -> Scores:
+    """The scores of a factor file, aligned with a panel; raises as `read_factor_rows`."""
+    return read_factor_rows(path, panel, name=name, reading=reading)[0]
 
-    Rows of dates or symbols that the market lacks, and rows without a finite score, are dropped and counted.
+
+def read_factor_rows(
+    path: Path, panel: Panel, *, name: str | None = None, reading: Reading = Reading()
+) -> tuple[Scores, RowAccount]:
+    """Read a factor file (parquet or CSV: date, symbol, score), align it with a panel, and say what became of its rows.
+
+    Codes of other vendors' forms are read as the market's where no doubt is left; ends of months and weeks that are no
+    trading days move to the last trading day before; rows without a score, of other symbols or outside of the market's
+    days are dropped and counted.
 
     Raises
     ------
     DataError
-        no such file, not readable, a missing column or wrong type, a duplicate (date, symbol), or nothing in common
-        with the market; names file, row (from 1, as read) and column.
+        no such file, not readable, a missing column, a value that is none (names the row), two rows of a date and
+        symbol, days that must have moved, or less than half of the scores placed.
     """
-    return align(path, read_table(path), panel, name=name or path.stem)
-
-
-def align(path: Path, frame: pl.DataFrame, panel: Panel, *, name: str) -> Scores:
-    """Rows date, symbol, score of the file `path` as `Scores` of a panel; raises as `read_factor`."""
-    frame = frame.with_row_index("row", offset=1)
-    days = pl.DataFrame({"date": panel.dates.astype("datetime64[D]"), "t": np.arange(len(panel.dates))})
-    stocks = pl.DataFrame({"symbol": panel.symbols.astype(str), "i": np.arange(len(panel.symbols))})
-    placed = frame.join(days, on="date", how="left").join(stocks, on="symbol", how="left")
+    table = read_columns(path, {column: column for column in COLUMNS}, reading.date_format)
+    if table.rows.is_empty():
+        raise DataError("holds no rows", file=path)
+    days = place_days(path, table.rows["date"], panel.dates, clock=table.clock, partial=reading.partial)
+    own = frozenset(panel.symbols.tolist())
+    symbols = as_market_has_them(table.rows["symbol"].unique().to_list(), own)
+    placed = _placed(table.rows, panel, days, symbols)
     _refuse_duplicates(path, placed, panel.shape)
-    finite = placed.filter(pl.col("score").is_finite())
-    dated = finite.filter(pl.col("t").is_not_null())
-    known = dated.filter(pl.col("i").is_not_null())
-    dropped = {
-        "no finite score": frame.height - finite.height,
-        "date not in market": finite.height - dated.height,
-        "symbol not in market": dated.height - known.height,
-    }
-    if known.is_empty():
-        reasons = ", ".join(f"{reason}: {count}" for reason, count in dropped.items() if count)
+    read_as = [(theirs, ours) for theirs, ours in sorted(symbols.items()) if ours in own and ours != theirs.strip()]
+    more = f", and {len(read_as) - 1:,} more" if len(read_as) > 1 else ""
+    notes = [f"symbols read as the market's: {read_as[0][0]} as {read_as[0][1]}{more}"] if read_as else []
+    account = _account(placed, (*table.notes, *notes, *days.notes))
+    _refuse_misfits(path, panel, account, reading)
+    return _scores(name or path.stem, placed, panel, account), account
+
+
+def _placed(rows: pl.DataFrame, panel: Panel, days: FactorDays, symbols: Mapping[str, str]) -> pl.DataFrame:
+    """`rows` with `t` and `i`, where the panel has them, and `why` they give no score (null = they do)."""
+    at = {day: t for t, day in enumerate(panel.dates.astype(object).tolist())}
+    own = {str(symbol): i for i, symbol in enumerate(panel.symbols)}
+    there = rows["date"].unique().to_list()
+    where = pl.DataFrame(
+        {
+            "date": there,
+            "t": [at.get(days.moved.get(day, day)) for day in there],
+            "off": [days.left_out.get(day) for day in there],
+        },
+        schema={"date": pl.Date, "t": pl.Int64, "off": pl.String},
+    )
+    who = pl.DataFrame(
+        {"symbol": list(symbols), "i": [own.get(ours) for ours in symbols.values()]},
+        schema={"symbol": pl.String, "i": pl.Int64},
+    )
+    placed = rows.join(where, on="date", how="left", maintain_order="left")
+    placed = placed.join(who, on="symbol", how="left", maintain_order="left")
+    score = pl.col("score")
+    why = (
+        pl.when(score.is_null())
+        .then(pl.lit(_NO_SCORE))
+        .when(score.is_infinite())
+        .then(pl.lit(_INFINITE))
+        .when(pl.col("t").is_null())
+        .then("off")
+        .when(pl.col("i").is_null())
+        .then(pl.lit(_NO_SYMBOL))
+    )
+    return placed.with_columns(why=why)
+
+
+def _account(placed: pl.DataFrame, notes: tuple[str, ...]) -> RowAccount:
+    lost = placed.filter(pl.col("why").is_not_null())
+    by_reason = lost.group_by("why", maintain_order=True).agg(pl.len(), pl.col("date", "symbol").first())
+    rows = by_reason.sort("len", "why", descending=[True, False]).rows()
+    shown = {_NO_SYMBOL: 3, _NO_SCORE: None, _INFINITE: None}
+    return RowAccount(
+        placed.height,
+        placed.height - lost.height,
+        {row[0]: row[1] for row in rows},
+        {row[0]: str(row[at]) for row in rows if (at := shown.get(row[0], 2)) is not None},
+        notes,
+    )
+
+
+def _refuse_misfits(path: Path, panel: Panel, account: RowAccount, reading: Reading) -> None:
+    """A file of which nothing, or less than half of what has a score, finds a place."""
+    scored = account.file - account.dropped.get(_NO_SCORE, 0)
+    if account.matched and (reading.partial or account.matched >= _LEAST * scored):
+        return
+    market = f"the market has {panel.dates[0]} to {panel.dates[-1]}, symbols as {panel.symbols[0]}"
+    if not account.matched:
         raise DataError(
-            f"none of its {frame.height} rows has a score for a date and symbol of this market "
-            f"({panel.dates[0]} … {panel.dates[-1]}, symbols like {panel.symbols[0]}){reasons and '; ' + reasons}",
-            file=path,
+            f"none of its {account.file:,} rows has a score of this market: {account.reasons()}; {market}", file=path
         )
-    values = np.full(panel.shape, np.nan)
-    values[known["t"].to_numpy(), known["i"].to_numpy()] = known["score"].to_numpy()
-    return Scores(name, panel.dates, panel.symbols, values, dropped)
+    raise DataError(
+        f"only {account.matched:,} of its {scored:,} scores ({account.matched / scored:.1%}) find a place: "
+        f"{account.reasons()}; {market}. Mend the file, or take what fits with --partial",
+        file=path,
+    )
 
 
 def read_table(path: Path, columns: Mapping[str, str] | None = None) -> pl.DataFrame:
-    """Columns date, symbol, score of a parquet or CSV file, typed; `columns` renames the file's to these."""
-    if not path.is_file():
-        raise DataError("no such factor file", file=path)
-    form = "CSV" if path.suffix == ".csv" else "parquet"
-    try:
-        frame = pl.read_csv(path, try_parse_dates=True, glob=False) if form == "CSV" else read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"can't be read as {form}: {error}", file=path) from None
+    """Columns date, symbol, score of a file of ours, typed; `columns` renames the file's to these."""
     names = columns or {column: column for column in COLUMNS}
-    for column in names:
-        if column not in frame.columns:
-            raise DataError(f"missing; the file has {', '.join(frame.columns)}", file=path, column=column)
-    return _cast(path, frame.select(names.keys()).rename(names))
+    return read_columns(path, names, None).rows.drop("row")
 
 
-def _cast(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
-    """Columns as Date, String, Float64; the first value that doesn't fit is named."""
-    wanted = {"date": pl.Date, "symbol": pl.String, "score": pl.Float64}
-    for column, dtype in wanted.items():
-        given = frame[column]
-        if column == "date" and given.dtype.is_numeric():
-            raise DataError(f"{given.dtype}: write dates as dates or as text like 2020-01-02", file=path, column=column)
-        text = column == "date" and given.dtype == pl.String
-        cast = given.str.to_date(strict=False) if text else given.cast(dtype, strict=False)
-        bad = (cast.is_null() & given.is_not_null()) if column == "score" else cast.is_null()
-        if bad.any():
-            row = int(bad.arg_true()[0])
-            raise DataError(f"{given[row]!r} is no {dtype}", file=path, row=row + 1, column=column)
-        frame = frame.with_columns(cast)
-    return frame
+def align(path: Path, frame: pl.DataFrame, panel: Panel, *, name: str) -> Scores:
+    """Rows date, symbol, score of the file `path` of ours as `Scores` of a panel; those of other days or symbols are
+    dropped and counted.
+
+    Raises
+    ------
+    DataError
+        two rows of a date and symbol.
+    """
+    market = frozenset(panel.dates.astype(object).tolist())
+    elsewhere = {day: "no trading day" for day in frame["date"].unique() if day not in market}
+    symbols = {symbol: symbol for symbol in frame["symbol"].unique()}
+    placed = _placed(frame.with_row_index("row", offset=1), panel, FactorDays({}, elsewhere, ()), symbols)
+    _refuse_duplicates(path, placed, panel.shape)
+    return _scores(name, placed, panel, _account(placed, ()))
 
 
-def _refuse_duplicates(path: Path, frame: pl.DataFrame, shape: tuple[int, int]) -> None:
-    """`frame`: with the rows `t` and columns `i` of a market of `shape`; null where it has none."""
-    inside = frame.filter(pl.col("t").is_not_null() & pl.col("i").is_not_null())
+def _scores(name: str, placed: pl.DataFrame, panel: Panel, account: RowAccount) -> Scores:
+    known = placed.filter(pl.col("why").is_null())
+    values = np.full(panel.shape, np.nan)
+    values[known["t"].to_numpy(), known["i"].to_numpy()] = known["score"].to_numpy()
+    return Scores(name, panel.dates, panel.symbols, values, account.dropped)
+
+
+def _refuse_duplicates(path: Path, placed: pl.DataFrame, shape: tuple[int, int]) -> None:
+    """Two rows of one day and stock of the market (of `shape`), or of one date and symbol outside of it."""
+    inside = placed.filter(pl.col("t").is_not_null() & pl.col("i").is_not_null())
     taken = np.zeros(shape, np.bool_)
     taken[inside["t"].to_numpy(), inside["i"].to_numpy()] = True
-    if np.count_nonzero(taken) == inside.height:  # what follows takes long
-        frame = frame.filter(pl.col("t").is_null() | pl.col("i").is_null())
-    twice = frame.filter(pl.struct("date", "symbol").is_duplicated())
-    if not twice.is_empty():
-        first = twice.row(0, named=True)
-        count = twice.select("date", "symbol").n_unique()
-        raise DataError(
-            f"{count} (date, symbol) pairs occur more than once, the first is {first['date']} {first['symbol']}: "
-            "keep one score a stock and day",
-            file=path,
-            row=first["row"],
-        )
+    if np.count_nonzero(taken) < inside.height:  # what follows takes long
+        _refuse(path, inside, "t", "i")
+    _refuse(path, placed.filter(pl.col("t").is_null() | pl.col("i").is_null()), "date", "symbol")
+
+
+def _refuse(path: Path, rows: pl.DataFrame, *key: str) -> None:
+    twice = rows.filter(pl.struct(key).is_duplicated())
+    if twice.is_empty():
+        return
+    first = twice.row(0, named=True)
+    other = twice.filter(pl.struct(key) == pl.struct(pl.lit(first[name]).alias(name) for name in key)).row(
+        1, named=True
+    )
+    same = (first["date"], first["symbol"]) == (other["date"], other["symbol"])
+    again = "" if same else f" and {other['date']} {other['symbol']}"
+    raise DataError(
+        f"{twice.select(key).n_unique():,} (date, symbol) pairs occur more than once, the first is {first['date']} "
+        f"{first['symbol']}{again} (again in row {other['row']}): keep one score a stock and day",
+        file=path,
+        row=first["row"],
+    )

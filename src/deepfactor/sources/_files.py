@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +16,7 @@ from deepfactor.sources._marks import matches
 from deepfactor.store.dates import NoDate, as_days
 from deepfactor.store.parquet import scan_parquet
 from deepfactor.store.schema import TABLES
+from deepfactor.store.text_files import NoTable, form_to_read, open_text
 from deepfactor.store.values import MISSING
 
 _ROW = "row of the file"
@@ -91,6 +93,8 @@ def read(
             if column not in there:
                 known = ", ".join(name for name in there if name != _ROW)
                 raise DataError(f"is not there; the file has {known}", file=file, column=column)
+            if f"{column}_duplicated_0" in there:
+                raise DataError("is there twice: give each column a name of its own", file=file, column=column)
         extract = _collected(file, lazy, list(dict.fromkeys([*columns, *where])), among or {})
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"can't be read as {file.suffix or 'parquet'}: {first_line(error)}", file=file) from None
@@ -111,10 +115,21 @@ def distinct(file: Path, column: str, where: Mapping[str, str | float | bool]) -
 def _scan(file: Path, *, numbered: bool = False) -> pl.LazyFrame:
     """A file, not read yet; `numbered` adds the column `_ROW`, from 0."""
     index = _ROW if numbered else None
-    if file.suffix == ".csv":
-        path, missing = file.absolute(), list(MISSING)
-        return pl.scan_csv(path, infer_schema=False, null_values=missing, row_index_name=index, glob=False)
-    return scan_parquet(file, index)
+    try:
+        if form_to_read(file) == "parquet":
+            return scan_parquet(file, index)
+        table = open_text(file)
+    except NoTable as error:
+        raise DataError(f"can't be read: {error}", file=file, row=error.row) from None
+    source = table.source.absolute() if isinstance(table.source, Path) else BytesIO(table.source)
+    return pl.scan_csv(
+        source,
+        separator=table.separator,
+        infer_schema=False,
+        null_values=list(MISSING),
+        row_index_name=index,
+        glob=False,
+    )
 
 
 def _collected(

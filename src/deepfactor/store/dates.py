@@ -33,6 +33,8 @@ _NUMBER = re.compile(r"\d+(\.0*)?")
 #: Parts of a format that read a zone, and zones that a format names as text, which reads nothing.
 _READS_ZONE = re.compile(r"%[:#]*z|%\+|%s")
 _NAMES_ZONE = re.compile(r"%Z|(?<!%)Z$|UTC$|GMT$|[+-]\d\d:?\d\d$")
+#: A clock without a zone behind it, and midnight.
+_BARE_CLOCK, _MIDNIGHT = r"[T ]\d{1,2}:\d\d(:\d\d([.,]\d+)?)?\s*$", r"[T ]0?0:00(:00([.,]0+)?)?\s*$"
 _YEARS = range(1900, 10_000)  # the end of an open interval may stand in 9999
 _LARGE = 2.0**63
 
@@ -82,6 +84,9 @@ def as_days(series: pl.Series, form: str | None = None) -> pl.Series:
 
 def has_clock(series: pl.Series) -> bool:
     """Whether a column holds times without a zone that aren't midnight: a day's end may be meant, or another zone."""
+    if isinstance(series.dtype, pl.String | pl.Categorical | pl.Enum):
+        texts = series.unique().cast(pl.String)
+        return bool((texts.str.contains(_BARE_CLOCK) & ~texts.str.contains(_MIDNIGHT)).any())
     if series.dtype != pl.Datetime or series.dtype.time_zone is not None:  # type: ignore[attr-defined]
         return False
     return bool((series.dt.time() != time()).any())

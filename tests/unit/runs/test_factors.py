@@ -11,7 +11,7 @@ import pytest
 
 from deepfactor.core.errors import DataError
 from deepfactor.panel.scores import Scores
-from deepfactor.runs.factors import read_factor, write_scores
+from deepfactor.runs.factors import Reading, read_factor, write_scores
 from support.toy import toy_market
 
 PANEL, _ = toy_market(30, 6)
@@ -29,7 +29,7 @@ def test_scores_survive_the_round_trip(tmp_path: Path) -> None:
     write_scores(tmp_path / "f.parquet", Scores("f", PANEL.dates, PANEL.symbols, values))
     again = read_factor(tmp_path / "f.parquet", PANEL)
     np.testing.assert_array_equal(again.values, values)
-    assert set(again.dropped.values()) == {0}
+    assert again.dropped == {}
     assert pl.read_parquet_schema(tmp_path / "f.parquet") == {"date": pl.Date, "symbol": pl.String, "score": pl.Float64}
 
 
@@ -42,10 +42,10 @@ def test_what_has_no_place_is_counted(tmp_path: Path, suffix: str) -> None:
     )
     path = tmp_path / f"f.{suffix}"
     getattr(rows, f"write_{suffix}")(path)
-    scores = read_factor(path, PANEL)
+    scores = read_factor(path, PANEL, reading=Reading(partial=True))
     assert scores.values[5, 2] == 1.5
     assert np.isfinite(scores.values).sum() == 1
-    assert scores.dropped == {"no finite score": 1, "date not in market": 1, "symbol not in market": 1}
+    assert scores.dropped == {"no score": 1, "before the market's first day": 1, "symbol not in market": 1}
 
 
 BAD = {
@@ -70,5 +70,5 @@ def test_no_file_and_no_parquet(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such factor file"):
         read_factor(tmp_path / "none.parquet", PANEL)
     (tmp_path / "text.parquet").write_text("hello")
-    with pytest.raises(DataError, match="can't be read as parquet"):
+    with pytest.raises(DataError, match="can't be read: is text, no parquet file"):
         read_factor(tmp_path / "text.parquet", PANEL)
