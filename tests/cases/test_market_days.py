@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -78,3 +80,41 @@ def test_a_format_says_which_is_the_day(tmp_path: Path, plain: str) -> None:
     mapping.write_text(DAILY.replace('\n[tables.daily]\nfile = "bars.parquet"\n', form, 1), encoding="utf-8")
     assert deepfactor("ingest", mapping, tmp_path / "M", "--folder", tmp_path).code == 0
     assert MarketFolder.open(tmp_path / "M").fingerprint == plain
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("bars.csv", lambda text: text.encode("gbk")),
+        ("bars.CSV", lambda text: text.encode()),
+        ("bars.csv.gz", lambda text: gzip.compress(text.encode())),
+        ("bars.tsv", lambda text: text.replace(",", "\t").encode()),
+        ("bars.csv", lambda text: text.replace("\n", "\r\n").encode("utf-8-sig")),
+    ],
+)
+def test_a_vendors_text_in_any_form(tmp_path: Path, plain: str, name: str, change: Callable[[str], bytes]) -> None:
+    mapping = write(tmp_path, FRAME, DAILY.replace("bars.parquet", name).replace('close = "close"', 'close = "收盘"'))
+    (tmp_path / name).write_bytes(change(FRAME.rename({"close": "收盘"}).write_csv()))
+    done = deepfactor("ingest", mapping, tmp_path / "M", "--folder", tmp_path)
+    assert done.code == 0, done.err
+    assert MarketFolder.open(tmp_path / "M").fingerprint == plain
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda text: text.replace(".0,", ",000.0,", 1),
+            "row 1: can't be read: the line has 13 fields, the head has 12",
+        ),
+        (lambda text: text[:-40], "fields, the head has 12: is the file cut off?"),
+        (lambda text: text.replace("close", "open", 1), "column open: is there twice"),
+    ],
+)
+def test_lines_that_polars_would_shift_or_fill(tmp_path: Path, change: Callable[[str], str], said: str) -> None:
+    """A column that no one asks for hides that a line has a field too many."""
+    mapping = write(tmp_path, FRAME, DAILY.replace("bars.parquet", "bars.csv"))
+    (tmp_path / "bars.csv").write_text(change(FRAME.with_columns(unread=pl.lit(1)).write_csv()))
+    done = deepfactor("ingest", mapping, tmp_path / "M", "--folder", tmp_path)
+    assert done.code == 2, done.out
+    assert said in done.err
