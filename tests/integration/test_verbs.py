@@ -62,6 +62,8 @@ def test_test_agrees_with_the_run(main_job, factor_verbs, which):
         assert mean == expected[key], key
     name = {"test_run": "gru_ic", "test_file": "scores"}[which]
     place = out / which
+    rows = answers[which].pop("rows")
+    assert rows["matched"] == rows["file"]
     assert read(place / "arms" / name / "factor_report.json") == {**answers[which], "seed_spread": None}
     assert {"report.html", "report.json", "environment.json"} <= {p.name for p in place.iterdir()}
 
@@ -77,6 +79,7 @@ def test_pages_open_in_the_language_asked_for(factor_verbs, kind, tag):
 def test_enhance_agrees_with_the_run(main_job, factor_verbs, which):
     out, answers = factor_verbs
     expected = main_job.run / "portfolio" / "gru_ic" / "000905.SH" / "study_b"
+    answers[which].pop("rows")
     assert answers[which] == read(expected / "summary.json")
     (place,) = (out / which / "portfolio").glob("*/000905.SH/study_b")
     assert contents(place) == contents(expected)
@@ -90,7 +93,9 @@ def test_what_if_prints_and_writes_what_changes(main_job, tmp_path):
     more = ("--market", main_job.market, "--index", "000905.SH", "--out", tmp_path / "out")
     result = deepfactor("enhance", file, *more, *what_if)
     assert result.code == 0, result.err
-    assert result.out.splitlines()[0].split() == ["base", *asked]
+    rows, head, *_ = result.out.splitlines()
+    assert rows.startswith("rows: ")
+    assert head.split() == ["base", *asked]
     (place,) = (tmp_path / "out" / "portfolio").glob("*/000905.SH/study_b")
     scenarios = read(place / "what_if.json")["scenarios"]
     assert [one["setting"] for one in scenarios] == ["base", *asked]
@@ -117,12 +122,14 @@ def test_a_factor_of_others_as_csv(main_job, tmp_path):
 
 
 def test_people_get_a_table(main_job, tmp_path):
+    count = pl.read_parquet(main_job.run / "arms" / "gru_ic" / "scores.parquet").height
     result = deepfactor(
         *("test", main_job.run, "--arm", "gru_ic", "--market", main_job.market, "--out", tmp_path / "out"),
         *("--universe", "all", "--horizon", "10"),
     )
     assert result.code == 0
-    head, row, page = result.out.splitlines()
+    rows, head, row, page = result.out.splitlines()
+    assert rows == f"rows: {count:,} in the file, {count:,} matched"
     assert head.split() == ["universe", "days", "RankIC", "ICIR", "t", "win"]
     expected = daily(read(main_job.run / "arms" / "gru_ic" / "factor_report.json"), seed=None)
     assert row.split()[:3] == ["all", "10", f"{expected['all', 't1_close', 10, None]:.4f}"]
