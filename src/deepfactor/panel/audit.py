@@ -18,6 +18,8 @@ from deepfactor.store.checks import TICK, Finding
 STALE_DAYS = 10
 #: Days without a trade from which the day after counts as a resumption.
 RESUMED_AFTER = 5
+#: Fen by which limits of adjusted prices are off: reference, limit and close are each rounded.
+_ADJUSTED_FEN = 2
 #: Share by which an adjusted return may pass the limit's width: factors and references are rounded.
 _ROUNDING = 0.01
 _YOUNG = 6  # days since the first row within which a price beyond the limit is a listing's
@@ -62,14 +64,15 @@ class PanelAudit:
     findings: tuple[Finding, ...]
 
 
-def audit_panel(panel: Panel, universe: Universe) -> PanelAudit:
-    """Statistics and findings of a market; one pass a field."""
+def audit_panel(panel: Panel, universe: Universe, *, adjusted: bool = False) -> PanelAudit:
+    """Statistics and findings of a market; one pass a field. `adjusted`: prices are, so limits are off by fen."""
     year = panel.dates.astype("datetime64[Y]").astype(np.int64) + 1970
     years, first = np.unique(year, return_index=True)
     cuts = [slice(int(a), int(b)) for a, b in zip(first, [*first[1:], len(year)], strict=True)]
     fen = np.rint(np.nan_to_num(panel["close"]) * 100).astype(np.int32)
     up, down = (universe.traded & (limit > 0) for limit in (universe.limit_up, universe.limit_down))
-    above, below = up & (fen > universe.limit_up), down & (fen < universe.limit_down)
+    slack = _ADJUSTED_FEN if adjusted else 0
+    above, below = up & (fen > universe.limit_up + slack), down & (fen < universe.limit_down - slack)
     batch = universe.batch(UniverseRule())
     beyond, finding = _beyond(panel, universe, above | below, up | down, fen)
     replicas = {index: replica_years(panel, universe, index, cuts) for index in _with_level(universe)}
@@ -258,7 +261,10 @@ def limitations(panel: Panel, universe: Universe, has: frozenset[str]) -> list[s
     lacking = [
         (not caps, "no market value: no SIZE, so no neutralised label, no style constraint, no replica by cap"),
         ("total_mv" not in panel.fields and bool(caps), "no total_mv: size is the float market value"),
-        ("vwap" not in panel.fields, "no vwap or amount: no t1_vwap convention, fills at the close only"),
+        (
+            "vwap" not in panel.fields,
+            "no vwap, nor an amount that gives one: no t1_vwap convention, fills at the close only",
+        ),
         (not universe.industries, "no industry: no industry neutrality"),
         (not universe.benchmark, "no index weights: no index enhancement"),
         *_derived_weights(universe),

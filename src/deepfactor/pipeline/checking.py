@@ -14,7 +14,7 @@ from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.markets import open_market
 from deepfactor.report.audit_page import render_audit
 from deepfactor.store.audit import audit_tables
-from deepfactor.store.checks import Finding
+from deepfactor.store.checks import Basis, Finding
 from deepfactor.store.folder import MarketFolder
 
 
@@ -44,7 +44,7 @@ def check(
         findings += _mended_panel(market)
         opened = open_market(market, console)
         with step(console, "audited the panel"):
-            audit = audit_panel(opened.panel, opened.universe)
+            audit = audit_panel(opened.panel, opened.universe, adjusted=Basis.of(folder.manifest.source).adjusted)
         findings = [*findings, *audit.findings]
         account = describe_panel(market)
         out |= {

@@ -267,11 +267,11 @@ class Qlib:
             self._require_factor(symbol, day, values)
             for name in (*_PRICES, *({"vwap"} & values.keys())):
                 values[name] /= values["adj_factor"]
-            for name in _PRICES:
-                values[name] = np.round(values[name], 2)
             values["volume"] = np.rint(values["volume"] * values["adj_factor"])
         else:
             values["adj_factor"] = np.ones(len(day))
+        for name in () if self._basis.adjusted else _PRICES:
+            values[name] = np.round(values[name], 2)
         if self._vwap_is_made:
             values["vwap"] = np.mean([values[name] for name in _PRICES], axis=0)
         out: dict[str, pl.Series] = {

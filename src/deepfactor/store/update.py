@@ -224,6 +224,7 @@ def _checked(
         given,
         basis=Basis.of(account),
         priced=priced.to_list(),
+        factored=_factored(held, tables["daily"]),
         since=last + timedelta(days=1),
         last=last_day(account),
         simulated=bool(account.get("simulated")),
@@ -232,6 +233,15 @@ def _checked(
     findings = [replace(one, row=None) if one.table in _CLOCK else one for one in found]
     raise_first_error(findings, account.get("files", {}))
     return findings
+
+
+def _factored(held: MarketFolder, daily: pl.DataFrame) -> list[str]:
+    """Symbols that hold a factor; asked only where `daily` lacks one."""
+    if "adj_factor" not in daily.columns or not daily["adj_factor"].null_count():
+        return []
+    rows = scan_parquet(list(held.part_files("daily"))).filter(pl.col("adj_factor").is_not_null())
+    symbols: list[str] = rows.select(pl.col("symbol").unique()).collect()["symbol"].cast(pl.String).to_list()
+    return symbols
 
 
 def _rows_before(held: MarketFolder, daily: pl.DataFrame) -> pl.DataFrame:

@@ -18,6 +18,7 @@ from deepfactor.store.folder import MarketFolder
 from support.bars import CODES, DAILY, bars, weekdays, write
 from support.cli import deepfactor
 from support.ex_dates import adjusted, with_ex_dates
+from support.qlib_folder import write_qlib
 
 DAYS = weekdays(120)
 PLAIN = DAILY.replace('adj_factor = "adj_factor"\n', "")
@@ -182,6 +183,9 @@ def test_adjusted_prices_beside_raw_volumes_are_taken(forward, tmp_path):
     order = np.argsort(np.argsort(sorted(CODES)))
     np.testing.assert_allclose(panel["turnover"], turnover[:, order], rtol=1e-6)
     assert universe.traded.all()
+    told = deepfactor("check", tmp_path / "M", "--json").json()
+    assert told["findings"] == [], "limits of adjusted prices are off by fen"
+    assert any(text.startswith("no vwap, nor an amount that gives one") for text in told["not_possible"])
 
 
 def test_a_market_of_adjusted_prices_goes_on_without_a_warning(forward, tmp_path):
@@ -219,6 +223,37 @@ def test_a_raw_vwap_beside_adjusted_prices_is_refused(forward, tmp_path):
     raw = forward.with_columns(vwap=pl.col("amount") / pl.col("volume"))
     write(tmp_path, raw, "adjusted = true\n" + PLAIN + 'vwap = "vwap"\n')
     assert "A raw vwap beside adjusted prices is to be left out" in ingested(tmp_path, code=2)
+
+
+def qlib_folder(folder: Path, frame: pl.DataFrame) -> Path:
+    """The bars as qlib's own script would dump them, without `factor`."""
+    empty = {"index_members": [], "index_daily": []}
+    tables = {name: pl.DataFrame({"index": kind}, schema={"index": pl.String}) for name, kind in empty.items()}
+    write_qlib(folder / "data", {"daily": frame, "calendar": frame.select(pl.col("date").unique().sort()), **tables})
+    for file in folder.glob("data/features/*/factor.day.bin"):
+        file.unlink()
+    return folder / "data"
+
+
+def test_a_qlib_folder_without_factor_says_whether_it_is_raw(tmp_path):
+    frame = with_ex_dates(bars(), {code: (30 + k, 80) for k, code in enumerate(CODES[:8])})
+    data = qlib_folder(tmp_path, frame)
+    assert deepfactor("ingest", "qlib", tmp_path / "M", "--folder", data).code == 0
+    source = MarketFolder.open(tmp_path / "M").manifest.source
+    assert (source["adjusted"], source["adjusted_volume"]) == (True, True)
+    assert "vwap" in open_panel(tmp_path / "M")[0].fields
+
+    raw = qlib_folder(tmp_path / "raw", frame.with_columns(adj_factor=1.0))
+    refused = deepfactor("ingest", "qlib", tmp_path / "R", "--folder", raw)
+    assert refused.code == 2
+    assert "the source says that its prices are adjusted, but they fall as on ex-dates, on 8 of 12" in refused.err
+    (tmp_path / "raw.toml").write_text('kind = "qlib"\nno_adjustment = true\n')
+    assert deepfactor("ingest", tmp_path / "raw.toml", tmp_path / "R", "--folder", raw).code == 0
+    held = MarketFolder.open(tmp_path / "R")
+    assert held.manifest.source["no_adjustment"]
+    assert any("returns contain the drops of ex-dates" in note for note in held.manifest.source["notes"])
+    close = held.read("daily").sort("symbol", "date")["close"]
+    assert close.equals(frame.sort("symbol", "date")["close"]), "single precision is rounded to the fen again"
 
 
 def test_adjusted_prices_from_ingest_to_portfolio(forward, tmp_path):

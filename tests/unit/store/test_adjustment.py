@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from deepfactor.core.errors import DataError
+from deepfactor.report.words import words
 from deepfactor.store.checks import Basis, Finding
 from deepfactor.store.checks.adjustment import OF_MOVES, check_adjustment
 from deepfactor.store.folder import write_market
@@ -313,26 +314,35 @@ def test_new_days_alone_are_looked_at():
     assert found(daily.filter(pl.col("date") >= day(200)), since=day(200), known=["600002.SH"]) == {}
     late = changed(raw(), of("600002.SH", 399), "adj_factor", None)
     window = late.filter(pl.col("date") == day(399))
-    assert set(found(window, since=day(399), known=["600002.SH"])) == {"factor_missing"}
+    mine = ["600002.SH"]
+    assert set(found(window, since=day(399), known=mine, factored=mine)) == {"factor_missing"}
+    assert set(found(window, since=day(399), known=mine)) == {"no_factor_yet"}, "it never had one"
     assert set(found(window, since=day(399))) == {"no_factor_yet"}
 
 
-def test_warnings_are_known_to_appends():
+def test_warnings_are_known_to_appends_and_read_in_chinese():
     """Every warning of this file that isn't in `OF_MOVES` would be lost by the next evening."""
-    gap = changed(raw(), of("600002.SH", 50, 90), "adj_factor", None)
     noise = pl.Series(np.random.default_rng(1).normal(0, 2e-4, DAYS * STOCKS))
-    made = [gap, raw().with_columns(pl.col("adj_factor") * (1 + noise)), raw(ratio=1.0, stocks=130, sd=0.01)]
-    made += [raw(ratio=1.0).drop("adj_factor"), changed(raw(), of("600002.SH", 200), "adj_factor", 1.45)]
-    codes = {one.code for frame in made for one in check_adjustment(frame, RAW) if one.severity == "warning"}
-    assert codes >= {
-        "factor_missing",
-        "price_jump",
-        "factor_drifts",
-        "factor_never_changes",
-        "no_factor",
-        "factor_falls",
-    }
-    assert codes <= OF_MOVES
+    back = changed(raw().filter(~of("600002.SH", 100, 120)), of("600002.SH", 120), "adj_factor", 4.5)
+    made = [
+        changed(raw(), of("600002.SH", 50, 90), "adj_factor", None),
+        changed(raw(), of("600002.SH", 0, 3), "adj_factor", None),
+        changed(raw(), of("600002.SH", 200), "adj_factor", 1.45),
+        changed(raw(), pl.col("date") >= day(300), "adj_factor", pl.col("adj_factor") * 1.05),
+        changed(with_reference(raw(ratio=1.03)), of("600002.SH"), "adj_factor", 1.0),
+        raw().with_columns(pl.col("adj_factor") * (1 + noise)),
+        raw(ratio=1.0, stocks=130, sd=0.01),
+        raw(ratio=1.0).drop("adj_factor"),
+        back,
+    ]
+    warnings = {one.code: one for frame in made for one in check_adjustment(frame, RAW) if one.severity == "warning"}
+    assert set(warnings) == OF_MOVES
+    for one in warnings.values():
+        examples = f": {'; '.join(one.examples[:3])}" if one.examples else ""
+        text = f"{one.table}: {one.message} ({one.count} rows{examples})"
+        said = words().sentence(text).zh
+        assert said.startswith("日行情："), text
+        assert all(example in said for example in one.examples[:3])
 
 
 # The grid of fen

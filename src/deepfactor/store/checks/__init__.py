@@ -40,6 +40,7 @@ def check_tables(
     *,
     basis: Basis = _RAW,
     priced: Collection[str] = (),
+    factored: Collection[str] = (),
     since: date | None = None,
     before: pl.DataFrame | None = None,
     last: date | None = None,
@@ -51,6 +52,7 @@ def check_tables(
     ----------
     basis : what the source says of its prices
     priced : symbols with prices on days that `daily` doesn't reach back to
+    factored : those of them with an adjustment factor there
     since : only moves of prices and factors on this day and after; None = all
     before : rows of `daily` ahead of those delivered, for moves to start from
     last : the last possible trading day, see `last_day`; None = any
@@ -61,7 +63,9 @@ def check_tables(
         found = check_table(name, frame, last, basis)
         if name == "daily" and not any(f.severity == "error" for f in found):
             rows = frame if before is None else pl.concat([before, frame], how="diagonal_relaxed")
-            found += check_adjustment(rows, basis, tables.get("securities"), since=since, known=priced)
+            found += check_adjustment(
+                rows, basis, tables.get("securities"), since=since, known=priced, factored=factored
+            )
         findings += found
     if "daily" not in tables:
         findings.append(Finding("error", "no_daily", "daily", None, 0, "a market needs the table daily"))

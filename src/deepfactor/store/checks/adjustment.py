@@ -40,7 +40,7 @@ _SLACK_FEN, _SINGLE = 0.02, 2e-7
 #: Trading days without a trade after which a stock may come back at any price.
 _RESUMED_AFTER = 5
 #: Adjusted closes that move by this factor from one trade to the next are wrong whatever happened between.
-_IMPOSSIBLE = 50.0
+_IMPOSSIBLE = 20.0
 #: Trades of stocks (200 years) in which some ex-date must be: a stock has seven in ten years.
 _MUST_CHANGE = 48_000
 _ADJUSTED = "adjusted = true (they are adjusted: limits and lots are off)"
@@ -60,6 +60,7 @@ def check_adjustment(
     *,
     since: date | None = None,
     known: Collection[str] = (),
+    factored: Collection[str] = (),
 ) -> list[Finding]:
     """Findings of the prices and factors of `daily`, whose form is right.
 
@@ -69,6 +70,7 @@ def check_adjustment(
     securities : for dates of listing, where there is such a table
     since : only what happened on this day and after; the rows before say where a move starts from
     known : symbols with prices before the first day of `daily`
+    factored : those of them with a factor there
     """
     recent = daily if since is None else daily.filter(pl.col("date") >= since)
     out = [] if basis.adjusted else _off_grid(recent)
@@ -82,7 +84,7 @@ def check_adjustment(
         return _no_factor(moves)
     answers = unanswered(moves) if since is None else []
     return answers or [
-        *check_factor_gaps(trades, since, known),
+        *check_factor_gaps(trades, since, factored),
         *check_ex_dates(moves, trades, whole=since is None),
         *_jumps(moves),
         *(_never(moves) if since is None else []),
@@ -107,7 +109,7 @@ def _jumps(moves: Moves) -> list[Finding]:
     table = moves.table
     changed = (pl.col("ratio") - 1).abs() > CHANGED
     wild = ~pl.col("young") & ~pl.col("adjusted").is_between(1 / _IMPOSSIBLE, _IMPOSSIBLE)
-    out = _named("error", "impossible_return", "adj_factor", table.filter(wild & changed), _IMPOSSIBLE_TEXT)
+    out = _named("error", "impossible_return", "close", table.filter(wild), _IMPOSSIBLE_TEXT)
     table = table.filter(beyond_limit())
     sudden = table.filter((pl.col("gap") == 1) & ~pl.col("carried") & ~pl.col("leaving"))
     if of_the_delivery(sudden["symbol"].n_unique(), moves.symbols):
@@ -123,7 +125,10 @@ def _jumps(moves: Moves) -> list[Finding]:
 
 
 _LEVEL = "a change of its level without an ex-date can be declared (level_changes)"
-_IMPOSSIBLE_TEXT = f"adjusted closes move by more than {_IMPOSSIBLE:.0f} times: mend adj_factor, or {_LEVEL}"
+_IMPOSSIBLE_TEXT = (
+    f"adjusted closes move by more than {_IMPOSSIBLE:.0f} times from one trade to the next: mend close or adj_factor; "
+    f"{_LEVEL}"
+)
 _MANY_TEXT = (
     "adjusted returns that no price limit allows, {share}: prices and adj_factor don't belong together "
     "(is it cumulative and backward, of the right day and the right symbol?)"

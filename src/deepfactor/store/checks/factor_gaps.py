@@ -13,17 +13,17 @@ from deepfactor.store.checks.finding import Finding
 _FEW = 5
 
 
-def check_factor_gaps(trades: pl.DataFrame, since: date | None = None, known: Collection[str] = ()) -> list[Finding]:
+def check_factor_gaps(trades: pl.DataFrame, since: date | None = None, factored: Collection[str] = ()) -> list[Finding]:
     """Findings of `trades` (see `moves.trades_by_symbol`, with a factor) without a factor of their own.
 
-    `since`, `known`: see `adjustment.check_adjustment`; a symbol that is `known` has a factor from before.
+    `since`, `factored`: see `adjustment.check_adjustment`.
     """
     lacking = trades.filter(pl.col("carried"))
     if since is not None:
         lacking = lacking.filter(pl.col("date") >= since)
     if lacking.is_empty():
         return []
-    before = pl.col("factor").is_null() & ~pl.col("symbol").cast(pl.String).is_in(list(known))
+    before = pl.col("factor").is_null() & ~pl.col("symbol").cast(pl.String).is_in(list(factored))
     return [*_before_the_first(lacking.filter(before), trades.height), *_carried(lacking.filter(~before), trades)]
 
 
@@ -32,10 +32,10 @@ def _before_the_first(rows: pl.DataFrame, trades: int) -> list[Finding]:
         return []
     each = rows.group_by("symbol", maintain_order=True).agg(first=pl.col("date").min(), n=pl.len())
     examples = tuple(f"{symbol} {n} rows from {first}" for symbol, first, n in each.head(5).rows())
-    share = f"{rows.height / trades:.1%} of rows with a trade, {each.height} symbols"
     if each.select(pl.col("n").max()).item() <= _FEW:
-        message = f"adj_factor is missing before a symbol's first one ({share}): no returns there"
+        message = "adj_factor is missing before a symbol's first one: no returns there"
         return [Finding("warning", "no_factor_yet", "daily", "adj_factor", rows.height, message, None, examples)]
+    share = f"{rows.height / trades:.1%} of rows with a trade, {each.height} symbols"
     message = (
         f"adj_factor is missing before a symbol's first one ({share}): there would be no returns. Give it from the "
         "first row on; where it comes by steps, before_first says what holds before a symbol's first step and where it "

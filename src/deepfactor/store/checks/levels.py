@@ -26,19 +26,19 @@ class _Bounds:
     what: str
 
 
-_PRICE = _Bounds((_NONE, 1e4), (_NONE, 1e6), "price in CNY")
-_ADJUSTED_PRICE = _Bounds((_NONE, _ALL), (_NONE, 1e7), "adjusted price in CNY")
-_VALUE = _Bounds((1e6, 3e13), (1e4, 1e15), "market value in CNY")
+_PRICE = _Bounds((_NONE, 1e4), (_NONE, 1e6), "a price in CNY")
+_ADJUSTED_PRICE = _Bounds((_NONE, _ALL), (_NONE, 1e7), "an adjusted price in CNY")
+_VALUE = _Bounds((1e6, 3e13), (1e4, 1e15), "a market value in CNY")
 _DAILY = {
     **dict.fromkeys(("open", "high", "low", "close", "vwap", "prev_close"), _PRICE),
-    **dict.fromkeys(("limit_up", "limit_down"), _Bounds((_NONE, _ALL), (_NONE, 1e7), "price limit in CNY")),
+    **dict.fromkeys(("limit_up", "limit_down"), _Bounds((_NONE, _ALL), (_NONE, 1e7), "a price limit in CNY")),
     **dict.fromkeys(("float_mv", "total_mv"), _VALUE),
-    "adj_factor": _Bounds((1e-4, 1e5), (1e-9, 1e9), "cumulative adjustment factor"),
-    "volume": _Bounds((_NONE, 2e11), (_NONE, 1e13), "day's volume in shares"),
-    "amount": _Bounds((_NONE, 1e12), (_NONE, 1e14), "day's amount in CNY"),
-    "turnover": _Bounds((_NONE, 2.0), (_NONE, 1e3), "day's turnover as a fraction of the float"),
+    "adj_factor": _Bounds((1e-4, 1e5), (1e-9, 1e9), "a cumulative adjustment factor"),
+    "volume": _Bounds((_NONE, 2e11), (_NONE, 1e13), "a day's volume in shares"),
+    "amount": _Bounds((_NONE, 1e12), (_NONE, 1e14), "a day's amount in CNY"),
+    "turnover": _Bounds((_NONE, 2.0), (_NONE, 1e3), "a day's turnover as a fraction of the float"),
 }
-_INDEX = dict.fromkeys(("close", "total_return_close"), _Bounds((_NONE, 1e6), (_NONE, 1e9), "index level"))
+_INDEX = dict.fromkeys(("close", "total_return_close"), _Bounds((_NONE, 1e6), (_NONE, 1e9), "an index level"))
 
 
 def check_levels(table: str, frame: pl.DataFrame, *, adjusted: bool = False) -> list[Finding]:
@@ -75,5 +75,5 @@ def _finding(
     value = pl.col(column)
     bad = ((value > 0) & (value < bounds[0])) | (value > bounds[1])
     span = f"from {bounds[0]:g} to {bounds[1]:g}" if bounds[0] > 0 else f"up to {bounds[1]:g}"
-    message = f"is no {what}, which would be {span}: is its unit right?"
+    message = f"{column} lies outside of what {what} can be ({span}): is its unit right?"
     return rows_where(severity, code, table, column, frame, bad, message)
