@@ -23,6 +23,7 @@ MAKERS = {"Finding": 1, "rows_where": 1, "_names": 0}
 #: Codes that are made up at run time.
 MADE = (
     *("not_in_securities", "not_in_industry", "calendar_gap", "off_calendar"),
+    *("weekend", "before_exchanges", "in_the_future"),
     *("factor_jump", "price_jump", "factor_jump_in_suspension"),
 )
 CARDS = ("features", "labels", "models", "graphs", "training.losses", "training.scalings", "training.weightings")
