@@ -25,6 +25,7 @@ MADE = (
     *("not_in_securities", "not_in_industry", "calendar_gap", "off_calendar"),
     *("weekend", "before_exchanges", "in_the_future"),
     *("factor_jump", "price_jump", "factor_jump_in_suspension"),
+    *("impossible_return", "factor_and_price", "not_adjusted", "impossible_level", "strange_level"),
 )
 CARDS = ("features", "labels", "models", "graphs", "training.losses", "training.scalings", "training.weightings")
 OF_STUDY_A = "SIZE MID_CAP MOMENTUM LIQUIDITY VOLATILITY VALUE EP PROFITABILITY GROWTH SUE"
