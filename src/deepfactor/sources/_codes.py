@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import polars as pl
@@ -12,7 +12,8 @@ import polars as pl
 from deepfactor.market.boards import find_board
 from deepfactor.market.codes import other_form_of, strangers, what_is
 from deepfactor.sources._files import Extract
-from deepfactor.sources._mapping_parts import Pattern
+from deepfactor.sources._mapping_parts import Pattern, Rename
+from deepfactor.sources._renames import chain, ours
 from deepfactor.store.schema import SYMBOL_PATTERN
 
 _FORM = re.compile(SYMBOL_PATTERN)
@@ -28,19 +29,29 @@ class Read:
     codes : column of ours ("symbol", "index") = codes of those rows, as an `Enum` of the sorted codes (so that it sorts
         as text does)
     dropped : reason = rows
+    age : how many changes ago the code of each row's symbol was the company's, 0 = it is the newest; None = all are
     """
 
     extract: Extract
     codes: Mapping[str, pl.Series]
     dropped: Mapping[str, int]
+    age: pl.Series | None = None
+
+    def ages(self) -> dict[str, pl.Series]:
+        """The column ``age`` where there is one."""
+        return {} if self.age is None else {"age": self.age}
 
 
 @dataclass(frozen=True)
 class Codes:
-    """How a mapping's codes become ours: by the first of `patterns` that matches, else as they are."""
+    """How a mapping's codes become ours: by the first of `patterns` that matches, else as they are; then by `renames`.
+
+    `renames`: old code (ours, or as the vendor writes it) = its change.
+    """
 
     patterns: tuple[Pattern, ...] = ()
     drop_unknown: bool = False
+    renames: Mapping[str, Rename] = field(default_factory=dict)
 
     def read(self, extract: Extract, columns: Mapping[str, str], *, drop: bool = False) -> Read:
         """The codes in `columns` (ours = theirs) of the rows that have good ones.
@@ -51,9 +62,9 @@ class Codes:
         ------
         DataError
             a code that is neither dropped nor good, an A-share's code in a form that no pattern reads, or two codes
-            that become one; names the row.
+            that become one without a change that says so; names the row.
         """
-        given = {name: self._translated(extract, column) for name, column in columns.items()}
+        given = {name: self._translated(extract, column, name) for name, column in columns.items()}
         dropped, kept = {}, extract
         for name, words in given.items():
             bad = words.bad(name)
@@ -66,14 +77,21 @@ class Codes:
                 kept = kept.keep(~strange)
         if dropped and kept.frame.is_empty() and not drop:
             raise extract.fault(f"no row is left without the {' and '.join(dropped)}: mend [[symbols]] in the mapping")
-        codes = {name: _coded(kept, columns[name], words.good(name)) for name, words in given.items()}
-        return Read(kept, codes, dropped)
+        good = {name: words.good(name) for name, words in given.items()}
+        codes = {name: words.coded(kept, columns[name]) for name, words in good.items()}
+        age = good["symbol"].ages(kept[columns["symbol"]]) if "symbol" in good else None
+        return Read(kept, codes, dropped, age)
 
-    def _translated(self, extract: Extract, column: str) -> _Words:
+    def _translated(self, extract: Extract, column: str, name: str) -> _Words:
         old = extract[column].unique().drop_nulls()
         memo = _memo(self.patterns)
         text = old.cast(pl.String).to_list()
-        return _Words(old, [memo.get(code) or memo.setdefault(code, _ours(code, self.patterns)) for code in text])
+        made = [memo.get(code) or memo.setdefault(code, ours(code, self.patterns)) for code in text]
+        if name != "symbol" or not self.renames:
+            return _Words(old, made, made, [0] * len(made))
+        named = [theirs if theirs in self.renames else code for theirs, code in zip(text, made, strict=True)]
+        chains = [chain(code, self.renames) for code in named]
+        return _Words(old, named, [codes[-1] for codes in chains], [len(codes) - 1 for codes in chains])
 
     def _require_droppable(self, extract: Extract, column: str, name: str, bad: _Words, *, drop: bool) -> None:
         misspelt = [code for code in bad.codes if name == "symbol" and other_form_of(code)]
@@ -91,10 +109,12 @@ class Codes:
 
 @dataclass(frozen=True)
 class _Words:
-    """Each code of a column once: `theirs` in the column's type, `codes` ours."""
+    """Each code of a column once: `theirs` in the column's type; ours, `before` a change and after; its `age`."""
 
     theirs: pl.Series
+    before: list[str]
     codes: list[str]
+    age: list[int]
 
     def good(self, name: str) -> _Words:
         return self._where([_CHECKS[name](code) for code in self.codes])
@@ -103,20 +123,28 @@ class _Words:
         return self._where([not _CHECKS[name](code) for code in self.codes])
 
     def _where(self, mask: list[bool]) -> _Words:
-        codes = [code for code, wanted in zip(self.codes, mask, strict=True) if wanted]
-        return _Words(self.theirs.filter(pl.Series(mask, dtype=pl.Boolean)), codes)
+        wanted = [number for number, one in enumerate(mask) if one]
+        theirs = self.theirs.filter(pl.Series(mask, dtype=pl.Boolean))
+        before, codes = ([of[n] for n in wanted] for of in (self.before, self.codes))
+        return _Words(theirs, before, codes, [self.age[n] for n in wanted])
 
+    def coded(self, extract: Extract, column: str) -> pl.Series:
+        """The codes of all rows as ours."""
+        seen: dict[tuple[str, str], str] = {}
+        for theirs, before, code in zip(self.theirs.cast(pl.String), self.before, self.codes, strict=True):
+            if (before, code) in seen:
+                both = " and ".join(sorted((seen[before, code], theirs)))
+                change = "; if it is one company's that changed, say so in [[renames]]"
+                raise extract.fault(f"two codes become one: {both} → {code}{change}", column)
+            seen[before, code] = theirs
+        new = pl.Series(self.codes, dtype=pl.String)
+        return extract[column].replace_strict(self.theirs, new, return_dtype=pl.Enum(sorted(set(self.codes))))
 
-def _coded(extract: Extract, column: str, words: _Words) -> pl.Series:
-    """The codes of all rows as ours."""
-    seen: dict[str, str] = {}
-    for theirs, ours in zip(words.theirs.cast(pl.String), words.codes, strict=True):
-        if ours in seen:
-            both = " and ".join(sorted((seen[ours], theirs)))
-            raise extract.fault(f"two codes become one: {both} → {ours}", column)
-        seen[ours] = theirs
-    new = pl.Series(words.codes, dtype=pl.String)
-    return extract[column].replace_strict(words.theirs, new, return_dtype=pl.Enum(sorted(words.codes)))
+    def ages(self, column: pl.Series) -> pl.Series | None:
+        """The age of each row's code; None where all are 0."""
+        if not any(self.age):
+            return None
+        return column.replace_strict(self.theirs, pl.Series(self.age, dtype=pl.Int8), return_dtype=pl.Int8)
 
 
 def _is_index(code: str) -> bool:
@@ -136,8 +164,3 @@ _WORDS = {"symbol": "symbols that are no A-shares", "index": "codes that are no 
 def _memo(patterns: tuple[Pattern, ...]) -> dict[str, str]:
     """Codes of the mapping at hand and ours, since each comes in many tables."""
     return {}
-
-
-def _ours(code: str, patterns: Sequence[Pattern]) -> str:
-    """Our form of a vendor's code."""
-    return next((ours for ours in (pattern.apply(code) for pattern in patterns) if ours is not None), code)

@@ -15,6 +15,7 @@ import datetime
 
 import polars as pl
 
+from deepfactor.sources._codes import Read
 from deepfactor.sources._files import Extract, as_dates, as_number, scaled
 from deepfactor.sources._mapping_parts import FundamentalSteps, Statements
 from deepfactor.sources._steps import once
@@ -23,23 +24,22 @@ _COLUMNS = ("symbol", "known_at", "item", "value", "period_end")
 _KEY = ("symbol", "item", "known_at", "period_end")
 
 
-def step_figures(
-    extract: Extract, steps: FundamentalSteps, symbols: pl.Series, trading_days: pl.Series
-) -> pl.DataFrame:
+def step_figures(extract: Extract, steps: FundamentalSteps, read: Read, trading_days: pl.Series) -> pl.DataFrame:
     """Rows of `fundamentals` from one step table, unsorted; `known_at` is missing after the last trading day.
 
-    `symbols`: our codes of the rows of `extract`.
+    `read`: the codes of the rows of `extract`.
     """
     if extract.frame.is_empty():
         raise extract.fault(f"no rows where {dict(steps.where)}" if steps.where else "no rows")
     rows = pl.DataFrame(
         {
-            "symbol": symbols.cast(pl.String),
+            "symbol": read.codes["symbol"].cast(pl.String),
             "date": as_dates(extract, steps.date, steps.date_format),
             "value": scaled(as_number(extract, steps.value), steps.multiply, steps.divide),
+            **read.ages(),
         }
     )
-    rows = once(extract, rows.with_row_index("row"), steps.date).drop("row").sort("symbol", "date")
+    rows = once(extract, rows.with_row_index("row"), steps.date).sort("symbol", "date")
     figures = rows.with_columns(
         item=pl.lit(steps.item),
         known_at=known_from(rows["date"], trading_days, steps.lag_days),

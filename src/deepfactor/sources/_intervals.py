@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import polars as pl
 
+from deepfactor.sources._codes import Read
 from deepfactor.sources._files import Extract, as_dates
 from deepfactor.sources._mapping_parts import Intervals
 from deepfactor.sources._marks import matches
+from deepfactor.store.stitching import until_newer
 
 _DAY = pl.duration(days=1)
 
 
-def spells_of(extract: Extract, intervals: Intervals, symbols: pl.Series) -> tuple[pl.DataFrame, int]:
+def spells_of(extract: Extract, intervals: Intervals, read: Read) -> tuple[pl.DataFrame, int]:
     """Days of each symbol on which the flag holds: symbol (text), start, end (null = still), disjoint, by start.
 
     Rows that are equal count once, also where one of them lacks the end. Intervals that overlap hold together; the day
     on which one ends and a row that doesn't match starts is that row's. Second comes the number of intervals that a row
     which doesn't match starts within, and that go on all the same.
 
-    `symbols`: our codes of the rows of `extract`.
+    `read`: the codes of the rows of `extract`.
     """
-    rows = _rows(extract, intervals, symbols)
+    rows = _rows(extract, intervals, read)
     rows = rows.group_by("symbol", "start", maintain_order=True).agg(pl.col("holds").first(), pl.col("end").max())
     rows = rows.sort("symbol", "start").with_columns(
         follows=pl.col("start").shift(-1).over("symbol"),
@@ -33,7 +35,7 @@ def spells_of(extract: Extract, intervals: Intervals, symbols: pl.Series) -> tup
     return _joined(spells.select("symbol", "start", "end")), denied
 
 
-def _rows(extract: Extract, intervals: Intervals, symbols: pl.Series) -> pl.DataFrame:
+def _rows(extract: Extract, intervals: Intervals, read: Read) -> pl.DataFrame:
     """Columns symbol, start, end, holds; a row that can't be is refused."""
     if extract.frame.is_empty():
         raise extract.fault(f"no rows where {dict(intervals.where)}" if intervals.where else "no rows")
@@ -44,9 +46,13 @@ def _rows(extract: Extract, intervals: Intervals, symbols: pl.Series) -> pl.Data
     holds = pl.Series([True]).new_from_index(0, len(start))
     if intervals.value is not None and intervals.matching is not None:
         holds = matches(extract[intervals.value], intervals.matching).fill_null(value=False)
-    rows = pl.DataFrame({"symbol": symbols.cast(pl.String), "start": start, "end": end, "holds": holds})
+    rows = pl.DataFrame(
+        {"symbol": read.codes["symbol"].cast(pl.String), "start": start, "end": end, "holds": holds}
+    ).with_row_index("row")
     _refuse(extract, rows, pl.col("start").is_null(), "there is no day on which it starts", intervals.start)
     _refuse(extract, rows, pl.col("end") < pl.col("start"), "the interval ends before it starts", intervals.end)
+    if read.age is not None:
+        rows = until_newer(rows.with_columns(**read.ages()), ["symbol"], "start", "end")
     other = pl.col("holds") != pl.col("holds").first().over("symbol", "start")
     message = "another row of the same symbol starts on the same day, and only one of them matches"
     _refuse(extract, rows, other, message, intervals.value)
@@ -54,10 +60,9 @@ def _rows(extract: Extract, intervals: Intervals, symbols: pl.Series) -> pl.Data
 
 
 def _refuse(extract: Extract, rows: pl.DataFrame, bad: pl.Expr, message: str, column: str | None) -> None:
-    where = rows.select(bad.fill_null(value=False).arg_true()).to_series()
-    if len(where):
-        at = int(where[0])
-        raise extract.fault(f"{rows['symbol'][at]}: {message}", column, at)
+    wrong = rows.filter(bad.fill_null(value=False))
+    if wrong.height:
+        raise extract.fault(f"{wrong['symbol'][0]}: {message}", column, wrong["row"][0])
 
 
 def _joined(spells: pl.DataFrame) -> pl.DataFrame:

@@ -10,48 +10,27 @@ from collections import abc
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 
 from deepfactor.core.errors import DataError
 from deepfactor.sources._basis import notes_of
-from deepfactor.sources._codes import Codes
-from deepfactor.sources._files import Among, Extract, convert
+from deepfactor.sources._changes import Changes
+from deepfactor.sources._codes import Read
+from deepfactor.sources._files import Extract, convert
 from deepfactor.sources._fundamentals import columns_of, finish_figures, statement_figures, step_figures
 from deepfactor.sources._intervals import flag_of, spells_of
+from deepfactor.sources._levels import mend_levels
 from deepfactor.sources._mapping import Mapping, TableMapping
 from deepfactor.sources._mapping_key import key_of
-from deepfactor.sources._mapping_parts import Drop, Fundamentals, FundamentalSteps, Intervals, Origin
+from deepfactor.sources._mapping_parts import Drop, Fundamentals, FundamentalSteps, Intervals
+from deepfactor.sources._reader import Reader
 from deepfactor.sources._steps import step_values, steps_of
 from deepfactor.store.checks import Basis
 from deepfactor.store.schema import TABLES
 
-Values = abc.Mapping[str, str | float | bool]
-
 _CODES = ("symbol", "index")
-
-
-class Reader(Protocol):
-    """Reads what a mapping names; `label` is for errors: our table, or which of its step tables.
-
-    Raises a `DataError` where nothing can be read, or a column is missing.
-    """
-
-    def read(
-        self, origin: Origin, columns: Sequence[str], where: Values, label: str, among: Among | None = None
-    ) -> Extract:
-        """The `columns` of the rows whose columns have the values of `where`.
-
-        `among` leaves out other rows: a column = its values, or its first and last date (None = open) where it holds
-        dates. Of dates a reader may give more.
-        """
-
-    def distinct(self, origin: Origin, column: str, where: Values, label: str) -> Extract:
-        """The distinct values of a column over all days, missing ones left out."""
-
-    def content(self, origin: Origin) -> str | None:
-        """Names the bytes that are read there; None where only reading all of it tells."""
 
 
 class MappedTables:
@@ -60,12 +39,12 @@ class MappedTables:
     def __init__(self, mapping: Mapping, reader: Reader) -> None:
         self._mapping = mapping
         self._reader = reader
-        self._codes = Codes(mapping.symbols, mapping.drop_unknown)
+        self._changes = Changes(mapping, reader)
         self._dropped: dict[str, dict[str, int]] = {}
         self._derived: dict[str, list[str]] = {}
         self._counted: dict[str, list[str]] = {}
         self._priced: frozenset[str] | None = None
-        self._vendors: dict[str, str] = {}
+        self._vendors: dict[str, list[str]] = {}
         self._memos: dict[str, dict[str, Any]] = {}
         self._trading_days = pl.Series(dtype=pl.Date)
 
@@ -116,6 +95,7 @@ class MappedTables:
             "files": self._files(),
             "memos": self._memos,
             **self._basis.account(),
+            **self._changes.account(),
             **({"only_new_days": True} if mapping.append.only_new_days else {}),
         }
 
@@ -150,11 +130,11 @@ class MappedTables:
         for label, part in spec.parts():
             extract = self._reader.read(part, columns_of(part), part.where, label)
             part_of = label.removeprefix("fundamentals.")
-            extract, symbols = self._coded("fundamentals", extract, {"symbol": part.symbol}, drop=True, part=part_of)
+            read = self._coded("fundamentals", extract, {"symbol": part.symbol}, drop=True, part=part_of)
             if isinstance(part, FundamentalSteps):
-                parts.append(step_figures(extract, part, symbols["symbol"], days))
+                parts.append(step_figures(read.extract, part, read, days))
                 continue
-            figures, guessed = statement_figures(extract, part, symbols["symbol"], days)
+            figures, guessed = statement_figures(read.extract, part, read.codes["symbol"], days)
             parts.append(figures)
             if guessed:
                 what = f"{guessed} reports of {part.file or label} have no announcement: known from the deadline"
@@ -182,7 +162,8 @@ class MappedTables:
         bounds = {spec.columns["date"].source: (start, end)} if dated and (start or end) else {}
         extract = self._without_drops(table, spec.drop, self._reader.read(spec, wanted, spec.where, table, bounds))
         coded = {name: c.source for name, c in spec.columns.items() if name in _CODES and c.names is None}
-        extract, codes = self._coded(table, extract, coded, drop=spec.priced_only)
+        read = self._coded(table, extract, coded, drop=spec.priced_only)
+        extract, codes = read.extract, read.codes
         frame = pl.DataFrame(
             {
                 name: codes[name] if name in codes else convert(extract, column, name, table, spec.date_format)
@@ -190,7 +171,12 @@ class MappedTables:
             }
         )
         if table == "daily":
-            _require_ascending(extract, frame, spec.columns["date"].source)
+            _require_ascending(extract, frame.with_columns(**read.ages()), spec.columns["date"].source)
+        if table == "index_members" and "end_date" not in frame.columns:  # the vendor has open ends alone
+            frame = frame.with_columns(end_date=pl.lit(None, dtype=pl.Date))
+        frame, replaced = self._changes.one_history(table, spec, read, frame)
+        if replaced:
+            self._dropped[table]["rows under old codes that rows under the newer ones replace"] = replaced
         if dated:
             inside = [pl.col("date") >= start] if start else []
             inside += [pl.col("date") <= end] if end else []
@@ -199,17 +185,18 @@ class MappedTables:
             frame = frame.filter(pl.col("known_at") <= end)
         if table == "daily":
             self._look_over(spec)
-            frame = self._mend_levels(spec, frame)
+            frame, notes = mend_levels(spec, frame, self._reader, self._changes.codes, self._vendors)
+            self._counted["daily"] += notes
         return frame
 
     def _coded(
         self, table: str, extract: Extract, columns: abc.Mapping[str, str], *, drop: bool = False, part: str = ""
-    ) -> tuple[Extract, abc.Mapping[str, pl.Series]]:
+    ) -> Read:
         """The rows with good codes, and those codes; what is dropped is counted for `table`. See `Codes.read`."""
-        read = self._codes.read(extract, columns, drop=drop)
+        read = self._changes.codes.read(extract, columns, drop=drop)
         for why, n in read.dropped.items():
             self._dropped[table][f"{part}: {why}" if part else why] = n
-        return read.extract, read.codes
+        return read
 
     def _look_over(self, spec: TableMapping) -> None:
         """Days and symbols of all rows of prices, whatever part of them is asked for; what no table needs is left."""
@@ -220,9 +207,11 @@ class MappedTables:
             self._trading_days = convert(days, day, "date", "daily", spec.date_format).unique().sort()
         if spec.level_changes or made or any(table.priced_only for table in self._mapping.tables.values()):
             symbols = self._reader.distinct(spec, symbol.source, spec.where, "daily")
-            read = self._codes.read(symbols, {"symbol": symbol.source}, drop=True)
+            read = self._changes.codes.read(symbols, {"symbol": symbol.source}, drop=True)
+            self._vendors = {}
             theirs = read.extract[symbol.source].cast(pl.String)
-            self._vendors = dict(zip(read.codes["symbol"].cast(pl.String), theirs, strict=True))
+            for ours, code in zip(read.codes["symbol"].cast(pl.String), theirs, strict=True):
+                self._vendors.setdefault(ours, []).append(code)
         self._priced = frozenset(self._vendors)
 
     def _without_drops(self, table: str, drops: Sequence[Drop], extract: Extract, part: str = "") -> Extract:
@@ -242,8 +231,8 @@ class MappedTables:
         for number, steps in enumerate(spec.steps):
             columns = [steps.symbol, steps.date, steps.value]
             extract = self._reader.read(steps, columns, steps.where, f"daily.steps.{number}")
-            extract, codes = self._coded("daily", extract, {"symbol": steps.symbol}, drop=True, part=f"steps.{number}")
-            known_steps = steps_of(extract, steps, codes["symbol"])
+            read = self._coded("daily", extract, {"symbol": steps.symbol}, drop=True, part=f"steps.{number}")
+            known_steps = steps_of(read.extract, steps, read)
             value = step_values(frame, steps, known_steps, self._trading_days)
             frame = self._filled(frame, steps.into, value, derived=steps.times is not None)
         for number, intervals in enumerate(spec.intervals):
@@ -252,6 +241,8 @@ class MappedTables:
             prices = pl.mean_horizontal("open", "high", "low", "close", ignore_nulls=False)
             frame = frame.with_columns(vwap=pl.when(pl.col("volume") > 0).then(prices))
             self._derived["daily"].append("vwap")
+        frame, notes = self._changes.one_level(frame)
+        self._counted["daily"] += notes
         for name in frame.columns:
             missing = frame[name].null_count()
             if missing:
@@ -272,60 +263,19 @@ class MappedTables:
         wanted = [*named, *(drop.column for drop in intervals.drop)]
         extract = self._reader.read(intervals, wanted, intervals.where, f"daily.{label}")
         extract = self._without_drops("daily", intervals.drop, extract, part=label)
-        extract, codes = self._coded("daily", extract, {"symbol": intervals.symbol}, drop=True, part=label)
-        spells, denied = spells_of(extract, intervals, codes["symbol"])
+        read = self._coded("daily", extract, {"symbol": intervals.symbol}, drop=True, part=label)
+        spells, denied = spells_of(read.extract, intervals, read)
         if denied:
             what = f"in {denied} intervals of {label} a row that doesn't match starts: they hold to their end"
             self._counted["daily"].append(f"daily.{intervals.into}: {what}")
-        ours, told = (set(column.unique().cast(pl.String)) for column in (frame["symbol"], codes["symbol"]))
+        ours, told = (set(column.unique().cast(pl.String)) for column in (frame["symbol"], read.codes["symbol"]))
         if ours - told and intervals.matching is not None:
             what = f"{len(ours - told)} symbols have no row in {label}: taken as not marked"
             self._counted["daily"].append(f"daily.{intervals.into}: {what}")
         return self._filled(frame, intervals.into, flag_of(frame, spells), derived=True)
 
-    def _mend_levels(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
-        """Take out declared jumps of a factor's level: from the day on, times last value before ÷ value of the day."""
-        theirs = {c.symbol: self._vendors[c.symbol] for c in spec.level_changes if c.symbol in self._vendors}
-        if not theirs:
-            return frame
-        extract = self._rows_of(spec, list(theirs.values()))
-        factors = self._whole_factors(spec, extract)
-        for change in spec.level_changes:
-            own = factors.filter(pl.col("symbol") == change.symbol)
-            before, rest = own.filter(pl.col("date") < change.date), own.filter(pl.col("date") >= change.date)
-            if before.is_empty() or rest.is_empty():
-                continue
-            if rest["date"][0] != change.date:
-                message = (
-                    f"the mapping says that {change.symbol} changes its level on {change.date}, the file has no such"
-                )
-                raise extract.fault(f"{message} row: mend level_changes", change.column)
-            mended = pl.col(change.column) * (before[change.column][-1] / rest[change.column][0])
-            later = (pl.col("symbol").cast(pl.String) == change.symbol) & (pl.col("date") >= change.date)
-            frame = frame.with_columns(pl.when(later).then(mended).otherwise(pl.col(change.column)))
-            self._counted["daily"].append(
-                f"daily.{change.column} of {change.symbol}: the jump of its level on {change.date} taken out, "
-                f"{rest.height} rows"
-            )
-        return frame
-
-    def _rows_of(self, spec: TableMapping, vendors: Sequence[str]) -> Extract:
-        """Symbol, date and factor of all rows of some symbols, as the vendor has them."""
-        columns = [spec.columns[name].source for name in ("symbol", "date", "adj_factor")]
-        return self._reader.read(spec, columns, spec.where, "daily", {columns[0]: vendors})
-
-    def _whole_factors(self, spec: TableMapping, extract: Extract) -> pl.DataFrame:
-        """The same in our types."""
-        day, factor, symbol = (spec.columns[name] for name in ("date", "adj_factor", "symbol"))
-        made = [self._codes.read(extract, {"symbol": symbol.source}).codes["symbol"].cast(pl.String).alias("symbol")]
-        made.append(convert(extract, day, "date", "daily", spec.date_format))
-        made.append(convert(extract, factor, "adj_factor", "daily", spec.date_format))
-        return pl.DataFrame(made).sort("symbol", "date")
-
     def _finish_members(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
-        """Open ends where the vendor has none; days before an index is complete cut off."""
-        if "end_date" not in frame.columns:
-            frame = frame.with_columns(end_date=pl.lit(None, dtype=pl.Date))
+        """Days before an index is complete cut off."""
         for index, begin in spec.begin.items():
             mine = pl.col("index").cast(pl.String) == index
             over = frame.filter(mine & (pl.col("end_date") < begin)).height
@@ -354,7 +304,8 @@ def _require_ascending(extract: Extract, frame: pl.DataFrame, column: str) -> No
     """Dates must ascend within each symbol, whether the rows are laid out by date or by symbol."""
     if frame["date"].is_sorted() or _sorted_by_symbol(frame):
         return
-    falls = frame.select((pl.col("date") < pl.col("date").shift(1)).over("symbol").fill_null(value=False).arg_true())
+    codes = ["symbol", *(["age"] if "age" in frame.columns else [])]
+    falls = frame.select((pl.col("date") < pl.col("date").shift(1)).over(codes).fill_null(value=False).arg_true())
     if falls.height:
         how = "sort the file" if isinstance(extract.origin, Path) else "end the query with ORDER BY"
         raise extract.fault(f"date runs backwards within symbol: {how}", column, int(falls.item(0, 0)))

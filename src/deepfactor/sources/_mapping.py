@@ -21,6 +21,8 @@ from deepfactor.sources._mapping_parts import (
     LevelChange,
     Origin,
     Pattern,
+    Rename,
+    RenameTable,
     Steps,
 )
 from deepfactor.store.schema import TABLES
@@ -73,6 +75,7 @@ class Mapping(Spec):
     `adjusted_volume` = volumes are too (raw ÷ factor), and `vwap_from_prices` = (open + high + low + close) / 4 stands
     for the vwap that raw volumes can't give. `no_adjustment` = prices are raw and there is no factor.
     `drop_unknown` = rows of codes that are no A-shares (of indices: no indices) are dropped and counted, not refused.
+    `renames`, `rename_table` = codes that changed: the rows under the old and the new one are one history.
     """
 
     ORIGIN: ClassVar[Literal["file", "query"]] = "file"
@@ -82,6 +85,8 @@ class Mapping(Spec):
     notes: tuple[str, ...] = ()
     symbols: tuple[Pattern, ...] = ()
     drop_unknown: bool = False
+    renames: tuple[Rename, ...] = ()
+    rename_table: RenameTable | None = None
     tables: dict[str, TableMapping]
     fundamentals: Fundamentals | None = None
     adjusted: bool = False
@@ -166,6 +171,8 @@ class Mapping(Spec):
             parts.append((f"tables.{name}", table))
             parts += [(f"tables.{name}.steps.{number}", step) for number, step in enumerate(table.steps)]
             parts += [(f"tables.{name}.intervals.{number}", one) for number, one in enumerate(table.intervals)]
+        if self.rename_table is not None:
+            parts.append(("rename_table", self.rename_table))
         return [*parts, *(self.fundamentals.parts() if self.fundamentals else ())]
 
 

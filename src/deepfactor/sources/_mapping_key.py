@@ -1,4 +1,7 @@
-"""What names a mapping's content, whatever keys mappings had when it was written."""
+"""What names a mapping's content, whatever keys mappings had when it was written.
+
+Codes that changed are no part of it: the store knows which it has taken in, and takes in new ones.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.sources._mapping import Mapping, TableMapping
 from deepfactor.sources._mapping_parts import Column, Steps
 
+_APART = ("renames", "rename_table")
 #: Keys that came after markets were made by mappings: each names a mapping only where it says something.
 _LATER: abc.Mapping[type[Spec], tuple[str, ...]] = {
     Mapping: ("adjusted", "adjusted_volume", "vwap_from_prices", "no_adjustment", "append", "drop_unknown"),
@@ -21,7 +25,8 @@ _LATER: abc.Mapping[type[Spec], tuple[str, ...]] = {
 
 def key_of(mapping: Mapping) -> str:
     """16 hex digits."""
-    return hashlib.sha256(mapping.model_dump_json(exclude=_silent(mapping)).encode()).hexdigest()[:16]
+    silent = {**_silent(mapping), **dict.fromkeys(_APART, True)}
+    return hashlib.sha256(mapping.model_dump_json(exclude=silent).encode()).hexdigest()[:16]
 
 
 def _silent(value: object) -> dict[Any, Any]:

@@ -41,6 +41,23 @@ class Pattern(Spec):
 Matching = Annotated[str, AfterValidator(_compiled)]
 
 
+class Rename(Spec):
+    """A company's code that changed, in our form.
+
+    Attributes
+    ----------
+    date : day from which the new one is the company's; the change is made once the market reaches it. None = whenever
+        the old one is met
+    shares : new shares for an old one, of a merger; the factor before the change is then brought to the level after it
+        by this. None = told from the rows around the change
+    """
+
+    old: str
+    new: str
+    date: datetime.date | None = None
+    shares: float | None = Field(default=None, gt=0)
+
+
 class Column(Spec):
     """Where one of our columns comes from.
 
@@ -86,6 +103,16 @@ class Origin(Spec):
         origin = self.file if kind == "file" else self.query
         assert origin is not None
         return origin
+
+
+class RenameTable(Origin):
+    """Changes of codes as a table: columns of old and new code, and of the day, as in `Rename`."""
+
+    old: str = "old"
+    new: str = "new"
+    date: str | None = None
+    where: dict[str, str | float | bool] = Field(default_factory=dict)
+    date_format: str = "%Y-%m-%d"
 
 
 class Drop(Spec):

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import polars as pl
 
+from deepfactor.sources._codes import Read
 from deepfactor.sources._files import Extract, as_dates, as_number, scaled
 from deepfactor.sources._mapping_parts import Steps
 from deepfactor.sources._marks import matches
+from deepfactor.store.stitching import until_newer
 
 
-def steps_of(extract: Extract, steps: Steps, symbols: pl.Series) -> pl.DataFrame:
-    """Columns symbol (text), date, value of a step table, by date; `symbols` are our codes of its rows."""
+def steps_of(extract: Extract, steps: Steps, read: Read) -> pl.DataFrame:
+    """Columns symbol (text), date, value of a step table, by date; `read`: the codes of its rows."""
     if extract.frame.is_empty():
         raise extract.fault(f"no rows where {dict(steps.where)}" if steps.where else "no rows")
     out = pl.DataFrame(
         {
-            "symbol": symbols.cast(pl.String),
+            "symbol": read.codes["symbol"].cast(pl.String),
             "date": as_dates(extract, steps.date, steps.date_format),
             "value": _values(extract, steps),
+            **read.ages(),
         }
     ).with_row_index("row")
     if steps.symbols is not None:
         out = out.filter(pl.col("symbol").str.contains(steps.symbols))
-    return once(extract, out, steps.date).drop("row").sort("date")
+    return once(extract, out, steps.date).sort("date")
 
 
 def _values(extract: Extract, steps: Steps) -> pl.Series:
@@ -38,21 +41,24 @@ def _values(extract: Extract, steps: Steps) -> pl.Series:
 def once(extract: Extract, steps: pl.DataFrame, column: str) -> pl.DataFrame:
     """Steps (row, symbol, date, value) that are equal count once; a `DataError` for two of one day that aren't.
 
-    Nor may a step be without a date. `column`: of the date, for the error.
+    Nor may a step be without a date. `column`: of the date, for the error. With ``age`` (see `Read`) steps of an old
+    code hold until the newer one's first.
     """
     undated = steps.filter(pl.col("date").is_null())
     if undated.height:
         raise extract.fault(f"there is no date of this step of {undated['symbol'][0]}", column, undated["row"][0])
-    if not steps.select("symbol", "date").is_duplicated().any():
-        return steps
-    steps = steps.unique(["symbol", "date", "value"], keep="first", maintain_order=True)
-    first = steps.unique(["symbol", "date"], keep="first", maintain_order=True)
-    if first.height == steps.height:
-        return steps
-    row, symbol, day, value = steps.join(first, on="row", how="anti", maintain_order="left").row(0)
-    other = first.row(by_predicate=(pl.col("symbol") == symbol) & (pl.col("date") == day))[-1]
-    message = f"two steps of {symbol} on {day} contradict each other: {other} and {value}"
-    raise extract.fault(message, column, row)
+    if "age" in steps.columns:
+        steps = until_newer(steps, ["symbol"], "date").drop("age")
+    if steps.select("symbol", "date").is_duplicated().any():
+        steps = steps.unique(["symbol", "date", "value"], keep="first", maintain_order=True)
+        first = steps.unique(["symbol", "date"], keep="first", maintain_order=True)
+        contrary = steps.join(first, on="row", how="anti", maintain_order="left")
+        if contrary.height:
+            row, symbol, day, value = contrary.row(0)
+            other = first.row(by_predicate=(pl.col("symbol") == symbol) & (pl.col("date") == day))[-1]
+            message = f"two steps of {symbol} on {day} contradict each other: {other} and {value}"
+            raise extract.fault(message, column, row)
+    return steps.drop("row")
 
 
 def usable_from(steps: pl.DataFrame, trading_days: pl.Series, lag_days: int) -> pl.DataFrame:

@@ -16,9 +16,10 @@ from pydantic import Field
 from deepfactor.core.errors import DataError
 from deepfactor.sources._databases import Database, open_database
 from deepfactor.sources._files import Among, Extract
-from deepfactor.sources._mapped import MappedTables, Values
+from deepfactor.sources._mapped import MappedTables
 from deepfactor.sources._mapping import Mapping
 from deepfactor.sources._mapping_parts import Origin
+from deepfactor.sources._reader import Values
 
 
 class Settings(Mapping):

@@ -9,10 +9,11 @@ from deepfactor.core.errors import DataError
 from deepfactor.core.files import file_hash
 from deepfactor.core.spec import Spec
 from deepfactor.sources._files import Among, Extract, distinct, read
-from deepfactor.sources._mapped import MappedTables, Values
+from deepfactor.sources._mapped import MappedTables
 from deepfactor.sources._mapping import load_mapping, shipped_mappings
 from deepfactor.sources._mapping_parts import Origin
 from deepfactor.sources._places import inside
+from deepfactor.sources._reader import Values
 
 
 class Settings(Spec):

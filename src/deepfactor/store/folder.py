@@ -321,8 +321,7 @@ def replace_manifest(path: Path, manifest: Manifest, prove: Prove | None = None)
         try:
             prove(MarketFolder(path, manifest))
         except BaseException:
-            if before is not None:
-                _clear(path, _files(before) | set(before.retired))
+            clear_unused(path)
             raise
     retired = _files(before) - used if before is not None else set()
     final = Manifest(
@@ -330,6 +329,13 @@ def replace_manifest(path: Path, manifest: Manifest, prove: Prove | None = None)
     )
     write_json(path / MANIFEST, sealed(plain(asdict(final))))
     _clear(path, used | retired)
+
+
+def clear_unused(path: Path) -> None:
+    """Remove parts that no manifest names, of a write that came to nothing."""
+    if (path / MANIFEST).exists():
+        held = _read_manifest(path)
+        _clear(path, _files(held) | set(held.retired))
 
 
 def _clear(path: Path, used: set[str]) -> None:

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from deepfactor.core.errors import DataError, RecipeError
+from deepfactor.sources._codes import Codes
 from deepfactor.sources._fundamentals import columns_of, known_from, step_figures
 from deepfactor.sources._mapping_parts import FundamentalSteps
 from deepfactor.sources.tables import Files, Settings, open_source
@@ -172,7 +173,7 @@ def test_before_the_market_order_is_kept():
 
 def figures_of(steps: FundamentalSteps, folder: Path) -> pl.DataFrame:
     extract = Files(folder).read(steps, columns_of(steps), steps.where, "steps")
-    return step_figures(extract, steps, extract[steps.symbol], pl.Series(DAYS))
+    return step_figures(extract, steps, Codes().read(extract, {"symbol": steps.symbol}), pl.Series(DAYS))
 
 
 def test_the_quarter_of_a_step_is_told_from_the_past_alone(folder):

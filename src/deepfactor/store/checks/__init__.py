@@ -16,6 +16,7 @@ from deepfactor.store.checks.form import check_form, check_keys, strictly_ascend
 from deepfactor.store.checks.levels import check_levels
 from deepfactor.store.checks.members import check_across, check_intervals
 from deepfactor.store.checks.prices import check_prices
+from deepfactor.store.checks.twins import check_twins
 from deepfactor.store.checks.units import TICK
 from deepfactor.store.checks.weights import check_weights
 from deepfactor.store.schema import TABLES
@@ -89,6 +90,7 @@ def check_table(name: str, frame: pl.DataFrame, last: date | None = None, basis:
     if name == "daily":
         findings += check_prices(frame, basis)
         findings += check_boards(frame)
+        findings += check_twins(frame)
     if name in ("daily", "index_daily"):
         findings += check_levels(name, frame, adjusted=basis.adjusted)
     if name in ("industry", "index_members"):

@@ -1,0 +1,33 @@
+"""What reads a mapping's files or queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from deepfactor.sources._files import Among, Extract
+from deepfactor.sources._mapping_parts import Origin
+
+Values = Mapping[str, str | float | bool]
+
+
+class Reader(Protocol):
+    """Reads what a mapping names; `label` is for errors: our table, or which of its step tables.
+
+    Raises a `DataError` where nothing can be read, or a column is missing.
+    """
+
+    def read(
+        self, origin: Origin, columns: Sequence[str], where: Values, label: str, among: Among | None = None
+    ) -> Extract:
+        """The `columns` of the rows whose columns have the values of `where`.
+
+        `among` leaves out other rows: a column = its values, or its first and last date (None = open) where it holds
+        dates. Of dates a reader may give more.
+        """
+
+    def distinct(self, origin: Origin, column: str, where: Values, label: str) -> Extract:
+        """The distinct values of a column over all days, missing ones left out."""
+
+    def content(self, origin: Origin) -> str | None:
+        """Names the bytes that are read there; None where only reading all of it tells."""

@@ -1,0 +1,117 @@
+"""What is held and what was fetched of a table, as one: new rows, and those of held days that differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from deepfactor.store._revisions import Revision, compare, known_until, refuse_forward_adjusted
+from deepfactor.store.folder import MarketFolder, Part, read_part, stored, write_parts
+
+#: The clock of tables of which a source gives only the rows from a day on. The others come whole.
+CLOCK = {"daily": "date", "index_daily": "date"}
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A table that goes on.
+
+    kept : its parts that stay as they are; rows : of the others, empty where nothing is new; new : how many are;
+    revisions : of rows that were held
+    """
+
+    kept: tuple[Part, ...]
+    rows: pl.DataFrame
+    new: int
+    revisions: tuple[Revision, ...]
+
+
+def merge(held: MarketFolder, name: str, frame: pl.DataFrame, since: date) -> Merged:
+    """What is held and what was fetched of a table that comes whole, as one."""
+    fetched = stored(name, frame)
+    if name == "calendar":  # published ahead: its future may change
+        past = held.read(name).filter(pl.col("date") < since)
+        return Merged((), pl.concat([past, fetched.filter(pl.col("date") >= since)]), 0, ())
+    before, now = (known_until(name, rows, since) for rows in (held.read(name), fetched))
+    return Merged((), fetched, 0, compare(name, before, now))
+
+
+def merge_days(held: MarketFolder, name: str, frame: pl.DataFrame, since: date, partial: bool) -> Merged:
+    """What is held and what was fetched from `since` on of a table with a clock, as one.
+
+    `partial`: days that weren't fetched stay as they are held.
+    """
+    day = CLOCK[name]
+    clock, fetched = pl.col(day), stored(name, frame)
+    last = read_part(held.part_files(name)[-1], [day])[day].max()
+    new = fetched.filter((clock > last) & (clock >= since))
+    kept, rows = _split(held, name, since, fetched)
+    if partial:
+        untouched = rows.filter((clock >= since) & ~clock.is_in(fetched[day].unique().implode()))
+        fetched = stored(name, pl.concat([untouched, fetched]))
+    before = stored(name, rows.filter(clock >= since))  # months, each in its order
+    now = fetched.filter((clock >= since) & (clock <= last))
+    revisions = compare(name, before, now)
+    if revisions:
+        if name == "daily":
+            refuse_forward_adjusted(before, now)
+        return Merged(kept, pl.concat([rows.filter(clock < since), now, new]), new.height, revisions)
+    if new.is_empty():
+        return Merged(held.manifest.tables[name], new, 0, ())
+    kept, rows = _split(held, name, new.select(clock.min()).item(), fetched)
+    return Merged(kept, pl.concat([rows, new]), new.height, ())
+
+
+def merge_figures(held: MarketFolder, frame: pl.DataFrame, last: date, priced: pl.Series) -> Merged:
+    """Published figures, which a source gives whole.
+
+    New are those known after the last day held, whatever period they are of, and all of a symbol that had neither
+    prices nor figures: its reports of before its listing come with it. The others were held, or are revised history.
+    """
+    before, fetched = held.read("fundamentals"), stored("fundamentals", frame)
+    if fetched.equals(before):
+        return Merged(held.manifest.tables["fundamentals"], fetched.clear(), 0, ())
+    seen = pl.concat([symbols.cast(pl.String) for symbols in (priced, before["symbol"].unique())]).unique()
+    then = pl.col("known_at") <= last
+    now = fetched.filter(then & pl.col("symbol").is_in(seen.implode()))
+    return Merged((), fetched, fetched.height - now.height, compare("fundamentals", before.filter(then), now))
+
+
+def merge_weights(held: MarketFolder, frame: pl.DataFrame, partial: bool) -> Merged:
+    """Weights of indices, which a source gives whole: a publication may come late, or be the last for long.
+
+    New are publications after the last one held of their index. Those before an index's first fetched one stay as they
+    are, and with `partial` all that weren't fetched.
+    """
+    before, fetched = held.read("index_weights"), stored("index_weights", frame)
+    newest = before.group_by("index").agg(newest=pl.col("date").max())
+    after = pl.col("newest").is_null() | (pl.col("date") > pl.col("newest"))
+    fetched = fetched.join(newest, on="index", how="left", maintain_order="left").with_columns(after=after)
+    new, now = (fetched.filter(one).drop("newest", "after") for one in (pl.col("after"), ~pl.col("after")))
+    if partial:
+        given = now.select("index", "date", asked=pl.lit(value=True)).unique()
+        marked = before.join(given, on=["index", "date"], how="left", maintain_order="left")
+    else:
+        oldest = fetched.group_by("index").agg(oldest=pl.col("date").min())
+        marked = before.join(oldest, on="index", how="left", maintain_order="left")
+        marked = marked.with_columns(asked=pl.col("oldest").is_null() | (pl.col("date") >= pl.col("oldest")))
+    asked = pl.col("asked").fill_null(value=False)
+    untouched, before = (marked.filter(one).select(before.columns) for one in (~asked, asked))
+    revisions = compare("index_weights", before, now)
+    if not revisions and new.is_empty():
+        return Merged(held.manifest.tables["index_weights"], new, 0, ())
+    return Merged((), pl.concat([untouched, now, new]), new.height, revisions)
+
+
+def _split(held: MarketFolder, name: str, since: date, like: pl.DataFrame) -> tuple[tuple[Part, ...], pl.DataFrame]:
+    """Parts that lie in months before `since`, and the rows of the others; `like` has their columns."""
+    early = tuple(part for part in held.manifest.tables[name] if part.ends_before(since))
+    return early, pl.concat([like.clear(), *(read_part(file) for file in held.part_files(name, since))])
+
+
+def write(held: MarketFolder, name: str, merged: Merged) -> tuple[Part, ...]:
+    if merged.rows.is_empty():
+        return merged.kept
+    return (*merged.kept, *write_parts(held.path, name, merged.rows))
