@@ -63,6 +63,7 @@ def test_less_than_half_an_index_is_warned_of_and_not_enhanced(tmp_path, weights
     found = deepfactor("check", tmp_path / "M")
     assert found.code == 0
     assert f"the least to {total}" in found.out
+    assert f"the weights of {INDEX} are on" in found.out
     ended = enhance(tmp_path)
     assert ended.code == 2
     message = ended.err.splitlines()[-1]

@@ -109,7 +109,8 @@ class Derivation:
         share /= np.where(total > 0, total, np.nan)
         returns = slice(begin + 1 - self.first, begin - self.first + len(mask))
         active = self.returns[returns, inside]
-        active -= (level[begin + 1 :] / level[begin:-1] - 1.0)[: len(active), None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            active -= (level[begin + 1 :] / level[begin:-1] - 1.0)[: len(active), None]
         active *= share[:-1]
         days_held = np.cumsum(mask, axis=0, dtype=np.int32)
         fits = self.fits[(self.fits >= begin) & (self.fits < begin + len(mask))]

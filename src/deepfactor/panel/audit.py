@@ -95,7 +95,7 @@ def audit_panel(panel: Panel, universe: Universe, *, adjusted: bool = False) -> 
         beyond=beyond,
         replicas=replicas,
         weights={index: weighting.used().days for index, weighting in universe.weighting.items()},
-        findings=(*finding, *_stale(panel, universe, fen), *_thin_indices(universe), *strange),
+        findings=(*finding, *_stale(panel, universe, fen), *_thin_indices(universe), *_flawed(universe), *strange),
     )
 
 
@@ -249,6 +249,18 @@ def _thin_indices(universe: Universe) -> list[Finding]:
     return [
         Finding("warning", "index_without_members", "index_daily", "index", len(empty), message, None, tuple(empty[:5]))
     ]
+
+
+def _flawed(universe: Universe) -> list[Finding]:
+    """Indices whose published weights are, where they are used, not whole or old."""
+    out = []
+    for index, weighting in universe.weighting.items():
+        used = weighting.used()
+        days = sum(n for kind, n in used.days.items() if kind.startswith("published_"))
+        if days:
+            message = f"the weights of {index} are on {days} days not its own: {used.text()}"
+            out.append(Finding("warning", "flawed_weights", "index_weights", "weight", days, message))
+    return out
 
 
 def _with_level(universe: Universe) -> list[str]:

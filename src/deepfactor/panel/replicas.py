@@ -46,7 +46,8 @@ def replica_years(panel: Panel, universe: Universe, index: str, cuts: list[slice
     """
     replica, level = _replica_returns(panel, universe, index), universe.index_close[index]
     published = np.full(len(level), np.nan)
-    published[1:] = level[1:] / level[:-1] - 1
+    with np.errstate(divide="ignore", invalid="ignore"):
+        published[1:] = level[1:] / level[:-1] - 1
     columns = [_year(replica[cut], published[cut]) for cut in cuts]
     correlation, error, own, other, days = zip(*columns, strict=True)
     return ReplicaYears(correlation, error, own, other, days)

@@ -10,8 +10,9 @@ import pytest
 from deepfactor.market.boards import board_of
 from deepfactor.panel.audit import REASONS, STALE_DAYS, audit_panel, limitations
 from deepfactor.panel.build import open_panel
+from deepfactor.panel.weighting import Weighting
 from deepfactor.store.folder import write_market
-from support.market_tables import BY_MEMBERS, market_tables
+from support.market_tables import BY_MEMBERS, BY_WEIGHTS, market_tables
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +179,15 @@ def test_a_stock_marked_st_that_moves_as_others_do(market):
     assert found[1]["ST mark"] == found[0]["ST mark"] + 1
     assert found[1]["unexplained"] == found[0]["unexplained"]
     assert found[2]["unexplained"] == found[0]["unexplained"] + 1
+
+
+def test_published_weights_that_are_not_the_index_are_found(market):
+    panel, universe = market
+    assert not [one for one in audit_panel(panel, universe).findings if one.code == "flawed_weights"]
+    rows = np.array(universe.weighting[BY_WEIGHTS].rows)
+    rows["total"][40:60] = 0.42
+    flawed = replace(universe, weighting={**universe.weighting, BY_WEIGHTS: Weighting(rows)})
+    (found,) = [one for one in audit_panel(panel, flawed).findings if one.code == "flawed_weights"]
+    assert (found.count, found.severity) == (20, "warning")
+    assert f"{BY_WEIGHTS} are on 20 days not its own: published" in found.message
+    assert "sum to 0.42" in found.message
