@@ -60,7 +60,8 @@ def page(content: RunContent, found: Mapping[str, Any] | None, said: str) -> str
         enhanced(content),
         text(
             "Constraints: `study_a_all_market` may hold any stock, `study_a` at least 80 % constituents. The excess is",
-            "over the price index, which lacks the dividends that the portfolio has; the replica has them.",
+            "over the price index, which lacks the dividends that the portfolio has; the replica has them, and other "
+            "weights.",
         ),
         "### Excess by year",
         by_year(content),

@@ -76,7 +76,7 @@ def page(content: RunContent, found: Mapping[str, Any] | None, said: str) -> str
         text(
             "The study prints one portfolio an index, of DecompGRU-MSE's scores: its numbers stand beside that arm",
             "alone. The excess is over the price index, which lacks the dividends that the portfolio has; the replica",
-            "has them. Turnover: two-sided a rebalance, as traded.",
+            "has them, and other weights. Turnover: two-sided a rebalance, as traded.",
         ),
         "### Excess by year",
         by_year(content),

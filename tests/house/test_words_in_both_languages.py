@@ -25,6 +25,7 @@ MADE = (
     *("not_in_securities", "not_in_industry", "calendar_gap", "off_calendar"),
     *("weekend", "before_exchanges", "in_the_future", "foreign_code", "twin_symbols"),
     *("factor_jump", "price_jump", "factor_jump_in_suspension"),
+    *("impossible_return", "factor_and_price", "not_adjusted", "impossible_level", "strange_level"),
 )
 CARDS = ("features", "labels", "models", "graphs", "training.losses", "training.scalings", "training.weightings")
 OF_STUDY_A = "SIZE MID_CAP MOMENTUM LIQUIDITY VOLATILITY VALUE EP PROFITABILITY GROWTH SUE"
@@ -49,6 +50,39 @@ def codes() -> list[str]:
 @pytest.mark.parametrize("code", codes())
 def test_a_finding_has_its_chinese(code):
     assert HAN.search(words().findings.get(code, ""))
+
+
+def reasons() -> list[str]:
+    """Names of counts of what is left out or treated apart, as the code spells them; 7 stands for what it fills in."""
+    found = set()
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            kept = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
+            if kept and _name(node.value) in ("counts", "dropped") and (spelled := _spelled(node.slice)):
+                found.add(spelled)
+    return sorted(found)
+
+
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _spelled(node: ast.expr) -> str:
+    if isinstance(node, ast.JoinedStr):
+        parts = [str(one.value) if isinstance(one, ast.Constant) else "7" for one in node.values]
+        return "".join(parts) if set(parts) != {"7"} else ""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+@pytest.mark.parametrize("reason", reasons())
+def test_a_reason_has_its_chinese(reason):
+    whole = words().sentence_or_term(reason).zh
+    first = words().term(reason.split(".")[0]).zh  # a dotted count is named part by part
+    assert HAN.search(whole) or HAN.search(first)
+
+
+def test_reasons_are_found():
+    assert {"stuck_positions", "daily rows with a trade, without 7", "missing_exposures.7"} <= set(reasons())
 
 
 def test_findings_are_found():

@@ -89,7 +89,7 @@ def again(main_job, runs: Path, *more: str):
 
 def test_json_alone_on_standard_output(main_job):
     answer = main_job.ended.json()
-    assert answer == {"run": str(main_job.run), "report": str(main_job.run / "report.html")}
+    assert answer == {"run": str(main_job.run), "report": str(main_job.run / "report.html"), "failures": []}
     assert "small: 4 jobs, 0 done before" in main_job.ended.err
 
 
@@ -307,6 +307,6 @@ def test_report_again_gives_the_same_page(main_job, copied):
     run = copied / "small"
     for name in ("report.html", "report.json"):
         (run / name).unlink()
-    assert deepfactor("report", run, "--json").json() == {"report": str(run / "report.html")}
+    assert deepfactor("report", run, "--json").json() == {"report": str(run / "report.html"), "failures": []}
     for name in ("report.html", "report.json"):
         assert (run / name).read_bytes() == (main_job.run / name).read_bytes(), name

@@ -30,7 +30,8 @@ from support.recipe import RECIPE
         (lambda: fail(Interrupted("disk full")), 3, "disk full"),
         (lambda: fail(PermissionError(errno.EACCES, "Permission denied", "/x")), 2, "/x: Permission denied"),
         (lambda: fail(ZeroDivisionError("planted")), 1, "a fault of ours"),
-        (lambda: fail(OSError(errno.EIO, "Input/output error", "/x")), 1, "a fault of ours"),
+        (lambda: fail(OSError(errno.EIO, "Input/output error", "/x")), 3, "/x: Input/output error"),
+        (lambda: fail(OSError(errno.EPROTO, "Protocol error", "/x")), 1, "a fault of ours"),
     ],
 )
 def test_exit_codes(failure: Callable[[], None], code, message, main_job, tmp_path, monkeypatch):

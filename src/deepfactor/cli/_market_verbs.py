@@ -70,14 +70,23 @@ def ingest(
 
 @app.command()
 def check(
-    market: Annotated[Path, typer.Argument(help="market folder")],
+    market: Annotated[Path, typer.Argument(help="market folder; or a run's, or one of runs")],
     html: Annotated[Path | None, typer.Option("--html", help="write a page of it to this file")] = None,
     language: LanguageOption = Language.EN,
     as_json: Json = False,
 ) -> None:
-    """Audit a market's data: findings, coverage, limits, replicas. Exit code 2 if there are errors."""
-    from deepfactor.pipeline.checking import check as audit
+    """Audit a market's data: findings, coverage, limits, replicas. Exit code 2 if there are errors.
 
+    Of runs and trained jobs: whether all files are what was written.
+    """
+    from deepfactor.pipeline.checking import check as audit
+    from deepfactor.pipeline.checking_results import check_results, holds_results
+
+    if holds_results(market):
+        if html is not None:
+            raise typer.BadParameter("a page is made of a market's audit, not of results", param_hint="--html")
+        _compared(check_results(market, terminal()), as_json)
+        return
     found = audit(market, html, terminal(), language)
     lines = [
         f"{one['severity']}: {one['code']} in {one['table']}: {one['message']} ({one['count']:,})"
@@ -89,6 +98,14 @@ def check(
     lines += [f"counted: {why}: {n:,}" for why, n in found.get("counts", {}).items()]
     lines += _replica_lines(found) if found.get("replicas") else []
     show(found, as_json, *(lines or ["nothing found"]), *([f"page: {html}"] if html else []))
+    if found["errors"]:
+        raise typer.Exit(2)
+
+
+def _compared(found: Mapping[str, Any], as_json: bool) -> None:
+    """Show what became of comparing results with their checksums."""
+    lines = [f"{one['severity']}: {one['code']} {one['table']}: {one['message']}" for one in found["findings"]]
+    show(found, as_json, *lines, f"{found['compared']:,} files compared, {found['errors']:,} damaged")
     if found["errors"]:
         raise typer.Exit(2)
 

@@ -9,7 +9,9 @@ import os
 import signal
 import sys
 import traceback
+from functools import cache
 from types import FrameType
+from typing import Any
 
 from deepfactor.cli._words import not_utf8, words_are_utf8
 from deepfactor.core.errors import DeepfactorError, Interrupted
@@ -36,10 +38,8 @@ def _verb() -> int:
     """What the words of the command line ask for; the exit code. Wrong words end in 2 and say how to get help."""
     import typer  # here and below: importing takes half a second, in which Ctrl-C is no fault either
 
-    from deepfactor.cli.verbs import app
-
     try:
-        with typer.main.get_command(app).make_context("deepfactor", sys.argv[1:]) as context:
+        with _command().make_context("deepfactor", sys.argv[1:]) as context:
             context.command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
@@ -50,6 +50,16 @@ def _verb() -> int:
         show()
         return int(getattr(error, "exit_code", 2))
     return 0
+
+
+@cache
+def _command() -> Any:
+    """The verbs as a command; it keeps nothing from one call to the next."""
+    import typer
+
+    from deepfactor.cli.verbs import app
+
+    return typer.main.get_command(app)
 
 
 def _code(error: BaseException) -> int:

@@ -59,8 +59,8 @@ def unsealed(content: Any) -> dict[str, Any]:
     ValueError
         its checksum is missing or wrong.
     """
-    found = {name: value for name, value in content.items() if name != _SEAL} if isinstance(content, dict) else {}
-    if not found or content.get(_SEAL) != _checksum_of(found):
+    found = {name: value for name, value in content.items() if name != _SEAL} if isinstance(content, dict) else None
+    if found is None or content.get(_SEAL) != _checksum_of(found):
         raise ValueError("its checksum is wrong")
     return found
 
@@ -71,7 +71,7 @@ def _checksum_of(content: Mapping[str, Any]) -> str:
 
 def write_checksums(folder: Path, checksums: Mapping[str, str]) -> None:
     """Say what the files of `folder` hold, by their names relative to it."""
-    write_json(folder / CHECKSUMS, dict(sorted(checksums.items())))
+    write_json(folder / CHECKSUMS, sealed(dict(sorted(checksums.items()))))
 
 
 def read_checksums(folder: Path) -> dict[str, str] | None:
@@ -84,15 +84,13 @@ def read_checksums(folder: Path) -> dict[str, str] | None:
     """
     file = folder / CHECKSUMS
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = unsealed(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except PermissionError:
         raise
     except (OSError, ValueError) as error:
         raise DamagedFile(f"is damaged ({error})", file=file) from None
-    if not (isinstance(content, dict) and all(isinstance(value, str) for value in content.values())):
-        raise DamagedFile("is damaged: it holds no checksums by file name", file=file)
     return content
 
 

@@ -31,7 +31,7 @@ TWINS: Mapping[str, str] = MappingProxyType(
 )
 _BY_NAME = {name: code for code, names in NAMES.items() for name in names}
 _EXCHANGES = {"sh": "SH", "ss": "SH", "xshg": "SH", "sz": "SZ", "xshe": "SZ", "csi": "CSI"}
-_CODE = re.compile(r"(\d{6})(sh|ss|xshg|sz|xshe|csi)?|(sh|sz)(\d{6})")
+_CODE = re.compile(r"(\d{6})(?:\.?(sh|ss|xshg|sz|xshe|csi))?|(sh|sz)\.?(\d{6})")
 
 
 def index_named(asked: str, known: Iterable[str]) -> str | None:
@@ -48,7 +48,7 @@ def index_named(asked: str, known: Iterable[str]) -> str | None:
 
 def canonical(name: str) -> str:
     """One form of an index's name: CSI's code of a known one, else code and exchange, bare digits, or the name."""
-    folded = re.sub(r"[\s._-]+", "", unicodedata.normalize("NFKC", name).casefold())
+    folded = re.sub(r"[\s_-]+", "", unicodedata.normalize("NFKC", name).casefold())
     if folded in _BY_NAME:
         return _BY_NAME[folded]
     code = _CODE.fullmatch(folded)

@@ -156,9 +156,11 @@ def price_returns(fields: BuiltFields, first: int, columns: NDArray[np.intp]) ->
     An issue of shares is adjusted for, a cash dividend isn't (see `CASH_DIVIDEND`).
     """
     out = np.zeros((len(fields.dates) - first, len(columns)))
+    before = None if fields.history is None else fields.history.traded
+    on_days = fields.joined(before, fields.traded, first)[:, columns]
+    closes, factors = (fields.since(name, first, columns) for name in ("close", "adj_factor"))
     last, last_factor = (values[columns] for values in fields.last_trades(first))
-    for i in range(len(out)):
-        traded, close, factor = (values[columns] for values in fields.trades(first + i))
+    for i, (traded, close, factor) in enumerate(zip(on_days, closes, factors, strict=True)):
         with np.errstate(invalid="ignore", divide="ignore"):
             jump = factor / last_factor
             grown = close / last * np.where((jump > 1.0) & (jump < CASH_DIVIDEND), 1.0, jump) - 1.0

@@ -7,12 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_text
 from deepfactor.panel.audit import audit_panel, limitations
 from deepfactor.panel.build import describe_panel, open_panel
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.markets import open_market
 from deepfactor.report.audit_page import render_audit
+from deepfactor.runs.results import check_oracle, oracle_path
 from deepfactor.store.audit import audit_tables
 from deepfactor.store.checks import Basis, Finding
 from deepfactor.store.folder import MarketFolder
@@ -41,7 +43,8 @@ def check(
     errors = [one for one in findings if one.severity == "error"]
     out: dict[str, Any] = {"market": str(market), "fingerprint": folder.fingerprint, "errors": len(errors)}
     if not errors:
-        findings += _mended_panel(market)
+        findings += _mended_panel(market) + _oracle(folder)
+        out["errors"] = sum(one.severity == "error" for one in findings)
         opened = open_market(market, console)
         with step(console, "audited the panel"):
             audit = audit_panel(opened.panel, opened.universe, adjusted=Basis.of(folder.manifest.source).adjusted)
@@ -66,6 +69,15 @@ def _mended_panel(market: Path) -> list[Finding]:
     said: list[str] = []
     open_panel(market, said.append, always=True)
     return [Finding("warning", "damaged", "panel", None, 1, text) for text in said]
+
+
+def _oracle(folder: MarketFolder) -> list[Finding]:
+    """A finding where the oracle beside a market isn't its own, or not what was written."""
+    try:
+        check_oracle(oracle_path(folder.path), folder.fingerprint)
+    except DataError as error:
+        return [Finding("error", "damaged", "oracle", None, 1, str(error))]
+    return []
 
 
 def _without_nan(value: Any) -> Any:

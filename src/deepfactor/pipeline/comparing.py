@@ -18,7 +18,9 @@ from deepfactor.pipeline.pages import load_content, write_report
 from deepfactor.pipeline.pairs import paired_differences
 from deepfactor.report.content import ArmContent, RunContent
 from deepfactor.runs.factors import read_table
+from deepfactor.runs.failures import read_failures
 from deepfactor.runs.layout import RunFolder
+from deepfactor.runs.written import is_there, reading_results
 
 
 def compare(runs: Sequence[Path], out: Path, language: str = "en") -> Path:
@@ -34,8 +36,8 @@ def compare(runs: Sequence[Path], out: Path, language: str = "en") -> Path:
     Raises
     ------
     DataError
-        fewer than two runs, one that is not there or has no report, a simulated market beside a real one, or an `out`
-        that holds a run.
+        fewer than two runs, one that is not there, is damaged or has no report, a simulated market beside a real one,
+        or an `out` that holds a run.
     """
     if len(runs) < 2:
         raise DataError(f"a comparison takes at least two runs, got {len(runs)}")
@@ -43,13 +45,29 @@ def compare(runs: Sequence[Path], out: Path, language: str = "en") -> Path:
     if folder.recipe.is_file():
         raise DataError("holds a run, which a comparison would replace: give another --out", file=out)
     folders = [RunFolder.open(path) for path in runs]
-    contents = [load_content(one) for one in folders]
+    with reading_results(*runs):
+        contents = [_whole_content(one) for one in folders]
+        _write(folder, folders, contents, language)
+    return folder.report
+
+
+def _whole_content(folder: RunFolder) -> RunContent:
+    """A run's results; a `DataError` where one is damaged that hadn't failed before."""
+    content = load_content(folder)
+    known = read_failures(folder)
+    for one in content.missing:
+        if one not in known:
+            raise DataError(one.message)
+    return content
+
+
+def _write(folder: RunFolder, folders: Sequence[RunFolder], contents: Sequence[RunContent], language: str) -> None:
     if len({content.simulated for content in contents}) > 1:
         raise DataError("a simulated market beside a real one: their numbers can't be compared")
     content = _joined(folders, contents)
     write_report(folder, content, language)
-    write_json(out / "comparison.json", {"correlation": content.correlation, "paired": list(content.paired)})
-    return folder.report
+    compared = {"correlation": content.correlation, "paired": list(content.paired)}
+    write_json(folder.path / "comparison.json", compared)
 
 
 def _joined(folders: Sequence[RunFolder], contents: Sequence[RunContent]) -> RunContent:
@@ -66,7 +84,7 @@ def _joined(folders: Sequence[RunFolder], contents: Sequence[RunContent]) -> Run
         portfolios += [replace(p, arm=named[p.arm]) for p in content.portfolios]
         for arm in content.arms:
             file = folder.arm(arm.name) / "scores.parquet"
-            if file.is_file():
+            if is_there(file):
                 scores[named[arm.name]] = read_table(file)
     names = " · ".join(content.name for content in contents)
     return RunContent(

@@ -31,7 +31,8 @@ from deepfactor.runs.edges import write_edges
 from deepfactor.runs.environment import Stages, write_environment
 from deepfactor.runs.factors import write_scores
 from deepfactor.runs.layout import RunFolder
-from deepfactor.runs.results import write_factor_test
+from deepfactor.runs.results import check_oracle, oracle_path, write_factor_test
+from deepfactor.runs.written import writing_results
 from deepfactor.styles.base import Styles
 from deepfactor.training.cards import model_card, training_record
 from deepfactor.training.data import open_data
@@ -77,32 +78,35 @@ def run(
     possible, left_out = with_known_prices(recipe.test, market.panel)
     tested = recipe.model_copy(update={"test": possible})
     folder = RunFolder(out / recipe.name)
-    stages = Stages()
+    check_oracle(oracle_path(market.folder.path), market.folder.fingerprint)
+    lost: list[str] = []
+    stages = Stages.after(folder.environment, lost.append)
     with stages.stage("inputs"):  # first: a recipe that doesn't fit the market leaves an earlier run as it was
         planned = plan(recipe, market, folder.jobs, allow_code=allow_code)
     remove_litter(folder.path)
-    write_json(folder.recipe, recipe.model_dump(mode="json"))
-    console = Logged(console or Silent(), folder.log)
-    done = sum(is_done(folder.jobs, job) for job in planned.jobs)
-    console.say(f"{recipe.name}: {len(planned.jobs)} jobs, {done} done before, {workers} workers")
-    for text in (*planned.mended, *planned.said):
-        console.say(text)
-    with stages.stage("training"):
-        train(planned, folder.jobs, workers, console, device=device, allow_code=allow_code)
-    attempts = Attempts(folder, console)
-    with stages.stage("scores"):
-        scores = collect(planned.jobs, folder.jobs, market.panel.dates, market.panel.symbols)
-        for arm, found in scores.items():
-            _write_arm(folder, arm, found, planned, edges=edges, allow_code=allow_code)
-        work = _Work(folder, tested, market, batch_of(recipe, market), StyleSets(market), attempts, console)
-        scores |= _combine(work, {arm: found.ensemble for arm, found in scores.items()})
-    with stages.stage("factor tests"):
-        warnings = _test(work, scores)
-    with stages.stage("portfolios"):
-        warnings += _enhance(work, scores)
-    warnings = [*market.warnings(), *dict.fromkeys(warnings), *planned.said, *left_out]
-    write_environment(folder.environment, market.account(), warnings, stages, kernel=kernel_in_use(), device=device)
-    attempts.write()
+    with writing_results(folder.path):
+        write_json(folder.recipe, recipe.model_dump(mode="json"))
+        console = Logged(console or Silent(), folder.log)
+        done = sum(is_done(folder.jobs, job) for job in planned.jobs)
+        console.say(f"{recipe.name}: {len(planned.jobs)} jobs, {done} done before, {workers} workers")
+        for text in (*planned.mended, *lost, *planned.said):
+            console.say(text)
+        with stages.stage("training"):
+            train(planned, folder.jobs, workers, console, device=device, allow_code=allow_code)
+        attempts = Attempts(folder, console)
+        with stages.stage("scores"):
+            scores = collect(planned.jobs, folder.jobs, market.panel.dates, market.panel.symbols)
+            for arm, found in scores.items():
+                _write_arm(folder, arm, found, planned, edges=edges, allow_code=allow_code)
+            work = _Work(folder, tested, market, batch_of(recipe, market), StyleSets(market), attempts, console)
+            scores |= _combine(work, {arm: found.ensemble for arm, found in scores.items()})
+        with stages.stage("factor tests"):
+            warnings = _test(work, scores)
+        with stages.stage("portfolios"):
+            warnings += _enhance(work, scores)
+        warnings = [*market.warnings(), *dict.fromkeys(warnings), *planned.said, *left_out]
+        write_environment(folder.environment, market.account(), warnings, stages, kernel=kernel_in_use(), device=device)
+        attempts.write()
     report_run(folder, language, console)
     console.say(f"report: {folder.report}")
     return folder

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from deepfactor.runs.environment import Stages, write_environment
 from deepfactor.runs.factors import Reading, RowAccount, read_factor_rows
 from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import read_json, write_factor_test
+from deepfactor.runs.written import reading_results, writing_results
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,10 @@ def open_factor(path: Path, market: Market, arm: str | None = None, reading: Rea
     rule, reading = UniverseRule(), reading or Reading()
     if path.is_dir():
         run = RunFolder.open(path)
-        recipe = read_json(run.recipe)
-        rule = UniverseRule(**recipe["universe"])
-        names = [entry["name"] for entry in run.scored(recipe)]
+        with reading_results(path):
+            recipe = read_json(run.recipe)
+            rule = UniverseRule(**recipe["universe"])
+            names = [entry["name"] for entry in run.scored(recipe)]
         if arm is None and len(names) > 1:
             known = ", ".join(names)
             raise DataError(f"the run has the arms {known}: choose one with --arm (combine: RUN:ARM)", file=path)
@@ -90,14 +93,17 @@ def test(
     settings, left_out = with_known_prices(settings, market.panel)
     for text in left_out:
         console.say(text)
-    folder = _folder(out, factor.scores.name, {"test": settings.model_dump(mode="json")})
-    Attempts(folder, console).write()  # nothing has failed yet
-    stages = Stages()
-    with stages.stage("factor test"), step(console, f"tested {factor.scores.name}"):
-        styles = ((name, style_exposures(Kind(kind=name), market)) for name in kinds_in(STYLES))
-        report = test_factor(factor.scores, market.panel, market.universe, settings, batch=factor.batch, styles=styles)
-        write_factor_test(folder.arm(factor.scores.name), report)
-    _finish(folder, market, stages, console, language, left_out)
+    name = factor.scores.name
+    with _results(out, name, {"test": settings.model_dump(mode="json")}, console) as (folder, stages):
+        Attempts(folder, console).write()  # nothing has failed yet
+        with stages.stage("factor test"), step(console, f"tested {name}"):
+            styles = ((kind, style_exposures(Kind(kind=kind), market)) for kind in kinds_in(STYLES))
+            report = test_factor(
+                factor.scores, market.panel, market.universe, settings, batch=factor.batch, styles=styles
+            )
+            write_factor_test(folder.arm(name), report)
+        write_environment(folder.environment, market.account(), [*market.warnings(), *left_out], stages)
+    _report(folder, console, language)
     return report
 
 
@@ -122,53 +128,65 @@ def enhance(
     scenarios = tuple(change(preset, text) for text in what_if)
     require_span(market.universe, factor.scores, factor.batch, portfolio, "enhance")
     content = {"portfolios": [portfolio.model_dump(mode="json")]}
-    folder = _folder(out, factor.scores.name, content)
-    stages = Stages()
     name = factor.scores.name
-    attempts = Attempts(folder, console)
-    with stages.stage("factor test"), attempts.attempt("factor_test", name, *folder.tests(name)):
-        alone = TestSettings(
-            universes=("all", portfolio.index),
-            horizons=(5, 10, 20),
-            conventions=("t1_close",),
-            tops=(),
-            decay=0,
-            start=portfolio.start,
-            end=portfolio.end,
-        )
-        report = test_factor(factor.scores, market.panel, market.universe, alone, batch=factor.batch)
-        write_factor_test(folder.arm(name), report)
-    place = folder.portfolio(name, portfolio.index, portfolio.constraints)
-    label = folder.portfolio_label(name, portfolio.index, portfolio.constraints)
     summary: dict[str, Any] = {}
     absent: list[str] = []
-    with stages.stage("portfolio"), attempts.attempt("portfolio", label, place), step(console, f"backtest of {label}"):
-        kind = preset.styles or Kind(kind="basic")
-        found = StyleSets(market).of(kind)
-        absent = absent_styles(kind, found)
-        for text in absent:
-            console.say(text)
-        summary = backtest_to(
-            place, market, factor.scores, found.exposures, portfolio, factor.batch, console, scenarios
-        )
-    attempts.write()
-    _finish(folder, market, stages, console, language, absent)
+    with _results(out, name, content, console) as (folder, stages):
+        attempts = Attempts(folder, console)
+        with stages.stage("factor test"), attempts.attempt("factor_test", name, *folder.tests(name)):
+            write_factor_test(folder.arm(name), _test_beside(factor, market, portfolio))
+        place = folder.portfolio(name, portfolio.index, portfolio.constraints)
+        label = folder.portfolio_label(name, portfolio.index, portfolio.constraints)
+        attempt, said = attempts.attempt("portfolio", label, place), step(console, f"backtest of {label}")
+        with stages.stage("portfolio"), attempt, said:
+            kind = preset.styles or Kind(kind="basic")
+            found = StyleSets(market).of(kind)
+            absent = absent_styles(kind, found)
+            for text in absent:
+                console.say(text)
+            summary = backtest_to(
+                place, market, factor.scores, found.exposures, portfolio, factor.batch, console, scenarios
+            )
+        attempts.write()
+        write_environment(folder.environment, market.account(), [*market.warnings(), *absent], stages)
+    _report(folder, console, language)
     return summary
 
 
-def _folder(out: Path, name: str, settings: Mapping[str, Any]) -> RunFolder:
-    """A run's folder for one factor file: one arm, nothing trained; never a trained run's."""
+def _test_beside(factor: Factor, market: Market, portfolio: Portfolio) -> FactorReport:
+    """The factor's test that stands beside its portfolio."""
+    settings = TestSettings(
+        universes=("all", portfolio.index),
+        horizons=(5, 10, 20),
+        conventions=("t1_close",),
+        tops=(),
+        decay=0,
+        start=portfolio.start,
+        end=portfolio.end,
+    )
+    return test_factor(factor.scores, market.panel, market.universe, settings, batch=factor.batch)
+
+
+@contextmanager
+def _results(out: Path, name: str, settings: Mapping[str, Any], console: Console) -> Iterator[tuple[RunFolder, Stages]]:
+    """A run's folder for one factor file, to write results into: one arm, nothing trained; never a trained run's."""
     folder = RunFolder(out)
-    if folder.recipe.is_file() and "plan" in read_json(folder.recipe):
+    if folder.recipe.is_file() and _is_trained(folder):
         raise DataError("holds a run, which this would replace: give another --out", file=out)
+    stages = Stages.after(folder.environment, console.say)
     recipe = {"name": name, "title": f"Factor {name}", "arms": [{"name": name}], "universe": {}}
-    write_json(folder.recipe, recipe | dict(settings))
-    return folder
+    with writing_results(out):
+        write_json(folder.recipe, recipe | dict(settings))
+        yield folder, stages
 
 
-def _finish(
-    folder: RunFolder, market: Market, stages: Stages, console: Console, language: str, absent: Sequence[str] = ()
-) -> None:
-    write_environment(folder.environment, market.account(), [*market.warnings(), *absent], stages)
+def _is_trained(folder: RunFolder) -> bool:
+    try:
+        return "plan" in read_json(folder.recipe)
+    except (DataError, TypeError) as error:
+        raise DataError(f"may hold a trained run ({error}): give another --out", file=folder.path) from None
+
+
+def _report(folder: RunFolder, console: Console, language: str) -> None:
     report_run(folder, language, console)
     console.say(f"report: {folder.report}")

@@ -132,8 +132,8 @@ def simulate(market: Path, settings: simulated.Settings, console: Console | None
     console = console or Silent()
     source = simulated.open_source(settings)
     with step(console, f"simulated {settings.stocks} stocks, {settings.start} to {settings.end}"):
-        store_tables(market, fetch_all(source), source.describe)
-        write_oracle(oracle_path(market), source.oracle())
+        folder = store_tables(market, fetch_all(source), source.describe)
+        write_oracle(oracle_path(market), source.oracle(), folder.fingerprint)
     return open_market(market, console)
 
 

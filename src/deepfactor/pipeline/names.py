@@ -74,9 +74,13 @@ def _require_room(settings: TestSettings, market: Market, key: str) -> None:
         for i, length in enumerate(getattr(settings, name)):
             if length >= days:
                 raise RecipeError(f"{length} days: the market holds {days} days", key=f"{key}.{name}.{i}")
-    wanted = {f"groups.{name}": n for name, n in settings.groups.items()}
-    for name, n in {**wanted, "other_groups": settings.other_groups, "min_names": settings.min_names}.items():
-        if n > stocks and (name not in wanted or settings.groups != GROUPS):
+    usual = TestSettings()
+    wanted = {f"groups.{name}": n for name, n in settings.groups.items() if settings.groups != GROUPS}
+    for name in ("other_groups", "min_names"):
+        if (n := getattr(settings, name)) != getattr(usual, name):
+            wanted[name] = n
+    for name, n in wanted.items():
+        if n > stocks:
             raise RecipeError(f"{n}: the market has {stocks} stocks", key=f"{key}.{name}")
     levels = (*market.universe.index_close, *market.universe.members)
     if settings.all_share_index != ALL_SHARE and index_named(settings.all_share_index, set(levels)) is None:

@@ -11,7 +11,7 @@ from deepfactor.panel.panel import Bools
 from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.markets import Market
 from deepfactor.runs.layout import RunFolder
-from deepfactor.runs.results import oracle_path, read_oracle
+from deepfactor.runs.results import check_oracle, oracle_path, read_oracle
 
 
 def compare_with_oracle(
@@ -19,6 +19,7 @@ def compare_with_oracle(
 ) -> None:
     """Write ``oracle.json`` where the market has an oracle beside it; elsewhere remove what another market left."""
     path = oracle_path(market.folder.path)
+    check_oracle(path, market.folder.fingerprint)
     found = {h: read_oracle(path, market.panel, h) for h in settings.horizons}
     truth = {h: scores for h, scores in found.items() if scores is not None}
     if not truth:

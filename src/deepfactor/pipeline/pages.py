@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -24,9 +24,11 @@ from deepfactor.report.workbook import workbook
 from deepfactor.runs.failures import Failure, read_failures
 from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import read_frame, read_json
+from deepfactor.runs.written import blamed, is_there, reading_results, renew_checksums
 
 #: Stages that are tried again with every page.
 _PAGES = ("page", "workbook")
+_WRITTEN = ("report.html", "report.json", "report.xlsx")
 _ABSENT = "is not there: repeat the command that makes it"
 
 Part = TypeVar("Part")
@@ -41,11 +43,14 @@ def report_run(folder: RunFolder, language: str = "en", console: Console | None 
     content = load_content(folder)
     missing = [one for one in content.missing if one.stage not in _PAGES]
     attempts = Attempts(folder, console or Silent(), missing)
-    write_report(folder, replace(content, missing=tuple(missing)), language, attempts)
+    with reading_results(folder.path):
+        write_report(folder, replace(content, missing=tuple(missing)), language, attempts)
+    renew_checksums(folder.path, _WRITTEN)
     if "plan" in content.recipe:
         with attempts.attempt("page", "index.html"):
             write_index(folder.path.parent, language)
     attempts.write()
+    renew_checksums(folder.path, (folder.failures.name,))
     return folder.report
 
 
@@ -59,10 +64,10 @@ def write_report(folder: RunFolder, content: RunContent, language: str, attempts
         _write_workbook(sheet, workbook(content, page))
     else:
         for one in lost or ():
-            attempts.note("page", one.part.replace("_", " "), one.error)
+            attempts.note("page", one.part.replace("_", " "), blamed(one.error, folder.path))
         content = replace(content, missing=tuple(attempts.failed))
         page = with_missing(page, content)
-        with attempts.attempt("workbook", sheet.name, sheet):
+        with attempts.attempt("workbook", sheet.name, sheet), reading_results(folder.path):
             _write_workbook(sheet, workbook(content, page))
         content = replace(content, missing=tuple(attempts.failed))
         page = with_missing(page, content)
@@ -80,18 +85,29 @@ def write_index(runs: Path, language: str = "en") -> Path:
     found = []
     for path in runs.glob("*/report.json"):
         made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        found.append((made, RunLine(path.parent.name, made.date().isoformat(), read_json(path))))
+        try:
+            report = read_json(path)
+        except DataError:
+            report = None
+        found.append((made, RunLine(path.parent.name, made.date().isoformat(), report)))
     found.sort(key=lambda item: (item[0], item[1].name), reverse=True)
     write_text(runs / "index.html", render_runs([line for _, line in found], language))
     return runs / "index.html"
 
 
 def load_content(folder: RunFolder) -> RunContent:
-    """The results of a run, as the report takes them; `missing` says what isn't there, and why."""
+    """The results of a run, as the report takes them; `missing` says what isn't there, or damaged, and why."""
+    with reading_results(folder.path):
+        return _load_content(folder)
+
+
+def _load_content(folder: RunFolder) -> RunContent:
     recipe = read_json(folder.recipe)
     environment = read_json(folder.environment)
-    oracle, correlation, paired = (folder.path / f"{name}.json" for name in ("oracle", "model_correlation", "paired"))
     missing = list(read_failures(folder))
+    oracle, correlation, paired = (
+        _optional(missing, stage, folder.path / f"{stage}.json") for stage in ("oracle", "model_correlation", "paired")
+    )
     arms = _there(
         missing,
         "factor_test",
@@ -109,12 +125,21 @@ def load_content(folder: RunFolder) -> RunContent:
         environment=environment,
         arms=arms,
         portfolios=portfolios,
-        oracle=read_json(oracle) if oracle.is_file() else None,
+        oracle=oracle,
         warnings=tuple(environment["warnings"]),
-        correlation=read_json(correlation) if correlation.is_file() else None,
-        paired=tuple(read_json(paired)) if paired.is_file() else (),
+        correlation=correlation,
+        paired=tuple(paired or ()),
         missing=tuple(missing),
     )
+
+
+def _optional(missing: list[Failure], stage: str, file: Path) -> Any:
+    """A result that not every run has; None where there is none, or a damaged one, which is added to `missing`."""
+    try:
+        return read_json(file) if is_there(file) else None
+    except DataError as error:
+        missing.append(Failure(stage.removeprefix("model_"), file.name, str(error), 2))
+        return None
 
 
 def _there(missing: list[Failure], stage: str, parts: Mapping[str, Callable[[], Part]]) -> tuple[Part, ...]:
@@ -149,12 +174,12 @@ def load_arm(folder: RunFolder, name: str, published: str | None = None) -> ArmC
     return ArmContent(
         name=name,
         published=published,
-        model_card=read_json(card) if card.is_file() else {},
-        training=read_json(training) if training.is_file() else {},
+        model_card=read_json(card) if is_there(card) else {},
+        training=read_json(training) if is_there(training) else {},
         factor_report=read_json(place / "factor_report.json"),
         ic_series=series,
         group_nav=read_frame(place / "group_nav.parquet"),
-        residual_series=read_frame(residual) if residual.is_file() else None,
+        residual_series=read_frame(residual) if is_there(residual) else None,
     )
 
 
@@ -176,5 +201,5 @@ def _portfolio(path: Path) -> PortfolioContent:
         relaxations=read_frame(path / "relaxations.parquet"),
         rejected=summary.get("rejected", {}),
         trades=read_frame(path / "trades.parquet").height,
-        attribution=read_frame(attribution) if attribution.is_file() else None,
+        attribution=read_frame(attribution) if is_there(attribution) else None,
     )

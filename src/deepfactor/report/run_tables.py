@@ -54,7 +54,7 @@ def _part(part: str) -> Text:
 def market_left_out(content: RunContent) -> Table | None:
     """Rows of the source that the market doesn't hold, by reason."""
     dropped = content.environment["market"].get("dropped") or {}
-    rows = [(*label_cells(words().term(reason)), Cell(count, "count")) for reason, count in dropped.items()]
+    rows = [(*label_cells(words().sentence_or_term(reason)), Cell(count, "count")) for reason, count in dropped.items()]
     text = words().text
     return make("left_out_market", text["left_out_market"], ("what", "count"), rows, text["left_out_market_note"])
 

@@ -15,11 +15,11 @@ from deepfactor.report.words import Text, joined, words
 
 @dataclass(frozen=True)
 class RunLine:
-    """One run: its folder's name, the day (ISO) its report was written, its ``report.json``."""
+    """One run: its folder's name, the day (ISO) its report was written, its ``report.json``; None = it is damaged."""
 
     name: str
     made: str
-    report: Mapping[str, Any]
+    report: Mapping[str, Any] | None
 
 
 def render_runs(runs: Sequence[RunLine], language: str = "en") -> str:
@@ -31,28 +31,39 @@ def render_runs(runs: Sequence[RunLine], language: str = "en") -> str:
 
 def runs_table(runs: Sequence[RunLine]) -> Table | None:
     """A row a run: market, test span, arms and the best of its headline numbers."""
-    rows = []
-    for run in runs:
-        report, tables = run.report, run.report.get("tables", {})
-        factor, enhanced = tables.get("headline_factor", ()), tables.get("headline_portfolio", ())
-        arms = {arm["name"] for arm in report.get("arms", ())}
-        own = [row for row in factor if row.get("arm") in arms]
-        rows.append(
-            (
-                Cell(run.name, link=f"{quote(run.name)}/report.html"),
-                *label_cells(_market(report), _span(report), ", ".join(arm["name"] for arm in report.get("arms", ()))),
-                _best(own, "rank_ic_10", "ic"),
-                _best(own, "icir_10", "ratio"),
-                _best(own, "top_excess", "signed_percent"),
-                _best(enhanced, "excess", "signed_percent"),
-                _best(enhanced, "information_ratio", "ratio"),
-                Cell(len(report.get("cautions", ())), "count"),
-                *label_cells(run.made),
-            )
-        )
+    rows = [_row(run) for run in runs]
     columns = ("run", "market", "test_span", "arms_count", "rank_ic_10", "icir_10", "top_excess", "portfolio_excess",
                "information_ratio", "warnings_count", "made")  # fmt: skip
     return make("runs", words().text["runs_index"], columns, rows, words().text["runs_best"])
+
+
+def _row(run: RunLine) -> tuple[Cell, ...]:
+    """A run's cells; of one whose report can't be read they say so."""
+    link, made = Cell(run.name, link=f"{quote(run.name)}/report.html"), label_cells(run.made)
+    try:
+        cells = None if run.report is None else _cells(run.report)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        cells = None
+    if cells is None:
+        damaged = words().text["report_damaged"]
+        cells = (*label_cells(damaged, "–", "–"), *[Cell(None, "ic", missing=damaged)] * 6)
+    return (link, *cells, *made)
+
+
+def _cells(report: Mapping[str, Any]) -> tuple[Cell, ...]:
+    tables = report.get("tables", {})
+    factor, enhanced = tables.get("headline_factor", ()), tables.get("headline_portfolio", ())
+    names = [arm["name"] for arm in report.get("arms", ())]
+    own = [row for row in factor if row.get("arm") in names]
+    return (
+        *label_cells(_market(report), _span(report), ", ".join(names)),
+        _best(own, "rank_ic_10", "ic"),
+        _best(own, "icir_10", "ratio"),
+        _best(own, "top_excess", "signed_percent"),
+        _best(enhanced, "excess", "signed_percent"),
+        _best(enhanced, "information_ratio", "ratio"),
+        Cell(len(report.get("cautions", ())), "count"),
+    )
 
 
 def _market(report: Mapping[str, Any]) -> Text:

@@ -125,8 +125,9 @@ class Words:
         return said if said.zh != said else self.term(text)
 
     def _named(self, part: str) -> str:
-        """The Chinese of a table's or another known name; numbers and codes as they are."""
-        return (self.terms.get(f"table.{part}") or self.terms.get(part) or Text(part)).zh
+        """The Chinese of a table's or another known name, or of sentences; numbers and codes as they are."""
+        known = self.terms.get(f"table.{part}") or self.terms.get(part)
+        return known.zh if known else "；".join(self.sentence(one).zh for one in part.split("; "))
 
     def _parts(self, text: str) -> str:
         """The Chinese of words between middle dots or colons, part by part."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from deepfactor.core.errors import DataError
+from deepfactor.runs.written import require_written
 from deepfactor.store.dates import NoDate, as_days, has_clock
 from deepfactor.store.parquet import UNREADABLE, parquet_schema, read_parquet
 from deepfactor.store.text_files import NoTable, form_to_read, open_text
@@ -43,6 +44,7 @@ def read_columns(path: Path, columns: Mapping[str, str], date_format: str | None
     DataError
         no such file, not readable, a missing column, or a value that is no date, code or score; names the row.
     """
+    require_written(path)
     if not path.is_file():
         raise DataError("no such factor file", file=path)
     try:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import resource
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -15,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from deepfactor import __version__
+from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_json
+from deepfactor.runs.results import read_json
 
 PACKAGES = ("torch", "numpy", "scipy", "polars", "highspy", "pydantic", "safetensors", "plotly")
 
@@ -44,9 +45,25 @@ def _processor() -> str:
 
 @dataclass
 class Stages:
-    """Wall and CPU seconds (children included) and peak memory of each stage, in order."""
+    """Wall and CPU seconds (children included) and peak memory of each stage, in order.
+
+    `earlier`: the stages of earlier calls, oldest first: a repeated run trains nothing, and its cost says nothing.
+    """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
+    earlier: list[list[dict[str, Any]]] = field(default_factory=list)
+
+    @classmethod
+    def after(cls, environment: Path, tell: Callable[[str], None]) -> Stages:
+        """None yet, after those that ``environment.json`` knows; `tell` is told where it can't be read."""
+        if not environment.is_file():
+            return cls()
+        try:
+            before = read_json(environment)
+            return cls(earlier=[*before.get("earlier", []), *([before["stages"]] if "stages" in before else [])])
+        except (DataError, TypeError, AttributeError) as error:
+            tell(f"what earlier calls cost is lost: {error}")
+            return cls()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -89,10 +106,7 @@ def write_environment(
     """Write ``environment.json``: versions, machine, the market's account, warnings, what each stage cost.
 
     `kernel`, `device`: what networks were computed with, where any was; another one gives other last digits.
-
-    The stages of earlier calls stay under ``earlier``: a repeated run trains nothing, and its cost says nothing.
     """
-    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     used = {name: value for name, value in (("gru_kernel", kernel), ("device", device)) if value is not None}
     content = {
         "versions": versions(),
@@ -100,6 +114,6 @@ def write_environment(
         "market": dict(market),
         "warnings": list(warnings),
         "stages": stages.rows,
-        "earlier": [*before.get("earlier", []), *([before["stages"]] if "stages" in before else [])],
+        "earlier": stages.earlier,
     }
     write_json(path, content)

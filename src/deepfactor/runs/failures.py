@@ -10,6 +10,7 @@ from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_json
 from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import read_json
+from deepfactor.runs.written import is_there
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def read_failures(folder: RunFolder) -> tuple[Failure, ...]:
     DataError
         ``failures.json`` is broken.
     """
-    if not folder.failures.is_file():
+    if not is_there(folder.failures):
         return ()
     try:
         return tuple(Failure(**one) for one in read_json(folder.failures))

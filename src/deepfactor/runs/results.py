@@ -12,7 +12,7 @@ import polars as pl
 from deepfactor.backtest.attribution import Attribution
 from deepfactor.backtest.performance import summary
 from deepfactor.backtest.result import BacktestResult
-from deepfactor.core.errors import DataError
+from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import write_json
 from deepfactor.evaluation.definitions import Study
 from deepfactor.evaluation.factor_test import FactorReport
@@ -20,7 +20,12 @@ from deepfactor.evaluation.seeds import seed_spread
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
 from deepfactor.runs.factors import align, read_table
-from deepfactor.store.parquet import parquet_schema, read_parquet, write_parquet
+from deepfactor.runs.written import require_written
+from deepfactor.store.content import content_hash
+from deepfactor.store.parquet import UNREADABLE, parquet_schema, read_parquet, write_parquet
+
+#: In the oracle's file: the fingerprint of its market, the hash of its rows.
+_ORACLE_OF, _ORACLE_ROWS = "deepfactor.market", "deepfactor.rows"
 
 
 def write_table(path: Path, columns: Mapping[str, Any]) -> None:
@@ -92,18 +97,20 @@ def write_backtest(
 
 
 def read_json(path: Path) -> Any:
-    """The content of one of our JSON files; a `DataError` that names it where it is missing or broken."""
+    """The content of one of our JSON files; a `DataError` that names it where it is missing or not what was written."""
+    require_written(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"can't be read ({error}): repeat the stage that writes it", file=path) from None
 
 
 def read_frame(path: Path) -> pl.DataFrame:
-    """One of our parquet tables; a `DataError` that names it where it is missing or broken."""
+    """One of our parquet tables; a `DataError` that names it where it is missing or not what was written."""
+    require_written(path)
     try:
         return read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except UNREADABLE as error:
         raise DataError(f"can't be read ({error}): repeat the stage that writes it", file=path) from None
 
 
@@ -112,9 +119,35 @@ def oracle_path(market: Path) -> Path:
     return market.with_name(f"{market.name}.oracle.parquet")
 
 
-def write_oracle(path: Path, frame: pl.DataFrame) -> None:
-    """Write the oracle of a simulated market, atomically."""
-    write_parquet(path, frame, compression="lz4", statistics=False)
+def write_oracle(path: Path, frame: pl.DataFrame, market: str) -> None:
+    """Write the oracle of a simulated market, atomically; with the fingerprint of `market`, and the rows' own."""
+    known = {_ORACLE_OF: market, _ORACLE_ROWS: content_hash(frame)}
+    write_parquet(path, frame, compression="lz4", statistics=False, metadata=known)
+
+
+def check_oracle(path: Path, market: str) -> None:
+    """The oracle file, where there is one, is that of the market of this fingerprint, and as it was written.
+
+    Raises
+    ------
+    DataError
+        it isn't. One of before it said so is taken as it is.
+    """
+    if not path.exists():
+        return
+    try:
+        known = pl.read_parquet_metadata(path.absolute())
+        whole = known.get(_ORACLE_ROWS) in (None, content_hash(read_parquet(path)))
+    except UNREADABLE as error:
+        raise DamagedFile(f"can't be read ({error}): simulate the market again", file=path) from None
+    if not whole:
+        raise DamagedFile("does not hold what was written: simulate the market again", file=path)
+    if known.get(_ORACLE_OF, market) != market:
+        raise DataError(
+            f"is the oracle of another market ({known[_ORACLE_OF]}, this one is {market}): move it away, or simulate "
+            "the market again",
+            file=path,
+        )
 
 
 def read_oracle(path: Path, panel: Panel, horizon: int, part: str | None = None) -> Scores | None:

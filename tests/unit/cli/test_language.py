@@ -28,7 +28,9 @@ def asked(monkeypatch, tmp_path) -> list[str]:
 
     def note(*arguments, language=None):
         languages.append(arguments[-1] if language is None else language)
-        return SimpleNamespace(path=tmp_path, report="", to_json_dict=lambda: {"records": [record]})
+        return SimpleNamespace(
+            path=tmp_path, report="", to_json_dict=lambda: {"records": [record], "groups": [], "top_n": []}
+        )
 
     monkeypatch.setattr(markets, "open_market", lambda *_: None)
     monkeypatch.setattr(factor, "open_factor", lambda *_: None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -78,10 +80,12 @@ def test_raw_prices_without_a_factor_are_not_compared_with_an_index(made, tmp_pa
 
 
 def test_a_market_kept_up_day_by_day_equals_a_fresh_one(made, tmp_path, monkeypatch):
-    """Over ends of months, where factors are fitted, and days between, where those of the last fit hold."""
+    """Over ends of months, where factors are fitted, days between, where those of the last fit hold, and a listing."""
     market = tmp_path / "m"
     starts = [int(row) for row in month_starts(np.array(made.dates, dtype="datetime64[D]"))]
     days = [starts[-4] - 1, starts[-4], starts[-4] + 1, starts[-4] + 5, starts[-2] + 3]
+    late = (pl.col("symbol") != made.symbols[-1]) | (pl.col("date") >= made.dates[days[2]])
+    made = replace(made, tables={**made.tables, "daily": made.tables["daily"].filter(late)})
     write_market(market, known(made, days[0]), source={})
     open_panel(market)
     with monkeypatch.context() as patch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepfactor.core.checksums import CHECKSUMS
+from deepfactor.core.checksums import CHECKSUMS, read_checksums
 from deepfactor.core.errors import DamagedFile, UserError
 from deepfactor.core.kind import Kind
 from deepfactor.training.data import TrainingData, open_data, prepare_data
@@ -65,7 +64,7 @@ def job_files(folder: Path, job: Job) -> list[str]:
 
 
 def test_a_finished_job_knows_all_that_it_left(made: Path, jobs: list[Job]) -> None:
-    checksums = json.loads((made / jobs[0].key / CHECKSUMS).read_text())
+    checksums = read_checksums(made / jobs[0].key) or {}
     assert {*checksums, CHECKSUMS} == set(job_files(made, jobs[0]))
 
 

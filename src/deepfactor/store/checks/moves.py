@@ -108,17 +108,19 @@ def moves_of(
     since : only moves of trades from this day on (all are read: those before may be what a move starts from)
     known : symbols with prices before the first of `trades`
     """
-    same = trades.select((pl.col("symbol").to_physical() == pl.col("symbol").to_physical().shift(1)).fill_null(False))
-    follows = same.to_series()
-    wanted = follows & trades.select(_worth(trades)).to_series()
+    code = pl.col("symbol").to_physical()
+    same = trades.select((code == code.shift(1)).fill_null(value=False)).to_series()
+    wanted = same & trades.select(_worth(trades)).to_series()
+    follows = same
     if since is not None:
         recent = trades["date"] >= since
         follows, wanted = follows & recent, wanted & recent
     at = wanted.arg_true().to_numpy().astype(np.int64)
-    starts = (~same.to_series()).arg_true().to_numpy().astype(np.int64)
-    per_symbol = trades.filter(follows).group_by("symbol").agg(n=pl.len())
+    starts = (~same).arg_true().to_numpy().astype(np.int64)
+    counts = np.add.reduceat(follows.to_numpy(), starts, dtype=np.int64) if len(starts) else np.zeros(0, dtype=np.int64)
+    per_symbol = pl.DataFrame({"symbol": trades["symbol"].gather(starts).cast(pl.String), "n": counts})
     table = _facts(trades, at, starts, listed, known)
-    return Moves(table, int(follows.sum()), per_symbol.height, per_symbol, "factor" in trades.columns)
+    return Moves(table, int(counts.sum()), int((counts > 0).sum()), per_symbol, "factor" in trades.columns)
 
 
 def _worth(trades: pl.DataFrame) -> pl.Expr:
@@ -167,44 +169,39 @@ def _facts(
     trades: pl.DataFrame, at: Array, starts: Array, listed: pl.DataFrame | None, known: Collection[str]
 ) -> pl.DataFrame:
     """The rows `at` of `trades` with what stands around them; `starts` are the first rows of the symbols."""
-    dates = trades["date"].to_numpy().astype("datetime64[D]")
+    days = trades["date"].unique().sort().to_numpy().astype("datetime64[D]")
     close = trades["close"].to_numpy()
     ends = np.append(starts[1:], trades.height)
     which = np.searchsorted(starts, at, side="right") - 1
-    start, end = starts[which], ends[which]
-    days = np.unique(dates)
-    gap = np.searchsorted(days, dates[at]) - np.searchsorted(days, dates[at - 1])
+    start, end, today = starts[which], ends[which], _dates(trades, at)
     reference = _reference(trades)
-    given = trades.select(pl.lit(None, pl.Float64) if reference is None else reference).to_series()
-    table = pl.DataFrame(
-        {
-            "symbol": trades["symbol"].gather(at).cast(pl.String),
-            "date": trades["date"].gather(at),
-            "close": close[at],
-            "close_before": close[at - 1],
-            "factor": _factors(trades, at),
-            "factor_before": _factors(trades, at - 1),
-            "move_before": _ratio(close, at - 1, at - 1 > start),
-            "move_after": _ratio(close, at + 1, at + 1 < end),
-            "reference": given.new_from_index(0, len(at)) if reference is None else given.gather(at),
-            "carried": trades["carried"].gather(at) if "carried" in trades.columns else np.zeros(len(at), dtype=bool),
-            "gap": gap,
-            "young": _young(trades, at, start, dates, days, listed, known),
-            "leaving": (end - at < _LAST_ROWS) & (dates[end - 1] < days[-1]),
-        }
+    table = trades[at].select(
+        pl.col("symbol").cast(pl.String),
+        "date",
+        "close",
+        factor="factor" if "factor" in trades.columns else pl.lit(None, pl.Float64),
+        carried="carried" if "carried" in trades.columns else pl.lit(value=False),
+        reference=pl.lit(None, pl.Float64) if reference is None else reference,
+    )
+    table = table.with_columns(
+        close_before=close[at - 1],
+        factor_before=trades["factor"].gather(at - 1) if "factor" in trades.columns else pl.lit(None, pl.Float64),
+        move_before=_ratio(close, at - 1, at - 1 > start),
+        move_after=_ratio(close, at + 1, at + 1 < end),
+        gap=np.searchsorted(days, today) - np.searchsorted(days, _dates(trades, at - 1)),
+        young=_young(table["symbol"], today, at - start, _dates(trades, start) == days[:1], listed, known),
+        leaving=(end - at < _LAST_ROWS) & (_dates(trades, end - 1) < days[-1:]),
+        rate=_rates(table["symbol"], today),
     )
     ratio = (pl.col("factor") / pl.col("factor_before")).fill_null(1.0)
     move = pl.col("close") / pl.col("close_before")
-    return table.with_columns(
-        ratio=ratio, move=move, adjusted=ratio * move, rate=pl.Series(_rates(table["symbol"], dates[at]))
-    )
+    return table.with_columns(ratio=ratio, move=move, adjusted=ratio * move)
 
 
-def _factors(trades: pl.DataFrame, at: Array) -> pl.Series:
-    """The factors of the rows `at`; null where there are none."""
-    if "factor" in trades.columns:
-        return trades["factor"].gather(at)
-    return pl.Series([None] * len(at), dtype=pl.Float64)
+def _dates(trades: pl.DataFrame, at: Array) -> Array:
+    """Dates of the rows `at`, as datetime64[D]."""
+    dates: Array = trades["date"].gather(at).to_numpy().astype("datetime64[D]")
+    return dates
 
 
 def _ratio(values: Array, at: Array, inside: Array) -> Array:
@@ -215,23 +212,18 @@ def _ratio(values: Array, at: Array, inside: Array) -> Array:
 
 
 def _young(
-    trades: pl.DataFrame,
-    at: Array,
-    start: Array,
-    dates: Array,
-    days: Array,
-    listed: pl.DataFrame | None,
-    known: Collection[str],
+    symbol: pl.Series, today: Array, rows: Array, first_day: Array, listed: pl.DataFrame | None, known: Collection[str]
 ) -> Array:
-    """Whether the stock of each row was listed just before, by its list date or, where none is known, its first row."""
-    symbol = trades["symbol"].gather(at).cast(pl.String)
-    seen_before = symbol.is_in(list(known)).to_numpy() | (dates[start] == days[0])
-    young: Array = (at - start < _YOUNG_ROWS) & ~seen_before
+    """Whether stocks were listed just before, by their list date or, where none is known, their first row.
+
+    `rows` since that one; `first_day`: it is of the first day of all, so that nothing is known of the days before.
+    """
+    young: Array = (rows < _YOUNG_ROWS) & ~(symbol.is_in(list(known)).to_numpy() | first_day)
     if listed is None or "list_date" not in listed.columns:
         return young
-    known_dates = dict(listed.select(pl.col("symbol").cast(pl.String), "list_date").drop_nulls().rows())
-    list_date = np.array([known_dates.get(one) for one in symbol], dtype="datetime64[D]")
-    since = dates[at] - list_date  # NaT, and so False, where not known
+    dates = dict(listed.select(pl.col("symbol").cast(pl.String), "list_date").drop_nulls().rows())
+    list_date = np.array([dates.get(one) for one in symbol], dtype="datetime64[D]")
+    since = today - list_date  # NaT, and so False, where not known
     young |= (since >= np.timedelta64(0, "D")) & (since <= _YOUNG_DAYS)
     return young
 

@@ -1,0 +1,68 @@
+"""Whether runs, trained jobs and training arrays on disk are what was written: all their files, each time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from deepfactor.core.checksums import CHECKSUMS, damaged, read_checksums
+from deepfactor.core.errors import DamagedFile
+from deepfactor.pipeline.console import Console, Silent, step
+from deepfactor.store.checks import Finding
+
+#: File that makes a folder one whose files are known by checksums → what it is, and what to do where one is damaged.
+_KINDS = {
+    "recipe.json": ("run", "repeat the command that made it"),
+    "done": ("job", "the next run does the job again"),
+    "inputs.json": ("arrays", "the next run makes them again"),
+    "part.json": ("arrays", "the next run makes them again"),
+}
+_CACHE = ("arrays", "the next run makes it again")
+
+
+def holds_results(path: Path) -> bool:
+    """Whether `path` is a run's folder, or a folder of runs and their jobs."""
+    return (path / "recipe.json").exists() or any(path.glob("*/recipe.json")) or any(path.glob("jobs/*/job.json"))
+
+
+def check_results(path: Path, console: Console | None = None) -> dict[str, Any]:
+    """Compare all that lies in the folder of a run (with the jobs beside it), or of runs, with its checksums.
+
+    Returns
+    -------
+    mapping, fit for JSON: results (the folder), compared (number of files), findings (as of a market), errors (their
+    number). What was left before there were checksums is a warning.
+    """
+    places = [path, path.parent / "jobs"] if (path / "recipe.json").exists() else [path]
+    findings: list[Finding] = []
+    compared = 0
+    with step(console or Silent(), f"compared {path} with its checksums"):
+        for folder, (kind, mend) in (found for place in places for found in _known_folders(place)):
+            try:
+                checksums = read_checksums(folder)
+            except DamagedFile as error:
+                findings.append(Finding("error", "damaged", kind, None, 1, f"{error}: {mend}"))
+                continue
+            if checksums is None:
+                message = f"{folder} has no checksums: an earlier version left it, or it was killed"
+                findings.append(Finding("warning", "no_checksums", kind, None, 1, message))
+                continue
+            compared += len(checksums)
+            for name, why in damaged(folder, checksums, always=True, keep=False).items():
+                findings.append(Finding("error", "damaged", kind, None, 1, f"{folder / name} {why}: {mend}"))
+    findings.sort(key=lambda one: one.severity)
+    return {
+        "results": str(path),
+        "compared": compared,
+        "errors": sum(one.severity == "error" for one in findings),
+        "findings": [asdict(one) for one in findings],
+    }
+
+
+def _known_folders(place: Path) -> Iterator[tuple[Path, tuple[str, str]]]:
+    """Folders below `place` whose files are known by checksums, or should be; what they are, and what to do."""
+    folders = {file.parent for name in (*_KINDS, CHECKSUMS) for file in place.rglob(name)}
+    for folder in sorted(folders):
+        yield folder, next((kind for name, kind in _KINDS.items() if (folder / name).exists()), _CACHE)
