@@ -90,6 +90,7 @@ def test_a_file_that_changed_is_looked_at_again(tmp_path: Path) -> None:
         (gzip.compress(b"PAR1"), "is a gzipped parquet file"),
         (gzip.compress(b""), "is empty"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_table(tmp_path: Path, content: bytes, said: str) -> None:
     with pytest.raises(NoTable, match=said):

@@ -14,8 +14,9 @@ from deepfactor.core.kind import Kind
 from deepfactor.models import cross_gru, decomp_gru, gru
 from deepfactor.models.base import CrossSection, Shapes
 from deepfactor.training.data import TrainingData
+from deepfactor.training.finished import read_record
 from deepfactor.training.fit import Fitter
-from deepfactor.training.jobs import Job, Progress, plan_jobs, read_record, run_job, task_of
+from deepfactor.training.jobs import Job, Progress, plan_jobs, run_job, task_of
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, size_rank, standardise
 from deepfactor.training.sequences import Stream, ranks_at
@@ -157,13 +158,13 @@ def test_an_interrupted_job_goes_on_bit_for_bit(when, data: TrainingData, tmp_pa
         run_job(job, Sampler(data), tmp_path / "cut", stop)
     run_job(job, Sampler(data), tmp_path / "cut", lambda event: None)
     assert result(job, tmp_path / "cut") == result(job, tmp_path / "whole")
-    assert read_record(tmp_path / "cut", job)["days_scored"] == len(FOLD.test)
+    assert read_record(tmp_path / "cut" / job.key)["days_scored"] == len(FOLD.test)
 
 
 def test_training_on_sequences_learns(data: TrainingData, tmp_path: Path) -> None:
     (job,) = jobs_of(data, "gru", fit=FIT.model_copy(update={"epochs": 12, "updates": 30, "lr": 0.01}))
     run_job(job, Sampler(data), tmp_path, lambda event: None)
-    assert read_record(tmp_path, job)["valid_rank_ic"] > 0.3
+    assert read_record(tmp_path / job.key)["valid_rank_ic"] > 0.3
 
 
 def test_an_epoch_takes_each_training_day_about_once(data: TrainingData, tmp_path: Path) -> None:
