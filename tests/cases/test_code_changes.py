@@ -355,8 +355,12 @@ def twice(n: int) -> pl.DataFrame:
 
 def test_one_company_under_two_codes_is_named(tmp_path):
     result = done(ingest(tmp_path, twice(AT), DAILY))
+    before = (tmp_path / "market" / "manifest.json").read_bytes()
+    done(ingest(tmp_path, twice(AT), DAILY))
+    assert (tmp_path / "market" / "manifest.json").read_bytes() == before
     said = f"{NEW} and {OLD}: 80 days, {DAYS[0]} to {DAYS[AT - 1]}"
-    assert f"warning: daily: 1 pairs of symbols have equal bars ({said})" in result.out
+    assert "warning: daily: pairs of symbols have equal bars: one company under two codes" in result.out
+    assert said in result.out
     checked = done(deepfactor("check", tmp_path / "market"))
     assert "warning: twin_symbols in daily" in checked.out
     assert said in checked.out
@@ -365,6 +369,9 @@ def test_one_company_under_two_codes_is_named(tmp_path):
 def test_a_market_that_is_kept_up_goes_on_to_name_it(tmp_path):
     for last in (40, 60, N - 1):
         done(ingest(tmp_path, twice(AT).filter(pl.col("date") <= DAYS[last]), DAILY))
+    before = (tmp_path / "market" / "manifest.json").read_bytes()
+    done(ingest(tmp_path, twice(AT), DAILY))
+    assert (tmp_path / "market" / "manifest.json").read_bytes() == before
     (warning,) = (w for w in MarketFolder.open(tmp_path / "market").manifest.warnings if w["code"] == "twin_symbols")
     assert warning["examples"] == [f"{NEW} and {OLD}: 80 days, {DAYS[0]} to {DAYS[AT - 1]}"]
 

@@ -24,7 +24,7 @@ def twins_anew(held: MarketFolder, now: list[Finding], daily: pl.DataFrame) -> l
     columns = ["date", "symbol", *bar_columns(daily.columns)]
     before = held.read("daily", columns).join(daily.select(pl.col("date").unique()), on="date", how="anti")
     fetched = daily.select(pl.col(name).cast(dtype) for name, dtype in before.schema.items())
-    return [*(one for one in now if one.code != TWINS), *check_twins(pl.concat([before, fetched]))]
+    return [*check_twins(pl.concat([before, fetched])), *(one for one in now if one.code != TWINS)]
 
 
 def joined_warnings(

@@ -67,6 +67,7 @@ def check_tables(
             found += check_adjustment(
                 rows, basis, tables.get("securities"), since=since, known=priced, factored=factored
             )
+            found += check_twins(frame)
         findings += found
     if "daily" not in tables:
         findings.append(Finding("error", "no_daily", "daily", None, 0, "a market needs the table daily"))
@@ -90,7 +91,6 @@ def check_table(name: str, frame: pl.DataFrame, last: date | None = None, basis:
     if name == "daily":
         findings += check_prices(frame, basis)
         findings += check_boards(frame)
-        findings += check_twins(frame)
     if name in ("daily", "index_daily"):
         findings += check_levels(name, frame, adjusted=basis.adjusted)
     if name in ("industry", "index_members"):

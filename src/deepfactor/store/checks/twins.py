@@ -40,8 +40,8 @@ def check_twins(frame: pl.DataFrame) -> list[Finding]:
         for one, other, days, _, first, last in twins.head(5).rows()
     )
     message = (
-        f"{twins.height} pairs of symbols have equal bars ({examples[0]}): one company under two codes counts twice in "
-        "every cross-section; drop one of them, or say in [[renames]] which became which"
+        "pairs of symbols have equal bars: one company under two codes counts twice in every cross-section; drop one "
+        "of them, or say in [[renames]] which became which"
     )
     return [Finding("warning", TWINS, "daily", "symbol", twins.height, message, None, examples)]
 
