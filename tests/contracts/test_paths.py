@@ -16,7 +16,7 @@ NAMES = ("[1]", "g*", "a?", "**", "{a,b}", "[!a]", "%41", "file:x", "s3:x", "数
 
 
 def reads(tree: ast.AST) -> list[ast.Call]:
-    """Calls of polars that take a path."""
+    """Calls of polars that take a path; not those that are given an open `handle`."""
     return [
         node
         for node in ast.walk(tree)
@@ -25,6 +25,7 @@ def reads(tree: ast.AST) -> list[ast.Call]:
         and isinstance(node.func.value, ast.Name)
         and node.func.value.id == "pl"
         and node.func.attr.startswith(("read_", "scan_"))
+        and not (isinstance(node.args[0], ast.Name) and node.args[0].id == "handle")
     ]
 
 

@@ -136,7 +136,8 @@ def check_oracle(path: Path, market: str) -> None:
     if not path.exists():
         return
     try:
-        known = pl.read_parquet_metadata(path.absolute())
+        with path.open("rb") as handle:  # by a handle: no name is a pattern
+            known = pl.read_parquet_metadata(handle)
         whole = known.get(_ORACLE_ROWS) in (None, content_hash(read_parquet(path)))
     except UNREADABLE as error:
         raise DamagedFile(f"can't be read ({error}): simulate the market again", file=path) from None
