@@ -118,6 +118,20 @@ def plain(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(high=high, low=low, amount=pl.col("volume") * pl.col("close"))
 
 
+def test_a_factor_file_may_have_the_old_codes(tmp_path):
+    """Of a history that was scored before the change, or whose codes were never brought up to date."""
+    done(ingest(tmp_path, cut(), SAID + DAILY))
+    scores = cut().select("date", "symbol", score=-pl.col("close"))
+    for name, frame in (("old", scores), ("new", scores.with_columns(pl.col("symbol").replace(OLD, NEW)))):
+        frame.write_parquet(tmp_path / f"{name}.parquet")
+        asked = ("--market", tmp_path / "market", "--out", tmp_path / name, "--universe", "every", "--horizon", 5)
+        result = done(deepfactor("test", tmp_path / f"{name}.parquet", *asked))
+        assert f"rows: {scores.height:,} in the file, {scores.height:,} matched" in result.out
+        assert (f"symbols read as the market's: {OLD} as {NEW}" in result.out) == (name == "old")
+    one, other = ((tmp_path / name / "arms" / name / "ic_series.parquet") for name in ("old", "new"))
+    assert pl.read_parquet(one).equals(pl.read_parquet(other))
+
+
 LEVELS = [
     ("a factor that falls has started anew", {}, 3.2, 0.0, 1.0),
     ("a factor that goes on", {}, 1.0, 0.0, 1.0),

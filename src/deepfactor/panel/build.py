@@ -26,6 +26,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.panel.weighting import Weighting
 from deepfactor.store.folder import MarketFolder
+from deepfactor.store.renaming import newest_codes
 
 #: Bumped when the same tables give other arrays, so that compiled panels are made again.
 BUILD = 6
@@ -64,7 +66,9 @@ def open_panel(
     OutOfResources
         no space for the panel (about 80 bytes a stock and day); what was there is intact.
     """
-    return _load(compile_panel(MarketFolder.open(market), always=always, tell=tell))
+    folder = MarketFolder.open(market)
+    panel, universe = _load(compile_panel(folder, always=always, tell=tell))
+    return replace(panel, former=newest_codes(folder.manifest.source)), universe
 
 
 def compile_panel(folder: MarketFolder, *, always: bool = False, tell: Callable[[str], None] | None = None) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -40,6 +40,7 @@ class Panel:
     fingerprint : str
         names the content of the tables that the panel was built from.
     fundamentals : what was published of the companies and when; None where the market has no such table.
+    former : old code = today's, of companies whose code changed.
 
     Row t holds what was known at the close of day t.
     """
@@ -49,13 +50,14 @@ class Panel:
     fields: Mapping[str, Floats]
     fingerprint: str
     fundamentals: Fundamentals | None = None
+    former: Mapping[str, str] = field(default_factory=dict)
 
-    def __getitem__(self, field: str) -> Floats:
+    def __getitem__(self, name: str) -> Floats:
         """The (T, N) array of a field; a `DataError` that says what is missing where the market has none."""
         try:
-            return self.fields[field]
+            return self.fields[name]
         except KeyError:
-            raise DataError(f"this market has no {field}: it has {', '.join(self.fields)}") from None
+            raise DataError(f"this market has no {name}: it has {', '.join(self.fields)}") from None
 
     @property
     def shape(self) -> tuple[int, int]:

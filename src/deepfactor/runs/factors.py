@@ -102,9 +102,9 @@ def read_factor_rows(
 ) -> tuple[Scores, RowAccount]:
     """Read a factor file (parquet or CSV: date, symbol, score), align it with a panel, and say what became of its rows.
 
-    Codes of other vendors' forms are read as the market's where no doubt is left; ends of months and weeks that are no
-    trading days move to the last trading day before; rows without a score, of other symbols or outside of the market's
-    days are dropped and counted.
+    Codes of other vendors' forms are read as the market's where no doubt is left, former codes as today's; ends of
+    months and weeks that are no trading days move to the last trading day before; rows without a score, of other symbols
+    or outside of the market's days are dropped and counted.
 
     Raises
     ------
@@ -117,7 +117,8 @@ def read_factor_rows(
         raise DataError("holds no rows", file=path)
     days = place_days(path, table.rows["date"], panel.dates, clock=table.clock, partial=reading.partial)
     own = frozenset(panel.symbols.tolist())
-    symbols = as_market_has_them(table.rows["symbol"].unique().to_list(), own)
+    read = as_market_has_them(table.rows["symbol"].unique().to_list(), own)
+    symbols = {theirs: ours if ours in own else panel.former.get(ours, ours) for theirs, ours in read.items()}
     placed = _placed(table.rows, panel, days, symbols)
     _refuse_duplicates(path, placed, panel.shape)
     read_as = [(theirs, ours) for theirs, ours in sorted(symbols.items()) if ours in own and ours != theirs.strip()]

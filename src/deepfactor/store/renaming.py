@@ -76,7 +76,7 @@ def renamed(
         one company's days under two codes, or a level that can't be told.
     """
     symbols = _symbols(held)
-    newest = _newest(symbols, account)
+    newest = {old: new for old, new in sorted(newest_codes(account).items()) if old in symbols}
     days = {new: date.fromisoformat(day) for _, new, day, _ in account.get("renames", []) if day is not None}
     for old, new in newest.items():
         tell(f"{old} is {new} from now on, in all that is held")
@@ -95,15 +95,15 @@ def renamed(
     return MarketFolder(held.path, replace(held.manifest, tables=tables, source=source))
 
 
-def _newest(symbols: set[str], account: Account) -> dict[str, str]:
-    """Each code held that is an old one = the newest of its company."""
+def newest_codes(account: Account) -> dict[str, str]:
+    """Each old code = the newest of its company."""
     step = {old: new for old, new, _, _ in account.get("renames", [])}
     out = {}
-    for symbol in sorted(symbols & step.keys()):
-        code = symbol
+    for old in step:
+        code = old
         while code in step:
             code = step[code]
-        out[symbol] = code
+        out[old] = code
     return out
 
 

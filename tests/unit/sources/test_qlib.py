@@ -109,6 +109,8 @@ def test_what_is_no_share_is_left_out_and_counted(folder, simulated):
         shutil.copytree(field_file(folder, first, "close").parent, folder / "features" / code)
     with (folder / "instruments" / "all.txt").open("a") as file:
         file.write("SH510300\t2019-01-02\t2019-04-30\nSH000300\t2019-01-02\t2019-04-30\n")
+    with (folder / "instruments" / "csi300.txt").open("a") as file:
+        file.write("SZ200011\t2019-01-02\t2019-04-30\n")
     source = open_kind({"kind": "qlib"}, folder)
     made = dict(fetch_all(source))
     assert set(made["daily"]["symbol"].cast(pl.String)) <= set(simulated["daily"]["symbol"])
@@ -116,7 +118,9 @@ def test_what_is_no_share_is_left_out_and_counted(folder, simulated):
     assert source.describe()["dropped"] == {
         "daily: symbols that are no A-shares (200011.SZ: a B-share, 510300.SH: a fund or warrant)": 2,
         "securities: symbols that are no A-shares (510300.SH: a fund or warrant)": 1,
+        "index_members: symbols that are no A-shares (200011.SZ: a B-share)": 1,
     }
+    assert set(made["index_members"]["symbol"]) <= set(simulated["daily"]["symbol"])
 
 
 def test_a_hole_is_no_row_and_is_counted(written, simulated):
