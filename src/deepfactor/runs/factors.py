@@ -103,8 +103,8 @@ def read_factor_rows(
     """Read a factor file (parquet or CSV: date, symbol, score), align it with a panel, and say what became of its rows.
 
     Codes of other vendors' forms are read as the market's where no doubt is left, former codes as today's; ends of
-    months and weeks that are no trading days move to the last trading day before; rows without a score, of other symbols
-    or outside of the market's days are dropped and counted.
+    months and weeks that are no trading days move to the last trading day before; rows without a score, of other
+    symbols or outside of the market's days are dropped and counted.
 
     Raises
     ------
