@@ -121,8 +121,8 @@ def test_sources_that_are_none(tmp_path):
     refused(b'kind = "qlib"\ncolumns = { close = { from = "c", names = { a = "b" } } }\n', "close", "holds numbers")
     refused(b'kind = "qlib"\ncolumns = { price = "c" }\n', "price is no column of daily")
     refused(b'kind = "sql"\nname = "x"\n', "tables", "Field required")
-    refused(b"\xff\xfe", "no TOML")
-    refused(b"kind = \n", "no TOML")
+    refused(b"\xff\xfe", "is not UTF-8")
+    refused(b"kind = \n", "can't be read as TOML")
     assert not (tmp_path / "market" / "manifest.json").exists()
 
 
