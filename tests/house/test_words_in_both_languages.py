@@ -26,6 +26,7 @@ MADE = (
     *("weekend", "before_exchanges", "in_the_future", "foreign_code", "twin_symbols"),
     *("factor_jump", "price_jump", "factor_jump_in_suspension"),
     *("impossible_return", "factor_and_price", "not_adjusted", "impossible_level", "strange_level"),
+    *("unit_jump", "unit_of_board", "unit_of_rows"),
 )
 CARDS = ("features", "labels", "models", "graphs", "training.losses", "training.scalings", "training.weightings")
 OF_STUDY_A = "SIZE MID_CAP MOMENTUM LIQUIDITY VOLATILITY VALUE EP PROFITABILITY GROWTH SUE"

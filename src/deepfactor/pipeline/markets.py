@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 STYLES = "deepfactor.styles"
 #: Examples of a finding that stand in a warning.
 _SHOWN = 3
+#: What findings count that don't count rows.
+_COUNTED = {
+    **dict.fromkeys(("short_days", "late_start", "unit_jump"), "days"),
+    "short_last_day": "names",
+    "unit_of_symbols": "symbols",
+}
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,8 @@ def _warning(finding: Mapping[str, Any]) -> str:
     shown = finding["examples"][:_SHOWN]
     more = "; …" if len(finding["examples"]) > len(shown) else ""
     examples = f": {'; '.join(shown)}{more}" if shown else ""
-    return f"{finding['table']}: {finding['message']} ({finding['count']} rows{examples})"
+    counted = _COUNTED.get(finding["code"], "rows")
+    return f"{finding['table']}: {finding['message']} ({finding['count']} {counted}{examples})"
 
 
 def open_market(path: Path, console: Console | None = None) -> Market:

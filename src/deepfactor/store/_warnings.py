@@ -8,8 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from deepfactor.store.checks import Finding
-from deepfactor.store.checks.adjustment import OF_MOVES
+from deepfactor.store.checks import OF_HISTORY, Finding
 from deepfactor.store.checks.twins import TWINS, bar_columns, check_twins
 from deepfactor.store.folder import MarketFolder, plain
 
@@ -41,9 +40,9 @@ def joined_warnings(
     """
     by_row = {(w["code"], w["column"]): dict(w) for w in held.manifest.warnings if _of_daily_rows(w)}
     if moves is not None:
-        by_row = {key: warning for key, warning in by_row.items() if key[0] not in OF_MOVES}
-        now = [one for one in now if one.code not in OF_MOVES]
-    of_moves = [one for one in (now if moves is None else moves) if one.code in OF_MOVES]
+        by_row = {key: warning for key, warning in by_row.items() if key[0] not in OF_HISTORY}
+        now = [one for one in now if one.code not in OF_HISTORY]
+    of_moves = [one for one in (now if moves is None else moves) if one.code in OF_HISTORY]
     for one in [*new, *of_moves]:
         warning = asdict(one)
         if _of_daily_rows(warning):

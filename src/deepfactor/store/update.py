@@ -19,7 +19,7 @@ from deepfactor.core.errors import DataError
 from deepfactor.store._merging import CLOCK, Merged, merge, merge_days, merge_figures, merge_weights, write
 from deepfactor.store._revisions import Revision
 from deepfactor.store._warnings import joined_warnings, twins_anew
-from deepfactor.store.checks import Basis, Finding, check_adjustment, check_table, check_tables, last_day
+from deepfactor.store.checks import Basis, Finding, check_history, check_table, check_tables, last_day
 from deepfactor.store.folder import (
     Manifest,
     MarketFolder,
@@ -255,7 +255,7 @@ def _moves_anew(
     basis, folder = Basis.of(account), held.path / "tables" / "daily"
     raise_first_error(check_table("daily", daily.rows, basis=basis), account.get("files", {}))
     kept = [read_part(folder / f"{part.name}.parquet") for part in daily.kept]
-    findings = check_adjustment(pl.concat([*kept, daily.rows]), basis, tables.get("securities"))
+    findings = check_history(pl.concat([*kept, daily.rows]), basis, tables.get("securities"))
     raise_first_error(findings, account.get("files", {}))
     return findings
 

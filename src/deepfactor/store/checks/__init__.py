@@ -7,12 +7,12 @@ from datetime import date
 
 import polars as pl
 
-from deepfactor.store.checks.adjustment import check_adjustment
 from deepfactor.store.checks.basis import Basis
 from deepfactor.store.checks.boards import check_boards
 from deepfactor.store.checks.days import TABLES_OF_DAYS, check_days, last_day
 from deepfactor.store.checks.finding import Finding, rows_where
 from deepfactor.store.checks.form import check_form, check_keys, strictly_ascending
+from deepfactor.store.checks.history import OF_HISTORY, check_history
 from deepfactor.store.checks.levels import check_levels
 from deepfactor.store.checks.members import check_across, check_intervals
 from deepfactor.store.checks.prices import check_prices
@@ -22,10 +22,11 @@ from deepfactor.store.checks.weights import check_weights
 from deepfactor.store.schema import TABLES
 
 __all__ = [
+    "OF_HISTORY",
     "TICK",
     "Basis",
     "Finding",
-    "check_adjustment",
+    "check_history",
     "check_table",
     "check_tables",
     "last_day",
@@ -54,7 +55,7 @@ def check_tables(
     basis : what the source says of its prices
     priced : symbols with prices on days that `daily` doesn't reach back to
     factored : those of them with an adjustment factor there
-    since : only moves of prices and factors on this day and after; None = all
+    since : only what moves and what lacks on this day and after; None = all
     before : rows of `daily` ahead of those delivered, for moves to start from
     last : the last possible trading day, see `last_day`; None = any
     simulated : indices have as many members as the market is large, whatever their codes say
@@ -64,9 +65,7 @@ def check_tables(
         found = check_table(name, frame, last, basis)
         if name == "daily" and not any(f.severity == "error" for f in found):
             rows = frame if before is None else pl.concat([before, frame], how="diagonal_relaxed")
-            found += check_adjustment(
-                rows, basis, tables.get("securities"), since=since, known=priced, factored=factored
-            )
+            found += check_history(rows, basis, tables.get("securities"), since=since, known=priced, factored=factored)
             found += check_twins(frame)
         findings += found
     if "daily" not in tables:

@@ -7,6 +7,7 @@ import polars as pl
 from deepfactor.store.checks.basis import Basis
 from deepfactor.store.checks.finding import Finding, rows_where
 from deepfactor.store.checks.free_float import check_free_float
+from deepfactor.store.checks.unit_parts import check_unit_parts
 from deepfactor.store.checks.units import EPSILON, check_implied_vwap, check_turnover, outside_range
 
 _PRICES = ("open", "high", "low", "close", "vwap", "prev_close")
@@ -40,13 +41,24 @@ def check_prices(frame: pl.DataFrame, basis: Basis) -> list[Finding]:
         raw = " A raw vwap beside adjusted prices is to be left out" if basis.adjusted else ""
         message = f"lies outside [low, high] by more than a tick: is its unit CNY a share?{raw}"
         out += rows_where("error", "outside_range", "daily", "vwap", frame, bad, message)
-    elif not out and not basis.raw_volume:
+    if not out:
+        out += _check_units(frame, basis)
+    traded_only = traded & pl.any_horizontal(pl.col("open", "high", "low", "close").is_null())
+    return out + rows_where(
+        "error", "missing_price", "daily", "close", frame, traded_only, "shares were traded, but a price is null"
+    )
+
+
+def _check_units(frame: pl.DataFrame, basis: Basis) -> list[Finding]:
+    """Units of the whole table, unless a part of it explains more."""
+    parts = check_unit_parts(frame, basis)
+    if any(one.severity == "error" for one in parts):
+        return parts
+    out: list[Finding] = []
+    if "vwap" not in frame.columns and not basis.raw_volume:
         out += check_implied_vwap(frame)
     if "float_mv" in frame.columns and not out:
         out += check_turnover(frame, basis)
     if not out:
         out += check_free_float(frame, basis)
-    traded_only = traded & pl.any_horizontal(pl.col("open", "high", "low", "close").is_null())
-    return out + rows_where(
-        "error", "missing_price", "daily", "close", frame, traded_only, "shares were traded, but a price is null"
-    )
+    return [*out, *parts]
