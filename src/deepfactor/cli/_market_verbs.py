@@ -93,6 +93,7 @@ def check(
         + "".join(f"\n    {example}" for example in one["examples"])
         for one in found["findings"]
     ]
+    lines += [f"dropped: {why}: {n:,}" for why, n in found.get("account", {}).get("dropped", {}).items()]
     lines += [f"derived: {what}" for what in found.get("derived", ())]
     lines += [f"not possible: {what}" for what in found.get("not_possible", ())]
     lines += [f"counted: {why}: {n:,}" for why, n in found.get("counts", {}).items()]

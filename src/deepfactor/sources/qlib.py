@@ -35,6 +35,7 @@ from deepfactor.sources._qlib_files import (
     read_index,
     read_spans,
 )
+from deepfactor.sources._qlib_reach import Reach
 from deepfactor.store.checks import Basis
 from deepfactor.store.schema import TABLES
 
@@ -298,9 +299,11 @@ class Qlib:
         """
         low, high, _ = days.indices(len(self._calendar))
         blocks, first_days = [], []
+        reach = Reach(self._calendar, read_spans(self._securities) if self._securities.is_file() else ())
         for symbol in self._stocks:
             files = [self._folders[symbol] / f"{field}{ENDING}" for field in self._fields.values()]
             parts = [read_field(file, len(self._calendar)) for file in files]
+            reach.take(symbol, dict(zip(self._fields, files, strict=True)), parts, _NEEDED)
             begin = max(low, min(first for first, _ in parts))
             end = max(begin, min(high, max(first + len(part) for first, part in parts)))
             block = np.full((len(parts), end - begin), np.nan, dtype=np.float32)
@@ -317,13 +320,11 @@ class Qlib:
         ends = np.cumsum(lengths)
         day = np.arange(len(symbol_of)) - np.repeat(ends - lengths, lengths) + np.repeat(first_days, lengths)
         known = ~np.isnan(table).all(axis=0)
-        self._count_empty(int((~known).sum()))
+        self._dropped |= dict(reach.dropped())
+        if rows := int((~known).sum()):
+            self._counted["daily"].append(f"daily: {rows} stock-days inside a span hold no value: no row, not traded")
         values = {name: self._in_our_unit(name, row[known]) for name, row in zip(self._fields, table, strict=True)}
         return symbol_of[known], day[known], values
-
-    def _count_empty(self, rows: int) -> None:
-        if rows:
-            self._counted["daily"].append(f"daily: {rows} stock-days inside a span hold no value: no row, not traded")
 
     def _in_our_unit(self, name: str, values: NDArray[np.float32]) -> Floats:
         column = self._columns[name]
