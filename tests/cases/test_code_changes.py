@@ -1,10 +1,8 @@
-"""A company changes its code: one history in every table, the same whether it came at once or day by day; and a company
-that a vendor carries under two codes is named."""
+"""A company changes its code: one history in every table."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from pathlib import Path
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -12,47 +10,28 @@ import pytest
 
 from deepfactor.panel.build import open_panel
 from deepfactor.store.folder import MarketFolder
-from support.bars import CODES, DAILY, INDEX, MEMBERSHIP, START, bars, weekdays, write
-from support.cli import Ended, deepfactor
-
-N, AT = 120, 80
-DAYS = weekdays(N)
-OLD, NEW = "000122.SZ", "000011.SZ"
-WHOLE = bars(n=N)
-SAID = f'renames = [{{ old = "{OLD}", new = "{NEW}", date = {DAYS[AT]} }}]\n'
-PATTERN = "[[symbols]]\npattern = '000122.*'\nto = '000011.SZ'\n"
-TABLE = '[rename_table]\nfile = "changes.csv"\nold = "was"\nnew = "is"\ndate = "day"\n'
-LATE = (pl.col("symbol") == NEW) & (pl.col("date") == DAYS[-1])
-EARLIER = (pl.col("symbol") == NEW) & (pl.col("date") < DAYS[AT])
-
-
-def cut(frame: pl.DataFrame = WHOLE, factor: float = 1.0) -> pl.DataFrame:
-    """The stock under its old code before the day of the change, with a factor of `factor`; by code and date."""
-    level = pl.when(EARLIER).then(pl.col("adj_factor") * factor).otherwise("adj_factor")
-    symbol = pl.when(EARLIER).then(pl.lit(OLD)).otherwise("symbol")
-    return frame.with_columns(adj_factor=level, symbol=symbol).sort("symbol", "date")
-
-
-def ingest(place: Path, frame: pl.DataFrame, mapping: str, name: str = "market") -> Ended:
-    """Into `place`/`name` from `place`/files."""
-    files = place / "files"
-    return deepfactor("ingest", write(files, frame, mapping), place / name, "--folder", files)
-
-
-def done(result: Ended) -> Ended:
-    assert result.code == 0, result.err
-    return result
-
-
-def refused(result: Ended, *said: str) -> None:
-    assert result.code == 2, (result.out, result.err)
-    for part in said:
-        assert part in result.err, result.err
-
-
-def tables(market: Path) -> dict[str, tuple[str, ...]]:
-    """Each table's parts by content."""
-    return {name: tuple(p.content for p in parts) for name, parts in MarketFolder.open(market).manifest.tables.items()}
+from support.bars import DAILY, INDEX, bars, weekdays
+from support.changes import (
+    ALL,
+    AT,
+    DAYS,
+    EARLIER,
+    LATE,
+    NEW,
+    OLD,
+    PATTERN,
+    SAID,
+    TABLE,
+    WHOLE,
+    N,
+    cut,
+    done,
+    ingest,
+    others,
+    refused,
+    tables,
+)
+from support.cli import deepfactor
 
 
 @pytest.fixture(scope="module")
@@ -225,54 +204,6 @@ def test_changes_that_cant_be(tmp_path, more, said):
     refused(ingest(tmp_path, cut(), more + DAILY), said)
 
 
-def others(folder: Path, *, changes: bool = True, until: date = DAYS[-1]) -> None:
-    """Weights, industries, listings, reports and marks as known on `until`; the stock under its old code till then."""
-    folder.mkdir(parents=True, exist_ok=True)
-    changed = changes and until >= DAYS[AT]
-
-    def code(symbol: str, day: date) -> str:
-        return OLD if changes and symbol == NEW and day < DAYS[AT] else symbol
-
-    def lines(name: str, head: str, *rows: str) -> None:
-        (folder / name).write_text("\n".join([head, *rows]) + "\n")
-
-    dates = [day for day in DAYS[::21] if day <= until]
-    weights = [f"{INDEX},{day},{code(c, day)},{1 / 12:.6f}" for day in dates for c in CODES]
-    lines("weights.csv", "index,date,symbol,weight", *weights)
-    ends = {NEW: (DAYS[AT] - timedelta(days=1), DAYS[AT])} if changed else {}
-    starts = [f"{code(c, START)},I{k % 3},2010-01-01,{ends.get(c, ('', ''))[0]}" for k, c in enumerate(CODES)]
-    again = [f"{NEW},I{CODES.index(NEW) % 3},{DAYS[AT]},"] if changed else []
-    lines("industry.csv", "symbol,industry,since,until", *starts, *again)
-    listed = [f"{code(c, START)},name,2005-03-01,{ends.get(c, ('', ''))[1]}" for c in CODES]
-    lines("listed.csv", "symbol,name,listed,gone", *listed, *([f"{NEW},name,{DAYS[AT]},"] if changed else []))
-    told = [day for day in (date(2019, 4, 30), date(2020, 5, 11)) if day < until]
-    reports = [f"{code(c, day)},{day.year - 1}-12-31,{day},{k}" for day in told for k, c in enumerate(CODES)]
-    twice = [f"{NEW},2018-12-31,2019-04-30,{CODES.index(NEW)}"] if changed else []
-    lines("reports.csv", "symbol,period,told,profit", *reports, *twice)
-    marks = [f"{code(NEW, day)},{mark},{day}" for day, mark in ((START, "A"), (DAYS[20], "ST"), (DAYS[90], "A"))]
-    lines("marks.csv", "symbol,mark,since", *(mark for mark in marks if mark[-10:] <= str(until)))
-
-
-MORE = """
-[tables.securities]
-file = "listed.csv"
-columns = { symbol = "symbol", name = "name", list_date = "listed", delist_date = "gone" }
-[[fundamentals.statements]]
-file = "reports.csv"
-period = "period"
-announced = "told"
-items = { net_profit_ytd = "profit" }
-[[tables.daily.steps]]
-into = "is_st"
-file = "marks.csv"
-date = "since"
-value = "mark"
-matching = "ST"
-lag_days = 0
-"""
-ALL = DAILY.replace('is_st = "is_st"\n', "") + MEMBERSHIP + MORE
-
-
 def test_every_table_is_one_history(tmp_path):
     others(tmp_path / "files")
     done(ingest(tmp_path, cut().drop("is_st"), SAID + ALL))
@@ -291,112 +222,3 @@ def test_every_table_is_one_history(tmp_path):
     assert np.array_equal(u.members[INDEX], v.members[INDEX])
     st = u.st[:, first.symbols.tolist().index(NEW)]
     assert np.flatnonzero(st).tolist() == list(range(20, 90))
-
-
-def grow(place: Path, frame: pl.DataFrame, mapping: str, changes: str) -> list[Ended]:
-    """A market kept up: to the day before the change, the evening of it, and later days."""
-    out = []
-    for last in (AT - 1, AT, AT + 1, N - 1):
-        held = frame.filter(pl.col("date") <= DAYS[last])
-        others(place / "files", until=DAYS[last])
-        (place / "files" / "changes.csv").write_text("was,is,day\n" + (changes if last >= AT else ""))
-        out.append(done(ingest(place, held, mapping)))
-    return out
-
-
-@pytest.mark.parametrize("factor", [1.0, 3.2])
-@pytest.mark.parametrize("announced", [True, False])
-def test_a_market_that_is_kept_up_equals_a_fresh_one(tmp_path, factor, announced):
-    """Whether the change stands in the table long before (it comes into force on its day) or that evening alone."""
-    frame, mapping = cut(WHOLE, factor).drop("is_st"), ALL + TABLE
-    change = f"{OLD},{NEW},{DAYS[AT]}\n"
-    if announced:
-        mapping = SAID + ALL
-    results = grow(tmp_path, frame, mapping, change)
-    assert f"codes have changed ({OLD} → {NEW})" in results[1].err.replace("000011.SZ on 2020-04-23, ", "")
-    assert all("codes have changed" not in result.err for result in (results[0], *results[2:]))
-    done(ingest(tmp_path, frame, mapping, name="fresh"))
-    assert tables(tmp_path / "market") == tables(tmp_path / "fresh")
-    kept, fresh = (MarketFolder.open(tmp_path / name).manifest for name in ("market", "fresh"))
-    assert kept.source["renames"] == fresh.source["renames"] == [[OLD, NEW, str(DAYS[AT]), None]]
-    before = (tmp_path / "market" / "manifest.json").read_bytes()
-    done(ingest(tmp_path, frame, mapping))
-    assert (tmp_path / "market" / "manifest.json").read_bytes() == before
-
-
-def test_a_change_that_is_taken_back_is_taken_anew(tmp_path):
-    done(ingest(tmp_path, cut(), SAID + DAILY))
-    result = done(ingest(tmp_path, cut(), DAILY))
-    assert f"codes have changed (no more {OLD} → {NEW})" in result.err
-    assert MarketFolder.open(tmp_path / "market").read("daily")["symbol"].n_unique() == 13
-
-
-def test_changes_of_codes_that_a_market_has_not_are_noted_alone(tmp_path):
-    done(ingest(tmp_path, WHOLE.filter(pl.col("date") < DAYS[AT]), DAILY))
-    strange = 'renames = [{ old = "000022.SZ", new = "001872.SZ" }]\n'
-    result = done(ingest(tmp_path, WHOLE, strange + DAILY))
-    assert "anew" not in result.err
-    before = (tmp_path / "market" / "manifest.json").read_bytes()
-    done(ingest(tmp_path, WHOLE, strange + DAILY))
-    assert (tmp_path / "market" / "manifest.json").read_bytes() == before
-
-
-@pytest.mark.parametrize("factor", [1.0, 3.2])
-@pytest.mark.parametrize("when", ["that evening", "a week late", "after a halt"])
-def test_files_of_new_days_alone(tmp_path, factor, when):
-    """What is held is renamed, and its factors come to the new level: as if all had been given at once."""
-    frame = cut(WHOLE, factor)
-    if when == "after a halt":
-        halted = pl.col("date").is_between(DAYS[AT - 3], DAYS[AT + 4]) & pl.col("symbol").is_in([OLD, NEW])
-        frame = frame.filter(~halted)
-    mapping = DAILY + "[append]\nonly_new_days = true\n"
-    known = AT + 5 if when == "a week late" else AT
-    for first, last in ((0, AT), (AT, AT + 2), (AT + 2, AT + 6), (AT + 6, AT + 7), (AT + 7, N)):
-        part = frame.filter(pl.col("date").is_between(DAYS[first], DAYS[last - 1]))
-        done(ingest(tmp_path, part, (SAID if last > known else "") + mapping))
-    done(ingest(tmp_path, frame, SAID + DAILY, name="fresh"))
-    assert tables(tmp_path / "market") == tables(tmp_path / "fresh")
-    before = (tmp_path / "market" / "manifest.json").read_bytes()
-    done(ingest(tmp_path, frame.filter(pl.col("date") >= DAYS[AT + 7]), SAID + mapping))
-    assert (tmp_path / "market" / "manifest.json").read_bytes() == before
-
-
-def twice(n: int) -> pl.DataFrame:
-    """The stock's first `n` days under its old code too."""
-    again = WHOLE.filter((pl.col("symbol") == NEW) & (pl.col("date") < DAYS[n])).with_columns(symbol=pl.lit(OLD))
-    return pl.concat([WHOLE, again]).sort("symbol", "date")
-
-
-def test_one_company_under_two_codes_is_named(tmp_path):
-    result = done(ingest(tmp_path, twice(AT), DAILY))
-    before = (tmp_path / "market" / "manifest.json").read_bytes()
-    done(ingest(tmp_path, twice(AT), DAILY))
-    assert (tmp_path / "market" / "manifest.json").read_bytes() == before
-    said = f"{NEW} and {OLD}: 80 days, {DAYS[0]} to {DAYS[AT - 1]}"
-    assert "warning: daily: pairs of symbols have equal bars: one company under two codes" in result.out
-    assert said in result.out
-    checked = done(deepfactor("check", tmp_path / "market"))
-    assert "warning: twin_symbols in daily" in checked.out
-    assert said in checked.out
-
-
-def test_a_market_that_is_kept_up_goes_on_to_name_it(tmp_path):
-    for last in (40, 60, N - 1):
-        done(ingest(tmp_path, twice(AT).filter(pl.col("date") <= DAYS[last]), DAILY))
-    before = (tmp_path / "market" / "manifest.json").read_bytes()
-    done(ingest(tmp_path, twice(AT), DAILY))
-    assert (tmp_path / "market" / "manifest.json").read_bytes() == before
-    (warning,) = (w for w in MarketFolder.open(tmp_path / "market").manifest.warnings if w["code"] == "twin_symbols")
-    assert warning["examples"] == [f"{NEW} and {OLD}: 80 days, {DAYS[0]} to {DAYS[AT - 1]}"]
-
-
-def test_equal_rows_that_are_no_company_are_no_finding(tmp_path):
-    """Few equal days, days without trade, and a bar that stays the same."""
-    still = pl.col("symbol").is_in(["000012.SZ", "000013.SZ"])
-    values = {"open": 5.0, "high": 5.0, "low": 5.0, "close": 5.0, "volume": 100.0, "amount": 500.0}
-    constant = [pl.when(still).then(value).otherwise(name).alias(name) for name, value in values.items()]
-    quiet = pl.col("symbol").is_in(["600001.SH", "600002.SH"]) & (pl.col("date") >= DAYS[40])
-    none = [pl.when(quiet).then(pl.lit(0.0)).otherwise(name).alias(name) for name in ("volume", "amount")]
-    same = [pl.when(quiet).then(pl.lit(7.0)).otherwise(name).alias(name) for name in ("open", "high", "low", "close")]
-    result = done(ingest(tmp_path, twice(15).with_columns(*constant).with_columns(*none, *same), DAILY))
-    assert "equal bars" not in result.out

@@ -67,8 +67,8 @@ class Changes:
         return stitched.frame, stitched.replaced
 
     def _first_days(self, read: Read, daily: pl.DataFrame) -> dict[str, date]:
-        """The first row of each company under the newest of several codes, where only new days are given."""
-        if not (self._renames and self._mapping.append.only_new_days):
+        """The first row of each company under the newest of several codes."""
+        if not self._renames:
             return {}
         rows = daily.select("symbol", "date").with_columns(pl.lit(0).alias("age")).with_columns(**read.ages())
         targets = [one.new for one in self._renames.values()]

@@ -1,8 +1,8 @@
 """Codes that changed since a market was written: what a source says of them, against what is held.
 
 A source's account has ``renames`` (old code, new code, day as text or null, shares or null: those in force), ``levels``
-(symbol, day, scale: factors before that day that it has multiplied, of the rows that it gave) and, where it gives new
-days alone, ``newest`` (symbol = its first row given under its newest code). The manifest keeps the first and the last.
+(symbol, day, scale: factors before that day that it has multiplied, of the rows that it gave) and ``newest`` (symbol =
+its first row given under its newest code). The manifest keeps the first and the last.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 import polars as pl
 
 from deepfactor.core.errors import DataError
-from deepfactor.store.folder import MarketFolder, Part, read_part, write_parts
+from deepfactor.store._revisions import Revision, compare
+from deepfactor.store.folder import MarketFolder, Part, read_part, stored, write_parts
 from deepfactor.store.parquet import scan_parquet
 from deepfactor.store.schema import TABLES
 from deepfactor.store.stitching import SOUND, Contradiction, scale_between, stitch
@@ -26,18 +27,40 @@ Joint = tuple[date, float]
 
 
 def changed_codes(held: MarketFolder, account: Account, last: date) -> list[str]:
-    """Codes of which `held`, whose last day is `last`, says another history than `account` would; in words.
+    """Changes of code by which `held`, whose last day is `last`, says another history than `account` would; in words.
 
-    A code that it holds is an old one now; a change of code that it holds as one history is none any more; or the
-    factor's level at a change of code shows tonight.
+    A code that it holds is an old one now; a change that it holds as one history is none any more; or the rows under a
+    new code begin, which may be on another level.
     """
     before, now = _pairs(held.manifest.source), _pairs(account)
     found = [f"{symbol} on {day}" for symbol, day, _ in account.get("levels", []) if date.fromisoformat(day) > last]
-    if before == now:
+    begun = _pending(held.manifest.source) & set(account.get("newest", {}))
+    if before == now and not begun:
         return found
     symbols = _symbols(held)
-    found += [f"{old} → {new}" for old, new, _ in sorted(now - before, key=str) if old in symbols or new in symbols]
+    found += [f"{symbol} begins" for symbol in sorted(begun & symbols)]
+    found += [f"{old} → {new}" for old, new, _ in sorted(now - before, key=str) if old in symbols]
     return found + [f"no more {old} → {new}" for old, new, _ in sorted(before - now, key=str) if new in symbols]
+
+
+def revised_days(held: MarketFolder, account: Account, daily: pl.DataFrame, since: date, last: date) -> list[Revision]:
+    """What is said otherwise of prices held from `since` to `last`, but for codes, and factors where they changed."""
+    newest = newest_codes(account)
+    apart = {code for old, new, _ in _pairs(held.manifest.source) - _pairs(account) for code in (old, new)}
+    clock, code = pl.col("date"), pl.col("symbol").cast(pl.String)
+    rows = pl.concat([read_part(file) for file in held.part_files("daily", since)])
+    before = rows.filter((clock >= since) & ~code.is_in(list(apart))).with_columns(code.replace(newest))
+    now = daily.filter((clock >= since) & (clock <= last) & ~code.is_in(list(apart)))
+    before, now = stored("daily", before), stored("daily", now)
+    if "adj_factor" in before.columns:
+        other = pl.when(~code.is_in(list(newest.values()))).then("adj_factor").alias("adj_factor")
+        before, now = before.with_columns(other), now.with_columns(other)
+    return list(compare("daily", before, now))
+
+
+def _pending(source: Account) -> set[str]:
+    """New codes of changes in force of which no row is held: what is held of these companies is of old ones."""
+    return {new for _, new, _, _ in source.get("renames", [])} - set(source.get("newest", {}))
 
 
 def kept_account(source: Account, account: Account) -> dict[str, Any]:
@@ -151,6 +174,9 @@ def _joints(
     begin = {symbol: date.fromisoformat(day) for symbol, day in account.get("newest", {}).items()}
     for symbol in sorted({*newest.values(), *begin} - {*known, *out}):
         olds = [old for old, new in newest.items() if new == symbol]
+        if not olds and symbol not in _pending(held.manifest.source):  # never met under another code
+            out[symbol] = (begin[symbol], 1.0)
+            continue
         apart = bool(olds) and symbol in symbols  # held under both codes until now
         before = _sound(held, olds if apart else [symbol, *olds])
         after = _sound(held, [symbol]) if apart else _of_tonight(daily, symbol, begin.get(symbol))

@@ -32,7 +32,7 @@ from deepfactor.store.folder import (
     replace_manifest,
 )
 from deepfactor.store.parquet import scan_parquet
-from deepfactor.store.renaming import changed_codes, kept_account, renamed
+from deepfactor.store.renaming import changed_codes, kept_account, renamed, revised_days
 from deepfactor.store.schema import SCHEMA_VERSION, TABLES
 from deepfactor.store.writing import MANIFEST, writing
 
@@ -101,7 +101,11 @@ def update(
             return ingest_locked(path, fetch(None, {}), describe, tell, prove)
         account = plain(describe())
         changed = changed_codes(held, account, last)
-        if changed and not partial:
+        reaches = bool(tables["daily"].select((pl.col("date") == last).any()).item())  # else it is an older delivery
+        if changed and not partial and reaches:
+            revisions = revised_days(held, account, tables["daily"], since, last)
+            if revisions and not accept_revisions:
+                raise DataError(_refusal(revisions, since))
             tell(f"codes have changed ({', '.join(changed[:3])}): taking everything anew")
             return ingest_locked(path, fetch(None, {}), describe, tell, prove)
         for why, n in account.get("dropped", {}).items():
