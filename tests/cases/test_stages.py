@@ -389,4 +389,4 @@ def test_a_last_test_day_beyond_the_market_is_said(made, tmp_path):
     assert result.code == 0, result.err
     assert "asked for 2021-12-31, the market ends on 2020-05-18" in result.err
     assert "2 jobs, 2 done before" in result.err, "the same days, so the same jobs"
-    assert "配方要求测试到2021-12-31，行情数据止于2020-05-18" in page(tmp_path)
+    assert "plan.last_test：要求至2021-12-31，而市场数据止于2020-05-18" in page(tmp_path)

@@ -34,7 +34,8 @@ def compared() -> pl.DataFrame:
         }
     )
     extract = Files(folder).read(spec, columns_of(spec), spec.where, "reports")
-    reports, guessed = statement_figures(extract, spec, source._mapping.symbols, days)
+    read = source._changes.codes.read(extract, {"symbol": spec.symbol}, drop=True)
+    reports, guessed = statement_figures(read.extract, spec, read.codes["symbol"], days)
     assert guessed == 0
     ytd = reports.drop_nulls("value").select(*KEY, "value", reported="known_at")
     year, quarter = pl.col("period_end").dt.year(), pl.col("period_end").dt.quarter()
