@@ -7,13 +7,17 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from deepfactor.pipeline import planning
 from deepfactor.training.estimate import Estimate
 from support.bars import bars
-from support.factors import handmade_market
+from support.cli import Ended, deepfactor
+from support.factors import handmade_market, reversal
 from support.fuzz import Case, judge
+from support.fuzz import constraints as constraints_
+from support.fuzz import options as options_
 from support.fuzz import recipes as recipes_
 from support.shared import made_once
 
@@ -38,7 +42,11 @@ def market(tmp_path_factory) -> Path:
 
 
 def _make(folder: Path) -> None:
-    handmade_market(folder, bars(n=620, start=date(2018, 1, 2)))
+    frame = bars(n=620, start=date(2018, 1, 2))
+    handmade_market(folder, frame)
+    reversal(frame).filter(pl.col("date") >= date(2020, 1, 2)).write_parquet(folder / "f.parquet")
+    where = ("--market", folder / "M", "--out", folder / "tested")
+    assert deepfactor("test", folder / "f.parquet", *where, "--universe", "all", "--horizon", 5).code == 0
 
 
 @pytest.fixture
@@ -49,8 +57,69 @@ def recipes(market, monkeypatch) -> recipes_.Ground:
     return recipes_.Ground.of(market)
 
 
-@pytest.mark.parametrize("family", recipes_.FAMILIES)
-def test_recipes(family, recipes):
-    found, count = wrong(family(recipes))
+def none_wrong(cases: Iterable[Case]) -> None:
+    found, count = wrong(cases)
     assert count > 10
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("family", recipes_.FAMILIES)
+def test_recipes(family, recipes):
+    none_wrong(family(recipes))
+
+
+@pytest.mark.parametrize("family", constraints_.FAMILIES)
+def test_constraints(family, market):
+    none_wrong(family(constraints_.Ground(market, market.parent / "f.parquet")))
+
+
+@pytest.mark.parametrize("family", options_.FAMILIES)
+def test_options(family, market):
+    none_wrong(family(options_.Ground(market, market.parent / "f.parquet", market.parent / "tested")))
+
+
+# does it bite?
+
+ENDS = {
+    "taken": (Ended(0, "", ""), None, "accepted"),
+    "a fault": (Ended(1, "", "Traceback\ndeepfactor: a fault of ours"), None, "a fault of ours"),
+    "without a word": (Ended(2, "", ""), None, "refused without a word"),
+    "refused": (Ended(2, "", "deepfactor: no"), lambda *_: True, "refused, where it means something"),
+    "something else": (Ended(0, "", ""), lambda *_: False, "taken for something else"),
+}
+
+
+@pytest.mark.parametrize("case", ENDS)
+def test_a_wrong_ending_is_seen(case, tmp_path):
+    ended, same, verdict = ENDS[case]
+    assert verdict in (judge(Case("f", "n", lambda _: ended, same), tmp_path) or "")
+
+
+def test_right_endings_and_an_error_that_gets_past(tmp_path):
+    assert judge(Case("f", "n", lambda _: Ended(2, "", "deepfactor: no")), tmp_path) is None
+    assert judge(Case("f", "n", lambda _: Ended(0, "", ""), lambda *_: True), tmp_path) is None
+    assert "ZeroDivisionError" in (judge(Case("f", "n", lambda _: Ended(1 // 0, "", "")), tmp_path) or "")
+
+
+def test_planted_acceptances_are_found(recipes, monkeypatch):
+    monkeypatch.setattr(planning, "_check_stocks", lambda *_: None)
+    monkeypatch.setattr(planning, "_check_portfolios", lambda *_: None)
+    found, _ = wrong(recipes_.beyond(recipes))
+    assert found == ["beyond: fit.min_stocks = 1000: accepted"]
+    found, _ = wrong(recipes_.days(recipes))
+    assert {"days: portfolios.0.start = 20210104: accepted", "days: portfolios.0.end = 20191231: accepted"} == set(
+        found
+    )
+
+
+def test_there_are_hundreds(recipes, market):
+    grounds = (recipes, constraints_.Ground(market, market), options_.Ground(market, market, market))
+    modules = (recipes_, constraints_, options_)
+    names = [
+        (module.__name__, case.family, case.name)
+        for module, ground in zip(modules, grounds, strict=True)
+        for family in module.FAMILIES
+        for case in family(ground)
+    ]
+    assert len(names) > 1000
+    assert len(set(names)) > 0.98 * len(names), "each says what it is"

@@ -21,6 +21,7 @@ from typing import Any
 
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import write_json
+from deepfactor.core.system import raise_of_machine
 
 #: In a folder: file name → checksum, 8 hex digits.
 CHECKSUMS = "checksums.json"
@@ -90,6 +91,7 @@ def read_checksums(folder: Path) -> dict[str, str] | None:
     except PermissionError:
         raise
     except (OSError, ValueError) as error:
+        raise_of_machine(error)
         raise DamagedFile(f"is damaged ({error})", file=file) from None
     return content
 
@@ -150,6 +152,7 @@ def _difference(path: Path, wanted: str, measure: Callable[[Path], str]) -> str 
     except PermissionError as error:
         raise DataError(f"may not be read ({error.strerror})", file=path) from None
     except (OSError, ValueError, EOFError) as error:
+        raise_of_machine(error)
         return f"does not hold what was written ({error})"
 
 

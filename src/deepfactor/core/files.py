@@ -39,6 +39,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutOfResources(f"no space left to write {path}: free some and repeat the command") from error
+        if error.errno and error.filename == str(temporary):  # which nobody has heard of
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     finally:
         temporary.unlink(missing_ok=True)

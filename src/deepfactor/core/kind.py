@@ -91,7 +91,11 @@ def resolve(room: str, kind: Kind, *, key: str, allow_code: bool = False) -> tup
 def recipe_error(error: ValidationError, prefix: str = "") -> RecipeError:
     """One `RecipeError` that names every wrong key of a pydantic error."""
     lines = []
-    for item in error.errors():
+    items = error.errors()
+    within = {item["loc"][:n] for item in items for n in range(len(item["loc"]))}
+    for item in items:
+        if item["type"] == "too_short" and item["loc"] in within:
+            continue  # of what is wrong within
         key = ".".join([*([prefix] if prefix else []), *map(str, item["loc"])])
         said = item["msg"].removeprefix("Value error, ")
         if item["type"] != "missing" and not isinstance(item["input"], (dict, list, tuple)):

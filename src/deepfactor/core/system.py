@@ -47,6 +47,12 @@ def system_error(error: BaseException) -> tuple[int, str] | None:
     return number, f"{place}: {words}" if place else words
 
 
+def raise_of_machine(error: BaseException) -> None:
+    """Raise an error again that tells of the machine (no files, memory or disk left), where others tell of a file."""
+    if (system_error(error) or (0, ""))[0] in RESOURCES or isinstance(error, MemoryError):
+        raise error
+
+
 def machine_memory() -> int:
     """Bytes of memory that this process may use: the machine's, or its control group's limit where that is less."""
     found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]

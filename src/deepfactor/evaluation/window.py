@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -96,6 +97,13 @@ def require_universes(names: Sequence[str], universe: Universe) -> None:
     for name in names:
         if name not in known:
             raise DataError(f"unknown universe {name!r}: this market has {', '.join(known)}")
+
+
+def require_scores(scores: Scores, panel: Panel, start: date | None, end: date | None) -> None:
+    """Refuse, before any work, scores of which none lies between `start` and `end` (inclusive, None = open)."""
+    first, last = (None if day is None else np.datetime64(day, "D") for day in (start, end))
+    if not np.isfinite(scores.values[rows_between(panel.dates, first, last)]).any():
+        raise DataError(_no_overlap(scores, panel, first, last))
 
 
 def cut_window(

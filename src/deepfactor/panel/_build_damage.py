@@ -12,6 +12,7 @@ from typing import Any
 from deepfactor.core.checksums import damaged, file_checksum, read_checksums, write_checksums
 from deepfactor.core.errors import DamagedFile
 from deepfactor.core.files import write_json
+from deepfactor.core.system import raise_of_machine
 from deepfactor.panel._build_arrays import BY_INDEX, EVENTS, UNIVERSE
 from deepfactor.panel._build_files import file_checksum_of
 
@@ -82,6 +83,7 @@ def _adopt(folder: Path) -> str | None:
     except PermissionError:
         raise
     except (OSError, ValueError, LookupError, TypeError, EOFError) as error:
+        raise_of_machine(error)
         return f"{error!r}"
     with contextlib.suppress(OSError):  # a folder that can't be written is taken as it is
         write_checksums(folder, found)

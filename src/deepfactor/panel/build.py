@@ -36,6 +36,7 @@ from deepfactor.core.checksums import note_whole
 from deepfactor.core.errors import DataError, OutOfResources
 from deepfactor.core.files import sync_folder
 from deepfactor.core.spec import content_key
+from deepfactor.core.system import raise_of_machine
 from deepfactor.panel._build_arrays import BY_INDEX, EVENTS, UNIVERSE
 from deepfactor.panel._build_damage import damage_of, read_content
 from deepfactor.panel._build_extend import DamagedBase, extend, find_base, write_whole
@@ -146,6 +147,7 @@ def _load(folder: Path) -> tuple[Panel, Universe]:
             for item in content["fundamentals"]
         }
     except (OSError, ValueError, LookupError, EOFError) as error:
+        raise_of_machine(error)
         message = f"the compiled panel can't be read ({error}): delete this folder, it is made anew"
         raise DataError(message, file=folder) from None
     fundamentals = Fundamentals(dates, N, items) if items else None

@@ -15,6 +15,7 @@ from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.factor import Factor, open_factor
 from deepfactor.pipeline.markets import Market
+from deepfactor.pipeline.places import require_outside
 from deepfactor.recipe import Combination
 from deepfactor.runs.factors import Reading, write_scores
 from deepfactor.runs.layout import RunFolder
@@ -45,6 +46,10 @@ def combine(
         raise DataError("a factor file is written as parquet: give --out a name that ends in .parquet", file=out)
     if out.is_dir() or any(out.resolve() == _place(text)[0].resolve() for text in factors):
         raise DataError("is a folder or one of the factors: give another --out", file=out)
+    require_outside(out)
+    places = [(path.resolve(), arm) for path, arm in map(_place, factors)]
+    if twice := next((text for k, text in enumerate(factors) if places[k] in places[:k]), None):
+        raise DataError(f"{twice} stands twice among the factors: nothing comes of it")
     console = console or Silent()
     opened = _named([open_factor(path, market, arm, reading) for path, arm in map(_place, factors)])
     with step(console, f"combined {len(opened)} factors"):

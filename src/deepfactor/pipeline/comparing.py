@@ -16,6 +16,7 @@ from deepfactor.evaluation.character import model_correlation
 from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.pages import load_content, write_report
 from deepfactor.pipeline.pairs import paired_differences
+from deepfactor.pipeline.places import require_outside
 from deepfactor.report.content import ArmContent, RunContent
 from deepfactor.runs.factors import read_table
 from deepfactor.runs.failures import read_failures
@@ -41,6 +42,9 @@ def compare(runs: Sequence[Path], out: Path, language: str = "en") -> Path:
     """
     if len(runs) < 2:
         raise DataError(f"a comparison takes at least two runs, got {len(runs)}")
+    if len({path.resolve() for path in runs}) < len(runs):
+        raise DataError(f"a run is compared with itself: {', '.join(map(str, runs))}")
+    require_outside(out)
     folder = RunFolder(out)
     if folder.recipe.is_file():
         raise DataError("holds a run, which a comparison would replace: give another --out", file=out)

@@ -10,6 +10,7 @@ from deepfactor.core.files import write_json
 from deepfactor.pipeline.console import Console, Silent
 from deepfactor.pipeline.experiment import run
 from deepfactor.pipeline.markets import open_market, simulate
+from deepfactor.pipeline.places import require_outside
 from deepfactor.recipe import Recipe, load_recipe
 from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import read_json
@@ -26,6 +27,7 @@ def demo(out: Path, workers: int, console: Console | None = None, recipe: Recipe
     t1_close), ``enhanced`` (``annual_excess_net`` over the price index and ``tracking_error``).
     """
     console = console or Silent()
+    require_outside(out)
     start = time.perf_counter()
     recipe = recipe or load_recipe("demo")
     market = out / "market"

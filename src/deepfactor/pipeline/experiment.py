@@ -24,6 +24,7 @@ from deepfactor.pipeline.names import with_market_names
 from deepfactor.pipeline.oracle import compare_with_oracle
 from deepfactor.pipeline.pages import load_arm, report_run
 from deepfactor.pipeline.pairs import paired_differences
+from deepfactor.pipeline.places import require_outside
 from deepfactor.pipeline.planning import Planned, plan
 from deepfactor.pipeline.training import train
 from deepfactor.recipe import Recipe, load_constraints
@@ -74,6 +75,7 @@ def run(
         stopped; the same call goes on.
     """
     device_of(device)  # before anything is made
+    require_outside(out)
     recipe = with_market_names(recipe, market)
     possible, left_out = with_known_prices(recipe.test, market.panel)
     tested = recipe.model_copy(update={"test": possible})

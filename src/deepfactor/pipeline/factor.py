@@ -12,6 +12,7 @@ from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_json
 from deepfactor.core.kind import Kind, kinds_in
 from deepfactor.evaluation.factor_test import FactorReport, TestSettings, test_factor
+from deepfactor.evaluation.window import require_scores
 from deepfactor.panel.panel import Bools
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import UniverseRule
@@ -22,6 +23,7 @@ from deepfactor.pipeline.enhancing import backtest_to, require_span
 from deepfactor.pipeline.markets import STYLES, Market, StyleSets, absent_styles, style_exposures
 from deepfactor.pipeline.names import index_of, named_test
 from deepfactor.pipeline.pages import report_run
+from deepfactor.pipeline.places import require_outside
 from deepfactor.portfolio.what_if import change
 from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.runs.environment import Stages, write_environment
@@ -89,7 +91,9 @@ def test(
     """Test a factor and write ``factor_report.json``, ``ic_series.parquet`` and a page into `out`; `language` (``en``,
     ``zh``) is the one that the page shows first."""
     console = console or Silent()
+    require_outside(out)
     settings = named_test(settings, market)
+    require_scores(factor.scores, market.panel, settings.start, settings.end)
     settings, left_out = with_known_prices(settings, market.panel)
     for text in left_out:
         console.say(text)
@@ -123,6 +127,7 @@ def enhance(
     beside the summary, and the summary's `what_if`, show what it changes. `language` is the page's first.
     """
     console = console or Silent()
+    require_outside(out)
     portfolio = portfolio.model_copy(update={"index": index_of(portfolio.index, market, "enhance.index")})
     preset = load_constraints(portfolio)  # before the work, not after
     scenarios = tuple(change(preset, text) for text in what_if)

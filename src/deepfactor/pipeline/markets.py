@@ -9,6 +9,7 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deepfactor.core.errors import DataError
 from deepfactor.core.kind import Kind, kinds_in, resolve
 from deepfactor.panel.build import compile_panel, open_panel
 from deepfactor.panel.panel import Panel
@@ -19,6 +20,7 @@ from deepfactor.sources.base import choose_source, fetch_all
 from deepfactor.store.folder import MarketFolder
 from deepfactor.store.folder import ingest as store_tables
 from deepfactor.store.update import update
+from deepfactor.store.writing import MANIFEST
 from deepfactor.styles.base import Styles
 
 if TYPE_CHECKING:
@@ -132,16 +134,29 @@ def ingest(
 
 
 def simulate(market: Path, settings: simulated.Settings, console: Console | None = None) -> Market:
-    """Write a simulated market and, beside it, its oracle."""
+    """Write a simulated market and, beside it, its oracle; another simulated market there is replaced.
+
+    Raises
+    ------
+    DataError
+        the folder holds something else.
+    """
     from deepfactor.runs.results import oracle_path, write_oracle  # not needed by those who append a day
     from deepfactor.sources import simulated
 
     console = console or Silent()
+    _require_simulated(market)
     source = simulated.open_source(settings)
     with step(console, f"simulated {settings.stocks} stocks, {settings.start} to {settings.end}"):
         folder = store_tables(market, fetch_all(source), source.describe)
         write_oracle(oracle_path(market), source.oracle(), folder.fingerprint)
     return open_market(market, console)
+
+
+def _require_simulated(market: Path) -> None:
+    """Refuse a folder that holds a market of a vendor's, which a simulated one would replace."""
+    if (market / MANIFEST).is_file() and not (source := MarketFolder.open(market).manifest.source).get("simulated"):
+        raise DataError(f"{market} holds a market of {source['name']}, which this would replace: give another folder")
 
 
 def style_exposures(styles: Kind, market: Market, *, allow_code: bool = False) -> Styles:

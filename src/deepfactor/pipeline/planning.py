@@ -20,6 +20,7 @@ from deepfactor.pipeline.inputs import Inputs, prepare_inputs
 from deepfactor.pipeline.markets import Market
 from deepfactor.pipeline.names import with_market_names
 from deepfactor.pipeline.parts import prepare_arrays
+from deepfactor.pipeline.places import require_outside
 from deepfactor.recipe import Recipe
 from deepfactor.report.published import references
 from deepfactor.runs.layout import RunFolder
@@ -147,6 +148,7 @@ def dry_run(
     """Check a recipe against a market and say what `run` would do: jobs with their keys, size of the largest epoch, and
     what is left to train at most, from a few measured steps of each arm."""
     device_of(device)
+    require_outside(out)
     recipe = with_market_names(recipe, market)
     folder = RunFolder(out / recipe.name)
     planned = plan(recipe, market, folder.jobs, allow_code=allow_code)

@@ -14,6 +14,7 @@ from deepfactor.backtest.performance import summary
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import write_json
+from deepfactor.core.system import raise_of_machine
 from deepfactor.evaluation.definitions import Study
 from deepfactor.evaluation.factor_test import FactorReport
 from deepfactor.evaluation.seeds import seed_spread
@@ -102,6 +103,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
+        raise_of_machine(error)
         raise DataError(f"can't be read ({error}): repeat the stage that writes it", file=path) from None
 
 
@@ -111,6 +113,7 @@ def read_frame(path: Path) -> pl.DataFrame:
     try:
         return read_parquet(path)
     except UNREADABLE as error:
+        raise_of_machine(error)
         raise DataError(f"can't be read ({error}): repeat the stage that writes it", file=path) from None
 
 

@@ -26,6 +26,7 @@ from deepfactor.core.checksums import damaged, file_checksum, sealed, unsealed
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import write_json
 from deepfactor.core.spec import content_key
+from deepfactor.core.system import raise_of_machine
 from deepfactor.store.checks import Basis, Finding, check_tables, last_day, strictly_ascending
 from deepfactor.store.content import content_hash, hash_of_rows
 from deepfactor.store.migrations import migrated
@@ -377,6 +378,7 @@ def _read_manifest(path: Path) -> Manifest:
             SCHEMA_VERSION, tables, content["source"], tuple(content["warnings"]), tuple(content["retired"])
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise_of_machine(error)
         raise DataError(f"is no manifest of a market, or damaged ({error!r}): ingest again", file=file) from None
 
 

@@ -52,10 +52,19 @@ def _remove_empty(folders: list[Path]) -> None:
             folder.rmdir()
 
 
+def market_above(path: Path) -> Path | None:
+    """The market folder that `path` is, or lies in; None where it lies outside of any."""
+    place = path.absolute()
+    found = (one for one in (place, *place.parents) if (one / MANIFEST).is_file() and (one / "tables").is_dir())
+    return next(found, None)
+
+
 def _require_market_or_empty(path: Path) -> None:
     """Don't write into a folder of something else."""
     if path.exists() and not path.is_dir():
         raise DataError(f"{path} is a file, wanted a folder for the market")
+    if (other := market_above(path.absolute().parent)) is not None:
+        raise DataError(f"{path} lies in another market, {other}: give a folder outside")
     if path.is_dir() and not (path / MANIFEST).exists():
         strange = sorted(entry.name for entry in path.iterdir() if not _ours(entry.name))
         if strange:

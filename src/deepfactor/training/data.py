@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import folder_lock, remove_litter
+from deepfactor.core.system import raise_of_machine
 from deepfactor.features.base import Features
 from deepfactor.panel.panel import Bools, Dates, Names
 from deepfactor.training.arrays import damage_of, is_whole, map_arrays, save_arrays
@@ -195,5 +196,6 @@ def open_data(arrays: Path | Arrays) -> TrainingData:
         features = Features(tuple(content["names"]), tuple(content["roles"]), held.pop("features"))
         window = int(content["window"])
     except (OSError, ValueError, LookupError, TypeError, EOFError) as error:
+        raise_of_machine(error)
         raise DataError(f"unreadable training arrays ({error}): delete the folder and repeat", file=folder) from error
     return TrainingData(features=features, window=window, parts=open_parts(arrays.parts), **held)

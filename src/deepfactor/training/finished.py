@@ -13,6 +13,7 @@ import numpy as np
 from deepfactor.core.checksums import checksum, damaged, file_checksum, read_checksums, write_checksums
 from deepfactor.core.errors import DamagedFile
 from deepfactor.core.files import json_text, write_text
+from deepfactor.core.system import raise_of_machine
 
 #: Comes last.
 DONE = "done"
@@ -73,10 +74,12 @@ def read_scores(folder: Path) -> tuple[Mapping[str, Any], np.ndarray[Any, np.dty
         axes = json.loads((folder / "axes.json").read_text(encoding="utf-8"))
         shape = (len(axes["dates"]), len(axes["symbols"]))
     except (OSError, ValueError, LookupError, TypeError) as error:
+        raise_of_machine(error)
         raise DamagedFile(f"is damaged ({error!r})", file=folder / "axes.json") from None
     try:
         scores: np.ndarray[Any, np.dtype[np.float32]] = np.load(folder / "scores.npy", allow_pickle=False)
     except Exception as error:  # its head is parsed as Python, which raises all kinds of things where it is broken
+        raise_of_machine(error)
         raise DamagedFile(f"is damaged ({error!r})", file=folder / "scores.npy") from None
     if scores.shape != shape:
         raise DamagedFile(f"is damaged: shape {scores.shape}, wanted {shape}", file=folder / "scores.npy")
@@ -106,6 +109,7 @@ def _json_lines(file: Path, *, whole: bool = False) -> list[dict[str, Any]]:
         text = file.read_text(encoding="utf-8")
         rows = [json.loads(row) for row in ([text] if whole else text.splitlines())]
     except (OSError, ValueError) as error:
+        raise_of_machine(error)
         raise DamagedFile(f"is damaged ({error!r})", file=file) from None
     if not all(isinstance(row, dict) for row in rows):
         raise DamagedFile("is damaged: it holds no JSON object", file=file)

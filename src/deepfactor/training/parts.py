@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import folder_lock, remove_litter
 from deepfactor.core.spec import content_key
+from deepfactor.core.system import raise_of_machine
 from deepfactor.features.quarters import FundamentalQuarters
 from deepfactor.panel.panel import Names
 from deepfactor.training.arrays import damage_of, is_whole, map_arrays, save_arrays
@@ -140,5 +141,6 @@ def open_parts(folders: Mapping[str, Path]) -> Parts:
             arrays = map_arrays(folder, [one.name for one in fields(kind) if one.name not in held])
             found[name], content[name] = kind(**arrays, **held), said["content"]
         except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError) as error:
+            raise_of_machine(error)
             raise DataError(f"unreadable arrays ({error}): delete the folder and repeat", file=folder) from error
     return Parts(**found, content=content)

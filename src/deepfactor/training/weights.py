@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from deepfactor.core.checksums import checksum
 from deepfactor.core.errors import DamagedFile
 from deepfactor.core.files import atomic_path
+from deepfactor.core.system import raise_of_machine
 
 State = dict[str, Tensor]
 _CHECKSUM = "checksum"
@@ -44,6 +45,7 @@ def load_tensors(path: Path) -> tuple[State, dict[str, Any]]:
     except FileNotFoundError:
         raise DamagedFile("is missing", file=path) from None
     except (OSError, SafetensorError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise_of_machine(error)
         raise DamagedFile(f"does not hold what was written ({error})", file=path) from None
     return tensors, note
 

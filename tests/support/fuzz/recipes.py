@@ -151,7 +151,8 @@ def beyond(ground: Ground) -> Iterator[Case]:
     wanted: dict[str, tuple[Any, ...]] = {
         **{f"plan.{name}": years for name in ("train_years", "valid_years", "test_years")},
         **{f"plan.{name}": (*counts, 251) for name in ("every", "valid_every")},
-        **{f"fit.{name}": counts for name in ("epochs", "patience", "days_per_step", "min_stocks")},
+        **{f"fit.{name}": counts for name in ("epochs", "patience", "days_per_step")},
+        "fit.min_stocks": (10**12, 1000, 1),
         "fit.lr": (0, 1.5),
         "fit.clip": (0,),
         "fit.weight_average": (0, 1),
