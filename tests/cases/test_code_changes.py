@@ -56,6 +56,17 @@ def test_a_pattern_alone_is_refused_and_says_how(tmp_path):
     refused(ingest(tmp_path, cut(), DAILY + PATTERN), f"two codes become one: {NEW} and {OLD}", "say so in [[renames]]")
 
 
+def test_changes_with_the_vendors_codes_and_one_that_no_row_answers_to(tmp_path, one_code):
+    frame = cut().with_columns(pl.col("symbol").str.replace(r"(\d+)\.(\w+)", "$2$1")).sort("symbol", "date")
+    pattern = "[[symbols]]\npattern = '^(SH|SZ|BJ)([0-9]{6})$'\nto = '$2.$1'\n"
+    changes = '{ old = "SZ000122", new = "SZ000011" }, { old = "000123.SZ", new = "000012.SZ" }'
+    done(ingest(tmp_path, frame, f"renames = [{changes}]\n" + DAILY + pattern))
+    assert tables(tmp_path / "market") == one_code
+    assert MarketFolder.open(tmp_path / "market").manifest.source["notes"] == [
+        "renames: no row has the old code 000123.SZ"
+    ]
+
+
 def test_changes_in_a_table_with_the_vendors_codes(tmp_path, one_code):
     frame = cut().with_columns(pl.col("symbol").str.replace(r"(\d+)\.(\w+)", "$2$1"))
     (tmp_path / "files").mkdir()
@@ -198,6 +209,7 @@ def test_days_under_both_codes_are_refused_with_their_row(tmp_path, frame, said)
         (SAID.replace(NEW, OLD), "codes go round in a circle"),
         (SAID.replace("}]", ", shares = 0 }]"), "shares"),
         (SAID.replace("new", "neu"), "neu"),
+        (SAID.replace(OLD, "000122"), "'000122' is 000122.SZ in another form"),
     ],
 )
 def test_changes_that_cant_be(tmp_path, more, said):

@@ -105,6 +105,17 @@ def test_what_is_dropped_of_an_evenings_file_is_said(tmp_path):
     )
 
 
+def test_new_days_alone_may_begin_to_drop_them(tmp_path):
+    """The way out that the message names is open to a market that can't be made anew."""
+    files, days = tmp_path / "files", weekdays(60)
+    mapping = DAILY + "[append]\nonly_new_days = true\n"
+    assert ingest(files, bars(n=60).filter(pl.col("date") <= days[50]), mapping).code == 0
+    tonight = with_more("900901.SH").filter(pl.col("date") > days[50])
+    assert ingest(files, tonight, mapping).code == 2
+    result = ingest(files, tonight, DROP + mapping)
+    assert result.code == 0, result.err
+
+
 @pytest.mark.parametrize(
     ("file", "line", "place"),
     [

@@ -14,7 +14,7 @@ from deepfactor.sources._files import convert
 from deepfactor.sources._mapping import Mapping, TableMapping
 from deepfactor.sources._mapping_parts import Rename
 from deepfactor.sources._reader import Reader
-from deepfactor.sources._renames import in_force, renames_of
+from deepfactor.sources._renames import in_force, renames_of, stated
 from deepfactor.store.stitching import Contradiction, Turn, leveled, stitch, turns
 
 
@@ -33,7 +33,7 @@ class Changes:
     def codes(self) -> Codes:
         """How codes are read, the changes included."""
         mapping = self._mapping
-        renames = list(mapping.renames)
+        renames = stated(mapping.renames, mapping.symbols)
         if mapping.rename_table is not None:
             table = mapping.rename_table
             columns = [table.old, table.new, *([table.date] if table.date else [])]
@@ -90,6 +90,11 @@ class Changes:
             f"daily.adj_factor of {symbol}: before its change of code on {day} on the level after it, × {by:.6g}"
             for (symbol, day), by in self._levels.items()
         ]
+
+    def notes(self) -> list[str]:
+        """Changes of the mapping's own list that no row answers to, once all tables are read."""
+        own = {one.old for one in stated(self._mapping.renames, self._mapping.symbols)} & self._renames.keys()
+        return [f"renames: no row has the old code {old}" for old in sorted(own - self.codes.met)]
 
     def account(self) -> dict[str, Any]:
         """What the store wants to know: see `deepfactor.store.renaming`."""

@@ -46,12 +46,13 @@ class Read:
 class Codes:
     """How a mapping's codes become ours: by the first of `patterns` that matches, else as they are; then by `renames`.
 
-    `renames`: old code (ours, or as the vendor writes it) = its change.
+    `renames`: old code (ours, or as the vendor writes it) = its change; `met`: those of which a row was read.
     """
 
     patterns: tuple[Pattern, ...] = ()
     drop_unknown: bool = False
     renames: Mapping[str, Rename] = field(default_factory=dict)
+    met: set[str] = field(default_factory=set)
 
     def read(self, extract: Extract, columns: Mapping[str, str], *, drop: bool = False) -> Read:
         """The codes in `columns` (ours = theirs) of the rows that have good ones.
@@ -90,6 +91,7 @@ class Codes:
         if name != "symbol" or not self.renames:
             return _Words(old, made, made, [0] * len(made))
         named = [theirs if theirs in self.renames else code for theirs, code in zip(text, made, strict=True)]
+        self.met.update(code for code in named if code in self.renames)
         chains = [chain(code, self.renames) for code in named]
         return _Words(old, named, [codes[-1] for codes in chains], [len(codes) - 1 for codes in chains])
 

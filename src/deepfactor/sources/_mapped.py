@@ -91,6 +91,7 @@ class MappedTables:
                     vwap_from_prices=mapping.vwap_from_prices,
                 ),
                 *(note for table in self.tables() for note in self._counted.get(table, [])),
+                *(self._changes.notes() if self._counted else []),
             ],
             "files": self._files(),
             "memos": self._memos,

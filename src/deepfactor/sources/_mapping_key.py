@@ -1,6 +1,7 @@
 """What names a mapping's content, whatever keys mappings had when it was written.
 
-Codes that changed are no part of it: the store knows which it has taken in, and takes in new ones.
+Codes that changed are no part of it: the store knows which it has taken in, and takes in new ones. Nor is what is done
+with unknown codes: no market holds any.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from deepfactor.core.spec import Spec
 from deepfactor.sources._mapping import Mapping, TableMapping
 from deepfactor.sources._mapping_parts import Column, Steps
 
-_APART = ("renames", "rename_table")
+_APART = ("renames", "rename_table", "drop_unknown")
 #: Keys that came after markets were made by mappings: each names a mapping only where it says something.
 _LATER: abc.Mapping[type[Spec], tuple[str, ...]] = {
-    Mapping: ("adjusted", "adjusted_volume", "vwap_from_prices", "no_adjustment", "append", "drop_unknown"),
+    Mapping: ("adjusted", "adjusted_volume", "vwap_from_prices", "no_adjustment", "append"),
     TableMapping: ("intervals",),
     Steps: ("matching", "before_first"),
     Column: ("matching",),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 from deepfactor.core.errors import RecipeError
 from deepfactor.market.boards import find_board
+from deepfactor.market.codes import other_form_of
 from deepfactor.sources._files import Extract, as_dates
 from deepfactor.sources._mapping_parts import Pattern, Rename, RenameTable
+from deepfactor.store.schema import SYMBOL_PATTERN
+
+_FORM = re.compile(SYMBOL_PATTERN)
 
 
 def renames_of(extract: Extract, table: RenameTable, patterns: Sequence[Pattern]) -> list[Rename]:
@@ -24,9 +29,30 @@ def renames_of(extract: Extract, table: RenameTable, patterns: Sequence[Pattern]
             if text is None:
                 raise extract.fault("there is no code", column, row)
             codes.append(ours(str(text), patterns))
+        if meant := other_form_of(codes[0]):
+            raise extract.fault(
+                f"{codes[0]!r} is {meant} in another form: add a pattern to [[symbols]]", table.old, row
+            )
         if _wrong(codes[1]):
             raise extract.fault(_wrong(codes[1]), table.new, row)
         found.append(Rename(old=codes[0], new=codes[1], date=day))
+    return found
+
+
+def stated(renames: Iterable[Rename], patterns: Sequence[Pattern]) -> list[Rename]:
+    """A mapping's own list with its codes in our form, which `patterns` may bring them to.
+
+    Raises
+    ------
+    RecipeError
+        an old code that can only be an A-share's, in a form that no row will have.
+    """
+    found = []
+    for one in renames:
+        old, new = (code if _FORM.fullmatch(code) else ours(code, patterns) for code in (one.old, one.new))
+        if meant := other_form_of(old):
+            raise RecipeError(f"{old!r} is {meant} in another form: write it so", key="renames")
+        found.append(one.model_copy(update={"old": old, "new": new}))
     return found
 
 
