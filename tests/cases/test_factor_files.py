@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from collections.abc import Callable
 from datetime import time
 from pathlib import Path
@@ -416,7 +417,7 @@ def test_every_verb_takes_partial_and_date_format(tmp_path: Path, market: Path) 
     verbs: dict[str, tuple[object, ...]] = {
         "test": (path, "--out", tmp_path / "t", "--universe", "all"),
         "enhance": (path, "--out", tmp_path / "e", "--index", "000905.SH"),
-        "combine": (path, path, "--out", tmp_path / "c.parquet"),
+        "combine": (path, shutil.copy(path, tmp_path / "g.csv"), "--out", tmp_path / "c.parquet"),
     }
     for verb, words in verbs.items():
         done = deepfactor(verb, *words, "--market", market)
