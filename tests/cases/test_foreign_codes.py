@@ -72,6 +72,18 @@ def test_a_share_in_another_form_is_not_dropped(tmp_path, code):
     assert f"{code!r} is 600001.SH in another form: add a pattern to [[symbols]]" in result.err
 
 
+def test_rows_without_a_code(tmp_path):
+    frame = bars(n=60).with_columns(symbol=pl.when(pl.int_range(pl.len()) != 5).then("symbol"))
+    result = ingest(tmp_path / "files", frame)
+    assert result.code == 2
+    assert "bars.parquet, row 6, column symbol: there is no code" in result.err
+    result = ingest(tmp_path / "files", frame, DROP + DAILY)
+    assert "dropped: daily: rows without a code in symbol: 1" in result.out
+    nested = frame.with_columns(symbol=pl.concat_list("symbol"))
+    result = ingest(tmp_path / "files", nested)
+    assert "column symbol: holds List(String), wanted codes" in result.err
+
+
 def test_nothing_but_foreign_codes_is_a_wrong_pattern(tmp_path):
     result = ingest(tmp_path / "files", bars(codes=("510300.SH", "H00300.CSI"), n=60), DROP + DAILY)
     assert result.code == 2

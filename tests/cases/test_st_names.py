@@ -88,6 +88,11 @@ def test_the_spell_is_marked_whichever_way_its_rows_come(tmp_path, repeated, ope
     assert "derived: daily.is_st" in result.out
 
 
+def test_names_that_are_all_missing_mark_nothing(tmp_path):
+    assert ingest(tmp_path, [("600001.SH", "", DAYS[0], None)]).code == 0
+    assert marked(tmp_path) == []
+
+
 def test_by_steps_too(tmp_path):
     assert ingest(tmp_path, names(), STEPS).code == 0
     assert marked(tmp_path) == list(range(40, 120))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -65,8 +65,11 @@ class Codes:
             a code that is neither dropped nor good, an A-share's code in a form that no pattern reads, or two codes
             that become one without a change that says so; names the row.
         """
+        for column in columns.values():
+            if extract[column].dtype.is_nested():
+                raise extract.fault(f"holds {extract[column].dtype}, wanted codes", column)
         given = {name: self._translated(extract, column, name) for name, column in columns.items()}
-        dropped, kept = {}, extract
+        kept, dropped = _with_codes(extract, list(columns.values()), drop=drop or self.drop_unknown)
         for name, words in given.items():
             bad = words.bad(name)
             if not bad.codes:
@@ -147,6 +150,19 @@ class _Words:
         if not any(self.age):
             return None
         return column.replace_strict(self.theirs, pl.Series(self.age, dtype=pl.Int8), return_dtype=pl.Int8)
+
+
+def _with_codes(extract: Extract, columns: Sequence[str], *, drop: bool) -> tuple[Extract, dict[str, int]]:
+    """The rows that have a code in each of `columns`; others are dropped and counted, or refused."""
+    dropped = {}
+    for column in columns:
+        without = extract[column].is_null()
+        if without.any() and not drop:
+            raise extract.fault("there is no code", column, without.arg_max())
+        if without.any():
+            dropped[f"rows without a code in {column}"] = int(without.sum())
+            extract = extract.keep(~without)
+    return extract, dropped
 
 
 def _is_index(code: str) -> bool:

@@ -52,8 +52,8 @@ class Rename(Spec):
         by this. None = told from the rows around the change
     """
 
-    old: str
-    new: str
+    old: str = Field(min_length=1)
+    new: str = Field(min_length=1)
     date: datetime.date | None = None
     shares: float | None = Field(default=None, gt=0)
 

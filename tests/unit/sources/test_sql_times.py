@@ -97,6 +97,7 @@ def test_an_enum_of_duckdb_may_lack_values(folder: Path) -> None:
     query = "SELECT DATE '2020-01-02' AS day, CAST(c AS ENUM ('600000.SH')) AS code, 1.0 AS n FROM (VALUES {}) AS x(c)"
     assert days("duckdb:///m.duckdb", folder, query.format("('600000.SH')")) == [date(2020, 1, 2)]
     tables = {"daily": {"query": query.format("('600000.SH'), (NULL)"), "columns": COLUMNS}}
-    choice = {"kind": "sql", "name": "mine", "url": "duckdb:///m.duckdb", "tables": tables}
-    frame = open_kind(choice, folder).fetch("daily", None, None)
-    assert frame["symbol"].cast(pl.String).to_list() == ["600000.SH", None]
+    choice = {"kind": "sql", "name": "mine", "url": "duckdb:///m.duckdb", "drop_unknown": True, "tables": tables}
+    source = open_kind(choice, folder)
+    assert source.fetch("daily", None, None)["symbol"].cast(pl.String).to_list() == ["600000.SH"]
+    assert source.describe()["dropped"] == {"daily: rows without a code in code": 1}
