@@ -5,9 +5,10 @@
 which take most of the time, are recomputed at every rebalance, with ``--styles-every 10`` at one in ten. What was
 found is printed as JSON, and written to a file by ``--out``; the command ends with 1 where there is a violation.
 
-Reads the tables as docs/conventions.md defines them: index weights from members and float value, industries in force,
-styles from prices, volume and fundamentals (`benchmarks.recompute_styles`); missing exposures by the cross-sectional
-regression on industry and SIZE. What the book was before a rebalance (`drifted_weight`) is taken from the run.
+Reads the tables as docs/conventions.md defines them: industries in force, styles from prices, volume and fundamentals
+(`benchmarks.recompute_styles`); missing exposures by the cross-sectional regression on industry and SIZE. What the book
+was before a rebalance (`drifted_weight`) is taken from the run, and so are index weights (`benchmark_weight`), after
+they were found to be float value times factors that an index may have.
 
 A limit that is not kept to `TOLERANCE` must stand in ``relaxations.parquet`` with the value that came out; else it is a
 violation. Names without a trade on the day must keep their weight, and ST names must not be bought.
@@ -28,6 +29,8 @@ import polars as pl
 from benchmarks.recompute_styles import Styles, completed
 
 TOLERANCE = 1e-7
+#: Members of an index that may have an inclusion factor of their own: the largest at the month's first close.
+ESTIMATED = 120
 #: By how much a recorded value may differ from ours: our styles differ from the panel's by float32 rounding.
 SAME = 1e-6
 
@@ -104,11 +107,25 @@ class Tables:
         )
         return np.isin(self.symbols, inside["symbol"].to_numpy().astype(str)) & self.listed[t]
 
-    def benchmark(self, index: str, t: int) -> Array:
-        """Float value of the members over its sum."""
+    def strayed(self, index: str, t: int, told: Array) -> float:
+        """How far index weights (N,) are from what they may be, as a weight: they add up to 1 over the members, each is
+        its float value times an inclusion factor in [0, 1], and that factor is one half of all but the `ESTIMATED`.
+
+        Which factors the others have is estimated from returns, which isn't done again here.
+        """
         cap = np.where(self.members(index, t), np.nan_to_num(self.cap[t].astype(np.float64)), 0.0)
-        weight = (cap / cap.sum()).astype(np.float32).astype(np.float64)
-        return np.asarray(weight / weight.sum())
+        inside = cap > 0
+        level = told[inside] / cap[inside]
+        usual = float(np.median(level))
+        own = np.abs(level / usual - 1.0) > SAME
+        plain = cap / cap.sum()
+        return max(
+            float(np.abs(told[~inside]).sum()),
+            abs(float(told.sum()) - 1.0) - SAME,
+            float((told - 2.0 * usual * cap).max()),
+            float(-told.min()),
+            float(plain[inside][own].min()) if own.sum() > ESTIMATED else 0.0,
+        )
 
     def industry(self, t: int) -> np.ndarray[Any, np.dtype[np.str_]]:
         """The industry in force by symbol; "unknown" where there is none."""
@@ -240,15 +257,14 @@ def _check_week(
     found: Found,
 ) -> None:
     t, w, invested = week.t, week.weight, 1.0 - asked["cash"]
-    benchmark = tables.benchmark(index, t)
-    found.limit({}, "benchmark", str(tables.dates[t]), 0.0, float(np.abs(benchmark - told).max()))
+    found.limit({}, "benchmark", str(tables.dates[t]), 0.0, tables.strayed(index, t, told))
     found.limit({}, "budget", str(tables.dates[t]), float(w.sum()), abs(float(w.sum()) - invested))
     found.limit({}, "long only", str(tables.dates[t]), float(w.min()), -float(w.min()))
     moved = np.where(tables.traded[t], 0.0, np.abs(w - week.drifted))
     found.limit({}, "not traded", str(tables.dates[t]), 0.0, float(moved.max()))
     bought = np.where(tables.st[t], np.maximum(w - week.drifted, 0.0), 0.0)
     found.limit({}, "st", str(tables.dates[t]), 0.0, float(bought.max()))
-    active = w - invested * benchmark
+    active = w - invested * told
     for constraint in asked["constraints"]:
         kind = constraint["kind"]
         for row, value, low, high in _LIMITS[kind](tables, index, constraint, week, active, invested):
