@@ -17,7 +17,10 @@ from support.cli import Ended, deepfactor
 from support.factors import handmade_market, reversal
 from support.fuzz import Case, judge
 from support.fuzz import constraints as constraints_
+from support.fuzz import factors as factors_
+from support.fuzz import mappings as mappings_
 from support.fuzz import options as options_
+from support.fuzz import queries as queries_
 from support.fuzz import recipes as recipes_
 from support.shared import made_once
 
@@ -73,6 +76,38 @@ def test_constraints(family, market):
     none_wrong(family(constraints_.Ground(market, market.parent / "f.parquet")))
 
 
+@pytest.mark.parametrize("family", factors_.FAMILIES)
+def test_factor_files(family, market):
+    none_wrong(family(factors_.Ground.of(market, market.parent / "f.parquet")))
+
+
+@pytest.fixture(scope="module")
+def vendor(tmp_path_factory) -> mappings_.Ground:
+    return mappings_.Ground.make(_folder(tmp_path_factory, "fuzz_vendor"))
+
+
+def _folder(factory: pytest.TempPathFactory, name: str) -> Path:
+    """A folder with room beside it."""
+    folder = factory.mktemp(name) / "vendor"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("family", mappings_.FAMILIES)
+def test_mappings(family, vendor):
+    none_wrong(family(vendor))
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory) -> queries_.Ground:
+    return queries_.Ground.make(_folder(tmp_path_factory, "fuzz_database"))
+
+
+@pytest.mark.parametrize("family", queries_.FAMILIES)
+def test_queries(family, database):
+    none_wrong(family(database))
+
+
 @pytest.mark.parametrize("family", options_.FAMILIES)
 def test_options(family, market):
     none_wrong(family(options_.Ground(market, market.parent / "f.parquet", market.parent / "tested")))
@@ -104,22 +139,22 @@ def test_right_endings_and_an_error_that_gets_past(tmp_path):
 def test_planted_acceptances_are_found(recipes, monkeypatch):
     monkeypatch.setattr(planning, "_check_stocks", lambda *_: None)
     monkeypatch.setattr(planning, "_check_portfolios", lambda *_: None)
-    found, _ = wrong(recipes_.beyond(recipes))
+    found, _ = wrong(case for case in recipes_.beyond(recipes) if "min_stocks" in case.name)
     assert found == ["beyond: fit.min_stocks = 1000: accepted"]
-    found, _ = wrong(recipes_.days(recipes))
+    found, _ = wrong(case for case in recipes_.days(recipes) if "portfolios.0" in case.name)
     assert {"days: portfolios.0.start = 20210104: accepted", "days: portfolios.0.end = 20191231: accepted"} == set(
         found
     )
 
 
-def test_there_are_hundreds(recipes, market):
-    grounds = (recipes, constraints_.Ground(market, market), options_.Ground(market, market, market))
-    modules = (recipes_, constraints_, options_)
+def test_there_are_hundreds(recipes, market, vendor, database):
+    grounds = (recipes, constraints_.Ground(market, market), options_.Ground(market, market, market), vendor, database)
+    modules = (recipes_, constraints_, options_, mappings_, queries_)
     names = [
         (module.__name__, case.family, case.name)
         for module, ground in zip(modules, grounds, strict=True)
         for family in module.FAMILIES
         for case in family(ground)
     ]
-    assert len(names) > 1000
+    assert len(names) > 1500
     assert len(set(names)) > 0.98 * len(names), "each says what it is"

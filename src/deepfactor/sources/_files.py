@@ -17,7 +17,7 @@ from deepfactor.store.dates import NoDate, as_days
 from deepfactor.store.parquet import scan_parquet
 from deepfactor.store.schema import TABLES
 from deepfactor.store.text_files import NoTable, form_to_read, open_text
-from deepfactor.store.values import MISSING
+from deepfactor.store.values import MISSING, kind_of
 
 _ROW = "row of the file"
 _FLAGS = {"1": True, "0": False, "true": True, "false": False, "True": True, "False": False}
@@ -211,7 +211,10 @@ def _cast(extract: Extract, column: str, dtype: pl.DataType) -> pl.Series:
     if dtype == pl.Boolean and series.dtype == pl.String:
         out = series.replace_strict(_FLAGS, default=None, return_dtype=pl.Boolean)
     else:
-        out = series.cast(dtype, strict=False)
+        try:
+            out = series.cast(dtype, strict=False)
+        except pl.exceptions.PolarsError:
+            raise extract.fault(f"holds {kind_of(series.dtype)}, wanted {dtype}", column, 0) from None
     return _require_kept(extract, column, out, f"is no {dtype}")
 
 

@@ -15,6 +15,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.core.toml import read_toml
 from deepfactor.sources._mapping_parts import (
     Columns,
+    DateFormat,
     Drop,
     Fundamentals,
     Intervals,
@@ -53,7 +54,7 @@ class TableMapping(Origin):
 
     columns: Columns
     where: dict[str, str | float | bool] = Field(default_factory=dict)
-    date_format: str = "%Y-%m-%d"
+    date_format: DateFormat = "%Y-%m-%d"
     drop: tuple[Drop, ...] = ()
     begin: dict[str, datetime.date] = Field(default_factory=dict)
     priced_only: bool = False
@@ -148,6 +149,13 @@ class Mapping(Spec):
                     raise ValueError(f"tables.{name}.columns: {column} is missing")
             if name != "daily" and (table.steps or table.intervals or table.level_changes):
                 raise ValueError(f"tables.{name}: steps, intervals and level_changes belong to tables.daily")
+            for step in table.steps:
+                if step.into in TABLES[name].required():
+                    raise ValueError(
+                        f"tables.{name}.steps: {step.into} comes from columns, steps fill what may be absent"
+                    )
+                if step.times is not None and step.times not in table.columns:
+                    raise ValueError(f"tables.{name}.steps: times is a column of {name}, which has no {step.times!r}")
             for part in table.intervals:
                 if part.into not in _FLAGS:
                     raise ValueError(f"tables.{name}.intervals: into is a flag, {' or '.join(_FLAGS)}")

@@ -6,39 +6,37 @@ import datetime
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from deepfactor.core.spec import Spec
+from deepfactor.sources._regex import Matching, Searching, groups_of
 
 
-def _compiled(value: str) -> str:
-    """A regular expression that is one."""
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise ValueError(f"is no regular expression: {error}") from None
+def _names_parts(value: str) -> str:
+    if "%" not in value:
+        raise ValueError("names no part of a date: write it like %Y-%m-%d")
     return value
+
+
+#: How days are written, as text or whole numbers.
+DateFormat = Annotated[str, AfterValidator(_names_parts)]
 
 
 class Pattern(Spec):
     """A vendor's form of a code and ours: a regular expression over the whole code, groups as ``$1``."""
 
-    pattern: str
+    pattern: Matching
     to: str
 
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, value: str) -> str:
-        return _compiled(value)
+    @model_validator(mode="after")
+    def _has_the_groups(self) -> Pattern:
+        groups_of(self.pattern, self.to)
+        return self
 
     def apply(self, code: str) -> str | None:
         """Our form of `code`; None where the pattern doesn't match."""
         match = re.fullmatch(self.pattern, code)
-        return re.sub(r"\$(\d+)", lambda group: match[int(group[1])], self.to) if match else None
-
-
-#: A regular expression that a text is searched for.
-Matching = Annotated[str, AfterValidator(_compiled)]
+        return re.sub(r"\$(\d+)", lambda group: match[int(group[1])] or "", self.to) if match else None
 
 
 class Rename(Spec):
@@ -112,14 +110,14 @@ class RenameTable(Origin):
     new: str = "new"
     date: str | None = None
     where: dict[str, str | float | bool] = Field(default_factory=dict)
-    date_format: str = "%Y-%m-%d"
+    date_format: DateFormat = "%Y-%m-%d"
 
 
 class Drop(Spec):
     """Rows whose `column` (theirs, as text) matches the regular expression `matching` are dropped and counted."""
 
     column: str
-    matching: str
+    matching: Searching
     why: str
 
 
@@ -154,11 +152,11 @@ class Steps(Origin):
     divide: float | None = Field(default=None, gt=0)
     equals: float | str | None = None
     matching: Matching | None = None
-    symbols: str | None = None
+    symbols: Searching | None = None
     start: datetime.date | None = None
     end: datetime.date | None = None
-    lag_days: int = Field(default=1, ge=0)
-    date_format: str = "%Y-%m-%d"
+    lag_days: int = Field(default=1, ge=0, le=2500)
+    date_format: DateFormat = "%Y-%m-%d"
     before_first: float | None = None
 
     @model_validator(mode="before")
@@ -199,7 +197,7 @@ class Intervals(Origin):
     matching: Matching | None = None
     where: dict[str, str | float | bool] = Field(default_factory=dict)
     drop: tuple[Drop, ...] = ()
-    date_format: str = "%Y-%m-%d"
+    date_format: DateFormat = "%Y-%m-%d"
 
     @model_validator(mode="after")
     def _says_when_it_ends(self) -> Intervals:
@@ -233,8 +231,8 @@ class FundamentalSteps(Origin):
     multiply: float | None = Field(default=None, gt=0)
     divide: float | None = Field(default=None, gt=0)
     end: datetime.date | None = None
-    lag_days: int = Field(default=1, ge=0)
-    date_format: str = "%Y-%m-%d"
+    lag_days: int = Field(default=1, ge=0, le=2500)
+    date_format: DateFormat = "%Y-%m-%d"
 
 
 class Statements(Origin):
@@ -253,8 +251,8 @@ class Statements(Origin):
     announced: str | None = None
     items: Columns
     where: dict[str, str | float | bool] = Field(default_factory=dict)
-    lag_days: int = Field(default=1, ge=0)
-    date_format: str = "%Y-%m-%d"
+    lag_days: int = Field(default=1, ge=0, le=2500)
+    date_format: DateFormat = "%Y-%m-%d"
 
 
 class Fundamentals(Spec):
