@@ -151,11 +151,9 @@ class Mapping(Spec):
                 raise ValueError(f"tables.{name}: steps, intervals and level_changes belong to tables.daily")
             for step in table.steps:
                 if step.into in TABLES[name].required():
-                    raise ValueError(
-                        f"tables.{name}.steps: {step.into} comes from columns, steps fill what may be absent"
-                    )
-                if step.times is not None and step.times not in table.columns:
-                    raise ValueError(f"tables.{name}.steps: times is a column of {name}, which has no {step.times!r}")
+                    raise ValueError(f"tables.{name}.steps: into is a column that may be absent, {step.into} isn't")
+                if step.times not in (None, *table.columns, *(other.into for other in table.steps)):
+                    raise ValueError(f"tables.{name}.steps: times is one of its columns, there is no {step.times!r}")
             for part in table.intervals:
                 if part.into not in _FLAGS:
                     raise ValueError(f"tables.{name}.intervals: into is a flag, {' or '.join(_FLAGS)}")
