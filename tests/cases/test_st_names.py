@@ -166,7 +166,7 @@ date_format = "%Y%m%d"
 """
     result = ingest(tmp_path, rows, more)
     assert result.code == 0, result.err
-    assert "dropped: daily: intervals.0: rows whose end_date matches : (a halt within the day): 1" in result.out
+    assert "dropped: daily.intervals.0: rows whose end_date matches : (a halt within the day): 1" in result.out
     panel, universe = open_panel(tmp_path / "market")
     traded = universe.traded[:, panel.symbols.tolist().index("600001.SH")]
     assert np.flatnonzero(~traded).tolist() == [10, 11, 12]

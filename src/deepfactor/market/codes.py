@@ -90,5 +90,5 @@ def _home_of(digits: str) -> str | None:
 
 def strangers(codes: Collection[str], what: str = "symbols that are no A-shares") -> str:
     """Words for codes that are left out, the first three of them named."""
-    shown = ", ".join(f"{code}: {what_is(code)}" for code in sorted(codes)[:3])
-    return f"{what} ({shown}{'; …' if len(codes) > 3 else ''})"
+    shown = [*sorted(codes)[:3], *(["…"] if len(codes) > 3 else [])]
+    return f"{what} ({', '.join(shown)})"

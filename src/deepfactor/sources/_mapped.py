@@ -82,7 +82,7 @@ class MappedTables:
             "cap": mapping.cap,
             "simulated": False,
             "derived": sorted(f"{table}.{what}" for table, made in self._derived.items() for what in made),
-            "dropped": {f"{table}: {why}": n for table, drops in self._dropped.items() for why, n in drops.items()},
+            "dropped": {why: n for drops in self._dropped.values() for why, n in drops.items()},
             "notes": [
                 *mapping.notes,
                 *notes_of(
@@ -144,7 +144,7 @@ class MappedTables:
         if any(steps.reports for steps in spec.steps):
             self._derived["fundamentals"].append("period_end")
         if lost:
-            self._dropped["fundamentals"]["figures replaced on the day they became known"] = lost
+            self._drop("fundamentals", "figures replaced on the day they became known", lost)
         kept = self._priced_only("fundamentals", rows)
         contents = self._contents(spec)
         if None not in contents:
@@ -177,7 +177,7 @@ class MappedTables:
             frame = frame.with_columns(end_date=pl.lit(None, dtype=pl.Date))
         frame, replaced = self._changes.one_history(table, spec, read, frame)
         if replaced:
-            self._dropped[table]["rows under old codes that rows under the newer ones replace"] = replaced
+            self._drop(table, "rows under old codes that rows under the newer ones replace", replaced)
         if dated:
             inside = [pl.col("date") >= start] if start else []
             inside += [pl.col("date") <= end] if end else []
@@ -196,8 +196,12 @@ class MappedTables:
         """The rows with good codes, and those codes; what is dropped is counted for `table`. See `Codes.read`."""
         read = self._changes.codes.read(extract, columns, drop=drop)
         for why, n in read.dropped.items():
-            self._dropped[table][f"{part}: {why}" if part else why] = n
+            self._drop(table, why, n, part)
         return read
+
+    def _drop(self, table: str, why: str, rows: int, part: str = "") -> None:
+        """Count rows that are left out of `table`, or of a part of what makes it."""
+        self._dropped[table][f"{table}.{part}: {why}" if part else f"{table}: {why}"] = rows
 
     def _look_over(self, spec: TableMapping) -> None:
         """Days and symbols of all rows of prices, whatever part of them is asked for; what no table needs is left."""
@@ -221,7 +225,7 @@ class MappedTables:
             bad = extract[drop.column].cast(pl.String).str.contains(drop.matching).fill_null(False)
             if bad.any():
                 why = f"rows whose {drop.column} matches {drop.matching} ({drop.why})"
-                self._dropped[table][f"{part}: {why}" if part else why] = int(bad.sum())
+                self._drop(table, why, int(bad.sum()), part)
                 extract = extract.keep(~bad)
         return extract
 
@@ -281,7 +285,7 @@ class MappedTables:
             mine = pl.col("index").cast(pl.String) == index
             over = frame.filter(mine & (pl.col("end_date") < begin)).height
             cut = frame.filter(mine & (pl.col("start_date") < begin)).height - over
-            self._dropped["index_members"][f"intervals of {index} before it is complete on {begin}"] = over
+            self._drop("index_members", f"intervals of {index} before it is complete on {begin}", over)
             self._counted["index_members"].append(
                 f"index_members: {cut} intervals of {index} begin on {begin}, not before"
             )
@@ -297,7 +301,7 @@ class MappedTables:
         has = frame["symbol"].cast(pl.String).is_in(list(self._priced))
         lost = frame.filter(~has)
         if lost.height:
-            self._dropped[table][f"rows of {lost['symbol'].n_unique()} symbols without prices"] = lost.height
+            self._drop(table, f"rows of {lost['symbol'].n_unique()} symbols without prices", lost.height)
         return frame.filter(has)
 
 
