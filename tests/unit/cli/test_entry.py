@@ -22,7 +22,7 @@ ERRORS = {
     "memory": (MemoryError(), 3, "out of memory"),
     "array": (np.exceptions.AxisError(3, 2), 1, "a fault of ours"),
     "permission": (PermissionError(errno.EACCES, "denied", "f"), 2, f"f: {os.strerror(errno.EACCES)}"),
-    "polars": (PermissionError("Permission denied (os error 13): /root/f"), 2, "/root/f: Permission denied"),
+    "polars": (PermissionError("Permission denied (os error 13): /data/f"), 2, "/data/f: Permission denied"),
     "long": (OSError(errno.ENAMETOOLONG, "x", "f"), 2, f"f: {os.strerror(errno.ENAMETOOLONG)}"),
     "big": (OSError(errno.EFBIG, "x", "f"), 3, f"f: {os.strerror(errno.EFBIG)}"),
     "files": (OSError(errno.EMFILE, "x"), 3, os.strerror(errno.EMFILE)),

@@ -41,7 +41,7 @@ def test_objective_agrees_with_linprog(week, peer, seed):
     assert ours.objective == pytest.approx(-theirs.fun, rel=1e-7)
     assert ours.objective == pytest.approx(float(r.score @ ours.weights), rel=1e-12)
     assert max(ours.primal_residual, ours.dual_residual, abs(ours.gap)) < 1e-9
-    assert not [x for x in ours.relaxations if x.reason == "infeasible"]
+    assert not [x for x in ours.relaxations if x.reason in ("infeasible", "untradeable")]
     assert ours.conflict == ()
 
 
