@@ -107,11 +107,12 @@ class Tables:
         )
         return np.isin(self.symbols, inside["symbol"].to_numpy().astype(str)) & self.listed[t]
 
-    def strayed(self, index: str, t: int, told: Array) -> float:
+    def strayed(self, index: str, t: int, told: Array, *, plain_alone: bool) -> float:
         """How far index weights (N,) are from what they may be, as a weight: they add up to 1 over the members, each is
         its float value times an inclusion factor in [0, 1], and that factor is one half of all but the `ESTIMATED`.
 
-        Which factors the others have is estimated from returns, which isn't done again here.
+        Which factors the others have is estimated from returns, which isn't done again here. `plain_alone`: nobody has
+        one, the weights are float value over its sum.
         """
         cap = np.where(self.members(index, t), np.nan_to_num(self.cap[t].astype(np.float64)), 0.0)
         inside = cap > 0
@@ -119,6 +120,9 @@ class Tables:
         usual = float(np.median(level))
         own = np.abs(level / usual - 1.0) > SAME
         plain = cap / cap.sum()
+        if plain_alone:
+            single = plain.astype(np.float32).astype(np.float64)
+            return float(np.abs(told - single / single.sum()).max())
         return max(
             float(np.abs(told[~inside]).sum()),
             abs(float(told.sum()) - 1.0) - SAME,
@@ -219,6 +223,7 @@ def check(tables: Tables, place: Path, styles_every: int = 1) -> dict[str, Any]:
     and examples of violations."""
     index = place.parent.name
     asked = json.loads((place / "constraints.json").read_text())
+    asked["replica_weights"] = json.loads((place / "summary.json").read_text())["replica_weights"]
     weights = pl.read_parquet(place / "weights.parquet")
     relaxations = pl.read_parquet(place / "relaxations.parquet")
     rebalances = pl.read_parquet(place / "rebalances.parquet")
@@ -257,7 +262,8 @@ def _check_week(
     found: Found,
 ) -> None:
     t, w, invested = week.t, week.weight, 1.0 - asked["cash"]
-    found.limit({}, "benchmark", str(tables.dates[t]), 0.0, tables.strayed(index, t, told))
+    strayed = tables.strayed(index, t, told, plain_alone=asked["replica_weights"] == "float_cap")
+    found.limit({}, "benchmark", str(tables.dates[t]), 0.0, strayed)
     found.limit({}, "budget", str(tables.dates[t]), float(w.sum()), abs(float(w.sum()) - invested))
     found.limit({}, "long only", str(tables.dates[t]), float(w.min()), -float(w.min()))
     moved = np.where(tables.traded[t], 0.0, np.abs(w - week.drifted))

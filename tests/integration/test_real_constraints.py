@@ -119,3 +119,17 @@ def test_the_check_sees_a_weight_that_moved(portfolios: Path, tmp_path: Path) ->
     code, found = recomputed(portfolios / "market", [place])
     assert code == 1
     assert any(example.startswith("budget") for example in found["study_b"]["examples"])
+
+
+def test_the_check_sees_an_index_weight_that_moved(portfolios: Path, tmp_path: Path) -> None:
+    """A planted fault: the index weight of a small member is raised, and no inclusion factor could raise it so."""
+    place = tmp_path / INDEX / "study_b"
+    shutil.copytree(portfolios / INDEX / "study_b", place)
+    weights = pl.read_parquet(place / "weights.parquet")
+    inside = pl.col("benchmark_weight") > 0
+    one = inside & (pl.col("benchmark_weight") == pl.col("benchmark_weight").filter(inside).min().over("date"))
+    raised = pl.when(one).then(pl.col("benchmark_weight") * 4).otherwise(pl.col("benchmark_weight"))
+    weights.with_columns(benchmark_weight=raised).write_parquet(place / "weights.parquet")
+    code, found = recomputed(portfolios / "market", [place])
+    assert code == 1
+    assert any(example.startswith("benchmark") for example in found["study_b"]["examples"])
