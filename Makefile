@@ -48,13 +48,13 @@ imports: $(DEV)
 	$(BIN)/lint-imports
 
 learning: $(DEV) ## what the networks learn on the simulated market, against ridge, oracle and null market
-	$(BIN)/python -m benchmarks.learning
+	$(BIN)/python -m research.learning
 
 study-b-mechanism: $(DEV) ## what DecompGRU's cross-section module finds; writes docs/results/study-b-mechanism.md
-	$(BIN)/python -m benchmarks.mechanism.study_b --page docs/results/study-b-mechanism.md
+	$(BIN)/python -m research.mechanism.study_b --page docs/results/study-b-mechanism.md
 
 study-a-mechanism: $(DEV) ## what Study A's graph and company reports find; writes docs/results/study-a-mechanism.md
-	$(BIN)/python -m benchmarks.mechanism.study_a --page docs/results/study-a-mechanism.md
+	$(BIN)/python -m research.mechanism.study_a --page docs/results/study-a-mechanism.md
 
 bench: bench-data bench-training bench-evaluation ## measure speed against peers and floors: benchmarks/RESULTS-*.md
 

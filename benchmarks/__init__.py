@@ -1,1 +1,1 @@
-"""Measurements of deepfactor: speed by ``python -m benchmarks``, learning by ``python -m benchmarks.learning``."""
+"""How fast deepfactor is, against peers and floors: `make bench`. What it finds stands in `research`."""

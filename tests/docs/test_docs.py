@@ -125,6 +125,15 @@ def test_commands_parse(words):
         assert parsed["recipe"] in shipped_recipes() or parsed["recipe"].endswith(".toml")
 
 
+def test_modules_that_a_page_has_run_exist():
+    """``python -m research.real_factors`` and the like; those of other programs aside."""
+    ours = {"benchmarks": ROOT, "research": ROOT, "tests": ROOT, "deepfactor": ROOT / "src"}
+    named = {name for page in PAGES for name in re.findall(r"python -m ([\w.]+)", page.read_text(encoding="utf-8"))}
+    files = [ours[name.split(".")[0]] / name.replace(".", "/") for name in named if name.split(".")[0] in ours]
+    assert len(files) > 8
+    assert [file for file in files if not (file.with_suffix(".py").is_file() or (file / "__main__.py").is_file())] == []
+
+
 def test_verbs_in_the_text_exist():
     verbs = set(typer.main.get_command(app).commands)
     for page in PAGES:

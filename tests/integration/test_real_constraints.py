@@ -34,7 +34,7 @@ START, FIRST, END = date(2020, 2, 3), date(2020, 8, 3), date(2020, 9, 30)
 INDEX = "000905.SH"
 STUDIES = ("study_a", "study_b")
 ROOT = Path(__file__).parents[2]
-SCRIPTS = [ROOT / "benchmarks" / name for name in ("recompute.py", "recompute_styles.py")]
+SCRIPTS = [ROOT / "tests" / "oracles" / name for name in ("recompute.py", "recompute_styles.py")]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def portfolios(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recomputed(market: Path, places: list[Path]) -> tuple[int, dict[str, Any]]:
     """The script's exit code and what it found, by study; a process of its own, which does not import deepfactor."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.recompute", market, *places],
+        [sys.executable, "-m", "tests.oracles.recompute", market, *places],
         capture_output=True, text=True, check=False, env={"PYTHONPATH": ""}, cwd=ROOT,
     )  # fmt: skip
     assert done.stderr == ""
@@ -83,7 +83,7 @@ def test_a_run_is_checked_portfolio_by_portfolio_and_summed(portfolios: Path, tm
     run, out = tmp_path / "run", tmp_path / "found.json"
     for study in STUDIES:
         shutil.copytree(portfolios / INDEX / study, run / "portfolio" / "reversal_20" / INDEX / study)
-    command = [sys.executable, "-m", "benchmarks.recompute", portfolios / "market", run]
+    command = [sys.executable, "-m", "tests.oracles.recompute", portfolios / "market", run]
     done = subprocess.run(
         [*command, "--out", out, "--styles-every", "20"],
         capture_output=True, text=True, check=False, env={"PYTHONPATH": ""}, cwd=ROOT,
@@ -101,7 +101,7 @@ def test_a_run_is_checked_portfolio_by_portfolio_and_summed(portfolios: Path, tm
 
 def test_a_folder_without_portfolios_is_no_run(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.recompute", tmp_path, tmp_path],
+        [sys.executable, "-m", "tests.oracles.recompute", tmp_path, tmp_path],
         capture_output=True, text=True, check=False, env={"PYTHONPATH": ""}, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 1

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from deepfactor.core.kind import Kind
 from deepfactor.portfolio.enhancer import EnhanceSettings, IndexEnhancer
 from deepfactor.portfolio.problem import TOLERANCE, Rebalance, Target
-from support.rebalances import KEYS, NAMES, least_violations, make_peer, make_week
+from oracles.linear_program import KEYS, NAMES, least_violations, make_peer
+from support.rebalances import make_week
 
 SETTING = {"style": "default", "constituents": "minimum"}
 LISTS = ("restricted", "must_hold", "no_trade", "capacity")

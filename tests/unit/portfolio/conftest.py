@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from deepfactor.portfolio.problem import Rebalance
-from support.rebalances import Peer, make_peer, make_week
+from oracles.linear_program import Peer, make_peer
+from support.rebalances import make_week
 
 WeekMaker = Callable[..., Rebalance]
 

@@ -14,7 +14,7 @@ from deepfactor.portfolio._lp import Infeasible, solve_lp
 from deepfactor.portfolio.enhancer import EnhanceSettings, IndexEnhancer
 from deepfactor.portfolio.problem import Bounds, InfeasibleError, Rebalance
 from deepfactor.portfolio.relaxation import relax
-from support.rebalances import KEYS, NAMES, least_violations
+from oracles.linear_program import KEYS, NAMES, least_violations
 
 
 def enhancer(*kinds: dict, **more) -> IndexEnhancer:

@@ -1,4 +1,4 @@
-"""`benchmarks.study_a` and `study_b`: arms beside the study's numbers as Markdown; what is written by hand stays."""
+"""`research.study_a` and `study_b`: arms beside the study's numbers as Markdown; what is written by hand stays."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import importlib
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
 RECIPE = {
     "plan": {"train_years": 5, "valid_years": 1, "test_years": 1, "every": 5},
     "fit": {"epochs": 12, "patience": 15, "lr": 0.001, "seeds": [0, 42]},
@@ -24,10 +22,9 @@ PAIRED = (
 
 
 @pytest.fixture
-def pages(monkeypatch):
+def pages():
     """What the pages share, the page of Study A and that of Study B."""
-    monkeypatch.syspath_prepend(str(ROOT))
-    return [importlib.import_module(f"benchmarks.{name}") for name in ("study_tables", "study_a", "study_b")]
+    return [importlib.import_module(f"research.{name}") for name in ("study_tables", "study_a", "study_b")]
 
 
 @pytest.fixture

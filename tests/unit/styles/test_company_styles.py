@@ -12,9 +12,9 @@ from deepfactor.panel.fundamentals import Fundamentals
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles import barra_cne5, study_a
+from oracles.style_reference import Reference, mix
 from support.filings import Known, random_fundamentals
 from support.law import reads_future
-from support.style_reference import Reference, mix
 from support.toy import toy_market
 
 DAYS, STOCKS = 360, 24

@@ -12,8 +12,8 @@ from deepfactor.panel.universe import Universe
 from deepfactor.styles import barra_cne5, study_a
 from deepfactor.styles._cross_section import clip_mad, composite, orthogonalise, standardise
 from deepfactor.styles.base import Combined
+from oracles.style_reference import Reference, residual
 from support.law import reads_future
-from support.style_reference import Reference, residual
 from support.toy import toy_market
 
 DAYS, STOCKS = 640, 14

@@ -1,8 +1,8 @@
 """Portfolios of minus the 20-day return and of random factors on the real market, recomputed from its tables.
 
-``python -m benchmarks.real_portfolios MARKET FOLDER`` follows each factor on CSI 300, 500 and 1000 under both studies'
-constraints and style sets, 2015–2022; what is done is not done again. Then `benchmarks.recompute`, which shares no code
-with the product, checks every target's constraints, and the figures are written to ``docs/results/portfolios.md``.
+``python -m research.real_portfolios MARKET FOLDER`` follows each factor on CSI 300, 500 and 1000 under both studies'
+constraints and style sets, 2015–2022; what is done is not done again. Then `tests.oracles.recompute`, which shares no
+code with the product, checks every target's constraints, and the figures are written to ``docs/results/portfolios.md``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks import recompute
 from deepfactor.core.files import write_json, write_text
 from deepfactor.core.kind import Kind
 from deepfactor.panel.panel import Floats, rows_between
@@ -30,6 +29,7 @@ from deepfactor.pipeline.enhancing import backtest_to
 from deepfactor.pipeline.markets import Market, StyleSets, open_market
 from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.runs.environment import machine
+from tests.oracles import recompute
 
 SEEDS = 5
 #: Styles are recomputed for one rebalance in so many: they take most of the time.
@@ -246,9 +246,9 @@ def page(rows: list[Row], draws: list[Pooled], market: Market, command: str) -> 
         "",
         "## Constraints, recomputed from the market's tables",
         "",
-        "By `benchmarks/recompute.py`, which uses polars and numpy alone and no code of deepfactor: index weights from",
-        "members and float value, industries, styles from prices and reports, then every limit of every target (of",
-        f"styles: of one target in {STYLES_EVERY}). A",
+        "By `tests/oracles/recompute.py`, which uses polars and numpy alone and no code of deepfactor: index weights",
+        "from members and float value, industries, styles from prices and reports, then every limit of every target",
+        f"(of styles: of one target in {STYLES_EVERY}). A",
         f"limit *holds* if it is kept to {recompute.TOLERANCE:.0e}; else it must stand in `relaxations.parquet` with",
         "its value.",
         "*Worst* is the largest excess over a limit that stands.",
@@ -292,7 +292,7 @@ def main() -> None:
         rows.append(figures(place, check))
         print(f"recomputed {place}: {check['violations']} violations", file=sys.stderr, flush=True)
     told = PAGE.read_text(encoding="utf-8").partition(SAID)[2] if PAGE.is_file() else "\n"
-    command = f"python -m benchmarks.real_portfolios {'--done ' if given.done else ''}MARKET FOLDER"
+    command = f"python -m research.real_portfolios {'--done ' if given.done else ''}MARKET FOLDER"
     write_text(PAGE, page(rows, pooled(places), market, command) + "\n" + SAID + told)
     print(PAGE)
 

@@ -1,4 +1,4 @@
-"""Style exposures of single days from a market's tables, for `benchmarks.recompute`. No code of deepfactor, on purpose.
+"""Style exposures of single days from a market's tables, for `tests.oracles.recompute`; no code of deepfactor.
 
 `STUDY_A` and `BARRA` are the two style sets as docs/how-to/fundamentals.md defines them: each window is summed afresh,
 each company figure looked up as it was known on the day. What the market has no table for is left out. Descriptors and
@@ -23,7 +23,7 @@ STUDY_A, BARRA = "study_a", "barra_cne5"
 
 
 class Facts(Protocol):
-    """Daily arrays (days, symbols): what `benchmarks.recompute.Tables` has."""
+    """Daily arrays (days, symbols): what `tests.oracles.recompute.Tables` has."""
 
     dates: np.ndarray[Any, np.dtype[np.datetime64]]
     symbols: np.ndarray[Any, np.dtype[np.str_]]

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.learning.measures import HORIZON, MIN_NAMES, Truth, mean
 from deepfactor.evaluation.ic import InformationCoefficients, information_coefficients
 from deepfactor.evaluation.paired import paired_difference
 from deepfactor.labels.neutral_return import merge_small, residual
@@ -23,6 +22,7 @@ from deepfactor.runs.factors import read_factor
 from deepfactor.runs.results import read_json
 from deepfactor.sources.simulated import Settings
 from deepfactor.training.data import open_data
+from research.learning.measures import HORIZON, MIN_NAMES, Truth, mean
 
 #: Lag of the Newey–West t of daily differences: twice the horizon over which the returns of two days overlap.
 LAG = 2 * HORIZON

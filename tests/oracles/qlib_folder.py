@@ -4,7 +4,7 @@ In an environment of its own, from the root of the checkout::
 
     python3.11 -m venv qlibenv
     qlibenv/bin/pip install pyqlib polars
-    PYTHONPATH=src:tests qlibenv/bin/python -m benchmarks.peers.qlib_folder [STOCKS]
+    PYTHONPATH=src:tests qlibenv/bin/python -m tests.oracles.qlib_folder [STOCKS]
 
 Writes a simulated market in qlib's format, asks ``D.features`` for raw prices, volumes, amounts and factors,
 ``D.instruments`` for an index's members, ``D.calendar`` for the days, and compares. Exit code 1 where they differ.

@@ -1,6 +1,6 @@
 """Derived price limits of the real market against the vendor's limit_pct and its closes.
 
-``python benchmarks/real_limits.py MARKET FOLDER`` with a market of the mapping ``ashare_parquet`` and the vendor's
+``python -m research.real_limits MARKET FOLDER`` with a market of the mapping ``ashare_parquet`` and the vendor's
 folder. Prints tables; writes nothing.
 """
 

@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.learning import ridge
-from benchmarks.learning.measures import HORIZON, Measured, Truth
 from deepfactor.evaluation.factor_test import TestSettings
 from deepfactor.pipeline.console import Console
 from deepfactor.pipeline.experiment import run
@@ -20,6 +18,8 @@ from deepfactor.sources.simulated import Settings
 from deepfactor.training.data import TrainingData, open_data
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler
+from research.learning import ridge
+from research.learning.measures import HORIZON, Measured, Truth
 
 #: The factor test at its least: the numbers here are measured from the scores.
 _TEST = TestSettings(

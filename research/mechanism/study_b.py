@@ -1,4 +1,4 @@
-"""``python -m benchmarks.mechanism.study_b``: does DecompGRU find the size-group trend, by what, and at what price?
+"""``python -m research.mechanism.study_b``: does DecompGRU find the size-group trend, by what, and at what price?
 
 Trains Study B's arms on simulated markets whose only alpha is the trend relative to the size group, GRU and DecompGRU
 on such markets of half the stocks and on markets whose only alpha is reversal. Prints the tables, writes
@@ -12,11 +12,11 @@ import sys
 
 import numpy as np
 
-from benchmarks.learning.bounds import Bound
-from benchmarks.mechanism.kernel import kernel_scores
-from benchmarks.mechanism.study import Array, Content, Part, Study, gains, levels, main, rows_of
-from benchmarks.mechanism.trained import MEASURES, Trained, spread
 from deepfactor.sources.simulated import Settings, Strength, Volatility
+from research.learning.bounds import Bound
+from research.mechanism.kernel import kernel_scores
+from research.mechanism.study import Array, Content, Part, Study, gains, levels, main, rows_of
+from research.mechanism.trained import MEASURES, Trained, spread
 
 #: Least mean gain in correlation with the oracle.
 GAIN = 0.03

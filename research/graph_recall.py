@@ -1,6 +1,6 @@
 """Share of a simulated market's true neighbours that the fundamental graph holds, by the ratios that it reads.
 
-``python -m benchmarks.graph_recall`` prints least and largest of four days, as in ``docs/how-to/add-a-graph.md``.
+``python -m research.graph_recall`` prints least and largest of four days, as in ``docs/how-to/add-a-graph.md``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the pages of a study's runs share: every arm beside the study's numbers, from the run's files alone.
 
-`benchmarks.study_a` and `benchmarks.study_b` lay the page out. What stands under `SAID` is written by hand and kept.
-Where `benchmarks.recompute` has left ``recomputed.json`` in the run, its counts are quoted.
+`research.study_a` and `research.study_b` lay the page out. What stands under `SAID` is written by hand and kept.
+Where `tests.oracles.recompute` has left ``recomputed.json`` in the run, its counts are quoted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SAID = "## What it says"
 INDICES = {"000300.SH": "CSI 300", "000905.SH": "CSI 500", "000852.SH": "CSI 1000"}
 UNIVERSES = {"all": "All", **INDICES}
 
-#: Lays out a page: the run, what `benchmarks.recompute` found or None, and what is kept.
+#: Lays out a page: the run, what `tests.oracles.recompute` found or None, and what is kept.
 Layout = Callable[[RunContent, Mapping[str, Any] | None, str], str]
 
 
@@ -158,9 +158,9 @@ def _name(content: RunContent, p: PortfolioContent) -> list[str]:
 
 
 def recomputed(content: RunContent, found: Mapping[str, Any] | None) -> list[str]:
-    """What `benchmarks.recompute` says of the run's portfolios."""
+    """What `tests.oracles.recompute` says of the run's portfolios."""
     if found is None:
-        return ["Not done: `python -m benchmarks.recompute MARKET RUN --out RUN/recomputed.json`."]
+        return ["Not done: `python -m tests.oracles.recompute MARKET RUN --out RUN/recomputed.json`."]
     names = ("rebalances", "relaxed_rebalances", "checked", "recorded", "violations")
     rows, sums = [], dict.fromkeys(names, 0)
     for p in by_index(content):
@@ -171,8 +171,8 @@ def recomputed(content: RunContent, found: Mapping[str, Any] | None) -> list[str
     rows.append(["all", *[""] * (len(heads) - 1), *(f"{sums[name]:,}" for name in names)])
     head = [*heads, "rebalances", "with relaxed bounds", "limits checked", "not kept, recorded", "violations"]
     lead = text(
-        "By `python -m benchmarks.recompute MARKET RUN`, which shares no code with the product, at every rebalance. A",
-        "violation is a limit that is neither kept to 1e-7 nor recorded as relaxed with the value that came out.",
+        "By `python -m tests.oracles.recompute MARKET RUN`, which shares no code with the product, at every rebalance.",
+        "A violation is a limit that is neither kept to 1e-7 nor recorded as relaxed with the value that came out.",
     )
     return [lead, table(head, rows)]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.graph_recall import recall
-from benchmarks.mechanism.trained import Trained
 from deepfactor.core.kind import Kind, resolve
 from deepfactor.graphs import fundamental
 from deepfactor.pipeline.markets import Market
 from deepfactor.sources._simulation.alpha import KERNELS
 from deepfactor.sources.simulated import Settings, open_source
+from research.graph_recall import recall
+from research.mechanism.trained import Trained
 
 #: Days of a network's window.
 WINDOW = 20

@@ -1,8 +1,8 @@
 """Every arm of a run of `study_a` or `study_a_reduced` beside the study's numbers, from the run's files alone.
 
-``python -m benchmarks.study_a RUN --out docs/results/study-a.md`` writes the page anew and keeps what stands under
+``python -m research.study_a RUN --out docs/results/study-a.md`` writes the page anew and keeps what stands under
 "What it says", which is written by hand. Numbers of single arms are those of the run's report. Where
-`benchmarks.recompute` has left ``recomputed.json`` in RUN (or ``--recomputed FILE``), its counts are quoted.
+`tests.oracles.recompute` has left ``recomputed.json`` in RUN (or ``--recomputed FILE``), its counts are quoted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.study_tables import (
+from deepfactor.report import character_tables, factor_tables, group_tables, run_tables
+from deepfactor.report.content import RunContent
+from deepfactor.report.drivers_read import residual
+from deepfactor.report.formats import number
+from research.study_tables import (
     attribution,
     by_year,
     correlation,
@@ -23,10 +27,6 @@ from benchmarks.study_tables import (
     table,
     text,
 )
-from deepfactor.report import character_tables, factor_tables, group_tables, run_tables
-from deepfactor.report.content import RunContent
-from deepfactor.report.drivers_read import residual
-from deepfactor.report.formats import number
 
 SET = "study_a"
 #: Arms that the others are set beside, where the run has them.
@@ -40,10 +40,10 @@ PAIRED: Mapping[str, Mapping[str, Any]] = {
 
 
 def page(content: RunContent, found: Mapping[str, Any] | None, said: str) -> str:
-    """The whole of the page; `found` as `benchmarks.recompute` leaves it."""
+    """The whole of the page; `found` as `tests.oracles.recompute` leaves it."""
     parts = [
         f"# {content.title}",
-        *protocol(content, "benchmarks.study_a"),
+        *protocol(content, "research.study_a"),
         "## Tests by rebalance interval",
         report_table(group_tables.interval(content)),
         text(

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.learning.page import bounds_table, number, table
 from deepfactor.core.files import write_text
+from research.learning.page import bounds_table, number, table
 
 #: Measure → its name, digits.
 MEASURES = {

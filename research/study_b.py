@@ -1,8 +1,8 @@
 """Every arm of a run of `study_b` or `study_b_reduced` beside the study's numbers, from the run's files alone.
 
-``python -m benchmarks.study_b RUN --out docs/results/study-b.md`` writes the page anew and keeps what stands under
+``python -m research.study_b RUN --out docs/results/study-b.md`` writes the page anew and keeps what stands under
 "What it says", which is written by hand. Numbers of single arms are those of the run's report. Where
-`benchmarks.recompute` has left ``recomputed.json`` in RUN (or ``--recomputed FILE``), its counts are quoted.
+`tests.oracles.recompute` has left ``recomputed.json`` in RUN (or ``--recomputed FILE``), its counts are quoted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.study_tables import (
+from deepfactor.report import drivers, factor_tables, group_tables
+from deepfactor.report.content import RunContent
+from deepfactor.report.drivers_read import residual
+from deepfactor.report.drivers_words import sentences
+from deepfactor.report.formats import number
+from deepfactor.report.published import reference
+from deepfactor.report.words import words
+from research.study_tables import (
     INDICES,
     UNIVERSES,
     attribution,
@@ -28,13 +35,6 @@ from benchmarks.study_tables import (
     table,
     text,
 )
-from deepfactor.report import drivers, factor_tables, group_tables
-from deepfactor.report.content import RunContent
-from deepfactor.report.drivers_read import residual
-from deepfactor.report.drivers_words import sentences
-from deepfactor.report.formats import number
-from deepfactor.report.published import reference
-from deepfactor.report.words import words
 
 CONVENTION, SET = "t1_close", "barra_cne5"
 #: Arms that the others are set beside, where the run has them.
@@ -50,10 +50,10 @@ PAIRED: Mapping[str, Mapping[str, Any]] = {
 
 
 def page(content: RunContent, found: Mapping[str, Any] | None, said: str) -> str:
-    """The whole of the page; `found` as `benchmarks.recompute` leaves it."""
+    """The whole of the page; `found` as `tests.oracles.recompute` leaves it."""
     parts = [
         f"# {content.title}",
-        *protocol(content, "benchmarks.study_b"),
+        *protocol(content, "research.study_b"),
         f"## RankIC, `{CONVENTION}`, daily, raw returns, all names",
         _rank_ic(content),
         text(

@@ -2,7 +2,7 @@
 
 ::
 
-    python -m benchmarks.real_training MARKET OUT [--recipe NAME] [--ways on,off,bf16] [--seeds 0,1,2] [--set key=value]
+    python -m research.real_training MARKET OUT [--recipe NAME] [--ways on,off,bf16] [--seeds 0,1,2] [--set key=value]
 
 Each (way, seed) is a part of its own: a ``deepfactor run`` in a fresh process with ``DEEPFACTOR_KERNELS`` set and a
 runs folder ``OUT/<way>`` of its own (the setting is not in the keys of jobs, so that ways must not share a job store).
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.real_training", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m research.real_training", description=__doc__.split("\n")[0])
     parser.add_argument("market", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--recipe", default="study_b_first")

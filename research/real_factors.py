@@ -1,6 +1,6 @@
 """Factor tests of minus the 20-day return and of a random factor on the real market, by the verb.
 
-``python -m benchmarks.real_factors MARKET OUT`` writes the two factor files, runs ``deepfactor test`` on each (what is
+``python -m research.real_factors MARKET OUT`` writes the two factor files, runs ``deepfactor test`` on each (what is
 done is not done again) and writes the aggregates to ``docs/results/factor-tests.md``.
 """
 
@@ -92,7 +92,7 @@ Made by
 
 ```
 deepfactor ingest ashare_parquet MARKET --folder DIR
-python -m benchmarks.real_factors MARKET OUT
+python -m research.real_factors MARKET OUT
 ```
 
 which writes the two factor files and calls `deepfactor test FACTOR --market MARKET --out OUT/…` on each, as it comes.

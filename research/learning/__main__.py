@@ -1,4 +1,4 @@
-"""``python -m benchmarks.learning``: train the demo's networks where the truth is known, and where there is none.
+"""``python -m research.learning``: train the demo's networks where the truth is known, and where there is none.
 
 Prints a table, writes ``learning.json`` and ``learning.md`` into ``--out``, ends with 1 where a bound is broken. A
 repeated call trains nothing again.
@@ -15,23 +15,23 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.learning import null_market
-from benchmarks.learning.bounds import Bound, learning_bounds, null_bounds
-from benchmarks.learning.known_truth import Row, compare, demo_recipe, train
-from benchmarks.learning.page import page
 from deepfactor.cli.terminal import Plain
 from deepfactor.core.files import write_json, write_text
 from deepfactor.pipeline.console import Console
 from deepfactor.pipeline.markets import simulate
 from deepfactor.runs.environment import Stages, machine, versions
 from deepfactor.sources.simulated import Settings
+from research.learning import null_market
+from research.learning.bounds import Bound, learning_bounds, null_bounds
+from research.learning.known_truth import Row, compare, demo_recipe, train
+from research.learning.page import page
 
 NULL_FACTOR_SEEDS, NULL_NETWORK_SEED = (100, 101, 102), 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run all, write and print; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.learning", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m research.learning", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("build/learning"), help="markets, runs and results go here")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="seeds of the markets with alpha")
     chosen = parser.parse_args(arguments)

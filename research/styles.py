@@ -1,4 +1,4 @@
-"""``python -m benchmarks.styles MARKET``: what the style sets are like on a market, to ``docs/results/styles.md``.
+"""``python -m research.styles MARKET``: what the style sets are like on a market, to ``docs/results/styles.md``.
 
 Aggregates only. Everything is measured on the last trading day of each month, over the stocks that traded on it.
 """
@@ -68,7 +68,7 @@ Made by
 
 ```
 deepfactor ingest ashare_parquet MARKET --folder DIR
-python -m benchmarks.styles MARKET
+python -m research.styles MARKET
 ```
 
 Market: source `{account["source"]}`, {span}, {account["stocks"]} stocks, {account["days"]} days.

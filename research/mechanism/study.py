@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.learning.bounds import Bound
-from benchmarks.mechanism.page import study_page, write_section
-from benchmarks.mechanism.trained import Trained, difference, train
 from deepfactor.cli.terminal import Plain
 from deepfactor.core.files import write_json, write_text
 from deepfactor.pipeline.console import Console
 from deepfactor.recipe import Recipe, load_recipe
 from deepfactor.runs.environment import machine, versions
 from deepfactor.sources.simulated import Settings
+from research.learning.bounds import Bound
+from research.mechanism.page import study_page, write_section
+from research.mechanism.trained import Trained, difference, train
 
 Array = NDArray[np.floating]
 Content = Mapping[str, Any]
@@ -67,7 +67,7 @@ class Study:
 
 def main(study: Study, doc: str | None, arguments: Sequence[str] | None = None) -> int:
     """Run all, write and print; the exit status."""
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.mechanism.{study.name}", description=doc)
+    parser = argparse.ArgumentParser(prog=f"python -m research.mechanism.{study.name}", description=doc)
     parser.add_argument("--out", type=Path, default=Path("build/mechanism") / study.name, help="for all that is made")
     parser.add_argument("--page", type=Path, help="a page whose section Numbers is written anew")
     parser.add_argument("--markets", type=int, nargs="+", default=[0, 1, 2], help="seeds of the markets")

@@ -1,14 +1,14 @@
 """Every limit of every target of a portfolio, recomputed from the market's tables. No code of deepfactor, on purpose.
 
-``python -m benchmarks.recompute MARKET RUN`` checks all portfolios of a run, whose style sets must be `study_a` or
+``python -m tests.oracles.recompute MARKET RUN`` checks all portfolios of a run, whose style sets must be `study_a` or
 `barra_cne5`; in place of RUN single folders ``portfolio/<factor>/<index>/<constraints>`` can be given. Style limits,
 which take most of the time, are recomputed at every rebalance, with ``--styles-every 10`` at one in ten. What was
 found is printed as JSON, and written to a file by ``--out``; the command ends with 1 where there is a violation.
 
 Reads the tables as docs/conventions.md defines them: industries in force, styles from prices, volume and fundamentals
-(`benchmarks.recompute_styles`); missing exposures by the cross-sectional regression on industry and SIZE. What the book
-was before a rebalance (`drifted_weight`) is taken from the run, and so are index weights (`benchmark_weight`), after
-they were found to be float value times factors that an index may have.
+(`tests.oracles.recompute_styles`); missing exposures by the cross-sectional regression on industry and SIZE. What the
+book was before a rebalance (`drifted_weight`) is taken from the run, and so are index weights (`benchmark_weight`),
+after they were found to be float value times factors that an index may have.
 
 A limit that is not kept to `TOLERANCE` must stand in ``relaxations.parquet`` with the value that came out; else it is a
 violation. Names without a trade on the day must keep their weight, and ST names must not be bought.
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks.recompute_styles import Styles, completed
+from tests.oracles.recompute_styles import Styles, completed
 
 TOLERANCE = 1e-7
 #: Members of an index that may have an inclusion factor of their own: the largest at the month's first close.

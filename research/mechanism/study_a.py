@@ -1,4 +1,4 @@
-"""``python -m benchmarks.mechanism.study_a``: what do the graph and the company reports find, and where nothing is?
+"""``python -m research.mechanism.study_a``: what do the graph and the company reports find, and where nothing is?
 
 Trains Study A's networks on simulated markets whose only alpha is the spillover between true neighbours (which no table
 holds), on markets with the drift after earnings surprises alone, and on null markets. Prints the tables, writes
@@ -12,10 +12,10 @@ import sys
 
 import numpy as np
 
-from benchmarks.learning.bounds import Bound
-from benchmarks.mechanism.neighbours import graph_recall, neighbour_scores
-from benchmarks.mechanism.study import Content, Part, Study, facts, gains, levels, main, paired_t, rows_of
 from deepfactor.sources.simulated import Settings, Strength
+from research.learning.bounds import Bound
+from research.mechanism.neighbours import graph_recall, neighbour_scores
+from research.mechanism.study import Content, Part, Study, facts, gains, levels, main, paired_t, rows_of
 
 #: Least t of the paired daily difference in RankIC on the spillover markets, of every market and seed.
 LEAST_T = 2.0

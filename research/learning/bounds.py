@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from benchmarks.learning.known_truth import Row
+from research.learning.known_truth import Row
 
 #: Least correlation with the oracle's visible part (all that windows of prices and volumes can show), and least RankIC
 #: as a share of the better ridge regression's.

@@ -7,7 +7,6 @@ import datetime as dt
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.learning.measures import HORIZON, MIN_NAMES, mean
 from deepfactor.evaluation.ic import information_coefficients
 from deepfactor.labels import neutral_return
 from deepfactor.panel.panel import Bools, Panel
@@ -15,6 +14,7 @@ from deepfactor.panel.returns import trailing_return
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.pipeline.markets import Market
 from deepfactor.sources.simulated import Settings
+from research.learning.measures import HORIZON, MIN_NAMES, mean
 
 Array = NDArray[np.float64]
 

@@ -1,0 +1,1 @@
+"""What makes the pages of docs/results: what is found on real and simulated markets. Speed stands in `benchmarks`."""
