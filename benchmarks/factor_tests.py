@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.timing import Line, compare, interleave
+from deepfactor.core.arrays import Float64
 from deepfactor.evaluation.factor_test import FactorReport, TestSettings, test_factor
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import trailing_return
@@ -15,8 +15,6 @@ from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 
 HORIZONS, GROUPS, DAYS, ROUNDS = (1, 5, 10, 20), 10, 750, 3
-
-Array = NDArray[np.float64]
 
 
 def measure(panel: Panel, universe: Universe) -> list[Line]:
@@ -61,7 +59,7 @@ def ours(scores: Scores, panel: Panel, universe: Universe, groups: int) -> Facto
     return test_factor(scores, panel, universe, settings, batch=np.isfinite(scores.values))
 
 
-def floor(values: Array, panel: Panel) -> dict[int, Array]:
+def floor(values: Float64, panel: Panel) -> dict[int, Float64]:
     """For each horizon: forward return, ranks, IC and RankIC a day, mean return of each decile, and its turnover."""
     price = panel["close"].astype(np.float64) * panel["adj_factor"]
     found = {}
@@ -85,7 +83,7 @@ def floor(values: Array, panel: Panel) -> dict[int, Array]:
     return found
 
 
-def _agree(report: FactorReport, plain: dict[int, Array]) -> None:
+def _agree(report: FactorReport, plain: dict[int, Float64]) -> None:
     """The mean RankICs agree but for how equal returns are ranked."""
     for series in report.series:
         if series.names == "all":

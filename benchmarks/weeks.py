@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import OptimizeResult, linprog
 
+from deepfactor.core.arrays import Float64
 from deepfactor.portfolio.enhancer import IndexEnhancer
 from deepfactor.portfolio.presets import load_preset
 from deepfactor.portfolio.problem import Bounds, Rebalance, Rows
-
-Array = NDArray[np.float64]
 
 MEMBERS, INDUSTRIES = 500, 30
 
@@ -88,12 +86,12 @@ def random_weeks(count: int, seed: int = 0) -> list[tuple[IndexEnhancer, Rebalan
 class PlainProgram:
     """Minimise cost @ (b, s) in purchases and sales of all n names (w = origin + b - s); nothing left out."""
 
-    cost: Array
+    cost: Float64
     matrix: sparse.csc_array
-    row_lower: Array
-    row_upper: Array
-    lower: Array
-    upper: Array
+    row_lower: Float64
+    row_upper: Float64
+    lower: Float64
+    upper: Float64
     constant: float
 
     def linprog(self) -> OptimizeResult:

@@ -10,8 +10,8 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools
 from deepfactor.graphs import fundamental
 from deepfactor.panel.build import open_panel
 from deepfactor.panel.panel import Panel
@@ -32,7 +32,7 @@ GRAPHS = {
 }
 
 
-def market(stocks: int, seed: int) -> tuple[Panel, Universe, NDArray[np.bool_]]:
+def market(stocks: int, seed: int) -> tuple[Panel, Universe, Bools]:
     """Panel, universe and truth (N, N) of a market of 2019 and 2020."""
     source = open_source(Settings(stocks=stocks, start=date(2019, 1, 2), end=date(2020, 12, 31), seed=seed), None)
     with tempfile.TemporaryDirectory() as folder:
@@ -46,9 +46,7 @@ def market(stocks: int, seed: int) -> tuple[Panel, Universe, NDArray[np.bool_]]:
         return panel, universe, truth
 
 
-def recall(
-    settings: fundamental.Settings, panel: Panel, universe: Universe, truth: NDArray[np.bool_], row: int
-) -> float:
+def recall(settings: fundamental.Settings, panel: Panel, universe: Universe, truth: Bools, row: int) -> float:
     """Share of the true pairs among the stocks that trade on a day."""
     columns = np.flatnonzero(universe.traded[row])
     index, _ = fundamental.edges(settings, panel, universe, row, columns)

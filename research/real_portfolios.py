@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from deepfactor.core.arrays import Floats
 from deepfactor.core.files import write_json, write_text
 from deepfactor.core.kind import Kind
-from deepfactor.panel.panel import Floats, rows_between
+from deepfactor.panel.panel import rows_between
 from deepfactor.panel.returns import trailing_return
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import UniverseRule

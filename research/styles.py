@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Dates, Float64, Indices
 from deepfactor.core.files import write_text
 from deepfactor.core.kind import Kind
 from deepfactor.pipeline.markets import Market, open_market, style_exposures
@@ -22,8 +22,6 @@ from deepfactor.styles.base import Styles
 SETS = ("study_a", "barra_cne5")
 #: Fewest stocks that a cross-section's correlation is taken of.
 _LEAST = 30
-
-Array = NDArray[np.float64]
 
 
 def main() -> None:
@@ -45,13 +43,13 @@ def main() -> None:
     print(f"{given.out} after {time.process_time():.0f} CPU-s, {peak:.1f} GB")
 
 
-def month_ends(dates: NDArray[np.datetime64]) -> NDArray[np.intp]:
+def month_ends(dates: Dates) -> Indices:
     """Rows of the last trading day of each month; the last month only if another follows it."""
     month = dates.astype("datetime64[M]")
     return np.flatnonzero(month[1:] != month[:-1])
 
 
-def correlation(a: Array, b: Array) -> float:
+def correlation(a: Float64, b: Float64) -> float:
     """Pearson correlation over what both have; NaN for fewer than `_LEAST` stocks or without spread."""
     both = np.isfinite(a) & np.isfinite(b)
     if both.sum() < _LEAST or a[both].std() == 0 or b[both].std() == 0:
@@ -97,7 +95,7 @@ def _section(name: str, market: Market, styles: Styles, seconds: float) -> str:
     return "\n".join(lines)
 
 
-def _correlations(held: dict[str, Array]) -> str:
+def _correlations(held: dict[str, Float64]) -> str:
     table = [["", "autocorrelation", *held]]
     for a, x in held.items():
         own = [correlation(x[m], x[m + 1]) for m in range(len(x) - 1)]
@@ -106,7 +104,7 @@ def _correlations(held: dict[str, Array]) -> str:
     return _table(table)
 
 
-def _coverage(held: dict[str, Array], traded: NDArray[np.bool_], days: NDArray[np.datetime64]) -> str:
+def _coverage(held: dict[str, Float64], traded: Bools, days: Dates) -> str:
     year = days.astype("datetime64[Y]").astype(int) + 1970
     table = [["year", "stocks traded", *held]]
     for y in np.unique(year):

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from alphalens import performance, utils
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Float64
 from deepfactor.evaluation.factor_test import FactorReport, TestSettings, test_factor
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import trailing_return
@@ -33,7 +33,7 @@ HORIZONS, GROUPS = (1, 5, 10, 20), 10
 #: What a day's rank coefficients may differ by.
 AGREEMENT = 1e-12
 
-Found = dict[int, NDArray[np.float64]]
+Found = dict[int, Float64]
 
 
 def market(stocks: int, days: int) -> tuple[Panel, Universe]:

@@ -19,10 +19,10 @@ from collections.abc import Callable
 
 import cvxpy
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.timing import compare, interleave
 from benchmarks.weeks import week
+from deepfactor.core.arrays import Float64
 from deepfactor.portfolio.enhancer import IndexEnhancer
 from deepfactor.portfolio.problem import Bounds, Rebalance, Rows
 
@@ -35,7 +35,7 @@ SOLVERS: dict[str, tuple[str | None, float]] = {
 }
 
 
-def by_cvxpy(enhancer: IndexEnhancer, r: Rebalance, solver: str | None) -> tuple[float, NDArray[np.float64], str]:
+def by_cvxpy(enhancer: IndexEnhancer, r: Rebalance, solver: str | None) -> tuple[float, Float64, str]:
     """Objective, weights, and the solver that was used."""
     floor, ceiling = np.where(r.frozen, r.previous, 0.0), np.where(r.buyable, 1.0, r.previous)
     w = cvxpy.Variable(len(r))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Floats
 from deepfactor.evaluation.ic import information_coefficients
-from deepfactor.panel.panel import Bools
 from deepfactor.panel.returns import forward_return
 from deepfactor.pipeline.markets import Market
 from deepfactor.runs.results import oracle_path, read_oracle
@@ -16,8 +15,6 @@ from deepfactor.training.data import TrainingData
 
 HORIZON = 10
 MIN_NAMES = 30
-
-Values = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -44,10 +41,10 @@ class Truth:
     """The test days of a market, each array (days, N): who is scored, what is known of the future, what came of it."""
 
     scored: Bools
-    oracle: Values
-    visible: Values
-    neutral: Values
-    raw: Values
+    oracle: Floats
+    visible: Floats
+    neutral: Floats
+    raw: Floats
 
     @classmethod
     def of(cls, market: Market, data: TrainingData, test: range) -> Truth:
@@ -64,7 +61,7 @@ class Truth:
         raw = forward_return(market.panel, "t1_close", HORIZON)
         return cls(scored, oracle.values[rows], visible.values[rows], data.label[rows], raw[rows])
 
-    def measure(self, scores: Values) -> Measured:
+    def measure(self, scores: Floats) -> Measured:
         """Of scores (days, N) that every scored stock has."""
         if not np.isfinite(scores[self.scored]).all():
             raise ValueError(f"{np.isnan(scores[self.scored]).sum()} of {self.scored.sum()} stock-days have no score")
@@ -77,12 +74,12 @@ class Truth:
         return Measured(mean(truth), mean(visible), mean(neutral), mean(raw), block_error(neutral))
 
 
-def mean(daily: Values) -> float:
+def mean(daily: Floats) -> float:
     """Over the days that have a value; NaN where none has."""
     return float(np.nanmean(daily)) if np.isfinite(daily).any() else float("nan")
 
 
-def block_error(daily: Values, days: int = 20) -> float:
+def block_error(daily: Floats, days: int = 20) -> float:
     """Standard error of the mean of overlapping daily values: from the means of blocks longer than the horizon."""
     kept = daily[np.isfinite(daily)]
     blocks = kept[: len(kept) // days * days].reshape(-1, days).mean(axis=1)

@@ -5,18 +5,16 @@ from __future__ import annotations
 import datetime as dt
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Float64
 from deepfactor.evaluation.ic import information_coefficients
 from deepfactor.labels import neutral_return
-from deepfactor.panel.panel import Bools, Panel
+from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import trailing_return
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.pipeline.markets import Market
 from deepfactor.sources.simulated import Settings
 from research.learning.measures import HORIZON, MIN_NAMES, mean
-
-Array = NDArray[np.float64]
 
 #: Who is tested: young stocks too, so that two years of market hold more than one of tests.
 RULE = UniverseRule(window=60, min_observed=60)
@@ -27,7 +25,7 @@ def settings(seed: int) -> Settings:
     return Settings(stocks=500, start=dt.date(2019, 1, 2), end=dt.date(2020, 12, 31), alpha=0.0, seed=seed)
 
 
-def classic_factors(panel: Panel) -> dict[str, Array]:
+def classic_factors(panel: Panel) -> dict[str, Float64]:
     """Single factors (T, N) that need no fit; NaN where a window is incomplete."""
     turnover = panel["turnover"].astype(np.float64)
     month = trailing_mean(turnover, 20)
@@ -40,7 +38,7 @@ def classic_factors(panel: Panel) -> dict[str, Array]:
     return factors
 
 
-def trailing_mean(x: Array, days: int) -> Array:
+def trailing_mean(x: Float64, days: int) -> Float64:
     """Mean of the last `days` rows, the row itself included; NaN where one of them is."""
     out = np.full(x.shape, np.nan)
     out[days - 1 :] = np.lib.stride_tricks.sliding_window_view(x, days, axis=0).mean(axis=-1)

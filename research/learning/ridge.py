@@ -11,17 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepfactor.training.data import Indices
+from deepfactor.core.arrays import Float64, Indices
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, rank_ic, standardise
 
 PATCH = 3
 #: Penalties, as a share of the number of samples (inputs have variance about 1).
 PENALTIES = (0.01, 0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class Ridge:
     name: str
     penalty: float
     valid_rank_ic: float
-    weights: Array
+    weights: Float64
 
 
 def fit(sampler: Sampler, fold: Fold, valid_every: int, min_stocks: int) -> list[Ridge]:
@@ -56,7 +53,7 @@ def fit(sampler: Sampler, fold: Fold, valid_every: int, min_stocks: int) -> list
     return [max((f for f in fits if f.name == name), key=lambda f: f.valid_rank_ic) for name in bases]
 
 
-def predict(sampler: Sampler, days: range, ridges: Iterable[Ridge]) -> dict[str, Array]:
+def predict(sampler: Sampler, days: range, ridges: Iterable[Ridge]) -> dict[str, Float64]:
     """Scores (days, N) of each regression; NaN where a stock is not scored."""
     fits = list(ridges)
     stacked = np.stack([f.weights for f in fits], axis=1)
@@ -72,13 +69,13 @@ def _days(sampler: Sampler, span: range, min_stocks: int) -> list[int]:
     return [t for t in span if len(data.labelled(t, data.stocks(t))) >= min_stocks]
 
 
-def _inputs(sampler: Sampler, t: int) -> tuple[Indices, Array]:
+def _inputs(sampler: Sampler, t: int) -> tuple[Indices, Float64]:
     """Columns (b,) and flattened standardised windows (b, L·f) of day t."""
     windows = sampler.cross_section(t, frozenset({"windows"})).windows.numpy()  # (L, b, f)
     return sampler.data.stocks(t), windows.transpose(1, 0, 2).reshape(windows.shape[1], -1).astype(np.float64)
 
 
-def _moments(sampler: Sampler, days: list[int]) -> tuple[Array, Array, int]:
+def _moments(sampler: Sampler, days: list[int]) -> tuple[Float64, Float64, int]:
     """XᵀX, Xᵀy and the number of samples over the labelled stocks of `days`; y as the networks' IC loss takes it."""
     gram, moment, samples = np.zeros(()), np.zeros(()), 0
     for t in days:
@@ -90,17 +87,17 @@ def _moments(sampler: Sampler, days: list[int]) -> tuple[Array, Array, int]:
     return gram, moment, samples
 
 
-def _solve(gram: Array, moment: Array, penalty: float) -> Array:
+def _solve(gram: Float64, moment: Float64, penalty: float) -> Float64:
     return np.linalg.solve(gram + penalty * np.eye(len(gram)), moment)
 
 
-def _patch_means(lags: int, features: int) -> Array:
+def _patch_means(lags: int, features: int) -> Float64:
     """(L·f, L/3·f): three-day means of each feature."""
     mean = np.kron(np.eye(lags // PATCH), np.full((PATCH, 1), 1 / PATCH))
     return np.kron(mean, np.eye(features))
 
 
-def _validate(sampler: Sampler, days: list[int], weights: Array) -> Array:
+def _validate(sampler: Sampler, days: list[int], weights: Float64) -> Float64:
     """Mean RankIC of each column of `weights` with the neutralised label."""
     daily = []
     for t in days:

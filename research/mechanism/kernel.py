@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Float64
 from deepfactor.pipeline.markets import Market
 from deepfactor.sources._simulation.alpha import KERNELS
 from deepfactor.sources._simulation.cross_section import SIZE_GROUPS, group_mean, size_groups, zscore
@@ -12,10 +12,8 @@ from deepfactor.sources._simulation.cross_section import SIZE_GROUPS, group_mean
 #: Days of a network's window.
 WINDOW = 150
 
-Array = NDArray[np.float64]
 
-
-def kernel_scores(market: Market, test: range) -> dict[str, Array]:
+def kernel_scores(market: Market, test: range) -> dict[str, Float64]:
     """Scores (days, N) of the test rows by the kernel that alpha has.
 
     On returns less the mean of all stocks, which is what a stock's standardised window shows, and on returns less the
@@ -34,7 +32,7 @@ def kernel_scores(market: Market, test: range) -> dict[str, Array]:
     return {"kernel, own returns": _filtered(own, test), "kernel, less group mean": _filtered(relative, test)}
 
 
-def _filtered(signal: Array, test: range) -> Array:
+def _filtered(signal: Float64, test: range) -> Float64:
     """Σ (λ_slow^j − λ_skip^j) · signal[t − j] over the window, of the rows `test`."""
     slow, skip = (0.5 ** (1 / days) for days in KERNELS["trend"])
     out = np.zeros((len(test), signal.shape[1]))

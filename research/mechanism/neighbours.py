@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Float64
 from deepfactor.core.kind import Kind, resolve
 from deepfactor.graphs import fundamental
 from deepfactor.pipeline.markets import Market
@@ -15,9 +15,6 @@ from research.mechanism.trained import Trained
 
 #: Days of a network's window.
 WINDOW = 20
-
-Array = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 def true_neighbours(market: Market, settings: Settings) -> Bools:
@@ -37,7 +34,7 @@ def graph_recall(trained: Trained) -> float:
     return float(np.mean([recall(fundamental.Settings(), market.panel, market.universe, truth, t) for t in rows]))
 
 
-def neighbour_scores(trained: Trained) -> dict[str, Array]:
+def neighbour_scores(trained: Trained) -> dict[str, Float64]:
     """Scores (days, N) of the test rows: neighbours' mean return less its industry's, remembered as alpha does.
 
     Of the true neighbours, of the default graph's and of its random twin's: what a linear model with the right memory
@@ -56,7 +53,7 @@ def neighbour_scores(trained: Trained) -> dict[str, Array]:
     return scores
 
 
-def _adjacency(kind: Kind, market: Market, row: int) -> Array:
+def _adjacency(kind: Kind, market: Market, row: int) -> Float64:
     """(N, N): 1 where the graph of a day relates two stocks that traded."""
     module, settings = resolve("deepfactor.graphs", kind, key="graph")
     columns = np.flatnonzero(market.universe.traded[row])
@@ -67,12 +64,12 @@ def _adjacency(kind: Kind, market: Market, row: int) -> Array:
     return out
 
 
-def _mean(adjacency: Array) -> Array:
-    mean: Array = adjacency / np.maximum(adjacency.sum(axis=1, keepdims=True), 1.0)
+def _mean(adjacency: Float64) -> Float64:
+    mean: Float64 = adjacency / np.maximum(adjacency.sum(axis=1, keepdims=True), 1.0)
     return mean
 
 
-def _memory(market: Market, test: range) -> Array:
+def _memory(market: Market, test: range) -> Float64:
     """Σ λ^j · (return less industry mean)[t − j] over the window, (days, N)."""
     panel, universe = market.panel, market.universe
     rows = slice(test.start - WINDOW, test.stop)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepfactor.cli.terminal import Plain
+from deepfactor.core.arrays import Floats
 from deepfactor.core.files import write_json, write_text
 from deepfactor.pipeline.console import Console
 from deepfactor.recipe import Recipe, load_recipe
@@ -21,7 +21,6 @@ from research.learning.bounds import Bound
 from research.mechanism.page import study_page, write_section
 from research.mechanism.trained import Trained, difference, train
 
-Array = NDArray[np.floating]
 Content = Mapping[str, Any]
 
 
@@ -45,7 +44,7 @@ class Part:
     settings: Callable[[int], Settings]
     arms: tuple[str, ...]
     differences: tuple[tuple[str, str], ...] = ()
-    beside: Callable[[Trained], Mapping[str, Array]] = lambda trained: {}
+    beside: Callable[[Trained], Mapping[str, Floats]] = lambda trained: {}
     facts: Callable[[Trained], Mapping[str, float]] = lambda trained: {}
     measures: tuple[str, ...] = ("oracle", "neutral", "rank_ic")
 
@@ -117,17 +116,17 @@ def facts(rows: Sequence[Content], name: str) -> list[float]:
     return [row["facts"][name] for row in rows]
 
 
-def levels(rows: Sequence[Content], arm: str, measure: str) -> Array:
+def levels(rows: Sequence[Content], arm: str, measure: str) -> Floats:
     """An arm's mean measure in each market and seed; NaN where not defined."""
     return np.array([row["arms"][arm][measure] for row in rows], dtype=np.float64)
 
 
-def gains(rows: Sequence[Content], first: str, second: str, measure: str) -> Array:
+def gains(rows: Sequence[Content], first: str, second: str, measure: str) -> Floats:
     """Difference of two arms in a mean measure, of each market and seed."""
     return levels(rows, first, measure) - levels(rows, second, measure)
 
 
-def paired_t(rows: Sequence[Content], first: str, second: str, measure: str) -> Array:
+def paired_t(rows: Sequence[Content], first: str, second: str, measure: str) -> Floats:
     """Newey–West t of the paired daily difference, of each market and seed; NaN where not defined."""
     found = [
         entry[f"{measure}_t"]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Float64, Floats
 from deepfactor.evaluation.ic import InformationCoefficients, information_coefficients
 from deepfactor.evaluation.paired import paired_difference
 from deepfactor.labels.neutral_return import merge_small, residual
@@ -30,8 +30,6 @@ MEASURES = ("oracle", "neutral", "neutral_rank", "rank_ic")
 #: Industries of fewer names are one, as in the label.
 MIN_INDUSTRY = 10
 
-Array = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Daily:
@@ -46,17 +44,17 @@ class Daily:
     cpu : seconds of its training.
     """
 
-    oracle: Array
-    neutral: Array
-    neutral_rank: Array
-    rank_ic: Array
+    oracle: Float64
+    neutral: Float64
+    neutral_rank: Float64
+    rank_ic: Float64
     cpu: float = float("nan")
 
     @classmethod
-    def of(cls, scores: NDArray[np.floating], truth: Truth, oracle: Array, cpu: float = float("nan")) -> Daily:
+    def of(cls, scores: Floats, truth: Truth, oracle: Float64, cpu: float = float("nan")) -> Daily:
         """Of scores (days, N) on the truth's test days; `oracle` (days, N) is the neutralised one."""
 
-        def against(values: NDArray[np.floating]) -> InformationCoefficients:
+        def against(values: Floats) -> InformationCoefficients:
             return information_coefficients(scores, values, truth.scored, min_names=MIN_NAMES)
 
         neutral = against(oracle)
@@ -75,10 +73,10 @@ class Trained:
     market: Market
     test: range
     truth: Truth
-    oracle: Array
+    oracle: Float64
     daily: dict[tuple[str, int], Daily]
 
-    def measure(self, scores: NDArray[np.floating]) -> Daily:
+    def measure(self, scores: Floats) -> Daily:
         """Other scores (days, N) of the test rows."""
         return Daily.of(scores, self.truth, self.oracle)
 
@@ -105,7 +103,7 @@ def train(recipe: Recipe, settings: Settings, out: Path, console: Console) -> Tr
     return Trained(settings, market, test, truth, oracle, daily)
 
 
-def neutralised(truth: Truth, market: Market, test: range) -> Array:
+def neutralised(truth: Truth, market: Market, test: range) -> Float64:
     """The oracle (days, N) less what industries and ln cap explain of it, over each day's scored stocks."""
     size = np.log(market.panel.market_cap("float").astype(np.float64))
     out = np.full(truth.oracle.shape, np.nan)
@@ -125,7 +123,7 @@ def difference(first: Daily, second: Daily) -> dict[str, float | None]:
     return found
 
 
-def spread(groups: Sequence[Array]) -> float:
+def spread(groups: Sequence[Float64]) -> float:
     """Standard deviation within groups (pooled, n − 1 each); 0 where no group has two values."""
     squares = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
     return float(np.sqrt(squares / max(sum(len(group) - 1 for group in groups), 1)))

@@ -14,15 +14,13 @@ from datetime import date
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Float64
 from deepfactor.sources._simulation.day_loop import World, draw_day, step
 from deepfactor.sources._simulation.market import make_world
 from deepfactor.sources._simulation.randomness import stream
 from deepfactor.sources._simulation.state import State, first_state
 from deepfactor.sources.simulated import PARTS, VISIBLE, Settings
-
-Array = NDArray[np.float64]
 
 CONTINUATIONS, HORIZON = 1000, 10
 
@@ -31,18 +29,18 @@ CONTINUATIONS, HORIZON = 1000, 10
 class Continued:
     """Of N stocks at one close: who counts, the oracle by part, mean and deviation of the future return."""
 
-    kept: NDArray[np.bool_]
-    oracle: dict[str, Array]
-    mean: Array
-    deviation: Array
+    kept: Bools
+    oracle: dict[str, Float64]
+    mean: Float64
+    deviation: Float64
 
-    def sum_of(self, parts: tuple[str, ...]) -> Array:
+    def sum_of(self, parts: tuple[str, ...]) -> Float64:
         total = np.sum([self.oracle[part] for part in parts], axis=0)[self.kept]
-        centred: Array = total - total.mean()
+        centred: Float64 = total - total.mean()
         return centred
 
-    def future(self) -> Array:
-        centred: Array = self.mean[self.kept] - self.mean[self.kept].mean()
+    def future(self) -> Float64:
+        centred: Float64 = self.mean[self.kept] - self.mean[self.kept].mean()
         return centred
 
 
@@ -60,7 +58,7 @@ def _other_future(world: World, first: int, last: int, rng: np.random.Generator)
     return replace(world, events=events, statements=replace(world.statements, surprises=surprises))
 
 
-def _future(world: World, state: State, row: int, rng: np.random.Generator) -> tuple[Array, NDArray[np.bool_]]:
+def _future(world: World, state: State, row: int, rng: np.random.Generator) -> tuple[Float64, Bools]:
     """Return close row+1 → close row+1+HORIZON of one continuation, and who traded at both ends."""
     other = _other_future(world, row + 1, row + 1 + HORIZON, rng)
     state = copy.deepcopy(state)

@@ -12,11 +12,9 @@ from datetime import date
 import numpy as np
 import polars as pl
 import pytest
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Float64
 from deepfactor.sources.simulated import PARTS, Settings, Simulated, Strength, open_source
-
-Array = NDArray[np.float64]
 
 
 class Market:
@@ -29,7 +27,7 @@ class Market:
         self.dates, self.column = dates, {symbol: i for i, symbol in enumerate(symbols)}
         at = (dates.search_sorted(table["date"]).to_numpy(), symbols.search_sorted(table["symbol"]).to_numpy())
 
-        def dense(name: str) -> Array:
+        def dense(name: str) -> Float64:
             out = np.full((len(dates), len(symbols)), np.nan)
             out[at] = table[name].cast(pl.Float64).to_numpy()
             return out
@@ -42,31 +40,31 @@ class Market:
         self.price = np.where(self.traded, self.field["close"] * self.field["adj_factor"], np.nan)
         self.universe = self.traded & (np.cumsum(self.traded, axis=0) >= 60) & (self.field["is_st"] == 0)
 
-    def forward(self, horizon: int = 10) -> Array:
+    def forward(self, horizon: int = 10) -> Float64:
         """Close t+1 → close t+1+horizon."""
         out = np.full(self.price.shape, np.nan)
         out[: -1 - horizon] = self.price[1 + horizon :] / self.price[1:-horizon] - 1
         return out
 
-    def past(self, days: int) -> Array:
+    def past(self, days: int) -> Float64:
         out = np.full(self.price.shape, np.nan)
         out[days:] = self.price[days:] / self.price[:-days] - 1
         return out
 
-    def trailing_mean(self, values: Array, days: int = 20) -> Array:
+    def trailing_mean(self, values: Float64, days: int = 20) -> Float64:
         total = np.cumsum(np.nan_to_num(values), axis=0)
         out = np.full(values.shape, np.nan)
         out[days:] = (total[days:] - total[:-days]) / days
         return out
 
-    def memory(self, daily: Array, half_life: float) -> Array:
+    def memory(self, daily: Float64, half_life: float) -> Float64:
         """Σ 0.5^(k / half_life) · daily[t − k]."""
         out = daily.copy()
         for t in range(1, len(out)):
             out[t] += 0.5 ** (1 / half_life) * out[t - 1]
         return out
 
-    def statements(self) -> tuple[Array, Array]:
+    def statements(self) -> tuple[Float64, Float64]:
         """As first reported: surprise on the day that it is known (0 on others), and total equity in force."""
         surprise, equity = np.zeros(self.price.shape), np.full(self.price.shape, np.nan)
         first = self.source.fetch("fundamentals").sort("known_at")
@@ -85,7 +83,7 @@ class Market:
                         surprise[day[q + 4], i] = np.clip((change[q] - before.mean()) / before.std(), -4, 4)
         return surprise, equity
 
-    def heard(self, pairs: pl.DataFrame) -> Array:
+    def heard(self, pairs: pl.DataFrame) -> Float64:
         """Mean return, less its industry's, of the stocks that `pairs` gives each stock as neighbours."""
         own = np.zeros(self.price.shape)
         for group in np.unique(self.industry):
@@ -97,10 +95,10 @@ class Market:
         for symbol, other in pairs.iter_rows():
             total[:, self.column[symbol]] += own[:, self.column[other]]
             count[self.column[symbol]] += 1
-        mean: Array = total / np.maximum(count, 1)
+        mean: Float64 = total / np.maximum(count, 1)
         return mean
 
-    def rank_ic(self, factor: Array, label: Array) -> float:
+    def rank_ic(self, factor: Float64, label: Float64) -> float:
         """Mean over days of Spearman's correlation in the universe (30 stocks or more)."""
         daily = []
         for f, y, inside in zip(factor, label, self.universe, strict=True):
@@ -110,7 +108,7 @@ class Market:
                 daily.append(np.corrcoef(f_rank, y_rank)[0, 1])
         return float(np.mean(daily))
 
-    def neutralised(self, label: Array) -> Array:
+    def neutralised(self, label: Float64) -> Float64:
         """Residual on industry dummies and ln cap, label clipped at its 1 % and 99 % quantiles; every second day."""
         out = np.full(label.shape, np.nan)
         log_cap = np.log(self.field["total_mv"])
@@ -192,7 +190,7 @@ def test_mark_of_the_default_market(mark: str, marks: dict[str, float]) -> None:
     assert marks[mark] == pytest.approx(reviewed, rel=0.02)
 
 
-def _what_statements_and_neighbours_say(market: Market) -> dict[str, Array]:
+def _what_statements_and_neighbours_say(market: Market) -> dict[str, Float64]:
     surprise, equity = market.statements()
     return {
         "drift": market.memory(surprise, 15),

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Float64
 from deepfactor.core.kind import kinds_in, load_kind
 from deepfactor.panel.build import describe_panel, open_panel
 from deepfactor.panel.panel import Panel
@@ -35,7 +35,7 @@ def opened(market: Path) -> tuple[Panel, Universe]:
     return open_panel(market)
 
 
-def _dense(frame: pl.DataFrame, column: str, panel: Panel) -> NDArray[np.float64]:
+def _dense(frame: pl.DataFrame, column: str, panel: Panel) -> Float64:
     """(T, N) of a table's column, placed by a dictionary; NaN where no row."""
     row = {d: i for i, d in enumerate(panel.dates.tolist())}
     place = {s: i for i, s in enumerate(panel.symbols.tolist())}

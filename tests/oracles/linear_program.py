@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, linprog
 
+from deepfactor.core.arrays import Float64
 from deepfactor.portfolio.enhancer import DEFAULT_RELAX_ORDER
 from deepfactor.portfolio.problem import Rebalance
 
@@ -30,16 +30,16 @@ class Peer:
     """A linear program over (w, t) with t >= |w - origin|, filled row by row; t is what a name trades."""
 
     r: Rebalance
-    origin: NDArray[np.float64]
+    origin: Float64
     box: list[tuple[float, float]] = field(default_factory=list)
-    rows: list[NDArray[np.float64]] = field(default_factory=list)
+    rows: list[Float64] = field(default_factory=list)
     upper: list[float] = field(default_factory=list)
 
     def at_most(self, on_weights: Iterable[float], on_trades: Iterable[float], upper: float) -> None:
         self.rows.append(np.concatenate([np.asarray(on_weights, float), np.asarray(on_trades, float)]))
         self.upper.append(upper)
 
-    def solve(self, cost: NDArray[np.float64] | None = None, *, budget: bool = True) -> OptimizeResult:
+    def solve(self, cost: Float64 | None = None, *, budget: bool = True) -> OptimizeResult:
         n = len(self.r)
         eye = np.eye(n)
         rows = [np.hstack([eye, -eye]), np.hstack([-eye, -eye]), *self.rows]
@@ -63,7 +63,7 @@ def make_peer(
     style: float | None = None,
     members: float | None = None,
     turnover: float | None = None,
-    origin: NDArray[np.float64] | None = None,
+    origin: Float64 | None = None,
 ) -> Peer:
     """The peer of the constraints given; cash 0.5 %, `turnover` counts buys + sells."""
     n = len(r)
@@ -80,7 +80,7 @@ def make_peer(
         peer.box.append((low, high))
     zeros = np.zeros(n)
 
-    def within(a: NDArray[np.float64], limit: float) -> None:
+    def within(a: Float64, limit: float) -> None:
         centre = 0.995 * sum(a[i] * r.benchmark[i] for i in range(n))
         peer.at_most(a, zeros, centre + limit)
         peer.at_most(-a, zeros, limit - centre)

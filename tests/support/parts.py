@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from deepfactor.core.arrays import Bools
 from deepfactor.core.kind import load_kind
 from deepfactor.features.quarters import QuarterSettings, fundamental_quarters
-from deepfactor.panel.panel import Bools, Panel
+from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.pipeline.parts import exposures
 from deepfactor.training.parts import Parts

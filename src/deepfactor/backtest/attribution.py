@@ -18,18 +18,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepfactor.backtest.days import Day, days, last_close
 from deepfactor.backtest.factor_returns import FactorReturns, estimate, matrix
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.backtest.signals import benchmark_row
+from deepfactor.core.arrays import AnyArray, Bools, Dates, Float64, Floats, Indices
 from deepfactor.evaluation.statistics import years_of
-from deepfactor.panel.panel import Dates, Floats, Panel
+from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles.completion import complete_exposures
-
-Array = NDArray[np.float64]
 
 METHOD = (
     "against the replica; daily cross-sectional regression on industries and styles, weights sqrt(market value); "
@@ -65,13 +63,13 @@ class Attribution:
 
     dates: Dates
     sources: tuple[tuple[str, str], ...]
-    contribution: Array
-    active: Array
-    scale: Array
+    contribution: Float64
+    active: Float64
+    scale: Float64
     styles: tuple[str, ...]
-    exposures: Array
+    exposures: Float64
 
-    def columns(self) -> dict[str, NDArray[np.generic]]:
+    def columns(self) -> dict[str, AnyArray]:
         """Long form without zeros: date, part, name, contribution (of the day), log_contribution (adds over days)."""
         day, source = np.nonzero(self.contribution)
         value = self.contribution[day, source]
@@ -83,7 +81,7 @@ class Attribution:
             "log_contribution": value * self.scale[day],
         }
 
-    def totals(self, days: NDArray[np.bool_] | None = None) -> dict[str, object]:
+    def totals(self, days: Bools | None = None) -> dict[str, object]:
         """Log contributions over some days (D,) by part, styles and industries by name; they add to ``active``."""
         linked = self.contribution * self.scale[:, None]
         total = (linked if days is None else linked[days]).sum(axis=0).tolist()
@@ -148,18 +146,18 @@ class _Close:
     """
 
     day: Day
-    weights: Array
+    weights: Float64
     invested: float
-    benchmark: Array
-    returns: Array
+    benchmark: Float64
+    returns: Float64
     fills: float
 
-    def state(self, held: NDArray[np.intp], active: Array, exposures: Array, group: NDArray[np.intp]) -> None:
+    def state(self, held: Indices, active: Float64, exposures: Float64, group: Indices) -> None:
         """What the next day's return is explained by."""
         self.held, self.active, self.exposures, self.group = held, active, exposures, group
 
 
-def _explain(before: _Close, close: _Close, factors: FactorReturns, groups: int) -> Array:
+def _explain(before: _Close, close: _Close, factors: FactorReturns, groups: int) -> Float64:
     """Contributions of styles, industries, stocks and fills; the others 0."""
     returns = close.returns[before.held]
     style = (before.exposures * before.active).sum(axis=1) * factors.styles
@@ -182,7 +180,7 @@ def _factors(
     return estimate(close.returns[at], exposures[:, at], group, cap[at], groups)
 
 
-def _market_value(panel: Panel, row: int) -> Array:
+def _market_value(panel: Panel, row: int) -> Float64:
     """Float market value (N,), else the total one, else 1 each; NaN = none known."""
     for name in ("float_mv", "total_mv"):
         if name in panel.fields:
@@ -222,11 +220,11 @@ def _closes(result: BacktestResult, panel: Panel, universe: Universe, rows: rang
         yield _Close(day, weights, float(weights.sum()), benchmark, np.nan_to_num(returns), fills)
 
 
-def _returns(nav: Array) -> Array:
+def _returns(nav: Float64) -> Float64:
     return np.concatenate(([0.0], nav[1:] / nav[:-1] - 1.0))
 
 
-def _scale(book: Array, replica: Array) -> Array:
+def _scale(book: Float64, replica: Float64) -> Float64:
     """(ln(1 + book) − ln(1 + replica)) / (book − replica), in its limit 1 / (1 + book) where they are close."""
     difference = book - replica
     far = np.abs(difference) > 1e-9

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepfactor.panel.panel import Bools
-
-Array = NDArray[np.float64]
+from deepfactor.core.arrays import Bools, Float64
 
 #: Half a fen: the books must balance to a cent.
 TOLERANCE = 0.005
@@ -31,15 +28,15 @@ class Book:
         shares that T+1 keeps from being sold today.
     """
 
-    shares: Array
+    shares: Float64
     cash: float
-    last: Array
-    bought_today: Array = field(init=False)
+    last: Float64
+    bought_today: Float64 = field(init=False)
 
     def __post_init__(self) -> None:
         self.bought_today = np.zeros_like(self.shares)
 
-    def market_value(self) -> Array:
+    def market_value(self) -> Float64:
         """Value of each holding at the last price, CNY (N,); 0 where nothing is held."""
         return np.where(self.shares > 0, self.shares * self.last, 0.0)
 
@@ -47,11 +44,11 @@ class Book:
         """Net asset value, CNY."""
         return self.cash + float(self.market_value().sum())
 
-    def weights(self) -> Array:
+    def weights(self) -> Float64:
         """Holdings over net asset value (N,); what is missing to 1 is cash."""
         return self.market_value() / self.value()
 
-    def open_day(self, ratio: Array) -> None:
+    def open_day(self, ratio: Float64) -> None:
         """A new trading day: yesterday's buys can be sold, shares × `ratio` (adj_factor today / yesterday) on ex-dates.
 
         Cash dividends are in the factor too, so they are reinvested at the ex-date's reference price; dividend tax is
@@ -61,24 +58,24 @@ class Book:
         self.shares = self.shares * ratio
         self.last = self.last / ratio
 
-    def buy(self, shares: Array, amount: Array, cost: Array) -> None:
+    def buy(self, shares: Float64, amount: Float64, cost: Float64) -> None:
         """Add `shares` (N,) against `amount` + `cost` (N,) CNY."""
         self.shares = self.shares + shares
         self.bought_today = self.bought_today + shares
         self._pay(-float((amount + cost).sum()))
 
-    def sell(self, shares: Array, amount: Array, cost: Array) -> None:
+    def sell(self, shares: Float64, amount: Float64, cost: Float64) -> None:
         """Take away `shares` (N,), at most what is `sellable`, for `amount` − `cost` (N,) CNY."""
         if (shares > self.sellable()).any():
             raise RuntimeError("a sale of shares that are not held or were bought today")
         self.shares = self.shares - shares
         self._pay(float((amount - cost).sum()))
 
-    def sellable(self) -> Array:
+    def sellable(self) -> Float64:
         """Shares that may be sold today (N,): all but those bought today (T+1)."""
         return self.shares - self.bought_today
 
-    def settle(self, gone: Bools, haircut: float) -> tuple[Array, Array]:
+    def settle(self, gone: Bools, haircut: float) -> tuple[Float64, Float64]:
         """Turn holdings of the delisted (`gone`, (N,)) into cash at last price × (1 − haircut) (Shumway 1997).
 
         Returns
@@ -94,7 +91,7 @@ class Book:
         self._pay(float(amount.sum()))
         return shares, amount
 
-    def mark(self, close: Array) -> None:
+    def mark(self, close: Float64) -> None:
         """Take today's close (N,) as the last price where there was a trade (not NaN); else the last one is carried."""
         self.last = np.where(np.isnan(close), self.last, close)
 
@@ -108,9 +105,9 @@ class Book:
 class DayCheck:
     """The books of one morning, to be compared with those of the evening."""
 
-    shares: Array
+    shares: Float64
     cash: float
-    last: Array
+    last: Float64
     value: float
 
     @classmethod
@@ -119,7 +116,14 @@ class DayCheck:
         return cls(book.shares, book.cash, book.last, value)
 
     def prove(
-        self, book: Book, ratio: Array, close: Array, bought: Array, sold: Array, paid: Array, received: Array
+        self,
+        book: Book,
+        ratio: Float64,
+        close: Float64,
+        bought: Float64,
+        sold: Float64,
+        paid: Float64,
+        received: Float64,
     ) -> float:
         """Compare `book` at today's close with the day's log; its net asset value, CNY.
 

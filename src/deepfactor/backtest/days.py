@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepfactor.panel.panel import Bools, Floats, Panel
+from deepfactor.core.arrays import Bools, Float64, Floats
+from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import PriceField, can_trade
 from deepfactor.panel.universe import Universe
 
@@ -37,9 +37,9 @@ class Day:
 
     row: int
     date: np.datetime64
-    ratio: NDArray[np.float64]
-    close: NDArray[np.float64]
-    price: NDArray[np.float64]
+    ratio: Float64
+    close: Float64
+    price: Float64
     can_buy: Bools
     can_sell: Bools
     open_at_close: Bools
@@ -71,7 +71,7 @@ def _block(panel: Panel, universe: Universe, block: slice, field: PriceField) ->
         )  # fmt: skip
 
 
-def _factor_ratio(factor: Floats) -> NDArray[np.float64]:
+def _factor_ratio(factor: Floats) -> Float64:
     """Each row of `factor` over the row before, the first over itself; 1 where either isn't a positive number."""
     now = np.asarray(factor, dtype=np.float64)
     before = np.concatenate((now[:1], now[:-1]))
@@ -79,7 +79,7 @@ def _factor_ratio(factor: Floats) -> NDArray[np.float64]:
     return np.where(known, now, 1.0) / np.where(known, before, 1.0)
 
 
-def tick_prices(price: Floats) -> NDArray[np.float64]:
+def tick_prices(price: Floats) -> Float64:
     """float32 prices as float64 CNY, each within float32 rounding of a whole fen set to that fen.
 
     Averages (vwap) and prices that come adjusted are no ticks and stay as they are. NaN stays NaN.
@@ -89,7 +89,7 @@ def tick_prices(price: Floats) -> NDArray[np.float64]:
     return np.where(np.abs(exact - fen) <= 6e-8 * exact, fen, exact)
 
 
-def last_close(panel: Panel, row: int) -> NDArray[np.float64]:
+def last_close(panel: Panel, row: int) -> Float64:
     """Last close at or before `row`, in the share terms of `row`, CNY (N,); NaN = never traded."""
     out = np.full(panel.shape[1], np.nan)
     factor = np.asarray(panel["adj_factor"][row], dtype=np.float64)

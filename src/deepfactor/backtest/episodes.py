@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Dates, Float64
 from deepfactor.evaluation.performance import drawdowns
-from deepfactor.panel.panel import Dates
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,7 @@ class Episode:
     depth: float
 
 
-def episodes(ratio: Array, dates: Dates, count: int) -> list[Episode]:
+def episodes(ratio: Float64, dates: Dates, count: int) -> list[Episode]:
     """The `count` deepest drawdowns of a curve (D,), deepest first; none overlap, since each ends at a new peak."""
     falls = drawdowns(ratio)
     under = np.concatenate(([False], falls < 0, [False]))
@@ -36,7 +33,7 @@ def episodes(ratio: Array, dates: Dates, count: int) -> list[Episode]:
     return sorted(found, key=lambda episode: episode.depth)[:count]
 
 
-def deepest_episode(ratio: Array, dates: Dates) -> Episode | None:
+def deepest_episode(ratio: Float64, dates: Dates) -> Episode | None:
     """The deepest drawdown of a curve (D,); None where it never falls."""
     return next(iter(episodes(ratio, dates, 1)), None)
 

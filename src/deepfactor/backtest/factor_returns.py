@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from deepfactor.core.arrays import Float64, Indices
 
 
 @dataclass(frozen=True)
@@ -25,17 +24,17 @@ class FactorReturns:
         cap-weighted mean of the groups' returns.
     """
 
-    styles: Array
-    industries: Array
+    styles: Float64
+    industries: Float64
     market: float
 
-    def fitted(self, exposures: Array, group: NDArray[np.intp]) -> Array:
+    def fitted(self, exposures: Float64, group: Indices) -> Float64:
         """The part of stocks' returns that the factors explain, (n,), from exposures (K, n) and groups (n,)."""
-        out: Array = self.market + self.industries[group] + (self.styles[:, None] * exposures).sum(axis=0)
+        out: Float64 = self.market + self.industries[group] + (self.styles[:, None] * exposures).sum(axis=0)
         return out
 
 
-def estimate(returns: Array, exposures: Array, group: NDArray[np.intp], cap: Array, groups: int) -> FactorReturns:
+def estimate(returns: Float64, exposures: Float64, group: Indices, cap: Float64, groups: int) -> FactorReturns:
     """Weighted least squares of returns (n,) on group dummies and exposures (K, n), weights √cap; no NaN anywhere.
 
     Industry returns are centred by market value, which makes the constant identifiable (Menchero, Orr, Wang, USE4
@@ -56,6 +55,6 @@ def estimate(returns: Array, exposures: Array, group: NDArray[np.intp], cap: Arr
     return FactorReturns(style, np.where(known, level - market, 0.0), market)
 
 
-def matrix(exposures: Mapping[str, Array], n: int) -> Array:
+def matrix(exposures: Mapping[str, Float64], n: int) -> Float64:
     """Exposures by style as (K, n) float64, also for no style at all."""
     return np.array(list(exposures.values()), dtype=np.float64).reshape(len(exposures), n)

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepfactor.backtest.book import Book
 from deepfactor.backtest.days import Day
+from deepfactor.core.arrays import Bools, Float64, Int8
 from deepfactor.market.fees import Costs, Side
 from deepfactor.market.lots import round_buy, round_sell
-from deepfactor.panel.panel import Bools
 
-Array = NDArray[np.float64]
 Reason = Literal["delisted", "suspended", "no_price", "limit_up", "limit_down", "t_plus_1", "lot", "cash"]
 
 
@@ -29,13 +27,13 @@ class Fills:
     rejected : reason → shares that were not filled for it, ≥ 0
     """
 
-    shares: Array
-    amount: Array
-    cost: Array
-    rejected: dict[Reason, Array]
+    shares: Float64
+    amount: Float64
+    cost: Float64
+    rejected: dict[Reason, Float64]
 
 
-def execute(book: Book, orders: Array, day: Day, boards: NDArray[np.int8], costs: Costs) -> tuple[Fills, Fills]:
+def execute(book: Book, orders: Float64, day: Day, boards: Int8, costs: Costs) -> tuple[Fills, Fills]:
     """Fill `orders` (N,) in shares (> 0 buy, < 0 sell) at ``day.price`` into `book`; (sells, buys).
 
     An order is filled up to what is allowed, the rest is rejected with its reason and not kept for another day. What a
@@ -49,8 +47,8 @@ def execute(book: Book, orders: Array, day: Day, boards: NDArray[np.int8], costs
     return sells, buys
 
 
-def _sell(book: Book, wanted: Array, day: Day, boards: NDArray[np.int8], costs: Costs) -> Fills:
-    rejected: dict[Reason, Array] = {}
+def _sell(book: Book, wanted: Float64, day: Day, boards: Int8, costs: Costs) -> Fills:
+    rejected: dict[Reason, Float64] = {}
     wanted = np.minimum(wanted, book.shares)
     wanted = _reject_blocked(wanted, day, day.can_sell, "limit_down", rejected)
     wanted = _reject(wanted, np.maximum(wanted - book.sellable(), 0.0), "t_plus_1", rejected)
@@ -62,8 +60,8 @@ def _sell(book: Book, wanted: Array, day: Day, boards: NDArray[np.int8], costs: 
     return Fills(shares, *_money(shares, day, "sell", costs), rejected)
 
 
-def _buy(cash: float, wanted: Array, day: Day, boards: NDArray[np.int8], costs: Costs) -> Fills:
-    rejected: dict[Reason, Array] = {}
+def _buy(cash: float, wanted: Float64, day: Day, boards: Int8, costs: Costs) -> Fills:
+    rejected: dict[Reason, Float64] = {}
     wanted = _reject_blocked(wanted, day, day.can_buy, "limit_up", rejected)
     shares = round_buy(wanted, boards)
     wanted = _reject(wanted, np.where(shares == 0, wanted, 0.0), "lot", rejected)
@@ -78,7 +76,9 @@ def _buy(cash: float, wanted: Array, day: Day, boards: NDArray[np.int8], costs: 
     return Fills(affordable, amount, cost, rejected)
 
 
-def _reject_blocked(wanted: Array, day: Day, allowed: Bools, limit: Reason, rejected: dict[Reason, Array]) -> Array:
+def _reject_blocked(
+    wanted: Float64, day: Day, allowed: Bools, limit: Reason, rejected: dict[Reason, Float64]
+) -> Float64:
     """Take out what can't be traded today at all; what remains of `wanted`."""
     wanted = _reject(wanted, np.where(day.listed, 0.0, wanted), "delisted", rejected)
     wanted = _reject(wanted, np.where(day.traded, 0.0, wanted), "suspended", rejected)
@@ -86,14 +86,14 @@ def _reject_blocked(wanted: Array, day: Day, allowed: Bools, limit: Reason, reje
     return _reject(wanted, np.where(allowed, 0.0, wanted), limit, rejected)
 
 
-def _reject(wanted: Array, part: Array, reason: Reason, rejected: dict[Reason, Array]) -> Array:
+def _reject(wanted: Float64, part: Float64, reason: Reason, rejected: dict[Reason, Float64]) -> Float64:
     """Note `part` of `wanted` as rejected; what remains."""
     if part.any():
         rejected[reason] = part
     return wanted - part
 
 
-def _money(shares: Array, day: Day, side: Side, costs: Costs) -> tuple[Array, Array]:
+def _money(shares: Float64, day: Day, side: Side, costs: Costs) -> tuple[Float64, Float64]:
     """Amount and cost of `shares` at the day's price, each order rounded to fen."""
     amount = np.where(shares > 0, np.round(shares * day.price, 2), 0.0)
     return amount, np.round(costs.cost(amount, side, day.date), 2)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepfactor.backtest.result import BacktestResult
-
-Array = NDArray[np.float64]
+from deepfactor.core.arrays import Float64
 
 #: A day on which less than this share of the target is invested counts as one of a book that is not what was asked for.
 ENOUGH = 0.9
@@ -60,7 +58,7 @@ def invested(result: BacktestResult) -> Invested:
     return Invested(float(share.mean()), float(target.mean()), len(share), int((share < ENOUGH * target).sum()))
 
 
-def _targets(result: BacktestResult) -> Array:
+def _targets(result: BacktestResult) -> Float64:
     """(R,) sum of each rebalance's target weights."""
     row = np.searchsorted(result.rebalances.date, result.weights.date)
     return np.asarray(np.bincount(row, result.weights.weight, len(result.rebalances)), dtype=np.float64)

@@ -5,28 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepfactor.backtest.book import Book
 from deepfactor.backtest.days import Day
 from deepfactor.backtest.fills import Fills
 from deepfactor.backtest.result import BindingBounds, Rebalances, Rejected, RelaxedBounds, Trades, Weights
 from deepfactor.backtest.signals import Signal
-from deepfactor.panel.panel import Names
+from deepfactor.core.arrays import AnyArray, Float64, Indices, Symbols
 from deepfactor.portfolio.problem import Target
-
-Array = NDArray[np.float64]
-Column = NDArray[Any]
 
 
 @dataclass
 class Pending:
     """A rebalance that waits for its fill: `orders` (N,) in shares, and where it stands in the log."""
 
-    orders: Array
+    orders: Float64
     signal: Signal
     position: int
     value: float
@@ -36,12 +31,12 @@ class Pending:
 class Log:
     """Lists of column blocks; nothing in it is read back by the loop."""
 
-    symbols: Names
-    trades: list[tuple[Column, ...]] = field(default_factory=list)
-    rejected: list[tuple[Column, ...]] = field(default_factory=list)
-    weights: list[dict[str, Column]] = field(default_factory=list)
-    relaxations: list[tuple[Column, ...]] = field(default_factory=list)
-    binding: list[tuple[Column, ...]] = field(default_factory=list)
+    symbols: Symbols
+    trades: list[tuple[AnyArray, ...]] = field(default_factory=list)
+    rejected: list[tuple[AnyArray, ...]] = field(default_factory=list)
+    weights: list[dict[str, AnyArray]] = field(default_factory=list)
+    relaxations: list[tuple[AnyArray, ...]] = field(default_factory=list)
+    binding: list[tuple[AnyArray, ...]] = field(default_factory=list)
     rebalances: list[dict[str, object]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -55,7 +50,7 @@ class Log:
             at = np.flatnonzero(shares)
             self.rejected.append(self._block(day, at, side, shares[at], np.full(len(at), reason)))
 
-    def settle(self, day: Day, shares: Array, amount: Array) -> None:
+    def settle(self, day: Day, shares: Float64, amount: Float64) -> None:
         """Note holdings of the delisted that were settled."""
         at = np.flatnonzero(shares)
         if len(at):
@@ -64,7 +59,7 @@ class Log:
             self.trades.append(self._block(day, at, "sell", shares[at], price, np.zeros(len(at)), reason))
             self.counts["delisted"] += len(at)
 
-    def rebalance(self, day: Day, signal: Signal, target: Target, book: Book, orders: Array) -> Pending:
+    def rebalance(self, day: Day, signal: Signal, target: Target, book: Book, orders: Float64) -> Pending:
         """Note a signal day's problem and answer; the fill is added later by `filled`."""
         problem = signal.problem
         self.counts.update(signal.counts)
@@ -106,7 +101,7 @@ class Log:
         row["cost"] = float(buys.cost.sum() + sells.cost.sum())
         self.weights[pending.position]["realised_weight"] = book.weights()[pending.signal.names]
 
-    def _block(self, day: Day, at: NDArray[np.intp], side: str, *columns: Column) -> tuple[Column, ...]:
+    def _block(self, day: Day, at: Indices, side: str, *columns: AnyArray) -> tuple[AnyArray, ...]:
         return (np.full(len(at), day.date), self.symbols[at], np.full(len(at), side), *columns)
 
     def trades_table(self) -> Trades:
@@ -143,7 +138,7 @@ class Log:
         return Weights.stack(blocks)
 
 
-def _dated(day: Day, rows: Sequence[tuple[object, ...]]) -> list[tuple[Column, ...]]:
+def _dated(day: Day, rows: Sequence[tuple[object, ...]]) -> list[tuple[AnyArray, ...]]:
     """Rows of a day as a block of columns behind its date; none where there are none."""
     if not rows:
         return []

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from deepfactor.backtest.book import Book, DayCheck
@@ -17,18 +16,18 @@ from deepfactor.backtest.log import Log, Pending
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.backtest.signals import average_daily_volume, benchmark_row, orders, state_problem
 from deepfactor.backtest.span import followed
+from deepfactor.core.arrays import Bools, Dates, Float64, Floats
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
 from deepfactor.market.boards import boards_of
 from deepfactor.market.fees import Costs
-from deepfactor.panel.panel import Bools, Dates, Floats, Panel
+from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import PriceField
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 from deepfactor.panel.weighting import require_index
 from deepfactor.portfolio.problem import Rebalance, Target
 
-Array = NDArray[np.float64]
 #: CNY; the whole market's value is of this size.
 MOST_CAPITAL = 1e14
 Fill = Literal["next_vwap", "next_close"]
@@ -124,7 +123,7 @@ class _Loop:
         last = last_close(panel, row - 1) if row > 0 else np.full(panel.shape[1], np.nan)
         self.book = Book(np.zeros(panel.shape[1]), round(settings.capital, 2), last)
         self.value = self.book.value()
-        self.target: Array | None = None
+        self.target: Float64 | None = None
         self.pending: Pending | None = None
         self.log = Log(panel.symbols)
         self.dates = panel.dates
@@ -167,14 +166,14 @@ class _Loop:
         self.target[signal.names] = target.weights
         self.pending = self.log.rebalance(day, signal, target, self.book, wanted)
 
-    def _note(self, day: Day, last: Array, cost: float) -> None:
+    def _note(self, day: Day, last: Float64, cost: float) -> None:
         """The day's row of the curves."""
         replica = self._replica_return(day, last) if self.daily else 0.0
         self.stale = int(((self.book.shares > 0) & np.isnan(day.close)).sum())
         self.log.counts["carried_days"] += self.stale
         self.daily.append((self.value, self.book.cash, cost, replica))
 
-    def _replica_return(self, day: Day, last: Array) -> float:
+    def _replica_return(self, day: Day, last: Float64) -> float:
         """Return of yesterday's benchmark weights, with dividends; without a trade 0, delisted −haircut."""
         weights = benchmark_row(self.universe, self.index, day.row - 1)
         held = np.flatnonzero(weights)
@@ -184,7 +183,7 @@ class _Loop:
         # Not a dot product: BLAS rounds by memory alignment, and a result is the same bit for bit.
         return float((weights[held] * change).sum())
 
-    def _total_return(self, dates: Dates, span: slice, entry: int) -> Array | None:
+    def _total_return(self, dates: Dates, span: slice, entry: int) -> Float64 | None:
         """The published total-return index; None, and counted, where it lacks days of the span."""
         level = self.universe.index_total_return.get(self.index)
         if level is None or not (missing := int(np.isnan(level[span]).sum())):
@@ -224,7 +223,7 @@ class _Loop:
         )
 
 
-def _level_nav(levels: Mapping[str, Array], index: str, dates: Dates, span: slice, entry: int) -> Array | None:
+def _level_nav(levels: Mapping[str, Float64], index: str, dates: Dates, span: slice, entry: int) -> Float64 | None:
     """An index's published levels as a NAV that stands at 1 up to row `entry`; None where it has no level at all."""
     level = levels.get(index)
     if level is None or np.isnan(level[span]).all():

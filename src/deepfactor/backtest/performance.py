@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepfactor.backtest.attribution import METHOD, Attribution
 from deepfactor.backtest.episodes import Episode, days_between, deepest_episode, episodes
 from deepfactor.backtest.invested import invested
 from deepfactor.backtest.result import BacktestResult
+from deepfactor.core.arrays import Dates, Float64
 from deepfactor.evaluation.definitions import PRESETS, TRADING_DAYS, Definitions, Study, in_words
 from deepfactor.evaluation.performance import (
     annual_excess,
@@ -23,9 +23,6 @@ from deepfactor.evaluation.performance import (
     sharpe_ratio,
 )
 from deepfactor.evaluation.statistics import years_of
-from deepfactor.panel.panel import Dates
-
-Array = NDArray[np.float64]
 
 #: Drawdowns of the excess NAV that a summary lists.
 EPISODES = 5
@@ -62,7 +59,7 @@ class ExcessStatistics:
 
 
 def excess_statistics(
-    nav: Array, benchmark: Array, dates: Dates, definitions: Definitions, *, year: int | None = None
+    nav: Float64, benchmark: Float64, dates: Dates, definitions: Definitions, *, year: int | None = None
 ) -> ExcessStatistics:
     """Statistics of NAVs (D,) on `dates`, over all of them or over one calendar year of them.
 
@@ -105,7 +102,7 @@ def _has_all_months(dates: Dates) -> bool:
     return len(np.unique(dates[1:].astype("datetime64[M]"))) == 12
 
 
-def monthly_win_rate(ratio: Array, dates: Dates) -> float:
+def monthly_win_rate(ratio: Float64, dates: Dates) -> float:
     """Share of calendar months in which `ratio` (D,) rose; the first starts at dates[0], part-months count."""
     months = dates.astype("datetime64[M]")
     last = np.flatnonzero(np.append(months[1:] != months[:-1], True))
@@ -182,7 +179,7 @@ def summary(
     return content
 
 
-def benchmarks(result: BacktestResult) -> dict[str, Array]:
+def benchmarks(result: BacktestResult) -> dict[str, Float64]:
     """The benchmark curves that there are: ``price``, ``total_return``, ``replica``."""
     curves = {
         "price": result.benchmark_nav,
@@ -231,7 +228,7 @@ def _entry(result: BacktestResult, definitions: Definitions, year: int | None) -
     """One span's numbers against the headline benchmark, and what stands beside them."""
     dates, headline = result.dates, result.headline_nav
 
-    def of(nav: Array, benchmark: Array) -> ExcessStatistics:
+    def of(nav: Float64, benchmark: Float64) -> ExcessStatistics:
         return excess_statistics(nav, benchmark, dates, definitions, year=year)
 
     replica = of(result.nav, result.replica_nav)

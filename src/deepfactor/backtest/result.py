@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepfactor.backtest.span import Cut
-from deepfactor.panel.panel import Bools, Dates, Names
+from deepfactor.core.arrays import AnyArray, Bools, Dates, Float64, Ints, Strings, Symbols
 from deepfactor.panel.weighting import WeightsUsed
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -24,12 +21,12 @@ class Columns:
     kinds: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
-    def stack(cls, blocks: Iterable[Sequence[NDArray[Any]]]) -> Self:
+    def stack(cls, blocks: Iterable[Sequence[AnyArray]]) -> Self:
         """Blocks of columns (each in the fields' order) one under the other."""
         empty = tuple(np.array([], dtype=kind) for kind in cls.kinds)
         return cls(*(np.concatenate(column) for column in zip(empty, *blocks, strict=True)))
 
-    def columns(self) -> dict[str, NDArray[Any]]:
+    def columns(self) -> dict[str, AnyArray]:
         """Column name → array, in the public order."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
@@ -44,12 +41,12 @@ class Trades(Columns):
     kinds = ("datetime64[D]", "U1", "U1", "f8", "f8", "f8", "U1")
 
     date: Dates
-    symbol: Names
-    side: Names
-    shares: Array
-    price: Array
-    cost: Array
-    reason: Names
+    symbol: Symbols
+    side: Strings
+    shares: Float64
+    price: Float64
+    cost: Float64
+    reason: Strings
 
 
 @dataclass(frozen=True)
@@ -59,10 +56,10 @@ class Rejected(Columns):
     kinds = ("datetime64[D]", "U1", "U1", "f8", "U1")
 
     date: Dates
-    symbol: Names
-    side: Names
-    shares: Array
-    reason: Names
+    symbol: Symbols
+    side: Strings
+    shares: Float64
+    reason: Strings
 
 
 @dataclass(frozen=True)
@@ -76,11 +73,11 @@ class Weights(Columns):
     kinds = ("datetime64[D]", "U1", "f8", "f8", "f8", "f8")
 
     date: Dates
-    symbol: Names
-    weight: Array
-    realised_weight: Array
-    benchmark_weight: Array
-    drifted_weight: Array
+    symbol: Symbols
+    weight: Float64
+    realised_weight: Float64
+    benchmark_weight: Float64
+    drifted_weight: Float64
 
 
 @dataclass(frozen=True)
@@ -90,11 +87,11 @@ class RelaxedBounds(Columns):
     kinds = ("datetime64[D]", "U1", "U1", "f8", "f8", "U1")
 
     date: Dates
-    constraint: Names
-    row: Names
-    bound: Array
-    value: Array
-    reason: Names
+    constraint: Strings
+    row: Strings
+    bound: Float64
+    value: Float64
+    reason: Strings
 
 
 @dataclass(frozen=True)
@@ -104,10 +101,10 @@ class BindingBounds(Columns):
     kinds = ("datetime64[D]", "U1", "U1", "f8", "f8")
 
     date: Dates
-    constraint: Names
-    row: Names
-    bound: Array
-    shadow_price: Array
+    constraint: Strings
+    row: Strings
+    bound: Float64
+    shadow_price: Float64
 
 
 @dataclass(frozen=True)
@@ -124,13 +121,13 @@ class Rebalances(Columns):
     date: Dates
     fill_date: Dates
     first: Bools
-    names: NDArray[np.int64]
-    held: NDArray[np.int64]
-    frozen: NDArray[np.int64]
-    objective: Array
-    bought: Array
-    sold: Array
-    cost: Array
+    names: Ints
+    held: Ints
+    frozen: Ints
+    objective: Float64
+    bought: Float64
+    sold: Float64
+    cost: Float64
 
 
 @dataclass(frozen=True)
@@ -170,13 +167,13 @@ class BacktestResult:
     index: str
     capital: float
     dates: Dates
-    nav: Array
-    gross_nav: Array
-    cash: Array
-    cost: Array
-    benchmark_nav: Array | None
-    total_return_nav: Array | None
-    replica_nav: Array
+    nav: Float64
+    gross_nav: Float64
+    cash: Float64
+    cost: Float64
+    benchmark_nav: Float64 | None
+    total_return_nav: Float64 | None
+    replica_nav: Float64
     replica_weights: WeightsUsed
     trades: Trades
     rejected: Rejected
@@ -188,11 +185,11 @@ class BacktestResult:
     cuts: tuple[Cut, ...] = ()
 
     @property
-    def headline_nav(self) -> Array:
+    def headline_nav(self) -> Float64:
         """The benchmark that the headline numbers are against: the price index, or the replica where there is none."""
         return self.replica_nav if self.benchmark_nav is None else self.benchmark_nav
 
     @property
-    def excess_nav(self) -> Array:
+    def excess_nav(self) -> Float64:
         """(D,) ratio of `nav` to the headline benchmark's."""
         return self.nav / self.headline_nav

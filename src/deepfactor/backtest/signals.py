@@ -6,18 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepfactor.backtest.book import Book
 from deepfactor.backtest.days import Day
+from deepfactor.core.arrays import Bools, Float64, Floats, Indices
 from deepfactor.core.errors import DataError
-from deepfactor.panel.panel import Bools, Floats, Panel
+from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores, standardise_by_day
 from deepfactor.panel.universe import Universe
 from deepfactor.portfolio.problem import Rebalance
 from deepfactor.styles.completion import complete_exposures
-
-Array = NDArray[np.float64]
 
 #: Days of the average daily volume.
 VOLUME_DAYS = 20
@@ -33,7 +31,7 @@ ZERO_WEIGHT = 1e-9
 class Signal:
     """One rebalance's facts: the problem over `names` (n,), columns of the panel; `counts` of what was filled in."""
 
-    names: NDArray[np.intp]
+    names: Indices
     problem: Rebalance
     counts: Mapping[str, int]
 
@@ -46,8 +44,8 @@ def state_problem(
     universe: Universe,
     styles: Mapping[str, Floats],
     index: str,
-    target: Array | None,
-    adv: Array | None = None,
+    target: Float64 | None,
+    adv: Float64 | None = None,
 ) -> Signal:
     """The rebalance of `day`, from what is known at its close; `target` (N,) is what the last one aimed at, `adv` (N,)
     the average daily volume in CNY.
@@ -94,13 +92,13 @@ def state_problem(
     return Signal(names, problem, counts)
 
 
-def _equal(z: Array) -> float:
+def _equal(z: Float64) -> float:
     """Share of numbers that are there more than once; 0 of none."""
     _, times = np.unique(z, return_counts=True)
     return float(times[times > 1].sum()) / max(len(z), 1)
 
 
-def average_daily_volume(panel: Panel, row: int) -> Array | None:
+def average_daily_volume(panel: Panel, row: int) -> Float64 | None:
     """Mean amount traded a day, CNY (N,), over the `VOLUME_DAYS` days up to `row` (fewer where the market begins).
 
     Amount = vwap × volume; a day without a trade counts as 0. None where the market lacks either.
@@ -112,7 +110,7 @@ def average_daily_volume(panel: Panel, row: int) -> Array | None:
     return np.asarray(np.where(np.isfinite(amount), amount, 0.0).mean(axis=0))
 
 
-def benchmark_row(universe: Universe, index: str, row: int) -> Array:
+def benchmark_row(universe: Universe, index: str, row: int) -> Float64:
     """Weights (N,) of an index at the close of `row`, summing to 1; a `DataError` where it has none."""
     weights = universe.benchmark_weights(index)[row].astype(np.float64)
     total = float(weights.sum())
@@ -124,7 +122,7 @@ def benchmark_row(universe: Universe, index: str, row: int) -> Array:
     return np.asarray(weights / total)  # takes the float32 rounding out
 
 
-def orders(book: Book, names: NDArray[np.intp], target: Array) -> Array:
+def orders(book: Book, names: Indices, target: Float64) -> Float64:
     """Shares to buy (> 0) or sell (< 0), (N,), that take `book` to the `target` weights (n,) of `names` at last prices.
 
     Not rounded to lots. A target of zero sells out; changes of less than one share are none.

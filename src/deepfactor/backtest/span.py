@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Dates, Indices
 from deepfactor.core.errors import DataError
-from deepfactor.panel.panel import Bools, Dates, rows_between
+from deepfactor.panel.panel import rows_between
 from deepfactor.panel.scores import Scores, constant_days
 from deepfactor.panel.universe import Universe
 
@@ -50,7 +50,7 @@ class Followed:
     stocks apart; counts of the later week's ends `without`; and where the index cut the span."""
 
     rows: range
-    signals: NDArray[np.intp]
+    signals: Indices
     without: Mapping[str, int]
     cuts: tuple[Cut, ...]
 
@@ -142,7 +142,7 @@ def _scored_span(dates: Dates, scored: Bools, start: Day | str | None, end: Day 
     return slice(span.start, max(last, span.start))
 
 
-def _no_signal(universe: Universe, scored: Bools, ends: NDArray[np.intp]) -> str:
+def _no_signal(universe: Universe, scored: Bools, ends: Indices) -> str:
     if scored[ends].any():
         return (
             f"all eligible stocks have one and the same score on each of {int(scored[ends].sum())} week's ends: "

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from deepfactor.core.arrays import Bools
 from deepfactor.evaluation.ic import blocks, information_coefficients, rank_correlation
 from deepfactor.evaluation.statistics import every, mean_of
 from deepfactor.evaluation.window import Window
-from deepfactor.panel.panel import Bools
 from deepfactor.panel.scores import Scores
 
 

@@ -20,18 +20,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from deepfactor.core.arrays import Bools, Float64, Indices
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
 from deepfactor.evaluation.ic import information_coefficients
 from deepfactor.evaluation.statistics import years_of
-from deepfactor.panel.panel import Bools, Panel
+from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import MOST_DAYS, Convention, entry, forward_return
 from deepfactor.panel.scores import Scores, constant_days, standardise_by_day
 
-Array = NDArray[np.float64]
 Method = Literal["equal", "ic_weighted", "orthogonalised"]
 
 _MIN_NAMES = 10  # a day with fewer pairs of score and return has no RankIC
@@ -73,7 +72,7 @@ class Combined:
 
     scores: Scores
     names: tuple[str, ...]
-    weights: Array
+    weights: Float64
 
     def mean_weights(self) -> dict[str, float | None]:
         """Mean weight of each factor over the scored days; None without any."""
@@ -129,7 +128,7 @@ def combine_factors(
     return Combined(Scores(name, panel.dates, panel.symbols, values, dropped), tuple(factors), weights)
 
 
-def orthogonalise(parts: Sequence[Array], common: Bools) -> tuple[list[Array], NDArray[np.intp]]:
+def orthogonalise(parts: Sequence[Float64], common: Bools) -> tuple[list[Float64], Indices]:
     """Z-scored `parts` (T, N) over `common`, each less its regression on the earlier ones of the day, z-scored.
 
     Returns
@@ -137,7 +136,7 @@ def orthogonalise(parts: Sequence[Array], common: Bools) -> tuple[list[Array], N
     the residuals, 0 where the earlier ones span a part; and the number of such days a part.
     """
     count = np.maximum(common.sum(axis=1, keepdims=True), 1)
-    kept: list[Array] = []
+    kept: list[Float64] = []
     spanned = []
     for part in parts:
         residual = np.where(common, part, 0.0)
@@ -150,7 +149,7 @@ def orthogonalise(parts: Sequence[Array], common: Bools) -> tuple[list[Array], N
     return [np.where(common, part, np.nan) for part in kept], np.array(spanned, np.intp)
 
 
-def rank_ics(parts: Sequence[Array], common: Bools, panel: Panel, settings: CombinationSettings) -> Array:
+def rank_ics(parts: Sequence[Float64], common: Bools, panel: Panel, settings: CombinationSettings) -> Float64:
     """RankIC (T, K) of each part over `common`; row t reads returns up to row t + `settings.reach`."""
     days = np.flatnonzero(common.any(axis=1))
     returns = forward_return(panel, settings.convention, settings.horizon)[days]
@@ -160,7 +159,7 @@ def rank_ics(parts: Sequence[Array], common: Bools, panel: Panel, settings: Comb
     return out
 
 
-def past_weights(rank_ic: Array, settings: CombinationSettings) -> Array:
+def past_weights(rank_ic: Float64, settings: CombinationSettings) -> Float64:
     """Weights (T, K) that add up to 1, by the RankICs (T, K) whose returns ended before each day; NaN = none."""
     weights = np.full(rank_ic.shape, np.nan)
     for t in range(settings.reach + 1, len(rank_ic)):

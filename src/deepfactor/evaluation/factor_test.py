@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import AnyArray, Bools
 from deepfactor.evaluation.character import autocorrelation
 from deepfactor.evaluation.definitions import PRESETS
 from deepfactor.evaluation.groups import GroupTest, weekly_groups
@@ -18,7 +18,7 @@ from deepfactor.evaluation.settings import Sampling, TestSettings
 from deepfactor.evaluation.styles import StyleTest, compare_with_styles
 from deepfactor.evaluation.tops import TopTest, top_portfolios
 from deepfactor.evaluation.window import Window, cut_window, require_universes
-from deepfactor.panel.panel import Bools, Panel
+from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import PriceField, entry
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
@@ -82,11 +82,11 @@ class FactorReport:
         plain: dict[str, Any] = _plain(content)
         return plain
 
-    def ic_columns(self) -> dict[str, NDArray[Any]]:
+    def ic_columns(self) -> dict[str, AnyArray]:
         """The columns of `ic_series.parquet`, all of one length; NaN = no coefficient that day."""
         return _columns(self.series, ("universe", "convention", "names", "horizon"))
 
-    def residual_columns(self) -> dict[str, NDArray[Any]]:
+    def residual_columns(self) -> dict[str, AnyArray]:
         """The columns of `residual_ic_series.parquet`, as `ic_columns`, of what each style set leaves of the score, and
         the score's own RankIC over the same names; empty where there is no style set to regress on."""
         series = [one for styles in self.styles for one in styles.residual]
@@ -98,7 +98,7 @@ class FactorReport:
         raw = np.concatenate([one for styles in self.styles for one in styles.raw])
         return {"date": found["date"], "set": sets} | found | {"raw_rank_ic": raw}
 
-    def group_columns(self) -> dict[str, NDArray[Any]]:
+    def group_columns(self) -> dict[str, AnyArray]:
         """The columns of `group_nav.parquet`: each universe's top group (before cost), its excess over its benchmark,
         and over the universe by market value where that stands beside."""
         held = [group for group in self.groups if len(group.dates)]
@@ -122,10 +122,10 @@ class FactorReport:
         }
 
 
-def _columns(series: Sequence[ICSeries], labels: Sequence[str]) -> dict[str, NDArray[Any]]:
+def _columns(series: Sequence[ICSeries], labels: Sequence[str]) -> dict[str, AnyArray]:
     """Daily coefficients below each other, with their `labels`."""
     sizes = [len(one.dates) for one in series]
-    columns: dict[str, NDArray[Any]] = {"date": np.concatenate([one.dates for one in series])}
+    columns: dict[str, AnyArray] = {"date": np.concatenate([one.dates for one in series])}
     for name in labels:
         columns[name] = np.repeat(np.array([getattr(one, name) for one in series]), sizes)
     for name in ("ic", "rank_ic", "n"):

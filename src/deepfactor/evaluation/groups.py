@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Dates, Float64, Floats
 from deepfactor.evaluation.definitions import Definitions
 from deepfactor.evaluation.holding import Held, Marks, Rebalance, hold_equal_weight
 from deepfactor.evaluation.membership import Members, assign_groups, decides
@@ -28,7 +28,6 @@ from deepfactor.evaluation.performance import (
 )
 from deepfactor.evaluation.statistics import mean_of, share, years_of
 from deepfactor.evaluation.window import Window
-from deepfactor.panel.panel import Dates, Floats
 
 #: Names of the benchmarks that are formed from the universe itself.
 EQUAL_WEIGHT, CAP_WEIGHT = "equal_weight", "cap_weight"
@@ -66,12 +65,12 @@ class GroupTest:
     universe: str
     benchmark: str
     dates: Dates
-    nav: NDArray[np.float64]
-    benchmark_nav: NDArray[np.float64]
-    cap_weight_nav: NDArray[np.float64] | None
+    nav: Float64
+    benchmark_nav: Float64
+    cap_weight_nav: Float64 | None
     cap: str | None
     rebalances: Dates
-    turnover: NDArray[np.float64]
+    turnover: Float64
     definitions: Definitions
     counts: dict[str, int]
     edges_in_ties: float
@@ -218,7 +217,7 @@ def weekly_groups(
     )
 
 
-def _benchmark(window: Window, index: str, held: Held, everyone: Callable[[], Held]) -> tuple[str, NDArray[np.float64]]:
+def _benchmark(window: Window, index: str, held: Held, everyone: Callable[[], Held]) -> tuple[str, Float64]:
     """Name and NAV over the days of `held`; `everyone` is followed only where the index has no level."""
     level = window.universe.index_close.get(index)
     if level is not None and len(held.rows) and np.isfinite(level[held.rows]).all():

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepfactor.panel.panel import Bools, Panel
+from deepfactor.core.arrays import Bools, Float64, Indices
+from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import PriceField, adjusted, can_trade
 from deepfactor.panel.universe import Universe
 
@@ -36,7 +36,7 @@ class Marks:
         was listed in this window and is no more.
     """
 
-    prices: NDArray[np.float64]
+    prices: Float64
     missing: Bools
     enterable: Bools
     sellable: Bools
@@ -67,18 +67,18 @@ class Rebalance:
     """
 
     row: int
-    portfolios: NDArray[np.intp]
-    names: NDArray[np.intp]
-    parts: NDArray[np.float64] | None = field(default=None, kw_only=True)
+    portfolios: Indices
+    names: Indices
+    parts: Float64 | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
 class Holdings:
     """Which portfolio holds which name at what weight; all (K,)."""
 
-    portfolios: NDArray[np.intp]
-    names: NDArray[np.intp]
-    weights: NDArray[np.float64]
+    portfolios: Indices
+    names: Indices
+    weights: Float64
 
     def at(self, kept: Bools) -> Holdings:
         """Those of `kept` (K,)."""
@@ -102,13 +102,13 @@ class Held:
     counts : count a reason
     """
 
-    rows: NDArray[np.intp]
-    nav: NDArray[np.float64]
-    rebalances: NDArray[np.intp]
-    traded: NDArray[np.float64]
+    rows: Indices
+    nav: Float64
+    rebalances: Indices
+    traded: Float64
     counts: dict[str, int] = field(default_factory=dict)
 
-    def net_nav(self, cost_rate: float) -> NDArray[np.float64]:
+    def net_nav(self, cost_rate: float) -> Float64:
         """(D, G) NAV after `cost_rate` a side on what was traded, paid out of the NAV on the day."""
         kept = np.ones_like(self.nav)
         kept[self.rebalances] = 1.0 - cost_rate * self.traded
@@ -163,7 +163,7 @@ def _spread(stuck: Holdings, now: Rebalance, portfolios: int) -> Holdings:
     )
 
 
-def _traded(before: Holdings, after: Holdings, table: NDArray[np.float64], portfolios: int) -> NDArray[np.float64]:
+def _traded(before: Holdings, after: Holdings, table: Float64, portfolios: int) -> Float64:
     """Σ|Δw| of each portfolio: (G,). `table` (G · N,) is zero, and zero again."""
     N = len(table) // portfolios
     had, has = (of.portfolios * N + of.names for of in (before, after))

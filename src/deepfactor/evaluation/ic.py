@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepfactor.evaluation.sorting import Array, Positions, ascending, sort_rows
-from deepfactor.panel.panel import Bools, Floats
+from deepfactor.core.arrays import AnyArray, Bools, Float64, Floats, Indices, Int32, Ints
+from deepfactor.evaluation.sorting import ascending, sort_rows
 from deepfactor.panel.scores import constant_days, in_plain_size, shift_of
 
 #: Numbers worked on at once: intermediate arrays stay in cache.
@@ -37,16 +35,16 @@ class InformationCoefficients:
         names with both a score and a return.
     """
 
-    ic: NDArray[np.float64]
-    rank_ic: NDArray[np.float64]
-    n: NDArray[np.int64]
+    ic: Float64
+    rank_ic: Float64
+    n: Ints
 
     @staticmethod
     def empty(days: int) -> InformationCoefficients:
         """Of `days` days, nothing known yet."""
         return InformationCoefficients(np.full(days, np.nan), np.full(days, np.nan), np.zeros(days, np.int64))
 
-    def at(self, rows: NDArray[np.intp]) -> InformationCoefficients:
+    def at(self, rows: Indices) -> InformationCoefficients:
         """The same at some days."""
         return InformationCoefficients(self.ic[rows], self.rank_ic[rows], self.n[rows])
 
@@ -59,8 +57,8 @@ class InformationCoefficients:
 class Ties:
     """Runs of equal values in sorted rows (B, K): flat position of each run's first value, and how many it has."""
 
-    first: Positions
-    size: Positions
+    first: Indices
+    size: Indices
 
     @staticmethod
     def of(ordered: Floats) -> Ties:
@@ -71,7 +69,7 @@ class Ties:
         opens = np.flatnonzero(np.diff(follows, prepend=-2) > 1)
         return Ties(follows[opens] - 1, np.diff(opens, append=len(follows)) + 1)
 
-    def doubled_ranks(self, kept: Bools) -> tuple[NDArray[np.int32], Array]:
+    def doubled_ranks(self, kept: Bools) -> tuple[Int32, Float64]:
         """Twice the average ranks of the names in `kept` (B, K), in sorted order; meaningless outside. And their sum of
         squared deviations a row: n(n² − 1)/3, less (L³ − L)/3 for each run of L equals."""
         ranks = np.cumsum(kept, axis=1, dtype=np.int32)
@@ -87,7 +85,7 @@ class Ties:
             spread -= np.bincount(self.first // kept.shape[1], equal**3 - equal, minlength=len(kept))
         return ranks, spread / 3.0
 
-    def shares_above(self, edge: NDArray[np.int64], number: NDArray[np.int32], kept: Bools) -> Bools | Array:
+    def shares_above(self, edge: Ints, number: Int32, kept: Bools) -> Bools | Float64:
         """How much of each name lies above the `edge` (B,) lowest of the names in `kept` (B, K): 0, 1, or for equals
         across the edge the same part each; meaningless outside. NaN in rows of two and more that are all equal.
         `number`: running count of `kept` along the rows."""
@@ -106,7 +104,7 @@ class Ties:
         shares.ravel()[self._members()[counts]] = spread[counts]
         return shares
 
-    def _members(self) -> Positions:
+    def _members(self) -> Indices:
         """Flat positions of all values of all runs."""
         start = np.cumsum(self.size) - self.size
         return np.asarray(np.arange(self.size.sum()) + np.repeat(self.first - start, self.size))
@@ -127,18 +125,18 @@ class Ordered:
     ties : of the scores
     """
 
-    places: Positions
+    places: Indices
     inside: Bools
-    values: Array
+    values: Float64
     ties: Ties
 
     def of(self, flags: Bools) -> Bools:
         """Flags (B, N) of the names: (B, K); meaningless behind the day's names."""
         return np.asarray(np.take(flags, self.places))
 
-    def paired(self, returns: Array) -> Paired:
+    def paired(self, returns: Float64) -> Paired:
         """Returns (B, N) of the names."""
-        values: Array = np.take(returns, self.places)
+        values: Float64 = np.take(returns, self.places)
         have = np.isfinite(values)
         have &= self.inside
         missing = ~have
@@ -168,17 +166,17 @@ class Paired:
     """
 
     have: Bools
-    values: Array
-    order: Positions
+    values: Float64
+    order: Indices
     ties: Ties
 
 
-def order_scores(scores: Floats) -> Positions:
+def order_scores(scores: Floats) -> Indices:
     """(B, N) flat positions in ascending order of each row's scores; equals in the order of columns, missing last."""
     return ascending(np.where(np.isfinite(scores), scores, np.inf))
 
 
-def day_orders(scores: Floats) -> NDArray[np.int32]:
+def day_orders(scores: Floats) -> Int32:
     """(T, N) columns in ascending order of each row's scores, as in `order_scores`."""
     orders = np.empty(scores.shape, np.int32)
     for rows in blocks(*scores.shape):
@@ -186,17 +184,17 @@ def day_orders(scores: Floats) -> NDArray[np.int32]:
     return orders
 
 
-def flat_positions(orders: NDArray[np.int32]) -> Positions:
+def flat_positions(orders: Int32) -> Indices:
     """Columns (B, N) of B days as positions in flat (B, N) arrays."""
     return np.asarray(orders + _first(orders))
 
 
-def _first(x: NDArray[Any]) -> Positions:
+def _first(x: AnyArray) -> Indices:
     """(B, 1) flat position of each row's first column."""
     return np.asarray(np.arange(len(x))[:, None] * x.shape[1])
 
 
-def pack(scores: Floats, order: Positions, mask: Bools) -> Ordered:
+def pack(scores: Floats, order: Indices, mask: Bools) -> Ordered:
     """The names of `mask` (B, N) that have a score, given the `order` of the scores."""
     chosen = np.take(mask & np.isfinite(scores), order)
     count = np.count_nonzero(chosen, axis=1)
@@ -210,7 +208,7 @@ def pack(scores: Floats, order: Positions, mask: Bools) -> Ordered:
     return Ordered(places, inside, np.where(inside, plain - middle, 0.0), Ties.of(ordered))
 
 
-def _middle(ordered: Array, n: NDArray[np.int64]) -> tuple[Array, NDArray[np.int32]]:
+def _middle(ordered: Float64, n: Ints) -> tuple[Float64, Int32]:
     """(B, 1) middle of the first `n` values of each ascending row, 0 where there are none; and the exponents of two
     that bring the values to plain size (`shift_of`), the middle included."""
     if ordered.shape[1] == 0:
@@ -242,16 +240,14 @@ def correlate(
     return found
 
 
-def rank_correlation(
-    x: Floats, x_orders: NDArray[np.int32], y: Floats, y_orders: NDArray[np.int32], kept: Bools
-) -> NDArray[np.float64]:
+def rank_correlation(x: Floats, x_orders: Int32, y: Floats, y_orders: Int32, kept: Bools) -> Float64:
     """Spearman correlation of rows of (B, N) `x` and `y`, finite over `kept`, whose `day_orders` are known: (B,)."""
     x_ranks, x_spread = _ranks(x, x_orders, kept)
     y_ranks, y_spread = _ranks(y, y_orders, kept)
     return _rank_correlation(x_ranks, y_ranks, np.count_nonzero(kept, axis=1), x_spread * y_spread)
 
 
-def _ranks(x: Floats, orders: NDArray[np.int32], kept: Bools) -> tuple[NDArray[np.int32], Array]:
+def _ranks(x: Floats, orders: Int32, kept: Bools) -> tuple[Int32, Float64]:
     """`Ties.doubled_ranks` in the order of columns, 0 outside `kept`."""
     order = flat_positions(orders)
     ordered, spread = Ties.of(np.take(x, order)).doubled_ranks(np.take(kept, order))
@@ -261,9 +257,7 @@ def _ranks(x: Floats, orders: NDArray[np.int32], kept: Bools) -> tuple[NDArray[n
     return ranks, spread
 
 
-def _rank_correlation(
-    x: NDArray[np.int32], y: NDArray[np.int32], n: NDArray[np.int64], spreads: Array
-) -> NDArray[np.float64]:
+def _rank_correlation(x: Int32, y: Int32, n: Ints, spreads: Float64) -> Float64:
     """Of doubled ranks, one side 0 outside the `n` names of each row; `spreads`: product of those of the two sides."""
     product = np.multiply(x, y, dtype=np.float64).sum(axis=1) - n * (n + 1.0) ** 2
     return _divide(product, np.sqrt(spreads))
@@ -282,7 +276,7 @@ def information_coefficients(
     return result
 
 
-def pearson(x: Floats, y: Floats, mask: Bools) -> NDArray[np.float64]:
+def pearson(x: Floats, y: Floats, mask: Bools) -> Float64:
     """Correlation of each row of (T, N) `x` and `y` over finite pairs of `mask`; NaN where a side is constant: (T,)."""
     result = np.full(len(x), np.nan)
     for rows in blocks(*x.shape):
@@ -293,7 +287,7 @@ def pearson(x: Floats, y: Floats, mask: Bools) -> NDArray[np.float64]:
     return result
 
 
-def _pearson(x: Array, y: Array, kept: Bools, n: NDArray[np.int64]) -> NDArray[np.float64]:
+def _pearson(x: Float64, y: Float64, kept: Bools, n: Ints) -> Float64:
     """Of the `n` names of each row that are `kept`; `x` and `y` lie about 0, so their squares' sums lose nothing."""
     weight = kept.astype(np.float64)
     x, y = x * weight, y * weight
@@ -308,7 +302,7 @@ def blocks(days: int, columns: int) -> list[slice]:
     return [slice(first, min(first + step, days)) for first in range(0, days, step)]
 
 
-def _centred(x: Floats, kept: Bools, n: NDArray[np.int64]) -> Array:
+def _centred(x: Floats, kept: Bools, n: Ints) -> Float64:
     """Values, in plain size, less the mean of the `n` of each row that are `kept`; 0 elsewhere."""
     values = in_plain_size(np.where(kept, x, 0.0).astype(np.float64, copy=False))
     values -= (row_sums(values) / np.maximum(n, 1))[:, None]
@@ -317,7 +311,7 @@ def _centred(x: Floats, kept: Bools, n: NDArray[np.int64]) -> Array:
     return values
 
 
-def row_sums(x: Array) -> Array:
+def row_sums(x: Float64) -> Float64:
     """Sum of each row of (B, K), from the front on: whole chunks of zeros behind it change no bit.
 
     `numpy.sum` adds halves, which depend on the width, and so on the block's longest day.
@@ -325,10 +319,10 @@ def row_sums(x: Array) -> Array:
     return np.asarray(np.einsum("ij->i", x))
 
 
-def _dot(x: Array, y: Array) -> Array:
+def _dot(x: Float64, y: Float64) -> Float64:
     return np.asarray(np.vecdot(x, y))
 
 
-def _divide(product: Array, scale: Array) -> Array:
+def _divide(product: Float64, scale: Float64) -> Float64:
     """NaN where a side is constant."""
     return np.asarray(np.divide(product, scale, out=np.full(len(product), np.nan), where=scale > 0))

@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Float64, Floats, Indices, Int32
 from deepfactor.evaluation.sorting import ranked
-from deepfactor.panel.panel import Bools, Floats
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,9 @@ class Members:
         of each edge between portfolios, whether it lies within equal scores
     """
 
-    portfolios: NDArray[np.intp]
-    names: NDArray[np.intp]
-    shares: NDArray[np.float64]
+    portfolios: Indices
+    names: Indices
+    shares: Float64
     scored: int
     shared: int
     cut: Bools
@@ -45,7 +44,7 @@ def decides(score: Floats) -> bool:
     return len(finite) == 1 or bool(len(finite) and finite.min() < finite.max())
 
 
-def assign_groups(score: Floats, n: int, order: NDArray[np.int32] | None = None) -> Members:
+def assign_groups(score: Floats, n: int, order: Int32 | None = None) -> Members:
     """Groups 0 … n − 1 by ascending score, of sizes that differ by at most one; by name, then group.
 
     `score` : (N,), at least `n` of them finite. `order`: see `ranked`.
@@ -77,7 +76,7 @@ def assign_groups(score: Floats, n: int, order: NDArray[np.int32] | None = None)
     return Members(groups[at], columns[at], shares[at], m, shared, cut)
 
 
-def best(score: Floats, sizes: Iterable[int], order: NDArray[np.int32] | None = None) -> Members:
+def best(score: Floats, sizes: Iterable[int], order: Int32 | None = None) -> Members:
     """Portfolio k takes the k-th of `sizes` highest of the finite scores (N,), all where there are fewer; by portfolio,
     then name. `order`: see `ranked`."""
     names = ranked(score, order)

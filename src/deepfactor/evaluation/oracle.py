@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from deepfactor.core.arrays import Bools
 from deepfactor.evaluation.factor_test import TestSettings, test_factor
 from deepfactor.evaluation.ic import information_coefficients
-from deepfactor.panel.panel import Bools, Panel
+from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deepfactor.core.arrays import Floats
 from deepfactor.evaluation.statistics import newey_west_error, summarise
-from deepfactor.panel.panel import Floats
 
 
 @dataclass(frozen=True)

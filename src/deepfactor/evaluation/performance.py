@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Dates, Float64, Floats
 from deepfactor.evaluation.definitions import TRADING_DAYS, Definitions
 from deepfactor.evaluation.statistics import years_of
-from deepfactor.panel.panel import Dates, Floats
 
 
-def annualised_return(nav: Floats, dates: Dates, definitions: Definitions) -> NDArray[np.float64]:
+def annualised_return(nav: Floats, dates: Dates, definitions: Definitions) -> Float64:
     """Growth a year, minus 1, of NAVs (D, ...) that started from 1 on dates[0]; NaN for fewer than two dates."""
     years = span_in_years(dates, definitions)
     if years <= 0:
@@ -34,7 +33,7 @@ def span_in_years(dates: Dates, definitions: Definitions) -> float:
     return float((dates[-1] - dates[0]) / np.timedelta64(1, "D")) / 365.0
 
 
-def daily_returns(nav: Floats) -> NDArray[np.float64]:
+def daily_returns(nav: Floats) -> Float64:
     """(D − 1, ...) returns from each date of `nav` to the next."""
     return np.asarray(nav[1:] / nav[:-1] - 1.0, dtype=np.float64)
 
@@ -47,7 +46,7 @@ def sharpe_ratio(returns: Floats) -> float:
     return float(np.mean(returns)) / spread * float(np.sqrt(TRADING_DAYS)) if spread > 0 else np.nan
 
 
-def drawdowns(nav: Floats) -> NDArray[np.float64]:
+def drawdowns(nav: Floats) -> Float64:
     """NAV over its highest so far, minus 1: (D,), never positive."""
     return np.asarray(nav / np.maximum.accumulate(nav) - 1.0, dtype=np.float64)
 
@@ -57,7 +56,7 @@ def max_drawdown(nav: Floats) -> float:
     return float(drawdowns(nav).min()) if len(nav) else np.nan
 
 
-def by_calendar_year(nav: Floats, dates: Dates) -> dict[int, NDArray[np.float64]]:
+def by_calendar_year(nav: Floats, dates: Dates) -> dict[int, Float64]:
     """Each year's NAV rebased to 1 at the last date before it, that date included in front.
 
     In the first year the value in front is the 1 that the NAV started from, before the first date's costs.

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Dates, Float64, Indices, Int32, Ints
 from deepfactor.evaluation.definitions import TRADING_DAYS
 from deepfactor.evaluation.ic import (
     InformationCoefficients,
@@ -22,10 +22,8 @@ from deepfactor.evaluation.ic import (
     row_sums,
 )
 from deepfactor.evaluation.settings import Sampling, TestSettings
-from deepfactor.evaluation.sorting import Array
 from deepfactor.evaluation.statistics import every, mean_of, newey_west_t, summarise, years_of
 from deepfactor.evaluation.window import Window, take_columns
-from deepfactor.panel.panel import Bools, Dates
 from deepfactor.panel.returns import Convention, PriceField, adjusted, at_entry, entry
 
 Names = Literal["all", "tradeable"]
@@ -56,7 +54,7 @@ class ICSeries:
     horizon: int
     names: Names
     dates: Dates
-    rows: NDArray[np.intp]
+    rows: Indices
     values: InformationCoefficients
 
     def record(self, arm: str, seed: int | None, sampling: Sampling) -> dict[str, Any]:
@@ -65,7 +63,7 @@ class ICSeries:
         lag = self.horizon - 1 if sampling == "daily" else 0
         years = years_of(self.dates[chosen])
 
-        def both(kept: NDArray[np.intp]) -> dict[str, Any]:
+        def both(kept: Indices) -> dict[str, Any]:
             return {
                 "rank_ic": asdict(summarise(self.values.rank_ic[kept], lag)),
                 "ic": asdict(summarise(self.values.ic[kept], lag)),
@@ -85,7 +83,7 @@ class ICSeries:
             "by_year": {str(year): both(chosen[years == year]) for year in np.unique(years)},
         }
 
-    def _a_year(self, chosen: NDArray[np.intp]) -> float:
+    def _a_year(self, chosen: Indices) -> float:
         """Samples a year: 252 / horizon where every day is scored."""
         rows = self.rows[chosen]
         return TRADING_DAYS * (len(rows) - 1) / float(rows[-1] - rows[0]) if len(rows) > 1 else np.nan
@@ -116,8 +114,8 @@ class LongLeg:
     universe: str
     convention: Convention
     horizon: int
-    long_excess: Array
-    short_excess: Array
+    long_excess: Float64
+    short_excess: Float64
 
     def record(self) -> dict[str, Any]:
         """As in `factor_report.json`: means over the days; the share is that of both, NaN where neither leg's
@@ -156,7 +154,7 @@ class Case:
         values = {kind: InformationCoefficients.empty(days) for kind in kinds}
         return Case(universe, convention, horizon, values, legs)
 
-    def fill(self, rows: slice, names: Ordered, returns: Array, free: Bools | None, settings: TestSettings) -> None:
+    def fill(self, rows: slice, names: Ordered, returns: Float64, free: Bools | None, settings: TestSettings) -> None:
         """Take the days `rows` with their forward `returns` (B, M) and who can be traded at the entry (B, M); None
         where no names are chosen by that."""
         paired = names.paired(returns)
@@ -221,19 +219,19 @@ def all_series(window: Window, settings: TestSettings, enterable: Mapping[PriceF
     )
 
 
-def entry_prices(window: Window, settings: TestSettings) -> dict[PriceField, Array]:
+def entry_prices(window: Window, settings: TestSettings) -> dict[PriceField, Float64]:
     """Adjusted (W, M) prices that the conventions trade at."""
     return {field: adjusted(window.panel, field) for field in {entry(c)[1] for c in settings.conventions}}
 
 
 def fill_cases(
     cases: Sequence[Case],
-    scores: Array,
+    scores: Float64,
     mask: Bools,
-    prices: Mapping[PriceField, Array],
+    prices: Mapping[PriceField, Float64],
     free: Mapping[Convention, Bools],
     settings: TestSettings,
-    orders: NDArray[np.int32] | None = None,
+    orders: Int32 | None = None,
 ) -> None:
     """Fill `cases`, all of one universe, with the coefficients of (S, M) `scores` over its `mask`; `orders`: the
     scores' `day_orders`, where they are known."""
@@ -252,7 +250,7 @@ def fill_cases(
             case.fill(rows, names, returns, open_, settings)
 
 
-def _forward_returns(prices: Array, convention: Convention, horizon: int, rows: slice) -> Array:
+def _forward_returns(prices: Float64, convention: Convention, horizon: int, rows: slice) -> Float64:
     """`forward_return` of some days: (B, M), NaN where a price is missing or beyond the data."""
     first = rows.start + entry(convention)[0]
     last = prices[first + horizon : first + horizon + rows.stop - rows.start]
@@ -262,13 +260,13 @@ def _forward_returns(prices: Array, convention: Convention, horizon: int, rows: 
     return returns
 
 
-def _legs(names: Ordered, returns: Paired, groups: int) -> tuple[Array, Array]:
+def _legs(names: Ordered, returns: Paired, groups: int) -> tuple[Float64, Float64]:
     """Long and short excess of returns in ascending order of the score: (B,) each; NaN for too few names and where all
     scores are equal. Equal scores at the edge of a leg are shared, as in the groups."""
     have, n = returns.have, np.count_nonzero(returns.have, axis=1)
     number = np.cumsum(have, axis=1, dtype=np.int32)  # 1 … n from the lowest score up
 
-    def mean(values: Array, size: NDArray[np.int64]) -> Array:
+    def mean(values: Float64, size: Ints) -> Float64:
         return np.where(n >= groups, row_sums(values) / np.maximum(size, 1), np.nan)
 
     below, bottom = -(-(groups - 1) * n // groups), -(-n // groups)
@@ -283,7 +281,7 @@ def _left_out(
 ) -> dict[str, int]:
     """What the asked series leave out, by reason."""
     finite, scored = np.isfinite(window.scores), len(window.scored_rows())
-    counts: dict[tuple[str, Convention, Names], NDArray[np.int64]] = {}
+    counts: dict[tuple[str, Convention, Names], Ints] = {}
     for universe, mask in masks.items():
         for convention, open_ in free.items():
             counts[universe, convention, "all"] = (mask & finite).sum(axis=1)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfactor.panel.panel import Floats
-
-Positions = NDArray[np.intp]
-Array = NDArray[np.float64]
+from deepfactor.core.arrays import Float64, Floats, Indices, Int32, Integers
 
 #: Codes of finite values are 0 … _TOP − 1, that of missing ones is _TOP.
 _TOP = 2**32 - 1
@@ -18,12 +13,12 @@ _TOP = 2**32 - 1
 _LONG = 100
 
 
-def ascending(values: Array) -> Positions:
+def ascending(values: Float64) -> Indices:
     """(B, K) flat positions of each row's values in ascending order; equals in the order of columns, inf last."""
     return sort_rows(values)[0]
 
 
-def sort_rows(values: Array) -> tuple[Positions, Array]:
+def sort_rows(values: Float64) -> tuple[Indices, Float64]:
     """The same, and (B, K) the values in that order.
 
     Values become 32-bit codes, linear between the row's least and largest, whose 16-bit halves numpy sorts by radix.
@@ -49,7 +44,7 @@ def sort_rows(values: Array) -> tuple[Positions, Array]:
     return order, ordered
 
 
-def _codes(values: Array) -> NDArray[np.uint32]:
+def _codes(values: Float64) -> NDArray[np.uint32]:
     """Whole numbers that never fall where a row's value rises."""
     missing = values == np.inf
     low = values.min(axis=1)
@@ -67,7 +62,7 @@ def _codes(values: Array) -> NDArray[np.uint32]:
     return filled.astype(np.uint32)
 
 
-def ranked(score: Floats, order: NDArray[np.int32] | None = None) -> NDArray[np.integer[Any]]:
+def ranked(score: Floats, order: Int32 | None = None) -> Integers:
     """Positions of the finite scores (N,), ascending; equals in no order that may count.
 
     `order` : (N,) such positions of scores that `score` is a part of, where they are known.

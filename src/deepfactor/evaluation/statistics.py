@@ -6,9 +6,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepfactor.panel.panel import Dates, Floats
+from deepfactor.core.arrays import Dates, Float64, Floats, Indices, Ints
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def newey_west_error(series: Floats, lag: int) -> float:
     return float(np.sqrt(variance / n)) if variance > 0 else np.nan
 
 
-def every(rows: NDArray[np.intp], step: int) -> NDArray[np.intp]:
+def every(rows: Indices, step: int) -> Indices:
     """Positions in ascending `rows` that lie at least `step` apart: the first, then the next that is far enough.
 
     Returns sampled so with a horizon of `step` days don't overlap.
@@ -102,11 +101,11 @@ def share(part: int, whole: int) -> float:
     return part / whole if whole else np.nan
 
 
-def years_of(dates: Dates) -> NDArray[np.int64]:
+def years_of(dates: Dates) -> Ints:
     """Calendar year of each date."""
     return dates.astype("datetime64[Y]").astype(np.int64) + 1970
 
 
-def _present(series: Floats) -> NDArray[np.float64]:
+def _present(series: Floats) -> Float64:
     values = np.asarray(series, dtype=np.float64)
     return values[np.isfinite(values)]

@@ -12,15 +12,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Float64, Floats, Indices, Int16, Integers
 from deepfactor.evaluation.ic import blocks, pearson
 from deepfactor.evaluation.series import Case, ICSeries, entry_prices, fill_cases
 from deepfactor.evaluation.settings import TestSettings
-from deepfactor.evaluation.sorting import Array
 from deepfactor.evaluation.statistics import mean_of, share, summarise
 from deepfactor.evaluation.window import Window, take_columns
-from deepfactor.panel.panel import Bools, Floats
 from deepfactor.panel.scores import shift_of
 from deepfactor.styles.base import Exposures, Styles
 from deepfactor.styles.completion import complete_exposures
@@ -45,9 +43,9 @@ class StyleTest:
     """
 
     name: str
-    correlation: Mapping[str, Array]
+    correlation: Mapping[str, Float64]
     residual: tuple[ICSeries, ...]
-    raw: tuple[Array, ...]
+    raw: tuple[Float64, ...]
     filled: Mapping[str, float]
     absent: Mapping[str, str]
     dropped: Mapping[str, int]
@@ -112,7 +110,7 @@ def compare_with_styles(
     return tuple(found)
 
 
-def _same_names(raw: ICSeries, residual: ICSeries) -> Array:
+def _same_names(raw: ICSeries, residual: ICSeries) -> Float64:
     """RankICs of the score on the days on which there is a residual, which is then of all the score's names."""
     same = np.isfinite(residual.values.rank_ic) & (residual.values.n == raw.values.n)
     return np.where(same, raw.values.rank_ic, np.nan)
@@ -123,8 +121,8 @@ class _Beside:
     """{style: (S,) daily correlation}; {universe: (S, M) residual of the score}, empty without styles; scores with a
     filled exposure by universe; counts of filled exposures by style."""
 
-    correlation: dict[str, Array]
-    residuals: dict[str, Array]
+    correlation: dict[str, Float64]
+    residuals: dict[str, Float64]
     filled: Counter[str]
     counts: Counter[str]
 
@@ -159,8 +157,8 @@ def _beside(window: Window, settings: TestSettings, styles: Styles) -> _Beside:
 
 
 def _completed(
-    whole: Exposures, wanted: Bools, columns: NDArray[np.intp], industry: NDArray[np.int16], counts: Counter[str]
-) -> dict[str, Array]:
+    whole: Exposures, wanted: Bools, columns: Indices, industry: Int16, counts: Counter[str]
+) -> dict[str, Float64]:
     """Exposures (B, M) of the `wanted` names without gaps, NaN elsewhere; what was filled in is added to `counts`.
 
     `whole` : (B, N) of all the market's names, of which `columns` (M,) are ours
@@ -176,7 +174,7 @@ def _completed(
     return out
 
 
-def _residual_series(window: Window, settings: TestSettings, residuals: Mapping[str, Array]) -> tuple[ICSeries, ...]:
+def _residual_series(window: Window, settings: TestSettings, residuals: Mapping[str, Float64]) -> tuple[ICSeries, ...]:
     prices = entry_prices(window, settings)
     series: list[ICSeries] = []
     for universe, residual in residuals.items():
@@ -190,9 +188,7 @@ def _residual_series(window: Window, settings: TestSettings, residuals: Mapping[
     return tuple(series)
 
 
-def neutralise(
-    scores: Floats, mask: Bools, exposures: Mapping[str, Floats], industry: NDArray[np.integer]
-) -> NDArray[np.float64]:
+def neutralise(scores: Floats, mask: Bools, exposures: Mapping[str, Floats], industry: Integers) -> Float64:
     """Residual of each row's least squares of the score on the exposures and industry dummies: (B, N).
 
     Over the names of `mask` with a score and every exposure; NaN elsewhere, and where nothing but rounding is left.
@@ -222,7 +218,7 @@ def neutralise(
     return result
 
 
-def _take_out_means(table: Array, code: NDArray[np.integer]) -> None:
+def _take_out_means(table: Float64, code: Integers) -> None:
     """Rows of (k, n) less their means a code."""
     count = np.maximum(np.bincount(code), 1)
     for row in table:

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Dates, Float64
 from deepfactor.evaluation.definitions import Definitions
 from deepfactor.evaluation.holding import Marks, Rebalance, hold_equal_weight
 from deepfactor.evaluation.membership import best, decides
 from deepfactor.evaluation.performance import annual_excess, annualised_return, excess_by_year, span_in_years
 from deepfactor.evaluation.statistics import every, share
 from deepfactor.evaluation.window import Window
-from deepfactor.panel.panel import Bools, Dates
 from deepfactor.panel.returns import Convention, entry
 
 TopName = Literal["top10pct", "top100"]
@@ -49,10 +48,10 @@ class TopTest:
     every: int
     convention: Convention
     dates: Dates
-    gross: NDArray[np.float64]
-    net: NDArray[np.float64]
-    benchmark_nav: NDArray[np.float64]
-    traded: NDArray[np.float64]
+    gross: Float64
+    net: Float64
+    benchmark_nav: Float64
+    traded: Float64
     definitions: Definitions
     counts: dict[str, int]
     edges_in_ties: float

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Dates, Float64, Floats, Indices, Int16, Int32
 from deepfactor.core.errors import DataError
 from deepfactor.evaluation.ic import day_orders
-from deepfactor.panel.panel import Bools, Dates, Floats, Panel, rows_between
+from deepfactor.panel.panel import Panel, rows_between
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 
@@ -51,11 +52,11 @@ class Window:
 
     panel: Panel
     universe: Universe
-    scores: NDArray[np.float64]
+    scores: Float64
     batch: Bools
-    industry: NDArray[np.int16]
+    industry: Int16
     rows: slice
-    columns: NDArray[np.intp]
+    columns: Indices
     dropped: dict[str, int]
 
     @property
@@ -69,15 +70,15 @@ class Window:
         return next((name for name in CAPS if name in self.panel.fields), None)
 
     @cached_property
-    def orders(self) -> NDArray[np.int32]:
+    def orders(self) -> Int32:
         """(S, M) columns in ascending order of each day's scores; equals in the order of columns, missing ones last."""
         return day_orders(self.scores)
 
     @cached_property
-    def _scored(self) -> NDArray[np.intp]:
+    def _scored(self) -> Indices:
         return np.flatnonzero(np.isfinite(self.scores).any(axis=1))
 
-    def scored_rows(self) -> NDArray[np.intp]:
+    def scored_rows(self) -> Indices:
         """Rows of the span with at least one score."""
         return self._scored
 
@@ -153,19 +154,19 @@ def cut_window(
     )
 
 
-def take_columns(x: NDArray[Cell], columns: NDArray[np.intp]) -> NDArray[Cell]:
+def take_columns(x: NDArray[Cell], columns: Indices) -> NDArray[Cell]:
     """Ascending columns of (T, N), row by row in memory, which `x[:, columns]` isn't; all of them are `x` itself."""
     return x if len(columns) == x.shape[1] else np.take(x, columns, axis=1)
 
 
-def _cut_panel(panel: Panel, rows: slice, columns: NDArray[np.intp]) -> Panel:
+def _cut_panel(panel: Panel, rows: slice, columns: Indices) -> Panel:
     fields: dict[str, Floats] = {
         k: take_columns(panel[k][rows], columns) for k in (*PRICE_FIELDS, *CAPS) if k in panel.fields
     }
     return replace(panel, dates=panel.dates[rows], symbols=panel.symbols[columns], fields=fields)
 
 
-def _cut_universe(universe: Universe, rows: slice, columns: NDArray[np.intp]) -> Universe:
+def _cut_universe(universe: Universe, rows: slice, columns: Indices) -> Universe:
     grids = ("listed", "traded", "st", "limit_up", "limit_down", "industry")
     changed: dict[str, Any] = {name: take_columns(getattr(universe, name)[rows], columns) for name in grids}
     return replace(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from deepfactor.core.arrays import Float32
 from deepfactor.core.spec import Spec
 
 #: How a scaling treats a field: relative to the window's last close, to the window's own mean volume, or as it is.
@@ -39,4 +38,4 @@ class Features:
 
     names: tuple[str, ...]
     roles: tuple[Role, ...]
-    values: NDArray[np.float32]
+    values: Float32

@@ -24,8 +24,9 @@ from typing import Annotated, Literal, get_args
 import numpy as np
 from pydantic import Field
 
+from deepfactor.core.arrays import Float64
 from deepfactor.core.spec import ONCE
-from deepfactor.features._rolling import Array, before, mean, past_change
+from deepfactor.features._rolling import before, mean, past_change
 from deepfactor.features.base import Features, FeatureSettings, Role
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import adjusted
@@ -68,38 +69,38 @@ def _role(name: FieldName) -> Role:
     return "volume" if name in ("volume", "amount") else "plain"
 
 
-def _series(name: FieldName, panel: Panel) -> Array:
+def _series(name: FieldName, panel: Panel) -> Float64:
     """One series (T, N), infinite where a logarithm is of 0."""
     if name in _PRICES:
         return np.log(panel[name].astype(np.float64) * panel["adj_factor"])
     if name.startswith("ret_"):
         return past_change(np.log(adjusted(panel, "close")), int(name.removeprefix("ret_")))
-    made: Array = _OTHERS[name](panel)
+    made: Float64 = _OTHERS[name](panel)
     return made
 
 
-def _volume(panel: Panel) -> Array:
+def _volume(panel: Panel) -> Float64:
     """Split-adjusted; NaN where nothing was traded."""
     raw = panel["volume"].astype(np.float64)
     return np.where(raw > 0, raw, np.nan) / panel["adj_factor"]
 
 
-def _amount(panel: Panel) -> Array:
+def _amount(panel: Panel) -> Float64:
     """In CNY."""
-    amount: Array = panel["vwap"].astype(np.float64) * panel["volume"]
+    amount: Float64 = panel["vwap"].astype(np.float64) * panel["volume"]
     return amount
 
 
-def _close_position(panel: Panel) -> Array:
+def _close_position(panel: Panel) -> Float64:
     high, low, close = (panel[name].astype(np.float64) for name in ("high", "low", "close"))
     return np.where(high > low, (close - low) / (high - low), np.nan)
 
 
-def _overnight(panel: Panel) -> Array:
+def _overnight(panel: Panel) -> Float64:
     return np.log(adjusted(panel, "open")) - before(np.log(adjusted(panel, "close")), 1)
 
 
-def _amihud(panel: Panel) -> Array:
+def _amihud(panel: Panel) -> Float64:
     day = past_change(np.log(adjusted(panel, "close")), 1)
     return np.log(mean(np.abs(day) / _amount(panel), 20))
 

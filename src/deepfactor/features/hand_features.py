@@ -28,7 +28,8 @@ from collections.abc import Iterator
 import numpy as np
 from pydantic import Field
 
-from deepfactor.features._rolling import Array, before, mean, past_change, window
+from deepfactor.core.arrays import Float64
+from deepfactor.features._rolling import before, mean, past_change, window
 from deepfactor.features.base import Features, FeatureSettings, Role
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import adjusted
@@ -64,7 +65,7 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Features:
     return Features(NAMES, tuple(plain for _ in NAMES), values)
 
 
-def _each(panel: Panel, universe: Universe) -> Iterator[tuple[str, Array]]:
+def _each(panel: Panel, universe: Universe) -> Iterator[tuple[str, Float64]]:
     """One after the other: all at once would be twenty-one times the panel in float64."""
     close = np.log(adjusted(panel, "close"))
     day = past_change(close, 1)
@@ -86,19 +87,19 @@ def _each(panel: Panel, universe: Universe) -> Iterator[tuple[str, Array]]:
     yield from _shapes_of_days(panel)
 
 
-def _shapes_of_days(panel: Panel) -> Iterator[tuple[str, Array]]:
+def _shapes_of_days(panel: Panel) -> Iterator[tuple[str, Float64]]:
     high, low, close = (panel[name].astype(np.float64) for name in ("high", "low", "close"))
     yield "range_20", mean(np.log(high / low), 20)
     yield "close_position_20", mean(np.where(high > low, (close - low) / (high - low), np.nan), 20)
     yield "vwap_gap_5", mean(np.log(panel["vwap"] / close), 5)
 
 
-def _variance(x: Array, days: int) -> Array:
+def _variance(x: Float64, days: int) -> Float64:
     """Population variance; of what a stock's daily returns are, so no mean far from 0 spoils the difference."""
     return np.maximum(mean(x * x, days) - mean(x, days) ** 2, 0.0)
 
 
-def _correlation(x: Array, y: Array, days: int) -> Array:
+def _correlation(x: Float64, y: Float64, days: int) -> Float64:
     both = np.isfinite(x) & np.isfinite(y)
     x, y = np.where(both, x, np.nan), np.where(both, y, np.nan)
     mean_x, mean_y = mean(x, days), mean(y, days)
@@ -106,7 +107,7 @@ def _correlation(x: Array, y: Array, days: int) -> Array:
     return np.where(spread > 0, (mean(x * y, days) - mean_x * mean_y) / np.sqrt(spread), np.nan)
 
 
-def _largest(x: Array, days: int) -> Array:
+def _largest(x: Float64, days: int) -> Float64:
     """Largest finite value of the last `days` rows; NaN where fewer than half are finite."""
     known = np.isfinite(x)
     count = window(known.astype(np.float64), days, np.add, 0.0)

@@ -25,15 +25,14 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from deepfactor.core.arrays import Bools, Float32, Float64, Indices, Int32, Ints
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import ONCE, Spec
 from deepfactor.panel.fundamentals import NO_QUARTER, Fundamentals, Quarters, surprise, year_on_year
 from deepfactor.panel.panel import Panel
 
-Array = NDArray[np.float64]
 Item = Literal[
     "BP", "EP", "SP", "CFP", "ROE", "ROA", "GROSS_MARGIN", "ASSET_TURNOVER", "LEVERAGE", "REVENUE_YOY", "PROFIT_YOY",
     "SUE", "ACCRUALS",
@@ -69,16 +68,16 @@ class FundamentalQuarters:
 
     names: tuple[str, ...]
     absent: Mapping[str, str]
-    values: NDArray[np.float32]
-    loss: NDArray[np.bool_]
-    change: NDArray[np.int32]
-    value: NDArray[np.float32]
+    values: Float32
+    loss: Bools
+    change: Int32
+    value: Float32
 
     def between(self, rows: slice) -> FundamentalQuarters:
         """Some of the days."""
         return replace(self, change=self.change[rows], value=self.value[rows])
 
-    def at(self, t: int, stocks: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def at(self, t: int, stocks: Indices) -> tuple[Float32, Bools]:
         """Items (q, b, k), oldest quarter first, NaN = missing, and loss flags (q, b) of `stocks` (b,) on day t."""
         rows = self.change[t, stocks]
         x = self.values[rows]  # (b, q, k)
@@ -105,7 +104,7 @@ def fundamental_quarters(settings: QuarterSettings, panel: Panel) -> Fundamental
     if reports is None or "total_mv" not in panel.fields:
         raise DataError("a network on fundamentals needs the market's company reports and total_mv: ingest them")
     figures = _Figures(reports, settings.quarters)
-    made: dict[str, Array] = {}
+    made: dict[str, Float64] = {}
     absent: dict[str, str] = {}
     for name in settings.items:
         try:
@@ -124,7 +123,7 @@ def fundamental_quarters(settings: QuarterSettings, panel: Panel) -> Fundamental
     )
 
 
-def _oldest_first(x: Array, nothing: float) -> Array:
+def _oldest_first(x: Float64, nothing: float) -> Float64:
     """(M, q, …) turned round, with a last row of nothing for the days before any report."""
     return np.concatenate([x[:, ::-1], np.full((1, *x.shape[1:]), nothing)])
 
@@ -146,15 +145,15 @@ class _Figures:
             newest = np.maximum.accumulate(events.column[order] * 2**20 + events.quarter[order]) % 2**20
             at, there = self._last(own)
             self.newest = np.maximum(self.newest, np.where(there, newest[at], 0))
-        self._known: dict[str, Array] = {}
+        self._known: dict[str, Float64] = {}
 
-    def _last(self, own: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    def _last(self, own: Ints) -> tuple[Indices, Bools]:
         """Place of the last of the sorted stamps `own` up to each change, and whether there is one of the stock."""
         at = np.searchsorted(own, self.stamps, side="right") - 1
         there = (at >= 0) & (own[np.maximum(at, 0)] >> 32 == self.stamps >> 32)
         return np.maximum(at, 0), there
 
-    def aligned(self, quarters: Quarters, values: Array) -> Array:
+    def aligned(self, quarters: Quarters, values: Float64) -> Float64:
         """`values` (m, q) of an item's own changes at all changes, shifted to the common newest quarter.
 
         A figure without a period has no place among quarters.
@@ -167,29 +166,29 @@ class _Figures:
         inside = there[:, None] & (place >= 0)
         return np.where(inside, np.take_along_axis(values[at], np.clip(place, 0, self.n - 1), axis=1), np.nan)
 
-    def balance(self, item: str) -> Array:
+    def balance(self, item: str) -> Float64:
         """A figure at the quarters' ends."""
         if item not in self.reports.items:
             raise _Lacking(f"the market has no {item}")
         return self._once(item, lambda: self.reports.quarters(item, self.n))
 
-    def trailing(self, flow: str) -> Array:
+    def trailing(self, flow: str) -> Float64:
         """The four quarters up to each."""
         return self._once(f"{flow} trailing", lambda: self._having(self.reports.trailing_years(flow, self.n), flow))
 
-    def growth(self, flow: str) -> Array:
+    def growth(self, flow: str) -> Float64:
         """Year on year."""
         quarters = self.reports.single_quarters(flow, self.n + 4)
         if quarters is None:
             quarters = self._having(self.reports.trailing_years(flow, self.n + 4), flow)
         return self.aligned(quarters, self._each(quarters, year_on_year, 5))
 
-    def surprise(self, flow: str) -> Array:
+    def surprise(self, flow: str) -> Float64:
         """SUE of each quarter."""
         changes = self._having(self.reports.yearly_changes(flow, self.n + _SURPRISE - 1), flow)
         return self.aligned(changes, self._each(changes, surprise, _SURPRISE))
 
-    def loss(self) -> Array:
+    def loss(self) -> Float64:
         """1 where a loss was made, by the figure or by the vendor's flag, which stands until the next one."""
         flags = np.zeros((len(self.stamps), self.n))
         for item in self.reports.items:
@@ -202,7 +201,7 @@ class _Figures:
         except _Lacking:
             return flags
 
-    def changes(self) -> NDArray[np.int32]:
+    def changes(self) -> Int32:
         """(T, N) the change in force at each close."""
         days = self.reports.dates.astype("datetime64[D]").astype(np.int64)
         index = np.full((len(days), self.reports.stocks), -1, np.int32)
@@ -211,12 +210,12 @@ class _Figures:
         index[row[inside], self.stamps[inside] >> 32] = inside  # by stock and day, so the last of a row stands
         return np.maximum.accumulate(index, axis=0, out=index)
 
-    def _each(self, quarters: Quarters, describe: Callable[[Quarters], Array], width: int) -> Array:
+    def _each(self, quarters: Quarters, describe: Callable[[Quarters], Float64], width: int) -> Float64:
         """`describe` of every run of `width` quarters."""
         runs = [replace(quarters, values=quarters.values[:, j : j + width]) for j in range(self.n)]
         return np.stack([describe(run) for run in runs], axis=1)
 
-    def _once(self, name: str, make: Callable[[], Quarters]) -> Array:
+    def _once(self, name: str, make: Callable[[], Quarters]) -> Float64:
         if name not in self._known:
             quarters = make()
             self._known[name] = self.aligned(quarters, quarters.values)
@@ -229,18 +228,18 @@ class _Figures:
         return quarters
 
 
-def _stamp(column: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.int64]:
+def _stamp(column: Ints, known: Ints) -> Ints:
     """Stock and day as one number that sorts by the stock, then the day; days since 1970 are not negative."""
     return (column.astype(np.int64) << 32) + known
 
 
-def _over(above: Array, below: Array) -> Array:
+def _over(above: Float64, below: Float64) -> Float64:
     """NaN where the denominator is not positive."""
     usable = below > 0
     return np.where(usable, above / np.where(usable, below, 1.0), np.nan)
 
 
-_ITEMS: Mapping[str, Callable[[_Figures], Array]] = {
+_ITEMS: Mapping[str, Callable[[_Figures], Float64]] = {
     "BP": lambda f: f.balance("total_equity"),
     "EP": lambda f: f.trailing("net_profit"),
     "SP": lambda f: f.trailing("revenue"),

@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Float64
 from deepfactor.core.errors import DataError
 from deepfactor.panel.fundamentals import Events, Fundamentals, Quarters, year_on_year
 from deepfactor.panel.panel import Panel
-
-Vector = NDArray[np.float64]
 
 Ratio = Literal[
     "asset_turnover",
@@ -47,28 +45,28 @@ class Close:
         self.panel, self.row = panel, row
         self.reports = snapshot(panel.fundamentals, row)
 
-    def trailing(self, flow: str) -> Vector:
+    def trailing(self, flow: str) -> Float64:
         """(N,) sum of the last four quarters."""
         return self._last(flow, self.reports.trailing_years(flow, 1), lambda years: years.values[:, 0])
 
-    def growth(self, flow: str) -> Vector:
+    def growth(self, flow: str) -> Float64:
         """(N,) change of the last four quarters' sum over a year, the base in absolute value."""
         return self._last(flow, self.reports.trailing_years(flow, 5), year_on_year)
 
-    def balance(self, item: str) -> Vector:
+    def balance(self, item: str) -> Float64:
         """(N,) of the newest balance sheet."""
         if item not in self.reports.items:
             raise _Lacking(item)
         return self._last(item, self.reports.quarters(item, 1), lambda last: last.values[:, 0])
 
-    def value(self) -> Vector:
+    def value(self) -> Float64:
         """(N,) total market value."""
         if "total_mv" not in self.panel.fields:
             raise _Lacking("total_mv")
-        value: Vector = self.panel["total_mv"][self.row].astype(np.float64)
+        value: Float64 = self.panel["total_mv"][self.row].astype(np.float64)
         return value
 
-    def _last(self, item: str, quarters: Quarters | None, of: Callable[[Quarters], Vector]) -> Vector:
+    def _last(self, item: str, quarters: Quarters | None, of: Callable[[Quarters], Float64]) -> Float64:
         if quarters is None:
             raise _Lacking(item)
         out = np.full(self.reports.stocks, np.nan)
@@ -76,7 +74,7 @@ class Close:
         return out
 
 
-_BY_NAME: Mapping[str, Callable[[Close], Vector]] = {
+_BY_NAME: Mapping[str, Callable[[Close], Float64]] = {
     "asset_turnover": lambda c: _ratio(c.trailing("revenue"), c.balance("total_assets")),
     "gross_margin": lambda c: 1 - _ratio(c.trailing("operating_cost"), c.trailing("revenue")),
     "leverage": lambda c: _ratio(c.balance("total_liabilities"), c.balance("total_assets")),
@@ -92,7 +90,7 @@ _BY_NAME: Mapping[str, Callable[[Close], Vector]] = {
 }
 
 
-def ratios(panel: Panel, row: int, names: tuple[Ratio, ...]) -> dict[str, Vector]:
+def ratios(panel: Panel, row: int, names: tuple[Ratio, ...]) -> dict[str, Float64]:
     """Those of `names` that the market can give, raw, (N,) each; NaN = not known, or not defined.
 
     Raises
@@ -101,7 +99,7 @@ def ratios(panel: Panel, row: int, names: tuple[Ratio, ...]) -> dict[str, Vector
         the market has no fundamentals, or can give fewer than two of them.
     """
     close, lacking = Close(panel, row), []
-    found: dict[str, Vector] = {}
+    found: dict[str, Float64] = {}
     for name in names:
         try:
             found[name] = _BY_NAME[name](close)
@@ -132,7 +130,7 @@ def _newest(events: Events, day: int, stocks: int) -> Events:
     return Events(events.column[kept], events.quarter[kept], np.full(len(kept), day), events.value[kept])
 
 
-def _ratio(above: Vector, below: Vector) -> Vector:
+def _ratio(above: Float64, below: Float64) -> Float64:
     """NaN where the denominator is not positive."""
     usable = below > 0
     return np.where(usable, above / np.where(usable, below, 1.0), np.nan)

@@ -11,12 +11,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Float32, Ints
 from deepfactor.panel.universe import Universe
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
 
 
 class Edges(NamedTuple):
@@ -31,7 +28,7 @@ class Edges(NamedTuple):
     """
 
     neighbour: Ints
-    similarity: Floats
+    similarity: Float32
 
 
 def rebuilt(universe: Universe, row: int) -> int | None:
@@ -73,7 +70,7 @@ def together(group: Ints) -> Edges:
     return Edges(made.neighbour, (made.neighbour >= 0).astype(np.float32))
 
 
-def _packed(index: Ints, similarity: Floats) -> Edges:
+def _packed(index: Ints, similarity: Float32) -> Edges:
     """Empty places last, the order of the others kept."""
     order = np.argsort(index < 0, axis=1, kind="stable")
     return Edges(np.take_along_axis(index, order, axis=1), np.take_along_axis(similarity, order, axis=1))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from deepfactor.core.arrays import Ints
 from deepfactor.core.spec import Spec
-from deepfactor.graphs.base import Edges, Ints, together
+from deepfactor.graphs.base import Edges, together
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from deepfactor.core.arrays import Bools, Float32, Float64, Ints
 from deepfactor.core.spec import ONCE, Spec
 from deepfactor.graphs._business import Ratio, ratios
-from deepfactor.graphs.base import Edges, Floats, Ints, alone, rebuilt
+from deepfactor.graphs.base import Edges, alone, rebuilt
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 
@@ -67,7 +67,7 @@ def edges(settings: Settings, panel: Panel, universe: Universe, row: int, column
     return most_alike(vectors.astype(np.float32), known, settings.k)
 
 
-def most_alike(vectors: Floats, known: NDArray[np.bool_], k: int) -> Edges:
+def most_alike(vectors: Float32, known: Bools, k: int) -> Edges:
     """The `k` highest cosines of each row of `vectors` (b, f), made mutual, at most 2k a row, behind the row itself.
 
     Only rows that are `known` (b,) and not zero take part. Equal cosines: the earlier stock.
@@ -89,7 +89,7 @@ def most_alike(vectors: Floats, known: NDArray[np.bool_], k: int) -> Edges:
     return out
 
 
-def _both_ways(unit: Floats, k: int) -> tuple[Ints, Ints, Floats]:
+def _both_ways(unit: Float32, k: int) -> tuple[Ints, Ints, Float32]:
     """Pairs (stock, other, cosine) in which one is among the other's `k` most alike; each pair in both orders, once."""
     picked = np.empty((len(unit), k), dtype=np.int64)
     for first in range(0, len(unit), _BLOCK):
@@ -103,7 +103,7 @@ def _both_ways(unit: Floats, k: int) -> tuple[Ints, Ints, Floats]:
     return stock, other, np.einsum("ef,ef->e", unit[stock], unit[other])
 
 
-def _standardised(raw: NDArray[np.float64]) -> NDArray[np.float64]:
+def _standardised(raw: Float64) -> Float64:
     """Columns of `raw` (n, f) clipped and z-scored over what is known; unknown, or without spread, is 0."""
     out = np.zeros(raw.shape)
     for column, x in enumerate(raw.T):

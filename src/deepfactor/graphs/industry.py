@@ -5,8 +5,9 @@ A stock without industry is related to itself only, and so is every stock before
 
 from __future__ import annotations
 
+from deepfactor.core.arrays import Ints
 from deepfactor.core.spec import Spec
-from deepfactor.graphs.base import Edges, Ints, alone, rebuilt, together
+from deepfactor.graphs.base import Edges, alone, rebuilt, together
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from deepfactor.core.arrays import Ints
 from deepfactor.core.kind import Kind, resolve
 from deepfactor.core.spec import Spec
-from deepfactor.graphs.base import Edges, Ints
+from deepfactor.graphs.base import Edges
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from deepfactor.core.arrays import Bools, Float64, Indices, Integers
 from deepfactor.labels.base import LabelSettings
-from deepfactor.panel.panel import Bools, Panel
+from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import entry, forward_return
 from deepfactor.panel.universe import Universe
-
-Vector = NDArray[np.float64]
 
 
 class Settings(LabelSettings):
@@ -33,7 +31,7 @@ def reach(settings: Settings) -> int:
     return entry(settings.convention)[0] + settings.horizon
 
 
-def compute(settings: Settings, panel: Panel, universe: Universe, batch: Bools) -> Vector:
+def compute(settings: Settings, panel: Panel, universe: Universe, batch: Bools) -> Float64:
     """Residual forward return (T, N) float64 of the stocks in `batch`; NaN outside, without return, or without cap.
 
     Parameters
@@ -57,21 +55,21 @@ def compute(settings: Settings, panel: Panel, universe: Universe, batch: Bools) 
     return out
 
 
-def winsorise(y: Vector, k: float) -> Vector:
+def winsorise(y: Float64, k: float) -> Float64:
     """Clip at median ± k·1.4826·MAD; unchanged where the MAD is zero."""
     centre = np.median(y)
     spread = 1.4826 * np.median(np.abs(y - centre))
     return y if spread == 0 else np.clip(y, centre - k * spread, centre + k * spread)
 
 
-def merge_small(industry: NDArray[np.integer], least: int) -> NDArray[np.intp]:
+def merge_small(industry: Integers, least: int) -> Indices:
     """Industry codes 0 … k−1; unknown ones (−1) and industries of fewer than `least` names share one code."""
     _, code, count = np.unique(industry, return_inverse=True, return_counts=True)
     small = (count[code] < least) | (industry < 0)
     return np.unique(np.where(small, -1, code), return_inverse=True)[1]
 
 
-def residual(y: Vector, group: NDArray[np.intp], x: Vector | None) -> Vector:
+def residual(y: Float64, group: Indices, x: Float64 | None) -> Float64:
     """Residual of y on all group dummies and x (Frisch–Waugh: demean by group, then one slope)."""
     y = y - _group_mean(y, group)
     if x is None:
@@ -81,6 +79,6 @@ def residual(y: Vector, group: NDArray[np.intp], x: Vector | None) -> Vector:
     return y - x * ((x * y).sum() / variance) if variance > 1e-12 else y
 
 
-def _group_mean(y: Vector, group: NDArray[np.intp]) -> Vector:
-    mean: Vector = (np.bincount(group, y) / np.maximum(np.bincount(group), 1))[group]
+def _group_mean(y: Float64, group: Indices) -> Float64:
+    mean: Float64 = (np.bincount(group, y) / np.maximum(np.bincount(group), 1))[group]
     return mean

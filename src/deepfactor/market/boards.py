@@ -14,8 +14,8 @@ from enum import IntEnum
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Int8
 from deepfactor.core.errors import DataError
 
 
@@ -72,6 +72,6 @@ def board_of(symbol: str) -> Board:
     return board
 
 
-def boards_of(symbols: Iterable[str]) -> NDArray[np.int8]:
+def boards_of(symbols: Iterable[str]) -> Int8:
     """`board_of` of each symbol, as int8 (N,)."""
     return np.array([board_of(str(symbol)) for symbol in symbols], dtype=np.int8)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from deepfactor.core.arrays import Float64, Floats
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
 
@@ -56,7 +56,7 @@ class Costs(Spec):
     minimum: float = Field(default=5.0, ge=0, le=10_000)
     slippage: float = Field(default=0.0, ge=0, lt=0.5)
 
-    def cost(self, amount: NDArray[np.floating[Any]], side: Side, date: np.datetime64) -> NDArray[np.float64]:
+    def cost(self, amount: Floats, side: Side, date: np.datetime64) -> Float64:
         """Cost in CNY of orders of `amount` CNY each (≥ 0, any shape) on one side and date; 0 for an amount of 0.
 
         Not rounded: the book rounds each order's cost to fen.

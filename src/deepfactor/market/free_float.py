@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from deepfactor.core.arrays import Float64
 
 #: A ratio this little above an edge is on it: ratios are divisions of rounded numbers.
 _SLACK = 1e-9
 
 
-def inclusion_factor(free_float: NDArray[np.float64]) -> NDArray[np.float64]:
+def inclusion_factor(free_float: Float64) -> Float64:
     """Share of the A-share capital that CSI's indices count, by the free float as a fraction of it; NaN stays.
 
     Up to 15 % the next whole percent; above 15 to 20 % 20 %, above 20 to 30 % 30 %, and so on; above 80 % all of it.

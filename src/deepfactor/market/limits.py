@@ -12,11 +12,10 @@ period's ±10 % of an ST stock (its flag usually ends before). Market-wide halts
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Dates, Float64, Int16, Int32, Integers
 from deepfactor.core.errors import DataError
 from deepfactor.market.boards import Board
 
@@ -89,12 +88,12 @@ _LONGEST = max(rule.days for rule in LISTING)
 
 
 def price_limits(
-    prev_close_fen: NDArray[np.integer[Any]],
-    boards: NDArray[np.integer[Any]],
-    st: NDArray[np.bool_],
-    listing_day: NDArray[np.integer[Any]],
-    dates: NDArray[np.datetime64] | np.datetime64,
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    prev_close_fen: Integers,
+    boards: Integers,
+    st: Bools,
+    listing_day: Integers,
+    dates: Dates | np.datetime64,
+) -> tuple[Int32, Int32]:
     """Upper and lower limit price of each stock and day, in fen.
 
     Parameters
@@ -135,9 +134,7 @@ def price_limits(
     return up.reshape(out), down.reshape(out)
 
 
-def _limit_prices(
-    reference: NDArray[np.integer[Any]], up: NDArray[np.integer[Any]], down: NDArray[np.integer[Any]]
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _limit_prices(reference: Integers, up: Integers, down: Integers) -> tuple[Int32, Int32]:
     """Rounded limit prices in fen from reference prices and per-mille rates; 0 where the reference is 0."""
     fen = reference.astype(np.int64)
     high = np.maximum((fen * (1000 + up) + 500) // 1000, fen + 1)
@@ -145,7 +142,7 @@ def _limit_prices(
     return np.where(fen > 0, high, 0).astype(np.int32), np.where(fen > 0, low, 0).astype(np.int32)
 
 
-def _regular_rates(dates: NDArray[np.datetime64]) -> NDArray[np.int16]:
+def _regular_rates(dates: Dates) -> Int16:
     """Ordinary per-mille rate by day, board and ST flag, (T, 4, 2); 0 = no rule yet."""
     table = np.zeros((len(dates), len(Board), 2), dtype=np.int16)
     for rule in REGULAR:
@@ -153,23 +150,23 @@ def _regular_rates(dates: NDArray[np.datetime64]) -> NDArray[np.int16]:
     return table
 
 
-def ordinary_rates(boards: NDArray[np.integer[Any]], dates: NDArray[np.datetime64]) -> NDArray[np.float64]:
+def ordinary_rates(boards: Integers, dates: Dates) -> Float64:
     """How far stocks without a mark may move on ordinary days, as a fraction (n,); 0 = no limit, or before any rule.
 
     `boards` (n,) of `Board` and `dates` (n,): one stock and day each.
     """
     days, at = np.unique(np.asarray(dates, dtype="datetime64[D]"), return_inverse=True)
-    rates: NDArray[np.float64] = _regular_rates(days)[at, boards, 0] / 1000
+    rates: Float64 = _regular_rates(days)[at, boards, 0] / 1000
     return rates
 
 
 def _apply_listing_rules(
-    up: NDArray[np.int32],
-    down: NDArray[np.int32],
-    reference: NDArray[np.integer[Any]],
-    boards: NDArray[np.integer[Any]],
-    age: NDArray[np.integer[Any]],
-    dates: NDArray[np.datetime64],
+    up: Int32,
+    down: Int32,
+    reference: Integers,
+    boards: Integers,
+    age: Integers,
+    dates: Dates,
 ) -> None:
     """Overwrite `up`, `down` in place on the first days after listing."""
     t, i = np.nonzero((age >= 0) & (age < _LONGEST))

@@ -6,11 +6,9 @@ rules (at least 200, then single shares), BSE trading rules 3.3 (at least 100, t
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Float64, Floats, Integers
 from deepfactor.market.boards import Board
 
 #: By board: the smallest order, and the step above it, in shares.
@@ -22,16 +20,14 @@ assert len(MINIMUM) == len(STEP) == len(Board)
 _SLACK = 1e-6
 
 
-def round_buy(shares: NDArray[np.floating[Any]], boards: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+def round_buy(shares: Floats, boards: Integers) -> Float64:
     """The largest allowed buy order not above `shares` (N,); 0 where the board's minimum isn't reached."""
     step = STEP[boards]
     whole = np.floor((shares + _SLACK) / step) * step
     return np.where(whole >= MINIMUM[boards], whole, 0.0)
 
 
-def round_sell(
-    shares: NDArray[np.floating[Any]], held: NDArray[np.floating[Any]], boards: NDArray[np.integer[Any]]
-) -> NDArray[np.float64]:
+def round_sell(shares: Floats, held: Floats, boards: Integers) -> Float64:
     """The largest allowed sell order not above `shares` (N,), given what is `held`.
 
     Selling out takes everything, odd lot and ex-date fraction included; anything less is rounded as a buy is.

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from numpy.typing import NDArray
-
+from deepfactor.core.arrays import AnyArray
 from deepfactor.panel._build_fields import BuiltFields, build_fields
 from deepfactor.panel._build_fundamentals import build_fundamentals, figures_from
 from deepfactor.panel._build_history import History
@@ -41,7 +40,7 @@ class Build:
     strangers: Mapping[str, int]
     weighted: list[str] = field(default_factory=list)
 
-    def anew(self) -> list[tuple[str, NDArray[Any]]]:
+    def anew(self) -> list[tuple[str, AnyArray]]:
         """File name and array of what is whole, whatever was built before: the axes and the published figures."""
         figures = [
             (f"fundamentals/{item}/{name}.npy", getattr(events, name))
@@ -56,7 +55,7 @@ class Build:
             *figures,
         ]
 
-    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+    def arrays(self) -> Iterator[tuple[str, AnyArray]]:
         """File name and array (R, N) or (R,) of the rows under construction, one after the other."""
         for name in self.held_fields():
             yield f"fields/{name}.npy", self.fields.arrays[name]
@@ -74,7 +73,7 @@ class Build:
         """Fields of the panel that the market gives."""
         return [name for name in FIELDS if name in self.fields.arrays]
 
-    def _by_index(self) -> dict[str, Mapping[str, NDArray[Any]]]:
+    def _by_index(self) -> dict[str, Mapping[str, AnyArray]]:
         indices = self.indices
         return {"members": indices.members, "index_close": indices.close, "index_total_return": indices.total_return}
 

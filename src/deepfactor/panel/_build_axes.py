@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from deepfactor.panel.panel import Dates, Names
+from deepfactor.core.arrays import Dates, Indices, Symbols
 
 
-def placed(table: pl.DataFrame, symbols: Names) -> tuple[pl.DataFrame, NDArray[np.intp]]:
+def placed(table: pl.DataFrame, symbols: Symbols) -> tuple[pl.DataFrame, Indices]:
     """Rows whose symbol is among `symbols` (the panel's, ascending), and their columns there."""
     names = table["symbol"].to_numpy().astype(np.str_)
     column = np.searchsorted(symbols, names)
@@ -18,7 +17,7 @@ def placed(table: pl.DataFrame, symbols: Names) -> tuple[pl.DataFrame, NDArray[n
     return table.filter(pl.Series(inside)), column[inside]
 
 
-def spans(table: pl.DataFrame, dates: Dates, begin: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def spans(table: pl.DataFrame, dates: Dates, begin: int) -> tuple[Indices, Indices]:
     """Slices of intervals with both ends inclusive over the rows from `begin` on; a null end is open."""
     start = np.searchsorted(dates, table["start_date"].to_numpy().astype("datetime64[D]"), side="left")
     end = np.full(len(start), len(dates))

@@ -6,14 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Dates, Float32, Float64, Indices, Int8
 from deepfactor.panel._build_fields import BuiltFields
 from deepfactor.panel._build_inclusion import PRIOR, YEAR, inclusion_factors
-from deepfactor.panel.panel import Bools, Dates
 from deepfactor.panel.weighting import KINDS
-
-Array = NDArray[np.float64]
 
 #: A rise of the adjustment factor below this is a cash dividend, which the price index falls by; beyond it is an issue
 #: of shares, which the index adjusts for (the smallest usual one gives a share for ten).
@@ -41,18 +38,18 @@ class Derivation:
 
     fields: BuiltFields
     value: str
-    fits: NDArray[np.intp]
+    fits: Indices
     first: int
-    columns: NDArray[np.intp]
-    returns: Array
+    columns: Indices
+    returns: Float64
 
     def weigh(
         self,
         members: Bools,
         before: Bools | None,
-        level: Array | None,
-        out: NDArray[np.float32],
-        kind: NDArray[np.int8],
+        level: Float64 | None,
+        out: Float32,
+        kind: Int8,
     ) -> dict[str, int]:
         """Fill `out` and `kind` for the rows of `members` with weights that sum to 1, and how they were made.
 
@@ -71,7 +68,7 @@ class Derivation:
         begin, lacking = self.fields.begin, dict[str, int]()
         by_free_float = self._by_free_float(members)
         estimates = iter(()) if level is None or by_free_float.all() else self._estimates(members, before, level)
-        factors: NDArray[np.float64] | None = None
+        factors: Float64 | None = None
         ahead = next(estimates, None)
         for i in np.flatnonzero(members.any(axis=1)).tolist():
             while ahead is not None and ahead[0] <= begin + i:
@@ -96,7 +93,7 @@ class Derivation:
         known = members & np.isfinite(self.fields.arrays[FREE_FLOAT][: len(members)])
         return np.asarray(known.sum(axis=1) >= _ENOUGH * members.sum(axis=1))
 
-    def _estimates(self, members: Bools, before: Bools | None, level: Array) -> Iterator[tuple[int, Array | None]]:
+    def _estimates(self, members: Bools, before: Bools | None, level: Float64) -> Iterator[tuple[int, Float64 | None]]:
         """Row of each fit and the factors (N,) from then on; None = none. Of later rows nothing is read."""
         mask = self.fields.joined(before, members, self.first)[:, self.columns]
         begin = self.first + int(np.argmax(mask.any(axis=1)))
@@ -144,13 +141,13 @@ def derivation_of(fields: BuiltFields, members: Mapping[str, Bools]) -> Derivati
     return Derivation(fields, value, fits, first, columns, price_returns(fields, first, columns))
 
 
-def month_starts(dates: Dates) -> NDArray[np.intp]:
+def month_starts(dates: Dates) -> Indices:
     """Rows of the first trading day of each month after the first."""
     month = dates.astype("datetime64[M]")
     return np.flatnonzero(month[1:] != month[:-1]) + 1
 
 
-def price_returns(fields: BuiltFields, first: int, columns: NDArray[np.intp]) -> Array:
+def price_returns(fields: BuiltFields, first: int, columns: Indices) -> Float64:
     """(T − first, m) return of each day since the last trade, as a price index counts it; 0 without a trade.
 
     An issue of shares is adjusted for, a cash dividend isn't (see `CASH_DIVIDEND`).

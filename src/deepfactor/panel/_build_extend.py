@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import AnyArray
 from deepfactor.core.checksums import read_checksums
 from deepfactor.core.errors import DamagedFile
 from deepfactor.panel._build_arrays import BY_INDEX, EVENTS, Build, make
@@ -149,9 +149,7 @@ def _same_kind(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return all(before[name] == now[name] for name in ("fields", "industries", *BY_INDEX))
 
 
-def _grow(
-    folder: MarketFolder, build: Build, history: History, base: Base, name: str, rows: NDArray[Any], to: Path
-) -> str:
+def _grow(folder: MarketFolder, build: Build, history: History, base: Base, name: str, rows: AnyArray, to: Path) -> str:
     """One array: what the base has, then `rows`; its checksum."""
     length = len(history.dates)
     symbols = build.fields.symbols

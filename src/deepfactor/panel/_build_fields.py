@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import AnyArray, Bools, Dates, Float64, Floats, Indices, Int8, Symbols
 from deepfactor.market.free_float import inclusion_factor
 from deepfactor.panel._build_history import History
-from deepfactor.panel.panel import Bools, Dates, Names
 from deepfactor.store.checks import TICK, Basis
 from deepfactor.store.checks.free_float import capital_of
 from deepfactor.store.checks.units import traded_value
@@ -42,11 +40,11 @@ class BuiltFields:
     """
 
     dates: Dates
-    symbols: Names
-    arrays: dict[str, NDArray[np.floating]]
+    symbols: Symbols
+    arrays: dict[str, Floats]
     traded: Bools
     st: Bools
-    first_row: NDArray[np.intp]
+    first_row: Indices
     history: History | None = None
     derived: set[str] = field(default_factory=set)
     counts: dict[str, int] = field(default_factory=dict)
@@ -61,20 +59,20 @@ class BuiltFields:
         """(R, N): of the arrays under construction."""
         return len(self.dates) - self.begin, len(self.symbols)
 
-    def before(self, name: str) -> NDArray[np.float64]:
+    def before(self, name: str) -> Float64:
         """(N,) a field of the row before the first under construction; NaN where there is none."""
         if self.history is None:
             return np.full(len(self.symbols), np.nan)
         return self.history.spread(self.history.fields[name][-1].astype(np.float64), self.symbols, np.nan)
 
-    def last_trades(self, row: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def last_trades(self, row: int) -> tuple[Float64, Float64]:
         """(N,) close and factor of each symbol's last trade before `row` ≤ `begin`; NaN where there was none."""
         if self.history is None:
             return self.before("close"), self.before("adj_factor")
         close, factor = self.history.last_trades(row)
         return self.history.spread(close, self.symbols, np.nan), self.history.spread(factor, self.symbols, np.nan)
 
-    def trades(self, t: int) -> tuple[Bools, NDArray[np.floating], NDArray[np.floating]]:
+    def trades(self, t: int) -> tuple[Bools, Floats, Floats]:
         """(N,) traded, close and factor of row `t`, built before or under construction."""
         if self.history is None or t >= self.begin:
             row = t - self.begin
@@ -85,13 +83,13 @@ class BuiltFields:
         )
         return traded, close, factor
 
-    def since(self, name: str, first: int, columns: NDArray[np.intp]) -> NDArray[np.float64]:
+    def since(self, name: str, first: int, columns: Indices) -> Float64:
         """(T − first, m) a field's rows from `first` on, built before or under construction, of `columns`."""
         return self.joined(None if self.history is None else self.history.fields[name], self.arrays[name], first)[
             :, columns
         ].astype(np.float64)
 
-    def joined(self, before: NDArray[Any] | None, now: NDArray[Any], first: int) -> NDArray[Any]:
+    def joined(self, before: AnyArray | None, now: AnyArray, first: int) -> AnyArray:
         """(T − first, N) rows from `first` on of an array: `before` (T₀, N₀) of the history, `now` (R, N) since.
 
         What `before` doesn't have, a column or all of it, is NaN or False.
@@ -206,7 +204,7 @@ def _free_float_value(frame: pl.DataFrame) -> pl.Series:
     return pl.Series("free_float_mv", counted, nan_to_null=True)
 
 
-def _place(built: BuiltFields, marks: NDArray[np.int8], frame: pl.DataFrame, symbols: pl.Enum) -> None:
+def _place(built: BuiltFields, marks: Int8, frame: pl.DataFrame, symbols: pl.Enum) -> None:
     """Scatter rows into the arrays."""
     row = np.searchsorted(built.dates, frame["date"].to_numpy().astype("datetime64[D]"))
     t = row - built.begin
@@ -223,7 +221,7 @@ def _place(built: BuiltFields, marks: NDArray[np.int8], frame: pl.DataFrame, sym
         built.arrays[name][t, n] = frame[name].to_numpy()
 
 
-def _carry_over(built: BuiltFields, marks: NDArray[np.int8]) -> None:
+def _carry_over(built: BuiltFields, marks: Int8) -> None:
     """Adjustment factors, market values and ST marks stay in force on days without a row."""
     if "adj_factor" not in built.arrays:
         rows = np.arange(built.begin, len(built.dates))[:, None]
@@ -250,7 +248,7 @@ def _go_on(built: BuiltFields, name: str, held: Bools) -> None:
     first[:] = np.where(np.isnan(first) & held, built.before(name), first)
 
 
-def carry_forward(values: NDArray[np.floating], traded: Bools | None = None) -> None:
+def carry_forward(values: Floats, traded: Bools | None = None) -> None:
     """Fill each NaN of (T, N) with the last value above it, in place.
 
     With `traded` only on days without a trade: on a day with one the price has moved, so the value stays missing.

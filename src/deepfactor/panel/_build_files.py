@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import AnyArray, Indices
 from deepfactor.core.checksums import checksum
 
 #: Rows that are widened at once: about a megabyte, so that it stays in the processor's cache.
 _BLOCK = 64
 
 
-def save(file: Path, array: NDArray[Any]) -> str:
+def save(file: Path, array: AnyArray) -> str:
     """Write an array as `numpy.save` does, and sync it; its checksum, see `checksum_of`.
 
     A full disk is an `OSError` with its number, unlike there."""
@@ -32,7 +32,7 @@ def save(file: Path, array: NDArray[Any]) -> str:
     return checksum_of(array)
 
 
-def checksum_of(array: NDArray[Any], before: str | None = None) -> str:
+def checksum_of(array: AnyArray, before: str | None = None) -> str:
     """Of an array's type, width and values, row by row: with that of the rows `before`, it goes on from there."""
     kind = f"{array.dtype.str} {array.shape[1:]}".encode()
     return checksum(_bytes(array), checksum(kind) if before is None else before)
@@ -58,12 +58,12 @@ def file_checksum_of(file: Path, rows: int | None) -> str:
     return checksum_of(array[:rows])
 
 
-def _bytes(array: NDArray[Any]) -> memoryview:
+def _bytes(array: AnyArray) -> memoryview:
     """The bytes of an array in the order of its rows."""
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
-def mapped(file: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+def mapped(file: Path, shape: tuple[int, ...]) -> AnyArray:
     """A read-only array over the first rows of a file, which may have grown since; a `ValueError` on another shape."""
     array = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
     if array.shape[1:] != shape[1:] or len(array) < shape[0]:
@@ -83,9 +83,7 @@ def take_over(old: Path, new: Path, *, share: bool) -> None:
         shutil.copyfile(old, new)
 
 
-def save_widened(
-    file: Path, past: NDArray[Any], columns: NDArray[np.intp], fill: Any, rows: NDArray[Any]
-) -> tuple[str, str]:
+def save_widened(file: Path, past: AnyArray, columns: Indices, fill: Any, rows: AnyArray) -> tuple[str, str]:
     """Write `past` (T₀, N₀) with its columns moved to `columns` (ascending) of N and `fill` elsewhere, then `rows`.
 
     Returns
@@ -112,7 +110,7 @@ def save_widened(
     return read, checksum_of(rows, written)
 
 
-def append(file: Path, rows: int, array: NDArray[Any]) -> None:
+def append(file: Path, rows: int, array: AnyArray) -> None:
     """Put `array` behind the first `rows` rows of `file` and sync it; what a killed append left there is overwritten.
 
     The head is replaced last, and has the same length whatever the number of rows: until then the file has `rows` rows.
@@ -134,7 +132,7 @@ def append(file: Path, rows: int, array: NDArray[Any]) -> None:
         os.fsync(handle.fileno())
 
 
-def _head(array: NDArray[Any], rows: int) -> bytes:
+def _head(array: AnyArray, rows: int) -> bytes:
     """The head of a `.npy` file of `rows` rows such as those of `array`."""
     out = BytesIO()
     described = np.lib.format.header_data_from_array_1_0(np.ascontiguousarray(array))

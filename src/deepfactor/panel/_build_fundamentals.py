@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from deepfactor.core.arrays import Symbols
 from deepfactor.panel._build_axes import placed
 from deepfactor.panel._build_history import History
 from deepfactor.panel.fundamentals import NO_QUARTER, Events
-from deepfactor.panel.panel import Names
 from deepfactor.store.folder import MarketFolder
 
 #: Why a figure is in no panel.
@@ -24,7 +24,7 @@ def figures_from(folder: MarketFolder) -> list[str]:
 
 
 def build_fundamentals(
-    folder: MarketFolder, symbols: Names, history: History | None
+    folder: MarketFolder, symbols: Symbols, history: History | None
 ) -> tuple[Mapping[str, Events], dict[str, int]]:
     """Events of each item of the panel's `symbols`, and the count of what found no place.
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import AnyArray, Bools, Dates, Float64, Floats, Indices, Symbols
 from deepfactor.panel.fundamentals import Events
-from deepfactor.panel.panel import Bools, Dates, Floats, Names
 
 
 @dataclass(frozen=True)
@@ -28,19 +27,19 @@ class History:
     """
 
     dates: Dates
-    symbols: Names
-    first_row: NDArray[np.intp]
+    symbols: Symbols
+    first_row: Indices
     fields: Mapping[str, Floats]
     traded: Bools
     st: Bools
     members: Mapping[str, Bools]
     events: Mapping[str, Events] | None = None
 
-    def columns(self, symbols: Names) -> NDArray[np.intp]:
+    def columns(self, symbols: Symbols) -> Indices:
         """Where this history's symbols stand among `symbols`, which holds them all."""
         return np.searchsorted(symbols, self.symbols)
 
-    def spread(self, values: NDArray[Any], symbols: Names, fill: Any) -> NDArray[Any]:
+    def spread(self, values: AnyArray, symbols: Symbols, fill: Any) -> AnyArray:
         """(…, N₀) → (…, N): the columns of `symbols`, those that are not here filled with `fill`."""
         if values.shape[-1] == len(symbols):
             return np.array(values)
@@ -48,7 +47,7 @@ class History:
         out[..., self.columns(symbols)] = values
         return out
 
-    def last_trades(self, row: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def last_trades(self, row: int) -> tuple[Float64, Float64]:
         """(N₀,) close (CNY) and factor of each symbol's last day of trade before `row`; NaN where there was none."""
         close, factor = np.full(len(self.symbols), np.nan), np.full(len(self.symbols), np.nan)
         wanted = np.ones(len(self.symbols), dtype=bool)

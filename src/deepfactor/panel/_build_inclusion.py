@@ -15,9 +15,8 @@ Nothing of later days is read. Factors are rounded, so that they don't depend on
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from deepfactor.core.arrays import Float64, Indices
 
 #: Days of returns that a fit looks at, and fewer than which there is none.
 YEAR, LEAST_DAYS = 250, 120
@@ -33,7 +32,7 @@ _DECIMALS = 4
 _PATIENCE = 10
 
 
-def inclusion_factors(share: Array, active: Array, value: Array) -> Array | None:
+def inclusion_factors(share: Float64, active: Float64, value: Float64) -> Float64 | None:
     """Factors (m,) of an index's members at a close, or None where their float value alone is kept.
 
     Parameters
@@ -57,7 +56,7 @@ def inclusion_factors(share: Array, active: Array, value: Array) -> Array | None
     return np.round(_fit(active, largest), _DECIMALS) if fitted < plain else None
 
 
-def _tracking_error(active: Array, share: Array, factors: Array) -> float:
+def _tracking_error(active: Float64, share: Float64, factors: Float64) -> float:
     """Standard deviation a year of a replica's daily return less the index's."""
     weight = share @ factors
     if not (weight > 0).all():
@@ -65,7 +64,7 @@ def _tracking_error(active: Array, share: Array, factors: Array) -> float:
     return float(np.std(active @ factors / weight, ddof=1) * np.sqrt(252))
 
 
-def _fit(active: Array, largest: NDArray[np.intp]) -> Array:
+def _fit(active: Float64, largest: Indices) -> Float64:
     """Factors (m,): of `largest` fitted, of the others `PRIOR`."""
     own = active[:, largest]
     rest = active.sum(axis=1) - own.sum(axis=1)
@@ -77,7 +76,7 @@ def _fit(active: Array, largest: NDArray[np.intp]) -> Array:
     return out
 
 
-def bounded_least_squares(square: Array, linear: Array) -> Array:
+def bounded_least_squares(square: Float64, linear: Float64) -> Float64:
     """The x within [0, 1] that minimises ½ x'Qx − l'x, Q = `square` (k, k) positive definite, l = `linear` (k,).
 
     By exchange of whole blocks of active bounds (Júdice and Pires 1994). Where blocks stop making progress, single

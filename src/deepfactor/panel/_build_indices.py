@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Dates, Float32, Float64, Int8, Records
 from deepfactor.market.index_rules import members_lacking
 from deepfactor.panel._build_axes import placed, spans
 from deepfactor.panel._build_derived import Derivation, derivation_of
 from deepfactor.panel._build_fields import BuiltFields
 from deepfactor.panel._build_published import Published, drift
-from deepfactor.panel.panel import Bools, Dates
 from deepfactor.panel.weighting import KINDS, ROWS
 from deepfactor.store.checks import Basis
 from deepfactor.store.folder import MarketFolder
@@ -31,19 +30,19 @@ class BuiltIndices:
     fields: BuiltFields
     members: dict[str, Bools]
     published: dict[str, Published]
-    level: dict[str, NDArray[np.float64]]
-    total_return: dict[str, NDArray[np.float64]]
+    level: dict[str, Float64]
+    total_return: dict[str, Float64]
     estimate: bool = True
     derived: set[str] = field(default_factory=set)
     counts: dict[str, int] = field(default_factory=dict)
     facts: dict[str, int] = field(default_factory=dict)
 
     @property
-    def close(self) -> dict[str, NDArray[np.float64]]:
+    def close(self) -> dict[str, Float64]:
         """Levels (R,) of the days under construction."""
         return {index: level[self.fields.begin :] for index, level in self.level.items()}
 
-    def weights(self) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.void]]]:
+    def weights(self) -> Iterator[tuple[str, Float32, Records]]:
         """Index, its (R, N) weights and how they were made (R,); one after the other, to save memory.
 
         Before the first publication weights are the members' market values; from then on the published weights,
@@ -73,9 +72,7 @@ class BuiltIndices:
             return self.fields.shape[0]
         return max(int(self.published[index].rows[0]) - self.fields.begin, 0)
 
-    def _derive(
-        self, derivation: Derivation, index: str, members: Bools, out: NDArray[np.float32], kind: NDArray[np.int8]
-    ) -> None:
+    def _derive(self, derivation: Derivation, index: str, members: Bools, out: Float32, kind: Int8) -> None:
         history = self.fields.history
         before = None if history is None else history.members.get(index)
         level = self.level.get(index) if self.estimate else None
@@ -167,9 +164,7 @@ def _members(
     return dict(sorted(out.items()))
 
 
-def _levels(
-    folder: MarketFolder, dates: Dates
-) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
+def _levels(folder: MarketFolder, dates: Dates) -> tuple[dict[str, Float64], dict[str, Float64]]:
     """Published levels of each index on the panel's days; NaN = missing."""
     if not folder.has("index_daily"):
         return {}, {}
@@ -182,7 +177,7 @@ def _levels(
     return close, total
 
 
-def _series(rows: pl.DataFrame, column: str, dates: Dates) -> NDArray[np.float64]:
+def _series(rows: pl.DataFrame, column: str, dates: Dates) -> Float64:
     out = np.full(len(dates), np.nan)
     given = rows["date"].to_numpy().astype("datetime64[D]")
     at = np.searchsorted(dates, given)

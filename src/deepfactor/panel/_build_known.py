@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from deepfactor.panel.panel import Names
+from deepfactor.core.arrays import Symbols
 from deepfactor.store.content import content_hash
 from deepfactor.store.folder import MarketFolder, read_part
 
@@ -21,7 +21,7 @@ _READ = {
 }
 
 
-def known_tables(folder: MarketFolder, symbols: Names, day: date) -> dict[str, Any]:
+def known_tables(folder: MarketFolder, symbols: Symbols, day: date) -> dict[str, Any]:
     """Hashes of the rows up to `day`: ``daily`` a list of (month, hash) a part, the others one hash each."""
     daily = []
     for part, file in zip(folder.manifest.tables["daily"], folder.part_files("daily"), strict=True):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Dates, Float32, Float64, Indices, Records
 from deepfactor.panel._build_fields import BuiltFields
-from deepfactor.panel.panel import Bools, Dates
 from deepfactor.panel.weighting import KINDS
 
 
@@ -24,15 +23,13 @@ class Published:
     missing : (p,) members that it lacks, by the index's code
     """
 
-    rows: NDArray[np.intp]
+    rows: Indices
     dates: Dates
-    weights: NDArray[np.float64]
-    missing: NDArray[np.intp]
+    weights: Float64
+    missing: Indices
 
 
-def drift(
-    fields: BuiltFields, published: Published, members: Bools, out: NDArray[np.float32], how: NDArray[np.void]
-) -> int:
+def drift(fields: BuiltFields, published: Published, members: Bools, out: Float32, how: Records) -> int:
     """Fill `out` from the first publication on: published weights × growth of the adjusted last close, summing to 1.
 
     `how` (R,) gets the kind and what the publication is worth. A member that has not traded yet since the market
@@ -62,7 +59,7 @@ def drift(
     return still
 
 
-def _held_price(fields: BuiltFields, first: int) -> NDArray[np.float64]:
+def _held_price(fields: BuiltFields, first: int) -> Float64:
     """Adjusted last close from row `first` on, (T − first, N): the last close × its day's factor, NaN before any."""
     start = min(first, fields.begin)
     close, factor = fields.last_trades(start)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import AnyArray, Bools, Dates, Floats, Int16, Int32, Ints, Symbols
 from deepfactor.market.boards import boards_of
 from deepfactor.market.limits import LONG_LISTED, price_limits
 from deepfactor.panel._build_axes import placed, spans
 from deepfactor.panel._build_fields import BuiltFields
-from deepfactor.panel.panel import Bools, Dates, Names
 from deepfactor.store.folder import MarketFolder
 
 _BLOCK = 128  # rows whose limits are computed at once: bounds the memory
@@ -27,7 +25,7 @@ _MOST_FEN = 1_400_000_000
 class BuiltUniverse:
     """Facts under construction; names as in `Universe`. `counts` are of rows, `facts` of tables as a whole."""
 
-    arrays: dict[str, NDArray[Any]]
+    arrays: dict[str, AnyArray]
     industries: tuple[str, ...]
     next_date: Dates
     derived: set[str]
@@ -61,7 +59,7 @@ def build_universe(folder: MarketFolder, fields: BuiltFields) -> BuiltUniverse:
     )
 
 
-def _listing(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int]) -> tuple[Bools, NDArray[np.int32]]:
+def _listing(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int]) -> tuple[Bools, Int32]:
     """(listed, trading days since listing), both (T, N); the latter −1 where not listed.
 
     A symbol without a list date counts as listed from its first row; if that is the market's first day, as long listed.
@@ -94,9 +92,7 @@ def _listing(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int]) -
     return listed, np.where(listed, np.minimum(rows - start + age, LONG_LISTED), -1).astype(np.int32)
 
 
-def _limits(
-    fields: BuiltFields, listed: Bools, listing_day: NDArray[np.int32]
-) -> tuple[NDArray[np.int32], NDArray[np.int32], set[str]]:
+def _limits(fields: BuiltFields, listed: Bools, listing_day: Int32) -> tuple[Int32, Int32, set[str]]:
     """Price limits (T, N) in fen: the table's where given, else by board, date, ST and previous close."""
     reference = _previous_close(fields)
     dates = fields.dates[fields.begin :]
@@ -118,7 +114,7 @@ def _limits(
     return up, down, derived
 
 
-def _previous_close(fields: BuiltFields) -> NDArray[np.int64]:
+def _previous_close(fields: BuiltFields) -> Ints:
     """Unadjusted reference price of each day in fen, (T, N); 0 = none known, or none that a market has.
 
     Given, or round(close₋₁ · factor₋₁ / factor) over the last day with a trade, half up.
@@ -140,14 +136,12 @@ def _previous_close(fields: BuiltFields) -> NDArray[np.int64]:
     return out
 
 
-def _fen(price: NDArray[np.floating]) -> NDArray[np.int64]:
+def _fen(price: Floats) -> Ints:
     """CNY → integer fen."""
     return np.rint(price.astype(np.float64) * 100).astype(np.int64)
 
 
-def build_industries(
-    folder: MarketFolder, symbols: Names, dates: Dates, begin: int
-) -> tuple[NDArray[np.int16], tuple[str, ...]]:
+def build_industries(folder: MarketFolder, symbols: Symbols, dates: Dates, begin: int) -> tuple[Int16, tuple[str, ...]]:
     """(T − begin, N) index into the sorted industry names; −1 = none known. A later start overrides an earlier one."""
     out = np.full((len(dates) - begin, len(symbols)), -1, dtype=np.int16)
     if not folder.has("industry"):

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Floats, Indices, Int8, Int32
 from deepfactor.market.boards import Board, boards_of
-from deepfactor.panel.panel import Bools, Floats, Panel
+from deepfactor.panel.panel import Panel
 from deepfactor.panel.replicas import ReplicaYears, doubtful, replica_years
 from deepfactor.panel.universe import Universe, UniverseRule
 from deepfactor.store.checks import TICK, Finding
@@ -117,7 +117,7 @@ def _coverage(panel: Panel, universe: Universe, cuts: list[slice]) -> dict[str, 
 
 
 def _beyond(
-    panel: Panel, universe: Universe, outside: Bools, limited: Bools, fen: NDArray[np.int32]
+    panel: Panel, universe: Universe, outside: Bools, limited: Bools, fen: Int32
 ) -> tuple[tuple[Beyond, ...], list[Finding]]:
     """Closes beyond the day's limit by year, board and reason; the unexplained as a finding."""
     t, n = np.nonzero(outside)
@@ -139,7 +139,7 @@ def _beyond(
     ]
 
 
-def _doubtful_marks(panel: Panel, t: NDArray[np.intp], n: NDArray[np.intp], reason: NDArray[np.int8]) -> list[Finding]:
+def _doubtful_marks(panel: Panel, t: Indices, n: Indices, reason: Int8) -> list[Finding]:
     """Symbols marked ST that move as those that aren't."""
     mine = reason == REASONS.index("ST mark")
     if not mine.any():
@@ -157,10 +157,10 @@ def _doubtful_marks(panel: Panel, t: NDArray[np.intp], n: NDArray[np.intp], reas
 def _unexplained(
     panel: Panel,
     universe: Universe,
-    t: NDArray[np.intp],
-    n: NDArray[np.intp],
-    reason: NDArray[np.int8],
-    fen: NDArray[np.int32],
+    t: Indices,
+    n: Indices,
+    reason: Int8,
+    fen: Int32,
     limited: int,
 ) -> list[Finding]:
     """Closes beyond the limit that no reason explains."""
@@ -176,14 +176,14 @@ def _unexplained(
     return [Finding("warning", "beyond_limit", "daily", "close", len(strange), message, None, examples)]
 
 
-def _example(panel: Panel, universe: Universe, t: int, n: int, fen: NDArray[np.int32]) -> str:
+def _example(panel: Panel, universe: Universe, t: int, n: int, fen: Int32) -> str:
     before, factor = _before(universe, t, n), panel["adj_factor"]
     moved = f", adj_factor {factor[before, n]:.6g} → {factor[t, n]:.6g}" if factor[t, n] != factor[before, n] else ""
     limits = f"{universe.limit_down[t, n] / 100:.2f} to {universe.limit_up[t, n] / 100:.2f}"
     return f"{panel.dates[t]} {panel.symbols[n]} close {fen[t, n] / 100:.2f}, limits {limits}{moved}"
 
 
-def _reasons(panel: Panel, universe: Universe, t: NDArray[np.intp], n: NDArray[np.intp]) -> NDArray[np.int8]:
+def _reasons(panel: Panel, universe: Universe, t: Indices, n: Indices) -> Int8:
     """Index into `REASONS` of each stock-day (t, n)."""
     first = universe.traded.argmax(axis=0)
     out = np.full(len(t), REASONS.index("unexplained"), dtype=np.int8)
@@ -225,7 +225,7 @@ def _within_twice_the_width(panel: Panel, universe: Universe, t: int, n: int) ->
     return bool(abs(float(panel["close"][t, n]) * 100 - (up + down) / 2) <= up - down + 1)
 
 
-def _stale(panel: Panel, universe: Universe, fen: NDArray[np.int32]) -> list[Finding]:
+def _stale(panel: Panel, universe: Universe, fen: Int32) -> list[Finding]:
     """Runs of `STALE_DAYS` days of trade at one close, high and low."""
     flat = universe.traded & (panel["high"] == panel["low"])
     run = np.zeros(len(panel.symbols), dtype=np.int32)

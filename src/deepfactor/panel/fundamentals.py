@@ -11,14 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Dates, Float32, Float64, Ints
 from deepfactor.core.errors import DataError
-
-Array = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Dates = NDArray[np.datetime64]
-Ints = NDArray[np.int64]
 
 #: Quarter of an item that belongs to no period, such as a number of shares.
 NO_QUARTER = 0
@@ -39,7 +34,7 @@ class Events:
     column: Ints
     quarter: Ints
     known: Ints
-    value: Array
+    value: Float64
 
     def until(self, day: int) -> Events:
         """The events known by `day`."""
@@ -62,7 +57,7 @@ class Quarters:
     column: Ints
     known: Ints
     latest: Ints
-    values: Array
+    values: Float64
     there: Bools
 
 
@@ -93,7 +88,7 @@ class Fundamentals:
             have = ", ".join(sorted(self.items)) or "none"
             raise DataError(f"this market has no fundamental item {item}: it has {have}") from None
 
-    def in_force(self, item: str) -> NDArray[np.float32]:
+    def in_force(self, item: str) -> Float32:
         """Value of the newest quarter known on each day, (T, N); NaN before any, or where published as missing."""
         last = self.quarters(item, 1)
         return self.spread(last, last.values[:, 0])
@@ -167,14 +162,14 @@ class Fundamentals:
         there = np.take_along_axis(trailing.there, order, axis=1)
         return replace(trailing, values=values[:, :n] - values[:, 1:], there=there[:, :n] & there[:, 1:])
 
-    def last_quarters(self, quarters: Quarters, row: int) -> tuple[Array, Bools]:
+    def last_quarters(self, quarters: Quarters, row: int) -> tuple[Float64, Bools]:
         """(N, n) values and (N, n) mask "a figure is known and not missing" at the close of `row`, newest first."""
         at = _last_change(quarters, np.arange(self.stocks), np.full(self.stocks, self._days()[row]))
         padded = np.vstack([quarters.values, np.full((1, quarters.values.shape[1]), np.nan)])
         values = padded[at]
         return values, np.isfinite(values)
 
-    def at_quarter_ends(self, item: str, row: int, n: int) -> tuple[Array, Bools]:
+    def at_quarter_ends(self, item: str, row: int, n: int) -> tuple[Float64, Bools]:
         """(N, n) values in force at the last `n` ends of calendar quarters up to `row`, newest first, and their mask.
 
         For items without a period, such as a number of shares; `last_quarters` is by the reports' own quarters.
@@ -188,7 +183,7 @@ class Fundamentals:
         values = np.stack([padded[_last_change(last, every, np.full(self.stocks, end))] for end in ends], axis=1)
         return values, np.isfinite(values)
 
-    def spread(self, at: Quarters, values: Array) -> NDArray[np.float32]:
+    def spread(self, at: Quarters, values: Float64) -> Float32:
         """(M,) `values`, one a change, carried over the days until the next change: (T, N)."""
         index = np.full((len(self.dates), self.stocks), -1, dtype=np.int32)
         row = np.searchsorted(self._days(), at.known, side="left")
@@ -202,7 +197,7 @@ class Fundamentals:
         return self.dates.astype("datetime64[D]").astype(np.int64)
 
 
-def surprise(changes: Quarters) -> Array:
+def surprise(changes: Quarters) -> Float64:
     """SUE at each change, (M,): (Q_t − Q_{t−4} − drift) / standard deviation, both of the 8 quarters before t (≥ 6).
 
     `changes` are the last 9 `Fundamentals.yearly_changes`.
@@ -217,14 +212,14 @@ def surprise(changes: Quarters) -> Array:
     return np.where(enough, (changes.values[:, 0] - drift) / np.where(enough, spread, 1.0), np.nan)
 
 
-def year_on_year(quarters: Quarters) -> Array:
+def year_on_year(quarters: Quarters) -> Float64:
     """(x_t − x_{t−4}) / |x_{t−4}| at each change, (M,); `quarters` are the last 5 or more. NaN where x_{t−4} is 0."""
     now, then = quarters.values[:, 0], quarters.values[:, 4]
     usable = np.isfinite(now) & np.isfinite(then) & (then != 0)
     return np.where(usable, (now - then) / np.abs(np.where(usable, then, 1.0)), np.nan)
 
 
-def annual_growth(quarters: Quarters, years: int = 5) -> Array:
+def annual_growth(quarters: Quarters, years: int = 5) -> Float64:
     """Slope of the last `years` annual figures over time ÷ their mean absolute value, (M,); NaN unless all are known.
 
     `quarters` are the last 4 · `years` trailing years (newest first): those that end with a calendar year are annual.
@@ -251,7 +246,7 @@ def _newest(events: Events, column: Ints, known: Ints) -> Ints:
     return newest
 
 
-def _as_of(events: Events, column: Ints, quarter: Ints, known: Ints) -> tuple[Array, Bools]:
+def _as_of(events: Events, column: Ints, quarter: Ints, known: Ints) -> tuple[Float64, Bools]:
     """Figure of each (stock, quarter) as known by a day, and whether there is one; arguments broadcast."""
     column, quarter, known = np.broadcast_arrays(column, quarter, known)
     group = _pair(events.column, events.quarter)

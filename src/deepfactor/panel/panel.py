@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Dates, Floats, Symbols
 from deepfactor.core.errors import DataError
 from deepfactor.panel.fundamentals import Fundamentals
-
-Floats = NDArray[np.floating[Any]]
-Bools = NDArray[np.bool_]
-Dates = NDArray[np.datetime64]
-Names = NDArray[np.str_]
 
 #: Fields that a panel can hold. All float32 but `adj_factor` (float64). Prices are raw (unadjusted) CNY.
 FIELDS = ("open", "high", "low", "close", "vwap", "volume", "adj_factor", "turnover", "total_mv", "float_mv",
@@ -46,7 +40,7 @@ class Panel:
     """
 
     dates: Dates
-    symbols: Names
+    symbols: Symbols
     fields: Mapping[str, Floats]
     fingerprint: str
     fundamentals: Fundamentals | None = None

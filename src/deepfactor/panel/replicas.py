@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Float64
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.store.checks import Finding
-
-Array = NDArray[np.float64]
 
 #: Days with both returns from which a year has a correlation and a tracking error, and from which it is a full one.
 SOME_DAYS, FULL_YEAR = 20, 230
@@ -53,7 +51,7 @@ def replica_years(panel: Panel, universe: Universe, index: str, cuts: list[slice
     return ReplicaYears(correlation, error, own, other, days)
 
 
-def _year(replica: Array, published: Array) -> tuple[float, float, float, float, int]:
+def _year(replica: Float64, published: Float64) -> tuple[float, float, float, float, int]:
     both = np.isfinite(replica) & np.isfinite(published)
     days = int(both.sum())
     if days < SOME_DAYS:
@@ -64,7 +62,7 @@ def _year(replica: Array, published: Array) -> tuple[float, float, float, float,
     return (float(np.corrcoef(own, other)[0, 1]), error, grown, index_grown, days)
 
 
-def _replica_returns(panel: Panel, universe: Universe, index: str) -> Array:
+def _replica_returns(panel: Panel, universe: Universe, index: str) -> Float64:
     weights = universe.benchmark[index]
     last = np.full(len(panel.symbols), np.nan)
     replica = np.full(len(panel.dates), np.nan)

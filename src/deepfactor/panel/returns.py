@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepfactor.panel.panel import Bools, Floats, Panel
+from deepfactor.core.arrays import Bools, Float64, Floats
+from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 
 #: entry → exit of a score of day t held h days.
@@ -28,12 +28,12 @@ def entry(convention: Convention) -> tuple[int, PriceField]:
     return (0 if convention == "t0_close" else 1), ("vwap" if convention == "t1_vwap" else "close")
 
 
-def adjusted(panel: Panel, field: PriceField) -> NDArray[np.float64]:
+def adjusted(panel: Panel, field: PriceField) -> Float64:
     """Raw price × cumulative backward factor, (T, N) float64; NaN where no trade."""
     return panel[field].astype(np.float64) * panel["adj_factor"]
 
 
-def forward_return(panel: Panel, convention: Convention, horizon: int) -> NDArray[np.float64]:
+def forward_return(panel: Panel, convention: Convention, horizon: int) -> Float64:
     """Simple return of a score of day t under a convention, (T, N) float64.
 
     A missing entry or exit price (no trade, or beyond the data) is a missing return; nothing is filled forward.
@@ -47,7 +47,7 @@ def forward_return(panel: Panel, convention: Convention, horizon: int) -> NDArra
     return out
 
 
-def trailing_return(panel: Panel, days: int) -> NDArray[np.float64]:
+def trailing_return(panel: Panel, days: int) -> Float64:
     """Close t−days → close t, (T, N) float64; NaN where either close is missing."""
     price = adjusted(panel, "close")
     out = np.full(price.shape, np.nan)
@@ -72,7 +72,7 @@ def can_trade(panel: Panel, universe: Universe, field: PriceField) -> tuple[Bool
     return buy, sell
 
 
-def _fen(price: Floats) -> NDArray[np.float64]:
+def _fen(price: Floats) -> Float64:
     """Prices in whole fen, NaN where missing."""
     fen = price.astype(np.float64)
     fen *= 100

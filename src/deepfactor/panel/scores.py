@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepfactor.panel.panel import Bools, Dates, Floats, Names
+from deepfactor.core.arrays import Bools, Dates, Float64, Floats, Indices, Int32, Symbols
 
 #: Binary exponents within which numbers are taken as they are.
 _PLAIN = 256
@@ -31,16 +30,16 @@ class Scores:
 
     name: str
     dates: Dates
-    symbols: Names
-    values: NDArray[np.float64]
+    symbols: Symbols
+    values: Float64
     dropped: Mapping[str, int] = field(default_factory=dict)
 
-    def scored_days(self) -> NDArray[np.intp]:
+    def scored_days(self) -> Indices:
         """Rows with at least one score."""
         return np.flatnonzero(np.isfinite(self.values).any(axis=1))
 
 
-def standardise_by_day(values: Floats, mask: Bools) -> NDArray[np.float64]:
+def standardise_by_day(values: Floats, mask: Bools) -> Float64:
     """Z-score of each row over `mask` and finite values (population standard deviation); NaN elsewhere.
 
     A row of one and the same value becomes zeros. The unit doesn't count: scores × 1e300 have the same z-scores.
@@ -60,13 +59,13 @@ def constant_days(values: Floats, mask: Bools) -> Bools:
     return np.asarray(least >= np.max(values, axis=1, where=mask, initial=-np.inf))
 
 
-def in_plain_size(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def in_plain_size(values: Float64) -> Float64:
     """Finite rows (T, N), each as it is, or times the power of two that `shift_of` says, which changes no digit."""
     shift = shift_of(np.abs(values).max(axis=1, initial=0.0))
     return np.ldexp(values, shift[:, None]) if shift.any() else values
 
 
-def shift_of(largest: NDArray[np.float64]) -> NDArray[np.int32]:
+def shift_of(largest: Float64) -> Int32:
     """Exponents of two (T,) that bring numbers whose `largest` (≥ 0, finite) is below 2⁻²⁵⁶ or above 2²⁵⁶ to about 1.
 
     Sums, squares and products of squares then neither overflow nor vanish; 0 for numbers of plain size.

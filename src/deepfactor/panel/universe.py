@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from deepfactor.core.arrays import Bools, Dates, Float32, Float64, Floats, Int16, Int32, Ints, Symbols
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
-from deepfactor.panel.panel import Bools, Dates, Floats, Names
 from deepfactor.panel.weighting import Weighting
 
 
@@ -61,19 +60,19 @@ class Universe:
     """
 
     dates: Dates
-    symbols: Names
+    symbols: Symbols
     listed: Bools
     traded: Bools
     st: Bools
-    limit_up: NDArray[np.int32]
-    limit_down: NDArray[np.int32]
-    industry: NDArray[np.int16]
+    limit_up: Int32
+    limit_down: Int32
+    industry: Int16
     industries: tuple[str, ...]
     members: Mapping[str, Bools]
-    benchmark: Mapping[str, NDArray[np.float32]]
+    benchmark: Mapping[str, Float32]
     weighting: Mapping[str, Weighting]
-    index_close: Mapping[str, NDArray[np.float64]]
-    index_total_return: Mapping[str, NDArray[np.float64]]
+    index_close: Mapping[str, Float64]
+    index_total_return: Mapping[str, Float64]
     next_date: Dates
 
     @property
@@ -99,7 +98,7 @@ class Universe:
         changed |= {name: {k: v[cut] for k, v in getattr(self, name).items()} for name in maps}
         return replace(self, **changed)
 
-    def observed(self, window: int) -> NDArray[np.int32]:
+    def observed(self, window: int) -> Int32:
         """Number of traded days among the last `window` days, the day itself included: (T, N)."""
         total = np.cumsum(self.traded, axis=0, dtype=np.int32)
         total[window:] -= total[:-window].copy()
@@ -134,6 +133,6 @@ class Universe:
             raise DataError(f"unknown index {name!r}: this market has members of {known}")
 
 
-def _week(dates: Dates) -> NDArray[np.int64]:
+def _week(dates: Dates) -> Ints:
     """Number of the Monday-to-Sunday week of each date (1970-01-01 was a Thursday)."""
     return (dates.astype("datetime64[D]").astype(np.int64) + 3) // 7

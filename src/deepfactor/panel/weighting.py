@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Dates, Records
 from deepfactor.core.errors import DataError
 from deepfactor.market.index_rules import STALE_DAYS
-from deepfactor.panel.panel import Dates
 
 #: How a day's weights were made; the position is the number in `Weighting.rows`. ``none`` = no weights that day.
 #: ``published``: the publisher's, drifting with price since. Else members weigh by market value: ``free_float`` = by
@@ -48,7 +47,7 @@ class Weighting:
         `deepfactor.market.index_rules.members_lacking`), and ``age``, calendar days since it; else NaN, 0 and 0.
     """
 
-    rows: NDArray[np.void]
+    rows: Records
 
     @classmethod
     def of(cls, kind: str, days: int) -> Weighting:

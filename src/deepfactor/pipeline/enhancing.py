@@ -14,9 +14,9 @@ from deepfactor.backtest.loop import BacktestSettings, Enhancer, run_backtest
 from deepfactor.backtest.performance import summary as summarise
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.backtest.span import Cut, followed
+from deepfactor.core.arrays import Bools, Floats
 from deepfactor.core.errors import DataError, RecipeError
 from deepfactor.core.files import write_json
-from deepfactor.panel.panel import Bools, Floats
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 from deepfactor.panel.weighting import WeightsUsed

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from deepfactor.core.arrays import Bools
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import remove_litter, write_json
 from deepfactor.evaluation.character import model_correlation
 from deepfactor.evaluation.factor_test import FactorReport, test_factor
 from deepfactor.models._kernels import kernel_in_use
-from deepfactor.panel.panel import Bools
 from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.attempts import Attempts
 from deepfactor.pipeline.combining import combine_arms

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deepfactor.core.arrays import Bools
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_json
 from deepfactor.core.kind import Kind, kinds_in
 from deepfactor.evaluation.factor_test import FactorReport, TestSettings, test_factor
 from deepfactor.evaluation.window import require_scores
-from deepfactor.panel.panel import Bools
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.pipeline.attempts import Attempts

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Float64
 from deepfactor.core.kind import Kind, resolve
 from deepfactor.core.spec import content_key
 from deepfactor.features.base import Features, FeatureSettings
 from deepfactor.labels.base import LabelSettings
-from deepfactor.panel.panel import Bools
 from deepfactor.panel.returns import tradeable_at_entry
 from deepfactor.pipeline.markets import Market
 from deepfactor.recipe import FEATURES, LABELS, Recipe
@@ -77,7 +76,7 @@ def prepare_inputs(
     return Inputs(prepare_data(jobs, key, build, tell), inputs, target, whole, label.reach(label_settings))
 
 
-def log_cap(market: Market, cap: str) -> NDArray[np.float64]:
+def log_cap(market: Market, cap: str) -> Float64:
     """Natural log of the market value (T, N); NaN where it isn't known."""
     value = market.panel.market_cap(cap).astype(np.float64)
     return np.log(value, where=value > 0, out=np.full(value.shape, np.nan))

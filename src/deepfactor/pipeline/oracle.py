@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from deepfactor.core.arrays import Bools
 from deepfactor.core.files import write_json
 from deepfactor.evaluation.factor_test import TestSettings
 from deepfactor.evaluation.oracle import ORACLE_HORIZON, oracle_report
-from deepfactor.panel.panel import Bools
 from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.markets import Market
 from deepfactor.runs.layout import RunFolder

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
+from deepfactor.core.arrays import Float64, Indices
 from deepfactor.core.errors import RecipeError
 from deepfactor.portfolio._lp import LinearProgram
-from deepfactor.portfolio.problem import Bounds, Floats, Limits, Rebalance, Rows
+from deepfactor.portfolio.problem import Bounds, Limits, Rebalance, Rows
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Model:
 
     r: Rebalance
     invested: tuple[float, float]
-    origin: Floats
-    floor: Floats
-    ceiling: Floats
+    origin: Float64
+    floor: Float64
+    ceiling: Float64
     rows: tuple[Rows, ...]
     bounds: tuple[Bounds, ...]
 
@@ -39,7 +39,7 @@ class Model:
         """All limits, rows first."""
         return self.rows + self.bounds
 
-    def box(self, families: Sequence[str] = ()) -> tuple[Floats, Floats]:
+    def box(self, families: Sequence[str] = ()) -> tuple[Float64, Float64]:
         """(lower, upper) of each weight by the bounds that are not of `families`, widened to reach floor and ceiling.
 
         Where a name can't be traded into its bound at all, the bound becomes the nearest weight that it can have; the
@@ -79,15 +79,15 @@ class Assembly:
     """
 
     lp: LinearProgram
-    lower: Floats
-    upper: Floats
-    buys: NDArray[np.intp]
-    sells: NDArray[np.intp]
+    lower: Float64
+    upper: Float64
+    buys: Indices
+    sells: Indices
     owners: tuple[tuple[Limits, int] | None, ...]
     elastic: tuple[str, ...]
-    slack_family: NDArray[np.intp]
+    slack_family: Indices
 
-    def weights(self, model: Model, x: Floats) -> Floats:
+    def weights(self, model: Model, x: Float64) -> Float64:
         """(n,) weights of a solution; frozen names exactly `previous`, what rounds below 0 by the tolerance is 0."""
         bought = len(self.buys)
         w = model.origin.copy()
@@ -95,7 +95,7 @@ class Assembly:
         w[self.sells] -= x[bought : bought + len(self.sells)]
         return np.where(model.r.frozen, model.r.previous, np.maximum(w, 0.0))
 
-    def worth(self, model: Model, row_price: Floats) -> tuple[Floats, Floats]:
+    def worth(self, model: Model, row_price: Float64) -> tuple[Float64, Float64]:
         """(n,) what buying, and selling, a unit of each name is worth at row prices: a column's reduced cost, also
         where the program has none for it."""
         up, trade, at = model.r.score - row_price[0], np.zeros(len(model.r)), 1
@@ -150,12 +150,12 @@ def assemble(model: Model, elastic: tuple[str, ...] = ()) -> Assembly:
     return _with_slacks(_with_bound_rows(assembly, model, elastic), elastic) if elastic else assembly
 
 
-def _shift(rows: Rows, origin: Floats) -> Floats:
+def _shift(rows: Rows, origin: Float64) -> Float64:
     """What takes a limit on weights to one on buys less sells; a limit on trades stays."""
     return rows.reference if rows.origin is not None else rows.reference - rows.coefficients @ origin
 
 
-def _matrix(n: int, buys: NDArray[np.intp], sells: NDArray[np.intp], rows: Sequence[Rows]) -> sparse.csc_array:
+def _matrix(n: int, buys: Indices, sells: Indices, rows: Sequence[Rows]) -> sparse.csc_array:
     """Budget and rows over purchases, then sales (the same with the sign turned, but for rows on trades)."""
     by_name = np.concatenate([np.ones((n, 1)), *(x.coefficients.T for x in rows)], axis=1)
     sign = np.concatenate([[-1.0], *(np.full(len(x.lower), -1.0 if x.origin is None else 1.0) for x in rows)])

@@ -7,10 +7,10 @@ from typing import Any
 
 import highspy
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from deepfactor.portfolio.problem import Floats, SolverError
+from deepfactor.core.arrays import Float64, Indices
+from deepfactor.portfolio.problem import SolverError
 
 # highspy's stubs lack what its binary has (`getDualRay`).
 _Highs: Any = highspy.Highs
@@ -38,20 +38,20 @@ _OPTIONS: dict[str, bool | int | float | str] = {
 class LinearProgram:
     """Maximise cost @ x subject to row_lower <= A x <= row_upper, lower <= x <= upper; A sparse by columns."""
 
-    cost: Floats
-    lower: Floats
-    upper: Floats
+    cost: Float64
+    lower: Float64
+    upper: Float64
     matrix: sparse.csc_array
-    row_lower: Floats
-    row_upper: Floats
+    row_lower: Float64
+    row_upper: Float64
 
 
 @dataclass(frozen=True)
 class Optimum:
     """x (columns,), the rows' prices (d objective / d bound), the objective."""
 
-    x: Floats
-    row_price: Floats
+    x: Float64
+    row_price: Float64
     objective: float
     iterations: int
 
@@ -60,7 +60,7 @@ class Optimum:
 class Infeasible:
     """No x exists. `rows`: those of a Farkas ray, which can't hold within the columns' bounds (none: bounds cross)."""
 
-    rows: NDArray[np.intp]
+    rows: Indices
     iterations: int
 
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 from pydantic import Field
 
+from deepfactor.core.arrays import Float64
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import Kind, kinds_in, load_kind, resolve
 from deepfactor.core.spec import Spec
@@ -24,7 +25,6 @@ from deepfactor.portfolio.problem import (
     TOLERANCE,
     Binding,
     Bounds,
-    Floats,
     InfeasibleError,
     Rebalance,
     Relaxation,
@@ -110,7 +110,7 @@ class IndexEnhancer:
         return target if again is None else self._solve(r, again, target.iterations, began)
 
     def _limits_again(
-        self, r: Rebalance, limits: tuple[Rows | Bounds, ...], weights: Floats
+        self, r: Rebalance, limits: tuple[Rows | Bounds, ...], weights: Float64
     ) -> tuple[Rows | Bounds, ...] | None:
         """The limits of heuristics that look at a first answer in place of their first ones; None if there are none."""
         invested = 1.0 - self.settings.cash
@@ -204,13 +204,13 @@ def _target(
     )
 
 
-def _excess(limits: Rows | Bounds, weights: Floats) -> tuple[Floats, Floats]:
+def _excess(limits: Rows | Bounds, weights: Float64) -> tuple[Float64, Float64]:
     """(lines,) values, and by how much each is outside its limits (0 inside)."""
     values = limits.values(weights)
     return values, np.maximum(np.maximum(values - limits.upper, limits.lower - values), 0.0)
 
 
-def _relaxations(model: Model, limits: Rows | Bounds, values: Floats, excess: Floats, cause: str) -> list[Relaxation]:
+def _relaxations(model: Model, limits: Rows | Bounds, values: Float64, excess: Float64, cause: str) -> list[Relaxation]:
     """The lines of `limits` that the weights don't keep, as asked against as they came out; `cause` = why the rows gave
     way, where no name's own state forced it."""
     found: list[Relaxation] = []
@@ -226,7 +226,7 @@ def _relaxations(model: Model, limits: Rows | Bounds, values: Floats, excess: Fl
 
 
 def _residual(
-    model: Model, weights: Floats, assembly: Assembly, standing: Sequence[tuple[Rows | Bounds, Floats, Floats]]
+    model: Model, weights: Float64, assembly: Assembly, standing: Sequence[tuple[Rows | Bounds, Float64, Float64]]
 ) -> float:
     """Largest violation of what stands: budget, floors and ceilings, limits not relaxed (forced names by their box)."""
     lower, upper = assembly.lower, assembly.upper
@@ -239,7 +239,7 @@ def _residual(
     return max(*worst, 0.0)
 
 
-def _binding(model: Model, assembly: Assembly, optimum: Optimum, weights: Floats) -> tuple[Binding, ...]:
+def _binding(model: Model, assembly: Assembly, optimum: Optimum, weights: Float64) -> tuple[Binding, ...]:
     """Limits with a price. A bound on a name is priced by the reduced cost of the column that meets it."""
     found = []
     for i in np.flatnonzero(np.abs(optimum.row_price) > PRICED).tolist():

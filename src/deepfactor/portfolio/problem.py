@@ -15,12 +15,9 @@ from dataclasses import dataclass, field, fields
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Float64, Integers, Symbols
 from deepfactor.core.errors import DataError, DeepfactorError, UserError
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 #: What one row of the result may be off by before it counts as a fault (fraction of the book, or style exposure).
 TOLERANCE = 1e-7
@@ -84,19 +81,19 @@ class Rebalance:
     """
 
     date: np.datetime64
-    symbols: NDArray[np.str_]
-    score: Floats
-    previous: Floats
-    benchmark: Floats
+    symbols: Symbols
+    score: Float64
+    previous: Float64
+    benchmark: Float64
     frozen: Bools
     buyable: Bools
     member: Bools
-    industry: NDArray[np.integer]
-    styles: Mapping[str, Floats]
+    industry: Integers
+    styles: Mapping[str, Float64]
     first: bool
-    previous_target: Floats | None = None
+    previous_target: Float64 | None = None
     industry_names: tuple[str, ...] = ()
-    adv: Floats | None = None
+    adv: Float64 | None = None
     value: float | None = None
 
     def __post_init__(self) -> None:
@@ -135,11 +132,11 @@ class Limits(Protocol):
     @property
     def family(self) -> str: ...
     @property
-    def lower(self) -> Floats: ...
+    def lower(self) -> Float64: ...
     @property
-    def upper(self) -> Floats: ...
+    def upper(self) -> Float64: ...
     def label(self, k: int) -> str: ...
-    def values(self, weights: Floats) -> Floats: ...
+    def values(self, weights: Float64) -> Float64: ...
 
 
 @dataclass(frozen=True)
@@ -163,18 +160,18 @@ class Rows:
     name: str
     family: str
     labels: tuple[str, ...]
-    coefficients: Floats
-    lower: Floats
-    upper: Floats
-    reference: Floats
-    origin: Floats | None = None
+    coefficients: Float64
+    lower: Float64
+    upper: Float64
+    reference: Float64
+    origin: Float64 | None = None
     frees_cash: bool = False
 
     def label(self, k: int) -> str:
         """What line k is called."""
         return self.labels[k]
 
-    def values(self, weights: Floats) -> Floats:
+    def values(self, weights: Float64) -> Float64:
         """(m,) what the rows come to at `weights`, in the unit of the limits."""
         inside = weights if self.origin is None else np.abs(weights - self.origin)
         return np.asarray(self.coefficients @ inside - self.reference)
@@ -186,16 +183,16 @@ class Bounds:
 
     name: str
     family: str
-    symbols: NDArray[np.str_]
-    lower: Floats
-    upper: Floats
-    reference: Floats
+    symbols: Symbols
+    lower: Float64
+    upper: Float64
+    reference: Float64
 
     def label(self, k: int) -> str:
         """The symbol of name k."""
         return str(self.symbols[k])
 
-    def values(self, weights: Floats) -> Floats:
+    def values(self, weights: Float64) -> Float64:
         """(n,) weights less reference."""
         return weights - self.reference
 
@@ -254,7 +251,7 @@ class Target:
         wall time; not part of equality.
     """
 
-    weights: Floats = field(compare=False)
+    weights: Float64 = field(compare=False)
     objective: float
     relaxations: tuple[Relaxation, ...]
     binding: tuple[Binding, ...]

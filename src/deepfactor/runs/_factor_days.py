@@ -16,8 +16,8 @@ from pathlib import Path
 
 import polars as pl
 
+from deepfactor.core.arrays import Dates
 from deepfactor.core.errors import DataError
-from deepfactor.panel.panel import Dates
 
 #: Rows on days without trading that are taken for slips, left out and counted: so many, and this share of all.
 _FEW, _SMALL = 5, 0.01

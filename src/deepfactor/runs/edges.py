@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from deepfactor.panel.panel import Names
+from deepfactor.core.arrays import Symbols
 from deepfactor.store.parquet import write_parquet
 from deepfactor.training.relations import Relations
 
 _SCHEMA = {"date": pl.Date, "symbol": pl.String, "neighbour": pl.String, "similarity": pl.Float32}
 
 
-def write_edges(path: Path, graph: Relations, symbols: Names, days: range) -> None:
+def write_edges(path: Path, graph: Relations, symbols: Symbols, days: range) -> None:
     """Write the graphs in force on `days` as rows date (the month's end that it is of), symbol, neighbour, similarity,
     sorted by date and symbol; without a stock's edge to itself; atomically."""
     tables = [pl.DataFrame(schema=_SCHEMA)]

@@ -19,8 +19,8 @@ from urllib.parse import quote
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import AnyArray
 from deepfactor.core.errors import DataError, RecipeError, UserError
 from deepfactor.sources._files import first_line
 from deepfactor.sources._places import inside
@@ -201,7 +201,7 @@ def _require_names(names: Sequence[str], label: str) -> None:
         raise DataError(f"the query gives two columns of one name: {', '.join(names)}", table=label)
 
 
-def _from_numpy(name: str, array: NDArray[Any], kind: str) -> pl.Series:
+def _from_numpy(name: str, array: AnyArray, kind: str) -> pl.Series:
     """A column as DuckDB gives it, masked where null (an enum: NaN); `kind` is its type there."""
     values, missing = np.ma.getdata(array), np.ma.getmaskarray(array)
     if values.dtype == object:

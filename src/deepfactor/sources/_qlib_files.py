@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Dates, Float32, Float64
 from deepfactor.core.errors import DataError
 from deepfactor.market.boards import find_board
 from deepfactor.store.dates import NoDate, as_days
@@ -60,7 +60,7 @@ def is_stock(symbol: str) -> bool:
     return find_board(symbol) is not None
 
 
-def read_calendar(file: Path) -> NDArray[np.datetime64]:
+def read_calendar(file: Path) -> Dates:
     """The days of a calendar file, ascending.
 
     Raises
@@ -98,7 +98,7 @@ def read_spans(file: Path) -> list[Span]:
     return [Span(*span) for span in zip(symbols, _days(starts, rows, file), _days(ends, rows, file), strict=True)]
 
 
-def read_field(file: Path, days: int) -> tuple[int, NDArray[np.float32]]:
+def read_field(file: Path, days: int) -> tuple[int, Float32]:
     """First row in the calendar, and the values (n,) from there on; NaN = missing.
 
     Parameters
@@ -126,7 +126,7 @@ def read_field(file: Path, days: int) -> tuple[int, NDArray[np.float32]]:
     return int(first), values.astype(np.float32, copy=False)
 
 
-def read_index(folder: Path, days: int) -> NDArray[np.float64]:
+def read_index(folder: Path, days: int) -> Float64:
     """The closes of an index on the calendar's `days`, divided by their factor where it has one; NaN = none.
 
     Raises

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Dates, Float32
 from deepfactor.core.errors import DataError
 from deepfactor.sources._qlib_files import Span
 
@@ -23,7 +23,7 @@ class Reach:
     `calendar`: the folder's days. `spans`: of ``all.txt``; empty where there is none.
     """
 
-    def __init__(self, calendar: NDArray[np.datetime64], spans: Iterable[Span]) -> None:
+    def __init__(self, calendar: Dates, spans: Iterable[Span]) -> None:
         self._calendar = calendar
         self._spans: dict[str, tuple[int, int]] = {}
         for span in spans:
@@ -37,7 +37,7 @@ class Reach:
         self,
         symbol: str,
         files: Mapping[str, Path],
-        parts: Sequence[tuple[int, NDArray[np.float32]]],
+        parts: Sequence[tuple[int, Float32]],
         needed: Iterable[str],
     ) -> None:
         """A symbol with the `files` of its fields, and the first row and the values that each holds.

@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
+from deepfactor.core.arrays import Dates, Float32, Float64, Ints
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
 from deepfactor.market.codes import strangers
@@ -50,8 +50,6 @@ _INDICES = {
     "csi1000": "000852.SH",
     "csiall": "000985.SH",
 }
-
-Floats = NDArray[np.float64]
 
 
 class Settings(Spec):
@@ -216,7 +214,7 @@ class Qlib:
         return self._settings.vwap_from_prices and not {"vwap", "amount"} & self._fields.keys()
 
     @cached_property
-    def _published_calendar(self) -> NDArray[np.datetime64]:
+    def _published_calendar(self) -> Dates:
         """The calendar, with the days ahead where they are published."""
         future = self._folder / "calendars" / "day_future.txt"
         if not future.is_file():
@@ -284,7 +282,7 @@ class Qlib:
                 out[name] = self._as_stored(name, values.pop(name))
         return pl.DataFrame(out)
 
-    def _as_stored(self, name: str, values: Floats) -> pl.Series:
+    def _as_stored(self, name: str, values: Float64) -> pl.Series:
         """A column in its type, NaN as null."""
         series = pl.Series(name, values, nan_to_null=True)
         column = self._columns.get(name)
@@ -292,7 +290,7 @@ class Qlib:
             return series == column.equals
         return series != 0 if TABLES["daily"].columns[name].dtype == pl.Boolean else series
 
-    def _assembled(self, days: slice) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[str, Floats]]:
+    def _assembled(self, days: slice) -> tuple[Ints, Ints, dict[str, Float64]]:
         """Rows with any value: number of the symbol (n,), row of the calendar (n,), and each column (n,) in our unit.
 
         Prices and volumes are still adjusted.
@@ -326,11 +324,11 @@ class Qlib:
         values = {name: self._in_our_unit(name, row[known]) for name, row in zip(self._fields, table, strict=True)}
         return symbol_of[known], day[known], values
 
-    def _in_our_unit(self, name: str, values: NDArray[np.float32]) -> Floats:
+    def _in_our_unit(self, name: str, values: Float32) -> Float64:
         column = self._columns[name]
         return values.astype(np.float64) * (column.multiply or 1.0) / (column.divide or 1.0)
 
-    def _require_factor(self, symbol: NDArray[np.int64], day: NDArray[np.int64], values: Mapping[str, Floats]) -> None:
+    def _require_factor(self, symbol: Ints, day: Ints, values: Mapping[str, Float64]) -> None:
         """A raw price can't be had without a positive factor."""
         bad = np.flatnonzero(~(values["adj_factor"] > 0))
         if not len(bad):

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deepfactor.styles.base import Array
+from deepfactor.core.arrays import Float64
 
 
-def clip_mad(x: Array, k: float) -> Array:
+def clip_mad(x: Float64, k: float) -> Float64:
     """Clip each row at its median ± k·1.4826·MAD; NaN stays, a row of MAD 0 is left as it is."""
     out = x.copy()
     for row in out:
@@ -23,14 +23,14 @@ def clip_mad(x: Array, k: float) -> Array:
     return out
 
 
-def _median(values: Array) -> float:
+def _median(values: Float64) -> float:
     """Of finite values (M,), M > 0: bit for bit `numpy.median`, which takes thrice as long over its checks."""
     half = len(values) // 2
     parted = np.partition(values, half)
     return float(parted[half] if len(values) % 2 else (parted[:half].max() + parted[half]) / 2.0)
 
 
-def standardise(x: Array, cap: Array) -> Array:
+def standardise(x: Float64, cap: Float64) -> Float64:
     """Rows to cap-weighted mean 0 and equal-weighted standard deviation 1 (Barra); NaN stays, no spread gives 0."""
     known = np.isfinite(x) & np.isfinite(cap)
     value, weight = np.where(known, x, 0.0), np.where(known, cap, 0.0)
@@ -41,7 +41,7 @@ def standardise(x: Array, cap: Array) -> Array:
     return np.where(known, (value - mean) / np.where(deviation > 0, deviation, 1.0), np.nan)
 
 
-def composite(parts: Sequence[tuple[float, Array]]) -> Array:
+def composite(parts: Sequence[tuple[float, Float64]]) -> Float64:
     """Weighted mean of standardised descriptors, per stock over those it has; NaN where it has none."""
     total, weight = np.zeros(parts[0][1].shape), np.zeros(parts[0][1].shape)
     for w, x in parts:
@@ -51,7 +51,7 @@ def composite(parts: Sequence[tuple[float, Array]]) -> Array:
     return np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), np.nan)
 
 
-def orthogonalise(x: Array, on: Sequence[Array], weight: Array | None = None) -> Array:
+def orthogonalise(x: Float64, on: Sequence[Float64], weight: Float64 | None = None) -> Float64:
     """Residual of each row's least squares of `x` on an intercept and the rows of `on`; NaN where any is missing.
 
     Parameters

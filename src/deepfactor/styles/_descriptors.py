@@ -9,32 +9,28 @@ There is no risk-free rate in a market folder: it is the same for all stocks of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepfactor.panel.panel import Floats, Panel
+from deepfactor.core.arrays import AnyArray, Float32, Float64, Floats
+from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import adjusted, trailing_return
 from deepfactor.panel.universe import Universe
-
-Array = NDArray[np.float64]
-Result = NDArray[np.float32]
 
 YEAR, MONTH = 252, 21
 
 
-def listed_cap(panel: Panel, universe: Universe, kind: str) -> Array:
+def listed_cap(panel: Panel, universe: Universe, kind: str) -> Float64:
     """Market value (T, N) float64 of listed stocks, CNY; NaN elsewhere."""
     return np.where(universe.listed, panel.market_cap(kind).astype(np.float64), np.nan)
 
 
-def daily_return(panel: Panel) -> Array:
+def daily_return(panel: Panel) -> Float64:
     """Simple return close t−1 → close t, (T, N); NaN unless traded on both days."""
     return trailing_return(panel, 1)
 
 
-def held_log_price(panel: Panel) -> Array:
+def held_log_price(panel: Panel) -> Float64:
     """Log of the adjusted last close, (T, N); NaN before the first trade."""
     price = adjusted(panel, "close")
     out = np.log(price, out=price)
@@ -43,7 +39,7 @@ def held_log_price(panel: Panel) -> Array:
     return out
 
 
-def market_return(returns: Array, cap: Array) -> Array:
+def market_return(returns: Float64, cap: Float64) -> Float64:
     """Return of the cap-weighted market, (T,): weights of the day before; NaN on a day without any."""
     out = np.full(len(returns), np.nan)
     for t in range(1, len(returns)):
@@ -53,10 +49,10 @@ def market_return(returns: Array, cap: Array) -> Array:
     return out
 
 
-def beta_and_residual(returns: Array, market: Array) -> tuple[Result, Result]:
+def beta_and_residual(returns: Float64, market: Float64) -> tuple[Float32, Float32]:
     """BETA and HSIGMA: slope and residual standard deviation of r on the market's over 252 days, half-life 63."""
 
-    def terms(t: int) -> Array:
+    def terms(t: int) -> Float64:
         x, y = market[t], returns[t]
         known = np.isfinite(y) & np.isfinite(x)
         y, x = np.where(known, y, 0.0), np.where(known, x, 0.0)
@@ -74,10 +70,10 @@ def beta_and_residual(returns: Array, market: Array) -> tuple[Result, Result]:
     return beta, residual
 
 
-def deviation(returns: Array, window: int, half_life: float = np.inf) -> Result:
+def deviation(returns: Float64, window: int, half_life: float = np.inf) -> Float32:
     """Standard deviation of daily returns over `window` days, weights halved each `half_life` days (DASTD: 252, 42)."""
 
-    def terms(t: int) -> Array:
+    def terms(t: int) -> Float64:
         known = np.isfinite(returns[t])
         y = np.where(known, returns[t], 0.0)
         return np.stack([known.astype(np.float64), y, y * y])
@@ -90,13 +86,13 @@ def deviation(returns: Array, window: int, half_life: float = np.inf) -> Result:
     return out
 
 
-def momentum(log_price: Array, window: int = 504, lag: int = 21, half_life: float = 126) -> Result:
+def momentum(log_price: Float64, window: int = 504, lag: int = 21, half_life: float = 126) -> Float32:
     """Weighted mean of daily log returns over `window` days that end `lag` days ago, (T, N).
 
     The mean over the days since the first close is the definition's sum but for a factor that all full histories share.
     """
 
-    def terms(t: int) -> Array:
+    def terms(t: int) -> Float64:
         change = log_price[t] - log_price[t - 1] if t else np.full(log_price.shape[1], np.nan)
         known = np.isfinite(change)
         return np.stack([known.astype(np.float64), np.where(known, change, 0.0)])
@@ -109,7 +105,7 @@ def momentum(log_price: Array, window: int = 504, lag: int = 21, half_life: floa
     return out
 
 
-def cumulative_range(log_price: Array, months: int = 12) -> Result:
+def cumulative_range(log_price: Float64, months: int = 12) -> Float32:
     """CMRA: largest minus smallest log return over the last 1 … 12 months of 21 days, of the months there are (≥ 3)."""
     out = _empty(log_price)
     for t in range(MONTH * (months // 4), len(out)):
@@ -119,21 +115,21 @@ def cumulative_range(log_price: Array, months: int = 12) -> Result:
     return out
 
 
-def past_return(log_price: Array, days: int) -> Result:
+def past_return(log_price: Float64, days: int) -> Float32:
     """Return of the held price over `days` days, (T, N)."""
     out = _empty(log_price)
     out[days:] = np.expm1(log_price[days:] - log_price[: len(out) - days])
     return out
 
 
-def log_turnover(panel: Panel, universe: Universe, window: int) -> Result:
+def log_turnover(panel: Panel, universe: Universe, window: int) -> Float32:
     """Log of the mean daily turnover over the listed days of the window, no trade = 0; NaN where nothing was traded.
 
     STOM, STOQ and STOA (21, 63, 252 days) are this plus ln 21, which the z-score takes out.
     """
     turnover = panel["turnover"]
 
-    def terms(t: int) -> Array:
+    def terms(t: int) -> Float64:
         known = universe.listed[t] & (~universe.traded[t] | np.isfinite(turnover[t]))
         value = np.where(known & universe.traded[t], np.nan_to_num(turnover[t]), 0.0)
         return np.stack([known.astype(np.float64), value, value > 0])
@@ -146,8 +142,8 @@ def log_turnover(panel: Panel, universe: Universe, window: int) -> Result:
 
 
 def _decayed_sums(
-    terms: Callable[[int], Array], shape: tuple[int, ...], window: int, half_life: float = np.inf
-) -> Iterator[tuple[int, Array, Array]]:
+    terms: Callable[[int], Float64], shape: tuple[int, ...], window: int, half_life: float = np.inf
+) -> Iterator[tuple[int, Float64, Float64]]:
     """Rows t with the sums of `terms` over the last `window` days, weight 0.5^(age / half-life), and the count of days.
 
     By recursion: what enters is added, the rest decays, what falls out of the window is taken out. The first of the
@@ -155,7 +151,7 @@ def _decayed_sums(
     """
     decay = 0.5 ** (1 / half_life)
     gone = decay**window
-    total: Array | None = None
+    total: Float64 | None = None
     count = np.zeros(shape[1])
     for t in range(shape[0]):
         new = terms(t)
@@ -169,5 +165,5 @@ def _decayed_sums(
         yield t, total, count
 
 
-def _empty(like: Floats | NDArray[Any]) -> Result:
+def _empty(like: Floats | AnyArray) -> Float32:
     return np.full(like.shape, np.nan, dtype=np.float32)

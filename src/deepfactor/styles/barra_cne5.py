@@ -25,16 +25,16 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from deepfactor.core.arrays import Float32, Float64
 from deepfactor.core.spec import Spec
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles import _company_descriptors as c
 from deepfactor.styles import _descriptors as d
 from deepfactor.styles._cross_section import clip_mad, composite, orthogonalise, standardise
-from deepfactor.styles.base import Array, Combined, Styles
+from deepfactor.styles.base import Combined, Styles
 
 
 class Settings(Spec):
@@ -77,7 +77,7 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
     cap = d.listed_cap(panel, universe, settings.cap)
     raw, absent = _price_descriptors(panel, universe, cap)
 
-    def combine(day: Mapping[str, Array], cap: Array) -> Mapping[str, Array]:
+    def combine(day: Mapping[str, Float64], cap: Float64) -> Mapping[str, Float64]:
         return _combine({name: standardise(clip_mad(x, settings.clip), cap) for name, x in day.items()}, cap)
 
     company, lacking = c.described(panel, _DESCRIBED)
@@ -90,9 +90,7 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
     return Styles(Combined(raw, cap, combine), absent)
 
 
-def _price_descriptors(
-    panel: Panel, universe: Universe, cap: Array
-) -> tuple[dict[str, NDArray[np.float32]], dict[str, str]]:
+def _price_descriptors(panel: Panel, universe: Universe, cap: Float64) -> tuple[dict[str, Float32], dict[str, str]]:
     """Raw descriptors, NaN where not listed, and the styles that can't be had."""
     returns = d.daily_return(panel)
     beta, hsigma = d.beta_and_residual(returns, d.market_return(returns, cap))
@@ -108,7 +106,7 @@ def _price_descriptors(
     return raw | {name: d.log_turnover(panel, universe, days) for name, days in windows.items()}, {}
 
 
-def _combine(z: Mapping[str, Array], cap: Array) -> dict[str, Array]:
+def _combine(z: Mapping[str, Float64], cap: Float64) -> dict[str, Float64]:
     """Some days' standardised descriptors → styles."""
     size = z["SIZE"]
     out = {name: z[name] for name in ("SIZE", "BETA", "MOMENTUM")}

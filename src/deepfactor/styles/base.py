@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from deepfactor.core.arrays import Float32, Float64, Floats
 
 #: Rows (days) worked on at once: bounds the memory of a set to little more than its descriptors.
 _BLOCK = 64
 
-Array = NDArray[np.float64]
-Exposures = Mapping[str, NDArray[np.float32]]
+Exposures = Mapping[str, Float32]
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Styles:
         return {name: values[rows] for name, values in self.exposures.items()}
 
 
-class Combined(Mapping[str, NDArray[np.float32]]):
+class Combined(Mapping[str, Float32]):
     """Styles (T, N) float32 out of raw descriptors (T, N), computed when they are asked for.
 
     `combine` gets the descriptors and market values of some days, float64, and says the styles of these days; days
@@ -47,9 +46,9 @@ class Combined(Mapping[str, NDArray[np.float32]]):
 
     def __init__(
         self,
-        descriptors: Mapping[str, NDArray[np.floating[Any]]],
-        cap: NDArray[np.floating[Any]],
-        combine: Callable[[Mapping[str, Array], Array], Mapping[str, Array]],
+        descriptors: Mapping[str, Floats],
+        cap: Floats,
+        combine: Callable[[Mapping[str, Float64], Float64], Mapping[str, Float64]],
     ) -> None:
         self._descriptors, self._cap, self._combine = descriptors, cap, combine
         self._names = tuple(self.of_days(slice(0, 0)))
@@ -62,7 +61,7 @@ class Combined(Mapping[str, NDArray[np.float32]]):
         return {name: value.astype(np.float32) for name, value in self._combine(day, cap).items()}
 
     @cached_property
-    def _all_days(self) -> dict[str, NDArray[np.float32]]:
+    def _all_days(self) -> dict[str, Float32]:
         out = {name: np.empty(self._cap.shape, np.float32) for name in self._names}
         for first in range(0, len(self._cap), _BLOCK):
             rows = slice(first, first + _BLOCK)
@@ -70,7 +69,7 @@ class Combined(Mapping[str, NDArray[np.float32]]):
                 out[name][rows] = values
         return out
 
-    def __getitem__(self, name: str) -> NDArray[np.float32]:
+    def __getitem__(self, name: str) -> Float32:
         return self._all_days[name]
 
     def __iter__(self) -> Iterator[str]:

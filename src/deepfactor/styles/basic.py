@@ -8,12 +8,13 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from deepfactor.core.arrays import Float64
 from deepfactor.core.spec import Spec
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles._cross_section import clip_mad, standardise
 from deepfactor.styles._descriptors import listed_cap
-from deepfactor.styles.base import Array, Combined, Styles
+from deepfactor.styles.base import Combined, Styles
 
 
 class Settings(Spec):
@@ -30,7 +31,7 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
         return Styles({}, {"SIZE": f"the market has no {field}"})
     cap = listed_cap(panel, universe, settings.cap)
 
-    def combine(day: Mapping[str, Array], cap: Array) -> Mapping[str, Array]:
+    def combine(day: Mapping[str, Float64], cap: Float64) -> Mapping[str, Float64]:
         return {"SIZE": standardise(clip_mad(day["SIZE"], settings.clip), cap)}
 
     return Styles(Combined({"SIZE": np.log(cap)}, cap, combine), {})

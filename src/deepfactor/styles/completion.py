@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepfactor.panel.panel import Floats
-
-Array = NDArray[np.float64]
+from deepfactor.core.arrays import Float64, Floats, Indices, Int16
 
 #: The style that the others are regressed on, beside industry.
 SIZE = "SIZE"
 
 
 def complete_exposures(
-    styles: Mapping[str, Floats], row: int, names: NDArray[np.intp], industry: NDArray[np.int16]
-) -> tuple[dict[str, Array], dict[str, int]]:
+    styles: Mapping[str, Floats], row: int, names: Indices, industry: Int16
+) -> tuple[dict[str, Float64], dict[str, int]]:
     """Exposures of `names` on day `row`, without gaps.
 
     A missing exposure becomes the fitted value of the day's cross-sectional regression of that style on industry
@@ -57,13 +54,13 @@ def complete_exposures(
     return exposures, {name: count for name, count in counts.items() if count}
 
 
-def _median(day: Array) -> float:
+def _median(day: Float64) -> float:
     """Median over what is known; 0, the mean of a z-score, where nothing is."""
     known = day[np.isfinite(day)]
     return float(np.median(known)) if len(known) else 0.0
 
 
-def _fit_on_industry_and_size(day: Array, industry: NDArray[np.intp], size: Array) -> Array:
+def _fit_on_industry_and_size(day: Float64, industry: Indices, size: Float64) -> Float64:
     """Fitted values (N,) of OLS of `day` on industry dummies and size; NaN where industry or size isn't known.
 
     With dummies alone beside one regressor, the slope is that within industries and each industry's line goes through

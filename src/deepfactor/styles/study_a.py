@@ -24,13 +24,14 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from deepfactor.core.arrays import Float64
 from deepfactor.core.spec import Spec
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles import _company_descriptors as c
 from deepfactor.styles import _descriptors as d
 from deepfactor.styles._cross_section import clip_mad, orthogonalise, standardise
-from deepfactor.styles.base import Array, Combined, Styles
+from deepfactor.styles.base import Combined, Styles
 
 
 class Settings(Spec):
@@ -69,7 +70,7 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
 
     raw |= company
 
-    def combine(day: Mapping[str, Array], cap: Array) -> Mapping[str, Array]:
+    def combine(day: Mapping[str, Float64], cap: Float64) -> Mapping[str, Float64]:
         z = {name: standardise(clip_mad(x, settings.clip), cap) for name, x in day.items()}
         z["MID_CAP"] = standardise(orthogonalise(z["SIZE"] ** 2, [z["SIZE"]]), cap)
         return z

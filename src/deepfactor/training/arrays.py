@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import AnyArray
 from deepfactor.core.checksums import checksum, damaged, file_checksum, read_checksums, write_checksums
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import atomic_path, json_text, write_text
 
 
-def save_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]], complete: str, content: Any) -> None:
+def save_arrays(folder: Path, arrays: Mapping[str, AnyArray], complete: str, content: Any) -> None:
     """Write ``folder/<name>.npy`` each, atomically, their checksums, and last `content` as the JSON file `complete`."""
     checksums = {}
     for name, array in arrays.items():
@@ -27,7 +27,7 @@ def save_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]], complete: str,
     write_text(folder / complete, text)
 
 
-def map_arrays(folder: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+def map_arrays(folder: Path, names: Iterable[str]) -> dict[str, AnyArray]:
     """The arrays, memory-mapped read-only; as plain arrays on the mapped file: numpy's memmap class costs on every
     slice."""
     return {name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in names}

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Float32, Indices
 from deepfactor.core.errors import UserError
 from deepfactor.core.spec import Spec
-from deepfactor.training.data import Indices, TrainingData
+from deepfactor.training.data import TrainingData
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.weightings.base import Fitted, Table, mean_rank_ic
@@ -25,7 +25,7 @@ from deepfactor.training.weightings.base import Fitted, Table, mean_rank_ic
 _WINDOWS = frozenset({"windows"})
 
 #: Columns of a day's batch (b,) and what is known of them (b, k), standardised, no NaN; None on a day without it.
-Columns = Callable[[int], tuple[Indices, NDArray[np.float32] | None]]
+Columns = Callable[[int], tuple[Indices, Float32 | None]]
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,13 @@ def table(
     return Table(np.concatenate(x), np.concatenate(y), starts)
 
 
-def features_of(sampler: Sampler, t: int) -> tuple[Indices, NDArray[np.float32]]:
+def features_of(sampler: Sampler, t: int) -> tuple[Indices, Float32]:
     """Columns of day t's batch and its standardised features (b, f), those of the window's last day."""
     windows = sampler.cross_section(t, _WINDOWS).windows
     return sampler.data.stocks(t), windows[-1].cpu().numpy().copy()
 
 
-def scores(fitted: Fitted, sampler: Sampler, t: int) -> tuple[Indices, NDArray[np.float32]]:
+def scores(fitted: Fitted, sampler: Sampler, t: int) -> tuple[Indices, Float32]:
     """Columns and scores of day t's whole batch; both empty where there is no batch."""
     if not len(stocks := sampler.data.stocks(t)):
         return stocks, np.empty(0, np.float32)

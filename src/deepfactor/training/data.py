@@ -9,17 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Bools, Dates, Float64, Floats, Indices, Symbols
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import folder_lock, remove_litter
 from deepfactor.core.system import raise_of_machine
 from deepfactor.features.base import Features
-from deepfactor.panel.panel import Bools, Dates, Names
 from deepfactor.training.arrays import damage_of, is_whole, map_arrays, save_arrays
 from deepfactor.training.parts import Parts, open_parts
-
-Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -63,11 +60,11 @@ class TrainingData:
     """
 
     dates: Dates
-    symbols: Names
+    symbols: Symbols
     features: Features
-    label: NDArray[np.float64]
+    label: Float64
     batch: Bools
-    size: NDArray[np.floating]
+    size: Floats
     entry_ok: Bools
     window: int = 150
     parts: Parts = field(default_factory=Parts)

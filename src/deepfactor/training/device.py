@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from deepfactor.core.arrays import Float32, Indices
 from deepfactor.core.errors import UserError
 
 CPU = torch.device("cpu")
@@ -35,11 +35,11 @@ def device_of(name: str) -> torch.device:
 class Rows:
     """The (T, N, f) array that windows are gathered from: mapped from disk for the CPU, resident on a GPU."""
 
-    def __init__(self, values: NDArray[np.float32], device: torch.device) -> None:
+    def __init__(self, values: Float32, device: torch.device) -> None:
         self._host, self.device = values, device
         self._resident = None if device.type == "cpu" else torch.tensor(values, device=device)
 
-    def gather(self, first: int, stop: int, stocks: NDArray[np.intp], out: Tensor) -> None:
+    def gather(self, first: int, stop: int, stocks: Indices, out: Tensor) -> None:
         """Rows first … stop − 1 of the `stocks` (b,) into contiguous `out` (stop − first, b, f)."""
         if self._resident is None:
             np.take(self._host[first:stop], stocks, axis=1, out=out.numpy(), mode="clip")  # a third of torch's time

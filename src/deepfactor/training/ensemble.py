@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import AnyArray, Dates, Float64, Floats, Indices, Symbols
 from deepfactor.core.errors import DataError
-from deepfactor.panel.panel import Dates, Names
 from deepfactor.panel.scores import Scores, standardise_by_day
 from deepfactor.training.finished import read_scores
 from deepfactor.training.jobs import Job, is_done
@@ -33,7 +32,7 @@ class ArmScores:
     seeds: Mapping[int, Scores]
 
 
-def collect(jobs: Iterable[Job], folder: Path, dates: Dates, symbols: Names) -> dict[str, ArmScores]:
+def collect(jobs: Iterable[Job], folder: Path, dates: Dates, symbols: Symbols) -> dict[str, ArmScores]:
     """The scores of each arm, aligned with a market's `dates` (T,) and `symbols` (N,).
 
     Raises
@@ -41,7 +40,7 @@ def collect(jobs: Iterable[Job], folder: Path, dates: Dates, symbols: Names) -> 
     DataError
         a job isn't done, has scores that the market has no place for, or the seeds of an arm score different stocks.
     """
-    values: dict[str, dict[int, NDArray[np.float64]]] = {}
+    values: dict[str, dict[int, Float64]] = {}
     for job in jobs:
         seeds = values.setdefault(job.arm.name, {})
         into = seeds.setdefault(job.seed, np.full((len(dates), len(symbols)), np.nan))
@@ -49,14 +48,14 @@ def collect(jobs: Iterable[Job], folder: Path, dates: Dates, symbols: Names) -> 
     return {arm: _arm_scores(arm, seeds, dates, symbols) for arm, seeds in values.items()}
 
 
-def average(seeds: Iterable[NDArray[np.floating]]) -> NDArray[np.float64]:
+def average(seeds: Iterable[Floats]) -> Float64:
     """Mean over the seeds of the scores (T, N) z-scored per day; NaN where one of them has none."""
     standard = [standardise_by_day(values, np.isfinite(values)) for values in seeds]
-    mean: NDArray[np.float64] = np.mean(standard, axis=0)
+    mean: Float64 = np.mean(standard, axis=0)
     return mean
 
 
-def _arm_scores(arm: str, seeds: Mapping[int, NDArray[np.float64]], dates: Dates, symbols: Names) -> ArmScores:
+def _arm_scores(arm: str, seeds: Mapping[int, Float64], dates: Dates, symbols: Symbols) -> ArmScores:
     first, *others = seeds.values()
     scored = np.array([np.isfinite(values).any(axis=1) for values in seeds.values()])
     every, some = scored.all(axis=0), scored.any(axis=0)
@@ -68,7 +67,7 @@ def _arm_scores(arm: str, seeds: Mapping[int, NDArray[np.float64]], dates: Dates
     return ArmScores(ensemble, {s: Scores(f"{arm} seed {s}", dates, symbols, v) for s, v in seeds.items()})
 
 
-def _fill(into: NDArray[np.float64], job: Job, folder: Path, dates: Dates, symbols: Names) -> None:
+def _fill(into: Float64, job: Job, folder: Path, dates: Dates, symbols: Symbols) -> None:
     """Put a job's scores in their rows and columns."""
     if not is_done(folder, job):
         raise DataError(f"{job.label} is not done: run the training first", file=folder / job.key)
@@ -78,7 +77,7 @@ def _fill(into: NDArray[np.float64], job: Job, folder: Path, dates: Dates, symbo
     into[np.ix_(rows, columns)] = values
 
 
-def _places(axis: NDArray[np.generic], wanted: NDArray[np.generic], job: Job, name: str) -> NDArray[np.intp]:
+def _places(axis: AnyArray, wanted: AnyArray, job: Job, name: str) -> Indices:
     """Index of each of `wanted` in the ascending `axis`."""
     place = np.searchsorted(axis, wanted)
     missing = axis[np.minimum(place, len(axis) - 1)] != wanted

@@ -7,9 +7,8 @@ import json
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepfactor.panel.panel import Names
+from deepfactor.core.arrays import Float32, Indices, Int16, Symbols
 
 
 @dataclass(frozen=True)
@@ -26,20 +25,20 @@ class Exposures:
     """
 
     industries: tuple[str, ...]
-    industry: NDArray[np.int16]
-    bp: NDArray[np.float32]
+    industry: Int16
+    bp: Float32
 
     def between(self, rows: slice) -> Exposures:
         """Some of the days."""
         return replace(self, industry=self.industry[rows], bp=self.bp[rows])
 
-    def dummies(self, t: int, stocks: NDArray[np.intp]) -> NDArray[np.float32]:
+    def dummies(self, t: int, stocks: Indices) -> Float32:
         """(b, industries): 1 in the column of the stock's industry; a row of zeros where it has none."""
         industry = self.industry[t, stocks]
-        found: NDArray[np.float32] = (industry[:, None] == np.arange(len(self.industries))).astype(np.float32)
+        found: Float32 = (industry[:, None] == np.arange(len(self.industries))).astype(np.float32)
         return found
 
-    def fingerprint(self, days: range, columns: NDArray[np.intp], symbols: Names) -> str:
+    def fingerprint(self, days: range, columns: Indices, symbols: Symbols) -> str:
         """Hash of what `columns` have on `days`, whatever other industries the market knows."""
         rows = slice(days.start, days.stop)
         industry = np.asarray(self.industry[rows][:, columns])

@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from deepfactor.core.arrays import Float32, Indices
 from deepfactor.core.errors import DamagedFile, UserError
 from deepfactor.core.spec import Spec
 from deepfactor.models.base import Causal
-from deepfactor.training.data import Indices
 from deepfactor.training.front import front_of
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, rank_ic, standardise
@@ -133,7 +132,7 @@ class Fitter:
         self._load(self.course.best)
         return self.course
 
-    def scores(self, t: int) -> tuple[Indices, NDArray[np.float32]]:
+    def scores(self, t: int) -> tuple[Indices, Float32]:
         """Columns and scores of day t's whole batch by `scorer`; both empty where there is no batch.
 
         Raises
@@ -151,7 +150,7 @@ class Fitter:
                 scored = self.front.scores(t)
             else:
                 scored = self.scorer(self.sampler.cross_section(t, self.task.inputs))
-            score: NDArray[np.float32] = scored.cpu().numpy().copy()
+            score: Float32 = scored.cpu().numpy().copy()
         if not np.isfinite(score).all():
             day = self.sampler.data.dates[t]
             raise UserError(
@@ -159,7 +158,7 @@ class Fitter:
             )
         return stocks, score
 
-    def factors(self, t: int) -> tuple[Indices, NDArray[np.float32] | None]:
+    def factors(self, t: int) -> tuple[Indices, Float32 | None]:
         """Columns of day t's batch and its deep factors (b, n) by `scorer`; None on a day that has none."""
         stocks = self.sampler.data.stocks(t)
         if not len(stocks):
@@ -195,7 +194,7 @@ class Fitter:
         )
         report(epoch, len(steps), len(steps), total / len(steps), rank_ic_)
 
-    def _steps(self, epoch: int, order: np.random.Generator) -> list[NDArray[np.intp]]:
+    def _steps(self, epoch: int, order: np.random.Generator) -> list[Indices]:
         """Days of each gradient step of an epoch: of windows, or last days of sequences."""
         if self.sequences is not None:
             days = self.sequences.draws(np.array(sorted(self._train), np.intp), order)
@@ -205,7 +204,7 @@ class Fitter:
         size = self.task.fit.days_per_step
         return [days[i : i + size] for i in range(0, len(days), size)]
 
-    def step(self, days: NDArray[np.intp], epoch: int) -> float:
+    def step(self, days: Indices, epoch: int) -> float:
         """One gradient step on the mean loss of `days`; that loss."""
         self.optimizer.zero_grad(set_to_none=True)
         value = 0.0
@@ -265,7 +264,7 @@ class Fitter:
             if running is not None:
                 running.forget()
 
-    def _days(self, span: range, every: int, offset: int, name: str) -> NDArray[np.intp]:
+    def _days(self, span: range, every: int, offset: int, name: str) -> Indices:
         """Every n-th row of `span` from `offset` on that has enough labelled stocks.
 
         Raises

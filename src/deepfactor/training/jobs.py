@@ -18,9 +18,9 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
+from deepfactor.core.arrays import Float32, Indices
 from deepfactor.core.errors import DamagedFile, RecipeError
 from deepfactor.core.files import atomic_path, folder_lock, remove_file, write_json, write_text
 from deepfactor.core.kind import Kind, resolve
@@ -28,7 +28,7 @@ from deepfactor.core.spec import Spec, content_key
 from deepfactor.models.base import inputs_of
 from deepfactor.training.baseline import Baseline, scores
 from deepfactor.training.building import built_without_memory
-from deepfactor.training.data import Arrays, Folders, Indices, TrainingData
+from deepfactor.training.data import Arrays, Folders, TrainingData
 from deepfactor.training.finished import DONE, LOG, damage_of, finish
 from deepfactor.training.fit import Fitter, Task, seed_torch, settled_torch
 from deepfactor.training.needs import inputs_of_arm
@@ -369,7 +369,7 @@ def _write_log(folder: Path, log: list[dict[str, Any]]) -> None:
 def _predict(
     job: Job,
     data: TrainingData,
-    scores: Callable[[int], tuple[Indices, NDArray[np.float32]]],
+    scores: Callable[[int], tuple[Indices, Float32]],
     epochs: int,
     folder: Path,
     report: Callable[[Progress], None],

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Indices, Symbols
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import folder_lock, remove_litter
 from deepfactor.core.spec import content_key
 from deepfactor.core.system import raise_of_machine
 from deepfactor.features.quarters import FundamentalQuarters
-from deepfactor.panel.panel import Names
 from deepfactor.training.arrays import damage_of, is_whole, map_arrays, save_arrays
 from deepfactor.training.exposures import Exposures
 from deepfactor.training.relations import Relations
@@ -65,7 +64,7 @@ class Parts:
             content=self.content,
         )
 
-    def fingerprints(self, days: range, columns: NDArray[np.intp], symbols: Names) -> dict[str, str]:
+    def fingerprints(self, days: range, columns: Indices, symbols: Symbols) -> dict[str, str]:
         """Name of each part -> hash of what it says of the stocks `columns` on `days`."""
         found = {}
         if self.fundamentals is not None:
@@ -77,7 +76,7 @@ class Parts:
         return found
 
 
-def _quarters_fingerprint(quarters: FundamentalQuarters, days: range, columns: NDArray[np.intp], symbols: Names) -> str:
+def _quarters_fingerprint(quarters: FundamentalQuarters, days: range, columns: Indices, symbols: Symbols) -> str:
     """Quarters are hashed where they change: whole they are gigabytes a fold."""
     digest = hashlib.sha256(json.dumps([quarters.names, symbols[columns].tolist()]).encode())
     before = np.full(len(columns), -2, np.int32)

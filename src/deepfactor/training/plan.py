@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deepfactor.core.arrays import Dates
 from deepfactor.core.errors import RecipeError
-from deepfactor.panel.panel import Dates, rows_between
+from deepfactor.panel.panel import rows_between
 from deepfactor.training.spec import Plan
 
 #: Longest stretch of calendar days without trading that a span's edge may show and still count as covered.

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepfactor.graphs.base import Edges, Ints, alone, rebuilt
-from deepfactor.panel.panel import Bools, Dates, Names
+from deepfactor.core.arrays import Bools, Dates, Float32, Int32, Ints, Symbols
+from deepfactor.graphs.base import Edges, alone, rebuilt
 from deepfactor.panel.universe import Universe
 
 
@@ -33,11 +32,11 @@ class Relations:
         in the graph's own measure.
     """
 
-    month: NDArray[np.int32]
+    month: Int32
     built: Dates
     starts: Ints
-    neighbour: NDArray[np.int32]
-    similarity: NDArray[np.float32]
+    neighbour: Int32
+    similarity: Float32
 
     def between(self, rows: slice) -> Relations:
         """Some of the days."""
@@ -63,7 +62,7 @@ class Relations:
         found.similarity[row, column] = similarity
         return found
 
-    def pairs(self, month: int) -> tuple[Ints, Ints, NDArray[np.float32]]:
+    def pairs(self, month: int) -> tuple[Ints, Ints, Float32]:
         """Graph `month` as columns (stock, other) with their similarity, without the edges to oneself."""
         stocks = np.arange(self.starts.shape[1] - 1)
         stock, place = self._edges(month, stocks)
@@ -71,7 +70,7 @@ class Relations:
         apart = stock != other
         return stock[apart], other[apart], self.similarity[place[apart]]
 
-    def fingerprint(self, days: range, symbols: Names) -> str:
+    def fingerprint(self, days: range, symbols: Symbols) -> str:
         """Hash of the graphs in force on `days`; says the same of them whoever else the market holds."""
         digest = hashlib.sha256()
         months = self.month[days.start : days.stop]

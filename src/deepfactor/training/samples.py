@@ -7,12 +7,12 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from deepfactor.core.arrays import AnyArray, Float32, Float64, Floats, Indices, Ints
 from deepfactor.features.quarters import FundamentalQuarters
 from deepfactor.models.base import CrossSection, Neighbours, Shapes
-from deepfactor.training.data import Indices, TrainingData
+from deepfactor.training.data import TrainingData
 from deepfactor.training.device import CPU, Rows
 from deepfactor.training.scalings import last_close
 from deepfactor.training.scalings.base import Scaling, Standard, apply, cross_section
@@ -72,7 +72,7 @@ class Sampler:
             batch = replace(batch, exposures=self._tensor(standard_exposures(self.data, t, stocks)))
         return batch
 
-    def _tensor(self, array: NDArray[np.generic]) -> Tensor:
+    def _tensor(self, array: AnyArray) -> Tensor:
         return torch.from_numpy(array).to(self.device)
 
     def _windows(self, t: int, stocks: Indices, *, read: bool) -> Tensor:
@@ -84,7 +84,7 @@ class Sampler:
             apply(windows, self._store.standard(self.scaling, t, lambda: self._standard(windows)))
         return windows
 
-    def _quarters(self, t: int, stocks: Indices) -> NDArray[np.float32]:
+    def _quarters(self, t: int, stocks: Indices) -> Float32:
         assert self.data.parts.fundamentals is not None, "planned without the quarters"
         return standard_quarters(self.data.parts.fundamentals, t, stocks)
 
@@ -124,7 +124,7 @@ def shapes_of(data: TrainingData) -> Shapes:
     )
 
 
-def standard_quarters(quarters: FundamentalQuarters, t: int, stocks: Indices) -> NDArray[np.float32]:
+def standard_quarters(quarters: FundamentalQuarters, t: int, stocks: Indices) -> Float32:
     """Day t's quarters of the batch `stocks` (b,): (q, b, 2k + 1) float32, oldest quarter first.
 
     k items, each quarter and item over the batch clipped at median ± 5·1.4826·MAD and z-scored, missing = 0; then k
@@ -139,7 +139,7 @@ def standard_quarters(quarters: FundamentalQuarters, t: int, stocks: Indices) ->
     return out
 
 
-def standard_exposures(data: TrainingData, t: int, stocks: Indices) -> NDArray[np.float32]:
+def standard_exposures(data: TrainingData, t: int, stocks: Indices) -> Float32:
     """Day t's exposures of the batch `stocks` (b,): (b, industries + 2) float32.
 
     A dummy an industry; then ln cap and book to price, each over the batch clipped at median ± 5·1.4826·MAD and
@@ -151,22 +151,22 @@ def standard_exposures(data: TrainingData, t: int, stocks: Indices) -> NDArray[n
     return np.concatenate([exposures.dummies(t, stocks), zscored(styles).T], axis=1)
 
 
-def zscored(x: NDArray[np.float32]) -> NDArray[np.float32]:
+def zscored(x: Float32) -> Float32:
     """Each row of `x` (…, b) clipped and z-scored over what is finite; the rest is 0."""
     x = np.where(np.isfinite(x), x, np.float32(np.nan))
     low, high, mean, inverse = (one[..., None] for one in cross_section(x))
-    out: NDArray[np.float32] = np.nan_to_num((np.clip(x, low, high) - mean) * inverse).astype(np.float32)
+    out: Float32 = np.nan_to_num((np.clip(x, low, high) - mean) * inverse).astype(np.float32)
     return out
 
 
-def size_rank(size: NDArray[np.floating]) -> NDArray[np.int64]:
+def size_rank(size: Floats) -> Ints:
     """Rank of each stock by size, 0 = smallest, ties by the order given: (b,)."""
     rank = np.empty(len(size), np.int64)
     rank[np.argsort(size, kind="stable")] = np.arange(len(size))
     return rank
 
 
-def average_rank(x: NDArray[np.floating]) -> NDArray[np.float64]:
+def average_rank(x: Floats) -> Float64:
     """Rank from 1 of each of the finite (m,) values; equal values share the mean of their ranks."""
     order = np.argsort(x, kind="stable")
     ascending = x[order]
@@ -177,26 +177,24 @@ def average_rank(x: NDArray[np.floating]) -> NDArray[np.float64]:
     return rank
 
 
-def standardise(label: NDArray[np.float64], target: Target) -> NDArray[np.float32]:
+def standardise(label: Float64, target: Target) -> Float32:
     """What the loss compares with, from a day's m finite labels (m,).
 
     "rank": ((average rank − 0.5)/m − 0.5)·√12, uniform with variance 1; "zscore": z-scored (population standard
     deviation; zeros where there is no spread), clipped at ±3.
     """
     if target == "rank":
-        uniform: NDArray[np.float64] = (average_rank(label) - 0.5) / len(label) - 0.5
-        scaled: NDArray[np.float32] = (uniform * np.sqrt(12.0)).astype(np.float32)
+        uniform: Float64 = (average_rank(label) - 0.5) / len(label) - 0.5
+        scaled: Float32 = (uniform * np.sqrt(12.0)).astype(np.float32)
         return scaled
     spread = label.std()
     if spread == 0:
         return np.zeros(len(label), np.float32)
-    clipped: NDArray[np.float32] = np.clip((label - label.mean()) / spread, -CLIP_ZSCORE, CLIP_ZSCORE).astype(
-        np.float32
-    )
+    clipped: Float32 = np.clip((label - label.mean()) / spread, -CLIP_ZSCORE, CLIP_ZSCORE).astype(np.float32)
     return clipped
 
 
-def rank_ic(score: NDArray[np.floating], label: NDArray[np.float64]) -> float:
+def rank_ic(score: Floats, label: Float64) -> float:
     """Spearman correlation with average ranks of two (m,) arrays; 0 where one of them has no spread."""
     x, y = average_rank(score), average_rank(label)
     x -= x.mean()

@@ -16,20 +16,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
+from deepfactor.core.arrays import Float32, Indices
 from deepfactor.core.errors import RecipeError
 from deepfactor.features.quarters import FundamentalQuarters
 from deepfactor.training.baseline import Baseline
-from deepfactor.training.data import Indices, TrainingData
+from deepfactor.training.data import TrainingData
 from deepfactor.training.fit import Fitter
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import zscored
 from deepfactor.training.spec import Arm
 from deepfactor.training.weightings.base import Fitted, mean_rank_ic
-
-Array = NDArray[np.float32]
 
 _IN_FORCE = 4  # quarters back that a figure may be and still stand for today's
 
@@ -99,13 +97,13 @@ class SecondStage:
 
     fitter: Fitter
     fitted: Fitted
-    signs: Array
+    signs: Float32
     rank_ics: tuple[float, ...]
     names: tuple[str, ...]
     valid_rank_ic: float
     lacking: Mapping[str, int]
 
-    def scores(self, t: int) -> tuple[Indices, Array]:
+    def scores(self, t: int) -> tuple[Indices, Float32]:
         """Columns and scores of day t's whole batch; NaN on a day without deep factors."""
         stocks, x = columns(self.fitter, t)
         if x is None:
@@ -141,7 +139,7 @@ def fit(baseline: Baseline, fitter: Fitter, report: Callable[[int, int], None]) 
     """
     data, lacking = fitter.sampler.data, []
 
-    def known(t: int) -> tuple[Indices, Array | None]:
+    def known(t: int) -> tuple[Indices, Float32 | None]:
         stocks, x = columns(fitter, t)
         if x is None:
             lacking.append(t)
@@ -167,7 +165,7 @@ def fit(baseline: Baseline, fitter: Fitter, report: Callable[[int, int], None]) 
     )
 
 
-def columns(fitter: Fitter, t: int) -> tuple[Indices, Array | None]:
+def columns(fitter: Fitter, t: int) -> tuple[Indices, Float32 | None]:
     """Columns of day t's batch; its deep factors, each z-scored, then its fundamental factors: (b, n + k)."""
     stocks, deep = fitter.factors(t)
     if deep is None:
@@ -186,7 +184,7 @@ def fundamental_names(data: TrainingData) -> tuple[str, ...]:
     return () if data.parts.fundamentals is None else data.parts.fundamentals.names
 
 
-def fundamental_factors(quarters: FundamentalQuarters, t: int, stocks: Indices) -> Array:
+def fundamental_factors(quarters: FundamentalQuarters, t: int, stocks: Indices) -> Float32:
     """Day t's items of the batch `stocks` (b,), those of the newest of the last four quarters that has them: (b, k).
 
     Clipped at median ± 5·1.4826·MAD and z-scored over the batch, missing = 0.

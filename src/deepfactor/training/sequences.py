@@ -15,13 +15,13 @@ from types import ModuleType
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from deepfactor.core.arrays import Indices, Ints
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.spec import Spec
 from deepfactor.models.base import Causal, State
-from deepfactor.training.data import Indices, TrainingData
+from deepfactor.training.data import TrainingData
 from deepfactor.training.samples import Sampler, size_rank, standardise
 from deepfactor.training.spec import Arm, Fit
 
@@ -77,7 +77,7 @@ class Sequences:
         self._goals: dict[int, Goal] = {}
         self._buffer = torch.empty(0, device=sampler.device)
 
-    def draws(self, days: NDArray[np.intp], order: np.random.Generator) -> NDArray[np.intp]:
+    def draws(self, days: Indices, order: np.random.Generator) -> Indices:
         """Last days of an epoch's sequences, without repetition where there are enough."""
         updates = self.fit.updates or -(-len(days) // self.fit.steps)
         return order.choice(days, updates, replace=updates > len(days))
@@ -129,7 +129,7 @@ def _union(data: TrainingData, days: list[int]) -> Indices:
     return np.flatnonzero(seen)
 
 
-def ranks_at(data: TrainingData, days: list[int], columns: Indices) -> NDArray[np.int64]:
+def ranks_at(data: TrainingData, days: list[int], columns: Indices) -> Ints:
     """Rank by size of each of the `columns` in each day's batch, -1 = not in it: (p, n)."""
     out = np.full((len(days), len(data.symbols)), -1, np.int64)
     for row, t in zip(out, days, strict=True):

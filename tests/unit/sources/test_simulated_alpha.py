@@ -7,8 +7,8 @@ from datetime import date
 import numpy as np
 import polars as pl
 import pytest
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Float64
 from deepfactor.sources._simulation.alpha import KERNELS, Memories
 from deepfactor.sources.simulated import PARTS, Settings, Simulated, open_source
 
@@ -132,19 +132,19 @@ class Tables:
                         sue = (change[q] - before.mean()) / (before.std() + 1e4)
                         self.surprise[self._row[day], i] += np.clip(sue, -4, 4) / 1.5
 
-    def dense(self, values: pl.Series) -> NDArray[np.float64]:
+    def dense(self, values: pl.Series) -> Float64:
         out = np.full((len(self.dates), len(self.symbols)), np.nan)
         out[self._at] = values.cast(pl.Float64).to_numpy()
         return out
 
 
-def _standard(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _standard(x: Float64) -> Float64:
     once = np.clip((x - x.mean()) / x.std(), -3, 3)
-    twice: NDArray[np.float64] = (once - once.mean()) / once.std()
+    twice: Float64 = (once - once.mean()) / once.std()
     return twice
 
 
-def _signals(tables: Tables, t: int, mean: dict[int, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+def _signals(tables: Tables, t: int, mean: dict[int, Float64]) -> dict[str, Float64]:
     """One day's signals from one day's table rows and the turnover means up to the day before."""
     f = {name: values[t] for name, values in tables.field.items()}
     born = [0 if d < tables.dates[0] else tables.dates.index_of(d) for d in tables.list_date]
@@ -178,7 +178,7 @@ def _signals(tables: Tables, t: int, mean: dict[int, NDArray[np.float64]]) -> di
     return out
 
 
-def _value(tables: Tables, gain: float) -> NDArray[np.float64]:
+def _value(tables: Tables, gain: float) -> Float64:
     """Frozen since the first trading day after 31 October: equity last reported by then over market value."""
     t = next(i for i, d in enumerate(tables.dates) if d >= date(2020, 11, 1))
     out, cap = np.zeros(len(tables.symbols)), tables.field["total_mv"][t]

@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
+from deepfactor.core.arrays import Float64
 from deepfactor.core.spec import Spec
-from deepfactor.portfolio.problem import Bounds, Floats, Rebalance
+from deepfactor.portfolio.problem import Bounds, Rebalance
 
 FAMILY = "names"
 
@@ -29,7 +30,7 @@ def limits(settings: Settings, r: Rebalance, invested: float) -> Bounds:
     return Bounds("minimum_weight_heuristic", FAMILY, r.symbols, -free, free, np.zeros(len(r)))
 
 
-def limits_again(settings: Settings, r: Rebalance, invested: float, weights: Floats) -> Bounds | None:
+def limits_again(settings: Settings, r: Rebalance, invested: float, weights: Float64) -> Bounds | None:
     """The second time, given the first answer's `weights` (n,): 0 or at least the minimum; the frozen as they are."""
     if settings.minimum == 0:
         return None

@@ -17,12 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepfactor.sources._simulation.arrays import Labels, Mask, Vector
+from deepfactor.core.arrays import Bools, Float64, Floats, Ints
 from deepfactor.sources._simulation.cross_section import SIZE_GROUPS, group_mean, zscore
 from deepfactor.sources._simulation.firms import YEAR
 from deepfactor.sources._simulation.settings import PARTS, Settings
@@ -71,52 +69,52 @@ class Published:
         what the day's limit took off the return; 0 elsewhere.
     """
 
-    traded: Mask
-    seasoned: Mask
-    returns: Vector
-    residual: Vector
-    size_group: Labels
-    turnover: Vector
-    turnover_5: Vector
-    turnover_10: Vector
-    turnover_60: Vector
-    surprise: Vector
-    book_to_price: Vector | None
-    neighbours: Labels
-    cut: Vector
+    traded: Bools
+    seasoned: Bools
+    returns: Float64
+    residual: Float64
+    size_group: Ints
+    turnover: Float64
+    turnover_5: Float64
+    turnover_10: Float64
+    turnover_60: Float64
+    surprise: Float64
+    book_to_price: Float64 | None
+    neighbours: Ints
+    cut: Float64
 
 
-def reversal(day: Published) -> Vector:
+def reversal(day: Published) -> Float64:
     """Minus residual return × relative turnover of the last days: what ran up on heavy trading comes back."""
     weight = np.clip(day.turnover_5 / day.turnover_60, 0.4, 2.5)
     return -zscore(day.residual * weight, day.seasoned)
 
 
-def trend(day: Published) -> Vector:
+def trend(day: Published) -> Float64:
     """Return less the mean of its size group."""
     relative = day.returns - group_mean(day.returns, day.seasoned, day.size_group, SIZE_GROUPS)
     return zscore(relative, day.seasoned)
 
 
-def divergence(day: Published) -> Vector:
+def divergence(day: Published) -> Float64:
     """Minus residual return × abnormal volume: a move on rising volume fades, one on falling volume goes on."""
     abnormal = np.log(np.maximum(day.turnover, 1e-7) / day.turnover_10)
     mean = abnormal.sum(where=day.seasoned) / max(int(day.seasoned.sum()), 1)
     return -zscore(day.residual * np.clip(abnormal - mean, -1.5, 1.5), day.seasoned)
 
 
-def drift(day: Published) -> Vector:
+def drift(day: Published) -> Float64:
     """The surprise itself: already in units of its deviation, and most firms have none today."""
     return day.surprise
 
 
-def spillover(day: Published) -> Vector:
+def spillover(day: Published) -> Float64:
     """Mean residual return of the firm's true neighbours."""
     moves = np.clip(day.residual, -SPILLOVER_CUT, SPILLOVER_CUT)
     return zscore(moves[day.neighbours].mean(axis=1), day.seasoned)
 
 
-SIGNALS: dict[str, Callable[[Published], Vector]] = {
+SIGNALS: dict[str, Callable[[Published], Float64]] = {
     "reversal": reversal,
     "trend": trend,
     "divergence": divergence,
@@ -137,8 +135,8 @@ class Memories:
     """
 
     parts: tuple[str, ...]
-    decay: Vector
-    gain: Vector
+    decay: Float64
+    gain: Float64
 
     @classmethod
     def of(cls, settings: Settings) -> Memories:
@@ -163,7 +161,7 @@ class Memories:
         """Position of a part's first state."""
         return self.parts.index(part)
 
-    def update(self, state: Vector, day: Published, alive: Mask) -> Vector:
+    def update(self, state: Float64, day: Published, alive: Bools) -> Float64:
         """The states (K, N) after day d from those of day d − 1; zero where not listed."""
         none = np.zeros(state.shape[1])
         signal = {part: SIGNALS[part](day) if part in SIGNALS else none for part in dict.fromkeys(self.parts)}
@@ -175,7 +173,7 @@ class Memories:
         after[carry] = np.where(day.traded, self.gain[carry] * day.cut, state[carry])
         return np.where(alive, after, 0.0)
 
-    def truth(self, state: Vector, limit: Vector) -> Vector:
+    def truth(self, state: Float64, limit: Float64) -> Float64:
         """The states (K, N) as `oracle` wants them: of what is carried, the part beyond another day's limit.
 
         `limit` is the day's price limit as a fraction of the reference, (N,), inf where there is none.
@@ -184,7 +182,7 @@ class Memories:
         out[carry] = np.sign(state[carry]) * np.maximum(np.abs(state[carry]) - limit, 0.0)
         return out
 
-    def oracle(self, state: NDArray[np.floating[Any]], part: str, horizon: int) -> NDArray[np.float64]:
+    def oracle(self, state: Floats, part: str, horizon: int) -> Float64:
         """What a part has committed to close t+1 → close t+1+horizon, from `truth` (K, …) at close t."""
         chosen = [k for k, name in enumerate(self.parts) if name == part]
         total = np.zeros(state.shape[1:])

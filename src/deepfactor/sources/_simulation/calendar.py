@@ -7,8 +7,8 @@ from datetime import date
 
 import numpy as np
 
+from deepfactor.core.arrays import Dates
 from deepfactor.core.errors import UserError
-from deepfactor.sources._simulation.arrays import Dates
 
 #: Unpublished days that run before `start`, so that memories and averages are settled on the first published day.
 BURN_IN = 300

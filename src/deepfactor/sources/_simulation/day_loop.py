@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deepfactor.core.arrays import Bools, Float64, Ints
 from deepfactor.market.limits import price_limits
 from deepfactor.sources._simulation.alpha import Memories, Published
-from deepfactor.sources._simulation.arrays import Labels, Mask, Vector
 from deepfactor.sources._simulation.calendar import Clock
 from deepfactor.sources._simulation.cross_section import SIZE_GROUPS, residual_return, size_groups, zscore
 from deepfactor.sources._simulation.events import Events
@@ -55,11 +55,11 @@ class World:
 class Draws:
     """A day's random numbers, always the same count and order. (N,) unless said."""
 
-    shocks: Vector  # (5, N) standard normal: volatility, gap, vwap, turnover mood, turnover
-    extremes: Vector  # (2, N) uniform: range above and below
-    locked: Vector  # uniform
-    noise: Vector  # unit-variance Student t
-    factors: Vector  # (2 + industries + size groups,) standard normal
+    shocks: Float64  # (5, N) standard normal: volatility, gap, vwap, turnover mood, turnover
+    extremes: Float64  # (2, N) uniform: range above and below
+    locked: Float64  # uniform
+    noise: Float64  # unit-variance Student t
+    factors: Float64  # (2 + industries + size groups,) standard normal
 
 
 def draw_day(rng: np.random.Generator, settings: Settings) -> Draws:
@@ -76,10 +76,10 @@ def draw_day(rng: np.random.Generator, settings: Settings) -> Draws:
 class Bounds:
     """A day's price limits in fen, (N,) int64: `up` and `down` with 0 = none; `highest` and `lowest` what can be."""
 
-    up: Labels
-    down: Labels
-    highest: Labels
-    lowest: Labels
+    up: Ints
+    down: Ints
+    highest: Ints
+    lowest: Ints
 
 
 def step(world: World, state: State, row: int, draws: Draws) -> Day:
@@ -129,7 +129,7 @@ def step(world: World, state: State, row: int, draws: Draws) -> Day:
     return day
 
 
-def _bounds(world: World, row: int, reference: Labels) -> Bounds:
+def _bounds(world: World, row: int, reference: Ints) -> Bounds:
     """The day's limits; on a free day a price stays between a third and four times the reference."""
     age = row - world.firms.list_row
     limits = price_limits(reference, world.firms.board, world.events.st[row], age, world.clock.days[row])
@@ -137,13 +137,13 @@ def _bounds(world: World, row: int, reference: Labels) -> Bounds:
     return Bounds(up, down, np.where(up > 0, up, reference * 4), np.where(down > 0, down, reference // 3 + 1))
 
 
-def _to_fen(reference: Labels, returns: Vector) -> Labels:
+def _to_fen(reference: Ints, returns: Float64) -> Ints:
     """Price in fen after a return, rounded half up."""
-    fen: Labels = np.floor(reference * (1 + np.maximum(returns, -0.8)) + 0.5).astype(np.int64)
+    fen: Ints = np.floor(reference * (1 + np.maximum(returns, -0.8)) + 0.5).astype(np.int64)
     return fen
 
 
-def _corporate_actions(world: World, state: State, row: int, alive: Mask) -> Labels:
+def _corporate_actions(world: World, state: State, row: int, alive: Bools) -> Ints:
     """Splits and dividends of the day: updates factor and shares, returns the reference price in fen.
 
     A price above 40 CNY splits, one above 15 does so one time in eight; the dividend is a share of the price.
@@ -162,13 +162,13 @@ def _corporate_actions(world: World, state: State, row: int, alive: Mask) -> Lab
     return reference
 
 
-def _common_return(world: World, row: int, draws: Draws, size: Vector, groups: Labels) -> Vector:
+def _common_return(world: World, row: int, draws: Draws, size: Float64, groups: Ints) -> Float64:
     """Market, industries and styles (no premium on any)."""
     volatility, firms = world.settings.volatility, world.firms
     industries = world.settings.industries
     by_industry = draws.factors[2 : 2 + industries][firms.industry]
     by_group = draws.factors[2 + industries :][groups]
-    common: Vector = (
+    common: Float64 = (
         world.events.market[row] * firms.beta
         + volatility.industry * by_industry
         + volatility.size * draws.factors[0] * size
@@ -178,25 +178,25 @@ def _common_return(world: World, row: int, draws: Draws, size: Vector, groups: L
     return common
 
 
-def _noise_level(world: World, state: State, row: int, draws: Draws) -> Vector:
+def _noise_level(world: World, state: State, row: int, draws: Draws) -> Float64:
     """Deviation of a stock's own noise today: clustering, high in the first five days and under ST."""
     state.log_volatility = VOLATILITY_MEMORY * state.log_volatility + VOLATILITY_SHOCK * draws.shocks[0]
     age = row - world.firms.list_row
     new = np.where((age >= 0) & (age < 5), 2.5, 1.0)
     st = np.where(world.events.st[row], 1.15, 1.0)
-    level: Vector = world.firms.idiosyncratic * np.exp(state.log_volatility) * new * st
+    level: Float64 = world.firms.idiosyncratic * np.exp(state.log_volatility) * new * st
     return level
 
 
 def _prices(
-    reference: Labels,
-    unlimited: Labels,
-    gap: Vector,
-    deviation: Vector,
-    traded: Mask,
+    reference: Ints,
+    unlimited: Ints,
+    gap: Float64,
+    deviation: Float64,
+    traded: Bools,
     bounds: Bounds,
     draws: Draws,
-) -> tuple[Labels, Labels, Labels, Labels]:
+) -> tuple[Ints, Ints, Ints, Ints]:
     """(open, high, low, close) in fen; all the reference where there is no trade.
 
     The close is the unlimited one cut at the limits; one cut day in seven is locked there from the open on, on other
@@ -218,7 +218,7 @@ def _prices(
     return open_, high, low, close
 
 
-def _volume(world: World, state: State, move: Vector, share: Vector, float_shares: Vector, draws: Draws) -> Labels:
+def _volume(world: World, state: State, move: Float64, share: Float64, float_shares: Float64, draws: Draws) -> Ints:
     """Shares traded, in lots of 100: ln turnover is autocorrelated and rises with the size of the stock's own move.
 
     `share` is what can be traded of it: less where the market was halted, a quarter at a single price.
@@ -227,11 +227,11 @@ def _volume(world: World, state: State, move: Vector, share: Vector, float_share
     state.turnover_mood = 0.92 * state.turnover_mood + 0.16 * surprise + 0.13 * draws.shocks[3]
     log_turnover = world.firms.log_turnover + state.turnover_mood + 0.15 * surprise + 0.12 * draws.shocks[4]
     turnover = np.exp(np.clip(log_turnover, -9.0, -0.7)) * share
-    shares: Labels = np.maximum(np.rint(turnover * float_shares / 100), 1).astype(np.int64) * 100
+    shares: Ints = np.maximum(np.rint(turnover * float_shares / 100), 1).astype(np.int64) * 100
     return shares
 
 
-def _remember(world: World, state: State, day: Day, row: int, log_cap: Vector, groups: Labels, cut: Vector) -> None:
+def _remember(world: World, state: State, day: Day, row: int, log_cap: Float64, groups: Ints, cut: Float64) -> None:
     """Bring the state to the day's close."""
     firms, statements = world.firms, world.statements
     known = np.isfinite(state.turnover_mean[0])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepfactor.sources._simulation.arrays import Mask, Single, Vector
+from deepfactor.core.arrays import Bools, Float32, Float64
 from deepfactor.sources._simulation.calendar import Clock
 from deepfactor.sources._simulation.firms import YEAR, Firms
 from deepfactor.sources._simulation.randomness import stream
@@ -48,14 +48,14 @@ class Events:
         the value state is re-set: the first row, and the first trading day after a statutory deadline.
     """
 
-    suspended: Mask
-    st: Mask
-    ex_date: Mask
-    split: Single
-    split_luck: Single
-    market: Vector
-    open_share: Vector
-    deadline: Mask
+    suspended: Bools
+    st: Bools
+    ex_date: Bools
+    split: Float32
+    split_luck: Float32
+    market: Float64
+    open_share: Float64
+    deadline: Bools
 
 
 def draw_events(settings: Settings, clock: Clock, firms: Firms) -> Events:
@@ -77,7 +77,7 @@ def draw_events(settings: Settings, clock: Clock, firms: Firms) -> Events:
     )
 
 
-def _deadlines(clock: Clock) -> Mask:
+def _deadlines(clock: Clock) -> Bools:
     rows = np.array([clock.row(f"{year}-{day}") for year in clock.years() for day in DEADLINES])
     deadline = np.zeros(clock.stop, bool)
     deadline[rows[rows < clock.stop]] = True
@@ -85,7 +85,7 @@ def _deadlines(clock: Clock) -> Mask:
     return deadline
 
 
-def _suspensions(settings: Settings, clock: Clock) -> Mask:
+def _suspensions(settings: Settings, clock: Clock) -> Bools:
     """One start in 400 stock-days, five days on average, one in fifty of them sixty days longer."""
     D, N = clock.stop, settings.stocks
     suspended = np.zeros((D, N), bool)
@@ -98,7 +98,7 @@ def _suspensions(settings: Settings, clock: Clock) -> Mask:
     return suspended
 
 
-def _special_treatment(settings: Settings, clock: Clock, firms: Firms) -> Mask:
+def _special_treatment(settings: Settings, clock: Clock, firms: Firms) -> Bools:
     """From early May, 1.8 % of firms a year, for one year or (two in five) two; and 180 days before a delisting."""
     D, N = clock.stop, settings.stocks
     st = np.zeros((D, N), bool)
@@ -113,7 +113,7 @@ def _special_treatment(settings: Settings, clock: Clock, firms: Firms) -> Mask:
     return st
 
 
-def _ex_dates(settings: Settings, clock: Clock) -> tuple[Mask, Single, Single]:
+def _ex_dates(settings: Settings, clock: Clock) -> tuple[Bools, Float32, Float32]:
     """One ex-date a firm and year, between 20 May and 20 July."""
     D, N = clock.stop, settings.stocks
     ex_date = np.zeros((D, N), bool)
@@ -130,7 +130,7 @@ def _ex_dates(settings: Settings, clock: Clock) -> tuple[Mask, Single, Single]:
     return ex_date, split, luck
 
 
-def _market_path(settings: Settings, days: int) -> Vector:
+def _market_path(settings: Settings, days: int) -> Float64:
     """The market's return by day: volatility clusters, tails of a t with 6 degrees of freedom.
 
     Mean and deviation are set for each block of five years: the cross-section can't see a market-wide constant.

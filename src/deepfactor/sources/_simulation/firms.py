@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deepfactor.core.arrays import Dates, Float64, Ints, Symbols
 from deepfactor.market.boards import Board
-from deepfactor.sources._simulation.arrays import Dates, Labels, Names, Vector
 from deepfactor.sources._simulation.calendar import Clock
 from deepfactor.sources._simulation.randomness import stream
 from deepfactor.sources._simulation.settings import Settings
@@ -62,23 +62,23 @@ class Firms:
         cash a year / price; 0 = pays none.
     """
 
-    symbols: Names
-    board: Labels
-    industry: Labels
-    list_row: Labels
-    delist_row: Labels
+    symbols: Symbols
+    board: Ints
+    industry: Ints
+    list_row: Ints
+    delist_row: Ints
     list_date: Dates
-    log_cap: Vector
-    price: Vector
-    beta: Vector
-    idiosyncratic: Vector
-    value: Vector
-    log_turnover: Vector
-    float_share: Vector
-    dividend_yield: Vector
+    log_cap: Float64
+    price: Float64
+    beta: Float64
+    idiosyncratic: Float64
+    value: Float64
+    log_turnover: Float64
+    float_share: Float64
+    dividend_yield: Float64
 
 
-def _symbols(rng: np.random.Generator, board: Labels) -> Names:
+def _symbols(rng: np.random.Generator, board: Ints) -> Symbols:
     in_shenzhen = rng.random(len(board)) < 0.45
     place = np.array(["main_sh", "chinext", "star", "beijing"])[board]
     place = np.where((board == Board.MAIN) & in_shenzhen, "main_sz", place)
@@ -90,7 +90,7 @@ def _symbols(rng: np.random.Generator, board: Labels) -> Names:
     return symbols
 
 
-def _listing_rows(rng: np.random.Generator, board: Labels, clock: Clock) -> Labels:
+def _listing_rows(rng: np.random.Generator, board: Ints, clock: Clock) -> Ints:
     """Nothing here may depend on the clock's end: waits are exponential from a fixed day."""
     N = len(board)
     wait = rng.standard_exponential(N)
@@ -103,13 +103,13 @@ def _listing_rows(rng: np.random.Generator, board: Labels, clock: Clock) -> Labe
     return rows
 
 
-def _delisting_rows(rng: np.random.Generator, list_row: Labels, clock: Clock) -> Labels:
+def _delisting_rows(rng: np.random.Generator, list_row: Ints, clock: Clock) -> Ints:
     """0.4 % a year, not within 250 days of the listing."""
     rows = clock.start + 60 + (rng.standard_exponential(len(list_row)) / 0.004 * YEAR).astype(np.int64)
     return np.where(rows < list_row + 250, NEVER, rows)
 
 
-def _listing_dates(rng: np.random.Generator, rows: Labels, clock: Clock) -> Dates:
+def _listing_dates(rng: np.random.Generator, rows: Ints, clock: Clock) -> Dates:
     age = 200 + (rng.standard_exponential(len(rows)) * 8 * 365).astype(np.int64)
     before = np.maximum(clock.days[0] - age, np.datetime64("1991-01-02"))
     before = np.busday_offset(before, 0, roll="forward")

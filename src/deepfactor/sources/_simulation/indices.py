@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepfactor.sources._simulation.arrays import Labels, Mask, Vector
+from deepfactor.core.arrays import Bools, Float64, Ints
 from deepfactor.sources._simulation.calendar import Clock
 from deepfactor.sources._simulation.market import History
 
@@ -37,13 +37,13 @@ class Index:
         levels. The price index takes splits in and leaves dividends out; total return has both.
     """
 
-    members: Mask
-    weights: Vector
-    close: Vector
-    total_return_close: Vector
+    members: Bools
+    weights: Float64
+    close: Float64
+    total_return_close: Float64
 
 
-def reset_days(clock: Clock) -> Mask:
+def reset_days(clock: Clock) -> Bools:
     """(T,) the first day, and the trading day after the second Friday of each June and December."""
     days = clock.published
     months = np.unique(days.astype("datetime64[M]"))
@@ -56,12 +56,12 @@ def reset_days(clock: Clock) -> Mask:
     return reset
 
 
-def weight_days(members: Mask, clock: Clock) -> Mask:
+def weight_days(members: Bools, clock: Clock) -> Bools:
     """(T,) days for which an index's weights are published: resets, month ends, and days after a member's delisting."""
     changed = np.zeros(len(members), bool)
     changed[1:] = (members[1:] != members[:-1]).any(axis=1)
     following = clock.days[clock.start + 1 : clock.stop + 1].astype("datetime64[M]")
-    month_end: Mask = clock.published.astype("datetime64[M]") != following
+    month_end: Bools = clock.published.astype("datetime64[M]") != following
     return reset_days(clock) | month_end | changed
 
 
@@ -71,7 +71,7 @@ def make_indices(history: History, clock: Clock) -> dict[str, Index]:
     total_cap, float_cap = history.total_cap, history.float_cap
     members = {code: np.zeros(alive.shape, bool) for code in (*RANKED, ALL_SHARE)}
     reset = reset_days(clock)
-    chosen: dict[str, Labels] = {}
+    chosen: dict[str, Ints] = {}
     for t in range(len(alive)):
         if reset[t]:
             known = max(t - 1, 0)
@@ -84,7 +84,7 @@ def make_indices(history: History, clock: Clock) -> dict[str, Index]:
     return {code: _index(mask, float_cap, price, total) for code, mask in members.items()}
 
 
-def _choose(cap: Vector) -> dict[str, Labels]:
+def _choose(cap: Float64) -> dict[str, Ints]:
     """Members of each index from ranking values (0 = not eligible)."""
     order = np.argsort(-cap, kind="stable")
     order = order[cap[order] > 0]
@@ -97,7 +97,7 @@ def _choose(cap: Vector) -> dict[str, Labels]:
     return chosen
 
 
-def _returns(history: History, total_cap: Vector) -> tuple[Vector, Vector]:
+def _returns(history: History, total_cap: Float64) -> tuple[Float64, Float64]:
     """Day's (price, total) return of each stock listed on both days, (T, N); 0 elsewhere."""
     days = history.days
     price, total = np.zeros(total_cap.shape), np.zeros(total_cap.shape)
@@ -108,7 +108,7 @@ def _returns(history: History, total_cap: Vector) -> tuple[Vector, Vector]:
     return price, total
 
 
-def _index(members: Mask, float_cap: Vector, price: Vector, total: Vector) -> Index:
+def _index(members: Bools, float_cap: Float64, price: Float64, total: Float64) -> Index:
     held = np.where(members, float_cap, 0.0)
     before = np.where(members[1:], float_cap[:-1], 0.0)
     before /= before.sum(axis=1, keepdims=True)
@@ -119,7 +119,7 @@ def _index(members: Mask, float_cap: Vector, price: Vector, total: Vector) -> In
     return Index(members, held / held.sum(axis=1, keepdims=True), levels[0], levels[1])
 
 
-def intervals(held: Mask) -> tuple[Labels, Labels, Labels]:
+def intervals(held: Bools) -> tuple[Ints, Ints, Ints]:
     """(column, first row, last row) of each run of True in `held` (T, N), by column and then by row."""
     padded = np.zeros((held.shape[0] + 2, held.shape[1]), np.int8)
     padded[1:-1] = held

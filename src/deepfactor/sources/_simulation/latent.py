@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepfactor.sources._simulation.arrays import Labels, Vector
+from deepfactor.core.arrays import Float64, Ints
 from deepfactor.sources._simulation.randomness import stream
 from deepfactor.sources._simulation.settings import Settings
 
@@ -32,11 +31,11 @@ class Latent:
         the k firms with the highest cosine of the first four entries, in ascending order; never the firm itself.
     """
 
-    vector: NDArray[np.float64]
-    neighbours: Labels
+    vector: Float64
+    neighbours: Ints
 
 
-def draw_latent(settings: Settings, industry: Labels) -> Latent:
+def draw_latent(settings: Settings, industry: Ints) -> Latent:
     """Vectors and true neighbours of all firms, listed or not; they hold for the market's whole life."""
     rng = stream(settings.seed, "latent")
     centre = rng.standard_normal((settings.industries, LATENT))
@@ -45,7 +44,7 @@ def draw_latent(settings: Settings, industry: Labels) -> Latent:
     return Latent(vector, _most_alike(vector[:, :ALIKE], settings.neighbours))
 
 
-def _most_alike(vector: Vector, count: int) -> Labels:
+def _most_alike(vector: Float64, count: int) -> Ints:
     unit = vector / np.sqrt((vector * vector).sum(axis=1, keepdims=True))
     found = np.empty((len(unit), count), np.int64)
     for first in range(0, len(unit), _BLOCK):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import AnyArray, Bools, Dates, Float32, Float64, Ints
 from deepfactor.sources._simulation.alpha import Memories
-from deepfactor.sources._simulation.arrays import Dates, Labels, Mask, Single, Vector
 from deepfactor.sources._simulation.calendar import make_clock
 from deepfactor.sources._simulation.day_loop import World, draw_day, step
 from deepfactor.sources._simulation.events import draw_events
@@ -39,17 +38,17 @@ class History:
 
     dates: Dates
     days: Day
-    st: Mask
-    memories: Single
-    delist_row: Labels
+    st: Bools
+    memories: Float32
+    delist_row: Ints
 
     @property
-    def total_cap(self) -> Vector:
+    def total_cap(self) -> Float64:
         """Total market value in CNY at the close."""
         return self.days.shares * self.days.close / 100.0
 
     @property
-    def float_cap(self) -> Vector:
+    def float_cap(self) -> Float64:
         """Market value of the float shares in CNY at the close."""
         return self.days.float_shares * self.days.close / 100.0
 
@@ -68,7 +67,7 @@ def run_market(world: World) -> History:
     clock, N = world.clock, world.settings.stocks
     state = first_state(world.settings.seed, world.firms, len(world.memories.parts))
     rng = stream(world.settings.seed, "days")
-    kept: dict[str, NDArray[np.generic]] = {}
+    kept: dict[str, AnyArray] = {}
     T = clock.stop - clock.start
     memories = np.zeros((len(world.memories.parts), T, N), np.float32)
     gone = np.full(N, -1, np.int64)
@@ -82,17 +81,17 @@ def run_market(world: World) -> History:
     planned = world.firms.delist_row
     gone = np.where(gone >= 0, np.minimum(gone, planned), planned)
     gone = np.where(gone < clock.stop, gone, -1)
-    history = Day(**kept)  # type: ignore[arg-type]
+    history = Day(**kept)
     return History(clock.published, history, world.events.st[clock.start :], memories, gone)
 
 
-def _limit(day: Day) -> Vector:
+def _limit(day: Day) -> Float64:
     """The day's upper limit as a fraction of the reference; inf where there is none."""
-    limit: Vector = np.where(day.limit_up > 0, day.limit_up / day.reference - 1.0, np.inf)
+    limit: Float64 = np.where(day.limit_up > 0, day.limit_up / day.reference - 1.0, np.inf)
     return limit
 
 
-def _keep(kept: dict[str, NDArray[np.generic]], day: Day, t: int, T: int) -> None:
+def _keep(kept: dict[str, AnyArray], day: Day, t: int, T: int) -> None:
     for field in fields(Day):
         value = getattr(day, field.name)
         if field.name not in kept:

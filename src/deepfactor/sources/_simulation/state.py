@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepfactor.sources._simulation.arrays import Labels, Mask, Vector
+from deepfactor.core.arrays import Bools, Float64, Ints
 from deepfactor.sources._simulation.firms import Firms
 from deepfactor.sources._simulation.randomness import stream
 
@@ -40,16 +40,16 @@ class State:
         see `alpha`.
     """
 
-    close: Labels
-    adj_factor: Vector
-    anchor: Vector
-    shares: Vector
-    log_volatility: Vector
-    turnover_mood: Vector
-    turnover_mean: Vector
-    days_below_one: Labels
-    dead: Mask
-    memories: Vector
+    close: Ints
+    adj_factor: Float64
+    anchor: Float64
+    shares: Float64
+    log_volatility: Float64
+    turnover_mood: Float64
+    turnover_mean: Float64
+    days_below_one: Ints
+    dead: Bools
+    memories: Float64
 
 
 def first_state(seed: int, firms: Firms, memories: int) -> State:
@@ -90,18 +90,18 @@ class Day:
     adj_factor, shares, float_shares : float64
     """
 
-    alive: Mask
-    traded: Mask
-    reference: Labels
-    open: Labels
-    high: Labels
-    low: Labels
-    close: Labels
-    limit_up: Labels
-    limit_down: Labels
-    vwap: Vector
-    volume: Labels
-    turnover: Vector
-    adj_factor: Vector
-    shares: Vector
-    float_shares: Vector
+    alive: Bools
+    traded: Bools
+    reference: Ints
+    open: Ints
+    high: Ints
+    low: Ints
+    close: Ints
+    limit_up: Ints
+    limit_down: Ints
+    vwap: Float64
+    volume: Ints
+    turnover: Float64
+    adj_factor: Float64
+    shares: Float64
+    float_shares: Float64

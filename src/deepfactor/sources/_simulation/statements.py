@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepfactor.sources._simulation.arrays import Dates, Labels, Mask, Vector
+from deepfactor.core.arrays import Bools, Dates, Float64, Ints
 from deepfactor.sources._simulation.calendar import Clock, trading_days
 from deepfactor.sources._simulation.firms import Firms
 from deepfactor.sources._simulation.latent import Latent
@@ -73,24 +73,24 @@ class Statements:
     period_end: Dates
     days: Dates
     offset: int
-    known: Labels
-    items: Mapping[str, Vector]
-    restated: Mask
-    restated_known: Labels
-    restated_items: Mapping[str, Vector]
-    surprises: Mapping[int, tuple[Labels, Vector]]
+    known: Ints
+    items: Mapping[str, Float64]
+    restated: Bools
+    restated_known: Ints
+    restated_items: Mapping[str, Float64]
+    surprises: Mapping[int, tuple[Ints, Float64]]
 
-    def surprise(self, row: int) -> Vector:
+    def surprise(self, row: int) -> Float64:
         """(N,) surprise of what becomes known on a row of the clock; 0 for firms that report nothing."""
         out = np.zeros(self.known.shape[1])
         if row in self.surprises:
             np.add.at(out, *self.surprises[row])
         return out
 
-    def equity(self, row: int) -> Vector:
+    def equity(self, row: int) -> Float64:
         """(N,) total equity of the last statement known on a row of the clock, as first reported."""
         last = np.maximum((self.known <= row + self.offset).sum(axis=0) - 1, 0)
-        equity: Vector = self.items["total_equity"][last, np.arange(len(last))]
+        equity: Float64 = self.items["total_equity"][last, np.arange(len(last))]
         return equity
 
 
@@ -98,16 +98,16 @@ class Statements:
 class _Shocks:
     """Standard normal unless said, each (Q, N): all that is random in the statements of a span of quarters."""
 
-    level: Vector
-    equity: Vector
-    leverage: Vector
-    margin: Vector
-    profit: Vector
-    cash: Vector
-    delay: Vector  # Beta(1, 2.2): how far ahead of the deadline
-    restated: Vector  # uniform
-    restated_after: Vector  # uniform
-    correction: Vector
+    level: Float64
+    equity: Float64
+    leverage: Float64
+    margin: Float64
+    profit: Float64
+    cash: Float64
+    delay: Float64  # Beta(1, 2.2): how far ahead of the deadline
+    restated: Float64  # uniform
+    restated_after: Float64  # uniform
+    correction: Float64
 
 
 def draw_statements(settings: Settings, clock: Clock, firms: Firms, latent: Latent) -> Statements:
@@ -146,7 +146,7 @@ def _draw_shocks(settings: Settings, years: range) -> _Shocks:
     return _Shocks(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
 
 
-def _decaying_sum(shocks: Vector, memory: float) -> Vector:
+def _decaying_sum(shocks: Float64, memory: float) -> Float64:
     """x_q = memory · x_{q−1} + shock_q along the first axis."""
     out = shocks.copy()
     for q in range(1, len(out)):
@@ -154,14 +154,14 @@ def _decaying_sum(shocks: Vector, memory: float) -> Vector:
     return out
 
 
-def _logistic(x: Vector) -> Vector:
-    value: Vector = 1.0 / (1.0 + np.exp(-x))
+def _logistic(x: Float64) -> Float64:
+    value: Float64 = 1.0 / (1.0 + np.exp(-x))
     return value
 
 
 def _figures(
     settings: Settings, clock: Clock, firms: Firms, latent: Latent, years: range, shocks: _Shocks
-) -> dict[str, Vector]:
+) -> dict[str, Float64]:
     """Every item, (Q, N). A firm's equity starts from its first market value and its value exposure, and grows."""
     rng, f = stream(settings.seed, "statements"), latent.vector.T
     season = np.exp(0.18 * rng.standard_normal((len(QUARTERS), settings.stocks)))
@@ -187,7 +187,7 @@ def _figures(
     return figures
 
 
-def _restate(items: Mapping[str, Vector], correction: Vector) -> dict[str, Vector]:
+def _restate(items: Mapping[str, Float64], correction: Float64) -> dict[str, Float64]:
     """Revenue and net profit as corrected: by 2 % of revenue in deviation, a quarter of it down to the profit."""
     change = np.rint(0.02 * items["revenue_q"] * correction / _UNIT) * _UNIT
     return {
@@ -196,7 +196,7 @@ def _restate(items: Mapping[str, Vector], correction: Vector) -> dict[str, Vecto
     }
 
 
-def _announcement_dates(years: range, delay: Vector) -> Dates:
+def _announcement_dates(years: range, delay: Float64) -> Dates:
     """(Q, N); a first quarter comes never before the annual report."""
     announced = np.empty(delay.shape, "datetime64[D]")
     for q in range(len(delay)):
@@ -207,13 +207,11 @@ def _announcement_dates(years: range, delay: Vector) -> Dates:
     return announced
 
 
-def _surprises(
-    profit: Vector, known: Labels, listed: Labels, offset: int, stop: int
-) -> dict[int, tuple[Labels, Vector]]:
+def _surprises(profit: Float64, known: Ints, listed: Ints, offset: int, stop: int) -> dict[int, tuple[Ints, Float64]]:
     """Standardised unexpected earnings by row: year-on-year change less its mean over the eight quarters before,
     over their deviation; of statements first known to the public while the firm is listed."""
     change = profit[4:] - profit[:-4]
-    out: dict[int, tuple[Labels, Vector]] = {}
+    out: dict[int, tuple[Ints, Float64]] = {}
     for q in range(SURPRISE_QUARTERS, len(change)):
         before = change[q - SURPRISE_QUARTERS : q]
         sue = (change[q] - before.mean(axis=0)) / (before.std(axis=0) + _UNIT)

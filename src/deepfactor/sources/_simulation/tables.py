@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import AnyArray, Bools, Float32, Float64, Ints, Symbols
 from deepfactor.market.boards import Board
 from deepfactor.sources._simulation.alpha import ORACLE_HORIZONS
-from deepfactor.sources._simulation.arrays import Labels, Mask, Names
 from deepfactor.sources._simulation.day_loop import World
 from deepfactor.sources._simulation.indices import Index, intervals, weight_days
 from deepfactor.sources._simulation.market import History
@@ -27,13 +25,13 @@ def daily(world: World, history: History) -> pl.DataFrame:
     days = history.days
     stock, t = np.nonzero(days.alive.T)
 
-    def take(field: NDArray[Any]) -> NDArray[Any]:
+    def take(field: AnyArray) -> AnyArray:
         return field[t, stock]
 
-    def yuan(field: NDArray[Any]) -> NDArray[np.float64]:
+    def yuan(field: AnyArray) -> Float64:
         return take(field) / 100.0
 
-    def limit(field: NDArray[Any]) -> pl.Series:
+    def limit(field: AnyArray) -> pl.Series:
         price = yuan(field)
         return pl.Series(np.where(price > 0, price, np.nan)).fill_nan(None)
 
@@ -157,7 +155,7 @@ def fundamentals(world: World, history: History) -> pl.DataFrame:
     are those of the single quarter (suffix ``_q``). Nothing from firms that are not listed yet or no longer.
     """
     statements, clock = world.statements, world.clock
-    ever: Mask = np.any(history.days.alive, axis=0)
+    ever: Bools = np.any(history.days.alive, axis=0)
     gone = np.where(history.delist_row >= 0, history.delist_row, clock.stop)
     beyond = np.minimum(gone, clock.stop) + statements.offset
     symbols = pl.Series("symbol", world.firms.symbols.tolist(), dtype=pl.String)
@@ -190,7 +188,7 @@ def fundamentals(world: World, history: History) -> pl.DataFrame:
 
 def neighbours(world: World, history: History) -> pl.DataFrame:
     """Each stock's true neighbours among the stocks of `daily`: columns symbol, neighbour. No table of the market."""
-    ever: Mask = np.any(history.days.alive, axis=0)
+    ever: Bools = np.any(history.days.alive, axis=0)
     pairs = world.latent.neighbours
     stock = np.repeat(np.arange(len(pairs)), pairs.shape[1])
     other = pairs.ravel()
@@ -206,7 +204,7 @@ def oracle(world: World, history: History) -> pl.DataFrame:
     """
     stock, t = np.nonzero(history.days.alive.T)
     state = history.memories[:, t, stock]
-    columns: dict[str, NDArray[np.float32]] = {}
+    columns: dict[str, Float32] = {}
     for horizon in ORACLE_HORIZONS:
         parts = {part: world.memories.oracle(state, part, horizon) for part in PARTS}
         sums = {
@@ -218,7 +216,7 @@ def oracle(world: World, history: History) -> pl.DataFrame:
     return pl.DataFrame({**_keys(world.firms.symbols, history, stock, t), **columns})
 
 
-def _sum(values: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+def _sum(values: Iterable[Float64]) -> Float64:
     """Sum in order, in place: no array of all is made."""
     first, *others = values
     total = first.copy()
@@ -227,6 +225,6 @@ def _sum(values: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
     return total
 
 
-def _keys(symbols: Names, history: History, stock: Labels, t: Labels) -> dict[str, pl.Series]:
+def _keys(symbols: Symbols, history: History, stock: Ints, t: Ints) -> dict[str, pl.Series]:
     names = pl.Series("symbol", symbols.tolist(), dtype=pl.String)
     return {"date": pl.Series("date", history.dates[t]), "symbol": names.gather(stock)}

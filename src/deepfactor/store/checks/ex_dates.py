@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Float64
 from deepfactor.store.checks.finding import Finding
 from deepfactor.store.checks.moves import CHANGED, Moves, beyond_limit, contradicts, of_the_delivery
 
@@ -27,7 +27,6 @@ _OFTEN, _OFTEN_ROWS, _DRIFT, _DAILY = 0.2, 60, 1e-4, 0.02
 _CONTRADICTED, _ENOUGH_DATES = 0.5, 3
 
 Severity = Literal["error", "warning"]
-Values = NDArray[np.float64]
 
 
 def check_ex_dates(moves: Moves, trades: pl.DataFrame, *, whole: bool) -> list[Finding]:
@@ -83,9 +82,9 @@ def _answer(large: pl.DataFrame, small: pl.DataFrame, move: str) -> float | None
     return slope if error < _ERROR else None
 
 
-def _logs(rows: pl.DataFrame, move: str) -> tuple[Values, Values]:
+def _logs(rows: pl.DataFrame, move: str) -> tuple[Float64, Float64]:
     values = rows.select("ratio", move).filter(pl.col(move).is_not_nan()).to_numpy()
-    logs: Values = np.log(values)
+    logs: Float64 = np.log(values)
     return logs[:, 0], logs[:, 1]
 
 

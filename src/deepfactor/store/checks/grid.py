@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import AnyArray
 from deepfactor.market.boards import Board, find_board
-
-Array = NDArray[Any]
 
 #: Days worked on at once.
 _BLOCK = 64
@@ -40,10 +37,10 @@ class Grid:
         a row with a volume.
     """
 
-    days: Array
+    days: AnyArray
     symbols: pl.Series
-    place: Array
-    traded: Array
+    place: AnyArray
+    traded: AnyArray
 
     @staticmethod
     def of(daily: pl.DataFrame) -> Grid:
@@ -63,20 +60,20 @@ class Grid:
         traded.ravel()[place] = (daily["volume"] > 0).fill_null(value=False).to_numpy()
         return Grid(days, symbols, place, traded)
 
-    def filled(self, values: pl.Series) -> Array:
+    def filled(self, values: pl.Series) -> AnyArray:
         """(T, N) float32 of a value a row; NaN where there is none."""
         out = np.full(self.traded.shape, np.nan, np.float32)
         out.ravel()[self.place] = values.to_numpy()
         return out
 
-    def by_board(self, flags: Array) -> Array:
+    def by_board(self, flags: AnyArray) -> AnyArray:
         """(D, boards) how many of the flags (D, N) of each day are set."""
         masks = np.array(list(self.boards.values()), np.float32).T
         blocks = [flags[at : at + _BLOCK].astype(np.float32) @ masks for at in range(0, len(flags), _BLOCK)]
         return np.concatenate(blocks).astype(np.int64)
 
     @cached_property
-    def boards(self) -> dict[str, Array]:
+    def boards(self) -> dict[str, AnyArray]:
         """(N,) whether a symbol is of a board, by the board's name with its exchange."""
         names = [board_name(symbol) for symbol in self.symbols]
         return {name: np.array([one == name for one in names]) for name in dict.fromkeys(names)}

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import AnyArray
 from deepfactor.core.errors import DataError
 from deepfactor.market.boards import board_of
 from deepfactor.market.limits import ordinary_rates
@@ -30,8 +29,6 @@ _ORDINARY = 0.105
 _YOUNG_ROWS, _YOUNG_DAYS = 6, np.timedelta64(21, "D")
 #: Rows before a stock's last: its delisting period, which begins with a day without a limit, lasts fifteen days.
 _LAST_ROWS = 35
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -166,7 +163,7 @@ def misses(reference: pl.Expr, before: pl.Expr, ratio: pl.Expr) -> pl.Expr:
 
 
 def _facts(
-    trades: pl.DataFrame, at: Array, starts: Array, listed: pl.DataFrame | None, known: Collection[str]
+    trades: pl.DataFrame, at: AnyArray, starts: AnyArray, listed: pl.DataFrame | None, known: Collection[str]
 ) -> pl.DataFrame:
     """The rows `at` of `trades` with what stands around them; `starts` are the first rows of the symbols."""
     days = trades["date"].unique().sort().to_numpy().astype("datetime64[D]")
@@ -198,13 +195,13 @@ def _facts(
     return table.with_columns(ratio=ratio, move=move, adjusted=ratio * move)
 
 
-def _dates(trades: pl.DataFrame, at: Array) -> Array:
+def _dates(trades: pl.DataFrame, at: AnyArray) -> AnyArray:
     """Dates of the rows `at`, as datetime64[D]."""
-    dates: Array = trades["date"].gather(at).to_numpy().astype("datetime64[D]")
+    dates: AnyArray = trades["date"].gather(at).to_numpy().astype("datetime64[D]")
     return dates
 
 
-def _ratio(values: Array, at: Array, inside: Array) -> Array:
+def _ratio(values: AnyArray, at: AnyArray, inside: AnyArray) -> AnyArray:
     """values[at] / values[at − 1] where `inside`; NaN elsewhere."""
     out = np.full(len(at), np.nan)
     out[inside] = values[at[inside]] / values[at[inside] - 1]
@@ -212,13 +209,18 @@ def _ratio(values: Array, at: Array, inside: Array) -> Array:
 
 
 def _young(
-    symbol: pl.Series, today: Array, rows: Array, first_day: Array, listed: pl.DataFrame | None, known: Collection[str]
-) -> Array:
+    symbol: pl.Series,
+    today: AnyArray,
+    rows: AnyArray,
+    first_day: AnyArray,
+    listed: pl.DataFrame | None,
+    known: Collection[str],
+) -> AnyArray:
     """Whether stocks were listed just before, by their list date or, where none is known, their first row.
 
     `rows` since that one; `first_day`: it is of the first day of all, so that nothing is known of the days before.
     """
-    young: Array = (rows < _YOUNG_ROWS) & ~(symbol.is_in(list(known)).to_numpy() | first_day)
+    young: AnyArray = (rows < _YOUNG_ROWS) & ~(symbol.is_in(list(known)).to_numpy() | first_day)
     if listed is None or "list_date" not in listed.columns:
         return young
     dates = dict(listed.select(pl.col("symbol").cast(pl.String), "list_date").drop_nulls().rows())
@@ -228,7 +230,7 @@ def _young(
     return young
 
 
-def _rates(symbols: pl.Series, dates: Array) -> Array:
+def _rates(symbols: pl.Series, dates: AnyArray) -> AnyArray:
     """The ordinary limit of each row; 0 for codes that are no A-share's."""
     boards: dict[str, int] = {}
     for symbol in symbols.unique():
@@ -238,5 +240,5 @@ def _rates(symbols: pl.Series, dates: Array) -> Array:
             continue
     known = np.array([symbol in boards for symbol in symbols], dtype=bool)
     board = np.array([boards.get(symbol, 0) for symbol in symbols], dtype=np.int8)
-    rates: Array = np.where(known, ordinary_rates(board, dates), 0.0)
+    rates: AnyArray = np.where(known, ordinary_rates(board, dates), 0.0)
     return rates

@@ -12,8 +12,9 @@ from datetime import date
 
 import numpy as np
 
+from deepfactor.core.arrays import AnyArray
 from deepfactor.store.checks.finding import Finding
-from deepfactor.store.checks.grid import Array, Grid
+from deepfactor.store.checks.grid import Grid
 
 #: Share of the names of the day before, and how many, that must lack for a day to be short; of the last day more: it
 #: has no day after it that would tell a halt from a gap.
@@ -33,13 +34,13 @@ class _Part:
     how many of them don't (T − 1,); the share that must lack on a day in between (`least`) and on the `last` one."""
 
     where: str
-    names: Array
-    total: Array
-    lacking: Array
+    names: AnyArray
+    total: AnyArray
+    lacking: AnyArray
     least: float
     last: float
 
-    def short(self, share: float) -> Array:
+    def short(self, share: float) -> AnyArray:
         """(T − 1,) days that lack so many."""
         return (self.lacking >= _SOME) & (self.lacking >= share * self.total)
 

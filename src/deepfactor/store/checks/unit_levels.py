@@ -15,9 +15,10 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from deepfactor.core.arrays import AnyArray
 from deepfactor.store.checks.basis import Basis
 from deepfactor.store.checks.finding import Finding
-from deepfactor.store.checks.grid import Array, Grid
+from deepfactor.store.checks.grid import Grid
 from deepfactor.store.checks.units import traded_value
 
 #: log10 of the least jump between neighbouring days that counts, and the share of the names that must make it in one
@@ -52,7 +53,7 @@ def check_unit_levels(grid: Grid, daily: pl.DataFrame, basis: Basis, since: date
     return out if since is not None or not has_value else [*out, *_levels(grid, level)]
 
 
-def _jumps(grid: Grid, level: Array, what: str, since: date | None) -> list[Finding]:
+def _jumps(grid: Grid, level: AnyArray, what: str, since: date | None) -> list[Finding]:
     """Days from which or to which a board's names all move by about one factor."""
     first = 1 if since is None else max(int(np.searchsorted(grid.days, np.datetime64(since))), 1)
     found = [one for day in range(first, len(level)) for one in _jump(grid, level[day] - level[day - 1], day)]
@@ -66,7 +67,7 @@ def _jumps(grid: Grid, level: Array, what: str, since: date | None) -> list[Find
     return [Finding(severity, "wrong_unit" if sure else "unit_jump", "daily", "volume", days, message, None, examples)]
 
 
-def _jump(grid: Grid, move: Array, day: int) -> Iterator[tuple[bool, int, str]]:
+def _jump(grid: Grid, move: AnyArray, day: int) -> Iterator[tuple[bool, int, str]]:
     """Of a day's moves (N,): whether it is sure, the day, and what moved; of the market, else of boards."""
     if np.count_nonzero(np.abs(move) >= _JUMP) < _SOME / 2:
         return
@@ -82,7 +83,7 @@ def _jump(grid: Grid, move: Array, day: int) -> Iterator[tuple[bool, int, str]]:
                     return
 
 
-def _levels(grid: Grid, level: Array) -> list[Finding]:
+def _levels(grid: Grid, level: AnyArray) -> list[Finding]:
     """Boards, and single stocks, at a level that isn't theirs."""
     known = np.isfinite(level)
     rows = np.count_nonzero(known, axis=0)
@@ -104,7 +105,7 @@ def _levels(grid: Grid, level: Array) -> list[Finding]:
     return out
 
 
-def _board(board: str, mean: Array, nearest: float, rows: int) -> list[Finding]:
+def _board(board: str, mean: AnyArray, nearest: float, rows: int) -> list[Finding]:
     """A board whose stocks lie far from those of every other one, the `nearest` median of them too."""
     own = float(np.median(mean))
     far = own - nearest
@@ -120,7 +121,7 @@ def _board(board: str, mean: Array, nearest: float, rows: int) -> list[Finding]:
     return [Finding(severity, "wrong_unit" if sure else "unit_of_board", "daily", "volume", rows, message)]
 
 
-def _factor(logs: Array) -> str:
+def _factor(logs: AnyArray) -> str:
     """10 to the median of `logs`: as a power of ten where it is near one."""
     middle = float(np.median(logs))
     return f"{10 ** round(middle):g}" if abs(middle - round(middle)) <= 0.35 else f"{10**middle:.2g}"

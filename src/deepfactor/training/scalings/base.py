@@ -8,14 +8,12 @@ from types import ModuleType
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from deepfactor.core.arrays import Float32, Float64, Indices, Ints
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.spec import Spec, content_key
 from deepfactor.features.base import Features
-
-Array = NDArray[np.float32]
 
 CLIP_MAD = 5.0
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
@@ -58,13 +56,13 @@ class Standard:
         row (0, f) = as they are.
     """
 
-    level: Array
-    of: NDArray[np.int64]
-    rate: Array
-    low: Array
-    high: Array
-    mean: Array
-    inverse: Array
+    level: Float32
+    of: Ints
+    rate: Float32
+    low: Float32
+    high: Float32
+    mean: Float32
+    inverse: Float32
 
     def tensors(self, device: torch.device) -> dict[str, Tensor]:
         """The arrays by name, on `device`."""
@@ -119,17 +117,17 @@ def require_close(features: Features, scaling: str) -> None:
         raise RecipeError(f"scaling {scaling} needs the field close among the prices", key="features.fields")
 
 
-def log_mean(logs: Array) -> Array:
+def log_mean(logs: Float32) -> Float32:
     """Log of the mean of exp(logs) (L, b) over the observed days: (b,); NaN where none is observed."""
     seen = np.isfinite(logs)
     values = np.exp(logs, where=seen, out=np.zeros_like(logs))
     count = seen.sum(axis=0)
     mean = values.sum(axis=0, dtype=np.float64) / np.maximum(count, 1)
-    out: Array = np.log(mean, where=count > 0, out=np.full(mean.shape, np.nan)).astype(np.float32)
+    out: Float32 = np.log(mean, where=count > 0, out=np.full(mean.shape, np.nan)).astype(np.float32)
     return out
 
 
-def cross_section(values: Array) -> tuple[Array, Array, Array, Array]:
+def cross_section(values: Float32) -> tuple[Float32, Float32, Float32, Float32]:
     """Clip bounds, mean and inverse scale, each (…), of each row of `values` (…, b) over its observed stocks.
 
     Clip at median ± 5·1.4826·MAD, none where the MAD is 0; mean and population standard deviation of the clipped.
@@ -151,14 +149,14 @@ def cross_section(values: Array) -> tuple[Array, Array, Array, Array]:
     return low, high, mean.astype(np.float32), inverse.astype(np.float32)
 
 
-def _middle(x: Array, count: NDArray[np.intp]) -> NDArray[np.float64]:
+def _middle(x: Float32, count: Indices) -> Float64:
     """Median of the first `count` of each sorted row; NaN where there is none."""
     upper = _at(x, np.minimum(count // 2, x.shape[-1] - 1))
     lower = _at(x, np.maximum((count - 1) // 2, 0))
     return np.where(count > 0, (lower + upper) / 2, np.nan)
 
 
-def _mad(x: Array, count: NDArray[np.intp], median: NDArray[np.float64]) -> NDArray[np.float64]:
+def _mad(x: Float32, count: Indices, median: Float64) -> Float64:
     """Median absolute deviation from `median` of the first `count` of each sorted row, without sorting again.
 
     The deviations to the left of the median and those to its right are two sorted lists; a bisection finds how many of
@@ -167,9 +165,7 @@ def _mad(x: Array, count: NDArray[np.intp], median: NDArray[np.float64]) -> NDAr
     return (_deviation(x, count, median, (count - 1) // 2) + _deviation(x, count, median, count // 2)) / 2
 
 
-def _deviation(
-    x: Array, count: NDArray[np.intp], median: NDArray[np.float64], rank: NDArray[np.intp]
-) -> NDArray[np.float64]:
+def _deviation(x: Float32, count: Indices, median: Float64, rank: Indices) -> Float64:
     """The `rank`-th smallest (from 0) of |x − median| in each sorted row: of all runs of rank + 1 neighbours, the run
     whose farther end lies nearest to the median has it there."""
     first, last = np.zeros_like(count), np.maximum(count - 1 - rank, 0)
@@ -183,7 +179,7 @@ def _deviation(
     return np.maximum(median - _at(x, first), _at(x, np.maximum(first + rank, 0)) - median)
 
 
-def _at(x: Array, column: NDArray[np.intp]) -> NDArray[np.float64]:
+def _at(x: Float32, column: Indices) -> Float64:
     """x[..., column] with one column a row, in float64."""
-    taken: NDArray[np.float64] = np.take_along_axis(x, column[..., None], axis=-1)[..., 0].astype(np.float64)
+    taken: Float64 = np.take_along_axis(x, column[..., None], axis=-1)[..., 0].astype(np.float64)
     return taken

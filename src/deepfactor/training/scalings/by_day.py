@@ -17,10 +17,10 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
+from deepfactor.core.arrays import Bools, Float32
 from deepfactor.core.spec import Spec
 from deepfactor.features.base import Features
-from deepfactor.panel.panel import Bools
-from deepfactor.training.scalings.base import Array, cross_section, log_mean, require_close
+from deepfactor.training.scalings.base import cross_section, log_mean, require_close
 
 SCALES = "rows"
 
@@ -43,7 +43,7 @@ def rows_back(settings: Settings) -> int:
     return settings.trailing
 
 
-def rows(settings: Settings, features: Features, batch: Bools, span: range) -> Array:
+def rows(settings: Settings, features: Features, batch: Bools, span: range) -> Float32:
     """The scaled rows of `span`: (len(span), N, f) float32, no NaN."""
     out = np.zeros((len(span), *features.values.shape[1:]), np.float32)
     for i, s in enumerate(span):
@@ -53,7 +53,7 @@ def rows(settings: Settings, features: Features, batch: Bools, span: range) -> A
     return out
 
 
-def _scaled(features: Features, s: int, trailing: int, stocks: np.ndarray) -> Array:
+def _scaled(features: Features, s: int, trailing: int, stocks: np.ndarray) -> Float32:
     """Row s: (N, f)."""
     before, x = features.values[max(s - trailing, 0) : s], features.values[s].T.copy()  # (≤ trailing, N, f), (f, N)
     for k, role in enumerate(features.roles):
@@ -65,13 +65,13 @@ def _scaled(features: Features, s: int, trailing: int, stocks: np.ndarray) -> Ar
     np.clip(x, low[:, None], high[:, None], out=x)
     x -= mean[:, None]
     x *= inverse[:, None]
-    scaled: Array = np.nan_to_num(x, copy=False).T
+    scaled: Float32 = np.nan_to_num(x, copy=False).T
     return scaled
 
 
-def _last(values: Array) -> Array:
+def _last(values: Float32) -> Float32:
     """Last finite value of each column of (days, N); NaN where there is none."""
     seen = np.isfinite(values)
     last = len(values) - 1 - seen[::-1].argmax(axis=0)
-    found: Array = np.where(seen.any(axis=0), values[last, np.arange(values.shape[1])], np.float32(np.nan))
+    found: Float32 = np.where(seen.any(axis=0), values[last, np.arange(values.shape[1])], np.float32(np.nan))
     return found

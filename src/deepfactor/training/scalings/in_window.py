@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from deepfactor.core.arrays import Float32
 from deepfactor.core.spec import Spec
 from deepfactor.features.base import Features
-from deepfactor.training.scalings.base import LEAST_SCALE, Array, Standard
+from deepfactor.training.scalings.base import LEAST_SCALE, Standard
 
 SCALES = "windows"
 KEEP = False
@@ -26,7 +27,7 @@ def check(features: Features) -> None:
     """Any features will do."""
 
 
-def standard(settings: Settings, features: Features, windows: Array) -> Standard:
+def standard(settings: Settings, features: Features, windows: Float32) -> Standard:
     """Mean and scale (b, f) of each of the day's `windows` (L, b, f), NaN = missing."""
     seen = np.isfinite(windows)
     count = np.maximum(seen.sum(axis=0), 1)

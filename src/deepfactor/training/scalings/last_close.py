@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from deepfactor.core.arrays import Float32
 from deepfactor.core.spec import Spec
 from deepfactor.features.base import Features
-from deepfactor.training.scalings.base import Array, Standard, cross_section, log_mean, require_close
+from deepfactor.training.scalings.base import Standard, cross_section, log_mean, require_close
 
 SCALES = "windows"
 KEEP = True
@@ -29,14 +30,14 @@ def check(features: Features) -> None:
     require_close(features, "last_close")
 
 
-def standard(settings: Settings, features: Features, windows: Array) -> Standard:
+def standard(settings: Settings, features: Features, windows: Float32) -> Standard:
     """The day's statistics of `windows` (L, b, f): logs, oldest first, NaN = missing."""
     level, of = levels(features, windows)
     relative = windows.transpose(0, 2, 1) - level[:, of].T  # (L, f, b): what is treated alike lies side by side
     return Standard(level, of, np.empty((0, len(of)), np.float32), *cross_section(np.ascontiguousarray(relative)))
 
 
-def levels(features: Features, windows: Array) -> tuple[Array, np.ndarray]:
+def levels(features: Features, windows: Float32) -> tuple[Float32, np.ndarray]:
     """What each stock's features are relative to: the last close, 0, then the mean of each volume: (b, g) and (f,)."""
     close = windows[-1, :, features.names.index("close")] if "price" in features.roles else windows[-1, :, 0] * 0
     columns, of = [close, np.zeros_like(close)], []

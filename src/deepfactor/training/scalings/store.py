@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load, save
 
+from deepfactor.core.arrays import Bools, Float32
 from deepfactor.core.checksums import damaged, file_checksum, read_checksums, write_checksums
 from deepfactor.core.errors import DamagedFile, UserError
 from deepfactor.core.files import atomic_path
 from deepfactor.features.base import Features
-from deepfactor.panel.panel import Bools
-from deepfactor.training.scalings.base import Array, Scaling, Standard
+from deepfactor.training.scalings.base import Scaling, Standard
 
 #: Bumped when a scaling's numbers change, so that nothing old is read.
 VERSION = 1
@@ -51,14 +51,14 @@ class Store:
             _write(path, found)
         return found
 
-    def rows(self, scaling: Scaling, features: Features, batch: Bools) -> Array:
+    def rows(self, scaling: Scaling, features: Features, batch: Bools) -> Float32:
         """The (T, N, f) array that windows are cut from; made once where the scaling scales rows."""
         if scaling.module.SCALES == "windows":
             return features.values
         whole = range(len(features.values))
 
-        def block(span: range) -> Array:
-            made: Array = scaling.module.rows(scaling.settings, features, batch, span)
+        def block(span: range) -> Float32:
+            made: Float32 = scaling.module.rows(scaling.settings, features, batch, span)
             return made
 
         if self.folder is None:

@@ -18,11 +18,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfactor.core.arrays import Float32, Float64, Indices
 from deepfactor.training.samples import rank_ic
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -37,9 +35,9 @@ class Table:
     starts : (D + 1,) rows at which the days begin, and n
     """
 
-    x: NDArray[np.float32]
-    y: NDArray[np.float32]
-    starts: NDArray[np.intp]
+    x: Float32
+    y: Float32
+    starts: Indices
 
     def __post_init__(self) -> None:
         if not len(self.x) == len(self.y) == self.starts[-1]:
@@ -49,11 +47,11 @@ class Table:
 class Fitted(Protocol):
     """A fitted weighting."""
 
-    def predict(self, x: NDArray[np.float32]) -> Floats:
+    def predict(self, x: Float32) -> Float64:
         """Scores (n,) of (n, k)."""
         ...
 
-    def importance(self) -> Floats:
+    def importance(self) -> Float64:
         """(k,) share of each column in the score, adding up to 1; how it is measured is the kind's."""
         ...
 
@@ -62,13 +60,13 @@ class Fitted(Protocol):
         ...
 
 
-def mean_rank_ic(score: Floats, table: Table) -> float:
+def mean_rank_ic(score: Float64, table: Table) -> float:
     """Mean over the table's days of the RankIC of `score` (n,) with its label."""
     days = zip(table.starts[:-1], table.starts[1:], strict=True)
     return float(np.mean([rank_ic(score[a:b], table.y[a:b].astype(np.float64)) for a, b in days]))
 
 
-def best_round(part: Callable[[int, int], Floats], rounds: int, step: int, valid: Table) -> int:
+def best_round(part: Callable[[int, int], Float64], rounds: int, step: int, valid: Table) -> int:
     """The number of trees, a multiple of `step` up to `rounds`, whose scores have the highest mean RankIC on `valid`.
 
     `part` gives what the trees first … stop − 1 add to the scores (n,), up to a constant.
@@ -81,7 +79,7 @@ def best_round(part: Callable[[int, int], Floats], rounds: int, step: int, valid
     return max(counts, key=lambda count: (found[count], -count))
 
 
-def shares(gain: Floats) -> Floats:
+def shares(gain: Float64) -> Float64:
     """`gain` ≥ 0 as shares that add up to 1; all zero where there is none."""
     total = gain.sum()
     return gain / total if total > 0 else np.zeros_like(gain)

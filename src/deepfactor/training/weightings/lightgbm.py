@@ -7,12 +7,12 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from deepfactor.core.arrays import Float32, Float64
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.spec import Spec
-from deepfactor.training.weightings.base import Floats, Table, best_round, shares
+from deepfactor.training.weightings.base import Table, best_round, shares
 
 
 class Settings(Spec):
@@ -37,10 +37,10 @@ class Trees:
     booster: Any
     rounds: int
 
-    def predict(self, x: NDArray[np.float32]) -> Floats:
+    def predict(self, x: Float32) -> Float64:
         return np.asarray(self.booster.predict(x, num_iteration=self.rounds, num_threads=1), np.float64)
 
-    def importance(self) -> Floats:
+    def importance(self) -> Float64:
         """Gain of the splits by column, as shares."""
         return shares(np.asarray(self.booster.feature_importance("gain", iteration=self.rounds), np.float64))
 
@@ -79,7 +79,7 @@ def fit(settings: Settings, train: Table, valid: Table, seed: int) -> Trees:
     }
     booster = library.train(parameters, library.Dataset(train.x, train.y, free_raw_data=True), s.rounds)
 
-    def part(first: int, stop: int) -> Floats:
+    def part(first: int, stop: int) -> Float64:
         return np.asarray(booster.predict(valid.x, first, stop - first, num_threads=1), np.float64)
 
     return Trees(booster, best_round(part, s.rounds, s.check_every, valid))

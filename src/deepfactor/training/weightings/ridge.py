@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from deepfactor.core.arrays import Float32, Float64
 from deepfactor.core.spec import Spec
-from deepfactor.training.weightings.base import Floats, Table, mean_rank_ic, shares
+from deepfactor.training.weightings.base import Table, mean_rank_ic, shares
 
 _CHUNK = 200_000  # rows at a time in float64
 
@@ -25,14 +25,14 @@ class Settings(Spec):
 class Ridge:
     """`weights` (k,). No intercept: within a day it changes no order."""
 
-    weights: Floats
+    weights: Float64
     strength: float
 
-    def predict(self, x: NDArray[np.float32]) -> Floats:
-        scores: Floats = x.astype(np.float64) @ self.weights
+    def predict(self, x: Float32) -> Float64:
+        scores: Float64 = x.astype(np.float64) @ self.weights
         return scores
 
-    def importance(self) -> Floats:
+    def importance(self) -> Float64:
         """Absolute weights as shares; the columns have the same spread."""
         return shares(np.abs(self.weights))
 

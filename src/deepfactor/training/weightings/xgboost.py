@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import xgboost
-from numpy.typing import NDArray
 from pydantic import Field
 
+from deepfactor.core.arrays import Float32, Float64
 from deepfactor.core.spec import Spec
-from deepfactor.training.weightings.base import Floats, Table, best_round, shares
+from deepfactor.training.weightings.base import Table, best_round, shares
 
 
 class Settings(Spec):
@@ -36,11 +36,11 @@ class Trees:
     booster: xgboost.Booster
     rounds: int
 
-    def predict(self, x: NDArray[np.float32]) -> Floats:
+    def predict(self, x: Float32) -> Float64:
         scores = self.booster.inplace_predict(x, iteration_range=(0, self.rounds))
         return np.asarray(scores, np.float64)
 
-    def importance(self) -> Floats:
+    def importance(self) -> Float64:
         """Gain of the splits by column, as shares."""
         gain = np.zeros(self.booster.num_features())
         for name, value in self.booster[: self.rounds].get_score(importance_type="total_gain").items():
@@ -73,7 +73,7 @@ def fit(settings: Settings, train: Table, valid: Table, seed: int) -> Trees:
     # binned once, without a copy of the table (QuantileDMatrix)
     booster = xgboost.train(parameters, xgboost.QuantileDMatrix(train.x, train.y, nthread=1), s.rounds)
 
-    def part(first: int, stop: int) -> Floats:
+    def part(first: int, stop: int) -> Float64:
         return np.asarray(booster.inplace_predict(valid.x, iteration_range=(first, stop)), np.float64)
 
     return Trees(booster, best_round(part, s.rounds, s.check_every, valid))
