@@ -1,3 +1,3 @@
 """deepfactor: deep-learning stock factors for Chinese A-shares, from market data to tomorrow's holdings."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
