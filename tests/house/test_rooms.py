@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import deepfactor
@@ -28,6 +29,15 @@ def test_every_room_has_kinds_and_a_suite_that_lists_them() -> None:
         if not any("kinds_in(" in text and any(one in text for one in said) for text in suites.values()):
             without.append(room)
     assert without == []
+
+
+def test_no_kind_of_a_room_knows_another() -> None:
+    """Each room of several kinds has an import contract that names them all."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    named = {frozenset(one["modules"]) for one in contracts if one["type"] == "independence"}
+    wanted = {frozenset(f"{room}.{kind}" for kind in kinds_in(room)) for room in rooms()}
+    assert {kinds for kinds in wanted if len(kinds) > 1} - named == set()
 
 
 def test_no_room_is_a_drawer() -> None:
