@@ -12,10 +12,11 @@ import sys
 
 import numpy as np
 
+from deepfactor.core.arrays import Floats
 from deepfactor.sources.simulated import Settings, Strength, Volatility
 from research.learning.bounds import Bound
 from research.mechanism.kernel import kernel_scores
-from research.mechanism.study import Array, Content, Part, Study, gains, levels, main, rows_of
+from research.mechanism.study import Content, Part, Study, gains, levels, main, rows_of
 from research.mechanism.trained import MEASURES, Trained, spread
 
 #: Least mean gain in correlation with the oracle.
@@ -77,7 +78,7 @@ def _bounds(content: Content, measure: str, name: str) -> list[Bound]:
     ]
 
 
-def oracle_and_kernel(trained: Trained) -> dict[str, Array]:
+def oracle_and_kernel(trained: Trained) -> dict[str, Floats]:
     """What stands beside the networks on a trend market: the most that can be known, and what the groups add."""
     return {"oracle": trained.truth.oracle, **kernel_scores(trained.market, trained.test)}
 
