@@ -9,8 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from deepfactor.panel import build
-from deepfactor.panel.build import open_panel
+from deepfactor.panel.build import open_panel, opening
 from deepfactor.store.folder import MarketFolder, write_market
 from support.bars import CODES, DAILY, INDEX, MEMBERSHIP, bars, weekdays, write, write_membership
 from support.cli import Ended, deepfactor
@@ -197,10 +196,10 @@ def test_what_no_panel_can_be_made_of_is_not_committed(tmp_path, monkeypatch, fi
     before = content(market)
 
     def fail(*_: object) -> None:
-        raise build.DataError("can't be built")
+        raise opening.DataError("can't be built")
 
     with monkeypatch.context() as broken:
-        broken.setattr(build, "_write", fail)
+        broken.setattr(opening, "_write", fail)
         result = ingest(files, bars(n=60))
     assert result.code == 2
     assert "can't be built" in result.err

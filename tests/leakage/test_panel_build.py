@@ -10,9 +10,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from deepfactor.panel import _build_derived, _build_fields, _build_indices, _build_universe
-from deepfactor.panel._build_derived import month_starts
+from deepfactor.panel.build import derived as build_derived
+from deepfactor.panel.build import fields as build_fields
+from deepfactor.panel.build import indices as build_indices
 from deepfactor.panel.build import open_panel
+from deepfactor.panel.build import universe as build_universe
+from deepfactor.panel.build.derived import month_starts
 from deepfactor.panel.weighting import KINDS, Weighting
 from deepfactor.store.folder import write_market
 from support.index_market import INDEX, index_market
@@ -85,13 +88,13 @@ def test_estimated_weights_know_no_later_return(estimated, tmp_path):
 
 
 def test_a_fit_to_later_returns_is_caught(estimated, tmp_path, monkeypatch):
-    honest = _build_derived.Derivation._estimates
+    honest = build_derived.Derivation._estimates
 
     def early(self, members, before, level):
         for row, factors in honest(self, members, before, level):
             yield row - 5, factors
 
-    monkeypatch.setattr(_build_derived.Derivation, "_estimates", early)
+    monkeypatch.setattr(build_derived.Derivation, "_estimates", early)
     whole = arrays(estimated, tmp_path / "whole")
     days = whole["dates"].tolist()
     cuts = month_starts(whole["dates"])[-4:] - 3
@@ -106,22 +109,22 @@ def plant_backward_fill(patch: pytest.MonkeyPatch) -> None:
             values[t, missing] = values[t + 1, missing]
         honest(values, *traded)
 
-    honest = _build_fields.carry_forward
-    patch.setattr(_build_fields, "carry_forward", fill)
+    honest = build_fields.carry_forward
+    patch.setattr(build_fields, "carry_forward", fill)
 
 
 def plant_last_factor(patch: pytest.MonkeyPatch) -> None:
-    honest = _build_fields._carry_over
+    honest = build_fields._carry_over
 
     def forward_adjusted(built, marks):
         honest(built, marks)
         built.arrays["adj_factor"] /= built.arrays["adj_factor"][-1]
 
-    patch.setattr(_build_fields, "_carry_over", forward_adjusted)
+    patch.setattr(build_fields, "_carry_over", forward_adjusted)
 
 
 def plant_delist_date(patch: pytest.MonkeyPatch) -> None:
-    honest = _build_universe._listing
+    honest = build_universe._listing
 
     def knows(folder, fields, counts):
         listed, day = honest(folder, fields, counts)
@@ -129,27 +132,27 @@ def plant_delist_date(patch: pytest.MonkeyPatch) -> None:
         listed[:-5] &= ~gone[5:]
         return listed, day
 
-    patch.setattr(_build_universe, "_listing", knows)
+    patch.setattr(build_universe, "_listing", knows)
 
 
 def plant_suspension(patch: pytest.MonkeyPatch) -> None:
-    honest = _build_fields._carry_over
+    honest = build_fields._carry_over
 
     def knows(built, marks):
         honest(built, marks)
         built.traded[:-1] &= built.traded[1:]
 
-    patch.setattr(_build_fields, "_carry_over", knows)
+    patch.setattr(build_fields, "_carry_over", knows)
 
 
 def plant_future_weights(patch: pytest.MonkeyPatch) -> None:
-    honest = _build_indices._published
+    honest = build_indices._published
 
     def early(folder, fields, counts):
         published = honest(folder, fields, counts)
         return {k: replace(p, rows=np.maximum(p.rows - 5, 0)) for k, p in published.items()}
 
-    patch.setattr(_build_indices, "_published", early)
+    patch.setattr(build_indices, "_published", early)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from deepfactor.panel import _build_extend, build
-from deepfactor.panel.build import describe_panel, open_panel
+from deepfactor.panel.build import describe_panel, open_panel, opening
+from deepfactor.panel.build import extend as build_extend
 from deepfactor.store.folder import write_market
 from support.market_tables import LATE, SYMBOLS, filings, market_tables, until
 
@@ -56,13 +56,13 @@ def whole(tables: dict[str, pl.DataFrame], market: Path) -> dict[str, bytes]:
 def appended(monkeypatch) -> Iterator[list[int]]:
     """How many rows each array was appended, of every panel that was gone on from."""
     rows: list[int] = []
-    honest = _build_extend.append
+    honest = build_extend.append
 
     def counted(file, length, array):
         rows.append(len(array))
         honest(file, length, array)
 
-    monkeypatch.setattr(_build_extend, "append", counted)
+    monkeypatch.setattr(build_extend, "append", counted)
     return rows
 
 
@@ -85,7 +85,7 @@ def test_a_new_symbol_widens_the_arrays(tables, dates, tmp_path, monkeypatch):
     market, chosen = tmp_path / "m", {**tables, "index_members": members, "index_weights": weights}
     write_market(market, until(chosen, dates[t - 1]), source={})
     open_panel(market)
-    monkeypatch.setattr(build, "write_whole", None)  # a whole build would need it
+    monkeypatch.setattr(opening, "write_whole", None)  # a whole build would need it
     write_market(market, until(chosen, first), source={})
     panel, universe = open_panel(market)
     n = panel.symbols.tolist().index(LATE)
@@ -116,7 +116,7 @@ def test_published_figures_grow_while_arrays_are_appended(tables, dates, tmp_pat
     first = pl.int_range(pl.len()) == 0
     restated = tables["fundamentals"].with_columns(pl.when(first).then(7.0).otherwise("value").alias("value"))
     now = until({**tables, "fundamentals": restated}, dates[43])
-    monkeypatch.setattr(build, "write_whole", None)  # a whole build would need it
+    monkeypatch.setattr(opening, "write_whole", None)  # a whole build would need it
     write_market(market, now, source={})
     after, _ = open_panel(market)
     monkeypatch.undo()

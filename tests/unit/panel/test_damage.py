@@ -12,7 +12,8 @@ import pytest
 
 from deepfactor.core.checksums import CHECKSUMS, read_checksums
 from deepfactor.core.errors import DamagedFile
-from deepfactor.panel import _build_damage, _build_extend
+from deepfactor.panel.build import damage as build_damage
+from deepfactor.panel.build import extend as build_extend
 from deepfactor.panel.build import open_panel
 from deepfactor.store.folder import MarketFolder, write_market
 from support.damage import DAMAGES, flip, lose, restore
@@ -72,14 +73,14 @@ def test_every_file_damaged_in_every_way_is_seen(market, made):
     for name in contents(good):
         for damage in DAMAGES:
             damage(panel / name)
-            found = _build_damage.damage_of(panel)
+            found = build_damage.damage_of(panel)
             if (found is None and (name, damage) != (CHECKSUMS, lose)) or (
                 found and name not in found and name != CHECKSUMS
             ):
                 missed.append((name, damage.__name__, found))
             restore(panel / name, good / name)
     assert not missed
-    assert _build_damage.damage_of(panel) is None
+    assert build_damage.damage_of(panel) is None
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -98,13 +99,13 @@ def test_what_is_damaged_is_made_again_and_said(market, made, name, damage):
 
 def test_a_copy_is_compared_once(market, monkeypatch):
     compared: list[str] = []
-    honest = _build_damage.file_checksum_of
+    honest = build_damage.file_checksum_of
 
     def counted(file, rows):
         compared.append(file.name)
         return honest(file, rows)
 
-    monkeypatch.setattr(_build_damage, "file_checksum_of", counted)
+    monkeypatch.setattr(build_damage, "file_checksum_of", counted)
     assert opened(market) == []
     assert len(compared) > 30
     compared.clear()
@@ -171,7 +172,7 @@ def test_a_widened_panel_copies_no_damage_that_left_no_trace(tables, dates, tmp_
     tables = {**tables, **others}  # a symbol with a past is built whole
     write_market(market, until(tables, dates[dates.index(late) - 1]), source={})
     open_panel(market)
-    monkeypatch.setattr(_build_extend, "damage_of", lambda path: None)
+    monkeypatch.setattr(build_extend, "damage_of", lambda path: None)
     flip(compiled(market) / "fields" / "close.npy", at=0.5)
     write_market(market, until(tables, late), source={})
     assert "panel before is damaged" in opened(market)[0]

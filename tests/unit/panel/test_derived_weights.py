@@ -8,10 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from deepfactor.panel import build
-from deepfactor.panel._build_derived import month_starts
 from deepfactor.panel.audit import audit_panel
-from deepfactor.panel.build import describe_panel, open_panel
+from deepfactor.panel.build import describe_panel, open_panel, opening
+from deepfactor.panel.build.derived import month_starts
 from deepfactor.store.folder import write_market
 from support.index_market import INDEX, index_market
 from support.market_tables import market_tables
@@ -89,7 +88,7 @@ def test_a_market_kept_up_day_by_day_equals_a_fresh_one(made, tmp_path, monkeypa
     write_market(market, known(made, days[0]), source={})
     open_panel(market)
     with monkeypatch.context() as patch:
-        patch.setattr(build, "write_whole", None)  # a whole build would need it
+        patch.setattr(opening, "write_whole", None)  # a whole build would need it
         for t in days[1:]:
             write_market(market, known(made, t), source={})
             open_panel(market)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
 
-from deepfactor.panel._build_inclusion import (
+from deepfactor.panel.build.inclusion import (
     LEAST_DAYS,
     PRIOR,
     bounded_least_squares,
@@ -32,7 +32,7 @@ def test_a_single_exchange_ends_where_blocks_would_not(monkeypatch):
     matrix, right = rng.standard_normal((30, 20)), 3 * rng.standard_normal(30)
     square, linear = matrix.T @ matrix, matrix.T @ right
     blocks = bounded_least_squares(square, linear)
-    monkeypatch.setattr("deepfactor.panel._build_inclusion._PATIENCE", 0)
+    monkeypatch.setattr("deepfactor.panel.build.inclusion._PATIENCE", 0)
     np.testing.assert_allclose(bounded_least_squares(square, linear), blocks, atol=1e-10)
 
 

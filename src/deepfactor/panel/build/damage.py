@@ -13,8 +13,8 @@ from deepfactor.core.checksums import damaged, file_checksum, read_checksums, wr
 from deepfactor.core.errors import DamagedFile
 from deepfactor.core.files import write_json
 from deepfactor.core.system import raise_of_machine
-from deepfactor.panel._build_arrays import BY_INDEX, EVENTS, UNIVERSE
-from deepfactor.panel._build_files import file_checksum_of
+from deepfactor.panel.build.arrays import BY_INDEX, EVENTS, UNIVERSE
+from deepfactor.panel.build.files import file_checksum_of
 
 CONTENT = "panel.json"
 _AXES = ("dates", "symbols", "next_date", "first_row")

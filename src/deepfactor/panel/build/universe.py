@@ -10,8 +10,8 @@ import polars as pl
 from deepfactor.core.arrays import AnyArray, Bools, Dates, Floats, Int16, Int32, Ints, Symbols
 from deepfactor.market.boards import boards_of
 from deepfactor.market.limits import LONG_LISTED, price_limits
-from deepfactor.panel._build_axes import placed, spans
-from deepfactor.panel._build_fields import BuiltFields
+from deepfactor.panel.build.axes import placed, spans
+from deepfactor.panel.build.fields import BuiltFields
 from deepfactor.store.folder import MarketFolder
 
 _BLOCK = 128  # rows whose limits are computed at once: bounds the memory

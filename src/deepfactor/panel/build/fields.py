@@ -10,7 +10,7 @@ import polars as pl
 
 from deepfactor.core.arrays import AnyArray, Bools, Dates, Float64, Floats, Indices, Int8, Symbols
 from deepfactor.market.free_float import inclusion_factor
-from deepfactor.panel._build_history import History
+from deepfactor.panel.build.history import History
 from deepfactor.store.checks import TICK, Basis
 from deepfactor.store.checks.free_float import capital_of
 from deepfactor.store.checks.units import traded_value

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepfactor.core.arrays import Bools, Dates, Float32, Float64, Indices, Int8
-from deepfactor.panel._build_fields import BuiltFields
-from deepfactor.panel._build_inclusion import PRIOR, YEAR, inclusion_factors
+from deepfactor.panel.build.fields import BuiltFields
+from deepfactor.panel.build.inclusion import PRIOR, YEAR, inclusion_factors
 from deepfactor.panel.weighting import KINDS
 
 #: A rise of the adjustment factor below this is a cash dividend, which the price index falls by; beyond it is an issue

@@ -16,13 +16,13 @@ import numpy as np
 from deepfactor.core.arrays import AnyArray
 from deepfactor.core.checksums import read_checksums
 from deepfactor.core.errors import DamagedFile
-from deepfactor.panel._build_arrays import BY_INDEX, EVENTS, Build, make
-from deepfactor.panel._build_damage import damage_of, read_content, write_content
-from deepfactor.panel._build_files import append, checksum_of, mapped, save, save_widened, take_over
-from deepfactor.panel._build_fundamentals import STRANGERS, figures_from
-from deepfactor.panel._build_history import History
-from deepfactor.panel._build_known import has_past, known_tables
-from deepfactor.panel._build_universe import build_industries
+from deepfactor.panel.build.arrays import BY_INDEX, EVENTS, Build, make
+from deepfactor.panel.build.damage import damage_of, read_content, write_content
+from deepfactor.panel.build.files import append, checksum_of, mapped, save, save_widened, take_over
+from deepfactor.panel.build.fundamentals import STRANGERS, figures_from
+from deepfactor.panel.build.history import History
+from deepfactor.panel.build.known import has_past, known_tables
+from deepfactor.panel.build.universe import build_industries
 from deepfactor.panel.fundamentals import Events
 from deepfactor.store.folder import MarketFolder, read_part
 

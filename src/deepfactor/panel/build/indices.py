@@ -10,10 +10,10 @@ import polars as pl
 
 from deepfactor.core.arrays import Bools, Dates, Float32, Float64, Int8, Records
 from deepfactor.market.index_rules import members_lacking
-from deepfactor.panel._build_axes import placed, spans
-from deepfactor.panel._build_derived import Derivation, derivation_of
-from deepfactor.panel._build_fields import BuiltFields
-from deepfactor.panel._build_published import Published, drift
+from deepfactor.panel.build.axes import placed, spans
+from deepfactor.panel.build.derived import Derivation, derivation_of
+from deepfactor.panel.build.fields import BuiltFields
+from deepfactor.panel.build.published import Published, drift
 from deepfactor.panel.weighting import KINDS, ROWS
 from deepfactor.store.checks import Basis
 from deepfactor.store.folder import MarketFolder

@@ -37,10 +37,10 @@ from deepfactor.core.errors import DataError, OutOfResources
 from deepfactor.core.files import sync_folder
 from deepfactor.core.spec import content_key
 from deepfactor.core.system import raise_of_machine
-from deepfactor.panel._build_arrays import BY_INDEX, EVENTS, UNIVERSE
-from deepfactor.panel._build_damage import damage_of, read_content
-from deepfactor.panel._build_extend import DamagedBase, extend, find_base, write_whole
-from deepfactor.panel._build_files import mapped
+from deepfactor.panel.build.arrays import BY_INDEX, EVENTS, UNIVERSE
+from deepfactor.panel.build.damage import damage_of, read_content
+from deepfactor.panel.build.extend import DamagedBase, extend, find_base, write_whole
+from deepfactor.panel.build.files import mapped
 from deepfactor.panel.fundamentals import Events, Fundamentals
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from deepfactor.core.arrays import Symbols
-from deepfactor.panel._build_axes import placed
-from deepfactor.panel._build_history import History
+from deepfactor.panel.build.axes import placed
+from deepfactor.panel.build.history import History
 from deepfactor.panel.fundamentals import NO_QUARTER, Events
 from deepfactor.store.folder import MarketFolder
 

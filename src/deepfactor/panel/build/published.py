@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepfactor.core.arrays import Bools, Dates, Float32, Float64, Indices, Records
-from deepfactor.panel._build_fields import BuiltFields
+from deepfactor.panel.build.fields import BuiltFields
 from deepfactor.panel.weighting import KINDS
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deepfactor.core.arrays import AnyArray
-from deepfactor.panel._build_fields import BuiltFields, build_fields
-from deepfactor.panel._build_fundamentals import build_fundamentals, figures_from
-from deepfactor.panel._build_history import History
-from deepfactor.panel._build_indices import BuiltIndices, build_indices
-from deepfactor.panel._build_known import known_tables
-from deepfactor.panel._build_universe import BuiltUniverse, build_universe
+from deepfactor.panel.build.fields import BuiltFields, build_fields
+from deepfactor.panel.build.fundamentals import build_fundamentals, figures_from
+from deepfactor.panel.build.history import History
+from deepfactor.panel.build.indices import BuiltIndices, build_indices
+from deepfactor.panel.build.known import known_tables
+from deepfactor.panel.build.universe import BuiltUniverse, build_universe
 from deepfactor.panel.fundamentals import Events
 from deepfactor.panel.panel import FIELDS
 from deepfactor.store.folder import MarketFolder
