@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 
 from deepfactor.backtest import loop
-from deepfactor.pipeline import experiment, factor
+from deepfactor.pipeline import factor
+from deepfactor.pipeline.stages import combination, correlation, factor_test, portfolio
 from deepfactor.report import layout
 from support.bars import CODES, DAILY, bars, write
 from support.cli import Ended, deepfactor, refused, strict_json
@@ -91,8 +92,9 @@ def made(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def again(made, tmp_path) -> Path:
-    """A copy of the run, to be repeated."""
+    """A copy of the run, to be repeated: nothing behind training counts as done."""
     copytree(made / "runs", tmp_path / "runs")
+    (tmp_path / "runs/tiny/stages.json").unlink()
     for name in ("M", "recipe.toml"):
         (tmp_path / name).symlink_to(made / name)
     return tmp_path
@@ -195,19 +197,19 @@ FAULTS: dict[str, tuple[Spoil, int, set[tuple[str, str]], str]] = {
         "portfolio/gru/000905.SH/study_b/summary.json",
     ),
     "a test": (
-        of("decomp", experiment, "test_factor"),
+        of("decomp", factor_test, "test_factor"),
         1,
         {("factor_test", "decomp")},
         "arms/both/factor_report.json",
     ),
     "a combination": (
-        of("both", experiment, "combine_arms"),
+        of("both", combination, "combine_arms"),
         1,
         {("combination", "both"), ("portfolio", "both · 000905.SH · study_b")},
         "arms/gru/factor_report.json",
     ),
     "correlation": (
-        always(experiment, "model_correlation"),
+        always(correlation, "model_correlation"),
         1,
         {("correlation", "gru, decomp, both")},
         "paired.json",
@@ -277,7 +279,7 @@ def test_being_stopped_is_no_failure(again, monkeypatch):
     def stop(*arguments: object, **more: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(experiment, "backtest_to", stop)
+    monkeypatch.setattr(portfolio, "backtest_to", stop)
     assert run(again).code == 3
     assert not (again / "runs/tiny/failures.json").exists()
 

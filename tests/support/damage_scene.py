@@ -63,7 +63,7 @@ KINDS: Mapping[str, str] = {
     r"runs/jobs/inputs-KEY/(\w+\.npy|inputs\.json|checksums\.json)": "arrays",
     r"runs/jobs/inputs-KEY/(fundamentals|graph|exposures)-KEY/(\w+\.npy|part\.json|checksums\.json)": "arrays",
     r"runs/jobs/inputs-KEY/scaled-KEY-\d+/(\d+\.standard|rows\.npy|checksums\.json)": "scaled",
-    rf"{_RUN}/(recipe|environment|checksums|model_correlation|paired|oracle|report)\.json": "results",
+    rf"{_RUN}/(recipe|environment|stages|checksums|model_correlation|paired|oracle|report)\.json": "results",
     rf"{_RUN}/report\.(html|xlsx)": "results",
     rf"{_RUN}/arms/\w+/(factor_report|model_card|training|combination)\.json": "results",
     rf"{_RUN}/arms/\w+/(scores|scores_seed\d|ic_series|residual_ic_series|group_nav|edges)\.parquet": "results",

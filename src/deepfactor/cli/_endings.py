@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from deepfactor.cli.options import show
 
+if TYPE_CHECKING:
+    from deepfactor.runs.failures import Failure
 
-def finish(path: Path, content: Mapping[str, Any], as_json: bool, *lines: str) -> None:
-    """Show the result; where parts of the run failed, list them on standard error and end with their exit code."""
+
+def finish(
+    path: Path,
+    content: Mapping[str, Any],
+    as_json: bool,
+    *lines: str,
+    failures: Sequence[Failure] | None = None,
+) -> None:
+    """Show the result; where parts of the run failed (of those asked for: `failures`), list them on standard error and
+    end with their exit code."""
     from deepfactor.runs.failures import as_json as listed
     from deepfactor.runs.failures import exit_code, read_failures
     from deepfactor.runs.layout import RunFolder
 
     folder = RunFolder(path)
-    failures = read_failures(folder)
+    failures = read_failures(folder) if failures is None else failures
     page = (f"report: {folder.report}",) if folder.report.is_file() else ()
     show({**content, "failures": listed(failures)}, as_json, *lines, *page)
     if failures:

@@ -10,8 +10,24 @@ from typing import Annotated, Any
 import typer
 
 from deepfactor.cli._endings import finish
-from deepfactor.cli.options import AllowCode, Json, Language, LanguageOption, MarketOption, Workers, app, number, show
+from deepfactor.cli.options import (
+    AllowCode,
+    Json,
+    Language,
+    LanguageOption,
+    MarketOption,
+    Workers,
+    app,
+    listed,
+    number,
+    show,
+)
 from deepfactor.cli.terminal import terminal
+
+ONLY = (
+    "these stages alone, over what is there: training, scores, tests, portfolios, page; several as scores,tests. "
+    "What is done is never made again; the page is made anew after all but training"
+)
 
 
 @app.command()
@@ -44,17 +60,19 @@ def run(
     workers: Workers = 1,
     device: Annotated[str, typer.Option("--device", help="where networks are computed: cpu, cuda, cuda:1")] = "cpu",
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, as in fit.epochs=12")] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help=ONLY)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="check and list the jobs, train nothing")] = False,
     edges: Annotated[bool, typer.Option("--edges", help="write who was related to whom: edges.parquet")] = False,
     allow_code: AllowCode = False,
     language: LanguageOption = Language.EN,
     as_json: Json = False,
 ) -> None:
-    """Train, score, test, enhance, report. The same command goes on where it was stopped."""
-    from deepfactor.pipeline import experiment, planning
+    """Train, score, test, enhance, report. The same command goes on where it was stopped, and makes nothing twice."""
+    from deepfactor.pipeline import experiment, planning, staging
     from deepfactor.pipeline.markets import open_market
     from deepfactor.recipe import load_recipe
 
+    chosen = staging.chosen([word for words in only or () for word in listed(words)])
     loaded = load_recipe(recipe, settings or (), allow_code=allow_code)
     console = terminal()
     opened = open_market(market, console)
@@ -66,6 +84,7 @@ def run(
         loaded,
         opened,
         out,
+        only=chosen,
         workers=workers,
         device=device,
         console=console,
@@ -73,7 +92,8 @@ def run(
         allow_code=allow_code,
         language=language,
     )
-    finish(folder.path, {"run": str(folder.path), "report": str(folder.report)}, as_json)
+    failures = staging.failures_of(folder, chosen)
+    finish(folder.path, {"run": str(folder.path), "report": str(folder.report)}, as_json, failures=failures)
 
 
 def _plan_lines(planned: Mapping[str, Any]) -> list[str]:

@@ -74,8 +74,8 @@ def account(found: Combined, settings: CombinationSettings) -> dict[str, Any]:
     }
 
 
-def combine_arms(folder: RunFolder, one: Combination, arms: Mapping[str, Scores], market: Market) -> Scores:
-    """A combination of the arms' ensembles; it leaves its files in an arm's folder of its own.
+def combine_arms(folder: RunFolder, one: Combination, arms: Mapping[str, Scores], market: Market) -> tuple[Scores, str]:
+    """A combination of the arms' ensembles and the hash of its rows; it leaves its files in an arm's folder of its own.
 
     Raises
     ------
@@ -89,13 +89,13 @@ def combine_arms(folder: RunFolder, one: Combination, arms: Mapping[str, Scores]
             "weights; take fewer min_days, or equal weights"
         )
     place, said = folder.arm(one.name), account(found, one)
-    write_scores(place / "scores.parquet", found.scores)
+    content = write_scores(place / "scores.parquet", found.scores)
     write_json(place / "combination.json", said)
     method = {"equal": ("method",)}.get(one.method, tuple(CombinationSettings.model_fields))
     settings = {"of": list(one.of), **{name: said[name] for name in method}}
     write_json(place / "model_card.json", {"kind": "combination", "settings": settings})
     write_json(place / "training.json", {"jobs": [], "importance": said["weights"]})
-    return found.scores
+    return found.scores, content
 
 
 def _place(text: str) -> tuple[Path, str | None]:

@@ -37,9 +37,9 @@ class Logged:
 
     def __init__(self, inner: Console, path: Path) -> None:
         self.inner, self.path = inner, path
-        path.parent.mkdir(parents=True, exist_ok=True)
 
     def say(self, text: str) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as handle:
             handle.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
         self.inner.say(text)

@@ -149,7 +149,7 @@ def _there(missing: list[Failure], stage: str, parts: Mapping[str, Callable[[], 
         try:
             found.append(load())
         except DataError as error:
-            if not any(one.stage in (stage, "combination") and one.what == what for one in missing):
+            if not any(one.stage in (stage, "scores", "combination") and one.what == what for one in missing):
                 missing.append(Failure(stage, what, str(error), 2))
     return tuple(found)
 

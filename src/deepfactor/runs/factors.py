@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from deepfactor.panel.scores import Scores
 from deepfactor.runs._factor_days import FactorDays, place_days
 from deepfactor.runs._factor_file import COLUMNS, read_columns
 from deepfactor.runs._factor_symbols import as_market_has_them
+from deepfactor.store.content import content_hash
 from deepfactor.store.parquet import write_parquet
 
 _NO_SCORE, _INFINITE, _NO_SYMBOL = "no score", "infinite score", "symbol not in market"
@@ -78,8 +79,8 @@ class RowAccount:
         }
 
 
-def write_scores(path: Path, scores: Scores) -> None:
-    """Write finite scores as rows date (date32), symbol, score (float64), sorted; atomically."""
+def write_scores(path: Path, scores: Scores) -> str:
+    """Write finite scores as rows date (date32), symbol, score (float64), sorted. Returns the rows' hash."""
     day, stock = np.nonzero(np.isfinite(scores.values))
     frame = pl.DataFrame(
         {
@@ -90,6 +91,12 @@ def write_scores(path: Path, scores: Scores) -> None:
         schema={"date": pl.Date, "symbol": pl.String, "score": pl.Float64},
     )
     write_parquet(path, frame)
+    return content_hash(frame)
+
+
+def read_scores(path: Path, panel: Panel, *, name: str, dropped: Mapping[str, int]) -> Scores:
+    """What `write_scores` wrote, aligned with the panel that it was made on."""
+    return replace(align(path, read_table(path), panel, name=name), dropped=dropped)
 
 
 def read_factor(path: Path, panel: Panel, *, name: str | None = None, reading: Reading = Reading()) -> Scores:

@@ -19,7 +19,7 @@ class Failure:
 
     Attributes
     ----------
-    stage : "combination", "factor_test", "correlation", "paired", "oracle", "portfolio", "page" or "workbook"
+    stage : "scores", "combination", "factor_test", "correlation", "paired", "oracle", "portfolio", "page" or "workbook"
     what : which one: an arm, a portfolio, a section of the page
     message : why, in the user's words
     code : 2 = recipe or data, 1 = a fault of ours

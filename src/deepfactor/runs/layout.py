@@ -51,12 +51,21 @@ class RunFolder:
         return self.path / "failures"
 
     @property
+    def done(self) -> Path:
+        """What of the stages behind training is done, see `runs.done`."""
+        return self.path / "stages.json"
+
+    @property
     def report(self) -> Path:
         return self.path / "report.html"
 
     def arm(self, arm: str) -> Path:
         """Scores and factor test of an arm."""
         return self.path / "arms" / arm
+
+    def scores(self, arm: str, seed: int | None = None) -> Path:
+        """Scores of an arm: a seed's, or the ensemble's."""
+        return self.arm(arm) / f"scores{'' if seed is None else f'_seed{seed}'}.parquet"
 
     def tests(self, arm: str) -> tuple[Path, ...]:
         """Files of an arm's factor test."""

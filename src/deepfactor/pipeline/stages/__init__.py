@@ -1,0 +1,1 @@
+"""Stages behind training: a file each, see `base`."""

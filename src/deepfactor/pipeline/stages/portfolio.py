@@ -1,0 +1,46 @@
+"""The recipe's index-enhanced portfolios, an arm each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from deepfactor.core.errors import DataError
+from deepfactor.pipeline.enhancing import backtest_to
+from deepfactor.pipeline.markets import absent_styles
+from deepfactor.pipeline.stages.base import Unit, Work
+from deepfactor.recipe import Portfolio, load_constraints, unchanged_preset
+from deepfactor.runs.done import Outcome
+
+NAME, MANY, GROUP = "portfolio", "portfolios", "portfolios"
+READS = ("scores", "combination")
+NUMERICS = 1
+
+
+def units(work: Work) -> Iterator[Unit]:
+    recipe, folder = work.recipe, work.folder
+    for portfolio in recipe.portfolios:
+        preset = load_constraints(portfolio)
+        reads = {
+            "constraints": preset.model_dump(mode="json"),
+            "preset": unchanged_preset(portfolio),
+            "portfolio": portfolio.model_dump(mode="json", include={"index", "start", "end", "capital"}),
+            "styles": (preset.styles or recipe.styles).model_dump(mode="json"),
+            "universe": recipe.universe.model_dump(mode="json"),
+        }
+        for arm in portfolio.arms or recipe.scored:
+            place = folder.portfolio(arm, portfolio.index, portfolio.constraints)
+            label = folder.portfolio_label(arm, portfolio.index, portfolio.constraints)
+            own = {"arm": arm, "scores": work.content(arm).get("scores")}
+            yield Unit(label, place, reads | own, [place], partial(_backtest, work, portfolio, arm))
+
+
+def _backtest(work: Work, portfolio: Portfolio, arm: str) -> Outcome:
+    if arm not in work.scored:
+        raise DataError(f"{arm} has no scores: it could not be combined")
+    kind = load_constraints(portfolio).styles or work.recipe.styles
+    styles = work.sets.of(kind)
+    place = work.folder.portfolio(arm, portfolio.index, portfolio.constraints)
+    of = work.scores(arm).ensemble
+    backtest_to(place, work.market, of, styles.exposures, portfolio, work.batch, work.console)
+    return Outcome(warnings=tuple(absent_styles(kind, styles)))

@@ -1,0 +1,125 @@
+"""The stages behind training, one after the other: what is done is left alone, what fails takes no other along."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
+
+from deepfactor.core.choices import choices
+from deepfactor.core.errors import UserError
+from deepfactor.pipeline.attempts import Attempts
+from deepfactor.pipeline.stages.base import Stage, Work, key_of, stages
+from deepfactor.runs.environment import Stages
+from deepfactor.runs.failures import Failure, read_failures
+from deepfactor.runs.layout import RunFolder
+from deepfactor.training.jobs import is_done
+
+TRAINING, PAGE = "training", "page"
+#: What ``environment.json`` calls a group.
+_TIMED = {"tests": "factor tests"}
+#: What of a page can be missing.
+_OF_PAGES = ("page", "workbook")
+
+
+def groups() -> tuple[str, ...]:
+    """What `run --only` knows: training, what stands behind it, the page."""
+    return (TRAINING, *dict.fromkeys(stage.GROUP for stage in stages()), PAGE)
+
+
+def chosen(only: Sequence[str]) -> tuple[str, ...]:
+    """The groups of `only`, in order; all where it is empty.
+
+    Raises
+    ------
+    UserError
+        there is none of that name.
+    """
+    if unknown := [name for name in only if name not in groups()]:
+        raise UserError(f"--only {unknown[0]!r}: {choices(unknown[0], groups())}")
+    return tuple(name for name in groups() if name in only or not only)
+
+
+def failures_of(folder: RunFolder, only: Sequence[str]) -> list[Failure]:
+    """What failed of the stages asked for, and of the page."""
+    asked = {stage.NAME for stage in stages() if stage.GROUP in chosen(only)}
+    return [one for one in read_failures(folder) if one.stage in asked or one.stage in _OF_PAGES]
+
+
+def failures_before(folder: RunFolder, wanted: Collection[str]) -> list[Failure]:
+    """What failed in earlier calls of stages that this one leaves alone."""
+    others = {stage.NAME for stage in stages() if stage.GROUP not in wanted}
+    return [one for one in read_failures(folder) if one.stage in others] if others else []
+
+
+def require_read(work: Work, wanted: Collection[str]) -> None:
+    """Everything that the `wanted` groups read and don't make is there, as the recipe wants it.
+
+    Raises
+    ------
+    UserError
+        it isn't; says what to run.
+    """
+    if TRAINING not in wanted and not {PAGE}.issuperset(wanted):
+        jobs = work.planned.jobs
+        if left := sum(not is_done(work.folder.jobs, job) for job in jobs):
+            raise _missing(TRAINING, f"{left} of {len(jobs)} jobs are not trained")
+    failed = {(one.stage, one.what) for one in failures_before(work.folder, wanted)}
+    read = {name for stage in stages() if stage.GROUP in wanted for name in stage.READS}
+    for stage in stages():
+        if stage.NAME not in read or stage.GROUP in wanted:
+            continue
+        for unit in stage.units(work):
+            if not work.done.fits(unit.place, key_of(stage, unit, work)) and (stage.NAME, unit.what) not in failed:
+                there = work.done.of(unit.place) is not None
+                why = "was made of something else" if there else "is not there"
+                raise _missing(stage.GROUP, f"{stage.NAME.replace('_', ' ')} of {unit.what} {why}")
+
+
+def _missing(group: str, why: str) -> UserError:
+    return UserError(f"{why}: repeat the command with --only {group}, or without --only")
+
+
+def run_stages(work: Work, wanted: Collection[str], attempts: Attempts, times: Stages) -> Iterator[str]:
+    """Make what the `wanted` groups lack; what is to be said of all results on the page."""
+    for group, members in groupby(stages(), key=lambda stage: stage.GROUP):
+        if group not in wanted:
+            for stage in members:
+                yield from _left(stage, work)
+            continue
+        with times.stage(_TIMED.get(group, group)):
+            for stage in members:
+                yield from _made(stage, work, attempts)
+
+
+def _made(stage: Stage, work: Work, attempts: Attempts) -> list[str]:
+    """Make the results of a stage that aren't done."""
+    before, warnings = 0, list[str]()
+    for unit in stage.units(work):
+        key = key_of(stage, unit, work)
+        done = work.done.fits(unit.place, key)
+        if not done:
+            work.done.forget(unit.place)
+            with attempts.attempt(stage.NAME, unit.what, *unit.outputs, *unit.loses):
+                outcome = unit.work()
+                work.done.note(unit.place, key, unit.outputs, outcome)
+        if record := work.done.of(unit.place):
+            warnings += record.outcome.warnings
+            before += done and bool(record.files)
+    if before:
+        work.console.say(f"as before: {before} {stage.MANY}")
+    return warnings
+
+
+def _left(stage: Stage, work: Work) -> list[str]:
+    """What is to be said of the results of a stage that this call leaves alone."""
+    warnings: list[str] = []
+    for unit in stage.units(work):
+        record = work.done.of(unit.place)
+        if record is not None and record.key == key_of(stage, unit, work):
+            warnings += record.outcome.warnings
+        elif any(path.exists() for path in unit.outputs):
+            warnings.append(
+                f"{stage.GROUP} of {unit.what} are of other settings, scores or data than the recipe's: "
+                f"run --only {stage.GROUP} makes them again"
+            )
+    return warnings
