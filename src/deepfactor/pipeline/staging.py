@@ -8,7 +8,8 @@ from itertools import groupby
 from deepfactor.core.choices import choices
 from deepfactor.core.errors import UserError
 from deepfactor.pipeline.attempts import Attempts
-from deepfactor.pipeline.stages.base import Stage, Work, key_of, stages
+from deepfactor.pipeline.stages.base import Stage, Unit, Work, key_of, stages
+from deepfactor.runs.done import Record
 from deepfactor.runs.environment import Stages
 from deepfactor.runs.failures import Failure, read_failures
 from deepfactor.runs.layout import RunFolder
@@ -19,6 +20,7 @@ TRAINING, PAGE = "training", "page"
 _TIMED = {"tests": "factor tests"}
 #: What of a page can be missing.
 _OF_PAGES = ("page", "workbook")
+_MADE_OF = "settings, scores or data"
 
 
 def groups() -> tuple[str, ...]:
@@ -69,14 +71,20 @@ def require_read(work: Work, wanted: Collection[str]) -> None:
         if stage.NAME not in read or stage.GROUP in wanted:
             continue
         for unit in stage.units(work):
-            if not work.done.fits(unit.place, key_of(stage, unit, work)) and (stage.NAME, unit.what) not in failed:
-                there = work.done.of(unit.place) is not None
-                why = "was made of something else" if there else "is not there"
-                raise _missing(stage.GROUP, f"{stage.NAME.replace('_', ' ')} of {unit.what} {why}")
+            why = _lack(stage, unit, work)
+            if why is not None and (stage.NAME, unit.what) not in failed:
+                raise _missing(stage.GROUP, f"{stage.MANY} of {unit.what}: {why}")
 
 
 def _missing(group: str, why: str) -> UserError:
     return UserError(f"{why}: repeat the command with --only {group}, or without --only")
+
+
+def _lack(stage: Stage, unit: Unit, work: Work) -> str | None:
+    """Why a result doesn't count as done; None where it does."""
+    if _fitting(stage, unit, work) is None:
+        return "not there" if work.done.of(unit.place) is None else f"of other {_MADE_OF}"
+    return work.done.damage(unit.place)
 
 
 def run_stages(work: Work, wanted: Collection[str], attempts: Attempts, times: Stages) -> Iterator[str]:
@@ -95,18 +103,20 @@ def _made(stage: Stage, work: Work, attempts: Attempts) -> list[str]:
     """Make the results of a stage that aren't done."""
     before, warnings = 0, list[str]()
     for unit in stage.units(work):
-        key = key_of(stage, unit, work)
-        done = work.done.fits(unit.place, key)
-        if not done:
-            work.done.forget(unit.place)
-            with attempts.attempt(stage.NAME, unit.what, *unit.outputs, *unit.loses):
-                outcome = unit.work()
-                work.done.note(unit.place, key, unit.outputs, outcome)
-        if record := work.done.of(unit.place):
-            warnings += record.outcome.warnings
-            before += done and bool(record.files)
+        known = _fitting(stage, unit, work)
+        if known is not None and (damage := work.done.damage(unit.place)) is None:
+            before += bool(known.files)
+            warnings += known.outcome.warnings
+            continue
+        if known is not None:
+            work.console.say(f"{damage}: made again")
+        work.done.forget(unit.place)
+        with attempts.attempt(stage.NAME, unit.what, *unit.outputs, *unit.loses):
+            outcome = unit.work()
+            work.done.note(unit.place, key_of(stage, unit, work), unit.outputs, outcome)
+            warnings += outcome.warnings
     if before:
-        work.console.say(f"as before: {before} {stage.MANY}")
+        work.console.say(f"{stage.MANY}: {before} as before")
     return warnings
 
 
@@ -114,12 +124,17 @@ def _left(stage: Stage, work: Work) -> list[str]:
     """What is to be said of the results of a stage that this call leaves alone."""
     warnings: list[str] = []
     for unit in stage.units(work):
-        record = work.done.of(unit.place)
-        if record is not None and record.key == key_of(stage, unit, work):
-            warnings += record.outcome.warnings
+        if known := _fitting(stage, unit, work):
+            warnings += known.outcome.warnings
         elif any(path.exists() for path in unit.outputs):
             warnings.append(
-                f"{stage.GROUP} of {unit.what} are of other settings, scores or data than the recipe's: "
+                f"{stage.GROUP} of {unit.what} are of other {_MADE_OF} than the recipe's: "
                 f"run --only {stage.GROUP} makes them again"
             )
     return warnings
+
+
+def _fitting(stage: Stage, unit: Unit, work: Work) -> Record | None:
+    """The record of a result that was made of what would be read now."""
+    record = work.done.of(unit.place)
+    return record if record is not None and record.key == key_of(stage, unit, work) else None

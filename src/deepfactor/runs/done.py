@@ -43,28 +43,21 @@ class Record:
 
 
 class Done:
-    """The records of a run; a result is named by its place below the run's folder.
-
-    `tell` is told of what is damaged and so is made again.
-    """
+    """The records of a run, by the place of a result in its folder; `tell` is told where they are damaged."""
 
     def __init__(self, folder: RunFolder, tell: Callable[[str], None]) -> None:
-        self._folder, self._tell = folder, tell
+        self._folder = folder
         self._records = _read(folder.done, tell)
 
     def of(self, place: Path) -> Record | None:
         """What is known of a result, whether or not it still fits."""
         return self._records.get(self._name(place))
 
-    def fits(self, place: Path, key: str) -> bool:
-        """Whether a result was made of what `key` stands for, and its files hold what was written."""
+    def damage(self, place: Path) -> str | None:
+        """What of a result's files isn't what was written; None where all are."""
         record = self.of(place)
-        if record is None or record.key != key:
-            return False
-        wrong = damaged(self._folder.path, record.files, keep=False)
-        for name, why in wrong.items():
-            self._tell(f"{name} {why}: made again")
-        return not wrong
+        wrong = {} if record is None else damaged(self._folder.path, record.files, keep=False)
+        return ", ".join(f"{name} {why}" for name, why in wrong.items()) or None
 
     def forget(self, place: Path) -> None:
         """It is not done, or no longer."""

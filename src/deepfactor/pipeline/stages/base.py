@@ -107,7 +107,7 @@ class Stage(Protocol):
     NAME: str
     """As in ``failures.json``."""
     MANY: str
-    """Its results in words, as in "3 portfolios"."""
+    """Its results in words: "portfolios"."""
     GROUP: str
     """What of a run it belongs to: "scores", "tests", "portfolios"."""
     READS: Sequence[str]
