@@ -1,4 +1,4 @@
-"""Verbs of markets: simulate, ingest, check."""
+"""Verbs of markets: simulate, fetch, ingest, check."""
 
 from __future__ import annotations
 
@@ -36,6 +36,45 @@ def simulate(
         raise recipe_error(error, "simulate") from None
     account = markets.simulate(market, settings, terminal()).account()
     show(account, as_json, f"{market}: {account['stocks']} stocks, {account['days']} days")
+
+
+@app.command()
+def fetch(
+    vendor: Annotated[str, typer.Argument(help="whom to ask: tushare")],
+    lake: Annotated[Path, typer.Argument(help="folder to keep the answers in; ingest makes a market of it")],
+    since: Annotated[date, day_option("first day")],
+    until: Annotated[date | None, day_option("last day, if not today")] = None,
+    tables: Annotated[str, typer.Option(help="the vendor's names, comma separated, if not the usual ones")] = "",
+    indices: Annotated[str, typer.Option(help="whose weights and levels, as 000905.SH, comma separated")] = "",
+    token_file: Annotated[
+        Path | None, typer.Option("--token-file", help="file of mode 600 with the token, if not TUSHARE_TOKEN")
+    ] = None,
+    url: Annotated[str | None, typer.Option("--url", help="another address of the vendor's")] = None,
+    a_minute: Annotated[int | None, typer.Option("--a-minute", min=1, help="calls a minute that are allowed")] = None,
+    may_be_empty: Annotated[
+        str, typer.Option("--may-be-empty", help="tables of which an answer without rows is taken as it is")
+    ] = "",
+    by_stock: Annotated[
+        bool, typer.Option("--by-stock", help="statements stock by stock: slow, but for fewer points")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask a vendor for its data since a day, and keep the answers as received. Safe to repeat, and to kill."""
+    from deepfactor.pipeline import fetching
+
+    chosen = fetching.Chosen(
+        tables=listed(tables),
+        until=until,
+        indices=listed(indices),
+        token_file=token_file,
+        url=url,
+        a_minute=a_minute,
+        may_be_empty=listed(may_be_empty),
+        by_stock=by_stock,
+    )
+    account = fetching.fetch(vendor, lake, since, chosen, terminal())
+    calls = ", ".join(f"{api} {n:,}" for api, n in account["fetched"].items()) or "nothing new"
+    show(account, as_json, f"{lake}: {calls}; {account['rows']:,} rows; {account['answers']:,} answers in all")
 
 
 @app.command()

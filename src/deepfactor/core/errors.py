@@ -9,7 +9,8 @@
     │   │   └── DamagedFile      a file of ours that doesn't hold what was written
     │   └── KindError        an unknown or malformed kind
     └── Interrupted      exit 3: stopped by the user or out of resources; the run can be resumed
-        └── OutOfResources
+        ├── OutOfResources
+        └── Unanswered       a vendor gives no answer, or none yet
 
 Anything else is a fault of ours: exit 1 with a traceback.
 """
@@ -75,3 +76,7 @@ class Interrupted(DeepfactorError):
 
 class OutOfResources(Interrupted):
     """Disk or memory ran out; what was there before is intact."""
+
+
+class Unanswered(Interrupted):
+    """A vendor gives no answer, or none yet; what was fetched stays, the same command goes on."""

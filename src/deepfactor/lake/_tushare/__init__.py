@@ -1,0 +1,1 @@
+"""Tushare, by HTTP: its calls, what is asked in which order, how an answer is read."""

@@ -1,0 +1,254 @@
+"""The lake on disk: answers as received in parquet files that never change, and a journal that names them.
+
+::
+
+    LAKE/
+        lake.json           format, vendor
+        answers.jsonl       a line a file: its checksum, and of each answer in it request, time, rows, hash
+        answers/<api>/<content>.parquet    rows of one or several answers, one after the other; all columns text
+
+A file is put down and synced before its line is appended, so what the journal names is there. A line that a killed
+writer left torn at the end names nothing: its answers are asked for again. An answer to a request that was asked before
+stands beside the older one: what was known on a day is the newest of then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from deepfactor.core.checksums import damaged, file_checksum, sealed, unsealed
+from deepfactor.core.errors import DamagedFile, DataError
+from deepfactor.core.files import folder_lock, remove_litter, write_json
+from deepfactor.lake.request import Answer, Request
+from deepfactor.store.parquet import scan_parquet, write_parquet
+
+HEAD, JOURNAL, ANSWERS = "lake.json", "answers.jsonl", "answers"
+FORMAT = 1
+_END = b"\n"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An answer in the lake.
+
+    Attributes
+    ----------
+    fetched_at : in UTC
+    rows, content : number of rows; hash of columns and rows
+    part, first : file, relative to the lake; its first row there
+    columns : of the file
+    """
+
+    request: Request
+    fetched_at: datetime
+    rows: int
+    content: str
+    part: str
+    first: int
+    columns: tuple[str, ...]
+
+
+class Lake:
+    """A lake that is open; `writing` holds it against other writers."""
+
+    def __init__(self, path: Path, vendor: str) -> None:
+        self.path, self.vendor = path, vendor
+        self.recorded: list[Recorded] = []
+        self._newest: dict[str, Recorded] = {}
+        self._checksums: dict[str, str] = {}
+        self._end = 0  # of what is whole in the journal
+        self._read()
+
+    @classmethod
+    def open(cls, path: Path, vendor: str | None = None) -> Lake:
+        """The lake at `path`, which must hold answers of `vendor` (None = whichever).
+
+        Raises
+        ------
+        DataError
+            there is none, it is another vendor's, or damaged.
+        """
+        head = path / HEAD
+        if not head.is_file():
+            raise DataError(
+                f"{path} is no lake (it has no {HEAD}): make one with `deepfactor fetch`, name it by --folder"
+            )
+        try:
+            content = unsealed(json.loads(head.read_text(encoding="utf-8")))
+            form, held = int(content["format"]), str(content["vendor"])
+        except (ValueError, LookupError, TypeError) as error:
+            raise DamagedFile(f"is damaged ({error})", file=head) from None
+        if form > FORMAT:
+            raise DataError(f"was written by a newer deepfactor (format {form}, known {FORMAT})", file=head)
+        if vendor is not None and held != vendor:
+            raise DataError(f"{path} holds answers of {held}, not of {vendor}: name another folder")
+        return cls(path, held)
+
+    @classmethod
+    @contextmanager
+    def writing(cls, path: Path, vendor: str) -> Iterator[Lake]:
+        """The lake at `path`, made where there is none, for one writer; what killed ones left is cleared."""
+        if path.exists() and not (path / HEAD).is_file() and any(one.name != ".lock" for one in path.iterdir()):
+            raise DataError(f"{path} holds something that is no lake: name another folder")
+        with folder_lock(path):
+            if not (path / HEAD).is_file():
+                write_json(path / HEAD, sealed({"format": FORMAT, "vendor": vendor}))
+            lake = cls.open(path, vendor)
+            lake._clear()
+            yield lake
+
+    def newest(self, request: Request) -> Recorded | None:
+        """The newest answer to a request."""
+        return self._newest.get(request.key())
+
+    def of(self, *apis: str, as_of: datetime | None = None) -> list[Recorded]:
+        """The newest answer to each request of `apis` that was there at the time `as_of` (None = now), by arrival."""
+        found: dict[str, Recorded] = {}
+        for one in self.recorded:
+            if one.request.api in apis and (as_of is None or one.fetched_at <= as_of):
+                found.pop(key := one.request.key(), None)
+                found[key] = one
+        return list(found.values())
+
+    def add(self, answers: Sequence[Answer]) -> None:
+        """Keep answers, which have the same call and columns: whole in the lake when this returns."""
+        rows = pl.concat([answer.rows for answer in answers])
+        api, told = answers[0].request.api, []
+        for answer in answers:
+            content = content_of(answer.rows)
+            told.append(
+                {
+                    "request": dict(answer.request.params),
+                    "fetched_at": answer.fetched_at.astimezone(UTC).isoformat(),
+                    "rows": answer.rows.height,
+                    "content": content,
+                }
+            )
+        name = hashlib.sha256(json.dumps([api, told]).encode()).hexdigest()[:16]
+        part = f"{ANSWERS}/{api}/{name}.parquet"
+        write_parquet(self.path / part, rows, compression="zstd")
+        line = {"part": part, "api": api, "columns": rows.columns, "answers": told}
+        line["checksum_of_part"] = file_checksum(self.path / part)
+        self._append(json.dumps(sealed(line), ensure_ascii=False).encode() + _END)
+        self._take(line)
+
+    def rows(self, recorded: Iterable[Recorded], columns: Sequence[str]) -> pl.DataFrame:
+        """Some columns of answers, one answer after the other as they lie in the lake; text.
+
+        Raises
+        ------
+        DamagedFile
+            a file is missing or doesn't hold what was written.
+        DataError
+            a column that an answer with rows doesn't have.
+        """
+        wanted: dict[str, list[Recorded]] = {}
+        for one in recorded:
+            if one.rows:
+                wanted.setdefault(one.part, []).append(one)
+        self._require_whole(list(wanted))
+        pieces, whole = [], []
+        for part, answers in wanted.items():
+            for column in columns:
+                if column not in answers[0].columns:
+                    there = ", ".join(answers[0].columns)
+                    raise DataError(f"is not there; the answer has {there}", file=self.path / part, column=column)
+            if sum(one.rows for one in answers) == self._heights[part]:
+                whole.append(self.path / part)
+            else:
+                slices = [scan_parquet(self.path / part).select(columns).slice(one.first, one.rows) for one in answers]
+                pieces += [one.collect() for one in slices]
+        for piece in _alike(whole, {self.path / part: answers[0].columns for part, answers in wanted.items()}):
+            pieces.append(scan_parquet(piece).select(columns).collect())
+        return pl.concat(pieces) if pieces else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+
+    def damage(self) -> dict[str, str]:
+        """What is wrong with files of the lake, by name; empty where all hold what was written."""
+        return damaged(self.path, self._checksums, always=True)
+
+    def _require_whole(self, parts: Sequence[str]) -> None:
+        wrong = damaged(self.path, {part: self._checksums[part] for part in parts})
+        for part, why in wrong.items():
+            raise DamagedFile(
+                f"{why}: remove this lake's line of it, or the lake, and fetch again", file=self.path / part
+            )
+
+    def _read(self) -> None:
+        self._heights: dict[str, int] = {}
+        file = self.path / JOURNAL
+        data = file.read_bytes() if file.exists() else b""
+        for number, line in enumerate(data.split(_END)[:-1], 1):
+            try:
+                content = unsealed(json.loads(line))
+            except ValueError as error:
+                if self._end + len(line) + 1 == len(data):  # torn by a crash of the machine, though its end is there
+                    break
+                raise DamagedFile(f"is damaged ({error})", file=file, row=number) from None
+            self._take(content)
+            self._end += len(line) + 1
+
+    def _take(self, line: dict[str, Any]) -> None:
+        first = 0
+        for told in line["answers"]:
+            one = Recorded(
+                Request.of(line["api"], told["request"]),
+                datetime.fromisoformat(told["fetched_at"]),
+                told["rows"],
+                told["content"],
+                line["part"],
+                first,
+                tuple(line["columns"]),
+            )
+            first += one.rows
+            self.recorded.append(one)
+            self._newest[one.request.key()] = one
+        self._heights[line["part"]] = first
+        self._checksums[line["part"]] = line["checksum_of_part"]
+
+    def _append(self, line: bytes) -> None:
+        with (self.path / JOURNAL).open("ab") as handle:
+            handle.write(line)
+            handle.flush()
+            os.fsync(handle.fileno())
+        self._end += len(line)
+
+    def _clear(self) -> None:
+        """Take away the torn end of the journal, files that it doesn't name, and temporaries."""
+        journal = self.path / JOURNAL
+        if journal.exists() and journal.stat().st_size > self._end:
+            os.truncate(journal, self._end)
+        remove_litter(self.path)
+        for file in (self.path / ANSWERS).rglob("*.parquet"):
+            if file.relative_to(self.path).as_posix() not in self._checksums:
+                file.unlink()
+
+
+def content_of(rows: pl.DataFrame) -> str:
+    """SHA-256 of columns and values of text, as hex; null and empty text differ."""
+    found = hashlib.sha256(json.dumps(rows.columns).encode())
+    for column in rows.columns:
+        text = rows[column].to_list()
+        found.update("\x1e".join("\x00" if one is None else one for one in text).encode())
+        found.update(b"\x1d")
+    return found.hexdigest()
+
+
+def _alike(files: Sequence[Path], columns: dict[Path, tuple[str, ...]]) -> list[list[Path]]:
+    """Files that follow each other with the same columns, together."""
+    groups: list[list[Path]] = []
+    for file in files:
+        if groups and columns[groups[-1][-1]] == columns[file]:
+            groups[-1].append(file)
+        else:
+            groups.append([file])
+    return groups
