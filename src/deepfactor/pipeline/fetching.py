@@ -76,8 +76,8 @@ def fetch(
         finally:
             opened.close()
         if fetched.gaps:
-            more = "; …" if len(fetched.gaps) > _SHOWN else ""
-            console.say(f"{len(fetched.gaps)} answers have no rows, as the vendor has none: {'; '.join(fetched.gaps[:_SHOWN])}{more}")
+            named = [*fetched.gaps[:_SHOWN], *(["…"] if len(fetched.gaps) > _SHOWN else [])]
+            console.say(f"{len(fetched.gaps)} answers have no rows, the vendor has none: {'; '.join(named)}")
         return {
             "vendor": vendor,
             "lake": str(lake),

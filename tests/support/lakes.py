@@ -1,0 +1,70 @@
+"""Lakes of the tests: fetched from a server on this machine, under a clock that a test sets."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from deepfactor.lake._tushare.plan import Tushare
+from deepfactor.lake._tushare.wire import TushareWire
+from deepfactor.lake.credentials import Secret
+from deepfactor.lake.fetching import Fetched, Wanted, fetch
+from deepfactor.lake.folder import Lake
+from deepfactor.lake.live import Live
+from deepfactor.lake.pace import Pace
+from support.clock import FakeClock
+from support.tushare_server import TOKEN, Server
+
+PRICES = ("suspend_d", "daily", "adj_factor", "daily_basic", "stk_limit")
+
+
+class Listening:
+    """Keeps what a fetch says."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def progress(self, key: str, done: float, total: float, note: str) -> None: ...
+
+    def finish(self, key: str) -> None: ...
+
+
+def fetch_tushare(
+    path: Path,
+    server: Server,
+    since: date,
+    until: date,
+    tables: tuple[str, ...] = PRICES,
+    *,
+    clock: FakeClock | None = None,
+    whole: float = 5.0,
+    listening: Listening | None = None,
+    **plan: Any,
+) -> Fetched:
+    """One fetch, as the verb does it, but for the clock and the time-out."""
+    clock, listening = clock or FakeClock(), listening or Listening()
+    pace = Pace(clock, 10_000)
+    wire = TushareWire(Secret(TOKEN), pace, server.url, whole)
+    wanted = Wanted(since, until, frozenset(tables), clock.now())
+    try:
+        with Lake.writing(path, "tushare") as lake:
+            return fetch(lake, Tushare(**plan), Live(wire, pace, clock, listening.say), wanted, clock, listening)
+    finally:
+        wire.close()
+
+
+def contents(path: Path) -> dict[str, str]:
+    """What a lake holds: request = hash of the newest answer, read and compared with what was noted."""
+    lake = Lake.open(path)
+    newest = {one.request.key(): one for one in lake.recorded}
+    for one in newest.values():
+        rows = lake.rows([one], one.columns)
+        assert rows.height == one.rows
+        assert set(rows.dtypes) <= {pl.String}
+    return {key: one.content for key, one in sorted(newest.items())}
