@@ -41,8 +41,9 @@ lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(DEV)
-	$(BIN)/mypy
+types: $(DEV) ## mypy, and every kind against its room's Protocol
+	$(BIN)/python tests/types/kinds.py build/kinds.py
+	$(BIN)/mypy src build/kinds.py
 
 imports: $(DEV)
 	$(BIN)/lint-imports

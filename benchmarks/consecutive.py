@@ -15,15 +15,14 @@ from deepfactor.models.base import Shapes
 from deepfactor.training.fit import settled_torch
 from deepfactor.training.front import Front
 from deepfactor.training.samples import Sampler
-from deepfactor.training.scalings import by_day
-from deepfactor.training.scalings.base import Scaling
+from deepfactor.training.scalings.base import ROOM as SCALINGS
 
 DAYS, ROUNDS = 40, 7
 
 
 def measure() -> list[Line]:
     """A day each round, one after the other, gathering included; the scores of the ways are compared first."""
-    sampler = Sampler(random_data(days=150 + DAYS), Scaling(by_day, by_day.Settings()))
+    sampler = Sampler(random_data(days=150 + DAYS), SCALINGS.choose("by_day"))
     torch.manual_seed(0)
     network = gru.build(gru.Settings(), Shapes(len(NAMES), sampler.data.window)).eval()
     stock, front = StockGRU(network, time_major=False), Front(network, sampler)

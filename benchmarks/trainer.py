@@ -19,6 +19,7 @@ from deepfactor.models.base import CrossSection, Shapes
 from deepfactor.training.data import TrainingData
 from deepfactor.training.fit import Fitter, Task, settled_torch
 from deepfactor.training.losses import ic
+from deepfactor.training.losses.base import ROOM as LOSSES
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler
 from deepfactor.training.spec import Fit
@@ -99,7 +100,7 @@ def _trainer(name: str, data: TrainingData, folder: Path) -> list[Line]:
     fold = Fold("bench", range(first, first + DAYS), range(first + DAYS, first + DAYS + 1), range(0))
     batch = _copy(Sampler(data).cross_section(first, kind.INPUTS))
     bare = BareStep(copy.deepcopy(network), batch, torch.randn(batch.windows.shape[1]), fit)
-    task = Task(network, kind.INPUTS, ic, ic.Settings(), fold, fit, 1, 1, (0,))
+    task = Task(network, kind.INPUTS, LOSSES.choose("ic"), fold, fit, 1, 1, (0,))
     watch = Stopwatch(bare)
     bare()  # warm
     Fitter(task, Sampler(data), folder / f"{name}.safetensors").run(watch)

@@ -20,7 +20,6 @@ import polars as pl
 
 from deepfactor.core.arrays import Floats
 from deepfactor.core.files import write_json, write_text
-from deepfactor.core.kind import Kind
 from deepfactor.panel.panel import rows_between
 from deepfactor.panel.returns import trailing_return
 from deepfactor.panel.scores import Scores
@@ -30,6 +29,7 @@ from deepfactor.pipeline.enhancing import backtest_to
 from deepfactor.pipeline.markets import Market, StyleSets, open_market
 from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.runs.environment import machine
+from deepfactor.styles.base import ROOM as STYLES
 from tests.oracles import recompute
 
 SEEDS = 5
@@ -75,7 +75,7 @@ def backtests(market: Market, out: Path, start: str = START, end: str = END) -> 
         name, index, study = place.parts[-3:]
         scores = factor(name, market, index, start, end)
         portfolio = Portfolio(index=index, constraints=study)
-        styles = sets.of(load_constraints(portfolio).styles or Kind(kind="basic")).exposures
+        styles = sets.of(load_constraints(portfolio).styles or STYLES.choose("basic")).exposures
         backtest_to(place, market, scores, styles, portfolio, eligible, Silent())
         print(f"followed {place}", file=sys.stderr, flush=True)
     return places

@@ -14,9 +14,9 @@ import numpy as np
 
 from deepfactor.core.arrays import Bools, Dates, Float64, Indices
 from deepfactor.core.files import write_text
-from deepfactor.core.kind import Kind
 from deepfactor.pipeline.markets import Market, open_market, style_exposures
 from deepfactor.runs.environment import machine, versions
+from deepfactor.styles.base import ROOM as STYLES
 from deepfactor.styles.base import Styles
 
 SETS = ("study_a", "barra_cne5")
@@ -34,7 +34,7 @@ def main() -> None:
     parts = [_head(market)]
     for name in SETS:
         began = time.process_time()
-        styles = style_exposures(Kind(kind=name), market)
+        styles = style_exposures(STYLES.choose(name), market)
         styles = Styles(dict(styles.exposures), styles.absent)  # of all days
         parts.append(_section(name, market, styles, time.process_time() - began))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from deepfactor.core.arrays import Bools, Float64
-from deepfactor.core.kind import Kind, resolve
 from deepfactor.graphs import fundamental
+from deepfactor.graphs.base import ROOM as GRAPHS
+from deepfactor.graphs.base import Graph
 from deepfactor.pipeline.markets import Market
 from deepfactor.sources._simulation.alpha import KERNELS
 from deepfactor.sources.simulated import Settings, open_source
@@ -48,16 +49,15 @@ def neighbour_scores(trained: Trained) -> dict[str, Float64]:
         scores[name] = np.zeros(memory.shape)
         for first in range(0, len(test), 21):
             rows = slice(first, first + 21)
-            weights = _mean(_adjacency(Kind(kind=kind), market, test.start + first))
+            weights = _mean(_adjacency(GRAPHS.choose(kind), market, test.start + first))
             scores[name][rows] = memory[rows] @ weights.T
     return scores
 
 
-def _adjacency(kind: Kind, market: Market, row: int) -> Float64:
+def _adjacency(graph: Graph, market: Market, row: int) -> Float64:
     """(N, N): 1 where the graph of a day relates two stocks that traded."""
-    module, settings = resolve("deepfactor.graphs", kind, key="graph")
     columns = np.flatnonzero(market.universe.traded[row])
-    index, _ = module.edges(settings, market.panel, market.universe, row, columns)
+    index, _ = graph.part.edges(graph.settings, market.panel, market.universe, row, columns)
     out = np.zeros((market.panel.shape[1],) * 2)
     stock, place = np.nonzero(index[:, 1:] >= 0)
     out[columns[stock], columns[index[stock, place + 1]]] = 1.0

@@ -16,20 +16,24 @@ from deepfactor.backtest.loop import MOST_CAPITAL
 from deepfactor.core.choices import choices
 from deepfactor.core.days import Day
 from deepfactor.core.errors import RecipeError
-from deepfactor.core.kind import Kind, recipe_error, resolve
+from deepfactor.core.kind import recipe_error
 from deepfactor.core.spec import Spec
 from deepfactor.core.toml import read_toml, toml_value
+from deepfactor.core.trust import Trust
 from deepfactor.evaluation.combination import CombinationSettings
 from deepfactor.evaluation.factor_test import TestSettings
+from deepfactor.features.base import ROOM as FEATURES
+from deepfactor.features.base import FeatureSet
 from deepfactor.features.quarters import QuarterSettings
+from deepfactor.labels.base import ROOM as LABELS
+from deepfactor.labels.base import Label
 from deepfactor.market.fees import Costs
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.portfolio.presets import Enhancement, load_preset, preset_names
-from deepfactor.training.spec import Arm, ArmName, Fit, Plan
-
-FEATURES, LABELS, STYLES = "deepfactor.features", "deepfactor.labels", "deepfactor.styles"
-MODELS, LOSSES, SCALINGS = "deepfactor.models", "deepfactor.training.losses", "deepfactor.training.scalings"
-WEIGHTINGS, GRAPHS = "deepfactor.training.weightings", "deepfactor.graphs"
+from deepfactor.styles.base import ROOM as STYLES
+from deepfactor.styles.base import StyleSet
+from deepfactor.training.arms import Arm, ArmName
+from deepfactor.training.spec import Fit, Plan
 
 
 class Portfolio(Spec):
@@ -45,7 +49,7 @@ class Portfolio(Spec):
     start: Day | None = None
     end: Day | None = None
     capital: float = Field(default=1e8, gt=0, le=MOST_CAPITAL)
-    styles: Kind | None = None
+    styles: StyleSet | None = None
     costs: Costs | None = None
     haircut: float | None = Field(default=None, ge=0.0, le=1.0)
 
@@ -64,7 +68,7 @@ class Combination(CombinationSettings):
 
 
 class Recipe(Spec):
-    """Everything that decides an experiment's numbers, apart from the market's data.
+    """Everything that decides an experiment's numbers, apart from the market's data; its kinds are found and checked.
 
     `arms` share data, label, plan and tests, and are compared in one report, with `combinations` of them beside;
     `features` is what an arm reads that names none of its own, `fundamentals` what a network that reads company reports
@@ -74,10 +78,10 @@ class Recipe(Spec):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)
     title: str
     universe: UniverseRule = UniverseRule()
-    features: Kind = Kind(kind="price_volume")
+    features: FeatureSet = Field(default_factory=lambda: FEATURES.choose("price_volume"))
     fundamentals: QuarterSettings = QuarterSettings()
-    label: Kind = Kind(kind="neutral_return")
-    styles: Kind = Kind(kind="basic")
+    label: Label = Field(default_factory=lambda: LABELS.choose("neutral_return"))
+    styles: StyleSet = Field(default_factory=lambda: STYLES.choose("basic"))
     plan: Plan
     fit: Fit = Fit()
     arms: tuple[Arm, ...] = Field(min_length=1)
@@ -125,10 +129,7 @@ def load_constraints(portfolio: Portfolio, prefix: str = "") -> Enhancement:
     except RecipeError as error:
         raise RecipeError(str(error), key=f"{prefix}constraints") from None
     own = {name: value for name in ("styles", "costs", "haircut") if (value := getattr(portfolio, name)) is not None}
-    preset = preset.model_copy(update=own)
-    if preset.styles is not None:
-        resolve(STYLES, preset.styles, key=f"{prefix}styles")
-    return preset
+    return preset.model_copy(update=own)
 
 
 def unchanged_preset(portfolio: Portfolio) -> str | None:
@@ -162,10 +163,9 @@ def load_recipe(name: str, settings: Iterable[str] = (), *, allow_code: bool = F
     for setting in settings:
         _override(content, setting)
     try:
-        recipe = Recipe.model_validate(content)
+        recipe = Recipe.model_validate(content, context=Trust(allow_code))
     except ValidationError as error:
         raise recipe_error(error) from None
-    _check_kinds(recipe, allow_code=allow_code)
     check_portfolios(recipe)
     return recipe
 
@@ -210,22 +210,6 @@ def _position(place: list[Any], step: str, key: str) -> int:
     if not step.isdigit() or int(step) >= len(place):
         raise RecipeError(f"{step!r} is no position in a list of {len(place)}", key=key)
     return int(step)
-
-
-def _check_kinds(recipe: Recipe, *, allow_code: bool) -> None:
-    """Every kind exists and takes its settings, every network has what it reads."""
-    from deepfactor.training.needs import inputs_of_arm  # loads torch, which what has no recipe goes without
-
-    for room, key in ((FEATURES, "features"), (LABELS, "label"), (STYLES, "styles")):
-        resolve(room, getattr(recipe, key), key=key, allow_code=allow_code)
-    for i, arm in enumerate(recipe.arms):
-        chosen = ((MODELS, "model"), (WEIGHTINGS, "weighting"), (FEATURES, "features"), (GRAPHS, "graph"))
-        for room, name in chosen:
-            if (kind := getattr(arm, name)) is not None:
-                resolve(room, kind, key=f"arms.{i}.{name}", allow_code=allow_code)
-        inputs_of_arm(arm, f"arms.{i}", allow_code=allow_code)
-        resolve(LOSSES, arm.loss, key=f"arms.{i}.loss", allow_code=allow_code)
-        resolve(SCALINGS, arm.scaling, key=f"arms.{i}.scaling", allow_code=allow_code)
 
 
 def check_portfolios(recipe: Recipe) -> None:

@@ -7,12 +7,13 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from deepfactor.core.kind import kinds_in, load_kind
+from deepfactor.core.kind import kinds_in
 from deepfactor.core.spec import Spec
-from deepfactor.portfolio.enhancer import DEFAULT_RELAX_ORDER, ROOM
+from deepfactor.portfolio.constraints.base import ROOM
+from deepfactor.portfolio.enhancer import DEFAULT_RELAX_ORDER
 from deepfactor.portfolio.problem import Bounds, Rebalance, Rows
 
-KINDS = kinds_in(ROOM)
+KINDS = kinds_in("deepfactor.portfolio.constraints")
 #: Settings that limit something, where the defaults don't.
 MORE = {
     "restricted": {"never_buy": ("600001.SH",), "must_sell": ("600020.SH", "600999.SH")},
@@ -45,14 +46,14 @@ def rebalance(n: int = 30) -> Rebalance:
 
 
 def test_the_studies_constraints_are_here():
-    assert {load_kind(ROOM, k).FAMILY for k in KINDS} >= set(DEFAULT_RELAX_ORDER)
+    assert {ROOM.load(k).FAMILY for k in KINDS} >= set(DEFAULT_RELAX_ORDER)
 
 
 @pytest.fixture(params=[*((kind, {}) for kind in KINDS), *MORE.items()], ids=lambda p: f"{p[0]}{'+' if p[1] else ''}")
 def constraint(request):
     """(kind's name, its module, settings)."""
     kind, more = request.param
-    module = load_kind(ROOM, kind)
+    module = ROOM.load(kind)
     return kind, module, module.Settings(**more)
 
 

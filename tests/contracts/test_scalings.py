@@ -12,7 +12,8 @@ import torch
 from deepfactor.core.kind import kinds_in, load_kind
 from deepfactor.training.data import TrainingData
 from deepfactor.training.samples import Sampler
-from deepfactor.training.scalings.base import Scaling
+from deepfactor.training.scalings.base import ROOM as SCALINGS
+from deepfactor.training.scalings.base import rows_back
 from deepfactor.training.scalings.store import Store
 from support.training import stored, toy_training
 
@@ -27,7 +28,7 @@ def kind(request: pytest.FixtureRequest) -> ModuleType:
 
 
 def sampler(data: TrainingData, kind: ModuleType, store: Store | None = None) -> Sampler:
-    return Sampler(data, Scaling(kind, kind.Settings()), store=store)
+    return Sampler(data, SCALINGS.choose(kind.__name__.split(".")[-1]), store=store)
 
 
 def windows(data: TrainingData, kind: ModuleType, store: Store | None = None) -> list[np.ndarray]:
@@ -84,9 +85,9 @@ def test_kept_on_disk_and_in_memory_the_same_bits(kind: ModuleType, tmp_path) ->
 def test_rows_are_read_no_further_back_than_it_says(kind: ModuleType) -> None:
     """Nothing before the window's first row less `rows_back` matters; so a job's key can say what was read."""
     data, t = toy_training(), 60
-    scaling = Scaling(kind, kind.Settings())
+    scaling = SCALINGS.choose(kind.__name__.split(".")[-1])
     values = data.features.values.copy()
-    values[: t + 1 - data.window - scaling.rows_back] = 0.123
+    values[: t + 1 - data.window - rows_back(scaling)] = 0.123
     other = replace(data, features=replace(data.features, values=values))
     a, b = (sampler(d, kind).cross_section(t, INPUTS).windows.clone() for d in (data, other))
     assert torch.equal(a, b)

@@ -15,7 +15,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from deepfactor.core.errors import DataError
-from deepfactor.core.kind import kinds_in, load_kind
+from deepfactor.core.kind import kinds_in
 from deepfactor.core.spec import Spec
 from deepfactor.sources.base import ROOM, Source, fetch_all
 from deepfactor.store.checks import check_tables
@@ -23,7 +23,7 @@ from deepfactor.store.folder import MarketFolder, write_market
 from deepfactor.store.schema import TABLES
 from support.sources import EXAMPLES, open_kind
 
-KINDS = kinds_in(ROOM)
+KINDS = kinds_in("deepfactor.sources")
 DESCRIBED = {"name": str, "settings": dict, "cap": str, "simulated": bool, "derived": list, "dropped": dict}
 
 
@@ -49,7 +49,7 @@ def test_the_room_is_not_empty():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_settings_are_a_spec(kind):
-    assert issubclass(load_kind(ROOM, kind).Settings, Spec)
+    assert issubclass(ROOM.settings_of(kind), Spec)
 
 
 def test_it_names_its_tables_daily_first(again):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from deepfactor.core.kind import kinds_in, load_kind
-from deepfactor.training.weightings.base import Table, best_round, mean_rank_ic
+from deepfactor.training.weightings.base import Table
+from deepfactor.training.weightings.validation import best_round, mean_rank_ic
 
 ROOM = "deepfactor.training.weightings"
 DAYS, STOCKS, COLUMNS = 24, 150, 5

@@ -16,7 +16,6 @@ import pytest
 import typer
 
 from deepfactor.cli.verbs import app
-from deepfactor.core.kind import load_kind
 from deepfactor.portfolio.presets import load_preset
 from deepfactor.recipe import load_recipe, shipped_recipes
 from deepfactor.store.folder import MarketFolder
@@ -178,7 +177,7 @@ def test_add_a_model(tmp_path, monkeypatch, main_recipe):
     outside = [f"arms.0.model.kind='mylab:{arm['model']['kind']}'", "arms.0.model.hidden=64"]
     monkeypatch.syspath_prepend(tmp_path)
     loaded = load_recipe(str(main_recipe), outside, allow_code=True)
-    assert loaded.arms[0].model.settings() == {"hidden": 64}
+    assert loaded.arms[0].model.said == {"hidden": 64}
 
     import deepfactor.models
 
@@ -197,8 +196,7 @@ def test_add_a_constraint(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "__path__", [*room.__path__, str(tmp_path)])
     enhancement = load_preset(tmp_path / "mine.toml")
     assert [kind.kind for kind in enhancement.constraints] == ["stock_active_weight", "star_weight"]
-    kind = load_kind("deepfactor.portfolio.constraints", "star_weight")
-    assert kind.Settings(**enhancement.constraints[1].settings()).maximum == 0.05
+    assert enhancement.constraints[1].settings.maximum == 0.05
     monkeypatch.delitem(sys.modules, "deepfactor.portfolio.constraints.star_weight")
     monkeypatch.delattr(room, "star_weight")
 

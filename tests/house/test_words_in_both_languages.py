@@ -10,7 +10,7 @@ import pytest
 
 from deepfactor.core.kind import kinds_in, load_kind
 from deepfactor.core.spec import Spec
-from deepfactor.portfolio.enhancer import ROOM as CONSTRAINTS
+from deepfactor.portfolio.constraints.base import ROOM as CONSTRAINTS
 from deepfactor.report.words import words
 from deepfactor.sources._simulation.settings import Settings as Simulated
 from deepfactor.styles.barra_cne5 import COMPANY
@@ -90,7 +90,7 @@ def test_findings_are_found():
     assert {"beyond_limit", "weight_sum", "null", "no_prices", "duplicate_key"} <= set(codes())
 
 
-@pytest.mark.parametrize("name", [*kinds_in(CONSTRAINTS), "frozen", "not_buyable", "untradeable", "infeasible",
+@pytest.mark.parametrize("name", [*CONSTRAINTS.kinds(), "frozen", "not_buyable", "untradeable", "infeasible",
                                   "two-sided", "one-sided"])  # fmt: skip
 def test_a_constraint_and_a_reason_have_theirs(name):
     assert HAN.search(words().term(name).zh)

@@ -168,7 +168,7 @@ def fitters(done: Done, *arms: str) -> dict[str, tuple[Job, TrainingData]]:
 def score(done: Done, job: Job, data: TrainingData, t: int, folder: Path) -> np.ndarray:
     """Scores of row t by the job's weights."""
     with settled_torch():
-        fitter = Fitter(task_of(job, data, allow_code=False), Sampler(data), folder / "none")
+        fitter = Fitter(task_of(job, data), Sampler(data), folder / "none")
         fitter.scorer.load_state_dict(load_file(done.runs / "jobs" / job.key / "weights.safetensors"))
         return fitter.scores(t)[1]
 

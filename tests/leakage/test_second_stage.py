@@ -15,13 +15,14 @@ from deepfactor.labels import neutral_return
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.training import second_stage
+from deepfactor.training.arms import Arm
 from deepfactor.training.data import TrainingData
 from deepfactor.training.fit import Fitter, settled_torch
-from deepfactor.training.jobs import Job, arm_content, baseline_of, task_of
+from deepfactor.training.jobs import Job, baseline_of, task_of
 from deepfactor.training.parts import Parts
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler
-from deepfactor.training.spec import Arm, Fit
+from deepfactor.training.spec import Fit
 from support.law import reads_future
 from support.parts import company_market
 from support.training import LABEL, training_of
@@ -58,12 +59,12 @@ def known(panel: Panel, universe: Universe, *, folder: Path, build: Build = buil
     """(T, N + …): scores of the test span; from its eve on signs, weights and validation RankIC."""
     data = build(panel, universe)
     fold = replace(fold, test=range(fold.test.start, len(data.dates)))
-    job = Job(ARM, fold, 0, Fit(epochs=1, seeds=(0,), min_stocks=5), 3, 1, {"arm": arm_content(ARM, "arm")})
+    job = Job(ARM, fold, 0, Fit(epochs=1, seeds=(0,), min_stocks=5), 3, 1, {"arm": ARM.identity()})
     with settled_torch():
-        fitter = Fitter(task_of(job, data, allow_code=False), Sampler(data), folder / "checkpoint.safetensors")
+        fitter = Fitter(task_of(job, data), Sampler(data), folder / "checkpoint.safetensors")
         fitter.checkpoint.unlink(missing_ok=True)
         fitter.run(lambda *event: None)
-        stage = second_stage.fit(baseline_of(job, allow_code=False), fitter, lambda day, days: None)
+        stage = second_stage.fit(baseline_of(job), fitter, lambda day, days: None)
         fitted = np.concatenate([stage.signs, stage.rank_ics, stage.fitted.weights, [stage.valid_rank_ic]])  # type: ignore[attr-defined]
         out = np.full((len(panel.dates), panel.shape[1] + len(fitted)), np.nan)
         out[fold.test.start - 1 :, panel.shape[1] :] = fitted

@@ -10,20 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepfactor.core.kind import Kind, kinds_in, load_kind
+from deepfactor.core.kind import Kind, kinds_in
 from deepfactor.labels import neutral_return
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
+from deepfactor.training.arms import Arm
 from deepfactor.training.baseline import Baseline
 from deepfactor.training.baseline import scores as baseline_scores
 from deepfactor.training.data import TrainingData
 from deepfactor.training.fit import Fitter, settled_torch
-from deepfactor.training.jobs import Job, arm_content, task_of
+from deepfactor.training.jobs import Job, task_of
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.scalings import last_close
-from deepfactor.training.scalings.base import Scaling
-from deepfactor.training.spec import Arm, Fit
+from deepfactor.training.scalings.base import ROOM as SCALINGS
+from deepfactor.training.spec import Fit
+from deepfactor.training.weightings.base import ROOM as WEIGHTINGS
 from support.law import reads_future
 from support.toy import toy_market
 from support.training import LABEL
@@ -48,8 +50,7 @@ def market() -> Market:
 def samples(panel: Panel, universe: Universe, *, build: Build = build, scaling: str = "last_close") -> np.ndarray:
     """(T, N, L·f + 1): each day's standardised windows and size ranks, NaN outside the batch."""
     data = build(panel, universe)
-    kind = load_kind("deepfactor.training.scalings", scaling)
-    sampler = Sampler(data, Scaling(kind, kind.Settings()))
+    sampler = Sampler(data, SCALINGS.choose(scaling))
     out = np.full((*panel.shape, data.window * 6 + 1), np.nan)
     for t in range(len(panel.dates)):
         stocks = data.stocks(t)
@@ -77,8 +78,8 @@ def fitted(data: TrainingData, folder: Path, train: range, valid: range, fit: Fi
     """Two epochs on a market that may end before the test span begins."""
     fold = Fold("toy", train, valid, range(TEST.start, len(data.dates)))
     arm = ARM if fit.samples == "windows" else Arm(name="s", model=Kind(kind=kind, hidden=16), scaling="by_day")
-    job = Job(arm, fold, 0, fit, 3, 1, {"arm": arm_content(arm, "arm")})
-    fitter = Fitter(task_of(job, data, allow_code=False), Sampler(data), folder / "checkpoint.safetensors")
+    job = Job(arm, fold, 0, fit, 3, 1, {"arm": arm.identity()})
+    fitter = Fitter(task_of(job, data), Sampler(data), folder / "checkpoint.safetensors")
     fitter.checkpoint.unlink(missing_ok=True)
     fitter.run(lambda *event: None)
     return fitter
@@ -206,10 +207,10 @@ def baseline(panel: Panel, universe: Universe, *, build: Build = build) -> np.nd
     """(T, N + 7): scores of a ridge on single days over the test span, from the eve of it on its validation RankIC and
     its weights."""
     data = replace(build(panel, universe), window=1)
-    ridge = load_kind("deepfactor.training.weightings", "ridge")
+    ridge = WEIGHTINGS.choose("ridge")
     fold = Fold("toy", TRAIN, VALID, range(TEST.start, len(data.dates)))
     sampler = Sampler(data)
-    fitted, valid_rank_ic = Baseline(ridge, ridge.Settings(), fold, 2, 1, 5, 0).fit(sampler, lambda day, days: None)
+    fitted, valid_rank_ic = Baseline(ridge, fold, 2, 1, 5, 0).fit(sampler, lambda day, days: None)
     out = np.full((len(panel.dates), panel.shape[1] + 7), np.nan)
     out[TEST.start - 1 :, panel.shape[1] :] = [valid_rank_ic, *fitted.weights]
     for t in range(TEST.start, len(panel.dates)):

@@ -10,7 +10,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from deepfactor.core.kind import Kind, resolve
+from deepfactor.core.kind import Kind
+from deepfactor.core.trust import SHIPPED
 from deepfactor.sources.base import ROOM, Source, fetch_all
 from support.market_tables import market_tables
 from support.qlib_folder import write_qlib
@@ -78,6 +79,5 @@ EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
 
 def open_kind(choice: Mapping[str, Any], folder: Path | None) -> Source:
     """The source that a TOML with this content gives."""
-    module, settings = resolve(ROOM, Kind.model_validate(choice), key="source")
-    opened: Source = module.open_source(settings, folder)
-    return opened
+    chosen = ROOM.choose(Kind.model_validate(choice), key="source")
+    return chosen.part.open_source(chosen.settings, folder, SHIPPED)

@@ -14,10 +14,11 @@ from deepfactor.labels import neutral_return
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import tradeable_at_entry
 from deepfactor.panel.universe import Universe, UniverseRule
+from deepfactor.training.arms import Arm
 from deepfactor.training.data import TrainingData, prepare_data
 from deepfactor.training.jobs import Job, plan_jobs
 from deepfactor.training.plan import Fold
-from deepfactor.training.spec import Arm, Fit, Plan
+from deepfactor.training.spec import Fit, Plan
 from support.toy import weekdays
 
 NAMES = ("open", "high", "low", "close", "vwap", "volume")

@@ -77,7 +77,7 @@ def run(
     console = terminal()
     opened = open_market(market, console)
     if dry_run:
-        planned = planning.dry_run(loaded, opened, out, workers=workers, device=device, allow_code=allow_code)
+        planned = planning.dry_run(loaded, opened, out, workers=workers, device=device)
         show(planned, as_json, *_plan_lines(planned))
         return
     folder = experiment.run(
@@ -89,7 +89,6 @@ def run(
         device=device,
         console=console,
         edges=edges,
-        allow_code=allow_code,
         language=language,
     )
     failures = staging.failures_of(folder, chosen)

@@ -1,4 +1,4 @@
 """What a model reads of a market, a file a set. Windows are gathered later, by index.
 
-A kind file has ``Settings(FeatureSettings)`` and ``compute(settings, panel, universe) -> Features``.
+A kind file has ``Settings(FeatureSettings)`` and what `base.FeatureKind` asks for.
 """

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
 from deepfactor.core.arrays import Float32
+from deepfactor.core.kind import Chosen, Room, SettingsOf
 from deepfactor.core.spec import Spec
+from deepfactor.panel.panel import Panel
+from deepfactor.panel.universe import Universe
 
 #: How a scaling treats a field: relative to the window's last close, to the window's own mean volume, or as it is.
 Role = Literal["price", "volume", "plain"]
@@ -39,3 +42,15 @@ class Features:
     names: tuple[str, ...]
     roles: tuple[Role, ...]
     values: Float32
+
+
+class FeatureKind(Protocol[SettingsOf]):
+    """A file of this room; its ``Settings`` are `FeatureSettings`."""
+
+    def compute(self, settings: SettingsOf, panel: Panel, universe: Universe, /) -> Features:
+        """The features of every stock and day."""
+
+
+ROOM: Room[FeatureKind[FeatureSettings], FeatureSettings] = Room("deepfactor.features")
+FeatureSet = Annotated[Chosen[FeatureKind[FeatureSettings], FeatureSettings], ROOM]
+"""What a recipe's networks read."""

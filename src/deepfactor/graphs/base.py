@@ -1,18 +1,20 @@
 """What graph kinds share: the shape of their answer, and the day that it is of.
 
-A kind's ``edges(settings, panel, universe, row, columns)`` says who is related to whom among the stocks of `columns`
-(b,), columns of the panel, at the close of `row`. It reads nothing newer than `rebuilt(universe, row)`, the last
-month's end, so all days up to the next one get the same answer for the same columns: ask once a month, for all stocks
-that can be in a batch, and take a day's part by `within`.
+A kind reads nothing newer than `rebuilt(universe, row)`, the last month's end, so all days up to the next one get the
+same answer for the same columns: ask once a month, for all stocks that can be in a batch, and take a day's part by
+`within`.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, Protocol
 
 import numpy as np
 
 from deepfactor.core.arrays import Float32, Ints
+from deepfactor.core.kind import Chosen, Room, SettingsOf
+from deepfactor.core.spec import Spec
+from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 
 
@@ -29,6 +31,18 @@ class Edges(NamedTuple):
 
     neighbour: Ints
     similarity: Float32
+
+
+class GraphKind(Protocol[SettingsOf]):
+    """A file of this room."""
+
+    def edges(self, settings: SettingsOf, panel: Panel, universe: Universe, row: int, columns: Ints, /) -> Edges:
+        """Who is related to whom among the stocks of `columns` (b,), columns of the panel, at the close of `row`."""
+
+
+ROOM: Room[GraphKind[Spec], Spec] = Room("deepfactor.graphs")
+Graph = Annotated[Chosen[GraphKind[Spec], Spec], ROOM]
+"""Whose neighbours a network reads."""
 
 
 def rebuilt(universe: Universe, row: int) -> int | None:

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from deepfactor.core.arrays import Ints
-from deepfactor.core.kind import Kind, resolve
 from deepfactor.core.spec import Spec
-from deepfactor.graphs.base import Edges
+from deepfactor.graphs.base import ROOM, Edges, Graph
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 
@@ -27,14 +26,13 @@ Hashes = NDArray[np.uint64]
 class Settings(Spec):
     """Whose number of neighbours, and which draw."""
 
-    like: Kind = Field(default=Kind(kind="fundamental"), description="the graph whose degrees are copied")
+    like: Graph = Field(default=ROOM.choose("fundamental"), description="the graph whose degrees are copied")
     seed: int = Field(default=0, ge=0, description="makes the draw")
 
 
 def edges(settings: Settings, panel: Panel, universe: Universe, row: int, columns: Ints) -> Edges:
     """As many places, of the same similarities in the same order, as in `like`; the luckiest others take them."""
-    module, chosen = resolve("deepfactor.graphs", settings.like, key="like")
-    like: Edges = module.edges(chosen, panel, universe, row, columns)
+    like = settings.like.part.edges(settings.like.settings, panel, universe, row, columns)
     index = like.neighbour.copy()
     width = index.shape[1] - 1
     symbol = np.array([zlib.crc32(s.encode()) for s in panel.symbols[columns].tolist()], dtype=np.uint64)

@@ -1,13 +1,7 @@
 """What every factor model shares: the batch that it reads and the shapes that it is built for.
 
-A model is a kind, a file of this room, with
-
-* ``Settings(Spec)``: its hyper-parameters, with the defaults of the study;
-* ``INPUTS``: which fields of a `CrossSection` it reads, a subset of `CROSS_SECTION_INPUTS`; where some settings ask for
-  more, ``inputs(settings)`` says so (see `inputs_of`);
-* ``build(settings, shapes) -> nn.Module``, freshly initialised from torch's global generator, whose
-  ``forward(batch: CrossSection) -> (b,)`` gives one score a stock, higher = expected to do better. One with an
-  orthogonal layer also has ``factors(batch) -> (b, 32)``, what a second weighting reads; None on a day that has none.
+A model is a kind, a file of this room: ``Settings(Spec)``, its hyper-parameters with the defaults of the study, and
+what `ModelKind` asks for.
 
 A model sees one trading day's whole cross-section at once and nothing else, so it can't mix days.
 """
@@ -15,12 +9,13 @@ A model sees one trading day's whole cross-section at once and nothing else, so 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeAlias, runtime_checkable
 
-from torch import Tensor, nn
-
+from deepfactor.core.kind import Chosen, Room, SettingsOf
 from deepfactor.core.spec import Spec
+
+if TYPE_CHECKING:  # what only reads recipes goes without torch
+    from torch import Tensor, nn
 
 CROSS_SECTION_INPUTS = frozenset({"windows", "size_rank", "fundamentals", "neighbours", "exposures"})
 """What a model may ask for in ``INPUTS``; the samples of a fold are gathered accordingly."""
@@ -112,7 +107,7 @@ class SharesFront(Protocol):
         ...
 
 
-State = tuple[Tensor, ...]
+State: TypeAlias = "tuple[Tensor, ...]"
 """What a causal network remembers of the days so far, (n, d) each."""
 
 
@@ -160,10 +155,36 @@ class Causal(Protocol):
         ...
 
 
-def inputs_of(kind: ModuleType, settings: Spec) -> frozenset[str]:
-    """What a model of this kind reads with these settings: ``INPUTS``, or what its ``inputs(settings)`` says."""
-    found: frozenset[str] = kind.inputs(settings) if hasattr(kind, "inputs") else kind.INPUTS
-    return found
+class ModelKind(Protocol[SettingsOf]):
+    """A file of this room."""
+
+    @property
+    def INPUTS(self) -> frozenset[str]:  # noqa: N802
+        """Which fields of a `CrossSection` a model reads, a subset of `CROSS_SECTION_INPUTS`."""
+
+    def build(self, settings: SettingsOf, shapes: Shapes, /) -> nn.Module:
+        """A model, freshly initialised from torch's global generator, whose ``forward(batch: CrossSection) -> (b,)``
+        gives one score a stock, higher = expected to do better. One with an orthogonal layer also has ``factors(batch)
+        -> (b, 32)``, what a second weighting reads; None on a day that has none."""
+
+
+@runtime_checkable
+class ReadsBySettings(ModelKind[SettingsOf], Protocol[SettingsOf]):
+    """A file whose settings may ask for more than ``INPUTS``."""
+
+    def inputs(self, settings: SettingsOf, /) -> frozenset[str]:
+        """What a model with these settings reads."""
+
+
+ROOM: Room[ModelKind[Spec], Spec] = Room("deepfactor.models")
+Model = Annotated[Chosen[ModelKind[Spec], Spec], ROOM]
+"""A network of a recipe."""
+
+
+def inputs_of(model: Model) -> frozenset[str]:
+    """What a model reads with its settings."""
+    part = model.part
+    return part.inputs(model.settings) if isinstance(part, ReadsBySettings) else part.INPUTS
 
 
 def parameter_count(module: nn.Module) -> int:

@@ -48,7 +48,7 @@ def _holds(market: Path, settings: Settings) -> bool:
 
 
 def _result(folder: RunFolder, recipe: Recipe) -> dict[str, Any]:
-    networks = [(arm.model.kind, arm.name) for arm in recipe.arms if arm.model is not None]
+    networks = [(arm.scorer.named, arm.name) for arm in recipe.arms if arm.network is not None]
     rank_ic = {kind: _rank_ic(read_json(folder.arm(name) / "factor_report.json")) for kind, name in networks}
     rank_ic["oracle"] = _rank_ic(read_json(folder.path / "oracle.json"))
     whole = read_json(folder.portfolios(read_json(folder.recipe))[-1] / "summary.json")["all"]

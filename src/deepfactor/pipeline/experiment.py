@@ -39,7 +39,6 @@ def run(
     device: str = "cpu",
     console: Console | None = None,
     edges: bool = False,
-    allow_code: bool = False,
     language: str = "en",
 ) -> RunFolder:
     """Train, score, test, enhance and report; goes on where an earlier call stopped, and makes nothing twice.
@@ -75,7 +74,7 @@ def run(
     lost: list[str] = []
     times = Stages.after(folder.environment, lost.append)
     with times.stage("inputs"):  # first: a recipe that doesn't fit the market leaves an earlier run as it was
-        planned = plan(recipe, market, folder.jobs, allow_code=allow_code)
+        planned = plan(recipe, market, folder.jobs)
     remove_litter(folder.path)
     with writing_results(folder.path):
         tested = recipe.model_copy(update={"test": possible})
@@ -88,7 +87,7 @@ def run(
             console.say(text)
         if TRAINING in wanted:
             with times.stage("training"):
-                train(planned, folder.jobs, workers, console, device=device, allow_code=allow_code)
+                train(planned, folder.jobs, workers, console, device=device)
         attempts = Attempts(folder, console, failures_before(folder, wanted))
         warnings = run_stages(work, wanted, attempts, times)
         said = [*market.warnings(), *dict.fromkeys(warnings), *planned.said, *left_out]

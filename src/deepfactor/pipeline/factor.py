@@ -11,7 +11,6 @@ from typing import Any
 from deepfactor.core.arrays import Bools
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_json
-from deepfactor.core.kind import Kind, kinds_in
 from deepfactor.evaluation.factor_test import FactorReport, TestSettings, test_factor
 from deepfactor.evaluation.window import require_scores
 from deepfactor.panel.scores import Scores
@@ -20,7 +19,7 @@ from deepfactor.pipeline.attempts import Attempts
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.conventions import with_known_prices
 from deepfactor.pipeline.enhancing import backtest_to, require_span
-from deepfactor.pipeline.markets import STYLES, Market, StyleSets, absent_styles, style_exposures
+from deepfactor.pipeline.markets import Market, StyleSets, absent_styles, style_exposures
 from deepfactor.pipeline.names import index_of, named_test
 from deepfactor.pipeline.pages import report_run
 from deepfactor.pipeline.places import require_outside
@@ -31,6 +30,7 @@ from deepfactor.runs.factors import Reading, RowAccount, read_factor_rows
 from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import read_json, write_factor_test
 from deepfactor.runs.written import reading_results, writing_results
+from deepfactor.styles.base import ROOM as STYLES
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def test(
     with _results(out, name, {"test": settings.model_dump(mode="json")}, console) as (folder, stages):
         Attempts(folder, console).write()  # nothing has failed yet
         with stages.stage("factor test"), step(console, f"tested {name}"):
-            styles = ((kind, style_exposures(Kind(kind=kind), market)) for kind in kinds_in(STYLES))
+            styles = ((kind, style_exposures(STYLES.choose(kind), market)) for kind in STYLES.kinds())
             report = test_factor(
                 factor.scores, market.panel, market.universe, settings, batch=factor.batch, styles=styles
             )
@@ -144,7 +144,7 @@ def enhance(
         label = folder.portfolio_label(name, portfolio.index, portfolio.constraints)
         attempt, said = attempts.attempt("portfolio", label, place), step(console, f"backtest of {label}")
         with stages.stage("portfolio"), attempt, said:
-            kind = preset.styles or Kind(kind="basic")
+            kind = preset.styles or STYLES.choose("basic")
             found = StyleSets(market).of(kind)
             absent = absent_styles(kind, found)
             for text in absent:

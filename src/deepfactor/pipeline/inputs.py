@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 
 from deepfactor.core.arrays import Bools, Float64
-from deepfactor.core.kind import Kind, resolve
 from deepfactor.core.spec import content_key
-from deepfactor.features.base import Features, FeatureSettings
-from deepfactor.labels.base import LabelSettings
+from deepfactor.features.base import FeatureSet
 from deepfactor.panel.returns import tradeable_at_entry
 from deepfactor.pipeline.markets import Market
-from deepfactor.recipe import FEATURES, LABELS, Recipe
+from deepfactor.recipe import Recipe
 from deepfactor.training.data import TrainingData, prepare_data
 
 
@@ -37,43 +35,34 @@ def prepare_inputs(
     market: Market,
     jobs: Path,
     *,
-    features: Kind | None = None,
-    allow_code: bool = False,
+    features: FeatureSet | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Inputs:
     """The training arrays of a recipe under `jobs`, made once a market and setting.
 
     `features` instead of the recipe's: arms may read different ones. `tell` is told of damaged ones made again.
     """
-    chosen = features or recipe.features
-    module, feature_settings = resolve(FEATURES, chosen, key="features", allow_code=allow_code)
-    label, label_settings = resolve(LABELS, recipe.label, key="label", allow_code=allow_code)
-    assert isinstance(feature_settings, FeatureSettings)
-    assert isinstance(label_settings, LabelSettings)
-    inputs = {
-        "features": content_of(chosen, feature_settings.identity()),
-        "universe": recipe.universe.identity(),
-    }
-    target = content_of(recipe.label, label_settings.identity())
+    read, label = features or recipe.features, recipe.label
+    inputs = {"features": read.identity(), "universe": recipe.universe.identity()}
+    target = label.identity()
 
     def build() -> TrainingData:
         panel, universe = market.panel, market.universe
         batch = universe.batch(recipe.universe)
-        values: Features = module.compute(feature_settings, panel, universe)
         return TrainingData(
             dates=panel.dates,
             symbols=panel.symbols,
-            features=values,
-            label=label.compute(label_settings, panel, universe, batch),
+            features=read.part.compute(read.settings, panel, universe),
+            label=label.part.compute(label.settings, panel, universe, batch),
             batch=batch,
-            size=log_cap(market, label_settings.cap),
-            entry_ok=tradeable_at_entry(panel, universe, label_settings.convention),
-            window=feature_settings.window,
+            size=log_cap(market, label.settings.cap),
+            entry_ok=tradeable_at_entry(panel, universe, label.settings.convention),
+            window=read.settings.window,
         )
 
     key = content_key({"market": market.folder.fingerprint, "inputs": inputs, "label": target})
-    whole = content_of(recipe.label, label_settings.model_dump(mode="json"))
-    return Inputs(prepare_data(jobs, key, build, tell), inputs, target, whole, label.reach(label_settings))
+    reach = label.part.reach(label.settings)
+    return Inputs(prepare_data(jobs, key, build, tell), inputs, target, label.whole(), reach)
 
 
 def log_cap(market: Market, cap: str) -> Float64:
@@ -85,8 +74,3 @@ def log_cap(market: Market, cap: str) -> Float64:
 def batch_of(recipe: Recipe, market: Market) -> Bools:
     """(T, N) who is scored: the universe `all`."""
     return market.universe.batch(recipe.universe)
-
-
-def content_of(kind: Kind, settings: dict[str, Any]) -> dict[str, Any]:
-    """A kind as it enters keys."""
-    return {"kind": kind.kind, **settings}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepfactor.core.errors import DataError
-from deepfactor.core.kind import Kind, kinds_in, resolve
+from deepfactor.core.spec import content_key
+from deepfactor.core.trust import Trust
 from deepfactor.panel.build import compile_panel, open_panel
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
@@ -21,12 +21,12 @@ from deepfactor.store.folder import MarketFolder
 from deepfactor.store.folder import ingest as store_tables
 from deepfactor.store.update import update
 from deepfactor.store.writing import MANIFEST
-from deepfactor.styles.base import Styles
+from deepfactor.styles.base import ROOM as STYLES
+from deepfactor.styles.base import Styles, StyleSet
 
 if TYPE_CHECKING:
     from deepfactor.sources import simulated
 
-STYLES = "deepfactor.styles"
 #: Examples of a finding that stand in a warning.
 _SHOWN = 3
 #: What findings count that don't count rows.
@@ -118,9 +118,9 @@ def ingest(
         wrong files; history of days held that changed and is not accepted. The market stays as it was.
     """
     console = console or Silent()
-    module, settings = resolve(SOURCES, choose_source(source), key=source, allow_code=allow_code)
-    reads_files = "allow_code" in signature(module.open_source).parameters
-    opened = module.open_source(settings, folder, **({"allow_code": allow_code} if reads_files else {}))
+    trust = Trust(allow_code)
+    chosen = SOURCES.choose(choose_source(source), key=source, trust=trust)
+    opened = chosen.part.open_source(chosen.settings, folder, trust)
     with step(console, f"tables of {source} are in {market}"):
         update(
             market,
@@ -159,11 +159,9 @@ def _require_simulated(market: Path) -> None:
         raise DataError(f"{market} holds a market of {source['name']}, which this would replace: give another folder")
 
 
-def style_exposures(styles: Kind, market: Market, *, allow_code: bool = False) -> Styles:
-    """The recipe's style set on a market."""
-    module, settings = resolve(STYLES, styles, key="styles", allow_code=allow_code)
-    result: Styles = module.compute(settings, market.panel, market.universe)
-    return result
+def style_exposures(styles: StyleSet, market: Market) -> Styles:
+    """A style set on a market."""
+    return styles.part.compute(styles.settings, market.panel, market.universe)
 
 
 class StyleSets:
@@ -173,21 +171,21 @@ class StyleSets:
         self._market = market
         self._found: dict[str, Styles] = {}
 
-    def of(self, styles: Kind) -> Styles:
+    def of(self, styles: StyleSet) -> Styles:
         """The set of a kind with its settings."""
-        key = styles.model_dump_json()
+        key = content_key(styles.whole())
         if key not in self._found:
             found = style_exposures(styles, self._market)
             self._found[key] = replace(found, exposures=dict(found.exposures))  # all days, once for all who ask
         return self._found[key]
 
-    def others(self, own: Kind) -> Iterator[tuple[str, Styles]]:
+    def others(self, own: StyleSet) -> Iterator[tuple[str, Styles]]:
         """The shipped sets but `own`'s, by name."""
-        for name in kinds_in(STYLES):
+        for name in STYLES.kinds():
             if name != own.kind:
-                yield name, self.of(Kind(kind=name))
+                yield name, self.of(STYLES.choose(name))
 
 
-def absent_styles(styles: Kind, found: Styles) -> list[str]:
+def absent_styles(styles: StyleSet, found: Styles) -> list[str]:
     """A warning for each style of a set that the market can't give."""
     return [f"style {name} of {styles.kind} is absent: {why}" for name, why in found.absent.items()]

@@ -9,19 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from deepfactor.core.errors import DataError
-from deepfactor.core.kind import resolve
 from deepfactor.features.quarters import fundamental_quarters
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
-from deepfactor.pipeline.inputs import content_of
 from deepfactor.pipeline.markets import Market
-from deepfactor.recipe import GRAPHS, Recipe
+from deepfactor.recipe import Recipe
+from deepfactor.training.arms import Arm
 from deepfactor.training.data import Arrays
 from deepfactor.training.exposures import Exposures
-from deepfactor.training.needs import inputs_of_arm
 from deepfactor.training.parts import prepare_part
 from deepfactor.training.relations import relations
-from deepfactor.training.spec import Arm
 
 
 def prepare_arrays(
@@ -29,9 +26,6 @@ def prepare_arrays(
     market: Market,
     arrays: Path,
     arm: Arm,
-    key: str,
-    *,
-    allow_code: bool,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Arrays:
     """The training arrays in the folder `arrays`, with the parts that `arm` reads, made once a market and setting.
@@ -40,10 +34,10 @@ def prepare_arrays(
 
     Raises
     ------
-    RecipeError, DataError
-        the arm doesn't say whose neighbours it reads, or the market can't give a part.
+    DataError
+        the market can't give a part.
     """
-    read = inputs_of_arm(arm, key, allow_code=allow_code)
+    read = arm.scorer.reads()
     panel, universe = market.panel, market.universe
     found = {}
     if "fundamentals" in read:
@@ -52,12 +46,11 @@ def prepare_arrays(
             arrays, "fundamentals", own.identity(), lambda: fundamental_quarters(own, panel), tell
         )
     if "neighbours" in read and arm.graph is not None:
-        graph, settings = resolve(GRAPHS, arm.graph, key=f"{key}.graph", allow_code=allow_code)
-        edges = partial(graph.edges, settings, panel, universe)
+        edges = partial(arm.graph.part.edges, arm.graph.settings, panel, universe)
         found["graph"] = prepare_part(
             arrays,
             "graph",
-            content_of(arm.graph, settings.identity()),
+            arm.graph.identity(),
             lambda: relations(edges, universe, universe.batch(recipe.universe)),
             tell,
         )

@@ -14,7 +14,7 @@ import numpy as np
 from deepfactor.backtest.span import index_span
 from deepfactor.core.choices import choices
 from deepfactor.core.errors import DataError, RecipeError
-from deepfactor.core.kind import Kind
+from deepfactor.features.base import FeatureSet
 from deepfactor.panel.panel import rows_between
 from deepfactor.pipeline.inputs import Inputs, prepare_inputs
 from deepfactor.pipeline.markets import Market
@@ -24,13 +24,13 @@ from deepfactor.pipeline.places import require_outside
 from deepfactor.recipe import Recipe
 from deepfactor.report.published import references
 from deepfactor.runs.layout import RunFolder
+from deepfactor.training.arms import Arm
 from deepfactor.training.data import Arrays, TrainingData, open_data
 from deepfactor.training.device import device_of
 from deepfactor.training.estimate import Cost, estimate
 from deepfactor.training.jobs import Job, is_done, plan_jobs
 from deepfactor.training.parts import open_parts
 from deepfactor.training.plan import Fold, cut_short, folds
-from deepfactor.training.spec import Arm
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Planned:
     mended: tuple[str, ...] = ()
 
 
-def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool = False) -> Planned:
+def plan(recipe: Recipe, market: Market, jobs_folder: Path) -> Planned:
     """Fold the market by the recipe and list the jobs; trains nothing.
 
     Raises
@@ -61,14 +61,12 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool 
     arrays: dict[str, Arrays] = {}
     mended: list[str] = []
     for features in dict.fromkeys(_features(recipe, arm) for arm in recipe.arms):
-        made = prepare_inputs(recipe, market, jobs_folder, features=features, allow_code=allow_code, tell=mended.append)
+        made = prepare_inputs(recipe, market, jobs_folder, features=features, tell=mended.append)
         data = open_data(made.folder)
         own = {f"arms.{i}": arm for i, arm in enumerate(recipe.arms) if _features(recipe, arm) == features}
         inputs |= {arm.name: made for arm in own.values()}
-        for key, arm in own.items():
-            arrays[arm.name] = prepare_arrays(
-                recipe, market, made.folder, arm, key, allow_code=allow_code, tell=mended.append
-            )
+        for arm in own.values():
+            arrays[arm.name] = prepare_arrays(recipe, market, made.folder, arm, mended.append)
         jobs += plan_jobs(
             data,
             own.values(),
@@ -79,7 +77,6 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path, *, allow_code: bool 
             label=made.label,
             keys=list(own),
             parts={arm.name: open_parts(arrays[arm.name].parts) for arm in own.values()},
-            allow_code=allow_code,
         )
     order = [arm.name for arm in recipe.arms]
     jobs.sort(key=lambda job: (job.fold.test.start, order.index(job.arm.name)))  # stable: seeds stay as they are
@@ -128,7 +125,7 @@ def _check_stocks(data: TrainingData, fold: Fold, least: int) -> None:
             )
 
 
-def _features(recipe: Recipe, arm: Arm) -> Kind:
+def _features(recipe: Recipe, arm: Arm) -> FeatureSet:
     return arm.features or recipe.features
 
 
@@ -142,19 +139,15 @@ def _check_published(recipe: Recipe) -> None:
             )
 
 
-def dry_run(
-    recipe: Recipe, market: Market, out: Path, *, workers: int = 1, device: str = "cpu", allow_code: bool = False
-) -> dict[str, Any]:
+def dry_run(recipe: Recipe, market: Market, out: Path, *, workers: int = 1, device: str = "cpu") -> dict[str, Any]:
     """Check a recipe against a market and say what `run` would do: jobs with their keys, size of the largest epoch, and
     what is left to train at most, from a few measured steps of each arm."""
     device_of(device)
     require_outside(out)
     recipe = with_market_names(recipe, market)
     folder = RunFolder(out / recipe.name)
-    planned = plan(recipe, market, folder.jobs, allow_code=allow_code)
-    expected = estimate(
-        planned.jobs, planned.arrays, folder.jobs, workers=workers, device=device, allow_code=allow_code
-    )
+    planned = plan(recipe, market, folder.jobs)
+    expected = estimate(planned.jobs, planned.arrays, folder.jobs, workers=workers, device=device)
     return {
         "recipe": recipe.name,
         "jobs": [{"job": job.label, "key": job.key, "done": is_done(folder.jobs, job)} for job in planned.jobs],

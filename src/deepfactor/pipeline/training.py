@@ -17,7 +17,6 @@ def train(
     console: Console,
     *,
     device: str = "cpu",
-    allow_code: bool = False,
 ) -> None:
     """Run what is not done, showing each worker's job and the time left."""
     run_jobs(
@@ -27,7 +26,6 @@ def train(
         workers=workers,
         progress=_Watch(console),
         device=device,
-        allow_code=allow_code,
     )
 
 

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from deepfactor.core.arrays import Float64
-from deepfactor.core.errors import RecipeError
-from deepfactor.core.kind import Kind, kinds_in, load_kind, resolve
+from deepfactor.core.kind import wrong
 from deepfactor.core.spec import Spec
 from deepfactor.portfolio._assembly import Assembly, Model, assemble, build_model
 from deepfactor.portfolio._lp import Infeasible, LinearProgram, Optimum, certificate, solve_lp
+from deepfactor.portfolio.constraints.base import ROOM, Constraint, LooksAgain
 from deepfactor.portfolio.problem import (
     TOLERANCE,
     Binding,
@@ -34,7 +34,6 @@ from deepfactor.portfolio.problem import (
 )
 from deepfactor.portfolio.relaxation import CAP_MARGIN, Relaxed, relax, solvable
 
-ROOM = "deepfactor.portfolio.constraints"
 DEFAULT_RELAX_ORDER = ("turnover", "style", "industry", "constituents", "stock")
 
 #: A violation above this is recorded as a relaxation: twice what the caps leave open, a fifth of `TOLERANCE`.
@@ -52,46 +51,33 @@ class EnhanceSettings(Spec):
     """
 
     cash: float = Field(default=0.005, ge=0.0, lt=1.0)
-    constraints: tuple[Kind, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
     relax_order: tuple[str, ...] = DEFAULT_RELAX_ORDER
+
+    @field_validator("relax_order")
+    @classmethod
+    def _families_once(cls, order: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if "constraints" not in info.data:  # which are wrong
+            return order
+        own: tuple[Constraint, ...] = info.data["constraints"]
+        known = {ROOM.load(name).FAMILY for name in ROOM.kinds()} | {one.part.FAMILY for one in own}
+        for i, family in enumerate(order):
+            if family not in known or family in order[:i]:
+                what = "twice" if family in known else "no family of constraints"
+                raise wrong((i,), f"{family!r} is {what}: there are {', '.join(sorted(known))}")
+        return order
 
 
 class IndexEnhancer:
-    """Solves rebalances one by one. Holds settings, no state: the same facts give the same target.
+    """Solves rebalances one by one. Holds settings, no state: the same facts give the same target."""
 
-    Parameters
-    ----------
-    settings : EnhanceSettings
-    key : str
-        where the settings stand in a recipe, for error messages ("portfolios.0").
-    allow_code : bool
-        whether constraints may come from modules outside deepfactor.
-
-    Raises
-    ------
-    RecipeError
-        an unknown constraint, setting or family; names the key and what there is.
-    """
-
-    def __init__(self, settings: EnhanceSettings, *, key: str = "", allow_code: bool = False) -> None:
+    def __init__(self, settings: EnhanceSettings) -> None:
         self.settings = settings
-        prefix = f"{key}." if key else ""
-        self._constraints = tuple(
-            resolve(ROOM, kind, key=f"{prefix}constraints.{i}", allow_code=allow_code)
-            for i, kind in enumerate(settings.constraints)
-        )
-        known = {load_kind(ROOM, name).FAMILY for name in kinds_in(ROOM)} | {m.FAMILY for m, _ in self._constraints}
-        for i, family in enumerate(settings.relax_order):
-            if family not in known or family in settings.relax_order[:i]:
-                what = "twice" if family in known else "no family of constraints"
-                raise RecipeError(
-                    f"{family!r} is {what}: there are {', '.join(sorted(known))}", key=f"{prefix}relax_order.{i}"
-                )
 
     def limits(self, r: Rebalance) -> tuple[Rows | Bounds, ...]:
         """All limits of a day, by constraint, as asked (before any relaxation)."""
         invested = 1.0 - self.settings.cash
-        return tuple(module.limits(settings, r, invested) for module, settings in self._constraints)
+        return tuple(one.part.limits(one.settings, r, invested) for one in self.settings.constraints)
 
     def solve(self, r: Rebalance) -> Target:
         """The target of one rebalance, for the fills of the next trading day.
@@ -116,9 +102,9 @@ class IndexEnhancer:
         invested = 1.0 - self.settings.cash
         second = {
             i: bounds
-            for i, (module, settings) in enumerate(self._constraints)
-            if hasattr(module, "limits_again")
-            and (bounds := module.limits_again(settings, r, invested, weights)) is not None
+            for i, one in enumerate(self.settings.constraints)
+            if isinstance(one.part, LooksAgain)
+            and (bounds := one.part.limits_again(one.settings, r, invested, weights)) is not None
         }
         return tuple(second.get(i, first) for i, first in enumerate(limits)) if second else None
 

@@ -14,10 +14,11 @@ from pydantic import Field, ValidationError, field_validator
 
 from deepfactor.core.choices import choices
 from deepfactor.core.errors import RecipeError
-from deepfactor.core.kind import Kind, recipe_error
+from deepfactor.core.kind import recipe_error
 from deepfactor.core.toml import read_toml
 from deepfactor.market.fees import Costs
-from deepfactor.portfolio.enhancer import EnhanceSettings, IndexEnhancer
+from deepfactor.portfolio.enhancer import EnhanceSettings
+from deepfactor.styles.base import StyleSet
 
 Study = Literal["study_a", "study_b"]
 
@@ -46,7 +47,7 @@ class Enhancement(EnhanceSettings):
     costs: Costs = Costs(rate=0.00125)
     haircut: float = Field(default=0.3, ge=0.0, le=1.0)
     exclude: tuple[Literal["st"], ...] = ()
-    styles: Kind | None = None
+    styles: StyleSet | None = None
     definitions: Study | None = None
 
     @field_validator("exclude", mode="before")
@@ -73,9 +74,7 @@ def load_preset(name_or_path: str | Path) -> Enhancement:
     """
     given = str(name_or_path)
     content = read_toml(_file(given), given)
-    enhancement = parse_enhancement({"name": Path(given).stem, **content})
-    IndexEnhancer(enhancement)
-    return enhancement
+    return parse_enhancement({"name": Path(given).stem, **content})
 
 
 def parse_enhancement(content: dict[str, Any], *, key: str = "") -> Enhancement:

@@ -9,10 +9,10 @@ from typing import Any
 
 from deepfactor.core.choices import choices
 from deepfactor.core.errors import RecipeError
-from deepfactor.core.kind import Kind, kinds_in, load_kind, resolve
+from deepfactor.core.kind import Kind
 from deepfactor.core.toml import toml_value
 from deepfactor.market.fees import Costs
-from deepfactor.portfolio.enhancer import ROOM, IndexEnhancer
+from deepfactor.portfolio.constraints.base import ROOM
 from deepfactor.portfolio.presets import Enhancement, parse_enhancement
 
 #: Short names of the settings that are asked about most.
@@ -40,9 +40,7 @@ class Scenario:
 
 def setting_names() -> tuple[str, ...]:
     """All settings that there are, short names first."""
-    constraints = [
-        f"{kind}.{setting}" for kind in kinds_in(ROOM) for setting in load_kind(ROOM, kind).Settings.model_fields
-    ]
+    constraints = [f"{kind}.{setting}" for kind in ROOM.kinds() for setting in ROOM.settings_of(kind).model_fields]
     return (*ALIASES, *OWN, *(f"costs.{setting}" for setting in Costs.model_fields), *constraints)
 
 
@@ -66,7 +64,6 @@ def change(base: Enhancement, text: str) -> Scenario:
         name = ALIASES.get(name, name)
         changed[name] = _set(content, name, toml_value(value), text)
     enhancement = parse_enhancement(content, key=f"--what-if {text}")
-    IndexEnhancer(enhancement, key=f"--what-if {text}")
     return Scenario(text, enhancement, changed)
 
 
@@ -79,7 +76,7 @@ def _set(content: dict[str, Any], name: str, value: Any, text: str) -> tuple[Any
     if kind == "costs" and setting in Costs.model_fields:
         return _set_costs(content["costs"], setting, value, text)
     present = [i for i, constraint in enumerate(content["constraints"]) if constraint["kind"] == kind]
-    if not setting and value == "off" and kind in kinds_in(ROOM):
+    if not setting and value == "off" and kind in ROOM.kinds():
         if not present:
             raise RecipeError(f"--what-if {text!r}: there is no {kind} among the constraints, so it is off already")
         content["constraints"] = [c for i, c in enumerate(content["constraints"]) if i not in present]
@@ -90,9 +87,9 @@ def _set(content: dict[str, Any], name: str, value: Any, text: str) -> tuple[Any
         content["constraints"].append({"kind": kind, setting: value})
         return None, value
     constraint = content["constraints"][present[0]]
-    _, settings = resolve(ROOM, Kind(**constraint), key=kind)
+    before = ROOM.choose(Kind(**constraint), key=kind).whole()[setting]
     constraint[setting] = value
-    return settings.model_dump(mode="json")[setting], value
+    return before, value
 
 
 def _set_costs(costs: dict[str, Any], setting: str, value: Any, text: str) -> tuple[Any, Any]:

@@ -22,6 +22,7 @@ import polars as pl
 
 from deepfactor.core.arrays import AnyArray
 from deepfactor.core.errors import DataError, RecipeError, UserError
+from deepfactor.core.trust import SHIPPED, Trust
 from deepfactor.sources._files import first_line
 from deepfactor.sources._places import inside
 from deepfactor.sources._statements import refusal, require_one_select
@@ -57,13 +58,13 @@ class Database(Protocol):
         """
 
 
-def open_database(url: str, folder: Path | None, *, allow_code: bool = False) -> Database:
+def open_database(url: str, folder: Path | None, trust: Trust = SHIPPED) -> Database:
     """The database at `url`, in which ``${NAME}`` stands for a variable of the environment.
 
     The file of a DuckDB or SQLite database lies in `folder` (None = where the program runs).
 
     A query is one SELECT, runs read-only where the database knows that, and in DuckDB and SQLite reads nothing beside
-    the database's own file: no other file or database, no extension, no setting. With `allow_code` none of that holds.
+    the database's own file: no other file or database, no extension, no setting. None of that where it is trusted.
 
     Raises
     ------
@@ -76,13 +77,13 @@ def open_database(url: str, folder: Path | None, *, allow_code: bool = False) ->
     """
     url = _from_environment(url)
     if url.startswith(_DUCKDB):
-        return DuckDb(_file_of(url.removeprefix(_DUCKDB), "DuckDB", folder, allow_code), allow_code=allow_code)
-    return Server(url, folder, allow_code=allow_code)
+        return DuckDb(_file_of(url.removeprefix(_DUCKDB), "DuckDB", folder, trust), trust)
+    return Server(url, folder, trust)
 
 
-def _file_of(name: str, kind: str, folder: Path | None, allow_code: bool) -> Path:
+def _file_of(name: str, kind: str, folder: Path | None, trust: Trust) -> Path:
     """The file of a database, which must be there: asked for another, SQLite and DuckDB would make one."""
-    file = inside(folder or Path(), name, key="url", allow_code=allow_code)
+    file = inside(folder or Path(), name, key="url", trust=trust)
     if not file.is_file():
         raise DataError(f"there is no such {kind} file: give its folder with --folder, or mend url", file=file)
     return file
@@ -91,10 +92,10 @@ def _file_of(name: str, kind: str, folder: Path | None, allow_code: bool) -> Pat
 class DuckDb:
     """A DuckDB file, opened for reading for each query."""
 
-    def __init__(self, file: Path, *, allow_code: bool) -> None:
+    def __init__(self, file: Path, trust: Trust) -> None:
         self._duckdb = _needed("duckdb")
         self._file = file
-        self._settings = {} if allow_code else _LOCKED
+        self._settings = {} if trust.outside else _LOCKED
 
     def rows(self, query: str, label: str, start: date | None, end: date | None) -> pl.DataFrame:
         """The query's result, handed over column by column as numpy arrays."""
@@ -124,9 +125,9 @@ class DuckDb:
 class Server:
     """Any database that SQLAlchemy has a driver for, asked anew for each query."""
 
-    def __init__(self, url: str, folder: Path | None, *, allow_code: bool) -> None:
+    def __init__(self, url: str, folder: Path | None, trust: Trust) -> None:
         self._sqlalchemy = _needed("sqlalchemy")
-        self._allow_code = allow_code
+        self._trust = trust
         try:
             self._url = self._sqlalchemy.make_url(url)
             self._backend = self._url.get_backend_name()
@@ -146,7 +147,7 @@ class Server:
     def rows(self, query: str, label: str, start: date | None, end: date | None) -> pl.DataFrame:
         """The query's result, fetched in blocks."""
         errors = self._sqlalchemy.exc.SQLAlchemyError
-        if not self._allow_code:
+        if not self._trust.outside:
             require_one_select(query, label)
         try:
             with self._engine.connect() as connection:
@@ -154,7 +155,7 @@ class Server:
                 if self._backend == "postgresql":  # of casts and comparisons in the query
                     connection.execute(self._sqlalchemy.text(f"SET TIME ZONE '{ZONE}'"))
                 streamed = connection.execution_options(stream_results=True, yield_per=_ROWS)
-                if self._backend == "sqlite" and not self._allow_code:
+                if self._backend == "sqlite" and not self._trust.outside:
                     connection.connection.driver_connection.set_authorizer(_only_reads)
                 text = self._sqlalchemy.text(_PARAMETER.sub(r":\1 ", query))  # SQLAlchemy overlooks ``:start::date``
                 result = streamed.execute(text, _bound(query, start, end))
@@ -174,13 +175,13 @@ class Server:
 
     def _closed(self) -> dict[str, bool]:
         """Options of a connection that may only read, where the database knows such."""
-        return {"postgresql_readonly": True} if self._backend == "postgresql" and not self._allow_code else {}
+        return {"postgresql_readonly": True} if self._backend == "postgresql" and not self._trust.outside else {}
 
     def _sqlite_file(self, folder: Path | None) -> Path:
         """The file of an SQLite URL."""
         if self._url.drivername not in ("sqlite", "sqlite+pysqlite") or self._url.query or not self._url.database:
             raise RecipeError("an SQLite file is named sqlite:///FILE, without driver and options", key="url")
-        return _file_of(self._url.database, "SQLite", folder, self._allow_code)
+        return _file_of(self._url.database, "SQLite", folder, self._trust)
 
     def _without_password(self, text: str) -> str:
         password = self._url.password or ""

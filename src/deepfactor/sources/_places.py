@@ -1,6 +1,6 @@
 """Where a mapping may read: inside the folder that the user named, and nowhere else.
 
-A mapping may come from someone else, the folder is the user's own. ``--allow-code`` trusts the mapping.
+A mapping may come from someone else, the folder is the user's own. `Trust` is what the user said of it.
 """
 
 from __future__ import annotations
@@ -8,16 +8,17 @@ from __future__ import annotations
 from pathlib import Path, PureWindowsPath
 
 from deepfactor.core.errors import RecipeError
+from deepfactor.core.trust import Trust
 
 
-def inside(folder: Path, name: str, *, key: str, allow_code: bool) -> Path:
+def inside(folder: Path, name: str, *, key: str, trust: Trust) -> Path:
     """The file `name` of `folder`, as a path.
 
     Parameters
     ----------
     name : as the mapping has it, relative to `folder`
     key : of the mapping, for the error
-    allow_code : let it lie anywhere
+    trust : whether it may lie anywhere
 
     Raises
     ------
@@ -31,7 +32,7 @@ def inside(folder: Path, name: str, *, key: str, allow_code: bool) -> Path:
         raise RecipeError(f"{name!r} can't be the name of a file ({error})", key=key) from None
     windows = PureWindowsPath(name)
     elsewhere = bool(windows.drive or windows.root) and not Path(name).is_absolute()
-    if (outside or elsewhere) and not allow_code:
+    if (outside or elsewhere) and not trust.outside:
         raise RecipeError(
             f"{name!r} leads out of the folder {folder}: put the file there, or name its folder with --folder; "
             "--allow-code lets a mapping that you trust read anywhere",

@@ -10,22 +10,17 @@ from typing import Any, Protocol, runtime_checkable
 import polars as pl
 
 from deepfactor.core.errors import RecipeError
-from deepfactor.core.kind import Kind, kinds_in
+from deepfactor.core.kind import Kind, Room, SettingsOf
+from deepfactor.core.spec import Spec
 from deepfactor.core.toml import read_toml
+from deepfactor.core.trust import Trust
 from deepfactor.sources._places import inside
 
-__all__ = ["ROOM", "Remembering", "Source", "choose_source", "fetch_all", "inside"]
-
-ROOM = "deepfactor.sources"
+__all__ = ["ROOM", "Remembering", "Source", "SourceKind", "choose_source", "fetch_all", "inside"]
 
 
 class Source(Protocol):
-    """A vendor's data as the tables of `deepfactor.store.schema`.
-
-    Beside this protocol a source kind file has ``class Settings(Spec)`` and
-    ``open_source(settings: Settings, folder: Path | None) -> Source``. Where settings name files it also takes
-    ``allow_code: bool = False``: they are read inside `folder` alone, unless the user has said ``--allow-code``.
-    """
+    """A vendor's data as the tables of `deepfactor.store.schema`."""
 
     @property
     def name(self) -> str:
@@ -72,6 +67,17 @@ class Remembering(Source, Protocol):
         """Whether `fetch` would give the rows that it gave when it noted `memo`. Asked in the order of `tables`."""
 
 
+class SourceKind(Protocol[SettingsOf]):
+    """A file of this room."""
+
+    def open_source(self, settings: SettingsOf, folder: Path | None, trust: Trust, /) -> Source:
+        """The source over the files in `folder`; files that settings name are read inside it alone, unless `trust`
+        says otherwise (see `inside`)."""
+
+
+ROOM: Room[SourceKind[Spec], Spec] = Room("deepfactor.sources")
+
+
 def fetch_all(
     source: Source, start: date | None = None, end: date | None = None, memos: Mapping[str, Any] | None = None
 ) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -102,11 +108,11 @@ def choose_source(source: str) -> Kind:
     content: dict[str, Any] = {}
     if Path(source).is_file():
         content = read_toml(Path(source), source)
-    elif source in kinds_in(ROOM):
+    elif source in ROOM.kinds():
         content = {"kind": source}
     kind = content.pop("kind", "tables")
     if not isinstance(kind, str):
-        raise RecipeError(f"{kind!r} is no name of a kind: there are {', '.join(kinds_in(ROOM))}", key=f"{source}.kind")
+        raise RecipeError(f"{kind!r} is no name of a kind: there are {', '.join(ROOM.kinds())}", key=f"{source}.kind")
     if kind == "simulated":
         raise RecipeError("make a simulated market with `deepfactor simulate`, which writes its oracle too", key=source)
     return Kind.model_validate({"kind": kind, **({"mapping": source} if kind == "tables" else content)})

@@ -21,6 +21,7 @@ from pydantic import Field, field_validator
 from deepfactor.core.arrays import Dates, Float32, Float64, Ints
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
+from deepfactor.core.trust import SHIPPED, Trust
 from deepfactor.market.codes import strangers
 from deepfactor.sources._basis import NO_ADJUSTMENT, QLIB_ADJUSTED, QLIB_RAW
 from deepfactor.sources._mapping_parts import Column, Columns
@@ -84,8 +85,8 @@ class Settings(Spec):
         return value
 
 
-def open_source(settings: Settings, folder: Path | None, *, allow_code: bool = False) -> Qlib:
-    """The source over the qlib data folder `folder`; with `allow_code` the settings may name files elsewhere.
+def open_source(settings: Settings, folder: Path | None, trust: Trust = SHIPPED) -> Qlib:
+    """The source over the qlib data folder `folder`; where they are trusted the settings may name files elsewhere.
 
     Raises
     ------
@@ -97,7 +98,7 @@ def open_source(settings: Settings, folder: Path | None, *, allow_code: bool = F
     if folder is None or not folder.is_dir():
         given = "none given" if folder is None else f"{folder} is none"
         raise DataError(f"source qlib reads a qlib data folder: give it with --folder ({given})")
-    if not allow_code:
+    if not trust.outside:
         for stem in settings.indices:
             require_plain_name(stem, key=f"indices.{stem}")
         for name, column in settings.columns.items():

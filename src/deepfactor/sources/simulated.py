@@ -20,6 +20,7 @@ from typing import Any
 import polars as pl
 
 from deepfactor.core.errors import DataError
+from deepfactor.core.trust import SHIPPED, Trust
 from deepfactor.sources._simulation import tables
 from deepfactor.sources._simulation.day_loop import World
 from deepfactor.sources._simulation.indices import Index, make_indices
@@ -29,8 +30,8 @@ from deepfactor.sources._simulation.settings import PARTS, VISIBLE, Settings, St
 __all__ = ["PARTS", "VISIBLE", "Settings", "Simulated", "Strength", "Volatility", "open_source"]
 
 
-def open_source(settings: Settings, folder: Path | None = None) -> Simulated:
-    """The source of a simulated market; `folder` is not used, nothing is read from disk."""
+def open_source(settings: Settings, folder: Path | None = None, trust: Trust = SHIPPED) -> Simulated:
+    """The source of a simulated market; `folder` and `trust` are not used, nothing is read from disk."""
     return Simulated(settings)
 
 

@@ -14,6 +14,7 @@ import polars as pl
 from pydantic import Field
 
 from deepfactor.core.errors import DataError
+from deepfactor.core.trust import SHIPPED, Trust
 from deepfactor.sources._databases import Database, open_database
 from deepfactor.sources._files import Among, Extract
 from deepfactor.sources._mapped import MappedTables
@@ -35,17 +36,17 @@ class Settings(Mapping):
     )
 
 
-def open_source(settings: Settings, folder: Path | None, *, allow_code: bool = False) -> MappedTables:
+def open_source(settings: Settings, folder: Path | None, trust: Trust = SHIPPED) -> MappedTables:
     """The source over the database; `folder` is where a database's file lies.
 
-    Each query must be one SELECT that reads its database alone; with `allow_code` it may be anything, anywhere.
+    Each query must be one SELECT that reads its database alone; where it is trusted it may be anything, anywhere.
 
     Raises
     ------
     UserError
         a package is missing, the URL is wrong, or there is no such file.
     """
-    return MappedTables(settings, Queries(open_database(settings.url, folder, allow_code=allow_code)))
+    return MappedTables(settings, Queries(open_database(settings.url, folder, trust)))
 
 
 class Queries:

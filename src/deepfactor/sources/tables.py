@@ -8,6 +8,7 @@ from pathlib import Path
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import file_hash
 from deepfactor.core.spec import Spec
+from deepfactor.core.trust import SHIPPED, Trust
 from deepfactor.sources._files import Among, Extract, distinct, read
 from deepfactor.sources._mapped import MappedTables
 from deepfactor.sources._mapping import load_mapping, shipped_mappings
@@ -22,8 +23,8 @@ class Settings(Spec):
     mapping: str = "ashare_parquet"
 
 
-def open_source(settings: Settings, folder: Path | None, *, allow_code: bool = False) -> MappedTables:
-    """The source over the files in `folder`; a mapping that ships or comes with `allow_code` may lead out of it.
+def open_source(settings: Settings, folder: Path | None, trust: Trust = SHIPPED) -> MappedTables:
+    """The source over the files in `folder`; a mapping that ships or is trusted may lead out of it.
 
     Raises
     ------
@@ -36,9 +37,9 @@ def open_source(settings: Settings, folder: Path | None, *, allow_code: bool = F
     if folder is None or not folder.is_dir():
         given = "none given" if folder is None else f"{folder} is none"
         raise DataError(f"mapping {mapping.name} reads files: give their folder with --folder ({given})")
-    trusted = allow_code or settings.mapping in shipped_mappings()
+    trust = Trust(outside=True) if settings.mapping in shipped_mappings() else trust
     for key, origin in mapping.origins():
-        file = inside(folder, origin.of_kind("file"), key=f"{key}.file", allow_code=trusted)
+        file = inside(folder, origin.of_kind("file"), key=f"{key}.file", trust=trust)
         if not file.is_file():
             raise DataError("there is no such file: is --folder right?", file=file)
     return MappedTables(mapping, Files(folder))

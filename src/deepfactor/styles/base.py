@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated, Protocol
 
 import numpy as np
 
 from deepfactor.core.arrays import Float32, Float64, Floats
+from deepfactor.core.kind import Chosen, Room, SettingsOf
+from deepfactor.core.spec import Spec
+from deepfactor.panel.panel import Panel
+from deepfactor.panel.universe import Universe
 
 #: Rows (days) worked on at once: bounds the memory of a set to little more than its descriptors.
 _BLOCK = 64
@@ -77,3 +82,15 @@ class Combined(Mapping[str, Float32]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+class StyleKind(Protocol[SettingsOf]):
+    """A file of this room."""
+
+    def compute(self, settings: SettingsOf, panel: Panel, universe: Universe, /) -> Styles:
+        """The styles of every stock and day; what the market can't give is in `absent`."""
+
+
+ROOM: Room[StyleKind[Spec], Spec] = Room("deepfactor.styles")
+StyleSet = Annotated[Chosen[StyleKind[Spec], Spec], ROOM]
+"""The styles that a recipe, a command or a constraint file means."""

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import ModuleType
 
 import numpy as np
 
 from deepfactor.core.arrays import Float32, Indices
 from deepfactor.core.errors import UserError
-from deepfactor.core.spec import Spec
 from deepfactor.training.data import TrainingData
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, standardise
-from deepfactor.training.weightings.base import Fitted, Table, mean_rank_ic
+from deepfactor.training.weightings.base import Fitted, Table, Weighting
+from deepfactor.training.weightings.validation import mean_rank_ic
 
 _WINDOWS = frozenset({"windows"})
 
@@ -30,10 +29,9 @@ Columns = Callable[[int], tuple[Indices, Float32 | None]]
 
 @dataclass(frozen=True)
 class Baseline:
-    """What is fitted: a resolved weighting, the rows, and which days of them are taken."""
+    """What is fitted: a weighting, the rows, and which days of them are taken."""
 
-    weighting: ModuleType
-    settings: Spec
+    weighting: Weighting
     fold: Fold
     every: int
     valid_every: int
@@ -49,8 +47,12 @@ class Baseline:
             no day of a span has enough labelled stocks.
         """
         train, valid = self.tables(sampler.data, lambda t: features_of(sampler, t), report)
-        fitted: Fitted = self.weighting.fit(self.settings, train, valid, self.seed)
+        fitted = self.learn(train, valid)
         return fitted, mean_rank_ic(fitted.predict(valid.x), valid)
+
+    def learn(self, train: Table, valid: Table) -> Fitted:
+        """The weighting fitted on a table."""
+        return self.weighting.part.fit(self.weighting.settings, train, valid, self.seed)
 
     def tables(self, data: TrainingData, columns: Columns, report: Callable[[int, int], None]) -> tuple[Table, Table]:
         """The training and the validation table."""

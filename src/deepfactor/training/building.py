@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import torch
 
 from deepfactor.core.errors import RecipeError
-from deepfactor.core.spec import Spec
 from deepfactor.core.system import machine_memory
-from deepfactor.models.base import parameter_count
+from deepfactor.models.base import Model, parameter_count
 from deepfactor.training.data import TrainingData
 from deepfactor.training.samples import shapes_of
 
@@ -19,13 +16,13 @@ COPIES = 6
 SHARE = 0.5
 
 
-def built_without_memory(model: ModuleType, settings: Spec, data: TrainingData, key: str) -> torch.nn.Module:
+def built_without_memory(model: Model, data: TrainingData, key: str) -> torch.nn.Module:
     """The arm's network without its numbers; a `RecipeError` where there is no such network, or none that this machine
     could train."""
-    said = ", ".join(f"{name} = {value}" for name, value in settings.identity().items())
+    said = ", ".join(f"{name} = {value}" for name, value in model.settings.identity().items())
     try:
         with torch.device("meta"):
-            network: torch.nn.Module = model.build(settings, shapes_of(data))
+            network = model.part.build(model.settings, shapes_of(data))
     except RecipeError as error:
         raise RecipeError(str(error), key=key) from None
     except (RuntimeError, OverflowError, TypeError) as error:  # torch on sizes beyond its whole numbers

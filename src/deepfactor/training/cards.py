@@ -9,33 +9,31 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from deepfactor.core.kind import resolve
+from deepfactor.core.kind import Chosen
 from deepfactor.models.base import parameter_count, summary
+from deepfactor.training.arms import Arm, Learner, Network, Scorer, Stacked
 from deepfactor.training.data import TrainingData
 from deepfactor.training.finished import read_log, read_record
-from deepfactor.training.jobs import Job, weighting_of
-from deepfactor.training.needs import inputs_of_arm
+from deepfactor.training.jobs import Job
 from deepfactor.training.samples import shapes_of
-from deepfactor.training.spec import Arm
 
 #: What a job with a weighting says more.
 _OF_WEIGHTINGS = ("weighting_valid_rank_ic", "importance", "deep_factors", "days_without_factors")
 
 
-def model_card(
-    jobs: Sequence[Job], data: TrainingData, label: Mapping[str, Any], *, allow_code: bool = False
-) -> dict[str, Any]:
+def model_card(jobs: Sequence[Job], data: TrainingData, label: Mapping[str, Any]) -> dict[str, Any]:
     """Network or weighting, inputs, label, loss, seeds and folds of one arm's `jobs`."""
     arm, fit = jobs[0].arm, jobs[0].fit
     spans = {job.fold.name: job.fold for job in jobs}
-    scores = _network(arm, data, allow_code) if arm.model is not None else _weighting(arm, allow_code)
-    fitted = fit.model_dump(mode="json", exclude={"seeds"})
+    fitted = {"min_stocks": fit.min_stocks}
+    if not isinstance(arm.scorer, Learner):
+        fitted = fit.model_dump(mode="json", exclude={"seeds"})
     return {
-        **scores,
-        "inputs": {**_windows(arm, data, allow_code=allow_code), **_parts(arm, data)},
+        **_scorer(arm.scorer, data),
+        "inputs": {**_windows(arm, data), **_parts(arm, data)},
         "label": dict(label),
-        "scaling": arm.scaling.model_dump(mode="json") if arm.scaling.settings() else arm.scaling.kind,
-        "fit": (fitted if arm.model is not None else {"min_stocks": fit.min_stocks}) | {"every": jobs[0].every},
+        "scaling": arm.scaling.written() if arm.scaling.said else arm.scaling.kind,
+        "fit": fitted | {"every": jobs[0].every},
         "seeds": list(arm.seeds or fit.seeds),
         "published": arm.published,
         "folds": [
@@ -45,44 +43,35 @@ def model_card(
     }
 
 
-def _network(arm: Arm, data: TrainingData, allow_code: bool) -> dict[str, Any]:
+def _scorer(scorer: Scorer, data: TrainingData) -> dict[str, Any]:
+    """What scores, in its parts."""
+    match scorer:
+        case Network() as network:
+            return _network(network, data)
+        case Learner(weighting):
+            return {**_of(weighting), "loss": "squared error of the day's ranks"}
+        case Stacked(network, weighting, fit_on):
+            return {**_network(network, data), "weighting": {**_of(weighting), "fit_on": fit_on}}
+
+
+def _network(network: Network, data: TrainingData) -> dict[str, Any]:
     """A network's parts."""
-    assert arm.model is not None
-    module, settings = resolve("deepfactor.models", arm.model, key="arm.model", allow_code=allow_code)
-    network = module.build(settings, shapes_of(data))
-    second = {} if arm.weighting is None else {"weighting": _second_stage(arm, allow_code)}
+    built = network.model.part.build(network.model.settings, shapes_of(data))
     return {
-        "kind": arm.model.kind,
-        "settings": settings.model_dump(mode="json"),
-        "parameters": parameter_count(network),
-        "layers": [
-            {"name": name, "parameters": count, "what": _what(network, name)} for name, count in summary(network)
-        ],
-        "loss": arm.loss.model_dump(mode="json"),
-        **second,
+        **_of(network.model),
+        "parameters": parameter_count(built),
+        "layers": [{"name": name, "parameters": count, "what": _what(built, name)} for name, count in summary(built)],
+        "loss": network.loss.written(),
     }
 
 
-def _second_stage(arm: Arm, allow_code: bool) -> dict[str, Any]:
-    """The weighting behind a network."""
-    made = _weighting(arm, allow_code)
-    return {"kind": made["kind"], "settings": made["settings"], "fit_on": arm.fit_on}
+def _of(chosen: Chosen[Any, Any]) -> dict[str, Any]:
+    return {"kind": chosen.kind, "settings": chosen.settings.model_dump(mode="json")}
 
 
-def _weighting(arm: Arm, allow_code: bool) -> dict[str, Any]:
-    """What makes a score without a network."""
-    assert arm.weighting is not None
-    _, settings = weighting_of(arm, allow_code=allow_code)
-    return {
-        "kind": arm.weighting.kind,
-        "settings": settings.model_dump(mode="json"),
-        "loss": "squared error of the day's ranks",
-    }
-
-
-def _windows(arm: Arm, data: TrainingData, *, allow_code: bool) -> dict[str, Any]:
+def _windows(arm: Arm, data: TrainingData) -> dict[str, Any]:
     """The features and their days, where the arm reads them: a network on company reports alone doesn't."""
-    if "windows" not in inputs_of_arm(arm, "arm", allow_code=allow_code):
+    if "windows" not in arm.scorer.reads():
         return {}
     return {"features": list(data.features.names), "window": data.window}
 
@@ -95,7 +84,7 @@ def _parts(arm: Arm, data: TrainingData) -> dict[str, Any]:
         found["fundamentals_absent"] = dict(quarters.absent)
         found["quarters"] = quarters.values.shape[1]
     if arm.graph is not None:
-        found["graph"] = arm.graph.model_dump(mode="json")
+        found["graph"] = arm.graph.written()
     if data.parts.exposures is not None:
         found["exposures"] = ["industry", "size", "value"]
     return found
@@ -127,7 +116,7 @@ def training_record(jobs: Sequence[Job], folder: Path) -> dict[str, Any]:
                 "fold": job.fold.name,
                 "seed": job.seed,
                 **{name: record[name] for name in kept if name in record},
-                "epochs": read_log(folder / job.key) if job.arm.model is not None else [],
+                "epochs": [] if isinstance(job.arm.scorer, Learner) else read_log(folder / job.key),
             }
         )
     shares = [_pooled(row) for row in rows if "importance" in row]

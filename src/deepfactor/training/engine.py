@@ -53,7 +53,6 @@ def run_jobs(
     workers: int = 1,
     progress: Listener | None = None,
     device: str = "cpu",
-    allow_code: bool = False,
 ) -> None:
     """Run what of `jobs` is not done, and leave their results in ``folder/<key>``.
 
@@ -102,9 +101,9 @@ def run_jobs(
             samplers = _Samplers(device)
             for job in open_jobs:
                 with _described(job, folder):
-                    run_job(job, samplers.of(arrays_of(data, job)), folder, listen, allow_code=allow_code)
+                    run_job(job, samplers.of(arrays_of(data, job)), folder, listen)
         else:
-            _Pool(data, folder, device, allow_code).run(open_jobs, min(workers, len(open_jobs)), listen)
+            _Pool(data, folder, device).run(open_jobs, min(workers, len(open_jobs)), listen)
 
 
 @contextmanager
@@ -156,8 +155,8 @@ def _failed(job: Job, folder: Path, error: Exception) -> JobFailed:
 class _Pool:
     """Spawned workers, each with a pipe: a job goes down, progress and the end come up."""
 
-    def __init__(self, data: Folders, folder: Path, device: str, allow_code: bool) -> None:
-        self.data, self.arguments = data, (folder, device, allow_code)
+    def __init__(self, data: Folders, folder: Path, device: str) -> None:
+        self.data, self.arguments = data, (folder, device)
         self.busy: dict[Connection, Job] = {}
         self.processes: dict[Connection, BaseProcess] = {}
 
@@ -239,7 +238,7 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _work(pipe: Connection, folder: Path, device: str, allow_code: bool) -> None:
+def _work(pipe: Connection, folder: Path, device: str) -> None:
     """A worker's life: jobs from the pipe until it closes."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     samplers = _Samplers(device)
@@ -252,7 +251,7 @@ def _work(pipe: Connection, folder: Path, device: str, allow_code: bool) -> None
             return
         try:
             with _described(job, folder):
-                run_job(job, samplers.of(data), folder, _Throttle(pipe), allow_code=allow_code)
+                run_job(job, samplers.of(data), folder, _Throttle(pipe))
         except DeepfactorError as error:
             error.__cause__ = None  # may not be picklable; its traceback is in the job's folder
             pipe.send(error)

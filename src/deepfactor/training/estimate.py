@@ -16,14 +16,16 @@ import numpy as np
 
 from deepfactor.core.errors import OutOfResources
 from deepfactor.models.base import parameter_count
+from deepfactor.training.arms import Learner, Stacked
 from deepfactor.training.baseline import features_of, scores, table
 from deepfactor.training.data import Folders, TrainingData, open_data
 from deepfactor.training.device import device_of
 from deepfactor.training.engine import WORKER_ENVIRONMENT, environment
 from deepfactor.training.fit import Fitter, settled_torch
-from deepfactor.training.jobs import Job, arrays_of, baseline_of, is_done, scaling_of, task_of
+from deepfactor.training.jobs import Job, arrays_of, baseline_of, is_done, task_of
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler
+from deepfactor.training.scalings.base import key_of, rows_back
 from deepfactor.training.second_stage import network_fold, weighting_fold
 from deepfactor.training.spawning import bound_to_this_process
 
@@ -70,9 +72,7 @@ class Estimate:
     disk: int
 
 
-def estimate(
-    jobs: Sequence[Job], data: Folders, folder: Path, *, workers: int, device: str = "cpu", allow_code: bool = False
-) -> Estimate:
+def estimate(jobs: Sequence[Job], data: Folders, folder: Path, *, workers: int, device: str = "cpu") -> Estimate:
     """Measure each arm of what isn't done among `jobs`, and add up.
 
     Raises
@@ -83,7 +83,7 @@ def estimate(
     device_of(device)
     left = list({job.key: job for job in jobs if not is_done(folder, job)}.values())
     arms = {job.arm.name: job for job in reversed(left)}
-    costs = _in_worker(list(arms.values()), data, device, allow_code) if arms else {}
+    costs = _in_worker(list(arms.values()), data, device) if arms else {}
     opened = {job.arm.name: open_data(arrays_of(data, job)) for job in arms.values()}
     seconds = [_seconds(job, costs[job.arm.name], opened[job.arm.name]) for job in left]
     workers = min(max(workers, 1), max(len(left), 1))
@@ -102,12 +102,12 @@ def estimate(
 
 def _seconds(job: Job, cost: Cost, data: TrainingData) -> float:
     """CPU seconds of a job that takes all its epochs; a day's cost grows with its stocks."""
-    fold, epochs = job.fold, job.fit.epochs if job.arm.model is not None else 1
+    fold, epochs = job.fold, 1 if isinstance(job.arm.scorer, Learner) else job.fit.epochs
     scale = [_median_stocks(data, span) / max(cost.stocks, 1) for span in (fold.train, fold.valid, fold.test)]
     train = cost.step * scale[0] * _steps_an_epoch(job)
     valid = cost.score * scale[1] * len(fold.valid) / job.valid_every
     second = 0.0
-    if job.arm.model is not None and job.arm.weighting is not None:  # its own fit is nothing beside
+    if isinstance(job.arm.scorer, Stacked):  # its own fit is nothing beside
         second = cost.score * scale[0] * len(weighting_fold(job.arm, fold).train) / job.every + valid
     return epochs * (train + valid) + second + cost.score * scale[2] * len(fold.test)
 
@@ -115,7 +115,7 @@ def _seconds(job: Job, cost: Cost, data: TrainingData) -> float:
 def _steps_an_epoch(job: Job) -> float:
     """Gradient steps of one day each, or of one sequence."""
     days = len(network_fold(job.arm, job.fold).train)
-    if job.arm.model is None or job.fit.samples == "windows":
+    if isinstance(job.arm.scorer, Learner) or job.fit.samples == "windows":
         return days / job.every
     return job.fit.updates or -(-days // job.fit.steps)
 
@@ -125,7 +125,7 @@ def _statistics_once(jobs: Sequence[Job], costs: dict[str, Cost]) -> float:
     days: dict[str, set[int]] = {}
     each: dict[str, float] = {}
     for job in jobs:
-        name = str(job.arm.scaling)
+        name = key_of(job.arm.scaling)
         days.setdefault(name, set()).update(job.fold.train, job.fold.valid, job.fold.test)
         each[name] = costs[job.arm.name].statistics
     return sum(each[name] * len(rows) for name, rows in days.items())
@@ -151,7 +151,7 @@ def _median_stocks(data: TrainingData, span: range) -> int:
     return int(np.median(np.asarray(data.batch[span.start : span.stop]).sum(axis=1)))
 
 
-def _in_worker(jobs: Sequence[Job], data: Folders, device: str, allow_code: bool) -> dict[str, Cost]:
+def _in_worker(jobs: Sequence[Job], data: Folders, device: str) -> dict[str, Cost]:
     """`_measure` in a process like those that train; what it raises is raised here."""
     context = multiprocessing.get_context("spawn")
     with (
@@ -160,25 +160,25 @@ def _in_worker(jobs: Sequence[Job], data: Folders, device: str, allow_code: bool
         ProcessPoolExecutor(1, mp_context=context) as pool,
     ):
         try:
-            return pool.submit(_measure, jobs, data, device, allow_code).result()
+            return pool.submit(_measure, jobs, data, device).result()
         except BrokenProcessPool:
             raise OutOfResources("the process that measures a step died, often for lack of memory") from None
 
 
-def _measure(jobs: Sequence[Job], data: Folders, device: str, allow_code: bool) -> dict[str, Cost]:
+def _measure(jobs: Sequence[Job], data: Folders, device: str) -> dict[str, Cost]:
     """The cost of each job's arm on a training day of median size."""
     costs = {}
     with settled_torch(), tempfile.TemporaryDirectory() as folder:
         for job in jobs:
             opened = open_data(arrays_of(data, job))
-            if job.arm.model is None:
-                costs[job.arm.name] = _baseline_cost(job, opened, device, allow_code)
+            if isinstance(job.arm.scorer, Learner):
+                costs[job.arm.name] = _baseline_cost(job, opened, device)
                 continue
-            t, cut = _around_a_median_day(opened, job, scaling_of(job.arm, allow_code=allow_code).rows_back)
+            t, cut = _around_a_median_day(opened, job, rows_back(job.arm.scaling))
             sampler = Sampler(cut, device=device_of(device))
             train = range(t if job.fit.samples == "windows" else 0, t + 1)  # a sequence has labels on many days
             here = replace(job, fold=Fold(job.fold.name, train, range(t, t + 1), range(t, t + 1)))
-            fitter = Fitter(task_of(here, cut, allow_code), sampler, Path(folder) / "none")
+            fitter = Fitter(task_of(here, cut), sampler, Path(folder) / "none")
             costs[job.arm.name] = _cost(fitter, t)
     return costs
 
@@ -200,17 +200,17 @@ def _cost(fitter: Fitter, t: int) -> Cost:
     )
 
 
-def _baseline_cost(job: Job, data: TrainingData, device: str, allow_code: bool) -> Cost:
+def _baseline_cost(job: Job, data: TrainingData, device: str) -> Cost:
     """Of an arm without a network: a fit on a few days, shared out among them. What a fit costs whatever its rows is
     counted too often, so the estimate is high."""
-    baseline, fold = baseline_of(job, allow_code), job.fold
-    sampler = Sampler(data, scaling_of(job.arm, allow_code=allow_code), device=device_of(device))
+    baseline, fold = baseline_of(job), job.fold
+    sampler = Sampler(data, job.arm.scaling, device=device_of(device))
     days = baseline.days(data, fold.train[:: max(len(fold.train) // _FIT_DAYS, 1)], "training")
     start = time.process_time()
     known = table(data, lambda t: features_of(sampler, t), days)
     statistics = (time.process_time() - start) / len(days)
     start = time.process_time()
-    fitted = baseline.weighting.fit(baseline.settings, known, known, job.seed)
+    fitted = baseline.learn(known, known)
     step = (time.process_time() - start) / len(days)
     return Cost(
         stocks=int(np.median([len(data.stocks(t)) for t in days])),

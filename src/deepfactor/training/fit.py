@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,9 +21,9 @@ from torch import Tensor, nn
 
 from deepfactor.core.arrays import Float32, Indices
 from deepfactor.core.errors import DamagedFile, UserError
-from deepfactor.core.spec import Spec
 from deepfactor.models.base import Causal
 from deepfactor.training.front import front_of
+from deepfactor.training.losses.base import Loss
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, rank_ic, standardise
 from deepfactor.training.scalings.base import Scaling
@@ -48,12 +47,11 @@ Report = Callable[[int, int, int, float, float | None], None]
 
 @dataclass(frozen=True)
 class Task:
-    """What is fitted: resolved settings, rows and the entropy of its random numbers; `scaling` None = `last_close`."""
+    """What is fitted, on which rows, and the entropy of its random numbers; `scaling` None = `last_close`."""
 
     model: nn.Module
     inputs: frozenset[str]
-    loss: ModuleType
-    loss_settings: Spec
+    loss: Loss
     fold: Fold
     fit: Fit
     every: int
@@ -119,7 +117,7 @@ class Fitter:
             return None, None
         assert isinstance(self.network, Causal), "planned with a network that is not causal"
         assert isinstance(self.scorer, Causal)
-        sequences = Sequences(self.network, self.sampler, task.fit, task.loss, task.loss_settings)
+        sequences = Sequences(self.network, self.sampler, task.fit, task.loss)
         return sequences, Stream(self.scorer, self.sampler, range(task.fold.valid.start, task.fold.test.stop))
 
     def run(self, report: Report) -> Course:
@@ -236,11 +234,10 @@ class Fitter:
         data, task, device = self.sampler.data, self.task, self.sampler.device
         stocks = data.stocks(t)
         labelled = data.labelled(t, stocks)
-        wanted = task.loss.target(task.loss_settings)
-        target = torch.from_numpy(standardise(data.label[t, stocks[labelled]], wanted)).to(device)
+        kind, settings = task.loss.part, task.loss.settings
+        target = torch.from_numpy(standardise(data.label[t, stocks[labelled]], kind.target(settings))).to(device)
         prediction: Tensor = self.network(self.sampler.cross_section(t, task.inputs))
-        loss: Tensor = task.loss.loss(task.loss_settings, prediction[torch.from_numpy(labelled).to(device)], target)
-        return loss
+        return kind.loss(settings, prediction[torch.from_numpy(labelled).to(device)], target)
 
     @cached_property
     def _train(self) -> frozenset[int]:

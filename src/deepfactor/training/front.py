@@ -16,7 +16,7 @@ from deepfactor.training.samples import Sampler
 
 def front_of(network: nn.Module, sampler: Sampler) -> Front | None:
     """The shared front end of `network`; None where network or scaling have none."""
-    if sampler.scaling.module.SCALES != "rows" or not isinstance(network, SharesFront):
+    if sampler.scaling.part.SCALES != "rows" or not isinstance(network, SharesFront):
         return None
     return Front(network, sampler)
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -23,30 +22,26 @@ from torch import nn
 from deepfactor.core.arrays import Float32, Indices
 from deepfactor.core.errors import DamagedFile, RecipeError
 from deepfactor.core.files import atomic_path, folder_lock, remove_file, write_json, write_text
-from deepfactor.core.kind import Kind, resolve
-from deepfactor.core.spec import Spec, content_key
-from deepfactor.models.base import inputs_of
+from deepfactor.core.spec import content_key
+from deepfactor.training.arms import Arm, Learner, Network, Stacked
 from deepfactor.training.baseline import Baseline, scores
 from deepfactor.training.building import built_without_memory
 from deepfactor.training.data import Arrays, Folders, TrainingData
 from deepfactor.training.finished import DONE, LOG, damage_of, finish
 from deepfactor.training.fit import Fitter, Task, seed_torch, settled_torch
-from deepfactor.training.needs import inputs_of_arm
 from deepfactor.training.parts import Parts
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, shapes_of
-from deepfactor.training.scalings.base import Scaling
+from deepfactor.training.scalings.base import rows_back
 from deepfactor.training.second_stage import check_factors, check_fold, holds_out, network_fold, weighting_fold
 from deepfactor.training.second_stage import fit as fit_second_stage
 from deepfactor.training.sequences import check_causal, days_read
-from deepfactor.training.spec import Arm, Fit, Plan
+from deepfactor.training.spec import Fit, Plan
 from deepfactor.training.weights import save_tensors
 
 #: Bumped when a change of code or of a default changes reviewed numbers, so that no old job passes for a new one.
 NUMERICS = 2
 PRECISION = "float32"
-SCALINGS = "deepfactor.training.scalings"
-WEIGHTINGS = "deepfactor.training.weightings"
 
 
 @dataclass(frozen=True)
@@ -100,7 +95,6 @@ def plan_jobs(
     label: Mapping[str, Any],
     keys: Sequence[str] | None = None,
     parts: Mapping[str, Parts] | None = None,
-    allow_code: bool = False,
 ) -> list[Job]:
     """The jobs of arms that read the same arrays, fold by fold, then arm by arm, then seed by seed.
 
@@ -113,32 +107,31 @@ def plan_jobs(
     Raises
     ------
     RecipeError
-        an unknown model or loss, or a setting that is wrong.
+        an arm that doesn't fit what it reads, the fold or the fit.
     """
     arms = list(arms)
     keys = keys or [f"arms.{i}" for i in range(len(arms))]
-    contents = [arm_content(arm, key, allow_code=allow_code) for arm, key in zip(arms, keys, strict=True)]
+    contents = [arm.identity() for arm in arms]
     whole = [replace(data, parts=(parts or {}).get(arm.name, Parts())) for arm in arms]
     back = []
     for arm, key, own in zip(arms, keys, whole, strict=True):
-        network = _check_shapes(arm, key, own, allow_code=allow_code)
-        scaling = scaling_of(arm, key, allow_code=allow_code)
-        scaling.module.check(data.features)
+        network = _check_shapes(arm, key, own)
+        arm.scaling.part.check(data.features)
         read = data.window
         if network is not None and fit.samples == "sequences":
-            read = max(read, days_read(fit, check_causal(network, arm, scaling.module.SCALES, key)))
-        back.append(read - 1 + scaling.rows_back)
+            read = max(read, days_read(fit, check_causal(network, arm, key)))
+        back.append(read - 1 + rows_back(arm.scaling))
     jobs = []
     for fold in folds:
         spans = {rows: range(max(fold.train.start - rows, 0), fold.test.stop) for rows in back}
         prints = {rows: data.fingerprint(read, (fold.train, fold.valid)) for rows, read in spans.items()}
-        for arm, resolved, rows, own, key in zip(arms, contents, back, whole, keys, strict=True):
+        for arm, content, rows, own, key in zip(arms, contents, back, whole, keys, strict=True):
             check_fold(arm, fold, key)
             every = arm.every or plan.every
             common = {
                 "inputs": {**inputs, **own.parts.content},
                 "label": dict(label),
-                "arm": resolved,
+                "arm": content,
                 "fold": _fold_content(arm, fold, data),
                 "every": every,
                 "valid_every": plan.valid_every,
@@ -154,68 +147,40 @@ def plan_jobs(
     return jobs
 
 
-def arm_content(arm: Arm, key: str, *, allow_code: bool = False) -> dict[str, Any]:
-    """An arm as its numbers see it: kinds with what differs from their defaults, without its name."""
-    scaling = _kind(arm.scaling.kind, scaling_of(arm, key, allow_code=allow_code).settings)
-    own = {} if scaling == {"kind": "last_close"} else {"scaling": scaling}
-    if arm.model is None:
-        return {"weighting": _kind(_weighting(arm).kind, weighting_of(arm, key, allow_code=allow_code)[1])} | own
-    _, settings = resolve("deepfactor.models", arm.model, key=f"{key}.model", allow_code=allow_code)
-    _, loss = resolve("deepfactor.training.losses", arm.loss, key=f"{key}.loss", allow_code=allow_code)
-    network = {"model": _kind(arm.model.kind, settings), "loss": _kind(arm.loss.kind, loss)} | own
-    if arm.weighting is None:
-        return network
-    weighting = _kind(arm.weighting.kind, weighting_of(arm, key, allow_code=allow_code)[1])
-    return network | {"weighting": weighting, "fit_on": arm.fit_on}
-
-
-def weighting_of(arm: Arm, key: str = "arm", *, allow_code: bool = False) -> tuple[ModuleType, Spec]:
-    """The arm's weighting, resolved."""
-    return resolve(WEIGHTINGS, _weighting(arm), key=f"{key}.weighting", allow_code=allow_code)
-
-
-def _weighting(arm: Arm) -> Kind:
-    assert arm.weighting is not None, f"arm {arm.name} is a network's"
-    return arm.weighting
-
-
-def scaling_of(arm: Arm, key: str = "arm", *, allow_code: bool = False) -> Scaling:
-    """The arm's scaling, resolved."""
-    return Scaling(*resolve(SCALINGS, arm.scaling, key=f"{key}.scaling", allow_code=allow_code))
-
-
-def _check_shapes(arm: Arm, key: str, data: TrainingData, *, allow_code: bool) -> nn.Module | None:
+def _check_shapes(arm: Arm, key: str, data: TrainingData) -> nn.Module | None:
     """The arm fits the inputs and has what it needs; its network, built without memory. A plan finds out before any
     training."""
-    read = inputs_of_arm(arm, key, allow_code=allow_code)
-    if arm.model is None:
-        if data.window != 1:
-            raise RecipeError(
-                f"an arm without a network reads single days, these features have windows of {data.window} days: "
-                'take features = { kind = "hand_features" }, or window = 1',
-                key=f"{key}.features",
-            )
-        weighting_of(arm, key, allow_code=allow_code)[0].check()
-        return None
-    model, settings = resolve("deepfactor.models", arm.model, key=f"{key}.model", allow_code=allow_code)
+    match arm.scorer:
+        case Learner(weighting):
+            if data.window != 1:
+                raise RecipeError(
+                    "an arm without a network reads single days, these features have windows of "
+                    f'{data.window} days: take features = {{ kind = "hand_features" }}, or window = 1',
+                    key=f"{key}.features",
+                )
+            weighting.part.check()
+            return None
+        case Network() as network:
+            return _build_network(arm, network, key, data)
+        case Stacked(network, weighting):
+            built = _build_network(arm, network, key, data)
+            check_factors(arm, built, key)
+            weighting.part.check()
+            return built
+
+
+def _build_network(arm: Arm, network: Network, key: str, data: TrainingData) -> nn.Module:
+    read = arm.scorer.reads()
     for name, part in (("fundamentals", "fundamentals"), ("neighbours", "graph"), ("exposures", "exposures")):
         if name in read and getattr(data.parts, part) is None:
-            raise RecipeError(f"{arm.model.kind} reads {name}, which these inputs don't hold", key=f"{key}.model")
-    network = built_without_memory(model, settings, data, f"{key}.model")
-    if arm.weighting is not None:
-        check_factors(arm, network, key)
-        weighting_of(arm, key, allow_code=allow_code)[0].check()
-    return network
-
-
-def _kind(kind: str, settings: Spec) -> dict[str, Any]:
-    return {"kind": kind, **settings.identity()}
+            raise RecipeError(f"{network.named} reads {name}, which these inputs don't hold", key=f"{key}.model")
+    return built_without_memory(network.model, data, f"{key}.model")
 
 
 def _fit_content(arm: Arm, fit: Fit) -> dict[str, Any]:
     """What of the fit may change an arm's numbers."""
     said = {k: v for k, v in fit.identity().items() if k != "seeds"}
-    return said if arm.model is not None else {k: v for k, v in said.items() if k == "min_stocks"}
+    return {k: v for k, v in said.items() if k == "min_stocks"} if isinstance(arm.scorer, Learner) else said
 
 
 def _fold_content(arm: Arm, fold: Fold, data: TrainingData) -> dict[str, list[str]]:
@@ -232,9 +197,7 @@ def arrays_of(data: Folders, job: Job) -> Arrays:
     return Arrays(own) if isinstance(own, Path) else own
 
 
-def run_job(
-    job: Job, sampler: Sampler, jobs: Path, report: Callable[[Progress], None], *, allow_code: bool = False
-) -> None:
+def run_job(job: Job, sampler: Sampler, jobs: Path, report: Callable[[Progress], None]) -> None:
     """Train, predict and write ``jobs/<key>``; goes on from a checkpoint, does nothing where the job is done.
 
     Raises
@@ -253,8 +216,8 @@ def run_job(
         for litter in folder.glob(".*.tmp"):  # of a process that was killed while writing
             litter.unlink()
         write_json(folder / "job.json", job.identity)
-        work = _train if job.arm.model is not None else _weigh
-        found = work(job, sampler, folder, report, allow_code)
+        work = _weigh if isinstance(job.arm.scorer, Learner) else _train
+        found = work(job, sampler, folder, report)
         record = {
             "job": job.label,
             **found,
@@ -275,45 +238,41 @@ def _spans(job: Job) -> dict[str, range]:
     return {"train": train, **({"held_out": job.fold.late} if holds_out(job.arm) else {}), "valid": valid}
 
 
-def _train(
-    job: Job, sampler: Sampler, folder: Path, report: Callable[[Progress], None], allow_code: bool
-) -> dict[str, Any]:
+def _train(job: Job, sampler: Sampler, folder: Path, report: Callable[[Progress], None]) -> dict[str, Any]:
     """Fit a network and score; what `done` says of it."""
     checkpoint = folder / "checkpoint.safetensors"
-    fitter = Fitter(task_of(job, sampler.data, allow_code), sampler, checkpoint)
+    fitter = Fitter(task_of(job, sampler.data), sampler, checkpoint)
     try:
         course = fitter.run(_epoch_reporter(job, fitter, folder, report))
     except DamagedFile as error:
         report(Progress(job.label, job.key, "damaged", note=str(error)))
         remove_file(checkpoint)
-        return _train(job, sampler, folder, report, allow_code)
+        return _train(job, sampler, folder, report)
     _write_log(folder, course.log)  # also where the last epoch's log was lost with the process
     note = {"best_epoch": course.best_epoch, "valid_rank_ic": course.best_rank_ic}
     save_tensors(folder / "weights.safetensors", course.best, note)
     found = {"epochs": len(course.log), **note}
     found["cpu"] = round(sum(row["cpu"] for row in course.log), 3)  # of all epochs, whoever computed them
-    if job.arm.weighting is None:
+    if not isinstance(job.arm.scorer, Stacked):
         return found | {"days_scored": _predict(job, sampler.data, fitter.scores, len(course.log), folder, report)}
     most = job.fit.epochs
     stage = fit_second_stage(
-        baseline_of(job, allow_code),
+        baseline_of(job),
         fitter,
         lambda day, days: report(Progress(job.label, job.key, "gather", most, most, day, days)),
     )
-    write_json(folder / "weighting.json", {"kind": job.arm.weighting.kind, **stage.state()})
+    write_json(folder / "weighting.json", {"kind": job.arm.scorer.weighting.kind, **stage.state()})
     days = _predict(job, sampler.data, stage.scores, len(course.log), folder, report)
     return found | {"days_scored": days, **stage.record(job.fold.test, days)}
 
 
-def _weigh(
-    job: Job, sampler: Sampler, folder: Path, report: Callable[[Progress], None], allow_code: bool
-) -> dict[str, Any]:
+def _weigh(job: Job, sampler: Sampler, folder: Path, report: Callable[[Progress], None]) -> dict[str, Any]:
     """Fit a weighting and score; what `done` says of it."""
-    own = sampler.scaled(scaling_of(job.arm, allow_code=allow_code))
-    fitted, valid_rank_ic = baseline_of(job, allow_code).fit(
+    own, baseline = sampler.scaled(job.arm.scaling), baseline_of(job)
+    fitted, valid_rank_ic = baseline.fit(
         own, lambda day, days: report(Progress(job.label, job.key, "gather", 0, 1, day, days))
     )
-    write_json(folder / "weighting.json", {"kind": _weighting(job.arm).kind, "state": fitted.state()})
+    write_json(folder / "weighting.json", {"kind": baseline.weighting.kind, "state": fitted.state()})
     days = _predict(job, sampler.data, lambda t: scores(fitted, own, t), 1, folder, report)
     names = sampler.data.features.names
     importance = {name: float(share) for name, share in zip(names, fitted.importance(), strict=True)}
@@ -325,27 +284,25 @@ def is_done(jobs: Path, job: Job) -> bool:
     return (jobs / job.key / DONE).exists() and damage_of(jobs / job.key) is None
 
 
-def baseline_of(job: Job, allow_code: bool) -> Baseline:
-    """The weighting of a job, resolved, and what it is fitted on."""
-    weighting = weighting_of(job.arm, allow_code=allow_code)
-    return Baseline(
-        *weighting, weighting_fold(job.arm, job.fold), job.every, job.valid_every, job.fit.min_stocks, job.seed
-    )
+def baseline_of(job: Job) -> Baseline:
+    """The weighting of a job and what it is fitted on."""
+    scorer = job.arm.scorer
+    assert not isinstance(scorer, Network), f"{job.label} has no weighting"
+    fold = weighting_fold(job.arm, job.fold)
+    return Baseline(scorer.weighting, fold, job.every, job.valid_every, job.fit.min_stocks, job.seed)
 
 
-def task_of(job: Job, data: TrainingData, allow_code: bool) -> Task:
-    """The job of a network, with its kinds resolved and freshly initialised."""
-    assert job.arm.model is not None, f"{job.label} has no network"
-    model, settings = resolve("deepfactor.models", job.arm.model, key="arm.model", allow_code=allow_code)
-    loss, loss_settings = resolve("deepfactor.training.losses", job.arm.loss, key="arm.loss", allow_code=allow_code)
+def task_of(job: Job, data: TrainingData) -> Task:
+    """The network of a job, freshly initialised, and what it is trained on."""
+    network = job.arm.network
+    assert network is not None, f"{job.label} has no network"
     first_day = int(data.dates[job.fold.train.start].astype("datetime64[D]").astype(np.int64))
     own = {name: said for name, said in job.identity["arm"].items() if name not in ("weighting", "fit_on")}
     entropy = (job.seed, first_day, int(content_key(own), 16))  # the same network whatever stands behind it
     seed_torch(entropy, 0)
-    network = model.build(settings, shapes_of(data))
-    scaling = scaling_of(job.arm, allow_code=allow_code)
+    built = network.model.part.build(network.model.settings, shapes_of(data))
     plan = (network_fold(job.arm, job.fold), job.fit, job.every, job.valid_every)
-    return Task(network, inputs_of(model, settings), loss, loss_settings, *plan, entropy, scaling)
+    return Task(built, network.reads(), network.loss, *plan, entropy, job.arm.scaling)
 
 
 def _epoch_reporter(
@@ -375,7 +332,7 @@ def _predict(
     report: Callable[[Progress], None],
 ) -> int:
     """Write the scores of every test day that has a batch; how many days have."""
-    test, most = job.fold.test, job.fit.epochs if job.arm.model is not None else epochs
+    test, most = job.fold.test, epochs if isinstance(job.arm.scorer, Learner) else job.fit.epochs
     columns = np.flatnonzero(np.asarray(data.batch[test.start : test.stop]).any(axis=0))
     values = np.full((len(test), len(data.symbols)), np.nan, np.float32)
     for step, t in enumerate(test):

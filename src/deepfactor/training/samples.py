@@ -14,8 +14,8 @@ from deepfactor.features.quarters import FundamentalQuarters
 from deepfactor.models.base import CrossSection, Neighbours, Shapes
 from deepfactor.training.data import TrainingData
 from deepfactor.training.device import CPU, Rows
-from deepfactor.training.scalings import last_close
-from deepfactor.training.scalings.base import Scaling, Standard, apply, cross_section
+from deepfactor.training.scalings.base import ROOM, Scaling, Standard
+from deepfactor.training.scalings.standardising import apply, cross_section
 from deepfactor.training.scalings.store import Store
 
 Target = Literal["rank", "zscore"]
@@ -39,7 +39,7 @@ class Sampler:
         store: Store | None = None,
     ) -> None:
         self.data, self.device = data, device
-        self.scaling = scaling or Scaling(last_close, last_close.Settings())
+        self.scaling = scaling or ROOM.choose("last_close")
         self._store = store or Store()
         self._rows = Rows(self._store.rows(self.scaling, data.features, data.batch), device)
         widest = int(np.asarray(data.batch).sum(axis=1).max(initial=0))
@@ -80,7 +80,7 @@ class Sampler:
         if not read:
             return self._buffer[:0].view(0, len(stocks), len(self.data.features.names))
         windows = self._gather(t, stocks)
-        if self.scaling.module.SCALES == "windows":
+        if self.scaling.part.SCALES == "windows":
             apply(windows, self._store.standard(self.scaling, t, lambda: self._standard(windows)))
         return windows
 
@@ -100,16 +100,16 @@ class Sampler:
         Rows before the market's first are missing.
         """
         absent = min(max(-first, 0), stop - first)
-        out[:absent] = torch.nan if self.scaling.module.SCALES == "windows" else 0.0
+        out[:absent] = torch.nan if self.scaling.part.SCALES == "windows" else 0.0
         if absent < stop - first:
             self._rows.gather(first + absent, stop, stocks, out[absent:])
         return out
 
     def _standard(self, windows: Tensor) -> Standard:
         """Of gathered windows; always computed on the host."""
-        module, settings = self.scaling.module, self.scaling.settings
-        found: Standard = module.standard(settings, self.data.features, windows.cpu().numpy())
-        return found
+        part = self.scaling.part
+        assert part.SCALES == "windows", "rows are finished"
+        return part.standard(self.scaling.settings, self.data.features, windows.cpu().numpy())
 
 
 def shapes_of(data: TrainingData) -> Shapes:

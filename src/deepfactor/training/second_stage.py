@@ -21,20 +21,21 @@ from torch import nn
 from deepfactor.core.arrays import Float32, Indices
 from deepfactor.core.errors import RecipeError
 from deepfactor.features.quarters import FundamentalQuarters
+from deepfactor.training.arms import Arm, Stacked
 from deepfactor.training.baseline import Baseline
 from deepfactor.training.data import TrainingData
 from deepfactor.training.fit import Fitter
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import zscored
-from deepfactor.training.spec import Arm
-from deepfactor.training.weightings.base import Fitted, mean_rank_ic
+from deepfactor.training.weightings.base import Fitted
+from deepfactor.training.weightings.validation import mean_rank_ic
 
 _IN_FORCE = 4  # quarters back that a figure may be and still stand for today's
 
 
 def holds_out(arm: Arm) -> bool:
     """Whether the arm's network leaves a year to its weighting."""
-    return arm.model is not None and arm.weighting is not None and arm.fit_on == "held_out"
+    return isinstance(arm.scorer, Stacked) and arm.scorer.holds_out
 
 
 def network_fold(arm: Arm, fold: Fold) -> Fold:
@@ -56,9 +57,8 @@ def check_factors(arm: Arm, network: nn.Module, key: str) -> None:
         it has none.
     """
     if not hasattr(network, "factors"):
-        kind = "" if arm.model is None else arm.model.kind
         raise RecipeError(
-            f"{kind} has no deep factors that a weighting could read: take a network that ends in them, as "
+            f"{arm.scorer.named} has no deep factors that a weighting could read: take a network that ends in them, as "
             '{ kind = "bi_agru", orthogonal = true }',
             key=f"{key}.model",
         )
@@ -153,7 +153,7 @@ def fit(baseline: Baseline, fitter: Fitter, report: Callable[[int, int], None]) 
     signs = np.where(means < 0, -1, 1).astype(np.float32)
     for one in (train, valid):
         one.x[:, :count] *= signs
-    fitted: Fitted = baseline.weighting.fit(baseline.settings, train, valid, baseline.seed)
+    fitted = baseline.learn(train, valid)
     return SecondStage(
         fitter=fitter,
         fitted=fitted,

@@ -11,7 +11,6 @@ Scores come from a running state an alignment (`Stream`): a further day costs on
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
 
 import numpy as np
 import torch
@@ -19,14 +18,15 @@ from torch import Tensor, nn
 
 from deepfactor.core.arrays import Indices, Ints
 from deepfactor.core.errors import RecipeError
-from deepfactor.core.spec import Spec
 from deepfactor.models.base import Causal, State
+from deepfactor.training.arms import Arm, Stacked
 from deepfactor.training.data import TrainingData
+from deepfactor.training.losses.base import Loss
 from deepfactor.training.samples import Sampler, size_rank, standardise
-from deepfactor.training.spec import Arm, Fit
+from deepfactor.training.spec import Fit
 
 
-def check_causal(network: nn.Module, arm: Arm, scales: str, key: str) -> int:
+def check_causal(built: nn.Module, arm: Arm, key: str) -> int:
     """The network reads time forwards alone, and its rows don't depend on the window that they are in; its patch.
 
     Raises
@@ -34,25 +34,24 @@ def check_causal(network: nn.Module, arm: Arm, scales: str, key: str) -> int:
     RecipeError
         one of them isn't so, or a weighting stands behind the network.
     """
-    if not isinstance(network, Causal):
-        assert arm.model is not None
+    if not isinstance(built, Causal):
         raise RecipeError(
-            f"{arm.model.kind} does not read time forwards alone, so sequences can't train it: "
+            f"{arm.scorer.named} does not read time forwards alone, so sequences can't train it: "
             'take fit.samples = "windows"',
             key=f"{key}.model",
         )
-    if scales != "rows":
+    if arm.scaling.part.SCALES != "rows":
         raise RecipeError(
             f"scaling {arm.scaling.kind} standardises whole windows; sequences need one that scales each day's rows: "
             'take scaling = "by_day"',
             key=f"{key}.scaling",
         )
-    if arm.weighting is not None:
+    if isinstance(arm.scorer, Stacked):
         raise RecipeError(
             'a weighting behind a network reads the deep factors of windows: take fit.samples = "windows"',
             key=f"{key}.weighting",
         )
-    return network.patch
+    return built.patch
 
 
 def days_read(fit: Fit, patch: int) -> int:
@@ -71,9 +70,9 @@ class Goal:
 class Sequences:
     """Steps of sequence training of a causal `network`."""
 
-    def __init__(self, network: Causal, sampler: Sampler, fit: Fit, loss: ModuleType, settings: Spec) -> None:
+    def __init__(self, network: Causal, sampler: Sampler, fit: Fit, loss: Loss) -> None:
         self.network, self.sampler, self.fit, self.patch = network, sampler, fit, network.patch
-        self.loss_kind, self.loss_settings = loss, settings
+        self._loss = loss
         self._goals: dict[int, Goal] = {}
         self._buffer = torch.empty(0, device=sampler.device)
 
@@ -99,7 +98,7 @@ class Sequences:
             if t in among:
                 goal = self._goal(t)
                 prediction = row[torch.from_numpy(place[goal.columns]).to(row.device)]
-                losses.append(self.loss_kind.loss(self.loss_settings, prediction, goal.target))
+                losses.append(self._loss.part.loss(self._loss.settings, prediction, goal.target))
         return torch.stack(losses).mean()
 
     def _rows(self, last: int, columns: Indices) -> Tensor:
@@ -115,7 +114,7 @@ class Sequences:
             data = self.sampler.data
             stocks = data.stocks(t)
             columns = stocks[data.labelled(t, stocks)]
-            target = standardise(data.label[t, columns], self.loss_kind.target(self.loss_settings))
+            target = standardise(data.label[t, columns], self._loss.part.target(self._loss.settings))
             self._goals[t] = Goal(columns, torch.from_numpy(target).to(self.sampler.device))
         return self._goals[t]
 

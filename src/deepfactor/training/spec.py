@@ -1,14 +1,13 @@
-"""What a recipe says about training: the rolling plan, the fit, and the arms that are compared."""
+"""What a recipe says about training: the rolling plan and the fit."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from deepfactor.core.days import FIRST_YEAR, LAST_YEAR, Day
-from deepfactor.core.kind import Kind
 from deepfactor.core.spec import Spec
 
 Year = Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR)]
@@ -85,53 +84,3 @@ class Fit(Spec):
     days_per_step: int = Field(
         default=1, ge=1, le=250, description="a step averages loss and gradient over so many days"
     )
-
-
-#: Also the name of a folder.
-ArmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
-
-
-FitOn = Literal["held_out", "train"]
-
-
-class Arm(Spec):
-    """One way to score that is compared with the others: a network with its loss, a weighting of a day's features, or
-    both, one after the other.
-
-    Without a `model` it is a baseline: `weighting` is fitted on the day's standardised features, whose ``window`` is 1.
-    With a `model` the weighting is a second stage: it is fitted on the network's deep factors and on fundamental ones.
-    """
-
-    name: ArmName
-    model: Kind | None = Field(default=None, description="the network; none = a baseline")
-    weighting: Kind | None = Field(
-        default=None, description="what makes a score of a day's features, or of deep factors"
-    )
-    fit_on: FitOn = Field(
-        default="held_out",
-        description="a second stage's span: the last training year, held out from the network; train",
-    )
-    features: Kind | None = Field(default=None, description="instead of the recipe's")
-    graph: Kind | None = Field(default=None, description="of a network that reads neighbours: who is related to whom")
-    loss: Kind = Field(default=Kind(kind="ic"), description="what a network minimises")
-    scaling: Kind = Field(default=Kind(kind="last_close"), description="how windows are standardised; a name will do")
-    seeds: Seeds | None = Field(default=None, description="instead of the fit's seeds")
-    every: int | None = Field(
-        default=None, ge=1, le=250, description="instead of the plan's, where inputs change slowly"
-    )
-    published: str | None = Field(default=None, description="key of the published numbers to compare with")
-
-    @field_validator("scaling", mode="before")
-    @classmethod
-    def _named(cls, scaling: Any) -> Any:
-        return {"kind": scaling} if isinstance(scaling, str) else scaling
-
-    @model_validator(mode="after")
-    def _network_or_weighting(self) -> Arm:
-        if self.model is None and self.weighting is None:
-            raise ValueError("give the arm a model (a network) or a weighting (a baseline on the day's features)")
-        if (self.model is None or self.weighting is None) and self.fit_on != "held_out":
-            raise ValueError("fit_on says what a weighting behind a network is fitted on: give a model and a weighting")
-        if self.model is None and self.loss != Kind(kind="ic"):
-            raise ValueError("an arm without a network has no loss: a weighting brings its own")
-        return self

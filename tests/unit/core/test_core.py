@@ -12,8 +12,10 @@ from pydantic import ValidationError
 
 from deepfactor.core.errors import KindError, OutOfResources, RecipeError, UserError
 from deepfactor.core.files import atomic_path, folder_lock, remove_litter, write_json, write_text
-from deepfactor.core.kind import Kind, kinds_in, resolve
+from deepfactor.core.kind import Kind, kinds_in
 from deepfactor.core.spec import Spec, content_key
+from deepfactor.core.trust import Trust
+from deepfactor.labels.base import ROOM as LABELS
 
 
 class Sample(Spec):
@@ -41,8 +43,7 @@ def test_specs_are_closed_and_frozen() -> None:
 
 def test_a_kind_is_a_file() -> None:
     assert "neutral_return" in kinds_in("deepfactor.labels")
-    _, settings = resolve("deepfactor.labels", Kind(kind="neutral_return", horizon=5), key="label")
-    assert settings.horizon == 5  # type: ignore[attr-defined]
+    assert LABELS.choose(Kind(kind="neutral_return", horizon=5), key="label").settings.horizon == 5  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(
@@ -56,12 +57,12 @@ def test_a_kind_is_a_file() -> None:
 )
 def test_a_wrong_kind_names_its_key(kind: Kind, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
-        resolve("deepfactor.labels", kind, key="label")
+        LABELS.choose(kind, key="label")
 
 
 def test_code_from_outside_needs_settings() -> None:
     with pytest.raises(KindError, match="no class Settings"):
-        resolve("deepfactor.labels", Kind(kind="os:path"), key="label", allow_code=True)
+        LABELS.choose(Kind(kind="os:path"), key="label", trust=Trust(outside=True))
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from deepfactor.core.errors import RecipeError
+from deepfactor.core.kind import Kind
 from deepfactor.models import bi_agru
 from deepfactor.models._orthogonal import LEAST_STOCKS, orthogonal, whitened
-from deepfactor.models.base import CrossSection, Shapes, inputs_of
+from deepfactor.models.base import ROOM, CrossSection, Shapes, inputs_of
 
 EXPOSURES = 8  # six industries, ln cap, BP
 SHAPES = Shapes(features=6, window=30, exposures=EXPOSURES)
@@ -135,7 +136,8 @@ def test_the_networks_factors(project: tuple[str, ...]) -> None:
     both = np.abs(correlation(found, batch.exposures[:, [0, 1, 2, 3, 4, 6, 7]])[:32, 32:]).max(axis=0)
     for column, largest in zip([0, 1, 2, 3, 4, 6, 7], both, strict=True):
         assert (largest < 1e-6) == (column in asked), column
-    assert inputs_of(bi_agru, settings) == ({"windows", "exposures"} if project else {"windows"})
+    chosen = ROOM.choose(Kind(kind="bi_agru", orthogonal=True, project=project))
+    assert inputs_of(chosen) == ({"windows", "exposures"} if project else {"windows"})
 
 
 def test_it_learns_through_the_layer() -> None:

@@ -46,7 +46,7 @@ def test_the_mlp_is_as_wide_as_the_network_unless_said():
 def test_second_weightings_of_the_recipes_have_spare_units():
     for name in ("study_a", "study_a_reduced"):
         for arm in load_recipe(name).arms:
-            settings = bi_agru.Settings(**arm.model.settings()) if arm.weighting else None
+            settings = bi_agru.Settings(**arm.model.said) if arm.weighting else None
             assert settings is None or settings.mlp >= 2 * settings.factors
 
 

@@ -16,6 +16,7 @@ from deepfactor.pipeline import enhancing
 from deepfactor.pipeline.console import Silent
 from deepfactor.pipeline.markets import StyleSets, absent_styles
 from deepfactor.recipe import Portfolio
+from deepfactor.styles.base import ROOM as STYLES
 from support.portfolio import random_scores
 from support.toy import toy_market
 
@@ -75,10 +76,10 @@ def test_a_portfolio_may_say_costs_haircut_and_styles_of_its_own(monkeypatch, tm
 def test_a_style_set_is_computed_once_and_says_what_is_absent():
     panel, universe = toy_market(70, 30, seed=2)
     sets = StyleSets(SimpleNamespace(panel=panel, universe=universe))
-    found = sets.of(Kind(kind="study_a"))
-    assert sets.of(Kind(kind="study_a")) is found
-    assert sets.of(Kind(kind="study_a", cap="total")) is not found
-    assert [name for name, _ in sets.others(Kind(kind="study_a"))] == ["barra_cne5", "basic"]
-    assert dict(sets.others(Kind(kind="basic")))["study_a"] is found
-    warnings = absent_styles(Kind(kind="study_a"), found)
+    found = sets.of(STYLES.choose("study_a"))
+    assert sets.of(STYLES.choose("study_a")) is found
+    assert sets.of(STYLES.choose(Kind(kind="study_a", cap="total"))) is not found
+    assert [name for name, _ in sets.others(STYLES.choose("study_a"))] == ["barra_cne5", "basic"]
+    assert dict(sets.others(STYLES.choose("basic")))["study_a"] is found
+    warnings = absent_styles(STYLES.choose("study_a"), found)
     assert "style VALUE of study_a is absent: the market has no fundamentals" in warnings

@@ -13,6 +13,7 @@ from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import Kind
 from deepfactor.portfolio import _lp
 from deepfactor.portfolio.enhancer import EnhanceSettings, IndexEnhancer
+from deepfactor.portfolio.presets import parse_enhancement
 from deepfactor.portfolio.problem import TOLERANCE, Rebalance, SolverError, Target
 
 
@@ -209,7 +210,7 @@ def test_a_worse_vertex_is_caught_by_the_gap(week, monkeypatch):
 )
 def test_wrong_settings_name_the_key_and_the_choice(more, key, says):
     with pytest.raises(RecipeError) as caught:
-        IndexEnhancer(EnhanceSettings(**more), key="portfolios.2")
+        parse_enhancement(more, key="portfolios.2")
     assert f"portfolios.2.{key}" in str(caught.value)
     assert says in str(caught.value)
 

@@ -10,6 +10,7 @@ import pytest
 from deepfactor.core.errors import DataError, RecipeError
 from deepfactor.core.kind import Kind
 from deepfactor.portfolio.enhancer import DEFAULT_RELAX_ORDER, EnhanceSettings, IndexEnhancer
+from deepfactor.portfolio.presets import parse_enhancement
 from deepfactor.portfolio.problem import InfeasibleError, Rebalance, Target
 
 BASE = (
@@ -117,7 +118,7 @@ def test_a_cash_band_holds_cash_when_every_score_is_bad(clean):
 
 def test_a_band_that_is_none_is_refused():
     with pytest.raises(RecipeError, match=r"constraints.0.*lower 0.02 is above upper 0.01"):
-        IndexEnhancer(EnhanceSettings(constraints=(Kind(kind="cash_band", lower=0.02, upper=0.01),)))
+        parse_enhancement({"constraints": [{"kind": "cash_band", "lower": 0.02, "upper": 0.01}]})
 
 
 @pytest.mark.parametrize(("share", "enough"), [(0.05, False), (0.3, True)])

@@ -5,20 +5,20 @@ from __future__ import annotations
 import pytest
 
 from deepfactor.core.errors import RecipeError
-from deepfactor.core.kind import Kind
 from deepfactor.market.fees import Costs
 from deepfactor.portfolio.enhancer import DEFAULT_RELAX_ORDER
 from deepfactor.portfolio.presets import load_preset, preset_names
+from deepfactor.styles.base import ROOM as STYLES
 
 
 def settings_of(name: str) -> dict:
-    return {kind.kind: kind.settings() for kind in load_preset(name).constraints}
+    return {kind.kind: kind.said for kind in load_preset(name).constraints}
 
 
 def test_study_a():
     preset = load_preset("study_a")
     assert (preset.name, preset.fill, preset.cash, preset.haircut) == ("study_a", "next_vwap", 0.005, 0.3)
-    assert (preset.costs, preset.styles) == (Costs(kind="flat", rate=0.0015), Kind(kind="study_a"))
+    assert (preset.costs, preset.styles) == (Costs(kind="flat", rate=0.0015), STYLES.choose("study_a"))
     assert (preset.exclude, preset.definitions) == ((), "study_a")
     assert settings_of("study_a") == {
         "stock_active_weight": {"limit": 0.005},
@@ -39,7 +39,7 @@ def test_study_a_all_market_only_leaves_the_constituents_out():
 def test_study_b():
     preset = load_preset("study_b")
     assert (preset.name, preset.fill, preset.cash, preset.haircut) == ("study_b", "next_close", 0.005, 0.3)
-    assert (preset.costs, preset.styles) == (Costs(kind="flat", rate=0.00125), Kind(kind="barra_cne5"))
+    assert (preset.costs, preset.styles) == (Costs(kind="flat", rate=0.00125), STYLES.choose("barra_cne5"))
     assert (preset.exclude, preset.definitions) == (("st",), "study_b")
     assert settings_of("study_b") == {
         "stock_active_weight": {"limit": 0.008},
@@ -59,7 +59,7 @@ def test_a_file_is_a_preset_too(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('cash = 0.01\n[[constraints]]\nkind = "turnover"\nlimit = 0.2\n')
     preset = load_preset(path)
-    assert (preset.name, preset.cash, preset.constraints[0].settings()) == ("mine", 0.01, {"limit": 0.2})
+    assert (preset.name, preset.cash, preset.constraints[0].said) == ("mine", 0.01, {"limit": 0.2})
     assert preset.key() != load_preset("study_a").key()
     assert (preset.costs, preset.haircut, preset.styles) == (Costs(rate=0.00125), 0.3, None)
     assert (preset.exclude, preset.definitions) == ((), None)
@@ -70,7 +70,7 @@ def test_a_file_can_have_the_fee_schedule_its_own_haircut_and_styles(tmp_path):
     path.write_text('costs = { kind = "schedule", slippage = 0.0005 }\nhaircut = 0.5\nstyles = { kind = "basic" }\n')
     preset = load_preset(path)
     assert preset.costs == Costs(kind="schedule", slippage=0.0005)
-    assert (preset.haircut, preset.styles) == (0.5, Kind(kind="basic"))
+    assert (preset.haircut, preset.styles) == (0.5, STYLES.choose("basic"))
 
 
 @pytest.mark.parametrize(

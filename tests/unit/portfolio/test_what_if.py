@@ -5,15 +5,14 @@ from __future__ import annotations
 import pytest
 
 from deepfactor.core.errors import RecipeError
-from deepfactor.core.kind import load_kind
 from deepfactor.market.fees import Costs
-from deepfactor.portfolio.enhancer import ROOM
+from deepfactor.portfolio.constraints.base import ROOM
 from deepfactor.portfolio.presets import load_preset
 from deepfactor.portfolio.what_if import ALIASES, change, setting_names
 
 
 def settings_of(enhancement) -> dict:
-    return {kind.kind: kind.settings() for kind in enhancement.constraints}
+    return {kind.kind: kind.said for kind in enhancement.constraints}
 
 
 def test_a_short_name_changes_one_setting_and_nothing_else():
@@ -55,7 +54,7 @@ def test_a_default_that_was_not_written_is_known():
 def test_every_short_name_means_a_setting():
     for name in ALIASES.values():
         kind, setting = name.split(".")
-        room = Costs if kind == "costs" else load_kind(ROOM, kind).Settings
+        room = Costs if kind == "costs" else ROOM.settings_of(kind)
         assert setting in room.model_fields
         assert name in setting_names()
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from deepfactor.core.errors import KindError, RecipeError
-from deepfactor.core.kind import Kind
+from deepfactor.core.kind import Kind, recipe_error
+from deepfactor.models.base import ROOM as MODELS
 from deepfactor.portfolio.presets import load_preset
 from deepfactor.recipe import Portfolio, Recipe, load_constraints, load_recipe, shipped_recipes
 
@@ -71,9 +74,9 @@ def test_defaults(recipe):
         ('title="000300"', "title", "000300"),
         ("name=000300", "name", "000300"),
         ("universe.exclude_st=false", "universe.exclude_st", False),
-        ("label={kind='neutral_return', horizon=5}", "label.horizon", 5),
+        ("label={kind='neutral_return', horizon=5}", "label.settings.horizon", 5),
         ("label.kind=neutral_return", "label.kind", "neutral_return"),
-        ("arms.0.model.hidden=8", "arms.0.model.hidden", 8),
+        ("arms.0.model.hidden=8", "arms.0.model.settings.hidden", 8),
         ("arms.0.published=study_b/gru_ic", "arms.0.published", "study_b/gru_ic"),
     ],
 )
@@ -180,7 +183,7 @@ def test_code_from_outside_needs_to_be_allowed(recipe, tmp_path, monkeypatch):
         wide = [f"arms.0.model={{kind='{kind}', width=5}}"]
         with pytest.raises(KindError, match=rf"^arms\.0\.model\.kind: '{kind}' .*--allow-code"):
             load_recipe(recipe(), wide)
-        assert load_recipe(recipe(), wide, allow_code=True).arms[0].model.settings() == {"width": 5}
+        assert load_recipe(recipe(), wide, allow_code=True).arms[0].model.said == {"width": 5}
         with pytest.raises(RecipeError, match=r"^arms\.0\.model\.height: "):
             load_recipe(recipe(), [f"arms.0.model={{kind='{kind}', height=5}}"], allow_code=True)
 
@@ -246,9 +249,11 @@ def test_a_portfolio_may_say_styles_costs_and_haircut_of_its_own():
     changed = load_constraints(Portfolio(index="000905.SH", constraints="study_a", **own))
     assert (changed.styles.kind, changed.costs.kind, changed.haircut) == ("basic", "schedule", 0.0)
     assert changed.constraints == plain.constraints
-    wrong = Portfolio(index="000905.SH", styles={"kind": "barra"})
-    with pytest.raises(RecipeError, match=r"^portfolios\.3\.styles\.kind: no kind 'barra'.*barra_cne5"):
-        load_constraints(wrong, "portfolios.3.")
+    with pytest.raises(ValidationError) as caught:
+        Portfolio(index="000905.SH", styles={"kind": "barra"})
+    assert re.match(
+        r"^portfolios\.3\.styles\.kind: no kind 'barra'.*barra_cne5", str(recipe_error(caught.value, "portfolios.3"))
+    )
 
 
 def test_each_ablation_changes_one_thing_under_the_reduced_protocol():
@@ -261,8 +266,8 @@ def test_each_ablation_changes_one_thing_under_the_reduced_protocol():
         assert arms.pop(name) in reduced.arms
     whole = next(arm for arm in reduced.arms if arm.name == "decomp_gru_ic")
     changed = {
-        name: {**arm.model.model_dump(), "scaling": arm.scaling.kind}.items()
-        - {**whole.model.model_dump(), "scaling": whole.scaling.kind}.items()
+        name: {**arm.model.written(), "scaling": arm.scaling.kind}.items()
+        - {**whole.model.written(), "scaling": whole.scaling.kind}.items()
         for name, arm in arms.items()
     }
     assert changed == {
@@ -304,15 +309,15 @@ def test_study_a_has_each_of_its_networks_and_the_twins_of_its_graph():
     loaded, reduced = load_recipe("study_a"), load_recipe("study_a_reduced")
     small = {"hidden": 32, "layers": 1}
     for arm, other in zip((a for a in loaded.arms if a.name != "bi_agru_orthogonal"), reduced.arms, strict=True):
-        model = arm.model if arm.name == "fundamental_gru" else Kind(**{**arm.model.model_dump(), **small})
+        model = arm.model if arm.name == "fundamental_gru" else MODELS.choose(Kind(**{**arm.model.written(), **small}))
         assert other == arm.model_copy(update={"model": model})
     arms = {arm.name: arm for arm in loaded.arms}
     assert {a.model.kind for a in loaded.arms} == {"bi_agru", "fundamental_gru", "composite", "bi_agru_gat"}
     assert {a.graph.kind for a in loaded.arms if a.graph} == {"fundamental", "random", "industry"}
-    assert arms["bi_agru_orthogonal"].model.settings() == {"orthogonal": True, "mlp": 128}
+    assert arms["bi_agru_orthogonal"].model.said == {"orthogonal": True, "mlp": 128}
     assert [name for name, arm in arms.items() if arm.every] == ["fundamental_gru"]
     assert (loaded.plan.first_test, loaded.plan.last_test, loaded.plan.every) == (2017, None, 1)
-    assert (loaded.features.kind, loaded.label.settings()["horizon"]) == ("daily_set", 5)
+    assert (loaded.features.kind, loaded.label.said["horizon"]) == ("daily_set", 5)
     assert (loaded.fit.epochs, loaded.fit.patience, loaded.fit.seeds) == (50, 15, (0, 42, 3407))
     assert (reduced.plan.first_test, reduced.plan.last_test) == (2019, 2021)
     assert {(p.index, p.constraints) for p in loaded.portfolios} == {

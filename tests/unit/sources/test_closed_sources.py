@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from deepfactor.core.errors import DataError, RecipeError
+from deepfactor.core.trust import SHIPPED, Trust
 from deepfactor.sources._databases import open_database
 from deepfactor.sources._places import inside
 from deepfactor.sources._statements import require_one_select
@@ -44,7 +45,7 @@ def test_files_outside_the_folder_are_read_for_a_trusted_mapping_alone(folder, t
 @pytest.mark.parametrize("name", ["C:\\bars.parquet", "C:bars.parquet", "\\\\host\\share\\bars.parquet", "\\bars"])
 def test_a_drive_is_outside_whatever_the_system(folder, name):
     with pytest.raises(RecipeError, match=r"k: .* leads out of the folder"):
-        inside(folder, name, key="k", allow_code=False)
+        inside(folder, name, key="k", trust=SHIPPED)
 
 
 @pytest.mark.parametrize("name", ["bars\\u0000.parquet", "loop/bars.parquet"])
@@ -58,7 +59,7 @@ def test_what_names_no_file(folder, tmp_path, name):
 @pytest.mark.parametrize("name", ["bars.parquet", "sub/../bars.parquet", "{here}/bars.parquet"])
 def test_names_inside_are_as_good_as_ever(folder, name):
     name = name.format(here=folder)
-    assert inside(folder, name, key="k", allow_code=False).resolve() == (folder / "bars.parquet").resolve()
+    assert inside(folder, name, key="k", trust=SHIPPED).resolve() == (folder / "bars.parquet").resolve()
 
 
 def test_qlib_reads_no_list_or_field_of_another_folder(folder, tmp_path):
@@ -229,7 +230,7 @@ def test_postgres_runs_it_in_a_transaction_that_reads(monkeypatch):
             connection.execute("CREATE TABLE t AS SELECT 1 AS i")
             connection.execute("CREATE SEQUENCE s")
         url = server.url("${DEEPFACTOR_TEST_PASSWORD}")
-        closed, trusted = (open_database(url, None, allow_code=trust) for trust in (False, True))
+        closed, trusted = (open_database(url, None, Trust(trust)) for trust in (False, True))
         with pytest.raises(DataError, match=r"nextval\(\) in a read-only transaction"):
             closed.rows("SELECT nextval('s')", "daily", None, None)
         assert trusted.rows("SELECT nextval('s') AS n", "daily", None, None).rows() == [(1,)]

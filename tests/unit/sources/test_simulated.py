@@ -12,9 +12,10 @@ import polars as pl
 import pytest
 
 from deepfactor.core.errors import DataError, RecipeError, UserError
-from deepfactor.core.kind import Kind, resolve
+from deepfactor.core.kind import Kind
 from deepfactor.sources._simulation.indices import make_indices, reset_days
 from deepfactor.sources._simulation.market import make_world, run_market
+from deepfactor.sources.base import ROOM
 from deepfactor.sources.simulated import PARTS, VISIBLE, Settings, Simulated, Strength, open_source
 from deepfactor.store.checks import check_tables
 from deepfactor.store.schema import TABLES
@@ -301,7 +302,7 @@ def test_the_source_says_that_it_is_simulated(market: Simulated) -> None:
 )
 def test_wrong_settings_name_their_key(given: dict[str, object], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
-        resolve("deepfactor.sources", Kind(kind="simulated", **given), key="source")
+        ROOM.choose(Kind(kind="simulated", **given), key="source")
 
 
 def test_a_market_without_days_is_refused() -> None:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from deepfactor.core.errors import RecipeError, UserError
 from deepfactor.core.kind import Kind
+from deepfactor.training.arms import Arm
 from deepfactor.training.baseline import features_of, table
 from deepfactor.training.cards import model_card, training_record
 from deepfactor.training.data import TrainingData
@@ -22,7 +23,7 @@ from deepfactor.training.estimate import estimate
 from deepfactor.training.finished import read_record
 from deepfactor.training.jobs import Job, Progress, plan_jobs
 from deepfactor.training.samples import Sampler, rank_ic, standardise
-from deepfactor.training.spec import Arm, Fit, Plan
+from deepfactor.training.spec import Fit, Plan
 from deepfactor.training.weightings import ridge
 from support.training import FOLD, TINY, stored, toy_training
 

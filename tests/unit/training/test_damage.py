@@ -12,11 +12,12 @@ import pytest
 from deepfactor.core.checksums import CHECKSUMS, read_checksums
 from deepfactor.core.errors import DamagedFile, UserError
 from deepfactor.core.kind import Kind
+from deepfactor.training.arms import Arm
 from deepfactor.training.data import TrainingData, open_data, prepare_data
 from deepfactor.training.engine import run_jobs
 from deepfactor.training.finished import read_log, read_record, read_scores
 from deepfactor.training.jobs import Job, Progress, is_done, plan_jobs
-from deepfactor.training.spec import Arm, Fit
+from deepfactor.training.spec import Fit
 from deepfactor.training.weights import load_tensors
 from support.damage import DAMAGES, be_a_folder, flip, lose, restore
 from support.training import FOLD, PLAN, TINY, stored, toy_jobs, toy_training

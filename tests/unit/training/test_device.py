@@ -52,8 +52,7 @@ def test_resident_rows_are_the_mapped_ones() -> None:
 @pytest.mark.parametrize("model", [TINY, Kind(kind="decomp_gru", hidden=4)])  # type: ignore[call-arg]
 def test_what_a_network_reads_lies_on_the_samplers_device(model: Kind) -> None:
     """On torch's meta device, which has shapes alone: a tensor made on the processor in between would be refused."""
-    from deepfactor.core.kind import resolve
-    from deepfactor.models.base import CrossSection, Shapes
+    from deepfactor.models.base import ROOM, CrossSection, Shapes
 
     data, t = toy_training(), 40
     meta = torch.device("meta")
@@ -63,8 +62,8 @@ def test_what_a_network_reads_lies_on_the_samplers_device(model: Kind) -> None:
     assert windows.device == meta
     here = Sampler(data).cross_section(t, BOTH)
     assert windows.shape == here.windows.shape
-    kind, settings = resolve("deepfactor.models", model, key="model")
-    network = kind.build(settings, Shapes(features=6, window=data.window)).to(meta)
+    kind = ROOM.choose(model)
+    network = kind.part.build(kind.settings, Shapes(features=6, window=data.window)).to(meta)
     assert here.size_rank is not None
     score = network(CrossSection(windows, here.size_rank.to(meta)))
     assert score.device == meta

@@ -13,6 +13,8 @@ import torch
 
 from deepfactor.core.errors import Interrupted, UserError
 from deepfactor.core.kind import Kind
+from deepfactor.core.trust import Trust
+from deepfactor.training.arms import Arm
 from deepfactor.training.data import TrainingData
 from deepfactor.training.finished import read_record
 from deepfactor.training.fit import Course, Fitter, seed_torch
@@ -20,7 +22,7 @@ from deepfactor.training.jobs import Job, Progress, plan_jobs, run_job, task_of
 from deepfactor.training.losses import ic
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, rank_ic, standardise
-from deepfactor.training.spec import Arm, Fit, Plan
+from deepfactor.training.spec import Fit, Plan
 from deepfactor.training.weights import WeightAverage, load_tensors
 from support.training import FOLD, TINY, toy_jobs, toy_training
 
@@ -54,8 +56,8 @@ def stop_at(match: Callable[[Progress], bool]) -> Callable[[Progress], None]:
 
 def noisy_job(data: TrainingData, average: float | None = 0.2) -> Job:
     fit = Fit(epochs=4, seeds=(7,), min_stocks=5, weight_average=average)
-    arm = Arm(name="noisy", model=NOISY)
-    return plan_jobs(data, [arm], [FOLD], Plan(first_test=2019, every=2), fit, inputs={}, label={}, allow_code=True)[0]
+    arm = Arm.model_validate({"name": "noisy", "model": NOISY}, context=Trust(outside=True))
+    return plan_jobs(data, [arm], [FOLD], Plan(first_test=2019, every=2), fit, inputs={}, label={})[0]
 
 
 def test_twice_the_same_bits_and_another_seed_others(data: TrainingData, tmp_path: Path) -> None:
@@ -80,12 +82,12 @@ INTERRUPTIONS: dict[str, Callable[[Progress], bool]] = {
 def test_an_interrupted_job_goes_on_bit_for_bit(when: str, data: TrainingData, tmp_path: Path) -> None:
     """With dropout, batch statistics, averaged weights and every second day: all there is to lose."""
     job = noisy_job(data)
-    run_job(job, Sampler(data), tmp_path / "whole", quiet, allow_code=True)
+    run_job(job, Sampler(data), tmp_path / "whole", quiet)
     with pytest.raises(Interrupted):
-        run_job(job, Sampler(data), tmp_path / "broken", stop_at(INTERRUPTIONS[when]), allow_code=True)
+        run_job(job, Sampler(data), tmp_path / "broken", stop_at(INTERRUPTIONS[when]))
     assert not (tmp_path / "broken" / job.key / "done").exists()
     seen: list[Progress] = []
-    run_job(job, Sampler(data), tmp_path / "broken", seen.append, allow_code=True)
+    run_job(job, Sampler(data), tmp_path / "broken", seen.append)
     assert result(job, tmp_path / "broken") == result(job, tmp_path / "whole")
     if when == "first step of epoch 4":
         assert min(e.epoch for e in seen if e.phase == "train") == 4, "epochs that were done were trained again"
@@ -189,7 +191,7 @@ def test_weight_average_is_the_mean_first_and_exponential_then() -> None:
 def test_averaged_weights_are_the_ones_that_score(data: TrainingData, tmp_path: Path) -> None:
     plain, averaged = noisy_job(data, average=None), noisy_job(data, average=0.2)
     for job in (plain, averaged):
-        run_job(job, Sampler(data), tmp_path, quiet, allow_code=True)
+        run_job(job, Sampler(data), tmp_path, quiet)
     tensors, note = load_tensors(tmp_path / averaged.key / "checkpoint.safetensors")
     assert note["average_steps"] == sum(row["steps"] for row in note["log"])
     assert not torch.equal(tensors["average/head.weight"], tensors["net/head.weight"])
@@ -261,7 +263,7 @@ def test_labels_are_made_into_what_the_loss_asks_for(
     for target in ("rank", "zscore"):
         arm = Arm(name="arm", model=TINY, loss=Kind(kind="ic", target=target))
         job = plan_jobs(data, [arm], [FOLD], Plan(first_test=2019), Fit(min_stocks=5), inputs={}, label={})[0]
-        Fitter(task_of(job, data, allow_code=False), Sampler(data), tmp_path / target).step(np.array([t]), 1)
+        Fitter(task_of(job, data), Sampler(data), tmp_path / target).step(np.array([t]), 1)
     stocks = data.stocks(t)
     label = data.label[t, stocks[data.labelled(t, stocks)]]
     for target, got in seen.items():
@@ -273,7 +275,7 @@ def test_several_days_a_step_average_loss_and_gradient(data: TrainingData, tmp_p
     def fitter(days: int) -> Fitter:
         fit = Fit(epochs=1, seeds=(0,), min_stocks=5, clip=1e9, days_per_step=days)
         job = toy_jobs(data, fit=fit)[0]
-        return Fitter(task_of(job, data, allow_code=False), Sampler(data), tmp_path / f"{days}.safetensors")
+        return Fitter(task_of(job, data), Sampler(data), tmp_path / f"{days}.safetensors")
 
     chosen = np.array(FOLD.train[3:6])
     alone, losses = [], []

@@ -7,18 +7,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from deepfactor.core.kind import Kind, resolve
+from deepfactor.core.kind import Kind
+from deepfactor.models.base import ROOM as MODELS
 from deepfactor.models.base import Shapes
 from deepfactor.training.data import TrainingData
 from deepfactor.training.fit import settled_torch
 from deepfactor.training.front import Front, front_of
 from deepfactor.training.samples import Sampler
-from deepfactor.training.scalings import by_day, in_window, last_close
-from deepfactor.training.scalings.base import Scaling
+from deepfactor.training.scalings.base import ROOM as SCALINGS
 from support.training import toy_training
 
 INPUTS = frozenset({"windows"})
-BY_DAY = Scaling(by_day, by_day.Settings(trailing=5))
+BY_DAY = SCALINGS.choose(Kind(kind="by_day", trailing=5))  # type: ignore[call-arg]
 SETTINGS: dict[str, dict[str, object]] = {
     "folded": {"kind": "gru", "hidden": 32},
     "not folded": {"kind": "gru", "hidden": 16},  # patches are wider than the embedding
@@ -33,9 +33,8 @@ def data() -> TrainingData:
 
 def network(settings: dict[str, object]) -> torch.nn.Module:
     torch.manual_seed(1)
-    module, own = resolve("deepfactor.models", Kind(**settings), key="model")  # type: ignore[arg-type]
-    built: torch.nn.Module = module.build(own, Shapes(features=6, window=12)).eval()
-    return built
+    model = MODELS.choose(Kind(**settings))  # type: ignore[arg-type]
+    return model.part.build(model.settings, Shapes(features=6, window=12)).eval()
 
 
 def compare(net: torch.nn.Module, front: Front, sampler: Sampler, days: range) -> None:
@@ -84,6 +83,6 @@ def test_the_same_bits_whatever_was_scored_before(data: TrainingData) -> None:
 
 
 def test_only_where_a_row_is_the_same_in_every_window(data: TrainingData) -> None:
-    for kind in (last_close, in_window):
-        assert front_of(network(SETTINGS["folded"]), Sampler(data, Scaling(kind, kind.Settings()))) is None
+    for kind in ("last_close", "in_window"):
+        assert front_of(network(SETTINGS["folded"]), Sampler(data, SCALINGS.choose(kind))) is None
     assert front_of(network({"kind": "decomp_gru"}), Sampler(data, BY_DAY)) is None

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from deepfactor.core.errors import KindError, RecipeError
-from deepfactor.core.kind import Kind
+from deepfactor.core.errors import RecipeError
+from deepfactor.core.kind import Kind, recipe_error
 from deepfactor.training import jobs as jobs_module
+from deepfactor.training.arms import Arm
 from deepfactor.training.data import TrainingData
 from deepfactor.training.jobs import Job, plan_jobs
 from deepfactor.training.plan import Fold
-from deepfactor.training.spec import Arm, Fit, Plan
+from deepfactor.training.spec import Fit, Plan
 from support.training import FIT, FOLD, PLAN, TINY, toy_jobs, toy_training
 
 
@@ -127,25 +130,33 @@ def test_by_day_reads_further_back(data: TrainingData) -> None:
 @pytest.mark.parametrize(
     ("arm", "message"),
     [
-        (Arm(name="a", model=Kind(kind="gru2")), r"arms\.0\.model\.kind: no kind 'gru2'"),
-        (Arm(name="a", model=Kind(kind="gru", hiden=3)), r"arms\.0\.model\.hiden"),  # type: ignore[call-arg]
-        (Arm(name="a", model=TINY, scaling=Kind(kind="z")), r"arms\.0\.scaling\.kind: no kind 'z'.*in_window"),
-        (Arm(name="a", model=TINY, scaling=Kind(kind="by_day", trailing=0)), r"arms\.0\.scaling\.trailing"),  # type: ignore[call-arg]
-        (Arm(name="a", model=TINY, loss=Kind(kind="mse")), r"arms\.0\.loss\.kind: no kind 'mse'.*weighted_mse"),
-        (Arm(name="a", model=Kind(kind="support.noisy_model")), "allow"),
+        ({"model": {"kind": "gru2"}}, r"arms\.0\.model\.kind: no kind 'gru2'"),
+        ({"model": {"kind": "gru", "hiden": 3}}, r"arms\.0\.model\.hiden"),
+        ({"model": TINY, "scaling": "z"}, r"arms\.0\.scaling\.kind: no kind 'z'.*in_window"),
+        ({"model": TINY, "scaling": {"kind": "by_day", "trailing": 0}}, r"arms\.0\.scaling\.trailing"),
+        ({"model": TINY, "loss": {"kind": "mse"}}, r"arms\.0\.loss\.kind: no kind 'mse'.*weighted_mse"),
+        ({"model": {"kind": "support.noisy_model"}}, "allow"),
     ],
 )
-def test_bad_arms_name_their_key(arm: Arm, message: str, data: TrainingData) -> None:
+def test_bad_arms_name_their_key(arm: dict[str, Any], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
-        job(data, arms=[arm])
+        arm_of(arm)
 
 
-def test_inputs_that_samples_cannot_give(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:
+def arm_of(said: dict[str, Any]) -> Arm:
+    """The arm of a recipe's table; what is wrong, as a recipe says it."""
+    try:
+        return Arm(name="a", **said)
+    except ValidationError as error:
+        raise recipe_error(error, "arms.0") from None
+
+
+def test_inputs_that_samples_cannot_give(monkeypatch: pytest.MonkeyPatch) -> None:
     import deepfactor.models.gru as gru
 
     monkeypatch.setattr(gru, "INPUTS", frozenset({"windows", "news"}))
-    with pytest.raises(KindError, match=r"arms\.0\.model\.kind: gru asks for news: there are exposures, fundamentals"):
-        job(data)
+    with pytest.raises(RecipeError, match=r"arms\.0\.model\.kind: gru asks for news: there are exposures, fundament"):
+        arm_of({"model": TINY})
 
 
 GAT, COMPANIES = Kind(kind="bi_agru_gat"), Kind(kind="fundamental_gru")
@@ -155,17 +166,17 @@ FREED = Kind(kind="bi_agru", orthogonal=True, project=("industry",))  # type: ig
 @pytest.mark.parametrize(
     ("arm", "message"),
     [
-        (Arm(name="a", model=GAT), r"arms\.0\.graph: bi_agru_gat reads neighbours: say whose"),
-        (Arm(name="a", model=TINY, graph=Kind(kind="full")), r"arms\.0\.graph: gru reads no neighbours"),
-        (Arm(name="a", weighting=Kind(kind="ridge"), graph=Kind(kind="full")), "a baseline reads no neighbours"),
-        (Arm(name="a", model=GAT, graph=Kind(kind="full")), r"arms\.0\.model: bi_agru_gat reads neighbours, which"),
-        (Arm(name="a", model=COMPANIES), r"arms\.0\.model: fundamental_gru reads fundamentals, which these inputs"),
-        (Arm(name="a", model=FREED), r"arms\.0\.model: bi_agru reads exposures, which these inputs"),
+        ({"model": GAT}, r"arms\.0\.graph: bi_agru_gat reads neighbours: say whose"),
+        ({"model": TINY, "graph": {"kind": "full"}}, r"arms\.0\.graph: gru reads no neighbours"),
+        ({"weighting": {"kind": "ridge"}, "graph": {"kind": "full"}}, "a baseline reads no neighbours"),
+        ({"model": GAT, "graph": {"kind": "full"}}, r"arms\.0\.model: bi_agru_gat reads neighbours, which"),
+        ({"model": COMPANIES}, r"arms\.0\.model: fundamental_gru reads fundamentals, which these inputs"),
+        ({"model": FREED}, r"arms\.0\.model: bi_agru reads exposures, which these inputs"),
     ],
 )
-def test_an_arm_says_all_that_its_network_reads(arm: Arm, message: str, data: TrainingData) -> None:
+def test_an_arm_says_all_that_its_network_reads(arm: dict[str, Any], message: str, data: TrainingData) -> None:
     with pytest.raises(RecipeError, match=message):
-        job(replace(data, window=1) if arm.model is None else data, arms=[arm])
+        job(data, arms=[arm_of(arm)])
 
 
 def test_days_of_an_arms_own(data: TrainingData) -> None:

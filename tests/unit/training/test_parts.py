@@ -18,13 +18,14 @@ from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe, UniverseRule
 from deepfactor.pipeline.parts import exposures
 from deepfactor.runs.edges import write_edges
+from deepfactor.training.arms import Arm
 from deepfactor.training.data import Arrays, TrainingData, open_data, prepare_data
 from deepfactor.training.engine import run_jobs
 from deepfactor.training.jobs import Job, is_done, plan_jobs
 from deepfactor.training.parts import Parts, open_parts, prepare_part
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, shapes_of
-from deepfactor.training.spec import Arm, Fit, Plan
+from deepfactor.training.spec import Fit, Plan
 from support.parts import all_parts, company_market, graph_of
 
 RULE = UniverseRule(window=20, min_observed=10)

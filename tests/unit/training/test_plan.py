@@ -9,8 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from deepfactor.core.errors import RecipeError
+from deepfactor.training.arms import Arm
 from deepfactor.training.plan import cut_short, folds
-from deepfactor.training.spec import Arm, Fit, Plan
+from deepfactor.training.spec import Fit, Plan
 
 DAYS = np.arange("2010-01-04", "2022-12-31", dtype="datetime64[D]")
 DAYS = DAYS[np.is_busday(DAYS)]

@@ -14,7 +14,7 @@ from deepfactor.core.errors import DataError
 from deepfactor.training.data import open_data, prepare_data
 from deepfactor.training.samples import Sampler, average_rank, rank_ic, size_rank, standardise
 from deepfactor.training.scalings import last_close
-from deepfactor.training.scalings.base import apply
+from deepfactor.training.scalings.standardising import apply
 from support.training import toy_training
 
 BOTH = frozenset({"windows", "size_rank"})

@@ -12,7 +12,7 @@ import torch
 from deepfactor.core.errors import RecipeError
 from deepfactor.features.base import Features, Role
 from deepfactor.training.scalings import by_day, in_window, last_close
-from deepfactor.training.scalings.base import apply
+from deepfactor.training.scalings.standardising import apply
 
 NAMES = ("open", "close", "volume", "ratio")
 ROLES: tuple[Role, ...] = ("price", "price", "volume", "plain")

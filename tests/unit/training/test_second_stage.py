@@ -18,6 +18,7 @@ from deepfactor.features import price_volume
 from deepfactor.features.quarters import QuarterSettings, fundamental_quarters
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.training import estimate as costs
+from deepfactor.training.arms import Arm
 from deepfactor.training.cards import model_card, training_record
 from deepfactor.training.data import Arrays, TrainingData, prepare_data
 from deepfactor.training.engine import run_jobs
@@ -29,7 +30,7 @@ from deepfactor.training.parts import Parts, prepare_part
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, rank_ic, standardise
 from deepfactor.training.second_stage import fundamental_factors
-from deepfactor.training.spec import Arm, Fit, Plan
+from deepfactor.training.spec import Fit, Plan
 from support.parts import company_market
 
 RULE = UniverseRule(window=20, min_observed=10)
@@ -120,7 +121,7 @@ def test_fundamental_factors_are_the_newest_known(data: TrainingData) -> None:
 
 def network_of(data: TrainingData, job: Job, folder: Path) -> Fitter:
     """The job's trained network."""
-    fitter = Fitter(task_of(job, data, False), Sampler(data), folder / "none")
+    fitter = Fitter(task_of(job, data), Sampler(data), folder / "none")
     fitter.scorer.load_state_dict(load_file(folder / job.key / "weights.safetensors"))
     return fitter
 

@@ -13,6 +13,7 @@ from deepfactor.core.errors import Interrupted, RecipeError
 from deepfactor.core.kind import Kind
 from deepfactor.models import cross_gru, decomp_gru, gru
 from deepfactor.models.base import CrossSection, Shapes
+from deepfactor.training.arms import Arm
 from deepfactor.training.data import TrainingData
 from deepfactor.training.finished import read_record
 from deepfactor.training.fit import Fitter
@@ -20,7 +21,7 @@ from deepfactor.training.jobs import Job, Progress, plan_jobs, run_job, task_of
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, size_rank, standardise
 from deepfactor.training.sequences import Stream, ranks_at
-from deepfactor.training.spec import Arm, Fit, Plan
+from deepfactor.training.spec import Fit, Plan
 from support.training import FOLD, toy_training
 
 SHAPES = Shapes(features=6, window=30)
@@ -103,7 +104,7 @@ def test_ranks_are_of_the_days_own_batch(data: TrainingData) -> None:
 @pytest.mark.parametrize("kind", ["gru", "decomp_gru", "cross_gru"])
 def test_the_loss_is_the_mean_over_the_labelled_days(kind: str, data: TrainingData, tmp_path: Path) -> None:
     (job,) = jobs_of(data, kind)
-    fitter = Fitter(task_of(job, data, False), Sampler(data), tmp_path / "none")
+    fitter = Fitter(task_of(job, data), Sampler(data), tmp_path / "none")
     last, sampler = 30, fitter.sampler
     scores = fitter.network.sequence(
         sampler.rows(last - 14, last + 1),
@@ -115,7 +116,7 @@ def test_the_loss_is_the_mean_over_the_labelled_days(kind: str, data: TrainingDa
         stocks = data.stocks(t)
         labelled = stocks[data.labelled(t, stocks)]
         target = torch.from_numpy(standardise(data.label[t, labelled], "rank"))
-        expected.append(fitter.task.loss.loss(fitter.task.loss_settings, row[torch.from_numpy(labelled)], target))
+        expected.append(fitter.task.loss.part.loss(fitter.task.loss.settings, row[torch.from_numpy(labelled)], target))
     found = fitter.sequences.loss(last, frozenset(range(12, 37)))
     torch.testing.assert_close(found, torch.stack(expected).mean(), rtol=0, atol=1e-6)
     only = fitter.sequences.loss(last, frozenset({last}))
@@ -125,7 +126,7 @@ def test_the_loss_is_the_mean_over_the_labelled_days(kind: str, data: TrainingDa
 @pytest.mark.parametrize("kind", ["gru", "decomp_gru"])
 def test_a_stream_begins_as_windows_do_and_goes_on(kind: str, data: TrainingData, tmp_path: Path) -> None:
     (job,) = jobs_of(data, kind)
-    fitter = Fitter(task_of(job, data, False), Sampler(data), tmp_path / "none")
+    fitter = Fitter(task_of(job, data), Sampler(data), tmp_path / "none")
     stream = Stream(fitter.scorer, fitter.sampler, range(40, 70))
     with torch.inference_mode():
         first = stream.scores(45).clone()
@@ -169,7 +170,7 @@ def test_training_on_sequences_learns(data: TrainingData, tmp_path: Path) -> Non
 
 def test_an_epoch_takes_each_training_day_about_once(data: TrainingData, tmp_path: Path) -> None:
     (job,) = jobs_of(data, "gru")
-    fitter = Fitter(task_of(job, data, False), Sampler(data), tmp_path / "none")
+    fitter = Fitter(task_of(job, data), Sampler(data), tmp_path / "none")
     days = np.arange(12, 37)
     drawn = fitter.sequences.draws(days, np.random.default_rng(0))
     assert len(drawn) == len(set(drawn.tolist())) == 9  # 25 days, three a sequence

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from deepfactor.core.kind import kinds_in
 from deepfactor.evaluation.factor_test import FactorReport, test_factor
-from deepfactor.pipeline.markets import STYLES, absent_styles
+from deepfactor.pipeline.markets import absent_styles
 from deepfactor.pipeline.stages.base import Unit, Work
 from deepfactor.runs.done import Outcome
 from deepfactor.runs.results import write_factor_test
+from deepfactor.styles.base import ROOM as STYLES
 
 NAME, MANY, GROUP = "factor_test", "factor tests", "tests"
 READS = ("scores", "combination")
@@ -27,8 +27,8 @@ def units(work: Work) -> Iterator[Unit]:
             "scores": dict(work.content(arm)),
             "test": recipe.test.model_dump(mode="json"),
             "universe": recipe.universe.model_dump(mode="json"),
-            "styles": recipe.styles.model_dump(mode="json"),
-            "sets": kinds_in(STYLES),
+            "styles": recipe.styles.written(),
+            "sets": STYLES.kinds(),
         }
         yield Unit(arm, files[0], reads, files, partial(_test, work, arm))
 

@@ -25,7 +25,7 @@ def units(work: Work) -> Iterator[Unit]:
             "constraints": preset.model_dump(mode="json"),
             "preset": unchanged_preset(portfolio),
             "portfolio": portfolio.model_dump(mode="json", include={"index", "start", "end", "capital"}),
-            "styles": (preset.styles or recipe.styles).model_dump(mode="json"),
+            "styles": (preset.styles or recipe.styles).written(),
             "universe": recipe.universe.model_dump(mode="json"),
         }
         for arm in portfolio.arms or recipe.scored:

@@ -59,7 +59,7 @@ def _write(work: Work, arm: str, jobs: Sequence[Job]) -> Outcome:
         content[str(seed)] = write_scores(folder.scores(arm, seed), values)
     data, label = open_data(work.planned.arrays[arm]), work.planned.inputs[arm].whole_label
     place = folder.arm(arm)
-    write_json(place / "model_card.json", model_card(jobs, data, label, allow_code=True))
+    write_json(place / "model_card.json", model_card(jobs, data, label))
     write_json(place / "training.json", training_record(jobs, folder.jobs))
     if work.edges and data.parts.graph is not None:
         tests = [job.fold.test for job in jobs]

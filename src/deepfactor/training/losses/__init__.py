@@ -1,3 +1,1 @@
-"""Losses, a file a kind: `Settings(Spec)`, `target(settings)` ("rank" or "zscore": what labels are made into) and
-`loss(settings, prediction, target)`.
-"""
+"""Losses, a file a kind: ``Settings(Spec)`` and what `base.LossKind` asks for."""

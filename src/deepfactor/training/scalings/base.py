@@ -1,42 +1,15 @@
-"""What scalings share: `Standard`, a day's numbers that standardise its windows, and cross-section statistics."""
+"""What scalings share: their two Protocols, and `Standard`, a day's numbers that standardise its windows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from types import ModuleType
+from dataclasses import dataclass
+from typing import Annotated, Literal, Protocol
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from deepfactor.core.arrays import Float32, Float64, Indices, Ints
+from deepfactor.core.arrays import Bools, Float32, Ints
 from deepfactor.core.errors import RecipeError
+from deepfactor.core.kind import Chosen, Room, SettingsOf
 from deepfactor.core.spec import Spec, content_key
 from deepfactor.features.base import Features
-
-CLIP_MAD = 5.0
-MAD_TO_SIGMA = 1.4826  # of a normal distribution
-LEAST_SCALE = 1e-6
-_TILE = 64  # stocks; a lag's f numbers, repeated so often, are long enough for vector instructions
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """A kind of this room with its settings."""
-
-    module: ModuleType
-    settings: Spec
-
-    @property
-    def key(self) -> str:
-        """Names the scaling in files."""
-        return content_key({"kind": self.module.__name__, **self.settings.identity()})
-
-    @property
-    def rows_back(self) -> int:
-        """How many rows before a window's first its values depend on."""
-        return int(self.module.rows_back(self.settings)) if self.module.SCALES == "rows" else 0
 
 
 @dataclass(frozen=True)
@@ -64,45 +37,57 @@ class Standard:
     mean: Float32
     inverse: Float32
 
-    def tensors(self, device: torch.device) -> dict[str, Tensor]:
-        """The arrays by name, on `device`."""
-        return {field.name: torch.from_numpy(getattr(self, field.name)).to(device) for field in fields(self)}
+
+class ScalesWindows(Protocol[SettingsOf]):
+    """A file of this room that works on a day's gathered windows."""
+
+    @property
+    def SCALES(self) -> Literal["windows"]:  # noqa: N802
+        """What it works on."""
+
+    @property
+    def KEEP(self) -> bool:  # noqa: N802
+        """Whether a `Standard` costs more to compute than to read from disk."""
+
+    def check(self, features: Features, /) -> None:
+        """Raises `RecipeError` where the fields don't suffice."""
+
+    def standard(self, settings: SettingsOf, features: Features, windows: Float32, /) -> Standard:
+        """Of one day's `windows` (L, b, f), oldest day first, NaN = missing."""
 
 
-def apply(windows: Tensor, standard: Standard) -> None:
-    """Standardise contiguous `windows` (L, b, f) in place, on their device."""
-    part = standard.tensors(windows.device)
-    flat = windows.view(len(windows), -1)  # (L, b·f)
-    level, rate = part["level"][:, part["of"]].flatten(), part["rate"].flatten()
-    lags = {name: part[name].repeat(1, _TILE) for name in ("low", "high", "mean", "inverse")}  # (L, _TILE·f)
-    step = _rows_at_once(windows)
-    for first in range(0, len(windows), step):
-        span = slice(first, first + step)
-        flat[span].sub_(level)
-        if len(rate):
-            flat[span].mul_(rate)
-        for x, columns in _tiles(flat[span], _TILE * windows.shape[2]):
-            low, high, mean, inverse = (v[span, None, :columns] if len(v) else v for v in lags.values())
-            torch.clamp(x, low, high, out=x)
-            if len(mean):
-                x.sub_(mean).mul_(inverse)
-            x.nan_to_num_(0.0)
+class ScalesRows(Protocol[SettingsOf]):
+    """A file of this room that makes finished rows, which windows are then cut from."""
+
+    @property
+    def SCALES(self) -> Literal["rows"]:  # noqa: N802
+        """What it works on."""
+
+    def check(self, features: Features, /) -> None:
+        """Raises `RecipeError` where the fields don't suffice."""
+
+    def rows(self, settings: SettingsOf, features: Features, batch: Bools, span: range, /) -> Float32:
+        """The rows of `span`: (len(span), N, f) float32, no NaN; `batch` (T, N) is who may be scored."""
+
+    def rows_back(self, settings: SettingsOf, /) -> int:
+        """How many rows before its own a row reads."""
 
 
-def _rows_at_once(windows: Tensor) -> int:
-    """Lags whose values fit a core's cache; on other devices all."""
-    if windows.device.type != "cpu":
-        return len(windows)
-    return max(1, (1 << 18) // max(windows[0].numel(), 1))
+Scaling = Chosen[ScalesWindows[Spec] | ScalesRows[Spec], Spec]
+ROOM: Room[ScalesWindows[Spec] | ScalesRows[Spec], Spec] = Room("deepfactor.training.scalings")
+ChosenScaling = Annotated[Scaling, ROOM]
+"""How a recipe's windows are standardised."""
 
 
-def _tiles(flat: Tensor, width: int) -> Iterator[tuple[Tensor, int]]:
-    """`flat` (L, w) as a view (L, n, width) and what is left as (L, 1, w − n·width), each with its last size."""
-    whole = flat.shape[1] // width * width
-    if whole:
-        yield flat[:, :whole].view(len(flat), -1, width), width
-    if whole < flat.shape[1]:
-        yield flat[:, None, whole:], flat.shape[1] - whole
+def key_of(scaling: Scaling) -> str:
+    """Names the scaling in files."""
+    return content_key({"kind": scaling.path, **scaling.settings.identity()})
+
+
+def rows_back(scaling: Scaling) -> int:
+    """How many rows before a window's first its values depend on."""
+    part = scaling.part
+    return part.rows_back(scaling.settings) if part.SCALES == "rows" else 0
 
 
 def require_close(features: Features, scaling: str) -> None:
@@ -115,71 +100,3 @@ def require_close(features: Features, scaling: str) -> None:
     """
     if "price" in features.roles and "close" not in features.names:
         raise RecipeError(f"scaling {scaling} needs the field close among the prices", key="features.fields")
-
-
-def log_mean(logs: Float32) -> Float32:
-    """Log of the mean of exp(logs) (L, b) over the observed days: (b,); NaN where none is observed."""
-    seen = np.isfinite(logs)
-    values = np.exp(logs, where=seen, out=np.zeros_like(logs))
-    count = seen.sum(axis=0)
-    mean = values.sum(axis=0, dtype=np.float64) / np.maximum(count, 1)
-    out: Float32 = np.log(mean, where=count > 0, out=np.full(mean.shape, np.nan)).astype(np.float32)
-    return out
-
-
-def cross_section(values: Float32) -> tuple[Float32, Float32, Float32, Float32]:
-    """Clip bounds, mean and inverse scale, each (…), of each row of `values` (…, b) over its observed stocks.
-
-    Clip at median ± 5·1.4826·MAD, none where the MAD is 0; mean and population standard deviation of the clipped.
-    """
-    x = np.sort(values, axis=-1)  # missing last
-    count = x.shape[-1] - np.isnan(x).sum(axis=-1)
-    median = _middle(x, count)
-    spread = CLIP_MAD * MAD_TO_SIGMA * _mad(x, count, median)
-    low = np.where(spread > 0, median - spread, -np.inf).astype(np.float32)
-    high = np.where(spread > 0, median + spread, np.inf).astype(np.float32)
-    np.maximum(x, low[..., None], out=x)
-    np.minimum(x, high[..., None], out=x)
-    n = np.maximum(count, 1)
-    mean = torch.from_numpy(x).nansum(dim=-1, dtype=torch.float64).numpy() / n
-    x -= mean[..., None].astype(np.float32)
-    torch.from_numpy(x).nan_to_num_(0.0)
-    scale = np.sqrt(np.multiply(x, x, out=x).sum(axis=-1, dtype=np.float64) / n)
-    inverse = np.divide(1.0, scale, where=scale >= LEAST_SCALE, out=np.zeros_like(scale))
-    return low, high, mean.astype(np.float32), inverse.astype(np.float32)
-
-
-def _middle(x: Float32, count: Indices) -> Float64:
-    """Median of the first `count` of each sorted row; NaN where there is none."""
-    upper = _at(x, np.minimum(count // 2, x.shape[-1] - 1))
-    lower = _at(x, np.maximum((count - 1) // 2, 0))
-    return np.where(count > 0, (lower + upper) / 2, np.nan)
-
-
-def _mad(x: Float32, count: Indices, median: Float64) -> Float64:
-    """Median absolute deviation from `median` of the first `count` of each sorted row, without sorting again.
-
-    The deviations to the left of the median and those to its right are two sorted lists; a bisection finds how many of
-    the h smallest are from the left.
-    """
-    return (_deviation(x, count, median, (count - 1) // 2) + _deviation(x, count, median, count // 2)) / 2
-
-
-def _deviation(x: Float32, count: Indices, median: Float64, rank: Indices) -> Float64:
-    """The `rank`-th smallest (from 0) of |x − median| in each sorted row: of all runs of rank + 1 neighbours, the run
-    whose farther end lies nearest to the median has it there."""
-    first, last = np.zeros_like(count), np.maximum(count - 1 - rank, 0)
-    while (first < last).any():
-        # moving the run one to the right helps while its left end is farther than the newcomer on the right
-        start = (first + last) // 2
-        better = median - _at(x, start) > _at(x, np.minimum(start + rank + 1, x.shape[-1] - 1)) - median
-        moving = first < last
-        first = np.where(moving & better, start + 1, first)
-        last = np.where(moving & ~better, start, last)
-    return np.maximum(median - _at(x, first), _at(x, np.maximum(first + rank, 0)) - median)
-
-
-def _at(x: Float32, column: Indices) -> Float64:
-    """x[..., column] with one column a row, in float64."""
-    taken: Float64 = np.take_along_axis(x, column[..., None], axis=-1)[..., 0].astype(np.float64)
-    return taken

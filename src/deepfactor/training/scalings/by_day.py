@@ -14,15 +14,18 @@ windows share work exactly. For that a row must be relative to something known o
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from pydantic import Field
 
 from deepfactor.core.arrays import Bools, Float32
 from deepfactor.core.spec import Spec
 from deepfactor.features.base import Features
-from deepfactor.training.scalings.base import cross_section, log_mean, require_close
+from deepfactor.training.scalings.base import require_close
+from deepfactor.training.scalings.standardising import cross_section, log_mean
 
-SCALES = "rows"
+SCALES: Final = "rows"
 
 
 class Settings(Spec):

@@ -6,14 +6,17 @@ below 1e-6 gives 0, missing → 0.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from deepfactor.core.arrays import Float32
 from deepfactor.core.spec import Spec
 from deepfactor.features.base import Features
-from deepfactor.training.scalings.base import LEAST_SCALE, Standard
+from deepfactor.training.scalings.base import Standard
+from deepfactor.training.scalings.standardising import LEAST_SCALE
 
-SCALES = "windows"
+SCALES: Final = "windows"
 KEEP = False
 
 CLIP = 5.0

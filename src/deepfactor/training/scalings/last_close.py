@@ -10,14 +10,17 @@ Only ratios within a window are used, so a later adjustment factor can't change 
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from deepfactor.core.arrays import Float32
 from deepfactor.core.spec import Spec
 from deepfactor.features.base import Features
-from deepfactor.training.scalings.base import Standard, cross_section, log_mean, require_close
+from deepfactor.training.scalings.base import Standard, require_close
+from deepfactor.training.scalings.standardising import cross_section, log_mean
 
-SCALES = "windows"
+SCALES: Final = "windows"
 KEEP = True
 
 

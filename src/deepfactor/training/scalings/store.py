@@ -16,7 +16,7 @@ from deepfactor.core.checksums import damaged, file_checksum, read_checksums, wr
 from deepfactor.core.errors import DamagedFile, UserError
 from deepfactor.core.files import atomic_path
 from deepfactor.features.base import Features
-from deepfactor.training.scalings.base import Scaling, Standard
+from deepfactor.training.scalings.base import Scaling, Standard, key_of
 
 #: Bumped when a scaling's numbers change, so that nothing old is read.
 VERSION = 1
@@ -38,12 +38,12 @@ class Store:
 
     def standard(self, scaling: Scaling, t: int, make: Callable[[], Standard]) -> Standard:
         """Row t's standard, from what is kept or by `make`."""
-        if not scaling.module.KEEP:
+        if scaling.part.SCALES == "rows" or not scaling.part.KEEP:
             return make()
         if self.folder is None:
-            if (scaling.key, t) not in self._kept:
-                self._kept[scaling.key, t] = make()
-            return self._kept[scaling.key, t]
+            if (place := (key_of(scaling), t)) not in self._kept:
+                self._kept[place] = make()
+            return self._kept[place]
         path = self._place(scaling) / f"{t}.standard"
         found = _read(path)
         if found is None:
@@ -53,13 +53,12 @@ class Store:
 
     def rows(self, scaling: Scaling, features: Features, batch: Bools) -> Float32:
         """The (T, N, f) array that windows are cut from; made once where the scaling scales rows."""
-        if scaling.module.SCALES == "windows":
+        part, whole = scaling.part, range(len(features.values))
+        if part.SCALES == "windows":
             return features.values
-        whole = range(len(features.values))
 
         def block(span: range) -> Float32:
-            made: Float32 = scaling.module.rows(scaling.settings, features, batch, span)
-            return made
+            return part.rows(scaling.settings, features, batch, span)
 
         if self.folder is None:
             return block(whole)
@@ -76,7 +75,7 @@ class Store:
 
     def _place(self, scaling: Scaling) -> Path:
         assert self.folder is not None
-        return self.folder / f"scaled-{scaling.key}-{VERSION}"
+        return self.folder / f"scaled-{key_of(scaling)}-{VERSION}"
 
 
 def _is_whole(path: Path) -> bool:

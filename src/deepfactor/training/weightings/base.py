@@ -1,26 +1,15 @@
-"""What every weighting shares: the table that it is fitted on, and what fitting gives back.
-
-A weighting is a kind, a file of this room, with
-
-* ``Settings(Spec)``;
-* ``check()``, which raises `RecipeError` where a library is missing, before anything is trained;
-* ``fit(settings, train, valid, seed) -> Fitted``: learns from `train`; `valid` decides when to stop or which
-  strength to take, by the mean RankIC over its days, never the loss;
-* ``restore(state) -> Fitted`` of what `Fitted.state` gave.
-
-One thread and a given seed: the same table gives the same weighting, bit for bit.
-"""
+"""What every weighting shares: the table that it is fitted on, what fitting gives back, and its Protocol."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 
 from deepfactor.core.arrays import Float32, Float64, Indices
-from deepfactor.training.samples import rank_ic
+from deepfactor.core.kind import Chosen, Room, SettingsOf
+from deepfactor.core.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -60,23 +49,23 @@ class Fitted(Protocol):
         ...
 
 
-def mean_rank_ic(score: Float64, table: Table) -> float:
-    """Mean over the table's days of the RankIC of `score` (n,) with its label."""
-    days = zip(table.starts[:-1], table.starts[1:], strict=True)
-    return float(np.mean([rank_ic(score[a:b], table.y[a:b].astype(np.float64)) for a, b in days]))
+class WeightingKind(Protocol[SettingsOf]):
+    """A file of this room. One thread and a given seed: the same table gives the same weighting, bit for bit."""
+
+    def check(self) -> None:
+        """Raises `RecipeError` where a library is missing, before anything is trained."""
+
+    def fit(self, settings: SettingsOf, train: Table, valid: Table, seed: int, /) -> Fitted:
+        """Learns from `train`; `valid` decides when to stop or which strength to take, by the mean RankIC over its
+        days, never the loss."""
+
+    def restore(self, state: dict[str, Any], /) -> Fitted:
+        """What `Fitted.state` was of."""
 
 
-def best_round(part: Callable[[int, int], Float64], rounds: int, step: int, valid: Table) -> int:
-    """The number of trees, a multiple of `step` up to `rounds`, whose scores have the highest mean RankIC on `valid`.
-
-    `part` gives what the trees first … stop − 1 add to the scores (n,), up to a constant.
-    """
-    counts: list[int] = sorted({*range(step, rounds + 1, step), rounds})
-    found, score = {}, np.zeros(len(valid.x))
-    for first, stop in zip([0, *counts], counts, strict=False):
-        score += part(first, stop)
-        found[stop] = mean_rank_ic(score, valid)
-    return max(counts, key=lambda count: (found[count], -count))
+ROOM: Room[WeightingKind[Spec], Spec] = Room("deepfactor.training.weightings")
+Weighting = Annotated[Chosen[WeightingKind[Spec], Spec], ROOM]
+"""What makes a score of a day's features, or of deep factors."""
 
 
 def shares(gain: Float64) -> Float64:

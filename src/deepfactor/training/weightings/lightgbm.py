@@ -12,7 +12,8 @@ from pydantic import Field
 from deepfactor.core.arrays import Float32, Float64
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.spec import Spec
-from deepfactor.training.weightings.base import Table, best_round, shares
+from deepfactor.training.weightings.base import Table, shares
+from deepfactor.training.weightings.validation import best_round
 
 
 class Settings(Spec):

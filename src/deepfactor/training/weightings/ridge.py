@@ -10,7 +10,8 @@ from pydantic import Field
 
 from deepfactor.core.arrays import Float32, Float64
 from deepfactor.core.spec import Spec
-from deepfactor.training.weightings.base import Table, mean_rank_ic, shares
+from deepfactor.training.weightings.base import Table, shares
+from deepfactor.training.weightings.validation import mean_rank_ic
 
 _CHUNK = 200_000  # rows at a time in float64
 

@@ -1,0 +1,122 @@
+"""Numerics of scalings: applying a `Standard`, and cross-section statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from deepfactor.core.arrays import Float32, Float64, Indices
+from deepfactor.training.scalings.base import Standard
+
+CLIP_MAD = 5.0
+MAD_TO_SIGMA = 1.4826  # of a normal distribution
+LEAST_SCALE = 1e-6
+_TILE = 64  # stocks; a lag's f numbers, repeated so often, are long enough for vector instructions
+
+
+def apply(windows: Tensor, standard: Standard) -> None:
+    """Standardise contiguous `windows` (L, b, f) in place, on their device."""
+    part = {one.name: torch.from_numpy(getattr(standard, one.name)).to(windows.device) for one in fields(standard)}
+    flat = windows.view(len(windows), -1)  # (L, b·f)
+    level, rate = part["level"][:, part["of"]].flatten(), part["rate"].flatten()
+    lags = {name: part[name].repeat(1, _TILE) for name in ("low", "high", "mean", "inverse")}  # (L, _TILE·f)
+    step = _rows_at_once(windows)
+    for first in range(0, len(windows), step):
+        span = slice(first, first + step)
+        flat[span].sub_(level)
+        if len(rate):
+            flat[span].mul_(rate)
+        for x, columns in _tiles(flat[span], _TILE * windows.shape[2]):
+            low, high, mean, inverse = (v[span, None, :columns] if len(v) else v for v in lags.values())
+            torch.clamp(x, low, high, out=x)
+            if len(mean):
+                x.sub_(mean).mul_(inverse)
+            x.nan_to_num_(0.0)
+
+
+def _rows_at_once(windows: Tensor) -> int:
+    """Lags whose values fit a core's cache; on other devices all."""
+    if windows.device.type != "cpu":
+        return len(windows)
+    return max(1, (1 << 18) // max(windows[0].numel(), 1))
+
+
+def _tiles(flat: Tensor, width: int) -> Iterator[tuple[Tensor, int]]:
+    """`flat` (L, w) as a view (L, n, width) and what is left as (L, 1, w − n·width), each with its last size."""
+    whole = flat.shape[1] // width * width
+    if whole:
+        yield flat[:, :whole].view(len(flat), -1, width), width
+    if whole < flat.shape[1]:
+        yield flat[:, None, whole:], flat.shape[1] - whole
+
+
+def log_mean(logs: Float32) -> Float32:
+    """Log of the mean of exp(logs) (L, b) over the observed days: (b,); NaN where none is observed."""
+    seen = np.isfinite(logs)
+    values = np.exp(logs, where=seen, out=np.zeros_like(logs))
+    count = seen.sum(axis=0)
+    mean = values.sum(axis=0, dtype=np.float64) / np.maximum(count, 1)
+    out: Float32 = np.log(mean, where=count > 0, out=np.full(mean.shape, np.nan)).astype(np.float32)
+    return out
+
+
+def cross_section(values: Float32) -> tuple[Float32, Float32, Float32, Float32]:
+    """Clip bounds, mean and inverse scale, each (…), of each row of `values` (…, b) over its observed stocks.
+
+    Clip at median ± 5·1.4826·MAD, none where the MAD is 0; mean and population standard deviation of the clipped.
+    """
+    x = np.sort(values, axis=-1)  # missing last
+    count = x.shape[-1] - np.isnan(x).sum(axis=-1)
+    median = _middle(x, count)
+    spread = CLIP_MAD * MAD_TO_SIGMA * _mad(x, count, median)
+    low = np.where(spread > 0, median - spread, -np.inf).astype(np.float32)
+    high = np.where(spread > 0, median + spread, np.inf).astype(np.float32)
+    np.maximum(x, low[..., None], out=x)
+    np.minimum(x, high[..., None], out=x)
+    n = np.maximum(count, 1)
+    mean = torch.from_numpy(x).nansum(dim=-1, dtype=torch.float64).numpy() / n
+    x -= mean[..., None].astype(np.float32)
+    torch.from_numpy(x).nan_to_num_(0.0)
+    scale = np.sqrt(np.multiply(x, x, out=x).sum(axis=-1, dtype=np.float64) / n)
+    inverse = np.divide(1.0, scale, where=scale >= LEAST_SCALE, out=np.zeros_like(scale))
+    return low, high, mean.astype(np.float32), inverse.astype(np.float32)
+
+
+def _middle(x: Float32, count: Indices) -> Float64:
+    """Median of the first `count` of each sorted row; NaN where there is none."""
+    upper = _at(x, np.minimum(count // 2, x.shape[-1] - 1))
+    lower = _at(x, np.maximum((count - 1) // 2, 0))
+    return np.where(count > 0, (lower + upper) / 2, np.nan)
+
+
+def _mad(x: Float32, count: Indices, median: Float64) -> Float64:
+    """Median absolute deviation from `median` of the first `count` of each sorted row, without sorting again.
+
+    The deviations to the left of the median and those to its right are two sorted lists; a bisection finds how many of
+    the h smallest are from the left.
+    """
+    return (_deviation(x, count, median, (count - 1) // 2) + _deviation(x, count, median, count // 2)) / 2
+
+
+def _deviation(x: Float32, count: Indices, median: Float64, rank: Indices) -> Float64:
+    """The `rank`-th smallest (from 0) of |x − median| in each sorted row: of all runs of rank + 1 neighbours, the run
+    whose farther end lies nearest to the median has it there."""
+    first, last = np.zeros_like(count), np.maximum(count - 1 - rank, 0)
+    while (first < last).any():
+        # moving the run one to the right helps while its left end is farther than the newcomer on the right
+        start = (first + last) // 2
+        better = median - _at(x, start) > _at(x, np.minimum(start + rank + 1, x.shape[-1] - 1)) - median
+        moving = first < last
+        first = np.where(moving & better, start + 1, first)
+        last = np.where(moving & ~better, start, last)
+    return np.maximum(median - _at(x, first), _at(x, np.maximum(first + rank, 0)) - median)
+
+
+def _at(x: Float32, column: Indices) -> Float64:
+    """x[..., column] with one column a row, in float64."""
+    taken: Float64 = np.take_along_axis(x, column[..., None], axis=-1)[..., 0].astype(np.float64)
+    return taken

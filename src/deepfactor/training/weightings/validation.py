@@ -1,0 +1,30 @@
+"""How weightings are judged on validation days."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from deepfactor.core.arrays import Float64
+from deepfactor.training.samples import rank_ic
+from deepfactor.training.weightings.base import Table
+
+
+def mean_rank_ic(score: Float64, table: Table) -> float:
+    """Mean over the table's days of the RankIC of `score` (n,) with its label."""
+    days = zip(table.starts[:-1], table.starts[1:], strict=True)
+    return float(np.mean([rank_ic(score[a:b], table.y[a:b].astype(np.float64)) for a, b in days]))
+
+
+def best_round(part: Callable[[int, int], Float64], rounds: int, step: int, valid: Table) -> int:
+    """The number of trees, a multiple of `step` up to `rounds`, whose scores have the highest mean RankIC on `valid`.
+
+    `part` gives what the trees first … stop − 1 add to the scores (n,), up to a constant.
+    """
+    counts: list[int] = sorted({*range(step, rounds + 1, step), rounds})
+    found, score = {}, np.zeros(len(valid.x))
+    for first, stop in zip([0, *counts], counts, strict=False):
+        score += part(first, stop)
+        found[stop] = mean_rank_ic(score, valid)
+    return max(counts, key=lambda count: (found[count], -count))
