@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepfactor.core.arrays import Float64, Indices
+from deepfactor.cross_section.correlation import spearman
 from deepfactor.training.plan import Fold
-from deepfactor.training.samples import Sampler, rank_ic, standardise
+from deepfactor.training.samples import Sampler, standardise
 
 PATCH = 3
 #: Penalties, as a share of the number of samples (inputs have variance about 1).
@@ -104,5 +105,5 @@ def _validate(sampler: Sampler, days: list[int], weights: Float64) -> Float64:
         stocks, x = _inputs(sampler, t)
         labelled = sampler.data.labelled(t, stocks)
         label = sampler.data.label[t, stocks[labelled]]
-        daily.append([rank_ic(score, label) for score in (x[labelled] @ weights).T])
+        daily.append([spearman(score, label) for score in (x[labelled] @ weights).T])
     return np.mean(daily, axis=0)

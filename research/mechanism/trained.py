@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from deepfactor.core.arrays import Float64, Floats
+from deepfactor.cross_section.regression import merge_small, residual_on_groups
 from deepfactor.evaluation.ic import InformationCoefficients, information_coefficients
 from deepfactor.evaluation.paired import paired_difference
-from deepfactor.labels.neutral_return import merge_small, residual
 from deepfactor.pipeline.console import Console
 from deepfactor.pipeline.experiment import run
 from deepfactor.pipeline.markets import Market, simulate
@@ -110,7 +110,7 @@ def neutralised(truth: Truth, market: Market, test: range) -> Float64:
     for i, t in enumerate(test):
         stocks = np.flatnonzero(truth.scored[i] & np.isfinite(truth.oracle[i]) & np.isfinite(size[t]))
         industry = merge_small(market.universe.industry[t, stocks], MIN_INDUSTRY)
-        out[i, stocks] = residual(truth.oracle[i, stocks].astype(np.float64), industry, size[t, stocks])
+        out[i, stocks] = residual_on_groups(truth.oracle[i, stocks].astype(np.float64), industry, size[t, stocks])
     return out
 
 

@@ -9,10 +9,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from deepfactor.cross_section.regression import neutralise_rows
 from deepfactor.evaluation.factor_test import TestSettings
 from deepfactor.evaluation.factor_test import test_factor as run_test
 from deepfactor.evaluation.membership import assign_groups, best
-from deepfactor.evaluation.styles import neutralise
 from deepfactor.panel.returns import forward_return
 from deepfactor.panel.scores import Scores
 from support.membership import table
@@ -156,7 +156,7 @@ def _same(one, two, where):
 def test_a_residual_has_no_industry_and_no_style_left(values, seed):
     industry = np.random.default_rng(seed).integers(-1, 4, PANEL.shape)
     size = np.log(PANEL["float_mv"].astype(float))
-    residual = neutralise(values, UNIVERSE.traded, {"SIZE": size}, industry)
+    residual = neutralise_rows(values, UNIVERSE.traded, [size], industry)
     for t in np.flatnonzero(np.isfinite(residual).any(axis=1)):
         kept = np.isfinite(residual[t])
         assert abs((residual[t, kept] * size[t, kept]).sum()) < 1e-8

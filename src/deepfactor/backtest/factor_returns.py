@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepfactor.core.arrays import Float64, Indices
+from deepfactor.cross_section.regression import weighted_fit
 
 
 @dataclass(frozen=True)
@@ -38,21 +39,12 @@ def estimate(returns: Float64, exposures: Float64, group: Indices, cap: Float64,
     """Weighted least squares of returns (n,) on group dummies and exposures (K, n), weights √cap; no NaN anywhere.
 
     Industry returns are centred by market value, which makes the constant identifiable (Menchero, Orr, Wang, USE4
-    Methodology, 2011). Dummies are swept out first (Frisch–Waugh), so that a system of K equations is left.
+    Methodology, 2011).
     """
-    weight = np.sqrt(cap)
-    total = np.bincount(group, weight, groups)
-    known = total > 0
-    lines = np.vstack((exposures, returns))
-    means = np.stack([np.bincount(group, weight * line, groups) for line in lines]) / np.where(known, total, 1.0)
-    within = lines - means[:, group]
-    # No matrix products: BLAS rounds by memory alignment, and a result is the same bit for bit.
-    gram = np.array([[(weight * a * b).sum() for b in within] for a in within[:-1]]).reshape(-1, len(lines))
-    style = np.linalg.lstsq(gram[:, :-1], gram[:, -1], rcond=1e-10)[0] if len(exposures) else np.zeros(0)
-    level = means[-1] - (style[:, None] * means[:-1]).sum(axis=0)
+    fit = weighted_fit(returns, exposures, group, np.sqrt(cap), groups)
     share = np.bincount(group, cap, groups)
-    market = float((share * level).sum() / share.sum()) if share.sum() > 0 else 0.0
-    return FactorReturns(style, np.where(known, level - market, 0.0), market)
+    market = float((share * fit.levels).sum() / share.sum()) if share.sum() > 0 else 0.0
+    return FactorReturns(fit.slopes, np.where(fit.known, fit.levels - market, 0.0), market)
 
 
 def matrix(exposures: Mapping[str, Float64], n: int) -> Float64:

@@ -11,8 +11,9 @@ from deepfactor.backtest.book import Book
 from deepfactor.backtest.days import Day
 from deepfactor.core.arrays import Bools, Float64, Floats, Indices
 from deepfactor.core.errors import DataError
+from deepfactor.cross_section.zscores import zscore_rows
 from deepfactor.panel.panel import Panel
-from deepfactor.panel.scores import Scores, standardise_by_day
+from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 from deepfactor.portfolio.problem import Rebalance
 from deepfactor.styles.completion import complete_exposures
@@ -66,7 +67,7 @@ def state_problem(
     scored = eligible[t] & np.isfinite(scores.values[t])
     aimed_at = np.zeros_like(member) if target is None else target > 0
     names = np.flatnonzero(member | (weights > 0) | scored | (book.shares > 0) | aimed_at)
-    z = standardise_by_day(scores.values[t][None, :], scored[None, :])[0]
+    z = zscore_rows(scores.values[t][None, :], scored[None, :])[0]
     exposures, counts = complete_exposures(styles, t, names, universe.industry[t])
     if _equal(z[scored]) >= MANY_EQUAL:
         counts["rebalances_with_equal_scores"] = 1

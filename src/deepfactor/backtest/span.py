@@ -10,8 +10,9 @@ import numpy as np
 
 from deepfactor.core.arrays import Bools, Dates, Indices
 from deepfactor.core.errors import DataError
+from deepfactor.cross_section.plain_size import constant_rows
 from deepfactor.panel.panel import rows_between
-from deepfactor.panel.scores import Scores, constant_days
+from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 
 Day = np.datetime64
@@ -76,7 +77,7 @@ def followed(
     scored: Bools = np.asarray(known.any(axis=1))
     span = _scored_span(universe.dates, scored, start, end)
     ends = span.start + np.flatnonzero(universe.week_ends()[span])
-    told = ends[~constant_days(scores.values[ends], known[ends]) & scored[ends]]
+    told = ends[~constant_rows(scores.values[ends], known[ends]) & scored[ends]]
     if not len(told):
         raise DataError(_no_signal(universe, scored, ends))
     asked = range(int(told[0]), span.stop)

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from deepfactor.core.arrays import Bools
-from deepfactor.evaluation.ic import blocks, information_coefficients, rank_correlation
+from deepfactor.cross_section.correlation import spearman_rows
+from deepfactor.cross_section.rows import blocks
+from deepfactor.evaluation.ic import information_coefficients
 from deepfactor.evaluation.statistics import every, mean_of
 from deepfactor.evaluation.window import Window
 from deepfactor.panel.scores import Scores
@@ -25,7 +27,7 @@ def autocorrelation(window: Window, names: Bools, step: int) -> float:
         before, now = days[:-1][rows], days[1:][rows]
         x, y = window.scores[now], window.scores[before]
         kept = names[now] & np.isfinite(x) & np.isfinite(y)
-        found[rows] = rank_correlation(x, window.orders[now], y, window.orders[before], kept)
+        found[rows] = spearman_rows(x, window.orders[now], y, window.orders[before], kept)
     return mean_of(found)
 
 

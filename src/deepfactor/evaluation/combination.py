@@ -22,19 +22,21 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from deepfactor.core.arrays import Bools, Float64, Indices
+from deepfactor.core.arrays import Bools, Float64
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
+from deepfactor.cross_section.plain_size import constant_rows
+from deepfactor.cross_section.regression import orthogonalise_in_turn
+from deepfactor.cross_section.zscores import zscore_rows
 from deepfactor.evaluation.ic import information_coefficients
 from deepfactor.evaluation.statistics import years_of
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import MOST_DAYS, Convention, entry, forward_return
-from deepfactor.panel.scores import Scores, constant_days, standardise_by_day
+from deepfactor.panel.scores import Scores
 
 Method = Literal["equal", "ic_weighted", "orthogonalised"]
 
 _MIN_NAMES = 10  # a day with fewer pairs of score and return has no RankIC
-_LEAST_RESIDUAL = 1e-6  # of a z-scored factor's unit spread; below it there is rounding alone
 
 
 class CombinationSettings(Spec):
@@ -108,14 +110,14 @@ def combine_factors(
     common, some = np.logical_and.reduce(list(scored.values())), np.logical_or.reduce(list(scored.values()))
     if not common.any():
         raise DataError(f"no name has a score of all of {', '.join(factors)} on any day")
-    parts = [standardise_by_day(scores.values, common) for scores in factors.values()]
+    parts = [zscore_rows(scores.values, common) for scores in factors.values()]
     dropped = {f"not_scored_by_{key}": int((some & ~own).sum()) for key, own in scored.items()}
     dropped["days_not_scored_by_all"] = int((some.any(axis=1) & ~common.any(axis=1)).sum())
     several = common.sum(axis=1) > 1
     for key, scores in factors.items():  # a factor that tells no two names apart adds nothing to the day
-        dropped[f"days_of_equal_scores_{key}"] = int((several & constant_days(scores.values, common)).sum())
+        dropped[f"days_of_equal_scores_{key}"] = int((several & constant_rows(scores.values, common)).sum())
     if settings.method == "orthogonalised":
-        parts, spanned = orthogonalise(parts, common)
+        parts, spanned = orthogonalise_in_turn(parts, common)
         dropped |= {f"days_spanned_{key}": int(days) for key, days in zip(factors, spanned, strict=True)}
     days = common.any(axis=1)
     if settings.method == "equal":
@@ -126,27 +128,6 @@ def combine_factors(
         weights[~days] = np.nan
     values = sum((weights[:, k, None] * part for k, part in enumerate(parts)), np.zeros(panel.shape))
     return Combined(Scores(name, panel.dates, panel.symbols, values, dropped), tuple(factors), weights)
-
-
-def orthogonalise(parts: Sequence[Float64], common: Bools) -> tuple[list[Float64], Indices]:
-    """Z-scored `parts` (T, N) over `common`, each less its regression on the earlier ones of the day, z-scored.
-
-    Returns
-    -------
-    the residuals, 0 where the earlier ones span a part; and the number of such days a part.
-    """
-    count = np.maximum(common.sum(axis=1, keepdims=True), 1)
-    kept: list[Float64] = []
-    spanned = []
-    for part in parts:
-        residual = np.where(common, part, 0.0)
-        for earlier in kept:  # each of unit variance and orthogonal to the others
-            residual = residual - earlier * ((earlier * residual).sum(axis=1, keepdims=True) / count)
-        spread = np.sqrt((residual * residual).sum(axis=1, keepdims=True) / count)
-        flat = spread < _LEAST_RESIDUAL
-        kept.append(np.where(flat, 0.0, residual / np.where(flat, 1.0, spread)))
-        spanned.append(int((flat[:, 0] & common.any(axis=1)).sum()))
-    return [np.where(common, part, np.nan) for part in kept], np.array(spanned, np.intp)
 
 
 def rank_ics(parts: Sequence[Float64], common: Bools, panel: Panel, settings: CombinationSettings) -> Float64:

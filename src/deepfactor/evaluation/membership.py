@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepfactor.core.arrays import Bools, Float64, Floats, Indices, Int32
-from deepfactor.evaluation.sorting import ranked
+from deepfactor.cross_section.sorting import ranked
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,10 @@ from typing import Any, Literal
 import numpy as np
 
 from deepfactor.core.arrays import Bools, Dates, Float64, Indices, Int32, Ints
+from deepfactor.cross_section.ranks import day_orders, flat_positions
+from deepfactor.cross_section.rows import blocks, row_sums
 from deepfactor.evaluation.definitions import TRADING_DAYS
-from deepfactor.evaluation.ic import (
-    InformationCoefficients,
-    Ordered,
-    Paired,
-    blocks,
-    correlate,
-    day_orders,
-    flat_positions,
-    pack,
-    row_sums,
-)
+from deepfactor.evaluation.ic import InformationCoefficients, Ordered, Paired, correlate, pack
 from deepfactor.evaluation.settings import Sampling, TestSettings
 from deepfactor.evaluation.statistics import every, mean_of, newey_west_t, summarise, years_of
 from deepfactor.evaluation.window import Window, take_columns

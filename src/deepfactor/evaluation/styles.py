@@ -13,18 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from deepfactor.core.arrays import Bools, Float64, Floats, Indices, Int16, Integers
-from deepfactor.evaluation.ic import blocks, pearson
+from deepfactor.core.arrays import Bools, Float64, Indices, Int16
+from deepfactor.cross_section.correlation import pearson_rows
+from deepfactor.cross_section.regression import neutralise_rows
+from deepfactor.cross_section.rows import blocks
 from deepfactor.evaluation.series import Case, ICSeries, entry_prices, fill_cases
 from deepfactor.evaluation.settings import TestSettings
 from deepfactor.evaluation.statistics import mean_of, share, summarise
 from deepfactor.evaluation.window import Window, take_columns
-from deepfactor.panel.scores import shift_of
 from deepfactor.styles.base import Exposures, Styles
 from deepfactor.styles.completion import complete_exposures
-
-#: A residual this small beside the score's deviations is rounding: nothing is left of the score.
-_NOTHING = 1e-10
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,7 @@ def _beside(window: Window, settings: TestSettings, styles: Styles) -> _Beside:
         whole = styles.of_days(there)
         exposures = {style: take_columns(values, window.columns) for style, values in whole.items()}
         for style, values in exposures.items():
-            found.correlation[style][rows] = pearson(window.scores[rows], values, first[rows])
+            found.correlation[style][rows] = pearson_rows(window.scores[rows], values, first[rows])
         if not masks:
             continue
         wanted = scored[rows] & np.logical_or.reduce([mask[rows] for mask in masks.values()])
@@ -150,8 +148,8 @@ def _beside(window: Window, settings: TestSettings, styles: Styles) -> _Beside:
         completed = _completed(whole, wanted, window.columns, window.industry[rows], found.counts)
         for universe, mask in masks.items():
             found.filled[universe] += int((gaps & mask[rows]).sum())
-            found.residuals[universe][rows] = neutralise(
-                window.scores[rows], mask[rows], completed, window.universe.industry[rows]
+            found.residuals[universe][rows] = neutralise_rows(
+                window.scores[rows], mask[rows], [*completed.values()], window.universe.industry[rows]
             )
     return found
 
@@ -186,40 +184,3 @@ def _residual_series(window: Window, settings: TestSettings, residuals: Mapping[
         fill_cases(cases, residual, np.isfinite(residual), prices, {}, settings)
         series += [one for case in cases for one in case.series(window)]
     return tuple(series)
-
-
-def neutralise(scores: Floats, mask: Bools, exposures: Mapping[str, Floats], industry: Integers) -> Float64:
-    """Residual of each row's least squares of the score on the exposures and industry dummies: (B, N).
-
-    Over the names of `mask` with a score and every exposure; NaN elsewhere, and where nothing but rounding is left.
-    Unknown industries (−1) are one. By Frisch–Waugh: score and exposures less their industry means, then regressed.
-    In the score's unit, but scores of extreme size in plain size (`shift_of`).
-    """
-    lines = np.array([scores, *exposures.values()], dtype=np.float64)
-    kept = mask & np.isfinite(lines).all(axis=0)
-    places = np.flatnonzero(kept)
-    table = np.take(lines.reshape(len(lines), -1), places, axis=1)
-    stops = np.cumsum(np.count_nonzero(kept, axis=1))
-    days = [slice(*ends) for ends in zip([0, *stops], stops, strict=False) if ends[0] < ends[1]]
-    shift = shift_of(np.array([np.abs(table[0, day]).max() for day in days]))
-    if shift.any():
-        table[0] = np.ldexp(table[0], np.repeat(shift, [day.stop - day.start for day in days]))
-    scales = [np.abs(table[0, day] - table[0, day].mean()).max() for day in days]
-    _take_out_means(table, (places // kept.shape[1]) * (industry.max(initial=0) + 2) + np.take(industry, places) + 1)
-    grams = np.array([table[1:, day] @ table[1:, day].T for day in days])
-    inverses = np.linalg.pinv(grams, rcond=1e-12, hermitian=True) if days else grams
-    for day, scale, inverse in zip(days, scales, inverses, strict=True):
-        y, x = table[0, day], table[1:, day]
-        y -= (inverse @ (x @ y)) @ x
-        if np.abs(y).max() <= _NOTHING * scale:
-            y[:] = np.nan
-    result = np.full(scores.shape, np.nan)
-    result.ravel()[places] = table[0]
-    return result
-
-
-def _take_out_means(table: Float64, code: Integers) -> None:
-    """Rows of (k, n) less their means a code."""
-    count = np.maximum(np.bincount(code), 1)
-    for row in table:
-        row -= np.take(np.bincount(code, row, len(count)) / count, code)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from deepfactor.core.arrays import Bools, Dates, Float64, Floats, Indices, Int16, Int32
 from deepfactor.core.errors import DataError
-from deepfactor.evaluation.ic import day_orders
+from deepfactor.cross_section.ranks import day_orders
 from deepfactor.panel.panel import Panel, rows_between
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe

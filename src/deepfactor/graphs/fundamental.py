@@ -15,12 +15,14 @@ from pydantic import Field
 
 from deepfactor.core.arrays import Bools, Float32, Float64, Ints
 from deepfactor.core.spec import ONCE, Spec
+from deepfactor.cross_section.clipping import MAD_TO_SIGMA, clip_raw_mad
+from deepfactor.cross_section.zscores import zscore
 from deepfactor.graphs._business import Ratio, ratios
 from deepfactor.graphs.base import Edges, alone, rebuilt
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 
-_CLIP = 5 * 1.4826
+_CLIP = 5 * MAD_TO_SIGMA
 _BLOCK = 512
 
 
@@ -109,13 +111,6 @@ def _standardised(raw: Float64) -> Float64:
     for column, x in enumerate(raw.T):
         known = np.isfinite(x)
         value = x[known]
-        if len(value) < 2:
-            continue
-        middle = np.median(value)
-        reach = _CLIP * np.median(np.abs(value - middle))
-        if reach > 0:
-            value = np.clip(value, middle - reach, middle + reach)
-        spread = value.std()
-        if spread > 0:
-            out[known, column] = (value - value.mean()) / spread
+        if len(value) > 1:
+            out[known, column] = zscore(clip_raw_mad(value, _CLIP))
     return out

@@ -11,7 +11,9 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from deepfactor.core.arrays import Bools, Float64, Indices, Integers
+from deepfactor.core.arrays import Bools, Float64
+from deepfactor.cross_section.clipping import clip_mad
+from deepfactor.cross_section.regression import merge_small, residual_on_groups
 from deepfactor.labels.base import LabelSettings
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import entry, forward_return
@@ -48,37 +50,8 @@ def compute(settings: Settings, panel: Panel, universe: Universe, batch: Bools) 
             usable &= np.isfinite(size[t])
         stocks = np.flatnonzero(usable)
         if len(stocks) > 2:
-            y = winsorise(value[t, stocks], settings.clip_mad)
+            y = clip_mad(value[t, stocks], settings.clip_mad)
             industry = universe.industry[t, stocks] if "industry" in settings.neutralise else np.zeros(len(stocks), int)
             x = size[t, stocks] if size is not None else None
-            out[t, stocks] = residual(y, merge_small(industry, settings.min_industry), x)
+            out[t, stocks] = residual_on_groups(y, merge_small(industry, settings.min_industry), x)
     return out
-
-
-def winsorise(y: Float64, k: float) -> Float64:
-    """Clip at median ± k·1.4826·MAD; unchanged where the MAD is zero."""
-    centre = np.median(y)
-    spread = 1.4826 * np.median(np.abs(y - centre))
-    return y if spread == 0 else np.clip(y, centre - k * spread, centre + k * spread)
-
-
-def merge_small(industry: Integers, least: int) -> Indices:
-    """Industry codes 0 … k−1; unknown ones (−1) and industries of fewer than `least` names share one code."""
-    _, code, count = np.unique(industry, return_inverse=True, return_counts=True)
-    small = (count[code] < least) | (industry < 0)
-    return np.unique(np.where(small, -1, code), return_inverse=True)[1]
-
-
-def residual(y: Float64, group: Indices, x: Float64 | None) -> Float64:
-    """Residual of y on all group dummies and x (Frisch–Waugh: demean by group, then one slope)."""
-    y = y - _group_mean(y, group)
-    if x is None:
-        return y
-    x = x - _group_mean(x, group)
-    variance = (x * x).sum()
-    return y - x * ((x * y).sum() / variance) if variance > 1e-12 else y
-
-
-def _group_mean(y: Float64, group: Indices) -> Float64:
-    mean: Float64 = (np.bincount(group, y) / np.maximum(np.bincount(group), 1))[group]
-    return mean

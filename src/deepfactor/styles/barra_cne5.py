@@ -29,11 +29,14 @@ from pydantic import Field
 
 from deepfactor.core.arrays import Float32, Float64
 from deepfactor.core.spec import Spec
+from deepfactor.cross_section.clipping import clip_mad_rows
+from deepfactor.cross_section.regression import residual_rows
+from deepfactor.cross_section.zscores import zscore_rows_by_cap
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles import _company_descriptors as c
 from deepfactor.styles import _descriptors as d
-from deepfactor.styles._cross_section import clip_mad, composite, orthogonalise, standardise
+from deepfactor.styles._composite import composite
 from deepfactor.styles.base import Combined, Styles
 
 
@@ -78,7 +81,9 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
     raw, absent = _price_descriptors(panel, universe, cap)
 
     def combine(day: Mapping[str, Float64], cap: Float64) -> Mapping[str, Float64]:
-        return _combine({name: standardise(clip_mad(x, settings.clip), cap) for name, x in day.items()}, cap)
+        return _combine(
+            {name: zscore_rows_by_cap(clip_mad_rows(x, settings.clip), cap) for name, x in day.items()}, cap
+        )
 
     company, lacking = c.described(panel, _DESCRIBED)
     raw |= company
@@ -110,12 +115,12 @@ def _combine(z: Mapping[str, Float64], cap: Float64) -> dict[str, Float64]:
     """Some days' standardised descriptors → styles."""
     size = z["SIZE"]
     out = {name: z[name] for name in ("SIZE", "BETA", "MOMENTUM")}
-    out["NLSIZE"] = orthogonalise(size**3, [size], np.sqrt(cap))
-    out["RESVOL"] = orthogonalise(composite([(w, z[name]) for name, w in RESVOL.items()]), [z["BETA"], size])
+    out["NLSIZE"] = residual_rows(size**3, [size], np.sqrt(cap))
+    out["RESVOL"] = residual_rows(composite([(w, z[name]) for name, w in RESVOL.items()]), [z["BETA"], size])
     if "STOM" in z:
-        out["LIQUIDITY"] = orthogonalise(composite([(w, z[name]) for name, w in LIQUIDITY.items()]), [size])
+        out["LIQUIDITY"] = residual_rows(composite([(w, z[name]) for name, w in LIQUIDITY.items()]), [size])
     for style, weights in COMPANY.items():
         parts = [(w, z[name]) for name, w in weights.items() if name in z]
         if parts:
             out[style] = composite(parts)
-    return {name: standardise(x, cap) for name, x in out.items()}
+    return {name: zscore_rows_by_cap(x, cap) for name, x in out.items()}

@@ -10,9 +10,10 @@ from pydantic import Field
 
 from deepfactor.core.arrays import Float64
 from deepfactor.core.spec import Spec
+from deepfactor.cross_section.clipping import clip_mad_rows
+from deepfactor.cross_section.zscores import zscore_rows_by_cap
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
-from deepfactor.styles._cross_section import clip_mad, standardise
 from deepfactor.styles._descriptors import listed_cap
 from deepfactor.styles.base import Combined, Styles
 
@@ -32,6 +33,6 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
     cap = listed_cap(panel, universe, settings.cap)
 
     def combine(day: Mapping[str, Float64], cap: Float64) -> Mapping[str, Float64]:
-        return {"SIZE": standardise(clip_mad(day["SIZE"], settings.clip), cap)}
+        return {"SIZE": zscore_rows_by_cap(clip_mad_rows(day["SIZE"], settings.clip), cap)}
 
     return Styles(Combined({"SIZE": np.log(cap)}, cap, combine), {})

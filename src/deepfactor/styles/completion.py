@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from deepfactor.core.arrays import Float64, Floats, Indices, Int16
+from deepfactor.cross_section.clipping import median
+from deepfactor.cross_section.regression import GroupLines
 
 #: The style that the others are regressed on, beside industry.
 SIZE = "SIZE"
@@ -57,28 +59,19 @@ def complete_exposures(
 def _median(day: Float64) -> float:
     """Median over what is known; 0, the mean of a z-score, where nothing is."""
     known = day[np.isfinite(day)]
-    return float(np.median(known)) if len(known) else 0.0
+    return median(known) if len(known) else 0.0
 
 
 def _fit_on_industry_and_size(day: Float64, industry: Indices, size: Float64) -> Float64:
     """Fitted values (N,) of OLS of `day` on industry dummies and size; NaN where industry or size isn't known.
 
-    With dummies alone beside one regressor, the slope is that within industries and each industry's line goes through
-    its means (Frisch–Waugh), so no system needs solving. An industry without a known exposure has no line: NaN.
+    An industry without a known exposure has no line: NaN.
     """
     placed = (industry >= 0) & np.isfinite(size)
     used = placed & np.isfinite(day)
     if not used.any():
         return np.full(len(day), np.nan)
-    groups = int(industry.max()) + 1
-    group, x, y = industry[used], size[used], day[used]
-    n = np.bincount(group, minlength=groups)
-    with np.errstate(invalid="ignore"):
-        mean_x = np.bincount(group, x, groups) / n
-        mean_y = np.bincount(group, y, groups) / n
-    within_x, within_y = x - mean_x[group], y - mean_y[group]
-    spread = float((within_x * within_x).sum())  # no dot product: BLAS rounds by memory alignment
-    slope = float((within_x * within_y).sum()) / spread if spread > 0 else 0.0
+    lines = GroupLines.of(day[used], industry[used], size[used], int(industry.max()) + 1)
     out = np.full(len(day), np.nan)
-    out[placed] = mean_y[industry[placed]] + slope * (size[placed] - mean_x[industry[placed]])
+    out[placed] = lines.fitted(industry[placed], size[placed])
     return out

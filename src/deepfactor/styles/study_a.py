@@ -26,11 +26,13 @@ from pydantic import Field
 
 from deepfactor.core.arrays import Float64
 from deepfactor.core.spec import Spec
+from deepfactor.cross_section.clipping import clip_mad_rows
+from deepfactor.cross_section.regression import residual_rows
+from deepfactor.cross_section.zscores import zscore_rows_by_cap
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles import _company_descriptors as c
 from deepfactor.styles import _descriptors as d
-from deepfactor.styles._cross_section import clip_mad, orthogonalise, standardise
 from deepfactor.styles.base import Combined, Styles
 
 
@@ -71,8 +73,8 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
     raw |= company
 
     def combine(day: Mapping[str, Float64], cap: Float64) -> Mapping[str, Float64]:
-        z = {name: standardise(clip_mad(x, settings.clip), cap) for name, x in day.items()}
-        z["MID_CAP"] = standardise(orthogonalise(z["SIZE"] ** 2, [z["SIZE"]]), cap)
+        z = {name: zscore_rows_by_cap(clip_mad_rows(x, settings.clip), cap) for name, x in day.items()}
+        z["MID_CAP"] = zscore_rows_by_cap(residual_rows(z["SIZE"] ** 2, [z["SIZE"]]), cap)
         return z
 
     return Styles(Combined(raw, cap, combine), absent)

@@ -10,7 +10,8 @@ import numpy as np
 
 from deepfactor.core.arrays import AnyArray, Dates, Float64, Floats, Indices, Symbols
 from deepfactor.core.errors import DataError
-from deepfactor.panel.scores import Scores, standardise_by_day
+from deepfactor.cross_section.zscores import zscore_rows
+from deepfactor.panel.scores import Scores
 from deepfactor.training.finished import read_scores
 from deepfactor.training.jobs import Job, is_done
 
@@ -50,7 +51,7 @@ def collect(jobs: Iterable[Job], folder: Path, dates: Dates, symbols: Symbols) -
 
 def average(seeds: Iterable[Floats]) -> Float64:
     """Mean over the seeds of the scores (T, N) z-scored per day; NaN where one of them has none."""
-    standard = [standardise_by_day(values, np.isfinite(values)) for values in seeds]
+    standard = [zscore_rows(values, np.isfinite(values)) for values in seeds]
     mean: Float64 = np.mean(standard, axis=0)
     return mean
 

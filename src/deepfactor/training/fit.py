@@ -21,11 +21,12 @@ from torch import Tensor, nn
 
 from deepfactor.core.arrays import Float32, Indices
 from deepfactor.core.errors import DamagedFile, UserError
+from deepfactor.cross_section.correlation import spearman
 from deepfactor.models.base import Causal
 from deepfactor.training.front import front_of
 from deepfactor.training.losses.base import Loss
 from deepfactor.training.plan import Fold
-from deepfactor.training.samples import Sampler, rank_ic, standardise
+from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.scalings.base import Scaling
 from deepfactor.training.sequences import Sequences, Stream
 from deepfactor.training.spec import Fit
@@ -251,7 +252,7 @@ class Fitter:
         for t in self._days(self.task.fold.valid, self.task.valid_every, 0, "validation"):
             stocks, score = self.scores(int(t))
             labelled = data.labelled(int(t), stocks)
-            values.append(rank_ic(score[labelled], data.label[t, stocks[labelled]]))
+            values.append(spearman(score[labelled], data.label[t, stocks[labelled]]))
         return float(np.mean(values))
 
     def _load(self, state: State) -> None:

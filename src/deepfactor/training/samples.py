@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepfactor.core.arrays import AnyArray, Float32, Float64, Floats, Indices, Ints
+from deepfactor.core.arrays import AnyArray, Float32, Float64, Indices
+from deepfactor.cross_section.ranks import average_rank, position_rank
+from deepfactor.cross_section.zscores import zscore
 from deepfactor.features.quarters import FundamentalQuarters
 from deepfactor.models.base import CrossSection, Neighbours, Shapes
 from deepfactor.training.data import TrainingData
@@ -61,7 +63,7 @@ class Sampler:
         stocks = self.data.stocks(t)
         batch = CrossSection(self._windows(t, stocks, read="windows" in inputs))
         if "size_rank" in inputs:
-            batch = replace(batch, size_rank=self._tensor(size_rank(self.data.size[t, stocks])))
+            batch = replace(batch, size_rank=self._tensor(position_rank(self.data.size[t, stocks])))
         if "fundamentals" in inputs:
             batch = replace(batch, fundamentals=self._tensor(self._quarters(t, stocks)))
         if "neighbours" in inputs:
@@ -159,24 +161,6 @@ def zscored(x: Float32) -> Float32:
     return out
 
 
-def size_rank(size: Floats) -> Ints:
-    """Rank of each stock by size, 0 = smallest, ties by the order given: (b,)."""
-    rank = np.empty(len(size), np.int64)
-    rank[np.argsort(size, kind="stable")] = np.arange(len(size))
-    return rank
-
-
-def average_rank(x: Floats) -> Float64:
-    """Rank from 1 of each of the finite (m,) values; equal values share the mean of their ranks."""
-    order = np.argsort(x, kind="stable")
-    ascending = x[order]
-    starts = np.flatnonzero(np.r_[True, ascending[1:] != ascending[:-1]])  # of runs of equal values
-    ends = np.r_[starts[1:], len(x)]
-    rank = np.empty(len(x))
-    rank[order] = np.repeat((starts + 1 + ends) / 2, ends - starts)
-    return rank
-
-
 def standardise(label: Float64, target: Target) -> Float32:
     """What the loss compares with, from a day's m finite labels (m,).
 
@@ -187,17 +171,5 @@ def standardise(label: Float64, target: Target) -> Float32:
         uniform: Float64 = (average_rank(label) - 0.5) / len(label) - 0.5
         scaled: Float32 = (uniform * np.sqrt(12.0)).astype(np.float32)
         return scaled
-    spread = label.std()
-    if spread == 0:
-        return np.zeros(len(label), np.float32)
-    clipped: Float32 = np.clip((label - label.mean()) / spread, -CLIP_ZSCORE, CLIP_ZSCORE).astype(np.float32)
+    clipped: Float32 = np.clip(zscore(label), -CLIP_ZSCORE, CLIP_ZSCORE).astype(np.float32)
     return clipped
-
-
-def rank_ic(score: Floats, label: Float64) -> float:
-    """Spearman correlation with average ranks of two (m,) arrays; 0 where one of them has no spread."""
-    x, y = average_rank(score), average_rank(label)
-    x -= x.mean()
-    y -= y.mean()
-    size = np.sqrt((x * x).sum() * (y * y).sum())
-    return float((x * y).sum() / size) if size > 0 else 0.0

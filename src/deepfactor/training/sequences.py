@@ -18,11 +18,12 @@ from torch import Tensor, nn
 
 from deepfactor.core.arrays import Indices, Ints
 from deepfactor.core.errors import RecipeError
+from deepfactor.cross_section.ranks import position_rank
 from deepfactor.models.base import Causal, State
 from deepfactor.training.arms import Arm, Stacked
 from deepfactor.training.data import TrainingData
 from deepfactor.training.losses.base import Loss
-from deepfactor.training.samples import Sampler, size_rank, standardise
+from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.spec import Fit
 
 
@@ -134,7 +135,7 @@ def ranks_at(data: TrainingData, days: list[int], columns: Indices) -> Ints:
     for row, t in zip(out, days, strict=True):
         if t >= 0:
             stocks = data.stocks(t)
-            row[stocks] = size_rank(data.size[t, stocks])
+            row[stocks] = position_rank(data.size[t, stocks])
     return out[:, columns]
 
 

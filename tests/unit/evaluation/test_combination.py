@@ -11,11 +11,12 @@ import statsmodels.api as sm
 from pydantic import ValidationError
 
 from deepfactor.core.errors import DataError
+from deepfactor.cross_section.zscores import zscore_rows
 from deepfactor.evaluation import combination
 from deepfactor.evaluation.combination import CombinationSettings, combine_factors, past_weights
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import forward_return
-from deepfactor.panel.scores import Scores, standardise_by_day
+from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 from support.law import reads_future
 from support.toy import toy_market
@@ -120,7 +121,7 @@ def test_days_on_which_a_factor_tells_no_names_apart_are_counted(market: tuple[P
     counted = {key: n for key, n in found.scores.dropped.items() if key.startswith("days_of_equal_scores")}
     assert counted == {f"days_of_equal_scores_{key}": 2 * (key == "alike") for key in factors}
     common = np.isfinite(found.scores.values)
-    others = np.mean([standardise_by_day(factors[key].values, common) for key in ("good", "noise")], axis=0)
+    others = np.mean([zscore_rows(factors[key].values, common) for key in ("good", "noise")], axis=0)
     np.testing.assert_allclose(found.scores.values[5], 2 / 3 * others[5], rtol=1e-12)
 
 

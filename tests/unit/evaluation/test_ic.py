@@ -4,15 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from deepfactor.evaluation.ic import (
-    correlate,
-    day_orders,
-    information_coefficients,
-    order_scores,
-    pack,
-    pearson,
-    rank_correlation,
-)
+from deepfactor.cross_section.correlation import pearson_rows, spearman_rows
+from deepfactor.cross_section.ranks import day_orders, order_rows
+from deepfactor.evaluation.ic import correlate, information_coefficients, pack
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +33,7 @@ def test_agrees_with_scipy_day_by_day(data):
 
 def test_ranks_are_doubled_average_ranks(data):
     scores, returns, mask = data
-    names = pack(scores, order_scores(scores), mask)
+    names = pack(scores, order_rows(scores), mask)
     kept = names.inside & names.of(returns > 0)
     ranks, spread = names.ties.doubled_ranks(kept)
     for t in range(len(scores)):
@@ -50,7 +44,7 @@ def test_ranks_are_doubled_average_ranks(data):
 
 def test_names_are_packed_in_the_order_of_their_scores(data):
     scores, _, mask = data
-    names = pack(scores, order_scores(scores), mask)
+    names = pack(scores, order_rows(scores), mask)
     for t in range(len(scores)):
         found = names.places[t, names.inside[t]] - t * scores.shape[1]
         kept = np.flatnonzero(mask[t] & ~np.isnan(scores[t]))
@@ -63,7 +57,7 @@ def test_names_are_packed_in_the_order_of_their_scores(data):
 def test_many_subsets_at_once_are_the_masks_one_by_one(data):
     scores, returns, mask = data
     other = np.random.default_rng(1).random(mask.shape) < 0.9
-    names = pack(scores, order_scores(scores), mask)
+    names = pack(scores, order_rows(scores), mask)
     subsets = [names.inside, names.inside & names.of(other), names.inside & ~names.of(other)]
     together = correlate(names, names.paired(returns), subsets, 2)
     for one, result in zip((mask, mask & other, mask & ~other), together, strict=True):
@@ -75,14 +69,14 @@ def test_many_subsets_at_once_are_the_masks_one_by_one(data):
 def test_pearson_alone_is_the_plain_coefficient(data):
     scores, returns, mask = data
     np.testing.assert_allclose(
-        pearson(scores, returns, mask), information_coefficients(scores, returns, mask).ic, rtol=0, atol=1e-14
+        pearson_rows(scores, returns, mask), information_coefficients(scores, returns, mask).ic, rtol=0, atol=1e-14
     )
 
 
 def test_known_orders_give_the_rank_correlation_of_any_subset(data):
     scores, returns, mask = data
     kept = mask & np.isfinite(scores) & np.isfinite(returns)
-    found = rank_correlation(scores, day_orders(scores), returns, day_orders(returns), kept)
+    found = spearman_rows(scores, day_orders(scores), returns, day_orders(returns), kept)
     np.testing.assert_array_equal(found, information_coefficients(scores, returns, mask).rank_ic)
 
 

@@ -9,9 +9,9 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
+from deepfactor.cross_section.regression import neutralise_rows
 from deepfactor.evaluation.factor_test import TestSettings
 from deepfactor.evaluation.factor_test import test_factor as run_test
-from deepfactor.evaluation.styles import neutralise
 from deepfactor.panel.returns import forward_return
 from deepfactor.styles.base import Styles
 
@@ -39,7 +39,7 @@ def by_hand(scores, mask, exposures, industry, t):
 
 
 def test_residual_is_that_of_least_squares_with_dummies(market, scores, exposures, industry):
-    found = neutralise(scores.values, market.batch, exposures, industry)
+    found = neutralise_rows(scores.values, market.batch, [*exposures.values()], industry)
     for t in range(len(found)):
         kept, expected = by_hand(scores.values, market.batch, exposures, industry, t)
         np.testing.assert_array_equal(np.isfinite(found[t]), kept)
@@ -49,15 +49,15 @@ def test_residual_is_that_of_least_squares_with_dummies(market, scores, exposure
 def test_nothing_is_left_of_a_style(market, exposures, industry):
     """Not even its rounding, whose ranks would look like a factor."""
     score = 3.0 * exposures["SIZE"].astype(float) + industry
-    found = neutralise(score, market.batch, exposures, industry)
+    found = neutralise_rows(score, market.batch, [*exposures.values()], industry)
     assert np.isnan(found).all()
 
 
 def test_a_style_without_spread_changes_nothing(market, scores, exposures, industry):
     flat = {**exposures, "FLAT": np.where(np.isfinite(exposures["BETA"]), np.float32(1), np.float32(np.nan))}
     np.testing.assert_allclose(
-        neutralise(scores.values, market.batch, flat, industry),
-        neutralise(scores.values, market.batch, exposures, industry),
+        neutralise_rows(scores.values, market.batch, [*flat.values()], industry),
+        neutralise_rows(scores.values, market.batch, [*exposures.values()], industry),
         atol=1e-12,
     )
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from deepfactor.cross_section.clipping import clip_mad_rows
+from deepfactor.cross_section.zscores import zscore_rows_by_cap
 from deepfactor.panel.panel import Panel
 from deepfactor.styles import basic
-from deepfactor.styles._cross_section import clip_mad, standardise
 from support.toy import toy_market
 
 
@@ -33,11 +34,11 @@ def test_without_market_value_it_says_so() -> None:
 
 def test_clip_and_standardise_edges() -> None:
     x = np.array([[1.0, 2.0, 3.0, 1000.0, np.nan], [7.0, 7.0, 7.0, 7.0, np.nan], [np.nan] * 5])
-    clipped = clip_mad(x, 5)
+    clipped = clip_mad_rows(x, 5)
     centre, mad = 2.5, 1.0
     assert clipped[0, 3] == centre + 5 * 1.4826 * mad
     assert (clipped[1, :4] == 7).all()
-    z = standardise(clipped, np.ones_like(x))
+    z = zscore_rows_by_cap(clipped, np.ones_like(x))
     assert np.isnan(z[:, 4]).all()
     assert (z[1, :4] == 0).all()
     assert np.isnan(z[2]).all()

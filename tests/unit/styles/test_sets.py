@@ -7,10 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from deepfactor.cross_section.clipping import clip_mad_rows
+from deepfactor.cross_section.regression import residual_rows
+from deepfactor.cross_section.zscores import zscore_rows_by_cap
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles import barra_cne5, study_a
-from deepfactor.styles._cross_section import clip_mad, composite, orthogonalise, standardise
+from deepfactor.styles._composite import composite
 from deepfactor.styles.base import Combined
 from oracles.style_reference import Reference, residual
 from support.law import reads_future
@@ -99,7 +102,7 @@ def test_orthogonalise_edges() -> None:
     x[0, 2], on[0, 4], weight[0, 5] = np.nan, np.nan, np.nan
     on[1] = 2.0  # no spread: the intercept alone
     x[2, 2:] = np.nan  # two stocks, two coefficients
-    found = orthogonalise(x, [on], weight)
+    found = residual_rows(x, [on], weight)
     np.testing.assert_allclose(found[0], residual(x[0], [on[0]], weight[0]), atol=1e-10)
     np.testing.assert_allclose(found[1], x[1] - np.average(x[1], weights=weight[1]), atol=1e-10)
     assert np.isnan(found[2]).all()
@@ -123,7 +126,7 @@ def test_who_has_no_market_value_is_in_no_cross_section() -> None:
     settings = study_a.Settings(clip=0.5)
 
     def combine(day, cap):
-        return {"y": standardise(clip_mad(day["x"], settings.clip), cap)}
+        return {"y": zscore_rows_by_cap(clip_mad_rows(day["x"], settings.clip), cap)}
 
     found = Combined({"x": x}, cap, combine)["y"]
     x[70:, 2] = 1e6

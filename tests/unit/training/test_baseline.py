@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from deepfactor.core.errors import RecipeError, UserError
 from deepfactor.core.kind import Kind
+from deepfactor.cross_section.correlation import spearman
 from deepfactor.training.arms import Arm
 from deepfactor.training.baseline import features_of, table
 from deepfactor.training.cards import model_card, training_record
@@ -22,7 +23,7 @@ from deepfactor.training.ensemble import collect
 from deepfactor.training.estimate import estimate
 from deepfactor.training.finished import read_record
 from deepfactor.training.jobs import Job, Progress, plan_jobs
-from deepfactor.training.samples import Sampler, rank_ic, standardise
+from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.spec import Fit, Plan
 from deepfactor.training.weightings import ridge
 from support.training import FOLD, TINY, stored, toy_training
@@ -103,7 +104,7 @@ def test_scores_are_those_of_the_weighting_on_the_training_days(data: TrainingDa
     for t in FOLD.valid:
         stocks, features = by_hand(data, t)
         usable = np.isfinite(data.label[t, stocks]) & data.entry_ok[t, stocks]
-        valid.append(rank_ic(features[usable] @ weights, data.label[t, stocks[usable]]))
+        valid.append(spearman(features[usable] @ weights, data.label[t, stocks[usable]]))
     assert record["valid_rank_ic"] == pytest.approx(np.mean(valid), abs=0.02)
     assert record["valid_rank_ic"] > 0.3
     assert max(record["importance"], key=record["importance"].get) == "b"

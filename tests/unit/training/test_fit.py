@@ -14,6 +14,7 @@ import torch
 from deepfactor.core.errors import Interrupted, UserError
 from deepfactor.core.kind import Kind
 from deepfactor.core.trust import Trust
+from deepfactor.cross_section.correlation import spearman
 from deepfactor.training.arms import Arm
 from deepfactor.training.data import TrainingData
 from deepfactor.training.finished import read_record
@@ -21,7 +22,7 @@ from deepfactor.training.fit import Course, Fitter, seed_torch
 from deepfactor.training.jobs import Job, Progress, plan_jobs, run_job, task_of
 from deepfactor.training.losses import ic
 from deepfactor.training.plan import Fold
-from deepfactor.training.samples import Sampler, rank_ic, standardise
+from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.spec import Fit, Plan
 from deepfactor.training.weights import WeightAverage, load_tensors
 from support.training import FOLD, TINY, toy_jobs, toy_training
@@ -113,7 +114,7 @@ def test_the_network_learns_what_there_is_to_learn(tmp_path: Path) -> None:
     for row, t in enumerate(FOLD.test):
         label = data.label[t, columns]
         both = np.isfinite(scores[row]) & np.isfinite(label)
-        ics.append(rank_ic(scores[row, both], label[both]))
+        ics.append(spearman(scores[row, both], label[both]))
     assert np.mean(ics) > 0.4
     record = read_record(tmp_path / job.key)
     assert record["days_scored"] == len(FOLD.test)

@@ -11,8 +11,10 @@ import torch
 from scipy.stats import rankdata, spearmanr
 
 from deepfactor.core.errors import DataError
+from deepfactor.cross_section.correlation import spearman
+from deepfactor.cross_section.ranks import average_rank, position_rank
 from deepfactor.training.data import open_data, prepare_data
-from deepfactor.training.samples import Sampler, average_rank, rank_ic, size_rank, standardise
+from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.scalings import last_close
 from deepfactor.training.scalings.standardising import apply
 from support.training import toy_training
@@ -51,7 +53,7 @@ def test_size_rank_only_where_asked_for() -> None:
 
 
 def test_size_rank_breaks_ties_by_order() -> None:
-    assert size_rank(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [2, 0, 3, 1]
+    assert position_rank(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [2, 0, 3, 1]
 
 
 def test_who_is_in_the_batch_and_who_is_labelled() -> None:
@@ -91,8 +93,8 @@ def test_ranks_and_rank_ic_like_scipy() -> None:
     rng = np.random.default_rng(1)
     x, y = rng.integers(0, 20, 100).astype(float), rng.standard_normal(100)
     np.testing.assert_array_equal(average_rank(x), rankdata(x))
-    assert rank_ic(x, y) == pytest.approx(spearmanr(x, y).statistic, rel=1e-12)
-    assert rank_ic(np.ones(100), y) == 0
+    assert spearman(x, y) == pytest.approx(spearmanr(x, y).statistic, rel=1e-12)
+    assert spearman(np.ones(100), y) == 0
 
 
 def test_arrays_on_disk_are_the_arrays(tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from deepfactor.core.errors import RecipeError, UserError
+from deepfactor.cross_section.correlation import spearman
 from deepfactor.features import price_volume
 from deepfactor.features.quarters import QuarterSettings, fundamental_quarters
 from deepfactor.panel.universe import UniverseRule
@@ -28,7 +29,7 @@ from deepfactor.training.fit import Fitter
 from deepfactor.training.jobs import Job, plan_jobs, task_of
 from deepfactor.training.parts import Parts, prepare_part
 from deepfactor.training.plan import Fold
-from deepfactor.training.samples import Sampler, rank_ic, standardise
+from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.second_stage import fundamental_factors
 from deepfactor.training.spec import Fit, Plan
 from support.parts import company_market
@@ -145,7 +146,7 @@ def test_scores_are_those_of_the_weighting_of_all_columns(fit_on: str, data: Tra
         stocks, x = columns(t)
         usable = np.isfinite(data.label[t, stocks]) & data.entry_ok[t, stocks]
         tables.append((x[usable], standardise(data.label[t, stocks[usable]], "rank")))
-    means = np.mean([[rank_ic(x[:, j], y) for j in range(3)] for x, y in tables], axis=0)
+    means = np.mean([[spearman(x[:, j], y) for j in range(3)] for x, y in tables], axis=0)
     signs = np.where(means < 0, -1, 1)
     said = json.loads((tmp_path / job.key / "weighting.json").read_text())
     assert said["signs"] == signs.tolist() == [factor["sign"] for factor in record["deep_factors"]]
@@ -179,7 +180,7 @@ def mean_rank_ic(data: TrainingData, job: Job, folder: Path) -> float:
     days = []
     for t in FOLD.test:
         both = np.isfinite(scores[t]) & np.isfinite(data.label[t])
-        days.append(rank_ic(scores[t, both], data.label[t, both]))
+        days.append(spearman(scores[t, both], data.label[t, both]))
     return float(np.mean(days))
 
 

@@ -11,6 +11,7 @@ import torch
 
 from deepfactor.core.errors import Interrupted, RecipeError
 from deepfactor.core.kind import Kind
+from deepfactor.cross_section.ranks import position_rank
 from deepfactor.models import cross_gru, decomp_gru, gru
 from deepfactor.models.base import CrossSection, Shapes
 from deepfactor.training.arms import Arm
@@ -19,7 +20,7 @@ from deepfactor.training.finished import read_record
 from deepfactor.training.fit import Fitter
 from deepfactor.training.jobs import Job, Progress, plan_jobs, run_job, task_of
 from deepfactor.training.plan import Fold
-from deepfactor.training.samples import Sampler, size_rank, standardise
+from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.sequences import Stream, ranks_at
 from deepfactor.training.spec import Fit, Plan
 from support.training import FOLD, toy_training
@@ -97,7 +98,7 @@ def test_ranks_are_of_the_days_own_batch(data: TrainingData) -> None:
     for row, t in zip(ranks[:2], days[:2], strict=True):
         stocks = data.stocks(t)
         assert np.array_equal(np.flatnonzero(row >= 0), stocks)
-        assert np.array_equal(row[stocks], size_rank(data.size[t, stocks]))
+        assert np.array_equal(row[stocks], position_rank(data.size[t, stocks]))
     assert (ranks[2] == -1).all()
 
 

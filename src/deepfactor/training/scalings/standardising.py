@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepfactor.core.arrays import Float32, Float64, Indices
+from deepfactor.core.arrays import Float32
+from deepfactor.cross_section.clipping import MAD_TO_SIGMA, mad_bounds_of_sorted
 from deepfactor.training.scalings.base import Standard
 
 CLIP_MAD = 5.0
-MAD_TO_SIGMA = 1.4826  # of a normal distribution
 LEAST_SCALE = 1e-6
 _TILE = 64  # stocks; a lag's f numbers, repeated so often, are long enough for vector instructions
 
@@ -71,10 +71,7 @@ def cross_section(values: Float32) -> tuple[Float32, Float32, Float32, Float32]:
     """
     x = np.sort(values, axis=-1)  # missing last
     count = x.shape[-1] - np.isnan(x).sum(axis=-1)
-    median = _middle(x, count)
-    spread = CLIP_MAD * MAD_TO_SIGMA * _mad(x, count, median)
-    low = np.where(spread > 0, median - spread, -np.inf).astype(np.float32)
-    high = np.where(spread > 0, median + spread, np.inf).astype(np.float32)
+    low, high = mad_bounds_of_sorted(x, count, CLIP_MAD * MAD_TO_SIGMA)
     np.maximum(x, low[..., None], out=x)
     np.minimum(x, high[..., None], out=x)
     n = np.maximum(count, 1)
@@ -84,39 +81,3 @@ def cross_section(values: Float32) -> tuple[Float32, Float32, Float32, Float32]:
     scale = np.sqrt(np.multiply(x, x, out=x).sum(axis=-1, dtype=np.float64) / n)
     inverse = np.divide(1.0, scale, where=scale >= LEAST_SCALE, out=np.zeros_like(scale))
     return low, high, mean.astype(np.float32), inverse.astype(np.float32)
-
-
-def _middle(x: Float32, count: Indices) -> Float64:
-    """Median of the first `count` of each sorted row; NaN where there is none."""
-    upper = _at(x, np.minimum(count // 2, x.shape[-1] - 1))
-    lower = _at(x, np.maximum((count - 1) // 2, 0))
-    return np.where(count > 0, (lower + upper) / 2, np.nan)
-
-
-def _mad(x: Float32, count: Indices, median: Float64) -> Float64:
-    """Median absolute deviation from `median` of the first `count` of each sorted row, without sorting again.
-
-    The deviations to the left of the median and those to its right are two sorted lists; a bisection finds how many of
-    the h smallest are from the left.
-    """
-    return (_deviation(x, count, median, (count - 1) // 2) + _deviation(x, count, median, count // 2)) / 2
-
-
-def _deviation(x: Float32, count: Indices, median: Float64, rank: Indices) -> Float64:
-    """The `rank`-th smallest (from 0) of |x − median| in each sorted row: of all runs of rank + 1 neighbours, the run
-    whose farther end lies nearest to the median has it there."""
-    first, last = np.zeros_like(count), np.maximum(count - 1 - rank, 0)
-    while (first < last).any():
-        # moving the run one to the right helps while its left end is farther than the newcomer on the right
-        start = (first + last) // 2
-        better = median - _at(x, start) > _at(x, np.minimum(start + rank + 1, x.shape[-1] - 1)) - median
-        moving = first < last
-        first = np.where(moving & better, start + 1, first)
-        last = np.where(moving & ~better, start, last)
-    return np.maximum(median - _at(x, first), _at(x, np.maximum(first + rank, 0)) - median)
-
-
-def _at(x: Float32, column: Indices) -> Float64:
-    """x[..., column] with one column a row, in float64."""
-    taken: Float64 = np.take_along_axis(x, column[..., None], axis=-1)[..., 0].astype(np.float64)
-    return taken

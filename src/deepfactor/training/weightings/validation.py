@@ -7,14 +7,14 @@ from collections.abc import Callable
 import numpy as np
 
 from deepfactor.core.arrays import Float64
-from deepfactor.training.samples import rank_ic
+from deepfactor.cross_section.correlation import spearman
 from deepfactor.training.weightings.base import Table
 
 
 def mean_rank_ic(score: Float64, table: Table) -> float:
     """Mean over the table's days of the RankIC of `score` (n,) with its label."""
     days = zip(table.starts[:-1], table.starts[1:], strict=True)
-    return float(np.mean([rank_ic(score[a:b], table.y[a:b].astype(np.float64)) for a, b in days]))
+    return float(np.mean([spearman(score[a:b], table.y[a:b].astype(np.float64)) for a, b in days]))
 
 
 def best_round(part: Callable[[int, int], Float64], rounds: int, step: int, valid: Table) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deepfactor.evaluation.ic import _CHUNK, _dot, row_sums
-from deepfactor.evaluation.sorting import _LONG, ascending, ranked, sort_rows
+from deepfactor.cross_section.rows import CHUNK, row_dots, row_sums
+from deepfactor.cross_section.sorting import _LONG, ascending, ranked, sort_rows
 
 ROWS, WIDTH = 5, 1124
 
@@ -53,13 +53,13 @@ def test_a_known_order_ranks_what_is_left_of_the_scores():
 def test_zeros_behind_a_row_change_no_bit_of_its_sum():
     values = normal()
     for names in (1, 30, 65, 500, 1001):
-        width = -(-names // _CHUNK) * _CHUNK
+        width = -(-names // CHUNK) * CHUNK
         packed = np.where(np.arange(width) < names, values[:, :width], 0.0)
         for more in range(1, 12):
-            wider = np.hstack([packed, np.zeros((ROWS, more * _CHUNK))])
+            wider = np.hstack([packed, np.zeros((ROWS, more * CHUNK))])
             np.testing.assert_array_equal(row_sums(wider), row_sums(packed))
             np.testing.assert_array_equal(row_sums(wider[2:3]), row_sums(packed)[2:3])
-            np.testing.assert_array_equal(_dot(wider, wider), _dot(packed, packed))
-            np.testing.assert_array_equal(_dot(wider[2:3], wider[2:3]), _dot(packed, packed)[2:3])
+            np.testing.assert_array_equal(row_dots(wider, wider), row_dots(packed, packed))
+            np.testing.assert_array_equal(row_dots(wider[2:3], wider[2:3]), row_dots(packed, packed)[2:3])
     np.testing.assert_allclose(row_sums(values), values.sum(axis=1), rtol=1e-12)
-    np.testing.assert_allclose(_dot(values, values), (values**2).sum(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(row_dots(values, values), (values**2).sum(axis=1), rtol=1e-12)
