@@ -16,11 +16,9 @@ from deepfactor.core.files import atomic_path, write_json, write_text
 from deepfactor.pipeline.attempts import Attempts
 from deepfactor.pipeline.console import Console, Silent
 from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
-from deepfactor.report.layout import page_of, with_missing
 from deepfactor.report.making import Lost
-from deepfactor.report.page import render, report_json
+from deepfactor.report.page import page_of, render, render_workbook, report_json, with_missing
 from deepfactor.report.runs_page import RunLine, render_runs
-from deepfactor.report.workbook import workbook
 from deepfactor.runs.failures import Failure, read_failures
 from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import read_frame, read_json
@@ -61,14 +59,14 @@ def write_report(folder: RunFolder, content: RunContent, language: str, attempts
     page = page_of(content, lost)
     sheet = folder.path / "report.xlsx"
     if attempts is None:
-        _write_workbook(sheet, workbook(content, page))
+        _write_workbook(sheet, render_workbook(content, page))
     else:
         for one in lost or ():
             attempts.note("page", one.part.replace("_", " "), blamed(one.error, folder.path))
         content = replace(content, missing=tuple(attempts.failed))
         page = with_missing(page, content)
         with attempts.attempt("workbook", sheet.name, sheet), reading_results(folder.path):
-            _write_workbook(sheet, workbook(content, page))
+            _write_workbook(sheet, render_workbook(content, page))
         content = replace(content, missing=tuple(attempts.failed))
         page = with_missing(page, content)
     write_json(folder.path / "report.json", report_json(content, page))

@@ -22,7 +22,7 @@ from deepfactor.pipeline.names import with_market_names
 from deepfactor.pipeline.parts import prepare_arrays
 from deepfactor.pipeline.places import require_outside
 from deepfactor.recipe import Recipe
-from deepfactor.report.published import references
+from deepfactor.report.content.published import references
 from deepfactor.runs.layout import RunFolder
 from deepfactor.training.arms import Arm
 from deepfactor.training.data import Arrays, TrainingData, open_data

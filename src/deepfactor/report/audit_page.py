@@ -5,12 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deepfactor.report.cards import Fact
-from deepfactor.report.formats import MISSING, number
-from deepfactor.report.html import document
-from deepfactor.report.page import defined
-from deepfactor.report.tables import Cell, Table, head, label_cells, make
-from deepfactor.report.words import Metric, Text, joined, words
+from deepfactor.core.words import Text, joined
+from deepfactor.report.press.blocks import Fact
+from deepfactor.report.press.facts import span
+from deepfactor.report.press.formats import MISSING, number
+from deepfactor.report.press.html import document
+from deepfactor.report.press.tables import Cell, Table, defined, head, label_cells, make
+from deepfactor.report.press.words import Metric, words
+
+SEVERITIES = {"error": Text("error", "错误"), "warning": Text("warning", "警告")}
+SIZES = (
+    Text("Stocks", "股票数"),
+    Text(
+        "Days of trade; stocks listed, traded, scored (default rule) on the median day.",
+        "交易日数；中位日的上市、成交与可评分（默认规则）股票数。",
+    ),
+)
+STOCK_DAYS = (
+    Text("Stock-days", "股票日"),
+    Text(
+        "Closes at the day's limit; listed but not traded = suspended.", "收盘价处于当日涨跌停价；上市而无成交即停牌。"
+    ),
+)
+COVERAGE = (
+    Text("Coverage", "覆盖率"),
+    Text("Share of traded stock-days that have a value.", "有成交的股票日中有数值的比例。"),
+)
+REPLICAS = (
+    Text("Index replicas, with dividends, against the published price indices", "复制指数（含分红）与公布的价格指数"),
+    Text(
+        "Correlation and tracking error a year of daily returns; returns of the year.",
+        "日收益的相关系数与年化跟踪误差；当年收益。",
+    ),
+)
+BEYOND = (
+    Text("Closes beyond the day's limit", "超出涨跌停价的收盘价"),
+    Text(
+        "By year and board; limits are derived from board, date, ST mark and reference price.",
+        "按年份与板块；涨跌停价由板块、日期、ST标记与前收盘价推导。",
+    ),
+)
 
 
 def render_audit(audit: Mapping[str, Any], language: str = "en") -> str:
@@ -20,12 +54,12 @@ def render_audit(audit: Mapping[str, Any], language: str = "en") -> str:
     ----------
     audit : what `deepfactor.pipeline.checking.check` returns
     """
-    text, account = words().text, audit.get("account") or {}
+    account = audit.get("account") or {}
     found = [table for table in (findings(audit), *_by_year(audit)) if table is not None]
     return document(
         "audit.html.j2",
         language,
-        title=text["audit_title"].filled(market=audit["market"]),
+        title=Text("Data audit of {market}", "数据审计：{market}").filled(market=audit["market"]),
         audit=audit,
         facts=_facts(audit, account),
         findings=found[0] if found and found[0].id == "findings" else None,
@@ -43,22 +77,24 @@ def findings(audit: Mapping[str, Any]) -> Table | None:
     rows = []
     for one in audit["findings"]:
         where = joined(".", [words().table(one["table"]), *([one["column"]] if one["column"] else [])])
-        labels = label_cells(words().text[f"severity.{one['severity']}"], words().finding(one), where)
+        labels = label_cells(SEVERITIES[one["severity"]], words().finding(one), where)
         rest = label_cells("; ".join(one["examples"]) or MISSING, one["code"])
         rows.append((*labels, Cell(one["count"], "count"), *rest))
     columns = ("severity", "finding", "where", "count", "examples", "finding_code")
-    return make("findings", words().text["audit_findings"], columns, rows)
+    return make("findings", Text("Findings", "审计发现"), columns, rows)
 
 
 def _facts(audit: Mapping[str, Any], account: Mapping[str, Any]) -> list[Fact]:
     """What was audited."""
-    text = words().text
-    facts: list[Fact] = [(text["market_name"], str(audit["market"])), (text["fingerprint"], str(audit["fingerprint"]))]
+    facts: list[Fact] = [
+        (Text("Market", "市场"), str(audit["market"])),
+        (Text("Data fingerprint", "数据指纹"), str(audit["fingerprint"])),
+    ]
     if account:
-        span = text["span_form"].filled(first=account["span"][0], last=account["span"][1])
-        facts += [(text["market_source"], words().terms.get(account["source"], Text(account["source"])))]
-        facts += [(text["span"], span)]
-        facts += [(text[key], number(account[key], "count")) for key in ("stocks", "days")]
+        facts += [(Text("Source", "来源"), words().name(account["source"]))]
+        facts += [(Text("Span", "区间"), span(account["span"]))]
+        counted = ((Text("Stocks", "股票数"), "stocks"), (Text("Trading days", "交易日数"), "days"))
+        facts += [(label, number(account[key], "count")) for label, key in counted]
     return facts
 
 
@@ -66,7 +102,7 @@ def _dropped(audit: Mapping[str, Any], account: Mapping[str, Any]) -> Table | No
     """Rows that the source's account or the panel left out or treats apart, by reason."""
     given = [*account.get("dropped", {}).items(), *audit.get("counts", {}).items()]
     rows = [(*label_cells(words().sentence_or_term(why)), Cell(n, "count")) for why, n in given]
-    return make("audit_dropped", words().text["audit_dropped"], ("what", "count"), rows)
+    return make("audit_dropped", Text("Dropped or treated apart", "剔除或另行处理的数据"), ("what", "count"), rows)
 
 
 def _by_year(audit: Mapping[str, Any]) -> list[Table | None]:
@@ -75,49 +111,52 @@ def _by_year(audit: Mapping[str, Any]) -> list[Table | None]:
         return []
     years = [str(year) for year in audit["years"]]
     return [
-        _table("sizes", years, audit["sizes"], "count"),
-        _table("stock_days", years, audit["stock_days"], "count"),
-        _table("coverage", years, audit["coverage"], "percent"),
+        _table("sizes", SIZES, years, audit["sizes"], "count"),
+        _table("stock_days", STOCK_DAYS, years, audit["stock_days"], "count"),
+        _table("coverage", COVERAGE, years, audit["coverage"], "percent"),
         _replicas(audit, years),
         _beyond(audit),
     ]
 
 
-def _table(name: str, years: Sequence[str], values: Mapping[str, Sequence[float | None]], style: str) -> Table | None:
+def _table(
+    name: str,
+    said: tuple[Text, Text],
+    years: Sequence[str],
+    values: Mapping[str, Sequence[float | None]],
+    style: str,
+) -> Table | None:
     rows = [
         (*label_cells(words().term(row)), *(Cell(value, style) for value in by_year)) for row, by_year in values.items()
     ]
     columns: list[str | Metric] = ["audited", *map(head, years)]
-    text = words().text
-    return make(f"audit_{name}", text[f"audit_{name}"], columns, rows, text[f"audit_{name}_note"])
+    return make(f"audit_{name}", said[0], columns, rows, said[1])
 
 
 _REPLICA = (
-    ("correlation", "correlation"),
-    ("tracking_error", "percent"),
-    ("replica_return", "signed_percent"),
-    ("index_return", "signed_percent"),
+    ("correlation", "correlation", Text("correlation", "相关系数")),
+    ("tracking_error", "percent", Text("tracking error", "跟踪误差")),
+    ("replica_return", "signed_percent", Text("replica return", "复制指数收益")),
+    ("index_return", "signed_percent", Text("index return", "指数收益")),
 )
 
 
 def _replicas(audit: Mapping[str, Any], years: Sequence[str]) -> Table | None:
     """How near each index's replica came to it: index × number by year."""
-    text = words().text
     rows = [
         (
-            *label_cells(words().universe(index), text[f"replica.{name}"]),
+            *label_cells(words().universe(index), label),
             *(Cell(value, style) for value in found[name]),
         )
         for index, found in audit["replicas"].items()
-        for name, style in _REPLICA
+        for name, style, label in _REPLICA
     ]
     columns: list[str | Metric] = ["index", "audited", *map(head, years)]
-    return make("audit_replicas", text["audit_replicas"], columns, rows, text["audit_replicas_note"])
+    return make("audit_replicas", REPLICAS[0], columns, rows, REPLICAS[1])
 
 
 def _beyond(audit: Mapping[str, Any]) -> Table | None:
     """Closes beyond the day's limit by year, board and reason."""
-    text = words().text
     reasons = list(audit["beyond"][0]["reasons"]) if audit["beyond"] else []
     rows = [
         (
@@ -130,4 +169,4 @@ def _beyond(audit: Mapping[str, Any]) -> Table | None:
     ]
     columns: list[str | Metric] = ["audit_year", "board", "limited"]
     columns += [*(head(name, words().term(name)) for name in reasons), "share_unexplained"]
-    return make("audit_beyond", text["audit_beyond"], columns, rows, text["audit_beyond_note"])
+    return make("audit_beyond", BEYOND[0], columns, rows, BEYOND[1])

@@ -23,14 +23,14 @@ class Maker:
     def __init__(self, lost: list[Lost] | None = None) -> None:
         self.lost = lost
 
-    def one(self, work: Callable[..., Part], *arguments: Any) -> Part | None:
-        """The part that `work` makes; None where it is lost."""
+    def one(self, work: Callable[..., Part], *arguments: Any, part: str = "") -> Part | None:
+        """The part that `work` makes, called `part` or by what makes it; None where it is lost."""
         try:
             return work(*arguments)
         except Exception as error:
             if self.lost is None:
                 raise
-            self.lost.append(Lost(work.__name__, error))
+            self.lost.append(Lost(part or work.__name__, error))
             return None
 
     def all(self, *works: tuple[Callable[..., Part | None], *tuple[Any, ...]]) -> tuple[Part, ...]:
@@ -43,8 +43,7 @@ class Maker:
         def listed() -> tuple[Part | None, ...]:
             return tuple(work(*arguments))
 
-        listed.__name__ = work.__name__
-        return kept(self.one(listed) or ())
+        return kept(self.one(listed, part=work.__name__) or ())
 
 
 def kept(parts: Iterable[Part | None]) -> tuple[Part, ...]:

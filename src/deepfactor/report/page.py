@@ -1,28 +1,100 @@
 """The report: everything that a run left, as one HTML page, as JSON and as a workbook of the same tables and figures.
 
-All are made from the same tables, so they can't differ. None reads a clock: the same content gives the same bytes.
+All are made from the same sections, so they can't differ. None reads a clock: the same content gives the same bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from deepfactor.core.words import Text, joined
 from deepfactor.report.content import RunContent
-from deepfactor.report.definition_words import definition_of_portfolio
-from deepfactor.report.drawing import Figure
-from deepfactor.report.formats import strict
-from deepfactor.report.html import document
-from deepfactor.report.layout import Page, page_of
-from deepfactor.report.tables import Table
-from deepfactor.report.words import Metric, joined, words
-
-# What the template asks of a market, whether it has it or not.
-_MARKET_LISTS = ("source", "span", "derived", "derived_index_weights", "notes")
+from deepfactor.report.making import Lost, Maker
+from deepfactor.report.press.blocks import Section
+from deepfactor.report.press.drawing import Figure
+from deepfactor.report.press.facts import span
+from deepfactor.report.press.formats import strict
+from deepfactor.report.press.html import document
+from deepfactor.report.press.tables import NOT_SAME, Table, defined, label_cells, make
+from deepfactor.report.press.words import words
+from deepfactor.report.press.workbook import workbook
+from deepfactor.report.sections._definitions import definition_of_portfolio
+from deepfactor.report.sections.base import sections
+from deepfactor.report.sections.portfolios import portfolio_id
 
 FORMAT = 1
 """Version of `report_json`'s shape."""
+
+SIMULATED_NOTE = Text(
+    "Every price, company and return on this page is made up by a program. The numbers show that "
+    "the machinery works and say nothing about real stocks.",
+    "本页所有价格、公司与收益均由程序生成，只说明流程可以运行，与真实股票无关。",
+)
+MISSING_NOTE = Text(
+    "These parts of the run could not be made; the page shows what there is. The same command tries them again.",
+    "下列部分未能生成，本页展示已有的结果；再次执行同一命令会重新尝试。",
+)
+SOURCE = Text(
+    "Source: arms' scores on {market}, {span}; made by deepfactor.",
+    "来源：各模型得分，{market}，{span}；deepfactor制图。",
+)
+#: Parts of a run that may be missing.
+STAGES = {
+    "combination": Text("Combination", "因子合成"),
+    "factor_test": Text("Factor test", "因子检验"),
+    "correlation": Text("Correlation of arms", "模型相关性"),
+    "paired": Text("Paired differences", "配对差异"),
+    "oracle": Text("Comparison with the oracle", "与真值比较"),
+    "styles": Text("Styles", "风格因子"),
+    "portfolio": Text("Portfolio", "组合回测"),
+    "page": Text("Section of this page", "本页章节"),
+    "workbook": Text("Workbook", "工作簿"),
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """A run's sections by anchor, in order; `missing` stands at the head of the first."""
+
+    content: RunContent
+    sections: Mapping[str, Section]
+    missing: Table | None
+
+    def tables(self) -> list[Table]:
+        """All tables in the order of the page."""
+        first = [] if self.missing is None else [self.missing]
+        return [*first, *(table for one in self.sections.values() for table in one.tables())]
+
+    def all_figures(self) -> list[Figure]:
+        """All figures in the order of the page."""
+        return [figure for one in self.sections.values() for figure in one.figures()]
+
+    def sentences(self) -> dict[str, list[str]]:
+        """All lists of sentences that have a name."""
+        return {name: said for one in self.sections.values() for name, said in one.sentences().items()}
+
+
+def page_of(content: RunContent, lost: list[Lost] | None = None) -> Page:
+    """All sections of a run; with a list `lost`, parts that can't be made are added to it and left out."""
+    make = Maker(lost)
+    found = {name: make.one(file.section, content, make, part=name) for name, file in sections().items()}
+    kept = {name: section for name, section in found.items() if section is not None}
+    return Page(content, kept, missing(content))
+
+
+def with_missing(page: Page, content: RunContent) -> Page:
+    """The same page of a content that now knows more of what is missing."""
+    return replace(page, content=content, missing=missing(content))
+
+
+def missing(content: RunContent) -> Table | None:
+    """What of the run isn't there, and why."""
+    rows = [label_cells(STAGES[one.stage], one.what, words().sentence(one.message)) for one in content.missing]
+    return make(
+        "missing", Text("Missing parts", "缺失部分"), ("part", "what_missing", "why_missing"), rows, MISSING_NOTE
+    )
 
 
 def render(content: RunContent, language: str = "en", page: Page | None = None) -> str:
@@ -40,27 +112,47 @@ def render(content: RunContent, language: str = "en", page: Page | None = None) 
         content=content,
         title=words().sentence(content.title),
         metrics=defined(page.tables()),
-        cautions=page.said.cautions,
-        ran=page.said.ran,
-        market=dict.fromkeys(_MARKET_LISTS) | dict(market),
-        derived=[words().sentence(item) for item in market.get("derived") or ()],
-        notes=[words().sentence(item) for item in market.get("notes") or ()],
-        derived_indices=joined(", ", [words().universe(i) for i in market.get("derived_index_weights") or ()]),
-        market_facts=page.said.market_facts,
-        model_cards=page.said.model_cards,
-        timeline=page.said.timeline,
-        made_with=page.said.made_with,
-        recipe=page.said.recipe,
+        market={"source": market.get("source"), "span": market.get("span")},
         source=source_line(content),
     )
+
+
+def render_workbook(content: RunContent, page: Page | None = None) -> bytes:
+    """The file ``report.xlsx``."""
+    notes = [NOT_SAME, *([SIMULATED_NOTE] if content.simulated else [])]
+    return workbook(content.title, notes, source_line(content), (page or page_of(content)).tables())
 
 
 def report_json(content: RunContent, page: Page | None = None) -> dict[str, Any]:
     """The page's numbers: fractions, missing = null, the study's number under ``<metric>_published``; strict JSON."""
     page = page or page_of(content)
-    portfolios = [
+    said = page.sentences()
+    result = {
+        "format": FORMAT,
+        "name": content.name,
+        "title": content.title,
+        "simulated": content.simulated,
+        "published_note": NOT_SAME,
+        "arms": [{"name": arm.name, "published": arm.published} for arm in content.arms],
+        "portfolios": _portfolios(content),
+        "market": dict(content.environment["market"]),
+        "warnings": list(content.warnings),
+        "cautions": said.pop("cautions", []),
+        "missing": [asdict(one) for one in page.content.missing],
+        "test_spans": [list(span) for span in _spans(content)],
+        "tables": {table.id: table.records() for table in page.tables()},
+        "notes": {table.id: table.note for table in page.tables() if table.note},
+        "drivers": said.pop("drivers", []),
+        "figures": {figure.id: _series(figure) for figure in page.all_figures()},
+        **({"said": said} if said else {}),
+    }
+    return dict(strict(result))
+
+
+def _portfolios(content: RunContent) -> list[dict[str, Any]]:
+    return [
         {
-            "id": part.id,
+            "id": portfolio_id(k),
             "arm": p.arm,
             "index": p.index,
             "constraints": p.constraints,
@@ -68,27 +160,8 @@ def report_json(content: RunContent, page: Page | None = None) -> dict[str, Any]
             "trades": p.trades,
             "definition": definition_of_portfolio(p),
         }
-        for part, p in zip(page.portfolios, content.portfolios, strict=True)
+        for k, p in enumerate(content.portfolios)
     ]
-    result = {
-        "format": FORMAT,
-        "name": content.name,
-        "title": content.title,
-        "simulated": content.simulated,
-        "published_note": words().text["not_same"],
-        "arms": [{"name": arm.name, "published": arm.published} for arm in content.arms],
-        "portfolios": portfolios,
-        "market": dict(content.environment["market"]),
-        "warnings": list(content.warnings),
-        "cautions": list(page.said.cautions),
-        "missing": [asdict(one) for one in page.content.missing],
-        "test_spans": [list(span) for span in _spans(content)],
-        "tables": {table.id: table.records() for table in page.tables()},
-        "notes": {table.id: table.note for table in page.tables() if table.note},
-        "drivers": list(page.drivers.sentences) if page.drivers else [],
-        "figures": {figure.id: _series(figure) for figure in page.all_figures()},
-    }
-    return dict(strict(result))
 
 
 def _series(figure: Figure) -> list[dict[str, Any]]:
@@ -96,19 +169,12 @@ def _series(figure: Figure) -> list[dict[str, Any]]:
     return [{key: trace[key] for key in drawn if key in trace} for trace in figure.spec["data"]]
 
 
-def defined(tables: Iterable[Table]) -> list[Metric]:
-    """Each metric that a table shows, once, by its label."""
-    shown = {m.key: m for table in tables for m in table.columns if m.definition}
-    return sorted(shown.values(), key=lambda m: m.label.lower())
-
-
-def source_line(content: RunContent) -> str:
+def source_line(content: RunContent) -> Text:
     """Where figures and tables come from."""
-    spans = [words().text["span_form"].filled(first=span[0], last=span[-1]) for span in _spans(content)]
+    spans = [span(ends) for ends in _spans(content)]
     market = content.environment["market"]
-    raw = str(market.get("name") or market.get("source") or "–")
-    named = words().terms.get(raw, raw)
-    return words().text["figure_source"].filled(market=named, span=joined(" · ", spans) if spans else "–")
+    named = words().name(market.get("name") or market.get("source") or "–")
+    return SOURCE.filled(market=named, span=joined(" · ", spans) if spans else "–")
 
 
 def _spans(content: RunContent) -> list[tuple[str, ...]]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from deepfactor.report.html import document
-from deepfactor.report.page import defined
-from deepfactor.report.tables import Cell, Table, label_cells, make
-from deepfactor.report.words import Text, joined, words
+from deepfactor.core.words import Text, joined
+from deepfactor.report.press.facts import span
+from deepfactor.report.press.html import document
+from deepfactor.report.press.tables import NOT_RUN, Cell, Table, defined, label_cells, make
+from deepfactor.report.press.words import words
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,16 @@ def runs_table(runs: Sequence[RunLine]) -> Table | None:
     rows = [_row(run) for run in runs]
     columns = ("run", "market", "test_span", "arms_count", "rank_ic_10", "icir_10", "top_excess", "portfolio_excess",
                "information_ratio", "warnings_count", "made")  # fmt: skip
-    return make("runs", words().text["runs_index"], columns, rows, words().text["runs_best"])
+    return make(
+        "runs",
+        Text("Runs", "运行一览"),
+        columns,
+        rows,
+        Text(
+            "Of several arms or portfolios the best number stands here: a choice made after the fact, not a forecast.",
+            "多个模型或组合时列其中最优值：属事后选择，并非预期。",
+        ),
+    )
 
 
 def _row(run: RunLine) -> tuple[Cell, ...]:
@@ -45,7 +55,7 @@ def _row(run: RunLine) -> tuple[Cell, ...]:
     except (LookupError, TypeError, ValueError, AttributeError):
         cells = None
     if cells is None:
-        damaged = words().text["report_damaged"]
+        damaged = Text("its report.json is damaged: make the report again", "report.json已损坏，请重新生成报告")
         cells = (*label_cells(damaged, "–", "–"), *[Cell(None, "ic", missing=damaged)] * 6)
     return (link, *cells, *made)
 
@@ -68,15 +78,15 @@ def _cells(report: Mapping[str, Any]) -> tuple[Cell, ...]:
 
 def _market(report: Mapping[str, Any]) -> Text:
     raw = str(report.get("market", {}).get("source", "–"))
-    return words().text["simulated"] if report.get("simulated") else words().terms.get(raw, Text(raw))
+    return Text("Simulated market", "模拟市场") if report.get("simulated") else words().name(raw)
 
 
 def _span(report: Mapping[str, Any]) -> Text:
-    spans = [words().text["span_form"].filled(first=s[0], last=s[-1]) for s in report.get("test_spans", ())]
+    spans = [span(s) for s in report.get("test_spans", ())]
     return joined(", ", spans) if spans else Text("–")
 
 
 def _best(rows: Sequence[Mapping[str, Any]], key: str, style: str) -> Cell:
     """The highest of a column; missing where no row has it."""
     values = [row[key] for row in rows if row.get(key) is not None]
-    return Cell(max(values, default=None), style, missing=words().missing["not_run"])
+    return Cell(max(values, default=None), style, missing=NOT_RUN)

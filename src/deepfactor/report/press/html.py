@@ -1,0 +1,71 @@
+"""From a template to one HTML file that needs nothing else: styles, script and figures inside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+import plotly.offline
+from markupsafe import Markup
+
+from deepfactor.core.errors import RecipeError
+from deepfactor.core.words import LANGUAGES, Text
+from deepfactor.report.press.drawing import Figure
+from deepfactor.report.press.tables import NOT_SAME, NOT_SAME_SHORT
+from deepfactor.report.press.words import attribute
+
+TAGS = {"en": "en", "zh": "zh-CN"}
+
+
+def document(template: str, language: str, *, figures: Sequence[Figure] = (), **parts: Any) -> str:
+    """The template filled in both languages; `language` (``en`` or ``zh``) is the one shown first.
+
+    Raises
+    ------
+    RecipeError
+        another language.
+    """
+    if language not in LANGUAGES:
+        raise RecipeError(f"no language {language!r}: there are {', '.join(LANGUAGES)}", key="language")
+    return _template(template).render(
+        tag=TAGS[language],
+        css=_asset("page.css"),
+        js=_asset("page.js"),
+        plotly=Markup(plotly.offline.get_plotlyjs()) if figures else "",
+        **parts,
+    )
+
+
+def _embed(figure: Figure) -> Markup:
+    """A figure as JSON inside a script element: nothing in it can end the element."""
+    content = {**figure.spec, "words": figure.places()}
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def _asset(name: str) -> Markup:
+    return Markup((files("deepfactor.report.press") / "assets" / name).read_text(encoding="utf-8"))
+
+
+@cache
+def _template(name: str) -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("deepfactor.report.press", "assets"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {
+        "say": Text,
+        "attr": attribute,
+        "embed": _embed,
+        "not_same": NOT_SAME,
+        "not_same_short": NOT_SAME_SHORT,
+        "source": "",
+    }
+    return environment.get_template(name)

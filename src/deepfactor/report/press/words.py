@@ -1,0 +1,129 @@
+"""Words that several sections share, English beside Chinese: heads of columns, names of codes and of settings.
+
+What one section says stands in that section; these stand in ``assets/columns.toml`` and ``assets/terms.toml``.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from deepfactor.core.words import Text
+
+#: Shown in place of what is not known.
+NOT_STATED = Text("–")
+
+
+def attribute(name: str, text: str) -> Markup:
+    """An HTML attribute in English, its Chinese beside it for the page's script."""
+    given = f'{name}="{escape(str(text))}"'
+    return Markup(f'{given} data-zh-{name}="{escape(text.zh)}"') if isinstance(text, Text) else Markup(given)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a column shows: its head, its unit and how it is computed."""
+
+    key: str
+    label: str
+    unit: str
+    definition: str
+
+
+@dataclass(frozen=True)
+class Words:
+    """All shared words, bilingual."""
+
+    metrics: Mapping[str, Metric]
+    terms: Mapping[str, Text]
+    settings: Mapping[str, str]
+    findings: Mapping[str, str]
+    sentences: tuple[tuple[re.Pattern[str], str], ...]
+
+    def universe(self, code: str) -> Text:
+        """A universe or index by the name that people use."""
+        return self.terms.get(f"universe.{code}") or self.terms.get(code, Text(code))
+
+    def term(self, value: object) -> Text:
+        """A word of the results (a reason, a style, a setting) in both languages; itself where it has no entry."""
+        raw = str(value)
+        return self.terms.get(raw) or Text(raw.replace("_", " "), self._parts(raw.replace("_", " ")))
+
+    def name(self, value: object) -> Text:
+        """A proper name, translated only where it is a known word."""
+        return self.terms.get(str(value), Text(str(value)))
+
+    def style(self, name: str, of: str) -> Text:
+        """A style of the set `of`: sets have styles of one name that are not the same."""
+        return self.terms.get(f"{of}.{name}") or self.term(name)
+
+    def table(self, name: str) -> Text:
+        """A table of a market: in English as it is called in the folder."""
+        known = self.terms.get(f"table.{name}")
+        return Text(name, known.zh if known else name)
+
+    def setting(self, value: str) -> Text:
+        """A setting's name or value: in English as the files have it."""
+        return Text(value, self.settings.get(value, value))
+
+    def finding(self, one: Mapping[str, Any]) -> Text:
+        """What an audit found, an entry of its findings; the Chinese is that of its form, or else of its code."""
+        said = self.sentence(str(one["message"]))
+        if said.zh != said or one.get("code") not in self.findings:
+            return said
+        return Text(str(said), self.findings[one["code"]].format(n=f"{one['count']:,}"))
+
+    def sentence(self, text: str) -> Text:
+        """A message of the run; its Chinese where its form is known."""
+        for form, other in self.sentences:
+            if found := form.fullmatch(text):
+                return Text(text, other.format(*map(self._named, found.groups())))
+        return Text(text)
+
+    def sentence_or_term(self, text: str) -> Text:
+        """A reason for a count: a sentence of a known form, or a word."""
+        said = self.sentence(text)
+        return said if said.zh != said else self.term(text)
+
+    def _named(self, part: str) -> str:
+        """The Chinese of a table's or another known name, or of sentences; numbers and codes as they are."""
+        known = self.terms.get(f"table.{part}") or self.terms.get(part)
+        return known.zh if known else "；".join(self.sentence(one).zh for one in part.split("; "))
+
+    def _parts(self, text: str) -> str:
+        """The Chinese of words between middle dots or colons, part by part."""
+        known = {key.replace("_", " "): term.zh for key, term in self.terms.items()}
+        return "".join(known.get(part, part) for part in re.split(r"( · |: |, )", text))
+
+
+@cache
+def words() -> Words:
+    """The shared words of the report."""
+    columns, terms, messages = (_file(name) for name in ("columns", "terms", "messages"))
+    metrics = {
+        key: Metric(key, *(Text(en, zh) for en, zh in zip(both["en"], both["zh"], strict=True)))
+        for key, both in columns.items()
+    }
+    return Words(
+        metrics,
+        {key: _term(key, given) for key, given in terms["terms"].items()},
+        terms["settings"],
+        messages["findings"],
+        tuple((re.compile(form), other) for form, other in messages["sentences"]),
+    )
+
+
+def _term(key: str, given: str | list[str]) -> Text:
+    """``key = "中文"`` is said as it is spelled, ``key = ["English", "中文"]`` otherwise."""
+    return Text(key.replace("_", " "), given) if isinstance(given, str) else Text(*given)
+
+
+def _file(name: str) -> dict[str, Any]:
+    return tomllib.loads((files("deepfactor.report.press") / "assets" / f"{name}.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,1 @@
+"""What a page says: a section a file, found by looking into the room. See `base`."""
