@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from deepfactor.report import character_tables, factor_tables, group_tables, run_tables
 from deepfactor.report.content import RunContent
-from deepfactor.report.drivers_read import residual
-from deepfactor.report.formats import number
+from deepfactor.report.content.beside import residual
+from deepfactor.report.press.formats import number
+from deepfactor.report.sections import character, ic, tops, training
 from research.study_tables import (
     attribution,
     by_year,
@@ -45,15 +45,15 @@ def page(content: RunContent, found: Mapping[str, Any] | None, said: str) -> str
         f"# {content.title}",
         *protocol(content, "research.study_a"),
         "## Tests by rebalance interval",
-        report_table(group_tables.interval(content)),
+        report_table(tops.interval(content)),
         text(
             "RankIC of every h-th day; top portfolios of equal weight at the next day's average price, excess over the",
             "equal-weight mean of all stocks a year, turnover two-sided a year.",
         ),
-        report_table(group_tables.top_n_by_year(content)),
+        report_table(tops.top_n_by_year(content)),
         "## What is left after styles",
         _residuals(content),
-        *map(report_table, character_tables.style_tables(content)),
+        *map(report_table, character.style_tables(content)),
         "## Second weighting",
         *_weightings(content),
         "## Enhanced indices, Study A's constraints, after cost",
@@ -77,7 +77,7 @@ def page(content: RunContent, found: Mapping[str, Any] | None, said: str) -> str
         *paired(content, AGAINST, PAIRED),
         "### Rank correlation of the arms' scores",
         correlation(content),
-        report_table(factor_tables.ic_by_year(content)),
+        report_table(ic.ic_by_year(content)),
         said,
     ]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
@@ -114,7 +114,7 @@ def _weightings(content: RunContent) -> list[str]:
         "turned",
     ]
     found = [table(head, rows)] if rows else ["No arm of this run weights deep factors."]
-    return [*found, report_table(run_tables.importance(content))]
+    return [*found, report_table(training.importance(content))]
 
 
 def _weighted(job: Mapping[str, Any]) -> list[str]:

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from deepfactor.report import drivers, factor_tables, group_tables
 from deepfactor.report.content import RunContent
-from deepfactor.report.drivers_read import residual
-from deepfactor.report.drivers_words import sentences
-from deepfactor.report.formats import number
-from deepfactor.report.published import reference
-from deepfactor.report.words import words
+from deepfactor.report.content.beside import residual
+from deepfactor.report.content.published import reference
+from deepfactor.report.content.reading import against, comparable
+from deepfactor.report.press.formats import number
+from deepfactor.report.press.words import words
+from deepfactor.report.sections import drivers, ic
+from deepfactor.report.sections import groups as by_group
+from deepfactor.report.sections._drivers_said import sentences
 from research.study_tables import (
     INDICES,
     UNIVERSES,
@@ -60,8 +62,8 @@ def page(content: RunContent, found: Mapping[str, Any] | None, said: str) -> str
             "Seeds: standard deviation of the seeds' mean RankIC. After styles: RankIC of what a daily regression on",
             "the styles of Barra and industries leaves of the score.",
         ),
-        *map(report_table, factor_tables.ic_tables(content)),
-        report_table(factor_tables.ic_by_year(content)),
+        *map(report_table, ic.ic_tables(content)),
+        report_table(ic.ic_by_year(content)),
         "## Top group, weekly, before cost",
         _top_groups(content),
         text(
@@ -69,8 +71,8 @@ def page(content: RunContent, found: Mapping[str, Any] | None, said: str) -> str
             "in the form of the study's number beside it: over All the difference of annual returns, in the indices",
             f"the annualised ratio of NAVs, 252 days a year. It is over the index; {_all_against(content)}",
         ),
-        report_table(group_tables.top_group(content)),
-        report_table(group_tables.top_by_year(content)),
+        report_table(by_group.top_group(content)),
+        report_table(by_group.top_by_year(content)),
         "## Enhanced indices, Study B's constraints, after cost",
         enhanced(content),
         text(
@@ -110,8 +112,8 @@ def _all_against(content: RunContent) -> str:
 
 def _against(group: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:
     """A benchmark with weights, as the study's is, and the numbers against it; equal weight where there is no other."""
-    found = group_tables.against(group)
-    return next((one for one in found if group_tables.comparable(one[0])), found[0])
+    found = against(group)
+    return next((one for one in found if comparable(one[0])), found[0])
 
 
 def _rank_ic(content: RunContent) -> str:
@@ -148,7 +150,7 @@ def _top_groups(content: RunContent) -> str:
             for key, style in _top(universe):
                 excess = key.startswith("annual_excess")
                 given = entry if excess or group is None else group["top"]
-                like = ref if ref is not None and (not excess or group_tables.comparable(benchmark)) else None
+                like = ref if ref is not None and (not excess or comparable(benchmark)) else None
                 printed = None if like is None else like.top_group(key, universe)
                 cells.append(beside(None if given is None else given.get(key), printed, style))
         rows.append([arm.name, *cells])

@@ -17,12 +17,13 @@ from deepfactor.core.files import write_text
 from deepfactor.pipeline.pages import load_content
 from deepfactor.recipe import shipped_recipes
 from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
-from deepfactor.report.drivers_read import part_a_year, relaxed_share, seeds_of
-from deepfactor.report.formats import number
-from deepfactor.report.portfolio_tables import definitions_by_set, printed
-from deepfactor.report.published import reference
-from deepfactor.report.tables import Table
-from deepfactor.report.words import words
+from deepfactor.report.content.beside import part_a_year, relaxed_share, seeds_of
+from deepfactor.report.content.published import reference
+from deepfactor.report.press.formats import number
+from deepfactor.report.press.tables import Table
+from deepfactor.report.sections._definitions import definitions_by_set
+from deepfactor.report.sections._portfolios import printed
+from deepfactor.report.sections._weights import KINDS
 from deepfactor.runs.layout import RunFolder
 
 SAID = "## What it says"
@@ -111,7 +112,7 @@ def enhanced(content: RunContent) -> str:
 def _weights(content: RunContent) -> str:
     """What the replica, and the optimiser's benchmark, is weighted by."""
     kinds = sorted({str(p.summary.get("replica_weights")) for p in content.portfolios})
-    return f"Index weights: {'; '.join(str(words().text[f'replica_weights.{kind}']) for kind in kinds)}."
+    return f"Index weights: {'; '.join(str(KINDS[kind]) for kind in kinds)}."
 
 
 def by_year(content: RunContent) -> str:

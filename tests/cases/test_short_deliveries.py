@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from deepfactor.report.words import words
+from deepfactor.report.press.words import words
 from support.bars import CODES, bars, write
 from support.cli import deepfactor
 

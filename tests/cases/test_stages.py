@@ -14,7 +14,7 @@ import pytest
 from deepfactor.backtest import loop
 from deepfactor.pipeline import factor
 from deepfactor.pipeline.stages import combination, correlation, factor_test, portfolio
-from deepfactor.report import layout
+from deepfactor.report.sections import drivers
 from support.bars import CODES, DAILY, bars, write
 from support.cli import Ended, deepfactor, refused, strict_json
 from support.factors import reversal
@@ -223,7 +223,7 @@ FAULTS: dict[str, tuple[Spoil, int, set[tuple[str, str]], str]] = {
         },
         "arms/gru/factor_report.json",
     ),
-    "drivers": (always(layout, "drivers"), 1, {("page", "drivers")}, "report.xlsx"),
+    "drivers": (always(drivers, "drivers"), 1, {("page", "drivers")}, "report.xlsx"),
 }
 
 
@@ -267,7 +267,7 @@ def test_a_stage_that_fails_leaves_the_others(case, again, monkeypatch):
 def test_the_workbook_alone(again, monkeypatch):
     from deepfactor.pipeline import pages
 
-    monkeypatch.setattr(pages, "workbook", fault)
+    monkeypatch.setattr(pages, "render_workbook", fault)
     result = deepfactor("report", again / "runs/tiny")
     assert result.code == 1
     assert "workbook of report.xlsx: a fault of ours, ZeroDivisionError: planted; traceback in " in result.err

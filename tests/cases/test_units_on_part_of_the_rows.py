@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from deepfactor.report.words import words
+from deepfactor.report.press.words import words
 from support.bars import CODES, DAILY, bars, write
 from support.cli import deepfactor
 

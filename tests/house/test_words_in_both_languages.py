@@ -11,7 +11,7 @@ import pytest
 from deepfactor.core.kind import kinds_in, load_kind
 from deepfactor.core.spec import Spec
 from deepfactor.portfolio.constraints.base import ROOM as CONSTRAINTS
-from deepfactor.report.words import words
+from deepfactor.report.press.words import words
 from deepfactor.sources._simulation.settings import Settings as Simulated
 from deepfactor.styles.barra_cne5 import COMPANY
 from deepfactor.training.spec import Fit
@@ -99,7 +99,7 @@ def test_a_constraint_and_a_reason_have_theirs(name):
 @pytest.mark.parametrize(("of", "style"), [(of, style) for of, styles in STYLES.items() for style in styles])
 def test_a_style_has_its_chinese_and_its_definition_in_both(of, style):
     assert HAN.search(words().style(style, of).zh)
-    said = words().text[f"style.{of}.{style}"]
+    said = words().terms[f"definition.{of}.{style}"]
     assert HAN.search(said.zh)
     assert not HAN.search(said)
 

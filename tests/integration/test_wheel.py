@@ -28,7 +28,7 @@ from importlib.resources import files
 import deepfactor
 from deepfactor.portfolio.presets import load_preset, preset_names
 from deepfactor.recipe import load_recipe, shipped_recipes
-from deepfactor.report.published import references
+from deepfactor.report.content.published import references
 from deepfactor.sources.tables import Settings
 
 for name in shipped_recipes():

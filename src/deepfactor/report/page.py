@@ -42,6 +42,7 @@ SOURCE = Text(
 )
 #: Parts of a run that may be missing.
 STAGES = {
+    "scores": Text("Scores", "得分"),
     "combination": Text("Combination", "因子合成"),
     "factor_test": Text("Factor test", "因子检验"),
     "correlation": Text("Correlation of arms", "模型相关性"),

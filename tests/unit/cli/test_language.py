@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from deepfactor.cli.verbs import Language
+from deepfactor.core.words import LANGUAGES
 from deepfactor.pipeline import experiment, factor, markets
-from deepfactor.report.words import LANGUAGES
 from support.cli import deepfactor
 
 VERBS = {

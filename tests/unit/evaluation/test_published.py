@@ -14,7 +14,7 @@ import pytest
 
 from deepfactor.evaluation.definitions import PRESETS, TRADING_DAYS
 from deepfactor.evaluation.performance import annual_excess
-from deepfactor.report.published import studies
+from deepfactor.report.content.published import studies
 
 STUDY_A, STUDY_B = studies()["study_a"], studies()["study_b"]
 COST_A_SIDE = 0.0015

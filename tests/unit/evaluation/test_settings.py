@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from deepfactor.evaluation.factor_test import TestSettings
 from deepfactor.evaluation.factor_test import test_factor as run_test
-from deepfactor.report.published import studies
+from deepfactor.report.content.published import studies
 
 A, B = TestSettings(preset="study_a"), TestSettings(preset="study_b")
 

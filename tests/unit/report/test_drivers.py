@@ -8,10 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deepfactor.report import drivers
-from deepfactor.report.drivers_read import standard_error, strongest_styles, year_range, years_error
-from deepfactor.report.layout import page_of
-from deepfactor.report.page import render, report_json
+from deepfactor.report.content.beside import standard_error, strongest_styles, year_range, years_error
+from deepfactor.report.page import page_of, render, report_json
+from deepfactor.report.sections import drivers
 
 PLAN = {"first_test": 2019, "last_test": 2020, "train_years": 5, "valid_years": 1, "test_years": 1, "every": 5}
 FIT = {"epochs": 12, "patience": 15, "lr": 0.001, "seeds": [0, 42]}
@@ -181,14 +180,14 @@ def test_what_is_said_of_the_gap_follows_its_error(full, t, said):
     first = full.arms[0]
     records = [{**r, "rank_ic": {**r["rank_ic"], "t_newey_west": t}} for r in first.factor_report["records"]]
     arm = replace(first, factor_report={**first.factor_report, "records": records})
-    sentences = drivers.drivers(replace(full, arms=(arm, full.arms[1]))).sentences
+    sentences = drivers.drivers(replace(full, arms=(arm, full.arms[1]))).sentences()["drivers"]
     gap = next(one for one in sentences if one.startswith("gru: RankIC"))
     assert said in gap
     assert "its 2 seeds have a standard deviation of 0.002" in gap
 
 
 def test_every_sentence_is_in_both_languages_and_filled(full):
-    sentences = drivers.drivers(full).sentences
+    sentences = drivers.drivers(full).sentences()["drivers"]
     assert len(sentences) == 1 + 4 * 2 + 5
     for one in sentences:
         assert "{" not in one + one.zh
@@ -232,7 +231,7 @@ def test_undefined_numbers_are_not_computed_with(full):
 
 def test_a_simulated_market_is_not_judged_by_the_studys_years(full):
     made = drivers.drivers(on_market(full, simulated=True))
-    assert {table.id for table in made.tables} == {"drivers_protocol", "drivers_styles", "drivers_portfolios"}
+    assert {table.id for table in made.tables()} == {"drivers_protocol", "drivers_styles", "drivers_portfolios"}
     assert [sentence[:24] for sentence in made.sentences] == ["The market is simulated:"]
 
 
@@ -240,5 +239,5 @@ def test_the_part_is_on_the_page_and_in_the_json(full):
     html = render(full)
     assert '<section id="drivers">' in html
     given = report_json(full)
-    assert given["drivers"] == list(page_of(full).drivers.sentences)
+    assert given["drivers"] == list(page_of(full).sentences()["drivers"])
     assert {"drivers_protocol", "drivers_gap", "drivers_styles"} <= given["tables"].keys()

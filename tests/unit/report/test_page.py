@@ -14,8 +14,7 @@ import pytest
 from deepfactor.core.errors import DataError, RecipeError
 from deepfactor.evaluation.definitions import PRESETS
 from deepfactor.report.content import ArmContent
-from deepfactor.report.layout import page_of
-from deepfactor.report.page import render, report_json
+from deepfactor.report.page import page_of, render, report_json
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
 
@@ -115,7 +114,7 @@ def test_an_excess_says_its_definition_and_the_study_s_stands_beside_its_own_for
     assert [row[2] for row in top[1:5]] == ["Equal-weighted universe", "Cap-weighted universe (derived)"] * 2
     assert top[1][-2:] == ["+28.30%", "+30.30%"]
     assert top[2][-2:] == ["+33.30%", "+35.30%"]
-    printed = {cell.published for table in page_of(content).groups if table.id == "top_group"
+    printed = {cell.published for table in page_of(content).sections["groups"].tables() if table.id == "top_group"
                for row in table.rows if row[2].value != "Equal-weighted universe" for cell in row[-2:]}  # fmt: skip
     assert {0.3853, 0.431} < printed  # chart 13, in the column of differences, beside what has weights
     notes = report_json(content)["notes"]

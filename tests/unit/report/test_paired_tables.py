@@ -6,10 +6,9 @@ import re
 
 import pytest
 
-from deepfactor.report import paired_tables
-from deepfactor.report.layout import page_of
-from deepfactor.report.page import render
-from deepfactor.report.paired_tables import headline_paired
+from deepfactor.report.page import page_of, render
+from deepfactor.report.sections._paired import paired
+from deepfactor.report.sections.summary import headline_paired
 
 PAIR = {"first": "gru", "second": "decomp_gru"}
 NUMBERS = {"difference": -0.004, "standard_error": 0.002, "t_newey_west": -2.0, "win_rate": 0.4, "lags": 10, "n": 480}
@@ -51,7 +50,7 @@ def test_the_first_page_has_a_row_a_pair_in_the_whole_market(beside):
 
 def test_without_a_comparison_there_is_no_table(content):
     assert headline_paired(content) is None
-    assert paired_tables.paired(content) == []
+    assert paired(content) == []
 
 
 def test_a_measure_that_a_run_lacks_is_a_dash(make_content):

@@ -9,11 +9,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from deepfactor.report import cards, drawing, factor_tables, figures, portfolio_figures
-from deepfactor.report.formats import number, strict
-from deepfactor.report.run_tables import left_out, left_out_rest, market_left_out, training_left_out
-from deepfactor.report.tables import Cell, Table, metric
-from deepfactor.report.words import words
+from deepfactor.report.press import drawing
+from deepfactor.report.press.facts import flat, sentence
+from deepfactor.report.press.formats import number, strict
+from deepfactor.report.press.tables import Cell, Table, metric
+from deepfactor.report.press.words import words
+from deepfactor.report.sections import _portfolio_figures as portfolio_figures
+from deepfactor.report.sections.data import left_out, left_out_rest, market_left_out, training_left_out
+from deepfactor.report.sections.ic import cumulative_rank_ic, seeds
+from deepfactor.report.sections.models import folds
+from deepfactor.report.sections.summary import excess_overview, headline_factor
 
 
 @pytest.mark.parametrize(
@@ -71,7 +76,7 @@ def test_cumulative_rank_ic_is_the_running_sum_of_one_series(make_content):
     )
     shuffled = pl.concat([other, holed.drop("index")]).sample(fraction=1.0, shuffle=True, seed=1)
     changed = make_content(arms=(type(arm)(arm.name, None, {}, {}, arm.factor_report, shuffled),))
-    figure = figures.cumulative_rank_ic(changed, "all")
+    figure = cumulative_rank_ic(changed, "all")
     kept = arm.ic_series.filter(pl.col("universe") == "all").sort("date")
     values = np.delete(kept["rank_ic"].to_numpy(), 3)
     trace = figure.spec["data"][0]
@@ -88,13 +93,13 @@ def test_excess_drawdown_is_measured_from_the_highest_point_so_far(make_content)
 
 
 def test_portfolios_keep_their_arms_colour(make_content):
-    spec = portfolio_figures.excess_overview(make_content()).spec
+    spec = excess_overview(make_content()).spec
     inks = [trace["line"]["color"] for trace in spec["data"]]
     assert inks == [drawing.colour(0), drawing.colour(1)]
 
 
 def test_timeline_places_spans_on_one_axis(make_content):
-    line = cards.timeline(make_content())
+    line = folds(make_content())
     days = 2918  # 2013-01-04 to 2020-12-31
     (first, early), (second, late) = line.rows
     assert (first, second) == ("2019", "2020")
@@ -116,7 +121,7 @@ def test_left_out_on_the_page_is_the_lead_universes(make_content):
 
 
 def test_seeds_stand_beside_their_ensemble(make_content):
-    rows = factor_tables.seeds(make_content()).rows
+    rows = seeds(make_content()).rows
     assert [row[1].text for row in rows[:3]] == ["0", "42", "ensemble"]
     assert [row[2].text for row in rows[:3]] == ["0.101", "0.101", "0.111"]
 
@@ -127,14 +132,14 @@ def test_another_universe_leads_where_all_stocks_were_not_tested(make_content):
     only = [r for r in arm.records if r["universe"] == "000905.SH" and r["convention"] == "t1_vwap"]
     report = {**arm.factor_report, "records": only}
     tested = make_content(arms=(type(arm)("f", None, {}, {}, report, arm.ic_series.clear()),), oracle=None)
-    table = factor_tables.headline_factor(tested)
+    table = headline_factor(tested)
     assert table.note.startswith("Universe CSI 500, clock t1_vwap")
     assert table.rows[0][1].text == "0.091"
 
 
 def test_settings_read_like_sentences():
-    assert cards.sentence({"a": [1, 2.50], "b": None, "c": True}) == "a 1, 2.5, b –, c yes"
-    assert cards.flat({"arms": [{"name": "x"}], "fit": {"lr": 1e-3}}) == [("arms.0.name", "x"), ("fit.lr", "0.001")]
+    assert sentence({"a": [1, 2.50], "b": None, "c": True}) == "a 1, 2.5, b –, c yes"
+    assert flat({"arms": [{"name": "x"}], "fit": {"lr": 1e-3}}) == [("arms.0.name", "x"), ("fit.lr", "0.001")]
 
 
 def test_what_the_market_and_the_samples_leave_out_is_counted(make_content):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deepfactor.core.errors import RecipeError
-from deepfactor.report.published import reference, references, studies
+from deepfactor.report.content.published import reference, references, studies
+from deepfactor.report.sections.models import study_label
 
 
 def test_study_b_by_universe_and_horizon():
@@ -79,7 +80,7 @@ def test_every_reference_leads_to_a_number():
         ref = reference(name)
         horizon, convention = (10, "t1_close") if name.startswith("study_b") else (5, "t1_vwap")
         assert 0 < ref.rank_ic("mean", "all", horizon, convention) < 0.2, name
-        assert ref.label.startswith(("Study A (", "Study B ("))
+        assert study_label(ref).startswith(("Study A (", "Study B ("))
 
 
 @pytest.mark.parametrize("name", ["study_b", "study_b/lstm", "study_c/gru_ic", "decomp_gru_ic"])

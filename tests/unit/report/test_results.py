@@ -12,8 +12,8 @@ from deepfactor.backtest.performance import summary
 from deepfactor.evaluation.factor_test import TestSettings
 from deepfactor.evaluation.factor_test import test_factor as run_test
 from deepfactor.report.content import ArmContent, PortfolioContent
-from deepfactor.report.formats import number
 from deepfactor.report.page import render, report_json
+from deepfactor.report.press.formats import number
 from deepfactor.styles.base import Styles
 from support.portfolio import BestScores, random_scores
 from support.toy import INDEX, toy_market

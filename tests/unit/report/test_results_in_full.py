@@ -8,11 +8,11 @@ from datetime import date
 import polars as pl
 import pytest
 
-from deepfactor.report import character_tables, factor_tables, figures, group_tables, portfolio_figures
-from deepfactor.report import portfolio_tables as tables
-from deepfactor.report.cautions import cautions
-from deepfactor.report.layout import page_of
-from deepfactor.report.page import render
+from deepfactor.report.page import page_of, render
+from deepfactor.report.sections import _portfolio_figures as portfolio_figures
+from deepfactor.report.sections import character, ic, tops
+from deepfactor.report.sections import portfolios as tables
+from deepfactor.report.sections.warnings import cautions
 
 STATISTICS = {"mean": 0.031, "std": 0.05, "icir": 0.62, "win_rate": 0.7, "t_newey_west": 3.1, "n": 480}
 ON = {"universe": "all", "convention": "t1_close"}
@@ -82,27 +82,27 @@ def shown(table):
 
 
 def test_decay_by_horizon(full):
-    assert shown(factor_tables.decay(full))[0] == ["gru", "all", *(f"{0.01 * h:.3f}" for h in (1, 2, 3, 5, 10, 15, 20))]
-    spec = figures.decay(full).spec["data"]
+    assert shown(ic.decay(full))[0] == ["gru", "all", *(f"{0.01 * h:.3f}" for h in (1, 2, 3, 5, 10, 15, 20))]
+    spec = ic.decay_figure(full).spec["data"]
     assert spec[0]["x"] == list(range(1, 21))
     assert spec[0]["y"] == pytest.approx([0.01 * h for h in range(1, 21)])
 
 
 def test_long_leg_residual_and_seeds(full):
-    assert shown(factor_tables.long_leg(full)) == [["gru", "All", "10", "+1.20%", "+1.80%", "40.0%"]]
+    assert shown(ic.long_leg(full)) == [["gru", "All", "10", "+1.20%", "+1.80%", "40.0%"]]
     residual = ["gru", "barra_cne5", "All", "10", "3,482", "62.0%", "0.055", "0.031", "0.62", "70.0%", "3.10", "480"]
-    assert shown(factor_tables.residual_ic(full)) == [residual]
-    assert shown(factor_tables.seed_spread(full)) == [["gru", "All", "10", "0.100", "0.002", "0.090", "0.110", "2"]]
+    assert shown(ic.residual_ic(full)) == [residual]
+    assert shown(ic.seed_spread(full)) == [["gru", "All", "10", "0.100", "0.002", "0.090", "0.110", "2"]]
 
 
 def test_all_starting_days(full):
-    first = shown(group_tables.offsets(full))[0]
+    first = shown(tops.offsets(full))[0]
     assert first[:4] == ["gru", "top10pct", "t0_close", "5"]
     assert first[4:] == ["+20.00%", "+15.00%", "+24.00%"] * 2 + ["5"]
 
 
 def test_the_studys_table_by_interval_stands_beside_ours(full):
-    row = group_tables.interval(full).rows[0]
+    row = tops.interval(full).rows[0]
     assert [cell.text for cell in row[:4]] == ["gru", "5", "0.500", "0.500"]  # the sample of every h-th day
     printed = [cell.published for cell in row]
     assert printed[2:4] == [0.14, 0.13]
@@ -111,11 +111,11 @@ def test_the_studys_table_by_interval_stands_beside_ours(full):
 
 
 def test_styles_by_set_and_the_studys_number_only_where_it_means_the_same(full):
-    study, barra = character_tables.style_tables(full)[:2]
+    study, barra = character.style_tables(full)[:2]
     assert [study.id, barra.id] == ["style_correlation_study_a", "style_correlation_barra_cne5"]
     assert [row[1].published for row in study.rows] == [-0.26, -0.23]
     assert [row[1].published for row in barra.rows] == [-0.26, None]
-    assert figures.style_bars(full, "study_a", "last").spec["data"][0]["x"] == [-0.4, None]
+    assert character.style_bars(full, "study_a", "last").spec["data"][0]["x"] == [-0.4, None]
 
 
 def test_attribution_adds_to_the_active_return(full):
@@ -132,7 +132,7 @@ def test_attribution_adds_to_the_active_return(full):
 
 
 def test_absent_styles_say_what_is_lacking_in_both_languages(full):
-    table = character_tables.styles_absent(full)
+    table = character.styles_absent(full)
     assert shown(table) == [["barra_cne5", "LEVERAGE", "the market has no a; the market has no b"]]
     assert table.rows[0][2].value.zh == "市场数据没有a; 市场数据没有b"
 

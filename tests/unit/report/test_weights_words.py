@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from deepfactor.panel.weighting import KINDS
-from deepfactor.report import drivers
-from deepfactor.report.cautions import cautions
-from deepfactor.report.weights_words import weights_said
+from deepfactor.report.sections import drivers
+from deepfactor.report.sections._weights import weights_said
+from deepfactor.report.sections.warnings import cautions
 
 
 def made(days, **more):
@@ -79,7 +79,7 @@ def test_what_the_replica_made_is_not_called_dividends(make_content):
         for p in content.portfolios
     )
     shown = replace(content, portfolios=portfolios, environment={**content.environment, "market": market})
-    sentences = drivers.drivers(shown).sentences
+    sentences = drivers.drivers(shown).sentences()["drivers"]
     (replica,) = [one for one in sentences if one.startswith("The replica that the optimiser saw")]
     assert "it made −4.00% a year against the published price index, with a tracking error of 3.00%" in replica
     assert "相对公布的价格指数每年−4.00%" in replica.zh

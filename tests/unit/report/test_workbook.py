@@ -7,14 +7,13 @@ from io import BytesIO
 import openpyxl
 import pytest
 
-from deepfactor.report.layout import page_of
-from deepfactor.report.page import report_json
-from deepfactor.report.workbook import HEADER_ROW, sheet_names, workbook
+from deepfactor.report.page import page_of, render_workbook, report_json
+from deepfactor.report.press.workbook import HEADER_ROW, sheet_names
 
 
 @pytest.fixture(scope="module")
 def book(content):
-    return openpyxl.load_workbook(BytesIO(workbook(content)))
+    return openpyxl.load_workbook(BytesIO(render_workbook(content)))
 
 
 def test_every_number_of_the_json_is_in_its_sheet(content, book):
@@ -55,10 +54,10 @@ def test_cells_are_typed_heads_frozen_sources_named(book):
 
 def test_text_never_becomes_a_formula(make_content):
     content = make_content(warnings=(), correlation={"=1+1": {"=1+1": 1.0}})
-    sheet = openpyxl.load_workbook(BytesIO(workbook(content)))["model_correlation"]
+    sheet = openpyxl.load_workbook(BytesIO(render_workbook(content)))["model_correlation"]
     cell = sheet.cell(HEADER_ROW + 2, 1)
     assert (cell.value, cell.data_type) == ("=1+1", "s")
 
 
 def test_same_content_same_bytes(content):
-    assert workbook(content) == workbook(content)
+    assert render_workbook(content) == render_workbook(content)

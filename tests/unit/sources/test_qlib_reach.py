@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deepfactor.core.errors import DataError
-from deepfactor.report.words import words
+from deepfactor.report.press.words import words
 from deepfactor.sources.base import fetch_all
 from support.bars import CODES, bars
 from support.qlib_folder import field_file, theirs, write_field, write_qlib

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from deepfactor.core.errors import DataError
-from deepfactor.report.words import words
+from deepfactor.report.press.words import words
 from deepfactor.store.checks import Basis, Finding
 from deepfactor.store.checks.adjustment import OF_MOVES, check_adjustment
 from deepfactor.store.folder import write_market
