@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deepfactor.report.content.beside import standard_error, strongest_styles, year_range, years_error
+from deepfactor.report.content.beside import standard_error, year_range, years_error
 from deepfactor.report.page import page_of, render, report_json
 from deepfactor.report.sections import drivers
+from deepfactor.report.sections._drivers_said import strongest
 
 PLAN = {"first_test": 2019, "last_test": 2020, "train_years": 5, "valid_years": 1, "test_years": 1, "every": 5}
 FIT = {"epochs": 12, "patience": 15, "lr": 0.001, "seeds": [0, 42]}
@@ -145,7 +146,7 @@ def test_styles_name_what_is_left_and_the_strongest(full):
     table = drivers.styles(full)
     assert [metric.key for metric in table.columns] == ["arm", "rank_ic", "basic", "barra_cne5", "strongest_styles"]
     assert rows(table, "basic", "barra_cne5")[0] == [0.052, 0.052]
-    assert strongest_styles(full, full.arms[0]) == "RESVOL −0.50, LIQUIDITY −0.40, BETA +0.30"
+    assert strongest(full, full.arms[0]) == "RESVOL −0.50, LIQUIDITY −0.40, BETA +0.30"
 
 
 def test_portfolios_are_taken_apart_a_year(full):
@@ -207,15 +208,15 @@ def test_a_run_without_a_studys_arm_has_no_such_part(content):
 def test_absent_parts_leave_no_row_and_no_sentence(content):
     """The sample run has no fit, no seeds' spread, no style tests and no attribution."""
     part = drivers.drivers(on_market(content))
-    assert {table.id for table in part.tables} == {
+    assert {table.id for table in part.tables()} == {
         "drivers_gap",
         "drivers_years",
         "drivers_same_years",
         "drivers_size",
         "drivers_portfolios",
     }
-    assert not any("is left after" in one or "styles made" in one for one in part.sentences)
-    assert any("There is one seed" in one for one in part.sentences)
+    assert not any("is left after" in one or "styles made" in one for one in part.sentences()["drivers"])
+    assert any("There is one seed" in one for one in part.sentences()["drivers"])
 
 
 def test_undefined_numbers_are_not_computed_with(full):
@@ -226,13 +227,13 @@ def test_undefined_numbers_are_not_computed_with(full):
     records = [{**r, "rank_ic": dict.fromkeys(r["rank_ic"])} for r in first.factor_report["records"]]
     arm = replace(first, factor_report={**first.factor_report, "records": records})
     part = drivers.drivers(replace(full, arms=(arm,)))
-    assert not any(one.startswith("gru: RankIC") for one in part.sentences)
+    assert not any(one.startswith("gru: RankIC") for one in part.sentences()["drivers"])
 
 
 def test_a_simulated_market_is_not_judged_by_the_studys_years(full):
     made = drivers.drivers(on_market(full, simulated=True))
     assert {table.id for table in made.tables()} == {"drivers_protocol", "drivers_styles", "drivers_portfolios"}
-    assert [sentence[:24] for sentence in made.sentences] == ["The market is simulated:"]
+    assert [sentence[:24] for sentence in made.sentences()["drivers"]] == ["The market is simulated:"]
 
 
 def test_the_part_is_on_the_page_and_in_the_json(full):
