@@ -32,7 +32,7 @@ Workers = Annotated[int, typer.Option("--workers", min=0, help="training process
 
 
 class Language(StrEnum):
-    """Of the page's switch; see `report.words.LANGUAGES`."""
+    """Of the page's switch; see `core.words.LANGUAGES`."""
 
     EN = "en"
     ZH = "zh"
