@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 DEPENDENCIES := $(shell cat pyproject.toml constraints.txt setup.py src/deepfactor/models/_kernels/gru* | sha256sum | cut -c1-16)
 CORE := $(VENV)/.core-$(DEPENDENCIES)
 DEV := $(VENV)/.dev-$(DEPENDENCIES)
+# Neighbours stay with one process, so that what a file makes once is made once; who is done takes from the other.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 REAL_DATA := $(wildcard ../shared/data/ashare)
 DEEPFACTOR_REAL_DATA ?= $(if $(REAL_DATA),$(abspath $(REAL_DATA)))
 export DEEPFACTOR_REAL_DATA
@@ -17,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help env dev demo test kills check lint types imports learning study-b-mechanism study-a-mechanism bench bench-data bench-training bench-evaluation peers clean
+.PHONY: help env dev demo test test-all test-313 kills check lint types imports tag learning study-b-mechanism study-a-mechanism bench bench-data bench-training bench-evaluation peers clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -29,13 +31,19 @@ dev: $(DEV) ## the same with what tests and checks need
 demo: $(CORE) ## the main job on the simulated market, from nothing to a report
 	$(BIN)/deepfactor demo --out demo
 
-test: $(DEV) ## run the tests
-	$(BIN)/python -m pytest -n 2
+test: $(DEV) ## run the fast tests: of every room, in under three minutes
+	$(PYTEST) -m "not slow"
+
+test-all: $(DEV) ## run all tests: also kills, browsers, golden trainings, everything at full width
+	$(PYTEST)
+
+test-313: ## run the fast tests of what needs no torch on Python 3.13, in an environment of its own
+	.ci/python-3.13
 
 kills: $(DEV) ## kill -9 training 10 times at each kind of moment, with workers too
 	DEEPFACTOR_KILLS=10 $(BIN)/python -m pytest tests/integration/test_killed_training.py
 
-check: lint types imports test ## what CI runs, line for line
+check: test-all test-313 lint types imports ## what CI runs, line for line
 
 lint: $(DEV)
 	$(BIN)/ruff check .
@@ -47,6 +55,11 @@ types: $(DEV) ## mypy, and every kind against its room's Protocol
 
 imports: $(DEV)
 	$(BIN)/lint-imports
+
+tag: $(DEV) ## tag HEAD with the version that the package and the CHANGELOG's newest heading say
+	@test -z "$$(git status --porcelain)" || { echo "not tagged: there are uncommitted changes"; exit 1; }
+	$(BIN)/python -m pytest -q tests/house/test_version.py
+	git tag --annotate "v$$($(BIN)/deepfactor --version)" --message "deepfactor $$($(BIN)/deepfactor --version)"
 
 learning: $(DEV) ## what the networks learn on the simulated market, against ridge, oracle and null market
 	$(BIN)/python -m research.learning
@@ -76,7 +89,7 @@ peers: .peers/qlib/.made .peers/cvxpy/.made ## environments of other programs fo
 	@touch $@
 
 clean: ## remove the environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build
+	rm -rf $(VENV) .venv-3.13 .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or newer, or name yours: make PYTHON=python3.12 …"; exit 1; }

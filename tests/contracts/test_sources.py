@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -27,15 +28,21 @@ KINDS = kinds_in("deepfactor.sources")
 DESCRIBED = {"name": str, "settings": dict, "cap": str, "simulated": bool, "derived": list, "dropped": dict}
 
 
-@pytest.fixture(params=KINDS)
-def again(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Source]:
-    """Opens the example of a kind, as often as called."""
+@pytest.fixture(scope="module", params=KINDS)
+def vendor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The folder of a kind's example, which nothing writes into, and what to write in a TOML to read it."""
     if request.param not in EXAMPLES:
         pytest.fail(f"source {request.param} has no example in tests/support/sources.py: write one")
-    folder = tmp_path / "vendor"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("vendor")
     choice = EXAMPLES[request.param](folder)
     assert choice["kind"] == request.param
+    return folder, choice
+
+
+@pytest.fixture
+def again(vendor: tuple[Path, dict[str, Any]]) -> Callable[[], Source]:
+    """Opens the example of a kind, as often as called."""
+    folder, choice = vendor
     return lambda: open_kind(choice, folder)
 
 
@@ -107,7 +114,7 @@ def test_the_same_again(again):
     assert first.describe() == second.describe()
 
 
-def test_it_describes_itself_without_a_path_of_this_machine(again, tmp_path):
+def test_it_describes_itself_without_a_path_of_this_machine(again, vendor):
     source = again()
     fetched(source)
     account = source.describe()
@@ -118,7 +125,7 @@ def test_it_describes_itself_without_a_path_of_this_machine(again, tmp_path):
     assert all(isinstance(note, str) for note in account["notes"])
     assert all(isinstance(count, int) for count in account["dropped"].values())
     assert set(account.get("files", {})) <= set(source.tables())
-    assert str(tmp_path) not in json.dumps(account, allow_nan=False)
+    assert str(vendor[0].parent) not in json.dumps(account, allow_nan=False)
 
 
 def test_it_can_be_stored_and_a_second_time_writes_nothing(again, tmp_path):

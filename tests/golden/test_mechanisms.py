@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from deepfactor.evaluation.ic import information_coefficients
 from deepfactor.pipeline.console import Silent
@@ -22,6 +23,8 @@ from deepfactor.recipe import load_recipe
 from deepfactor.runs.results import oracle_path, read_oracle
 from deepfactor.sources.simulated import Settings, Strength, Volatility
 from deepfactor.training.ensemble import collect
+
+pytestmark = pytest.mark.slow
 
 SPAN = {"start": date(2018, 1, 2), "end": date(2021, 7, 30)}
 TREND = Settings(

@@ -13,6 +13,8 @@ from mypy.nodes import MemberExpr, TypeInfo, Var
 from mypy.options import Options
 from mypy.types import Instance, TypeType, UnionType, get_proper_type
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(__file__).parents[2] / "src"
 SPEC = "deepfactor.core.spec.Spec"
 #: Read where types can't show it, and where that is.

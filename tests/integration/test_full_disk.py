@@ -17,6 +17,8 @@ from deepfactor.store.folder import MANIFEST, MarketFolder
 from support.cli import deepfactor
 from support.vendor_files import vendor_files
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def small_disk(tmp_path) -> Iterator[Path]:

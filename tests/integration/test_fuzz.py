@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
 
@@ -24,12 +24,19 @@ from support.fuzz import queries as queries_
 from support.fuzz import recipes as recipes_
 from support.shared import made_once
 
+#: One case in so many is among the fast tests.
+ONE_IN = 12
+PARTS = (pytest.param(True, id="one in twelve"), pytest.param(False, id="the rest", marks=pytest.mark.slow))
+Chosen = Callable[[int], bool]
 
-def wrong(cases: Iterable[Case]) -> tuple[list[str], int]:
-    """What is wrong with any of the cases, and how many there are."""
+
+def wrong(cases: Iterable[Case], chosen: Chosen = lambda number: True) -> tuple[list[str], int]:
+    """What is wrong with any of the chosen cases, and how many there are in all."""
     found, count = [], 0
     with tempfile.TemporaryDirectory() as folder:
         for count, case in enumerate(cases, start=1):
+            if not chosen(count):
+                continue
             place = Path(folder) / str(count)
             place.mkdir()
             if (verdict := judge(case, place)) is not None:
@@ -60,25 +67,29 @@ def recipes(market, monkeypatch) -> recipes_.Ground:
     return recipes_.Ground.of(market)
 
 
-def none_wrong(cases: Iterable[Case]) -> None:
-    found, count = wrong(cases)
+def none_wrong(cases: Iterable[Case], fast: bool) -> None:
+    """Of the fast part of a family, or of the rest; together they are the whole."""
+    found, count = wrong(cases, lambda number: (number % ONE_IN == 1) == fast)
     assert count > 10
     assert not found, "\n".join(found)
 
 
+@pytest.mark.parametrize("fast", PARTS)
 @pytest.mark.parametrize("family", recipes_.FAMILIES)
-def test_recipes(family, recipes):
-    none_wrong(family(recipes))
+def test_recipes(family, fast, recipes):
+    none_wrong(family(recipes), fast)
 
 
+@pytest.mark.parametrize("fast", PARTS)
 @pytest.mark.parametrize("family", constraints_.FAMILIES)
-def test_constraints(family, market):
-    none_wrong(family(constraints_.Ground(market, market.parent / "f.parquet")))
+def test_constraints(family, fast, market):
+    none_wrong(family(constraints_.Ground(market, market.parent / "f.parquet")), fast)
 
 
+@pytest.mark.parametrize("fast", PARTS)
 @pytest.mark.parametrize("family", factors_.FAMILIES)
-def test_factor_files(family, market):
-    none_wrong(family(factors_.Ground.of(market, market.parent / "f.parquet")))
+def test_factor_files(family, fast, market):
+    none_wrong(family(factors_.Ground.of(market, market.parent / "f.parquet")), fast)
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +104,10 @@ def _folder(factory: pytest.TempPathFactory, name: str) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("fast", PARTS)
 @pytest.mark.parametrize("family", mappings_.FAMILIES)
-def test_mappings(family, vendor):
-    none_wrong(family(vendor))
+def test_mappings(family, fast, vendor):
+    none_wrong(family(vendor), fast)
 
 
 @pytest.fixture(scope="module")
@@ -103,14 +115,16 @@ def database(tmp_path_factory) -> queries_.Ground:
     return queries_.Ground.make(_folder(tmp_path_factory, "fuzz_database"))
 
 
+@pytest.mark.parametrize("fast", PARTS)
 @pytest.mark.parametrize("family", queries_.FAMILIES)
-def test_queries(family, database):
-    none_wrong(family(database))
+def test_queries(family, fast, database):
+    none_wrong(family(database), fast)
 
 
+@pytest.mark.parametrize("fast", PARTS)
 @pytest.mark.parametrize("family", options_.FAMILIES)
-def test_options(family, market):
-    none_wrong(family(options_.Ground(market, market.parent / "f.parquet", market.parent / "tested")))
+def test_options(family, fast, market):
+    none_wrong(family(options_.Ground(market, market.parent / "f.parquet", market.parent / "tested")), fast)
 
 
 # does it bite?

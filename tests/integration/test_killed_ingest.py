@@ -91,6 +91,7 @@ def assert_opens_and_is_mended(scene: Scene, ingests: Ingests, market: Path, tmp
     assert contents(market) == scene.after, point
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("i", range(NAMED))
 def test_killed_at_a_named_write(scene, ingests, tmp_path, i):
     number = 1 + round(i * (len(scene.points) - 1) / (NAMED - 1))
@@ -110,6 +111,7 @@ def test_killed_at_the_turning_points(scene, ingests, tmp_path, name):
     assert_opens_and_is_mended(scene, ingests, market, tmp_path, name)
 
 
+@pytest.mark.slow
 def test_killed_at_random_times(scene, ingests, tmp_path):
     rng = np.random.default_rng(len(scene.points))
     for i, share in enumerate((np.arange(AT_RANDOM) + rng.random(AT_RANDOM)) / AT_RANDOM):

@@ -13,6 +13,8 @@ from support.killed_training import Runs, Scene, unbroken
 from support.recipe import TINY
 from support.results import read
 
+pytestmark = pytest.mark.slow
+
 RECIPE = (
     TINY.split("[[arms]]")[0]
     + """
@@ -62,6 +64,7 @@ def test_the_whole_way(scene: Scene) -> None:
     assert "kind xgboost" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "occurrence", "side"), MOMENTS)
 def test_killed(scene: Scene, runs: Runs, tmp_path: Path, name: str, occurrence: int, side: str) -> None:
     out = tmp_path / "runs"

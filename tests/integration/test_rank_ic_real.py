@@ -21,7 +21,7 @@ from deepfactor.sources.tables import Settings, open_source
 from deepfactor.store.folder import write_market
 
 REAL = os.environ.get("DEEPFACTOR_REAL_DATA")
-pytestmark = pytest.mark.skipif(not REAL, reason="DEEPFACTOR_REAL_DATA is not set")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not REAL, reason="DEEPFACTOR_REAL_DATA is not set")]
 
 # A span without one of the mapping's mended level changes, which pandas here doesn't mend.
 START, END = pd.Timestamp("2018-06-01").date(), pd.Timestamp("2018-12-14").date()

@@ -28,7 +28,10 @@ from deepfactor.sources.tables import Settings, open_source
 from deepfactor.store.folder import write_market
 
 REAL = os.environ.get("DEEPFACTOR_REAL_DATA")
-pytestmark = pytest.mark.skipif(not REAL, reason="DEEPFACTOR_REAL_DATA is not set: no test has seen real data")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not REAL, reason="DEEPFACTOR_REAL_DATA is not set: no test has seen real data"),
+]
 
 START, FIRST, END = date(2020, 2, 3), date(2020, 8, 3), date(2020, 9, 30)
 INDEX = "000905.SH"

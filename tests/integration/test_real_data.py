@@ -22,7 +22,10 @@ from deepfactor.sources.tables import Settings, open_source
 from deepfactor.store.folder import MarketFolder, write_market
 
 REAL = os.environ.get("DEEPFACTOR_REAL_DATA")
-pytestmark = pytest.mark.skipif(not REAL, reason="DEEPFACTOR_REAL_DATA is not set: no test has seen real data")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not REAL, reason="DEEPFACTOR_REAL_DATA is not set: no test has seen real data"),
+]
 
 START, END = date(2019, 7, 1), date(2020, 12, 31)
 

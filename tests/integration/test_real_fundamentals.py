@@ -14,7 +14,10 @@ from deepfactor.sources.tables import Files, Settings, open_source
 
 REPORTS = "quarterly_reports_2014_2016.parquet"
 REAL = os.environ.get("DEEPFACTOR_REAL_DATA", "")
-pytestmark = pytest.mark.skipif(not REAL, reason="DEEPFACTOR_REAL_DATA is not set: no test has seen real data")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not REAL, reason="DEEPFACTOR_REAL_DATA is not set: no test has seen real data"),
+]
 KEY = ["symbol", "period_end"]
 
 

@@ -85,10 +85,12 @@ def holds_together(tab: Tab, page: Path, *, figures: bool = True) -> None:
             assert all(shown)
 
 
+@pytest.mark.slow
 def test_the_small_runs_report_holds_together(tab, main_job):
     holds_together(tab, main_job.run / "report.html")
 
 
+@pytest.mark.slow
 def test_the_audits_page_holds_together_and_speaks_both_languages(tab, main_job, tmp_path):
     page = tmp_path / "audit.html"
     assert deepfactor("check", main_job.market, "--html", page).code == 0
@@ -104,6 +106,7 @@ def test_the_audits_page_holds_together_and_speaks_both_languages(tab, main_job,
     assert tab.evaluate(inside)
 
 
+@pytest.mark.slow
 def test_a_real_report_holds_together(tab, real_report):
     holds_together(tab, real_report)
     assert "CSI 500" in tab.evaluate("document.getElementById('headline_portfolio').textContent")
@@ -148,6 +151,7 @@ def test_language_switches_words_figures_and_address(tab, main_job):
     assert tab.complaints() == []
 
 
+@pytest.mark.slow
 def test_it_prints_on_paper_without_cutting_figures(tab, main_job, tmp_path):
     look(tab, main_job.run / "report.html", 1280)
     tab.pdf(tmp_path / "report.pdf")
@@ -161,6 +165,7 @@ def test_it_prints_on_paper_without_cutting_figures(tab, main_job, tmp_path):
     assert wide <= 690, "A4 less its margins is 690 px wide"
 
 
+@pytest.mark.slow
 def test_runs_compare_and_have_an_index(tab, main_job, tmp_path):
     runs = tmp_path / "runs"
     for name in ("first", "second"):

@@ -21,6 +21,8 @@ from deepfactor.training.samples import Sampler
 from support.cli import Ended, deepfactor
 from support.shared import made_once
 
+pytestmark = pytest.mark.slow
+
 #: Train 2018, validate 2019, test two months of 2020; three training days.
 SMALL = {
     "universe": {"window": 30, "min_observed": 20},

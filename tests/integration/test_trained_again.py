@@ -17,6 +17,8 @@ from support.cli import deepfactor
 from support.recipe import TINY
 from support.results import contents
 
+pytestmark = pytest.mark.slow
+
 LAST = date(2021, 1, 29)
 #: Folds 2020 and 2021, the second as far as the market goes.
 SETTINGS = ("fit.min_stocks=10", "fit.epochs=1")

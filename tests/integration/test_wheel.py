@@ -16,6 +16,8 @@ from support.cli import Ended, deepfactor_process, ended
 from support.recipe import RECIPE
 from support.shared import made_once
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "deepfactor"
 SITE = Path("lib") / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"

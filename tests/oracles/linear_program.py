@@ -68,16 +68,7 @@ def make_peer(
     """The peer of the constraints given; cash 0.5 %, `turnover` counts buys + sells."""
     n = len(r)
     peer = Peer(r, r.previous if origin is None else origin)
-    for i in range(n):
-        if r.frozen[i]:
-            peer.box.append((r.previous[i], r.previous[i]))
-            continue
-        ceiling = 1.0 if r.buyable[i] else r.previous[i]
-        low, high = 0.0, ceiling
-        if stock is not None:
-            low = max(0.0, min(0.995 * r.benchmark[i] - stock, ceiling))
-            high = min(ceiling, 0.995 * r.benchmark[i] + stock)
-        peer.box.append((low, high))
+    peer.box = [_box(r, i, stock) for i in range(n)]
     zeros = np.zeros(n)
 
     def within(a: Float64, limit: float) -> None:
@@ -96,6 +87,16 @@ def make_peer(
     if turnover is not None and not r.first:
         peer.at_most(zeros, 1.0 * ~r.frozen, turnover)
     return peer
+
+
+def _box(r: Rebalance, i: int, stock: float | None) -> tuple[float, float]:
+    """Least and largest weight of a name, `stock` from the index's where that is given."""
+    if r.frozen[i]:
+        return r.previous[i], r.previous[i]
+    ceiling = 1.0 if r.buyable[i] else r.previous[i]
+    if stock is None:
+        return 0.0, ceiling
+    return max(0.0, min(0.995 * r.benchmark[i] - stock, ceiling)), min(ceiling, 0.995 * r.benchmark[i] + stock)
 
 
 def least_violations(r: Rebalance, limits: dict[str, float]) -> dict[str, float] | None:

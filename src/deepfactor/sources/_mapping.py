@@ -140,25 +140,8 @@ class Mapping(Spec):
         for name, table in self.tables.items():
             if name not in TABLES:
                 raise ValueError(f"tables.{name}: unknown table; there are {', '.join(TABLES)}")
-            for column in [*table.columns, *(s.into for s in table.steps), *(i.into for i in table.intervals)]:
-                if column not in TABLES[name].columns:
-                    known = ", ".join(TABLES[name].columns)
-                    raise ValueError(f"tables.{name}: unknown column {column!r}; there are {known}")
-            for column in TABLES[name].required():
-                if column not in table.columns and not _may_be_absent(name, column):
-                    raise ValueError(f"tables.{name}.columns: {column} is missing")
-            if name != "daily" and (table.steps or table.intervals or table.level_changes):
-                raise ValueError(f"tables.{name}: steps, intervals and level_changes belong to tables.daily")
-            for step in table.steps:
-                if step.into in TABLES[name].required():
-                    raise ValueError(f"tables.{name}.steps: into is a column that may be absent, {step.into} isn't")
-                if step.times not in (None, *table.columns, *(other.into for other in table.steps)):
-                    raise ValueError(f"tables.{name}.steps: times is one of its columns, there is no {step.times!r}")
-            for part in table.intervals:
-                if part.into not in _FLAGS:
-                    raise ValueError(f"tables.{name}.intervals: into is a flag, {' or '.join(_FLAGS)}")
-            if name != "index_members" and table.begin:
-                raise ValueError(f"tables.{name}: begin belongs to tables.index_members")
+            _check_columns(name, table)
+            _check_parts(name, table)
         return self
 
     @model_validator(mode="after")
@@ -180,6 +163,33 @@ class Mapping(Spec):
         if self.rename_table is not None:
             parts.append(("rename_table", self.rename_table))
         return [*parts, *(self.fundamentals.parts() if self.fundamentals else ())]
+
+
+def _check_columns(name: str, table: TableMapping) -> None:
+    """Every column is one of the store's table `name`, and those that it requires are there."""
+    for column in [*table.columns, *(s.into for s in table.steps), *(i.into for i in table.intervals)]:
+        if column not in TABLES[name].columns:
+            known = ", ".join(TABLES[name].columns)
+            raise ValueError(f"tables.{name}: unknown column {column!r}; there are {known}")
+    for column in TABLES[name].required():
+        if column not in table.columns and not _may_be_absent(name, column):
+            raise ValueError(f"tables.{name}.columns: {column} is missing")
+
+
+def _check_parts(name: str, table: TableMapping) -> None:
+    """What is filled in beside the columns stands in a table that has it, and fills what may be absent."""
+    if name != "daily" and (table.steps or table.intervals or table.level_changes):
+        raise ValueError(f"tables.{name}: steps, intervals and level_changes belong to tables.daily")
+    for step in table.steps:
+        if step.into in TABLES[name].required():
+            raise ValueError(f"tables.{name}.steps: into is a column that may be absent, {step.into} isn't")
+        if step.times not in (None, *table.columns, *(other.into for other in table.steps)):
+            raise ValueError(f"tables.{name}.steps: times is one of its columns, there is no {step.times!r}")
+    for part in table.intervals:
+        if part.into not in _FLAGS:
+            raise ValueError(f"tables.{name}.intervals: into is a flag, {' or '.join(_FLAGS)}")
+    if name != "index_members" and table.begin:
+        raise ValueError(f"tables.{name}: begin belongs to tables.index_members")
 
 
 def _may_be_absent(table: str, column: str) -> bool:

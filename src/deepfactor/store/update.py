@@ -90,10 +90,7 @@ def update(
             return ingest_locked(path, fetch(None, {}), describe, tell, prove)
         since, last = _overlap(held)
         tell(f"holds days to {last}: asking for those from {since} on")
-        tables = {}
-        for name, frame in fetch(since, _memos(held)):
-            tell(f"{name}: {frame.height:,} rows")
-            tables[name] = frame
+        tables = _fetched(fetch(since, _memos(held)), tell)
         if not _same_form(held, tables):
             if partial:
                 raise DataError(f"the source gives other tables or columns than {path} holds, which {_NOT_ANEW}")
@@ -117,6 +114,14 @@ def update(
         except BaseException:
             clear_unused(path)
             raise
+
+
+def _fetched(given: Iterable[tuple[str, pl.DataFrame]], tell: Callable[[str], None]) -> dict[str, pl.DataFrame]:
+    tables = {}
+    for name, frame in given:
+        tell(f"{name}: {frame.height:,} rows")
+        tables[name] = frame
+    return tables
 
 
 def _of_this_source(path: Path, account: Mapping[str, Any]) -> MarketFolder | None:
