@@ -7,6 +7,7 @@ import shlex
 import sys
 import tomllib
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 
@@ -22,6 +23,8 @@ from deepfactor.store.folder import MarketFolder
 from support.cli import deepfactor
 from support.qlib_folder import write_qlib
 from support.sources import write_duckdb
+from support.tushare_server import TOKEN, tushare_server
+from support.vendor_tushare import simulated_tables, tushare_data
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -314,3 +317,21 @@ def main_recipe(tmp_path) -> Path:
         'name = "x"\ntitle = "x"\n[plan]\nfirst_test = 2020\n[[arms]]\nname = "a"\nmodel = { kind = "gru" }\n'
     )
     return path
+
+
+def test_your_first_day_with_tushare(tmp_path, monkeypatch):
+    """The page's commands, word for word but for the address and the days."""
+    monkeypatch.chdir(tmp_path)
+    page = (HOW_TO / "tushare.md").read_text(encoding="utf-8")
+    lines = [line for line in page.splitlines() if re.match(r"deepfactor (fetch|ingest|check) ", line)]
+    assert [line.split()[1] for line in lines] == ["fetch", "fetch", "ingest", "check"]
+    data = tushare_data(simulated_tables(start=date(2019, 2, 11)))
+    (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "token").chmod(0o600)
+    monkeypatch.setenv("TUSHARE_TOKEN_FILE", str(tmp_path / "token"))
+    with tushare_server(data) as server:
+        for line in lines:
+            words = line.replace("2013-01-01", "2019-02-11").replace("~/.tushare", "token").split()[1:]
+            more = ["--url", server.url, "--until", "2019-03-29", "--a-minute", "100000"] if words[0] == "fetch" else []
+            assert deepfactor(*words, *more).code == 0, line
+    assert MarketFolder.open(tmp_path / "market").manifest.source["name"] == "tushare"

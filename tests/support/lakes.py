@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from deepfactor.lake._tushare.calls import TABLES
 from deepfactor.lake._tushare.plan import Tushare
 from deepfactor.lake._tushare.wire import TushareWire
 from deepfactor.lake.credentials import Secret
@@ -17,7 +18,10 @@ from deepfactor.lake.live import Live
 from deepfactor.lake.pace import Pace
 from support.clock import FakeClock
 from support.tushare_server import TOKEN, Server
+from support.vendor_tushare import TushareData, TushareInMemory
 
+#: All tables that a market is made of.
+ALL = tuple(TABLES)
 PRICES = ("suspend_d", "daily", "adj_factor", "daily_basic", "stk_limit")
 
 
@@ -57,6 +61,23 @@ def fetch_tushare(
             return fetch(lake, Tushare(**plan), Live(wire, pace, clock, listening.say), wanted, clock, listening)
     finally:
         wire.close()
+
+
+def tushare_lake(
+    path: Path,
+    data: TushareData,
+    since: date,
+    until: date,
+    tables: tuple[str, ...] = ALL,
+    clock: FakeClock | None = None,
+) -> Path:
+    """A lake of the vendor's answers, fetched without a network."""
+    clock = clock or FakeClock()
+    wanted = Wanted(since, until, frozenset(tables), clock.now())
+    with Lake.writing(path, "tushare") as lake:
+        live = Live(TushareInMemory(data), Pace(clock, 10**6), clock)
+        fetch(lake, Tushare(), live, wanted, clock, Listening())
+    return path
 
 
 def contents(path: Path) -> dict[str, str]:

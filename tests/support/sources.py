@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -13,8 +16,11 @@ import polars as pl
 from deepfactor.core.kind import Kind
 from deepfactor.core.trust import SHIPPED
 from deepfactor.sources.base import ROOM, Source, fetch_all
+from support.clock import FakeClock
+from support.lakes import tushare_lake
 from support.market_tables import market_tables
 from support.qlib_folder import write_qlib
+from support.vendor_tushare import simulated_tables, tushare_data
 
 SPAN = {"start": date(2019, 1, 2), "end": date(2019, 4, 30)}
 
@@ -47,6 +53,19 @@ def qlib(folder: Path) -> dict[str, Any]:
     return {"kind": "qlib"}
 
 
+def tushare(folder: Path) -> dict[str, Any]:
+    """A lake of the simulated market's answers by Tushare."""
+    shutil.copytree(_tushare_lake().name, folder, dirs_exist_ok=True)
+    return {"kind": "tushare"}
+
+
+@cache
+def _tushare_lake() -> TemporaryDirectory[str]:
+    made, clock = TemporaryDirectory(), FakeClock(datetime(2019, 5, 1, tzinfo=UTC))
+    tushare_lake(Path(made.name), tushare_data(simulated_tables(**SPAN)), SPAN["start"], SPAN["end"], clock=clock)
+    return made
+
+
 def sql(folder: Path) -> dict[str, Any]:
     """A DuckDB file with a table a table."""
     made = market_tables()
@@ -74,6 +93,7 @@ EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "tables": tables,
     "qlib": qlib,
     "sql": sql,
+    "tushare": tushare,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from deepfactor.lake._tushare.calls import CALLS
+from deepfactor.lake.request import Page, Request
 from deepfactor.sources.base import fetch_all
 from deepfactor.sources.simulated import Settings, open_source
 
@@ -39,10 +41,12 @@ class TushareData:
     rows: dict[str, Rows]
     pages: dict[str, int] = field(default_factory=dict)
     default_page: int = 2000
+    _days: dict[str, dict[str, Rows]] = field(default_factory=dict)
 
     def answer(self, api: str, params: Mapping[str, str], fields: list[str]) -> dict[str, Any]:
         """The ``data`` of an answer."""
-        found = [row for row in self.rows[api] if _asked(api, row, params)]
+        day = params.get("trade_date")
+        found = [row for row in (self._of_day(api, day) if day else self.rows[api]) if _asked(api, row, params)]
         page = self.pages.get(api, CALLS[api].page or self.default_page)
         page = min(page, int(params.get("limit", page)))
         first = int(params.get("offset", 0))
@@ -51,6 +55,29 @@ class TushareData:
             "fields": columns,
             "items": [[row.get(name) for name in columns] for row in found[first : first + page]],
         }
+
+    def _of_day(self, api: str, day: str) -> Rows:
+        if api not in self._days:
+            self._days[api] = {}
+            for row in self.rows[api]:
+                self._days[api].setdefault(row["trade_date"], []).append(row)
+        return self._days[api].get(day, [])
+
+
+@dataclass(frozen=True)
+class TushareInMemory:
+    """The vendor without a network; see `deepfactor.lake.live.Wire`."""
+
+    data: TushareData
+
+    def rows_a_page(self, request: Request) -> int | None:
+        return CALLS[request.api].page
+
+    def page(self, request: Request, number: int, first: int) -> Page:
+        params = dict(request.params) | {"offset": str(first)}
+        answer = self.data.answer(request.api, params, CALLS[request.api].fields().split(","))
+        items = json.loads(json.dumps(answer["items"]), parse_int=str, parse_float=str)
+        return Page(tuple(answer["fields"]), items)
 
 
 def _asked(api: str, row: Mapping[str, Any], params: Mapping[str, str]) -> bool:

@@ -10,7 +10,7 @@ from functools import partial
 from deepfactor.lake._tushare.agreement import Listed, agree
 from deepfactor.lake._tushare.calls import ALWAYS, BY_DAY, CALLS, STATEMENTS
 from deepfactor.lake.fetching import Group, Stage, Wanted
-from deepfactor.lake.folder import Lake
+from deepfactor.lake.folder import Lake, Recorded
 from deepfactor.lake.request import Ask, Expected, Request
 from deepfactor.lake.settled import last_evening, settled, today
 
@@ -23,6 +23,8 @@ REPORT_TYPES = ("1", "4", "5")
 _YEARS_BEFORE = 2
 #: A quarter's statements: asked again so often (days) until so many days after its end.
 _AGAIN = ((1, 130), (7, 500), (90, 10**6))
+#: The same for a day's factors that lack stocks: most are there the next day, Beijing's came a year late.
+_AGAIN_FACTORS = ((1, 14), (7, 500))
 #: Months of weights asked for again: they come up to two weeks after the month's end.
 _LATE_WEIGHTS = 20
 
@@ -119,10 +121,23 @@ class _Plan:
         for api in (name for name in BY_DAY if name in self._wanted.tables):
             params = {"trade_date": _text(day)} | ({"suspend_type": "S"} if api == "suspend_d" else {})
             ask = self._ask(api, params, empty=api == "suspend_d", among={"trade_date": frozenset({_text(day)})})
-            asks += [ask] if self._lake.newest(ask.request) is None else []
+            held = self._lake.newest(ask.request)
+            asks += [ask] if held is None or (api == "adj_factor" and self._incomplete(held)) else []
         if self._listed is None:
             self._listed = Listed.of(self._lake)
         return Group(tuple(asks), partial(agree, self._listed, day)) if asks else None
+
+    def _incomplete(self, held: Recorded) -> bool:
+        """Whether factors of a day lack stocks that have bars, and may be there by now: some come late."""
+        day = _day(held.request["trade_date"])
+        bars = self._lake.newest(Request.of("daily", {"trade_date": held.request["trade_date"]}))
+        age = (today(held.fetched_at) - day).days
+        every = next((days for days, until in _AGAIN_FACTORS if age <= until), None)
+        if bars is None or bars.rows <= held.rows or every is None:
+            return False
+        return self._wanted.now - held.fetched_at > timedelta(days=every) or (
+            every == 1 and held.fetched_at < last_evening(self._wanted.now)
+        )
 
     def years(self, days: Sequence[date]) -> list[tuple[str, list[str]]]:
         """Each year with its trading days."""

@@ -1,0 +1,31 @@
+"""Source `tushare`: a lake of Tushare's answers (`deepfactor fetch tushare`) as our tables; reads no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deepfactor.core.days import Day
+from deepfactor.core.spec import Spec
+from deepfactor.sources._lake import LakeReader, lake_mapping, open_held
+from deepfactor.sources._lake_tushare import OF_COLUMNS, VIEWS
+from deepfactor.sources._mapped import MappedTables
+
+_NEEDED = ("stock_basic", "daily", "adj_factor")
+
+
+class Settings(Spec):
+    """`as_of` = nothing that was fetched after this day (in Shanghai): the market as it was known then."""
+
+    as_of: Day | None = None
+
+
+def open_source(settings: Settings, folder: Path | None) -> MappedTables:
+    """The source over the lake in `folder`.
+
+    Raises
+    ------
+    DataError
+        no lake of Tushare's, or one without prices or factors.
+    """
+    held = open_held(folder, "tushare", settings.as_of, _NEEDED)
+    return MappedTables(lake_mapping("tushare", held, VIEWS, OF_COLUMNS), LakeReader(held, VIEWS))

@@ -1,0 +1,22 @@
+"""What shipped mappings say of their markets, in every report, has its Chinese."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import deepfactor
+from deepfactor.report.press.words import words
+
+HAN = re.compile("[一-鿿]")
+SOURCES = Path(deepfactor.__file__).parent / "sources"
+FILES = [file for room in ("mappings", "lakes") for file in sorted((SOURCES / room).glob("*.toml"))]
+NOTES = [note for file in FILES for note in tomllib.loads(file.read_text(encoding="utf-8")).get("notes", ())]
+
+
+@pytest.mark.parametrize("note", NOTES)
+def test_a_note_has_its_chinese(note):
+    assert HAN.search(words().sentence_or_term(note).zh)
