@@ -44,7 +44,7 @@ def measure(built: Built, rounds: int, *, target: bool) -> list[Line]:
     values = -trailing_return(panel, 1) + 0.1 * np.random.default_rng(0).standard_normal(panel.shape)
     scores = Scores("reversal and noise", panel.dates, panel.symbols, values)
     styles = basic.compute(basic.Settings(), panel, universe).exposures
-    eligible = universe.batch(UniverseRule(window=20, min_observed=10))
+    eligible = universe.eligible(UniverseRule(window=20, min_observed=10))
     enhancer = Timed(IndexEnhancer(preset))
 
     def follow() -> BacktestResult:

@@ -56,7 +56,7 @@ def ours(scores: Scores, panel: Panel, universe: Universe, groups: int) -> Facto
     settings = TestSettings(
         universes=("every",), conventions=("t1_close",), horizons=HORIZONS, decay=0, groups={"every": groups}, tops=()
     )
-    return test_factor(scores, panel, universe, settings, batch=np.isfinite(scores.values))
+    return test_factor(scores, panel, universe, settings, eligible=np.isfinite(scores.values))
 
 
 def floor(values: Float64, panel: Panel) -> dict[int, Float64]:

@@ -44,7 +44,7 @@ def random_data(stocks: int = STOCKS, days: int = WINDOW + DAYS + 2) -> Training
         symbols=np.array([f"{600000 + i}.SH" for i in range(stocks)]),
         features=Features(NAMES, (*("price",) * 5, "volume"), values.astype(np.float32)),
         label=rng.standard_normal(shape),
-        batch=everyone,
+        eligible=everyone,
         size=rng.standard_normal(shape),
         entry_ok=everyone,
         window=WINDOW,

@@ -70,7 +70,7 @@ def backtests(market: Market, out: Path, start: str = START, end: str = END) -> 
     if not missing:
         return places
     sets = StyleSets(market)
-    eligible = market.universe.batch(UniverseRule())
+    eligible = market.universe.eligible(UniverseRule())
     for place in missing:
         name, index, study = place.parts[-3:]
         scores = factor(name, market, index, start, end)

@@ -70,7 +70,7 @@ def ours(scores: Scores, panel: Panel, universe: Universe) -> FactorReport:
     settings = TestSettings(
         universes=("every",), conventions=("t0_close",), horizons=HORIZONS, decay=0, groups={"every": GROUPS}, tops=()
     )
-    report = test_factor(scores, panel, universe, settings, batch=np.isfinite(scores.values))
+    report = test_factor(scores, panel, universe, settings, eligible=np.isfinite(scores.values))
     report.to_json_dict()
     return report
 

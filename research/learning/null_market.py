@@ -47,9 +47,9 @@ def trailing_mean(x: Float64, days: int) -> Float64:
 
 def rank_ics(market: Market) -> dict[str, float]:
     """Mean RankIC of each classic factor with the neutralised 10-day return."""
-    batch: Bools = market.universe.batch(RULE)
-    label = neutral_return.compute(neutral_return.Settings(horizon=HORIZON), market.panel, market.universe, batch)
+    eligible: Bools = market.universe.eligible(RULE)
+    label = neutral_return.compute(neutral_return.Settings(horizon=HORIZON), market.panel, market.universe, eligible)
     return {
-        name: mean(information_coefficients(values, label, batch, min_names=MIN_NAMES).rank_ic)
+        name: mean(information_coefficients(values, label, eligible, min_names=MIN_NAMES).rank_ic)
         for name, values in classic_factors(market.panel).items()
     }

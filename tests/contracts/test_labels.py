@@ -29,7 +29,7 @@ def kind(request: pytest.FixtureRequest) -> ModuleType:
 
 
 def computed(kind: ModuleType, market: Market, **settings: object) -> np.ndarray:
-    values: np.ndarray = kind.compute(kind.Settings(**settings), *market, market[1].batch(RULE))
+    values: np.ndarray = kind.compute(kind.Settings(**settings), *market, market[1].eligible(RULE))
     return values
 
 
@@ -52,10 +52,10 @@ def test_a_label_reads_as_many_rows_ahead_as_it_says(
 
 
 def test_only_the_days_own_batch_has_labels(kind: ModuleType, market: Market) -> None:
-    values, batch = computed(kind, market), market[1].batch(RULE)
+    values, eligible = computed(kind, market), market[1].eligible(RULE)
     assert not np.isinf(values).any()
-    assert np.isnan(values[~batch]).all()
-    assert np.isfinite(values[batch]).mean() > 0.5
+    assert np.isnan(values[~eligible]).all()
+    assert np.isfinite(values[eligible]).mean() > 0.5
 
 
 def test_twice_the_same_bits(kind: ModuleType, market: Market) -> None:

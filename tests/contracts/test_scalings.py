@@ -96,9 +96,9 @@ def test_rows_are_read_no_further_back_than_it_says(kind: ModuleType) -> None:
 def test_stocks_of_no_batch_do_not_matter(kind: ModuleType) -> None:
     """A job's key leaves them out."""
     data = toy_training()
-    batch = data.batch.copy()
-    batch[:, 4] = False
-    data = replace(data, batch=batch)
+    eligible = data.eligible.copy()
+    eligible[:, 4] = False
+    data = replace(data, eligible=eligible)
     values = data.features.values.copy()
     values[:, 4] = np.random.default_rng(1).standard_normal(values[:, 4].shape)
     other = replace(data, features=replace(data.features, values=values))

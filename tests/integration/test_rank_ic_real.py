@@ -49,11 +49,11 @@ def tested(slice_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
     tables = dict(fetch_all(source))
     write_market(market, tables, source=source.describe())
     panel, universe = open_panel(market)
-    batch = universe.batch(UniverseRule(window=40, min_observed=30))
+    eligible = universe.eligible(UniverseRule(window=40, min_observed=30))
     factor = Scores("minus_20_day_return", panel.dates, panel.symbols, -trailing_return(panel, 20))
     settings = TestSettings(universes=("every", "all", "000905.SH"), horizons=HORIZONS)
-    report = factor_test.test_factor(factor, panel, universe, settings, batch=batch)
-    return report, pd.DataFrame(batch, panel.dates, panel.symbols)
+    report = factor_test.test_factor(factor, panel, universe, settings, eligible=eligible)
+    return report, pd.DataFrame(eligible, panel.dates, panel.symbols)
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +71,11 @@ def adjusted(slice_folder: Path) -> dict[str, pd.DataFrame]:
 @pytest.mark.parametrize("universe", ["every", "all"])
 @pytest.mark.parametrize("convention", SPANS)
 def test_rank_ic_agrees_with_the_tables_each_day(tested, adjusted, universe, convention):
-    report, batch = tested
+    report, eligible = tested
     close = adjusted["close"]
     factor = -(close / close.shift(20) - 1)
     if universe == "all":
-        factor = factor.where(batch.set_axis(factor.index)[factor.columns])
+        factor = factor.where(eligible.set_axis(factor.index)[factor.columns])
     delay, field = SPANS[convention]
     for horizon in HORIZONS:
         entry = adjusted[field].shift(-delay)

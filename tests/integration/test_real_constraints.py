@@ -52,7 +52,7 @@ def portfolios(tmp_path_factory: pytest.TempPathFactory) -> Path:
     values = np.where(late, -trailing_return(market.panel, 20), np.nan)
     scores = Scores("reversal_20", market.panel.dates, market.panel.symbols, values)
     sets = StyleSets(market)
-    eligible = market.universe.batch(UniverseRule(window=100, min_observed=60))
+    eligible = market.universe.eligible(UniverseRule(window=100, min_observed=60))
     for study in STUDIES:
         place = folder / INDEX / study
         portfolio = Portfolio(index=INDEX, constraints=study)

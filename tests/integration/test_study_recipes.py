@@ -123,7 +123,7 @@ def test_every_arm_scores_every_test_day(done: Done) -> None:
     days = market.panel.dates.astype("datetime64[D]")
     wanted = [str(day) for day in days[(days >= np.datetime64("2020-01-01")) & (days <= np.datetime64("2020-02-28"))]]
     assert len(recipe.arms) >= 7
-    stocks = market.universe.batch(recipe.universe).sum(axis=1)[np.isin(days, np.array(wanted, "datetime64[D]"))]
+    stocks = market.universe.eligible(recipe.universe).sum(axis=1)[np.isin(days, np.array(wanted, "datetime64[D]"))]
     for arm in recipe.arms:
         scores = done.scores(arm.name)
         assert scores["date"].cast(pl.String).unique().sort().to_list() == wanted, arm.name

@@ -103,7 +103,7 @@ def test_labels_reach_no_further_than_they_say(kind: str, market: tuple[Panel, U
     settings = module.Settings()
 
     def label(p: Panel, u: Universe) -> np.ndarray:
-        return module.compute(settings, p, u, u.batch(RULE))
+        return module.compute(settings, p, u, u.eligible(RULE))
 
     ahead = module.reach(settings)
     assert reads_future(label, *market, DAYS, looks_ahead=ahead) is None
@@ -111,7 +111,7 @@ def test_labels_reach_no_further_than_they_say(kind: str, market: tuple[Panel, U
 
 
 UNIVERSE_RULES = {
-    "batch": lambda p, u: u.batch(RULE),
+    "eligible": lambda p, u: u.eligible(RULE),
     "week_ends": lambda p, u: u.week_ends(),
     "can_buy": lambda p, u: can_trade(p, u, "close")[0],
     "can_sell": lambda p, u: can_trade(p, u, "vwap")[1],
@@ -131,11 +131,11 @@ def _full_sample_zscore(p: Panel, u: Universe) -> np.ndarray:
 
 
 def _tomorrows_suspension(p: Panel, u: Universe) -> np.ndarray:
-    return u.batch(RULE) & np.vstack([u.traded[1:], u.traded[-1:]])
+    return u.eligible(RULE) & np.vstack([u.traded[1:], u.traded[-1:]])
 
 
 def _knows_the_delisting(p: Panel, u: Universe) -> np.ndarray:
-    return u.batch(RULE) & u.listed[-1]
+    return u.eligible(RULE) & u.listed[-1]
 
 
 def _adjusted_by_the_last_factor(p: Panel, u: Universe) -> np.ndarray:
@@ -169,7 +169,7 @@ def test_a_label_shifted_by_one_is_caught(kind: str, market: tuple[Panel, Univer
     settings = module.Settings()
 
     def shifted(p: Panel, u: Universe) -> np.ndarray:
-        label = module.compute(settings, p, u, u.batch(RULE))
+        label = module.compute(settings, p, u, u.eligible(RULE))
         return np.vstack([label[1:], label[-1:]])
 
     assert reads_future(shifted, *market, DAYS, looks_ahead=module.reach(settings)) is not None

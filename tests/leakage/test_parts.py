@@ -31,7 +31,7 @@ def market() -> Market:
 
 
 def build(panel: Panel, universe: Universe, data: TrainingData) -> Parts:
-    return all_parts(panel, universe, data.batch)
+    return all_parts(panel, universe, data.eligible)
 
 
 def batches(panel: Panel, universe: Universe, *, field: str, build: Build = build) -> np.ndarray:
@@ -41,7 +41,7 @@ def batches(panel: Panel, universe: Universe, *, field: str, build: Build = buil
         symbols=panel.symbols,
         features=price_volume.compute(price_volume.Settings(window=5), panel, universe),
         label=np.zeros(panel.shape),
-        batch=universe.batch(RULE),
+        eligible=universe.eligible(RULE),
         size=np.log(panel.market_cap("float").astype(np.float64)),
         entry_ok=np.ones(panel.shape, dtype=bool),
         window=5,
@@ -86,8 +86,8 @@ def tomorrows_quarters(panel: Panel, universe: Universe, data: TrainingData) -> 
 
 def who_will_be_there(panel: Panel, universe: Universe, data: TrainingData) -> Parts:
     """A month's graph of those who turn up in the month to come."""
-    coming = np.vstack([data.batch[20:], np.repeat(data.batch[-1:], min(20, len(data.batch)), axis=0)])
-    return Parts(graph=graph_of(panel, universe, coming[: len(data.batch)], k=4), content={"graph": {}})
+    coming = np.vstack([data.eligible[20:], np.repeat(data.eligible[-1:], min(20, len(data.eligible)), axis=0)])
+    return Parts(graph=graph_of(panel, universe, coming[: len(data.eligible)], k=4), content={"graph": {}})
 
 
 def tomorrows_value(panel: Panel, universe: Universe, data: TrainingData) -> Parts:

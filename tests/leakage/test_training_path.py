@@ -194,7 +194,7 @@ def label_shifted_by_one(panel: Panel, universe: Universe) -> TrainingData:
 
 def knows_tomorrows_suspension(panel: Panel, universe: Universe) -> TrainingData:
     data = build(panel, universe)
-    return replace(data, batch=data.batch & np.vstack([universe.traded[1:], universe.traded[-1:]]))
+    return replace(data, eligible=data.eligible & np.vstack([universe.traded[1:], universe.traded[-1:]]))
 
 
 @pytest.mark.parametrize("scaling", kinds_in("deepfactor.training.scalings"))

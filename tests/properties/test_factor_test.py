@@ -37,7 +37,7 @@ few = settings(max_examples=10)
 
 def run_on(values, **changes):
     scores = Scores("x", PANEL.dates, PANEL.symbols, values)
-    return run_test(scores, PANEL, UNIVERSE, SETTINGS.model_copy(update=changes), batch=UNIVERSE.traded)
+    return run_test(scores, PANEL, UNIVERSE, SETTINGS.model_copy(update=changes), eligible=UNIVERSE.traded)
 
 
 @few
@@ -128,7 +128,7 @@ def test_no_result_depends_on_the_codes(values, seed):
     )
     asked = SETTINGS.model_copy(update={"groups": {"all": 4, INDEX: 3}, "tops": ("top10pct", "top100")})
     ours, other = (
-        run_test(Scores("x", p.dates, p.symbols, x), p, u, asked, batch=u.traded).to_json_dict()
+        run_test(Scores("x", p.dates, p.symbols, x), p, u, asked, eligible=u.traded).to_json_dict()
         for p, u, x in ((PANEL, UNIVERSE, values), (panel, universe, values[:, order]))
     )
     assert [group["n"] for group in ours["groups"]] == [4, 3]

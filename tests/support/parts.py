@@ -29,13 +29,13 @@ def company_market(days: int = 120, stocks: int = 40, seed: int = 0) -> tuple[Pa
 
 
 def graph_of(
-    panel: Panel, universe: Universe, batch: Bools, kind: str = "fundamental", **settings: object
+    panel: Panel, universe: Universe, eligible: Bools, kind: str = "fundamental", **settings: object
 ) -> Relations:
     module = load_kind("deepfactor.graphs", kind)
-    return relations(partial(module.edges, module.Settings(**settings), panel, universe), universe, batch)
+    return relations(partial(module.edges, module.Settings(**settings), panel, universe), universe, eligible)
 
 
-def all_parts(panel: Panel, universe: Universe, batch: Bools) -> Parts:
+def all_parts(panel: Panel, universe: Universe, eligible: Bools) -> Parts:
     """Everything that a network may read."""
     quarters = fundamental_quarters(QuarterSettings(), panel)
-    return Parts(quarters, graph_of(panel, universe, batch, k=4), exposures(panel, universe), CONTENT)
+    return Parts(quarters, graph_of(panel, universe, eligible, k=4), exposures(panel, universe), CONTENT)

@@ -36,13 +36,13 @@ LABEL = neutral_return.Settings(horizon=3, min_industry=3)
 
 def training_of(panel: Panel, universe: Universe) -> TrainingData:
     """What training is given, from a market that may end on any day."""
-    batch = universe.batch(RULE)
+    eligible = universe.eligible(RULE)
     return TrainingData(
         dates=panel.dates,
         symbols=panel.symbols,
         features=price_volume.compute(price_volume.Settings(window=RULE.window), panel, universe),
-        label=neutral_return.compute(LABEL, panel, universe, batch),
-        batch=batch,
+        label=neutral_return.compute(LABEL, panel, universe, eligible),
+        eligible=eligible,
         size=np.log(panel.market_cap(LABEL.cap)),
         entry_ok=tradeable_at_entry(panel, universe, LABEL.convention),
         window=RULE.window,
@@ -69,7 +69,7 @@ def toy_training(days: int = 80, stocks: int = 24, window: int = 9, seed: int = 
         symbols=np.array([f"{600000 + i}.SH" for i in range(stocks)]),
         features=Features(NAMES, (*("price",) * 5, "volume"), values.astype(np.float32)),
         label=np.where(traded, label, np.nan),
-        batch=traded & observed,
+        eligible=traded & observed,
         size=size,
         entry_ok=rng.random(shape) > 0.03,
         window=window,
@@ -88,5 +88,5 @@ def stored(data: TrainingData, jobs: Path, key: str = "toy") -> Path:
 def until(data: TrainingData, t: int) -> TrainingData:
     """The data as of the close of row t: rows 0 … t."""
     rows = slice(0, t + 1)
-    cut = {name: getattr(data, name)[rows] for name in ("dates", "label", "batch", "size", "entry_ok")}
+    cut = {name: getattr(data, name)[rows] for name in ("dates", "label", "eligible", "size", "entry_ok")}
     return replace(data, features=replace(data.features, values=data.features.values[rows]), **cut)

@@ -80,7 +80,7 @@ def run_backtest(
     start, end : first and last date, both inclusive; None = the first and the last day with an eligible score
         the first signal is the first week's end from `start` on that has a score.
     eligible : (T, N) bool
-        who may be bought on a signal day, such as ``universe.batch(rule)``.
+        who may be bought on a signal day, such as ``universe.eligible(rule)``.
     progress : called with (days done, days in all)
 
     Raises

@@ -31,13 +31,13 @@ def autocorrelation(window: Window, names: Bools, step: int) -> float:
     return mean_of(found)
 
 
-def model_correlation(models: Mapping[str, Scores], batch: Bools) -> dict[str, dict[str, float | None]]:
-    """Mean over days of the rank correlation of each pair of scores over `batch` (T, N); None without a common day."""
+def model_correlation(models: Mapping[str, Scores], eligible: Bools) -> dict[str, dict[str, float | None]]:
+    """Mean over days of each pair of scores' rank correlation over `eligible` (T, N); None without a common day."""
     result: dict[str, dict[str, float | None]] = {}
     for name, one in models.items():
         days = one.scored_days()
         row = {
-            other: mean_of(information_coefficients(one.values[days], two.values[days], batch[days]).rank_ic)
+            other: mean_of(information_coefficients(one.values[days], two.values[days], eligible[days]).rank_ic)
             for other, two in models.items()
         }
         result[name] = {other: value if np.isfinite(value) else None for other, value in row.items()}

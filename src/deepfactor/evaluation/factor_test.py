@@ -139,7 +139,7 @@ def test_factor(
     universe: Universe,
     settings: TestSettings,
     *,
-    batch: Bools,
+    eligible: Bools,
     styles: Iterable[tuple[str, Styles]] = (),
     seed: int | None = None,
 ) -> FactorReport:
@@ -148,7 +148,7 @@ def test_factor(
     Parameters
     ----------
     scores : aligned with `panel` and `universe`
-    batch : (T, N) bool
+    eligible : (T, N) bool
         the universe `all`: who may be scored on the day.
     styles : pairs of name and style set
         to compare the factor with, by what was known on the day; the first is the recipe's own.
@@ -170,7 +170,7 @@ def test_factor(
         scores,
         panel,
         universe,
-        batch,
+        eligible,
         start=None if settings.start is None else np.datetime64(settings.start, "D"),
         end=None if settings.end is None else np.datetime64(settings.end, "D"),
         reach=1 + max(*settings.horizons, settings.decay),

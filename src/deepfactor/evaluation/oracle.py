@@ -26,7 +26,7 @@ def oracle_report(
     universe: Universe,
     settings: TestSettings,
     *,
-    batch: Bools,
+    eligible: Bools,
 ) -> dict[str, Any]:
     """The oracle tested like a factor on the arms' days, and how far the arms agree with it.
 
@@ -35,7 +35,7 @@ def oracle_report(
     truth : mapping of horizon h in trading days to the oracle of h-day returns, tested on these.
     visible : the part of the 10-day oracle that prices and volumes show; None where the market doesn't say.
     arms : mapping of name to scores.
-    batch : (T, N) bool, the universe `all`.
+    eligible : (T, N) bool, who may be scored, the universe `all`.
 
     Returns
     -------
@@ -51,21 +51,21 @@ def oracle_report(
     for horizon, oracle in truth.items():
         seen = Scores("oracle", oracle.dates, oracle.symbols, np.where(days[:, None], oracle.values, np.nan))
         one = alone.model_copy(update={"horizons": (horizon,)})
-        records += test_factor(seen, panel, universe, one, batch=batch).to_json_dict()["records"]
+        records += test_factor(seen, panel, universe, one, eligible=eligible).to_json_dict()["records"]
     return {
         "records": records,
-        "correlation": _agreements(arms, truth.get(ORACLE_HORIZON), batch),
-        "visible_correlation": _agreements(arms, visible, batch),
+        "correlation": _agreements(arms, truth.get(ORACLE_HORIZON), eligible),
+        "visible_correlation": _agreements(arms, visible, eligible),
     }
 
 
-def _agreements(arms: Mapping[str, Scores], oracle: Scores | None, batch: Bools) -> dict[str, float | None]:
+def _agreements(arms: Mapping[str, Scores], oracle: Scores | None, eligible: Bools) -> dict[str, float | None]:
     """Each arm's agreement with an oracle; nothing where there is no oracle."""
-    return {} if oracle is None else {name: _agreement(scores, oracle, batch) for name, scores in arms.items()}
+    return {} if oracle is None else {name: _agreement(scores, oracle, eligible) for name, scores in arms.items()}
 
 
-def _agreement(scores: Scores, oracle: Scores, batch: Bools) -> float | None:
-    """Mean over the scored days of the Pearson correlation over the batch."""
+def _agreement(scores: Scores, oracle: Scores, eligible: Bools) -> float | None:
+    """Mean over the scored days of the Pearson correlation over the eligible stocks."""
     days = scores.scored_days()
-    daily = information_coefficients(scores.values[days], oracle.values[days], batch[days]).ic
+    daily = information_coefficients(scores.values[days], oracle.values[days], eligible[days]).ic
     return float(np.nanmean(daily)) if np.isfinite(daily).any() else None

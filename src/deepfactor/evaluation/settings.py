@@ -70,8 +70,8 @@ class TestSettings(Spec):
     Attributes
     ----------
     preset : a study whose choices stand where nothing else is said; None = the defaults below
-    universes : `all` (the market's batch of the day), `every` (whoever has a score), or index codes (members of the day
-        that are in the batch). The first is that of the top portfolios and of the character.
+    universes : `all` (the day's eligible stocks), `every` (whoever has a score), or index codes (members of the day
+        that are eligible). The first is that of the top portfolios and of the character.
     conventions, horizons : of the information coefficients
     samplings : every day, or every h days
     min_names : a day with fewer pairs of score and return has no coefficient

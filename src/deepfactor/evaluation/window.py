@@ -37,11 +37,11 @@ class Window:
     ----------
     panel, universe : of shape (W, M)
         rows from the first scored day of the span; the last ones only serve as exits. The columns are the names that
-        are scored or in the batch on some day of the span, in the market's order (ascending symbol); or all of the
+        are scored or eligible on some day of the span, in the market's order (ascending symbol); or all of the
         market's, not copied, where these are nearly all.
     scores : (S, M) float64
         NaN = no score.
-    batch : (S, M) bool
+    eligible : (S, M) bool
         the universe `all`.
     industry : (S, N) int16
         of all the market's names, as in ``universe.industry``: what is missing is filled in from all of them.
@@ -53,7 +53,7 @@ class Window:
     panel: Panel
     universe: Universe
     scores: Float64
-    batch: Bools
+    eligible: Bools
     industry: Int16
     rows: slice
     columns: Indices
@@ -84,12 +84,12 @@ class Window:
 
     def names(self, universe: str) -> Bools:
         """(S, M) who belongs to a universe: `all`, `every` (whoever has a score), or an index's members of the day
-        that are in the batch."""
+        that are eligible."""
         if universe == "all":
-            return self.batch
+            return self.eligible
         if universe == "every":
             return np.isfinite(self.scores)
-        return self.universe.member_mask(universe)[: len(self.scores)] & self.batch
+        return self.universe.member_mask(universe)[: len(self.scores)] & self.eligible
 
 
 def require_universes(names: Sequence[str], universe: Universe) -> None:
@@ -111,7 +111,7 @@ def cut_window(
     scores: Scores,
     panel: Panel,
     universe: Universe,
-    batch: Bools,
+    eligible: Bools,
     *,
     start: np.datetime64 | None,
     end: np.datetime64 | None,
@@ -124,7 +124,7 @@ def cut_window(
     DataError
         scores that aren't aligned with the market, or none of them in the market and the span.
     """
-    _require_alignment(scores, panel, universe, batch)
+    _require_alignment(scores, panel, universe, eligible)
     span = rows_between(panel.dates, start, end)
     finite = np.isfinite(scores.values[span])
     days = np.flatnonzero(finite.any(axis=1))
@@ -133,20 +133,20 @@ def cut_window(
     rows = slice(span.start + int(days[0]), span.start + int(days[-1]) + 1)
     wide = slice(rows.start, min(rows.stop + reach, len(panel.dates)))
     finite = np.isfinite(scores.values[rows])
-    columns = np.flatnonzero(finite.any(axis=0) | batch[rows].any(axis=0))
-    if len(columns) > _MOST * batch.shape[1]:
-        columns = np.arange(batch.shape[1])
+    columns = np.flatnonzero(finite.any(axis=0) | eligible[rows].any(axis=0))
+    if len(columns) > _MOST * eligible.shape[1]:
+        columns = np.arange(eligible.shape[1])
     values = take_columns(scores.values[rows], columns).astype(np.float64)
     values[~np.isfinite(values)] = np.nan
     dropped = dict(scores.dropped)
     dropped["scores_outside_span"] = int(np.isfinite(scores.values).sum() - finite.sum())
     dropped["scores_not_finite"] = int(np.isinf(scores.values[rows]).sum())
-    dropped["scores_outside_all"] = int((finite & ~batch[rows]).sum())
+    dropped["scores_outside_all"] = int((finite & ~eligible[rows]).sum())
     return Window(
         panel=_cut_panel(panel, wide, columns),
         universe=_cut_universe(universe, wide, columns),
         scores=values,
-        batch=take_columns(batch[rows], columns),
+        eligible=take_columns(eligible[rows], columns),
         industry=universe.industry[rows],
         rows=rows,
         columns=columns,
@@ -182,8 +182,8 @@ def _cut_universe(universe: Universe, rows: slice, columns: Indices) -> Universe
     )
 
 
-def _require_alignment(scores: Scores, panel: Panel, universe: Universe, batch: Bools) -> None:
-    shapes = {"scores": scores.values.shape, "universe": universe.shape, "batch": batch.shape}
+def _require_alignment(scores: Scores, panel: Panel, universe: Universe, eligible: Bools) -> None:
+    shapes = {"scores": scores.values.shape, "universe": universe.shape, "eligible": eligible.shape}
     for what, shape in shapes.items():
         if shape != panel.shape:
             raise DataError(f"{what} of shape {shape} don't fit the market's {panel.shape}: align them with it first")

@@ -32,8 +32,8 @@ class LabelKind(Protocol[SettingsOf]):
     def reach(self, settings: SettingsOf, /) -> int:
         """How many rows after t the label of t reads."""
 
-    def compute(self, settings: SettingsOf, panel: Panel, universe: Universe, batch: Bools, /) -> Float64:
-        """The label (T, N) of the stocks in `batch` (T, N), over which a day is compared; NaN = none."""
+    def compute(self, settings: SettingsOf, panel: Panel, universe: Universe, eligible: Bools, /) -> Float64:
+        """The label (T, N) of the stocks in `eligible` (T, N), over which a day is compared; NaN = none."""
 
 
 ROOM: Room[LabelKind[LabelSettings], LabelSettings] = Room("deepfactor.labels")

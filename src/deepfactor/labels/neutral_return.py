@@ -1,4 +1,4 @@
-"""Forward return, freed of industry and size within each day's batch (Study B's label; horizon 5 for Study A).
+"""Forward return, freed of industry and size among each day's eligible stocks (Study B's label; horizon 5 for Study A).
 
 Per day: the return winsorised at median ± 5·1.4826·MAD, then the residual of least squares on ln cap and all industry
 dummies (no intercept). An industry of fewer than `min_industry` names joins "other". Cap and industry as of day t.
@@ -33,19 +33,19 @@ def reach(settings: Settings) -> int:
     return entry(settings.convention)[0] + settings.horizon
 
 
-def compute(settings: Settings, panel: Panel, universe: Universe, batch: Bools) -> Float64:
-    """Residual forward return (T, N) float64 of the stocks in `batch`; NaN outside, without return, or without cap.
+def compute(settings: Settings, panel: Panel, universe: Universe, eligible: Bools) -> Float64:
+    """Residual forward return (T, N) float64 of the stocks in `eligible`; NaN outside, without return, or without cap.
 
     Parameters
     ----------
-    batch : (T, N) bool
+    eligible : (T, N) bool
         the stocks over which a day is neutralised.
     """
     value = forward_return(panel, settings.convention, settings.horizon)
     size = np.log(panel.market_cap(settings.cap).astype(np.float64)) if "size" in settings.neutralise else None
     out = np.full(panel.shape, np.nan)
     for t in range(len(value)):
-        usable = batch[t] & np.isfinite(value[t])
+        usable = eligible[t] & np.isfinite(value[t])
         if size is not None:
             usable &= np.isfinite(size[t])
         stocks = np.flatnonzero(usable)

@@ -73,7 +73,7 @@ def audit_panel(panel: Panel, universe: Universe, *, adjusted: bool = False) -> 
     up, down = (universe.traded & (limit > 0) for limit in (universe.limit_up, universe.limit_down))
     slack = _ADJUSTED_FEN if adjusted else 0
     above, below = up & (fen > universe.limit_up + slack), down & (fen < universe.limit_down - slack)
-    batch = universe.batch(UniverseRule())
+    eligible = universe.eligible(UniverseRule())
     beyond, finding = _beyond(panel, universe, above | below, up | down, fen)
     replicas = {index: replica_years(panel, universe, index, cuts) for index in _with_level(universe)}
     strange = [one for index, found in replicas.items() for one in doubtful(tuple(years.tolist()), index, found)]
@@ -84,7 +84,7 @@ def audit_panel(panel: Panel, universe: Universe, *, adjusted: bool = False) -> 
             "days": tuple(c.stop - c.start for c in cuts),
             **{
                 name: tuple(int(np.median(mask[c].sum(axis=1))) for c in cuts)
-                for name, mask in (("listed", universe.listed), ("traded", universe.traded), ("scored", batch))
+                for name, mask in (("listed", universe.listed), ("traded", universe.traded), ("scored", eligible))
             },
         },
         stock_days={

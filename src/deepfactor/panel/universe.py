@@ -16,7 +16,7 @@ from deepfactor.panel.weighting import Weighting
 
 
 class UniverseRule(Spec):
-    """Who enters a day's batch, and so the test universe `all`."""
+    """Who is eligible on a day: may be scored, and is in the test universe `all`."""
 
     window: int = Field(default=150, ge=1, le=2500, description="trading days looked back")
     min_observed: int = Field(default=100, ge=1, le=2500, description="traded days among them")
@@ -104,10 +104,10 @@ class Universe:
         total[window:] -= total[:-window].copy()
         return total
 
-    def batch(self, rule: UniverseRule) -> Bools:
+    def eligible(self, rule: UniverseRule) -> Bools:
         """Who is scored on day t, (T, N): traded that day, observed often enough, not ST."""
-        eligible = self.traded & (self.observed(rule.window) >= rule.min_observed)
-        return eligible & ~self.st if rule.exclude_st else eligible
+        may = self.traded & (self.observed(rule.window) >= rule.min_observed)
+        return may & ~self.st if rule.exclude_st else may
 
     def week_ends(self) -> Bools:
         """(T,) True where the next trading day is known and lies in another calendar week (Monday to Sunday)."""

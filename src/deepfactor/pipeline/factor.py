@@ -38,7 +38,7 @@ class Factor:
     """A factor to work on, who may be scored with it, and what became of its file's rows."""
 
     scores: Scores
-    batch: Bools
+    eligible: Bools
     rows: RowAccount = field(default_factory=RowAccount)
 
 
@@ -67,11 +67,11 @@ def open_factor(path: Path, market: Market, arm: str | None = None, reading: Rea
         name = arm or names[0]
         path = run.arm(name) / "scores.parquet"
         scores, rows = read_factor_rows(path, market.panel, name=name, reading=reading)
-        return Factor(scores, market.universe.batch(rule), rows)
+        return Factor(scores, market.universe.eligible(rule), rows)
     if arm is not None:
         raise DataError(f"is a file, not a run: it has no arm {arm!r}", file=path)
     scores, rows = read_factor_rows(path, market.panel, reading=reading)
-    return Factor(scores, market.universe.batch(rule), rows)
+    return Factor(scores, market.universe.eligible(rule), rows)
 
 
 def with_known_universes(settings: TestSettings, market: Market) -> TestSettings:
@@ -103,7 +103,7 @@ def test(
         with stages.stage("factor test"), step(console, f"tested {name}"):
             styles = ((kind, style_exposures(STYLES.choose(kind), market)) for kind in STYLES.kinds())
             report = test_factor(
-                factor.scores, market.panel, market.universe, settings, batch=factor.batch, styles=styles
+                factor.scores, market.panel, market.universe, settings, eligible=factor.eligible, styles=styles
             )
             write_factor_test(folder.arm(name), report)
         write_environment(folder.environment, market.account(), [*market.warnings(), *left_out], stages)
@@ -131,7 +131,7 @@ def enhance(
     portfolio = portfolio.model_copy(update={"index": index_of(portfolio.index, market, "enhance.index")})
     preset = load_constraints(portfolio)  # before the work, not after
     scenarios = tuple(change(preset, text) for text in what_if)
-    require_span(market.universe, factor.scores, factor.batch, portfolio, "enhance")
+    require_span(market.universe, factor.scores, factor.eligible, portfolio, "enhance")
     content = {"portfolios": [portfolio.model_dump(mode="json")]}
     name = factor.scores.name
     summary: dict[str, Any] = {}
@@ -150,7 +150,7 @@ def enhance(
             for text in absent:
                 console.say(text)
             summary = backtest_to(
-                place, market, factor.scores, found.exposures, portfolio, factor.batch, console, scenarios
+                place, market, factor.scores, found.exposures, portfolio, factor.eligible, console, scenarios
             )
         attempts.write()
         write_environment(folder.environment, market.account(), [*market.warnings(), *absent], stages)
@@ -169,7 +169,7 @@ def _test_beside(factor: Factor, market: Market, portfolio: Portfolio) -> Factor
         start=portfolio.start,
         end=portfolio.end,
     )
-    return test_factor(factor.scores, market.panel, market.universe, settings, batch=factor.batch)
+    return test_factor(factor.scores, market.panel, market.universe, settings, eligible=factor.eligible)
 
 
 @contextmanager

@@ -48,13 +48,13 @@ def prepare_inputs(
 
     def build() -> TrainingData:
         panel, universe = market.panel, market.universe
-        batch = universe.batch(recipe.universe)
+        eligible = universe.eligible(recipe.universe)
         return TrainingData(
             dates=panel.dates,
             symbols=panel.symbols,
             features=read.part.compute(read.settings, panel, universe),
-            label=label.part.compute(label.settings, panel, universe, batch),
-            batch=batch,
+            label=label.part.compute(label.settings, panel, universe, eligible),
+            eligible=eligible,
             size=log_cap(market, label.settings.cap),
             entry_ok=tradeable_at_entry(panel, universe, label.settings.convention),
             window=read.settings.window,
@@ -73,4 +73,4 @@ def log_cap(market: Market, cap: str) -> Float64:
 
 def batch_of(recipe: Recipe, market: Market) -> Bools:
     """(T, N) who is scored: the universe `all`."""
-    return market.universe.batch(recipe.universe)
+    return market.universe.eligible(recipe.universe)

@@ -51,7 +51,7 @@ def prepare_arrays(
             arrays,
             "graph",
             arm.graph.identity(),
-            lambda: relations(edges, universe, universe.batch(recipe.universe)),
+            lambda: relations(edges, universe, universe.eligible(recipe.universe)),
             tell,
         )
     if "exposures" in read:

@@ -84,7 +84,7 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path) -> Planned:
     _check_portfolios(recipe, market, windows)
     for window in windows:
         _check_stocks(data, window, recipe.fit.min_stocks)
-    sizes = [int(np.asarray(data.batch[window.train[:: recipe.plan.every]]).sum()) for window in windows]
+    sizes = [int(np.asarray(data.eligible[window.train[:: recipe.plan.every]]).sum()) for window in windows]
     short = cut_short(market.panel.dates, recipe.plan)
     return Planned(jobs, inputs, arrays, max(sizes), () if short is None else (short,), tuple(mended))
 
@@ -117,7 +117,7 @@ def _check_portfolios(recipe: Recipe, market: Market, windows: Sequence[Fold]) -
 def _check_stocks(data: TrainingData, fold: Fold, least: int) -> None:
     """Some day of each span that is learnt from has `least` stocks to score; with labels it may still be fewer."""
     for name, span in (("training", fold.train), ("validation", fold.valid)):
-        most = int(np.asarray(data.batch[span.start : span.stop]).sum(axis=1).max())
+        most = int(np.asarray(data.eligible[span.start : span.stop]).sum(axis=1).max())
         if most < least:
             raise RecipeError(
                 f"{least}: no {name} day of fold {fold.name} has so many stocks to score, the most are {most}",

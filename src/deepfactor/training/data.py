@@ -42,7 +42,7 @@ class TrainingData:
         values (T, N, f) float32, logs; NaN = missing.
     label : (T, N) float64
         neutralised forward return; NaN = none.
-    batch : (T, N) bool
+    eligible : (T, N) bool
         who may be scored.
     size : (T, N) float
         ln of the market value. A stock without one can't be put into a size group and leaves the day's batch.
@@ -63,7 +63,7 @@ class TrainingData:
     symbols: Symbols
     features: Features
     label: Float64
-    batch: Bools
+    eligible: Bools
     size: Floats
     entry_ok: Bools
     window: int = 150
@@ -71,7 +71,7 @@ class TrainingData:
 
     def __post_init__(self) -> None:
         shape = (len(self.dates), len(self.symbols))
-        arrays = {name: getattr(self, name).shape for name in ("label", "batch", "size", "entry_ok")}
+        arrays = {name: getattr(self, name).shape for name in ("label", "eligible", "size", "entry_ok")}
         arrays["features"] = self.features.values.shape[:2]
         for name, given in arrays.items():
             if given != shape:
@@ -82,7 +82,7 @@ class TrainingData:
 
     def stocks(self, t: int) -> Indices:
         """Columns of day t's batch: eligible, with a size and, where prices are read, a close that day."""
-        usable = self.batch[t] & np.isfinite(self.size[t])
+        usable = self.eligible[t] & np.isfinite(self.size[t])
         if "close" in self.features.names:
             usable = usable & np.isfinite(self.features.values[t, :, self.features.names.index("close")])
         return np.flatnonzero(usable)
@@ -95,7 +95,7 @@ class TrainingData:
             dates=self.dates[rows],
             features=replace(self.features, values=self.features.values[rows]),
             label=self.label[rows],
-            batch=self.batch[rows],
+            eligible=self.eligible[rows],
             size=self.size[rows],
             entry_ok=self.entry_ok[rows],
             parts=self.parts.between(rows),
@@ -111,7 +111,7 @@ class TrainingData:
         for t in rows:
             stocks = self.stocks(t)
             has = np.isfinite(self.label[t, stocks])
-            count["no_size_or_close"] += int(self.batch[t].sum()) - len(stocks)
+            count["no_size_or_close"] += int(self.eligible[t].sum()) - len(stocks)
             count["no_label"] += int((~has).sum())
             count["entry_not_tradeable"] += int((has & ~self.entry_ok[t, stocks]).sum())
             count["days_below_min_stocks"] += len(self.labelled(t, stocks)) < min_stocks
@@ -120,15 +120,15 @@ class TrainingData:
     def fingerprint(self, read: range, labelled: tuple[range, ...]) -> str:
         """Hash of the content that a fold reads: inputs of the rows `read`, labels of the rows `labelled`.
 
-        Stocks that are in no batch of `read` don't count, so a later listing leaves the hash of earlier folds alone.
+        Stocks never eligible in `read` don't count, so a later listing leaves the hash of earlier folds alone.
         """
-        columns = np.flatnonzero(np.asarray(self.batch[read.start : read.stop]).any(axis=0))
+        columns = np.flatnonzero(np.asarray(self.eligible[read.start : read.stop]).any(axis=0))
         digest = hashlib.sha256()
         head = [self.features.names, self.features.roles, self.window, [str(s) for s in self.symbols[columns]]]
         digest.update(json.dumps(head).encode())
         for t in read:
             digest.update(str(self.dates[t]).encode())
-            for array in (self.features.values, self.batch, self.size):
+            for array in (self.features.values, self.eligible, self.size):
                 digest.update(np.ascontiguousarray(array[t][columns]).tobytes())
         for span in labelled:
             for t in span:
@@ -138,12 +138,14 @@ class TrainingData:
 
     def part_fingerprints(self, days: range) -> dict[str, str]:
         """Name of each part -> hash of what a fold of `days` reads of it: parts are read on the days themselves."""
-        columns = np.flatnonzero(np.asarray(self.batch[days.start : days.stop]).any(axis=0))
+        columns = np.flatnonzero(np.asarray(self.eligible[days.start : days.stop]).any(axis=0))
         return self.parts.fingerprints(days, columns, self.symbols)
 
 
 _COMPLETE = "inputs.json"  # comes last
-_ARRAYS = ("dates", "symbols", "label", "batch", "size", "entry_ok")
+#: Names on disk; `batch` is `eligible`, from when folders of training arrays were first written.
+_ARRAYS = {"dates": "dates", "symbols": "symbols", "label": "label", "batch": "eligible", "size": "size",
+           "entry_ok": "entry_ok"}  # fmt: skip
 
 
 def prepare_data(
@@ -170,7 +172,7 @@ def prepare_data(
 
 def _write(folder: Path, data: TrainingData) -> None:
     remove_litter(folder)
-    arrays = {name: getattr(data, name) for name in _ARRAYS} | {"features": data.features.values}
+    arrays = {name: getattr(data, held) for name, held in _ARRAYS.items()} | {"features": data.features.values}
     content = {"names": data.features.names, "roles": data.features.roles, "window": data.window}
     save_arrays(folder, arrays, _COMPLETE, content)
 
@@ -195,4 +197,9 @@ def open_data(arrays: Path | Arrays) -> TrainingData:
     except (OSError, ValueError, LookupError, TypeError, EOFError) as error:
         raise_of_machine(error)
         raise DataError(f"unreadable training arrays ({error}): delete the folder and repeat", file=folder) from error
-    return TrainingData(features=features, window=window, parts=open_parts(arrays.parts), **held)
+    return TrainingData(
+        features=features,
+        window=window,
+        parts=open_parts(arrays.parts),
+        **{_ARRAYS[name]: array for name, array in held.items()},
+    )

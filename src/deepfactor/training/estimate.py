@@ -142,13 +142,13 @@ def _makespan(seconds: Sequence[float], workers: int) -> float:
 
 def _disk(job: Job, cost: Cost, data: TrainingData) -> int:
     """Bytes of a job's folder: checkpoint (weights, best, two moments), weights, scores."""
-    scored = int(np.asarray(data.batch[job.fold.test.start : job.fold.test.stop]).any(axis=0).sum())
+    scored = int(np.asarray(data.eligible[job.fold.test.start : job.fold.test.stop]).any(axis=0).sum())
     average = job.fit.weight_average is not None
     return 4 * ((5 + average) * cost.parameters + len(job.fold.test) * scored)
 
 
 def _median_stocks(data: TrainingData, span: range) -> int:
-    return int(np.median(np.asarray(data.batch[span.start : span.stop]).sum(axis=1)))
+    return int(np.median(np.asarray(data.eligible[span.start : span.stop]).sum(axis=1)))
 
 
 def _in_worker(jobs: Sequence[Job], data: Folders, device: str) -> dict[str, Cost]:

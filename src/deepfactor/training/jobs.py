@@ -333,7 +333,7 @@ def _predict(
 ) -> int:
     """Write the scores of every test day that has a batch; how many days have."""
     test, most = job.fold.test, epochs if isinstance(job.arm.scorer, Learner) else job.fit.epochs
-    columns = np.flatnonzero(np.asarray(data.batch[test.start : test.stop]).any(axis=0))
+    columns = np.flatnonzero(np.asarray(data.eligible[test.start : test.stop]).any(axis=0))
     values = np.full((len(test), len(data.symbols)), np.nan, np.float32)
     for step, t in enumerate(test):
         stocks, score = scores(t)

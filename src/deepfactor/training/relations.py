@@ -45,7 +45,7 @@ class Relations:
     def at(self, t: int, stocks: Ints) -> Edges:
         """The edges among the batch `stocks` (b,) of day t, as positions in it; as wide as the widest stock.
 
-        A stock that is not in the graph, because it was in no batch of the month before, has itself only.
+        A stock that is not in the graph, because it was not eligible in the month before, has itself only.
         """
         found = alone(len(stocks))
         if self.month[t] < 0:
@@ -96,24 +96,24 @@ class Relations:
         return row, np.arange(len(row)) + np.repeat(first - (np.cumsum(count) - count), count)
 
 
-def relations(edges: Callable[[int, Ints], Edges], universe: Universe, batch: Bools) -> Relations:
+def relations(edges: Callable[[int, Ints], Edges], universe: Universe, eligible: Bools) -> Relations:
     """The graphs of all months' ends.
 
     Parameters
     ----------
     edges : a graph kind's answer for a row and columns of the market.
-    batch : (T, N)
+    eligible : (T, N)
         who may be scored. A graph is of those who could be on a day of the month that it ends, the last day included:
         who will be in the month to come is not known.
     """
     at = [rebuilt(universe, t) for t in range(len(universe.dates))]
     ends = sorted({row for row in at if row is not None})
     number = {row: m for m, row in enumerate(ends)}
-    starts = np.zeros((len(ends), batch.shape[1] + 1), dtype=np.int64)
+    starts = np.zeros((len(ends), eligible.shape[1] + 1), dtype=np.int64)
     neighbour, similarity = [np.empty(0, np.int32)], [np.empty(0, np.float32)]
     since = total = 0
     for m, row in enumerate(ends):
-        columns = np.flatnonzero(np.asarray(batch[since : row + 1]).any(axis=0))
+        columns = np.flatnonzero(np.asarray(eligible[since : row + 1]).any(axis=0))
         starts[m] = total
         if len(columns):
             found = edges(row, columns)

@@ -43,8 +43,8 @@ class Sampler:
         self.data, self.device = data, device
         self.scaling = scaling or ROOM.choose("last_close")
         self._store = store or Store()
-        self._rows = Rows(self._store.rows(self.scaling, data.features, data.batch), device)
-        widest = int(np.asarray(data.batch).sum(axis=1).max(initial=0))
+        self._rows = Rows(self._store.rows(self.scaling, data.features, data.eligible), device)
+        widest = int(np.asarray(data.eligible).sum(axis=1).max(initial=0))
         self._buffer = torch.empty(data.window * widest * len(data.features.names), device=device)
 
     def scaled(self, scaling: Scaling) -> Sampler:

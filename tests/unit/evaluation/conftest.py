@@ -19,13 +19,13 @@ DELISTED, ENDED = 3, 5  # columns
 class Market:
     panel: Panel
     universe: Universe
-    batch: np.ndarray
+    eligible: np.ndarray
 
     def scores(self, values: np.ndarray, name: str = "factor") -> Scores:
         return Scores(name, self.panel.dates, self.panel.symbols, np.asarray(values, dtype=np.float64))
 
     def until(self, t: int) -> Market:
-        return Market(self.panel.until(t), self.universe.until(t), self.batch[: t + 1])
+        return Market(self.panel.until(t), self.universe.until(t), self.eligible[: t + 1])
 
 
 def make_market(days: int = 90, stocks: int = 30, seed: int = 0, start: str = "2019-11-01") -> Market:

@@ -23,7 +23,7 @@ SMALL = TestSettings(
 
 
 def run(market, scores, settings=SMALL, **more) -> FactorReport:
-    return factor_test.test_factor(scores, market.panel, market.universe, settings, batch=market.batch, **more)
+    return factor_test.test_factor(scores, market.panel, market.universe, settings, eligible=market.eligible, **more)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_rank_ic_of_minus_the_past_return_agrees_with_pandas(market):
     """Slow and independent: pandas ranks and correlates each day's frame."""
     factor = -trailing_return(market.panel, 20)
     report = run(market, market.scores(factor))
-    for universe, mask in (("all", market.batch), (INDEX, market.batch & market.universe.members[INDEX])):
+    for universe, mask in (("all", market.eligible), (INDEX, market.eligible & market.universe.members[INDEX])):
         for convention in ("t0_close", "t1_vwap", "t1_close"):
             future = pd.DataFrame(forward_return(market.panel, convention, 10))
             expected = {}
@@ -128,7 +128,7 @@ def test_tradeable_names_trade_at_neither_limit_at_the_entry(market, scores, rep
     everyone, tradeable = series_of(report), series_of(report, names="tradeable")
     future = forward_return(market.panel, "t1_close", 5)
     for k, t in enumerate(tradeable.rows):
-        pairs = market.batch[t] & np.isfinite(scores.values[t]) & np.isfinite(future[t])
+        pairs = market.eligible[t] & np.isfinite(scores.values[t]) & np.isfinite(future[t])
         assert tradeable.values.n[k] == (pairs & free[t + 1]).sum()
         assert everyone.values.n[k] == pairs.sum()
     assert tradeable.values.n.sum() < everyone.values.n.sum()
@@ -187,8 +187,8 @@ def test_what_is_left_out_is_counted(market, scores, report):
     dropped = report.dropped
     assert dropped["days_without_exit.t1_close.10"] == 11
     assert dropped["days_without_exit.t0_close.5"] == 5
-    assert dropped["scores_outside_all"] == (np.isfinite(scores.values) & ~market.batch).sum()
-    pairs = np.isfinite(scores.values) & market.batch
+    assert dropped["scores_outside_all"] == (np.isfinite(scores.values) & ~market.eligible).sum()
+    pairs = np.isfinite(scores.values) & market.eligible
     missing = (pairs & np.isnan(forward_return(market.panel, "t1_close", 5)))[:-6].sum()
     assert dropped["scores_without_return.all.t1_close.5.all"] == missing > 0
     assert dropped["groups.all.position_days_without_price"] > 0
@@ -206,11 +206,11 @@ def test_infinite_scores_are_no_scores_and_are_counted(market, scores, report):
 
 def test_a_window_lies_row_by_row_in_memory_whatever_names_it_leaves_out(market, scores):
     """numpy's `x[:, columns]` lies column by column: each day's row would be read from all over the memory."""
-    batch, values = market.batch.copy(), scores.values.copy()
-    batch[:, 4:9], values[:, 4:9] = False, np.nan
-    window = cut_window(market.scores(values), market.panel, market.universe, batch, start=None, end=None, reach=5)
+    eligible, values = market.eligible.copy(), scores.values.copy()
+    eligible[:, 4:9], values[:, 4:9] = False, np.nan
+    window = cut_window(market.scores(values), market.panel, market.universe, eligible, start=None, end=None, reach=5)
     assert 4 not in window.columns
-    cut = {"scores": (window.scores, values), "batch": (window.batch, batch)}
+    cut = {"scores": (window.scores, values), "eligible": (window.eligible, eligible)}
     cut |= {name: (window.panel[name], market.panel[name]) for name in window.panel.fields}
     cut |= {name: (getattr(window.universe, name), getattr(market.universe, name)) for name in ("traded", "limit_up")}
     cut[INDEX] = window.universe.members[INDEX], market.universe.members[INDEX]
@@ -252,7 +252,7 @@ def test_settings_are_checked(wrong):
 
 
 def test_autocorrelation_agrees_with_pandas(market, scores, report):
-    values = np.where(market.batch, scores.values, np.nan)
+    values = np.where(market.eligible, scores.values, np.nan)
     expected = []
     for t in range(5, len(values), 5):
         frame = pd.DataFrame({"now": values[t], "then": scores.values[t - 5]}).dropna()
@@ -268,7 +268,7 @@ def test_style_correlation_is_that_of_the_universe(market, scores):
     assert content["styles_absent"] == {"ours": {"BTOP": "no reports"}}
     expected = []
     for t in range(len(style)):
-        frame = pd.DataFrame({"x": scores.values[t], "y": style[t].astype(float)})[market.batch[t]].dropna()
+        frame = pd.DataFrame({"x": scores.values[t], "y": style[t].astype(float)})[market.eligible[t]].dropna()
         expected.append(frame.x.corr(frame.y))
     assert found["mean"] == pytest.approx(np.mean(expected), abs=1e-12)
     assert found["last"] == pytest.approx(expected[-1], abs=1e-12)

@@ -76,7 +76,7 @@ class Book:
 
 
 def window_of(market, scores):
-    return cut_window(scores, market.panel, market.universe, market.batch, start=None, end=None, reach=21)
+    return cut_window(scores, market.panel, market.universe, market.eligible, start=None, end=None, reach=21)
 
 
 def keep_books(market, price, plan, end):
@@ -117,8 +117,8 @@ def test_groups_are_those_kept_by_hand(market, scores, universe, n):
     marks = Marks.of(window.panel, window.universe, "close", delist_haircut=HAIRCUT)
     result = weekly_groups(window, universe, marks, n, "no index", PRESETS["study_b"])
     names = {
-        "all": market.batch,
-        INDEX: market.batch & market.universe.members[INDEX],
+        "all": market.eligible,
+        INDEX: market.eligible & market.universe.members[INDEX],
         "every": np.isfinite(scores.values),
     }[universe]
     plans, everyone = plan_groups(market, scores.values, names, n, end)
@@ -187,7 +187,7 @@ def test_without_the_index_the_top_group_stands_against_the_universe_by_market_v
     marks = Marks.of(window.panel, window.universe, "close", delist_haircut=HAIRCUT)
     result = weekly_groups(window, "all", marks, 4, "no index", PRESETS["study_b"])
     end = len(panel.dates) - 1
-    _, everyone = plan_groups(market, scores.values, market.batch, 4, end)
+    _, everyone = plan_groups(market, scores.values, market.eligible, 4, end)
     book, nav, lacking = Book(market, "close"), [], 0
     for t in range(min(everyone), end + 1):
         nav.append(book.advance(t) if nav else 1.0)
@@ -249,14 +249,14 @@ def test_tops_are_those_kept_by_hand(market, scores, convention, delay, price, s
     end = len(market.panel.dates) - 1
     marks = Marks.of(window.panel, window.universe, price, delist_haircut=HAIRCUT)
     definitions = PRESETS["study_a"]
-    names = market.batch[:, window.columns]
+    names = market.eligible[:, window.columns]
     tops = top_portfolios(window, names, marks, convention, step, ("top10pct", "top100"), COST, definitions)
     book, plans, everyone = Book(market, price), {"top10pct": {}, "top100": {}}, {}
     for signal in range(0, end + 1, step):
         t = signal + delay
         if t >= end:
             continue
-        there = [j for j in np.flatnonzero(market.batch[signal]) if book.enterable(t, j)]
+        there = [j for j in np.flatnonzero(market.eligible[signal]) if book.enterable(t, j)]
         scored = {j: scores.values[signal, j] for j in there if np.isfinite(scores.values[signal, j])}
         everyone[t] = dict.fromkeys(there, 1.0)
         for name, size in (("top10pct", max(1, len(scored) // 10)), ("top100", 100)):
@@ -290,7 +290,7 @@ def test_offsets_are_the_same_portfolio_started_later(market, scores):
     def test_of(values, **changes):
         changed = settings.model_copy(update=changes)
         (top,) = factor_test.test_factor(
-            market.scores(values), market.panel, market.universe, changed, batch=market.batch
+            market.scores(values), market.panel, market.universe, changed, eligible=market.eligible
         ).tops
         return top
 
@@ -367,7 +367,7 @@ def test_scores_without_any_difference_form_nothing_and_say_why(market):
         top_every=(5,), top_conventions=("t1_vwap",),
     )  # fmt: skip
     found = factor_test.test_factor(
-        market.scores(values), market.panel, market.universe, settings, batch=market.batch
+        market.scores(values), market.panel, market.universe, settings, eligible=market.eligible
     ).to_json_dict()
     (group,), tops = found["groups"], found["top_n"]
     assert (group["reason"], group["top"], group["by_year"]) == ("equal_scores", None, {})

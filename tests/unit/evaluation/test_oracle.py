@@ -12,7 +12,7 @@ SETTINGS = TestSettings(universes=("all",), horizons=(5, 10), min_names=5, group
 
 
 def report(market, truth, visible, arms):
-    return oracle_report(truth, visible, arms, market.panel, market.universe, SETTINGS, batch=market.batch)
+    return oracle_report(truth, visible, arms, market.panel, market.universe, SETTINGS, eligible=market.eligible)
 
 
 def test_agreement_is_the_mean_daily_correlation_with_the_whole_and_with_the_visible(market, scores):
@@ -22,7 +22,7 @@ def test_agreement_is_the_mean_daily_correlation_with_the_whole_and_with_the_vis
     for key, oracle in (("correlation", total), ("visible_correlation", visible)):
         daily = []
         for t in range(len(scores.values)):
-            m = market.batch[t] & np.isfinite(scores.values[t])
+            m = market.eligible[t] & np.isfinite(scores.values[t])
             if m.sum() >= 2 and np.ptp(scores.values[t][m]) > 0:
                 daily.append(np.corrcoef(scores.values[t][m], oracle.values[t][m])[0, 1])
         assert found[key]["one"] == pytest.approx(np.mean(daily), abs=1e-9)

@@ -30,11 +30,11 @@ SETTINGS = TestSettings(
 
 @pytest.fixture(scope="module")
 def content(market, scores):
-    return run_test(scores, market.panel, market.universe, SETTINGS, batch=market.batch).to_json_dict()
+    return run_test(scores, market.panel, market.universe, SETTINGS, eligible=market.eligible).to_json_dict()
 
 
 def masks(market):
-    return {"all": market.batch, INDEX: market.batch & market.universe.members[INDEX]}
+    return {"all": market.eligible, INDEX: market.eligible & market.universe.members[INDEX]}
 
 
 def test_decay_is_the_mean_of_each_days_coefficients(market, scores, content):
@@ -69,7 +69,7 @@ def test_decay_at_an_asked_horizon_is_its_record(content):
 
 def test_without_decay_nothing_else_changes(market, scores, content):
     alone = SETTINGS.model_copy(update={"decay": 0})
-    other = run_test(scores, market.panel, market.universe, alone, batch=market.batch).to_json_dict()
+    other = run_test(scores, market.panel, market.universe, alone, eligible=market.eligible).to_json_dict()
     assert other.pop("decay") == []
     assert other == {key: value for key, value in content.items() if key != "decay"}
 
@@ -123,7 +123,7 @@ def test_icir_is_annualised_for_samples_that_do_not_overlap(market, scores, cont
 def test_a_factor_of_every_20th_day_has_12_and_a_half_samples_a_year(market, scores):
     some = np.full(scores.values.shape, np.nan)
     some[::20] = scores.values[::20]
-    report = run_test(market.scores(some), market.panel, market.universe, SETTINGS, batch=market.batch)
+    report = run_test(market.scores(some), market.panel, market.universe, SETTINGS, eligible=market.eligible)
     record = next(s for s in report.series if s.horizon == 5).record("x", None, "every_h")
     assert record["annualised_icir"] == pytest.approx(record["rank_ic"]["icir"] * 12.6**0.5)
 

@@ -53,7 +53,7 @@ def test_an_unknown_study_is_refused():
 @pytest.mark.parametrize("preset", ["study_a", "study_b"])
 def test_a_preset_gives_its_records_and_no_others(market, scores, preset):
     settings = TestSettings(preset=preset, universes=("all", "000300.SH"), min_names=5, decay=0)
-    content = run_test(scores, market.panel, market.universe, settings, batch=market.batch).to_json_dict()
+    content = run_test(scores, market.panel, market.universe, settings, eligible=market.eligible).to_json_dict()
     assert {record["sampling"] for record in content["records"]} == set(settings.samplings)
     assert {record["convention"] for record in content["records"]} == set(settings.conventions)
     assert bool(content["groups"]) == (preset == "study_b")

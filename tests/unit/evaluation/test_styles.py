@@ -39,9 +39,9 @@ def by_hand(scores, mask, exposures, industry, t):
 
 
 def test_residual_is_that_of_least_squares_with_dummies(market, scores, exposures, industry):
-    found = neutralise_rows(scores.values, market.batch, [*exposures.values()], industry)
+    found = neutralise_rows(scores.values, market.eligible, [*exposures.values()], industry)
     for t in range(len(found)):
-        kept, expected = by_hand(scores.values, market.batch, exposures, industry, t)
+        kept, expected = by_hand(scores.values, market.eligible, exposures, industry, t)
         np.testing.assert_array_equal(np.isfinite(found[t]), kept)
         np.testing.assert_allclose(found[t, kept], expected, rtol=0, atol=1e-12)
 
@@ -49,15 +49,15 @@ def test_residual_is_that_of_least_squares_with_dummies(market, scores, exposure
 def test_nothing_is_left_of_a_style(market, exposures, industry):
     """Not even its rounding, whose ranks would look like a factor."""
     score = 3.0 * exposures["SIZE"].astype(float) + industry
-    found = neutralise_rows(score, market.batch, [*exposures.values()], industry)
+    found = neutralise_rows(score, market.eligible, [*exposures.values()], industry)
     assert np.isnan(found).all()
 
 
 def test_a_style_without_spread_changes_nothing(market, scores, exposures, industry):
     flat = {**exposures, "FLAT": np.where(np.isfinite(exposures["BETA"]), np.float32(1), np.float32(np.nan))}
     np.testing.assert_allclose(
-        neutralise_rows(scores.values, market.batch, [*flat.values()], industry),
-        neutralise_rows(scores.values, market.batch, [*exposures.values()], industry),
+        neutralise_rows(scores.values, market.eligible, [*flat.values()], industry),
+        neutralise_rows(scores.values, market.eligible, [*exposures.values()], industry),
         atol=1e-12,
     )
 
@@ -90,7 +90,7 @@ def test_residual_ic_is_the_rank_correlation_of_what_is_left(market, scores, exp
         ("both", Styles(exposures, {})),
         ("none", Styles({}, {})),
     ]
-    report = run_test(scores, market.panel, universe, settings, batch=market.batch, styles=iter(styles))
+    report = run_test(scores, market.panel, universe, settings, eligible=market.eligible, styles=iter(styles))
     content = report.to_json_dict()
     assert list(content["style_correlation"]) == ["SIZE"]
     assert {name: list(found) for name, found in content["style_correlations"].items()} == {
@@ -99,7 +99,7 @@ def test_residual_ic_is_the_rank_correlation_of_what_is_left(market, scores, exp
     assert len(content["residual_ic"]) == 2 * 2 * 3  # sets with styles, universes, conventions
     for entry in content["residual_ic"]:
         chosen = dict(styles)[entry["set"]].exposures
-        mask = market.batch & (market.universe.members[INDEX] if entry["universe"] == INDEX else True)
+        mask = market.eligible & (market.universe.members[INDEX] if entry["universe"] == INDEX else True)
         future = forward_return(market.panel, entry["convention"], 5)
         expected, raw, names = [], [], []
         for t in range(len(future)):
@@ -119,7 +119,7 @@ def test_residual_ic_is_the_rank_correlation_of_what_is_left(market, scores, exp
         inside = mask & np.isfinite(scores.values)
         gaps = np.any([np.isnan(x) for x in chosen.values()], axis=0) & inside
         assert entry["filled"] == pytest.approx(gaps.sum() / inside.sum())
-    missing = (market.batch & np.isfinite(scores.values) & np.isnan(exposures["BETA"])).sum()
+    missing = (market.eligible & np.isfinite(scores.values) & np.isnan(exposures["BETA"])).sum()
     assert content["dropped"]["missing_exposures.both.BETA"] == missing
     assert not [reason for reason in content["dropped"] if reason.startswith("scores_without_styles")]
     columns = report.residual_columns()
@@ -137,10 +137,10 @@ def test_a_day_on_which_nothing_is_left_has_no_raw_coefficient_beside(market, ex
     values = np.random.default_rng(3).standard_normal(size.shape)
     values[10:20] = size[10:20]
     found = run_test(
-        market.scores(values), market.panel, universe, settings, batch=market.batch,
+        market.scores(values), market.panel, universe, settings, eligible=market.eligible,
         styles=iter([("own", Styles({"SIZE": size}, {}))]),
     ).to_json_dict()  # fmt: skip
     (entry,) = found["residual_ic"]
     (record,) = (r for r in found["records"] if r["names"] == "all" and r["sampling"] == "daily")
     assert record["rank_ic"]["n"] - 10 == entry["rank_ic"]["n"] == entry["raw_rank_ic"]["n"]
-    assert found["dropped"]["scores_without_styles.own.all"] == market.batch[10:20].sum()
+    assert found["dropped"]["scores_without_styles.own.all"] == market.eligible[10:20].sum()

@@ -29,13 +29,13 @@ def reference(y: np.ndarray, size: np.ndarray, industry: np.ndarray, least: int)
 def test_agrees_with_least_squares(convention: str) -> None:
     panel, universe = toy_market(90, 60, seed=3)
     settings = neutral_return.Settings(horizon=5, convention=convention, min_industry=14)
-    batch = universe.batch(RULE)
-    label = neutral_return.compute(settings, panel, universe, batch)
+    eligible = universe.eligible(RULE)
+    label = neutral_return.compute(settings, panel, universe, eligible)
     forward = forward_return(panel, convention, 5)
     size = np.log(panel["float_mv"].astype(float))
     checked = 0
     for t in range(30, 80, 5):
-        use = batch[t] & np.isfinite(forward[t])
+        use = eligible[t] & np.isfinite(forward[t])
         assert (np.isfinite(label[t]) == use).all()
         wanted = reference(forward[t, use], size[t, use], universe.industry[t, use], 14)
         np.testing.assert_allclose(label[t, use], wanted, atol=1e-12)
@@ -45,8 +45,8 @@ def test_agrees_with_least_squares(convention: str) -> None:
 
 def test_has_no_size_or_industry_left() -> None:
     panel, universe = toy_market(90, 60, seed=4)
-    batch = universe.batch(RULE)
-    label = neutral_return.compute(neutral_return.Settings(min_industry=3), panel, universe, batch)
+    eligible = universe.eligible(RULE)
+    label = neutral_return.compute(neutral_return.Settings(min_industry=3), panel, universe, eligible)
     t = 50
     use = np.isfinite(label[t])
     for k in range(3):
@@ -57,7 +57,7 @@ def test_has_no_size_or_industry_left() -> None:
 def test_a_day_without_batch_or_beyond_the_data_has_no_label() -> None:
     panel, universe = toy_market(60, 20)
     settings = neutral_return.Settings(horizon=10)
-    label = neutral_return.compute(settings, panel, universe, universe.batch(RULE))
+    label = neutral_return.compute(settings, panel, universe, universe.eligible(RULE))
     assert np.isnan(label[: 60 - 59]).all()
     assert np.isnan(label[-neutral_return.reach(settings) :]).all()
     assert np.isnan(neutral_return.compute(settings, panel, universe, np.zeros(panel.shape, bool))).all()

@@ -30,8 +30,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], P
     span = {"start": date(2018, 1, 2), "end": date(2018, 12, 28)}
     market = markets.simulate(folder / "market", Settings(stocks=80, **span))
     values = np.random.default_rng(0).standard_normal(market.panel.shape)
-    batch = market.universe.batch(UniverseRule(window=20, min_observed=10))
-    factor = factors.Factor(Scores("random", market.panel.dates, market.panel.symbols, values), batch)
+    eligible = market.universe.eligible(UniverseRule(window=20, min_observed=10))
+    factor = factors.Factor(Scores("random", market.panel.dates, market.panel.symbols, values), eligible)
     portfolio = Portfolio(index=INDEX, constraints="study_b")
     summary = factors.enhance(factor, market, folder / "out", portfolio, what_if=WHAT_IF)
     with pytest.raises(RecipeError, match="no setting 'beta'"):

@@ -25,7 +25,7 @@ def results():
     scores = random_scores(panel)
     settings = TestSettings(universes=("all", INDEX), groups={"all": 5}, other_groups=3, tops=("top10pct",))
     sets = [("basic", Styles({"SIZE": panel["float_mv"]}, {}))]
-    tested = run_test(scores, panel, universe, settings, batch=universe.traded, styles=sets)
+    tested = run_test(scores, panel, universe, settings, eligible=universe.traded, styles=sets)
     back = run_backtest(panel, universe, scores, {}, BestScores(8), INDEX, BacktestSettings(), eligible=universe.traded)
     return tested, back
 
@@ -49,7 +49,7 @@ def test_a_studys_own_tables_become_a_report(make_content, preset):
     """Study A has no daily records and no `t1_close`: what the page looks for may be absent."""
     panel, universe = toy_market(120, 40, seed=3)
     settings = TestSettings(preset=preset, universes=("all", INDEX), decay=0)
-    tested = run_test(random_scores(panel), panel, universe, settings, batch=universe.traded)
+    tested = run_test(random_scores(panel), panel, universe, settings, eligible=universe.traded)
     series = pl.DataFrame({k: v.astype(str) if v.dtype.kind == "U" else v for k, v in tested.ic_columns().items()})
     arm = ArmContent("random", None, {}, {}, tested.to_json_dict(), series)
     content = make_content(arms=(arm,), portfolios=(), oracle=None, correlation=None)

@@ -36,7 +36,7 @@ def test_workers_take_the_next_job_when_they_are_free(seconds: list[float], work
 
 def test_a_jobs_seconds_add_up() -> None:
     data = toy_training()
-    data = replace(data, batch=np.ones_like(data.batch))
+    data = replace(data, eligible=np.ones_like(data.eligible))
     fit = Fit(epochs=3, seeds=(0,))
     job = toy_jobs(data, fit=fit, plan=Plan(first_test=2019, every=5, valid_every=3))[0]
     train, valid, test = len(FOLD.train), len(FOLD.valid), len(FOLD.test)

@@ -123,9 +123,9 @@ def test_the_network_learns_what_there_is_to_learn(tmp_path: Path) -> None:
 
 def test_every_day_of_the_test_span_with_a_batch_is_scored_whole(data: TrainingData, tmp_path: Path) -> None:
     empty = FOLD.test[3]
-    batch = data.batch.copy()
-    batch[empty] = False
-    data = replace(data, batch=batch)
+    eligible = data.eligible.copy()
+    eligible[empty] = False
+    data = replace(data, eligible=eligible)
     job = toy_jobs(data)[0]
     run_job(job, Sampler(data), tmp_path, quiet)
     scores = np.load(tmp_path / job.key / "scores.npy")

@@ -79,7 +79,7 @@ def test_a_day_appended_leaves_earlier_folds_their_key(data: TrainingData) -> No
 
     def keys(days: int) -> list[str]:
         rows = slice(0, days)
-        cut = {n: getattr(data, n)[rows] for n in ("dates", "label", "batch", "size", "entry_ok")}
+        cut = {n: getattr(data, n)[rows] for n in ("dates", "label", "eligible", "size", "entry_ok")}
         features = replace(data.features, values=data.features.values[rows])
         fold = replace(later, test=range(later.test.start, days))
         return [j.key for j in toy_jobs(replace(data, features=features, **cut), fold=FOLD)[:1]] + [

@@ -52,18 +52,18 @@ def market() -> Market:
 
 def training_data(market: Market) -> TrainingData:
     panel, universe = market
-    batch = universe.batch(RULE)
+    eligible = universe.eligible(RULE)
     rng = np.random.default_rng(0)
     return TrainingData(
         dates=panel.dates,
         symbols=panel.symbols,
         features=price_volume.compute(price_volume.Settings(window=6), panel, universe),
         label=rng.standard_normal(panel.shape),
-        batch=batch,
+        eligible=eligible,
         size=np.log(panel.market_cap("float").astype(np.float64)),
         entry_ok=np.ones(panel.shape, dtype=bool),
         window=6,
-        parts=all_parts(panel, universe, batch),
+        parts=all_parts(panel, universe, eligible),
     )
 
 
@@ -187,7 +187,7 @@ def test_exposures_of_a_batch(market: Market, data: TrainingData) -> None:
 def test_neighbours_are_those_of_the_months_graph(kind: str, market: Market, data: TrainingData) -> None:
     """A day's edges, against the kind asked for that month's stocks and its part for the batch."""
     panel, universe = market
-    graph = graph_of(panel, universe, data.batch, kind)
+    graph = graph_of(panel, universe, data.eligible, kind)
     module = load_kind("deepfactor.graphs", kind)
     changes = 0
     for t in range(15, 120, 3):
@@ -198,7 +198,7 @@ def test_neighbours_are_those_of_the_months_graph(kind: str, market: Market, dat
             assert found.neighbour.shape == (len(stocks), 1)
             continue
         before = rebuilt(universe, at - 1)
-        columns = np.flatnonzero(data.batch[0 if before is None else before + 1 : at + 1].any(axis=0))
+        columns = np.flatnonzero(data.eligible[0 if before is None else before + 1 : at + 1].any(axis=0))
         edges = module.edges(module.Settings(), panel, universe, at, columns)
         inside = np.isin(stocks, columns)
         wanted = within(edges, columns, stocks[inside])

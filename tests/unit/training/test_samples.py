@@ -59,13 +59,13 @@ def test_size_rank_breaks_ties_by_order() -> None:
 def test_who_is_in_the_batch_and_who_is_labelled() -> None:
     data = toy_training()
     out = data.left_out(range(10, 70), min_stocks=1000)
-    assert out["no_size_or_close"] == (data.batch & ~np.isfinite(data.size))[10:70].sum() > 0
+    assert out["no_size_or_close"] == (data.eligible & ~np.isfinite(data.size))[10:70].sum() > 0
     assert out["entry_not_tradeable"] > 0
     assert out["days_below_min_stocks"] == 60
     assert data.left_out(range(10, 70), min_stocks=2)["days_below_min_stocks"] == 0
     for t in range(10, 70):
         stocks = data.stocks(t)
-        assert set(stocks) == set(np.flatnonzero(data.batch[t] & np.isfinite(data.size[t])))
+        assert set(stocks) == set(np.flatnonzero(data.eligible[t] & np.isfinite(data.size[t])))
         labelled = stocks[data.labelled(t, stocks)]
         assert set(labelled) == {i for i in stocks if data.entry_ok[t, i] and np.isfinite(data.label[t, i])}
 
@@ -102,7 +102,7 @@ def test_arrays_on_disk_are_the_arrays(tmp_path) -> None:  # type: ignore[no-unt
     folder = prepare_data(tmp_path, "k", lambda: data)
     assert prepare_data(tmp_path, "k", lambda: pytest.fail("built twice")) == folder
     opened = open_data(folder)
-    for name in ("dates", "symbols", "label", "batch", "size", "entry_ok"):
+    for name in ("dates", "symbols", "label", "eligible", "size", "entry_ok"):
         np.testing.assert_array_equal(getattr(opened, name), getattr(data, name))
     np.testing.assert_array_equal(opened.features.values, data.features.values)
     assert (opened.features.names, opened.features.roles) == (data.features.names, data.features.roles)
@@ -146,7 +146,7 @@ def test_fingerprint_reads_what_a_fold_reads() -> None:
     assert changed("entry_ok", 20) != base
     assert changed("size", 55) != base
     assert changed("size", 65) == base
-    assert changed("batch", 30) != base
+    assert changed("eligible", 30) != base
     values = data.features.values.copy()
     values[15, data.stocks(15)[0], 0] = 1
     assert replace(data, features=replace(data.features, values=values)).fingerprint(read, labelled) != base
@@ -163,7 +163,7 @@ def test_a_later_listing_leaves_the_fingerprint_alone() -> None:
         symbols=np.append(data.symbols, "600999.SH"),
         features=replace(data.features, values=wider(data.features.values, np.nan)),
         label=wider(data.label, np.nan),
-        batch=wider(data.batch, False),
+        eligible=wider(data.eligible, False),
         size=wider(data.size, np.nan),
         entry_ok=wider(data.entry_ok, False),
     )

@@ -107,17 +107,17 @@ def test_by_day_like_the_slow_way() -> None:
     rng = np.random.default_rng(0)
     x = rng.standard_normal((days, stocks, 4))
     x[rng.random((days, stocks)) < 0.4] = np.nan
-    batch = np.isfinite(x[..., 0]) & (rng.random((days, stocks)) < 0.8)
-    batch[11] = False
+    eligible = np.isfinite(x[..., 0]) & (rng.random((days, stocks)) < 0.8)
+    eligible[11] = False
     x = x.astype(np.float32)
     settings, features = by_day.Settings(trailing=trailing), Features(NAMES, ROLES, x)
-    got = by_day.rows(settings, features, batch, range(days))
+    got = by_day.rows(settings, features, eligible, range(days))
     for s in range(1, days):
         for k, role in enumerate(ROLES):
             before = pd.DataFrame(x[max(s - trailing, 0) : s, :, 1 if role == "price" else k].astype(np.float64))
             base = before.ffill().iloc[-1] if role == "price" else np.log(np.exp(before).mean())
             column = pd.Series(x[s, :, k].astype(np.float64)) - (0 if role == "plain" else base)
-            own = column[batch[s]]
+            own = column[eligible[s]]
             wanted = np.zeros(stocks)
             if len(own):
                 median = own.median()
@@ -128,7 +128,7 @@ def test_by_day_like_the_slow_way() -> None:
             np.testing.assert_allclose(got[s, :, k], wanted, atol=5e-5, err_msg=f"day {s}, {NAMES[k]}")
     assert not got[11].any()
     assert not got[0].any()
-    np.testing.assert_array_equal(by_day.rows(settings, features, batch, range(7, 19)), got[7:19])
+    np.testing.assert_array_equal(by_day.rows(settings, features, eligible, range(7, 19)), got[7:19])
 
 
 @pytest.mark.parametrize("kind", [last_close, by_day])

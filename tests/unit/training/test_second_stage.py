@@ -51,7 +51,7 @@ def arm_of(name: str = "second", **changes: Any) -> Arm:
 def training_data(label: Callable[[np.ndarray], np.ndarray] | None = None) -> TrainingData:
     """120 days of 130 stocks; `label` makes it of the standardised book to price (T, N), None = noise."""
     panel, universe = company_market(days=120, stocks=130)
-    batch = universe.batch(RULE)
+    eligible = universe.eligible(RULE)
     quarters = fundamental_quarters(QuarterSettings(quarters=6), panel)
     rng = np.random.default_rng(0)
     bare = TrainingData(
@@ -59,7 +59,7 @@ def training_data(label: Callable[[np.ndarray], np.ndarray] | None = None) -> Tr
         symbols=panel.symbols,
         features=price_volume.compute(price_volume.Settings(window=6), panel, universe),
         label=rng.standard_normal(panel.shape),
-        batch=batch,
+        eligible=eligible,
         size=np.log(panel.market_cap("float").astype(np.float64)),
         entry_ok=rng.random(panel.shape) > 0.05,
         window=6,
@@ -237,12 +237,12 @@ def test_with_the_whole_span_the_network_is_that_of_the_arm_without_weighting(
 
 
 def test_days_without_deep_factors_are_counted_and_get_no_score(data: TrainingData, tmp_path: Path) -> None:
-    batch = data.batch.copy()
+    eligible = data.eligible.copy()
     small = (50, 70, 90, 91)  # of the held-out year, the validation, the test
     for t in small:
-        batch[t, np.flatnonzero(batch[t])[60:]] = False  # the layer wants 64
-    batch[95] = False
-    few = replace(data, batch=batch)
+        eligible[t, np.flatnonzero(eligible[t])[60:]] = False  # the layer wants 64
+    eligible[95] = False
+    few = replace(data, eligible=eligible)
     jobs = jobs_of(few, arm_of(seeds=(0, 1)))
     for record in done(few, jobs, tmp_path):
         assert record["days_without_factors"] == {"fit": 1, "valid": 1, "test": 2}
@@ -252,8 +252,8 @@ def test_days_without_deep_factors_are_counted_and_get_no_score(data: TrainingDa
     scores = collect(jobs, tmp_path, data.dates, data.symbols)["second"].ensemble.values
     scored = np.flatnonzero(np.isfinite(scores).any(axis=1))
     np.testing.assert_array_equal(scored, sorted(set(FOLD.test) - {90, 91, 95}))
-    batch[FOLD.late.start : FOLD.late.stop] = batch[50]
-    never = replace(few, batch=batch)
+    eligible[FOLD.late.start : FOLD.late.stop] = eligible[50]
+    never = replace(few, eligible=eligible)
     with pytest.raises(UserError, match=r"second toy seed 0: none of 10 days of .* independent deep factors"):
         done(never, jobs_of(never, arm_of()), tmp_path / "never")
 
@@ -305,7 +305,7 @@ def test_what_it_will_cost(data: TrainingData, tmp_path: Path, monkeypatch: pyte
         return costs.estimate(jobs_of(data, arm), {"second": arrays}, tmp_path, workers=1).cpu_seconds
 
     plain, train, held = seconds(arm_of(weighting=None)), seconds(arm_of(fit_on="train")), seconds(arm_of())
-    step, stocks = COST.step / COST.score, data.batch.sum(axis=1)
+    step, stocks = COST.step / COST.score, data.eligible.sum(axis=1)
     learned, validated = int(np.median(stocks[20:60])), int(np.median(stocks[63:80]))
     filled = learned * 40 / 2 + validated * 17
     assert (train - plain) * COST.stocks / COST.score == pytest.approx(filled)

@@ -50,7 +50,7 @@ class Work:
         return StyleSets(self.market)
 
     @cached_property
-    def batch(self) -> Bools:
+    def eligible(self) -> Bools:
         """(T, N) who is scored."""
         return batch_of(self.recipe, self.market)
 

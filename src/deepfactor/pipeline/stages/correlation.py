@@ -26,5 +26,5 @@ def units(work: Work) -> Iterator[Unit]:
 
 
 def _correlate(work: Work, arms: list[str], file: Path) -> Outcome:
-    write_json(file, model_correlation({arm: work.scores(arm).ensemble for arm in arms}, work.batch))
+    write_json(file, model_correlation({arm: work.scores(arm).ensemble for arm in arms}, work.eligible))
     return Outcome()

@@ -37,13 +37,13 @@ def _test(work: Work, arm: str) -> Outcome:
     recipe, market, scores = work.recipe, work.market, work.scores(arm)
     own = work.sets.of(recipe.styles)
     sets = [(recipe.styles.kind, own), *work.sets.others(recipe.styles)]
-    panel, universe, batch = market.panel, market.universe, work.batch
-    report = test_factor(scores.ensemble, panel, universe, recipe.test, batch=batch, styles=sets)
+    panel, universe, eligible = market.panel, market.universe, work.eligible
+    report = test_factor(scores.ensemble, panel, universe, recipe.test, eligible=eligible, styles=sets)
     seeds: tuple[FactorReport, ...] = ()
     if len(scores.seeds) > 1:
         alone = recipe.test.model_copy(update={"groups": {}, "other_groups": 0, "tops": (), "decay": 0})
         seeds = tuple(
-            test_factor(replace(values, name=arm), panel, universe, alone, batch=batch, seed=seed)
+            test_factor(replace(values, name=arm), panel, universe, alone, eligible=eligible, seed=seed)
             for seed, values in scores.seeds.items()
         )
     write_factor_test(work.folder.arm(arm), report, seeds)

@@ -42,6 +42,6 @@ def _compare(work: Work, arms: list[str], file: Path) -> Outcome:
     visible = read_oracle(path, market.panel, ORACLE_HORIZON, "visible")
     ensembles = {arm: work.scores(arm).ensemble for arm in arms}
     write_json(
-        file, oracle_report(truth, visible, ensembles, market.panel, market.universe, settings, batch=work.batch)
+        file, oracle_report(truth, visible, ensembles, market.panel, market.universe, settings, eligible=work.eligible)
     )
     return Outcome()

@@ -42,5 +42,5 @@ def _backtest(work: Work, portfolio: Portfolio, arm: str) -> Outcome:
     styles = work.sets.of(kind)
     place = work.folder.portfolio(arm, portfolio.index, portfolio.constraints)
     of = work.scores(arm).ensemble
-    backtest_to(place, work.market, of, styles.exposures, portfolio, work.batch, work.console)
+    backtest_to(place, work.market, of, styles.exposures, portfolio, work.eligible, work.console)
     return Outcome(warnings=tuple(absent_styles(kind, styles)))

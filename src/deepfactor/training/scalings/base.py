@@ -66,8 +66,8 @@ class ScalesRows(Protocol[SettingsOf]):
     def check(self, features: Features, /) -> None:
         """Raises `RecipeError` where the fields don't suffice."""
 
-    def rows(self, settings: SettingsOf, features: Features, batch: Bools, span: range, /) -> Float32:
-        """The rows of `span`: (len(span), N, f) float32, no NaN; `batch` (T, N) is who may be scored."""
+    def rows(self, settings: SettingsOf, features: Features, eligible: Bools, span: range, /) -> Float32:
+        """The rows of `span`: (len(span), N, f) float32, no NaN; `eligible` (T, N) is who may be scored."""
 
     def rows_back(self, settings: SettingsOf, /) -> int:
         """How many rows before its own a row reads."""

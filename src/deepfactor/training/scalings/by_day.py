@@ -46,11 +46,11 @@ def rows_back(settings: Settings) -> int:
     return settings.trailing
 
 
-def rows(settings: Settings, features: Features, batch: Bools, span: range) -> Float32:
+def rows(settings: Settings, features: Features, eligible: Bools, span: range) -> Float32:
     """The scaled rows of `span`: (len(span), N, f) float32, no NaN."""
     out = np.zeros((len(span), *features.values.shape[1:]), np.float32)
     for i, s in enumerate(span):
-        stocks = np.flatnonzero(batch[s])
+        stocks = np.flatnonzero(eligible[s])
         if s and len(stocks):
             out[i] = _scaled(features, s, settings.trailing, stocks)
     return out

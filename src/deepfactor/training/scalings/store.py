@@ -51,14 +51,14 @@ class Store:
             _write(path, found)
         return found
 
-    def rows(self, scaling: Scaling, features: Features, batch: Bools) -> Float32:
+    def rows(self, scaling: Scaling, features: Features, eligible: Bools) -> Float32:
         """The (T, N, f) array that windows are cut from; made once where the scaling scales rows."""
         part, whole = scaling.part, range(len(features.values))
         if part.SCALES == "windows":
             return features.values
 
         def block(span: range) -> Float32:
-            return part.rows(scaling.settings, features, batch, span)
+            return part.rows(scaling.settings, features, eligible, span)
 
         if self.folder is None:
             return block(whole)
