@@ -92,7 +92,10 @@ def with_missing(page: Page, content: RunContent) -> Page:
 
 def missing(content: RunContent) -> Table | None:
     """What of the run isn't there, and why."""
-    rows = [label_cells(STAGES[one.stage], one.what, words().sentence(one.message)) for one in content.missing]
+    rows = [
+        label_cells(STAGES.get(one.stage) or words().term(one.stage), one.what, words().sentence(one.message))
+        for one in content.missing
+    ]
     return make(
         "missing", Text("Missing parts", "缺失部分"), ("part", "what_missing", "why_missing"), rows, MISSING_NOTE
     )

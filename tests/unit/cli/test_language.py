@@ -29,7 +29,10 @@ def asked(monkeypatch, tmp_path) -> list[str]:
     def note(*arguments, language=None):
         languages.append(arguments[-1] if language is None else language)
         return SimpleNamespace(
-            path=tmp_path, report="", to_json_dict=lambda: {"records": [record], "groups": [], "top_n": []}
+            path=tmp_path,
+            report="",
+            failures=tmp_path / "none",
+            to_json_dict=lambda: {"records": [record], "groups": [], "top_n": []},
         )
 
     monkeypatch.setattr(markets, "open_market", lambda *_: None)
