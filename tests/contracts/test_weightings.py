@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deepfactor.core.kind import kinds_in, load_kind
-from deepfactor.training.weightings.base import Table
+from deepfactor.training.weightings.base import LabelledRows
 from deepfactor.training.weightings.validation import best_round, mean_rank_ic
 
 ROOM = "deepfactor.training.weightings"
@@ -23,13 +23,13 @@ def kind(request: pytest.FixtureRequest) -> ModuleType:
     return load_kind(ROOM, request.param)
 
 
-def table(seed: int, days: int = DAYS) -> Table:
+def table(seed: int, days: int = DAYS) -> LabelledRows:
     """Column 0 works, column 1 works the other way round, the others are noise."""
     rng = np.random.default_rng(seed)
     n = days * STOCKS
     x = rng.standard_normal((n, COLUMNS)).astype(np.float32)
     y = (0.4 * x[:, 0] - 0.3 * x[:, 1] + rng.standard_normal(n)).astype(np.float32)
-    return Table(x, y, np.arange(0, n + 1, STOCKS))
+    return LabelledRows(x, y, np.arange(0, n + 1, STOCKS))
 
 
 def settings(kind: ModuleType):
@@ -54,7 +54,7 @@ def test_it_finds_what_is_there(kind):
 
 def test_noise_gives_nothing_on_new_days(kind):
     rng = np.random.default_rng(5)
-    noise = [Table(t.x, rng.permutation(t.y), t.starts) for t in (table(0), table(1), table(2, days=100))]
+    noise = [LabelledRows(t.x, rng.permutation(t.y), t.starts) for t in (table(0), table(1), table(2, days=100))]
     fitted = kind.fit(settings(kind), noise[0], noise[1], 0)
     assert abs(mean_rank_ic(fitted.predict(noise[2].x), noise[2])) < 4 / np.sqrt(100 * STOCKS)
 

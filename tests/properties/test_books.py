@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from deepfactor.backtest.attribution import attribute
 from deepfactor.backtest.book import Book
-from deepfactor.backtest.days import Day
+from deepfactor.backtest.days import TradingDay
 from deepfactor.backtest.fills import execute
 from deepfactor.backtest.loop import BacktestSettings, run_backtest
 from deepfactor.market.boards import boards_of
@@ -28,10 +28,10 @@ N = len(SYMBOLS)
 COSTS = some.sampled_from([Costs(), Costs(rate=0.0), Costs(kind="schedule", slippage=0.001)])
 
 
-def random_day(rng: np.random.Generator, row: int, listed: np.ndarray) -> Day:
+def random_day(rng: np.random.Generator, row: int, listed: np.ndarray) -> TradingDay:
     traded = listed & (rng.random(N) > 0.2)
     price = np.where(traded, np.round(np.exp(rng.normal(2.5, 1.2, N)), 2), np.nan)
-    return Day(
+    return TradingDay(
         row=row,
         date=np.datetime64("2020-01-02") + row,
         ratio=np.where(rng.random(N) < 0.1, rng.uniform(1.0, 2.0, N), 1.0),
@@ -66,7 +66,9 @@ def test_orders_keep_the_rules_and_the_books(seed: int, costs: Costs, capital: f
         book.mark(day.close)
 
 
-def follow_orders(rng: np.random.Generator, book: Book, day: Day, costs: Costs, bought: np.ndarray) -> np.ndarray:
+def follow_orders(
+    rng: np.random.Generator, book: Book, day: TradingDay, costs: Costs, bought: np.ndarray
+) -> np.ndarray:
     """Random orders into `book`, checked; `bought` earlier today. What these bought."""
     scale = book.value() / np.nan_to_num(day.price, nan=10.0)
     orders = np.where(rng.random(N) < 0.3, -book.shares, rng.uniform(-0.5, 0.5, N) * scale)

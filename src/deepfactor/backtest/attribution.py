@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepfactor.backtest.days import Day, days, last_close
+from deepfactor.backtest.days import TradingDay, days, last_close
 from deepfactor.backtest.factor_returns import FactorReturns, estimate, matrix
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.backtest.signals import benchmark_row
@@ -145,7 +145,7 @@ class _Close:
     `held` (n,) columns with a weight in either; `active` (n,) weights, `exposures` (K, n) and `group` (n,) of these.
     """
 
-    day: Day
+    day: TradingDay
     weights: Float64
     invested: float
     benchmark: Float64

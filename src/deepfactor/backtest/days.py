@@ -16,7 +16,7 @@ _BLOCK = 64
 
 
 @dataclass(frozen=True)
-class Day:
+class TradingDay:
     """One trading day, arrays (N,).
 
     Attributes
@@ -47,14 +47,14 @@ class Day:
     listed: Bools
 
 
-def days(panel: Panel, universe: Universe, rows: range, field: PriceField) -> Iterator[Day]:
+def days(panel: Panel, universe: Universe, rows: range, field: PriceField) -> Iterator[TradingDay]:
     """The days of `rows`, in order; `field` is the price of fills. Day t reads rows t and t − 1 alone."""
     for start in range(rows.start, rows.stop, _BLOCK):
         block = slice(start, min(start + _BLOCK, rows.stop))
         yield from _block(panel, universe, block, field)
 
 
-def _block(panel: Panel, universe: Universe, block: slice, field: PriceField) -> Iterator[Day]:
+def _block(panel: Panel, universe: Universe, block: slice, field: PriceField) -> Iterator[TradingDay]:
     fields = {name: panel[name][block] for name in {"close", "low", "high", field}}
     facts = {name: getattr(universe, name)[block] for name in ("traded", "listed", "limit_up", "limit_down")}
     part = replace(panel, dates=panel.dates[block], fields=fields)
@@ -65,7 +65,7 @@ def _block(panel: Panel, universe: Universe, block: slice, field: PriceField) ->
     price = close if field == "close" else tick_prices(fields[field])
     ratio = _factor_ratio(panel["adj_factor"][max(block.start - 1, 0) : block.stop])[-len(close) :]
     for k, row in enumerate(range(block.start, block.stop)):
-        yield Day(
+        yield TradingDay(
             row, panel.dates[row], ratio[k], close[k], price[k], can_buy[k], can_sell[k], open_at_close[k],
             facts["traded"][k], facts["listed"][k],
         )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from deepfactor.backtest.book import Book
-from deepfactor.backtest.days import Day
+from deepfactor.backtest.days import TradingDay
 from deepfactor.core.arrays import Bools, Float64, Int8
 from deepfactor.market.fees import Costs, Side
 from deepfactor.market.lots import round_buy, round_sell
@@ -33,7 +33,7 @@ class Fills:
     rejected: dict[Reason, Float64]
 
 
-def execute(book: Book, orders: Float64, day: Day, boards: Int8, costs: Costs) -> tuple[Fills, Fills]:
+def execute(book: Book, orders: Float64, day: TradingDay, boards: Int8, costs: Costs) -> tuple[Fills, Fills]:
     """Fill `orders` (N,) in shares (> 0 buy, < 0 sell) at ``day.price`` into `book`; (sells, buys).
 
     An order is filled up to what is allowed, the rest is rejected with its reason and not kept for another day. What a
@@ -47,7 +47,7 @@ def execute(book: Book, orders: Float64, day: Day, boards: Int8, costs: Costs) -
     return sells, buys
 
 
-def _sell(book: Book, wanted: Float64, day: Day, boards: Int8, costs: Costs) -> Fills:
+def _sell(book: Book, wanted: Float64, day: TradingDay, boards: Int8, costs: Costs) -> Fills:
     rejected: dict[Reason, Float64] = {}
     wanted = np.minimum(wanted, book.shares)
     wanted = _reject_blocked(wanted, day, day.can_sell, "limit_down", rejected)
@@ -60,7 +60,7 @@ def _sell(book: Book, wanted: Float64, day: Day, boards: Int8, costs: Costs) -> 
     return Fills(shares, *_money(shares, day, "sell", costs), rejected)
 
 
-def _buy(cash: float, wanted: Float64, day: Day, boards: Int8, costs: Costs) -> Fills:
+def _buy(cash: float, wanted: Float64, day: TradingDay, boards: Int8, costs: Costs) -> Fills:
     rejected: dict[Reason, Float64] = {}
     wanted = _reject_blocked(wanted, day, day.can_buy, "limit_up", rejected)
     shares = round_buy(wanted, boards)
@@ -77,7 +77,7 @@ def _buy(cash: float, wanted: Float64, day: Day, boards: Int8, costs: Costs) -> 
 
 
 def _reject_blocked(
-    wanted: Float64, day: Day, allowed: Bools, limit: Reason, rejected: dict[Reason, Float64]
+    wanted: Float64, day: TradingDay, allowed: Bools, limit: Reason, rejected: dict[Reason, Float64]
 ) -> Float64:
     """Take out what can't be traded today at all; what remains of `wanted`."""
     wanted = _reject(wanted, np.where(day.listed, 0.0, wanted), "delisted", rejected)
@@ -93,7 +93,7 @@ def _reject(wanted: Float64, part: Float64, reason: Reason, rejected: dict[Reaso
     return wanted - part
 
 
-def _money(shares: Float64, day: Day, side: Side, costs: Costs) -> tuple[Float64, Float64]:
+def _money(shares: Float64, day: TradingDay, side: Side, costs: Costs) -> tuple[Float64, Float64]:
     """Amount and cost of `shares` at the day's price, each order rounded to fen."""
     amount = np.where(shares > 0, np.round(shares * day.price, 2), 0.0)
     return amount, np.round(costs.cost(amount, side, day.date), 2)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from deepfactor.backtest.book import Book
-from deepfactor.backtest.days import Day
+from deepfactor.backtest.days import TradingDay
 from deepfactor.backtest.fills import Fills
-from deepfactor.backtest.result import BindingBounds, Rebalances, Rejected, RelaxedBounds, Trades, Weights
+from deepfactor.backtest.result import BindingBounds, Rebalances, RebalanceWeights, Rejected, RelaxedBounds, Trades
 from deepfactor.backtest.signals import Signal
 from deepfactor.core.arrays import AnyArray, Float64, Indices, Symbols
 from deepfactor.portfolio.problem import Target
@@ -40,7 +40,7 @@ class Log:
     rebalances: list[dict[str, object]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def fill(self, day: Day, side: str, fills: Fills) -> None:
+    def fill(self, day: TradingDay, side: str, fills: Fills) -> None:
         """Note one side's fills and rejections."""
         at = np.flatnonzero(fills.shares)
         self.trades.append(
@@ -50,7 +50,7 @@ class Log:
             at = np.flatnonzero(shares)
             self.rejected.append(self._block(day, at, side, shares[at], np.full(len(at), reason)))
 
-    def settle(self, day: Day, shares: Float64, amount: Float64) -> None:
+    def settle(self, day: TradingDay, shares: Float64, amount: Float64) -> None:
         """Note holdings of the delisted that were settled."""
         at = np.flatnonzero(shares)
         if len(at):
@@ -59,7 +59,7 @@ class Log:
             self.trades.append(self._block(day, at, "sell", shares[at], price, np.zeros(len(at)), reason))
             self.counts["delisted"] += len(at)
 
-    def rebalance(self, day: Day, signal: Signal, target: Target, book: Book, orders: Float64) -> Pending:
+    def rebalance(self, day: TradingDay, signal: Signal, target: Target, book: Book, orders: Float64) -> Pending:
         """Note a signal day's problem and answer; the fill is added later by `filled`."""
         problem = signal.problem
         self.counts.update(signal.counts)
@@ -92,7 +92,7 @@ class Log:
         )
         return Pending(orders, signal, len(self.rebalances) - 1, book.value())
 
-    def filled(self, pending: Pending, day: Day, sells: Fills, buys: Fills, book: Book) -> None:
+    def filled(self, pending: Pending, day: TradingDay, sells: Fills, buys: Fills, book: Book) -> None:
         """Add to a noted rebalance what its fill made of it, at the close of the fill day."""
         row = self.rebalances[pending.position]
         row["fill_date"] = day.date
@@ -101,7 +101,7 @@ class Log:
         row["cost"] = float(buys.cost.sum() + sells.cost.sum())
         self.weights[pending.position]["realised_weight"] = book.weights()[pending.signal.names]
 
-    def _block(self, day: Day, at: Indices, side: str, *columns: AnyArray) -> tuple[AnyArray, ...]:
+    def _block(self, day: TradingDay, at: Indices, side: str, *columns: AnyArray) -> tuple[AnyArray, ...]:
         return (np.full(len(at), day.date), self.symbols[at], np.full(len(at), side), *columns)
 
     def trades_table(self) -> Trades:
@@ -127,7 +127,7 @@ class Log:
             *(np.array(column, dtype=kind) for column, kind in zip(columns, Rebalances.kinds, strict=True))
         )
 
-    def weights_table(self) -> Weights:
+    def weights_table(self) -> RebalanceWeights:
         """Target, realised, benchmark and drifted weights, names with none of them left out."""
         names = ("weight", "realised_weight", "benchmark_weight", "drifted_weight")
         blocks = []
@@ -135,10 +135,10 @@ class Log:
             weights = [block[name] for name in names]
             at = np.flatnonzero((np.nan_to_num(weights) != 0).any(axis=0))
             blocks.append((block["date"][at], self.symbols[block["names"][at]], *(w[at] for w in weights)))
-        return Weights.stack(blocks)
+        return RebalanceWeights.stack(blocks)
 
 
-def _dated(day: Day, rows: Sequence[tuple[object, ...]]) -> list[tuple[AnyArray, ...]]:
+def _dated(day: TradingDay, rows: Sequence[tuple[object, ...]]) -> list[tuple[AnyArray, ...]]:
     """Rows of a day as a block of columns behind its date; none where there are none."""
     if not rows:
         return []

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from deepfactor.backtest.book import Book, DayCheck
-from deepfactor.backtest.days import Day, days, last_close
+from deepfactor.backtest.days import TradingDay, days, last_close
 from deepfactor.backtest.fills import execute
 from deepfactor.backtest.log import Log, Pending
 from deepfactor.backtest.result import BacktestResult
@@ -131,7 +131,7 @@ class _Loop:
         self.replica_return = 0.0
         self.stale = 0
 
-    def live(self, day: Day, *, signal: bool) -> None:
+    def live(self, day: TradingDay, *, signal: bool) -> None:
         """One day, morning to close."""
         book, check, last = self.book, DayCheck.before(self.book, self.value), self.book.last
         book.open_day(day.ratio)
@@ -155,7 +155,7 @@ class _Loop:
         if signal:
             self._signal(day)
 
-    def _signal(self, day: Day) -> None:
+    def _signal(self, day: TradingDay) -> None:
         signal = state_problem(
             day, self.book, self.scores, self.eligible, self.universe, self.styles, self.index, self.target,
             average_daily_volume(self.panel, day.row),
@@ -166,14 +166,14 @@ class _Loop:
         self.target[signal.names] = target.weights
         self.pending = self.log.rebalance(day, signal, target, self.book, wanted)
 
-    def _note(self, day: Day, last: Float64, cost: float) -> None:
+    def _note(self, day: TradingDay, last: Float64, cost: float) -> None:
         """The day's row of the curves."""
         replica = self._replica_return(day, last) if self.daily else 0.0
         self.stale = int(((self.book.shares > 0) & np.isnan(day.close)).sum())
         self.log.counts["carried_days"] += self.stale
         self.daily.append((self.value, self.book.cash, cost, replica))
 
-    def _replica_return(self, day: Day, last: Float64) -> float:
+    def _replica_return(self, day: TradingDay, last: Float64) -> float:
         """Return of yesterday's benchmark weights, with dividends; without a trade 0, delisted −haircut."""
         weights = benchmark_row(self.universe, self.index, day.row - 1)
         held = np.flatnonzero(weights)

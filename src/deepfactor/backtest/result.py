@@ -63,7 +63,7 @@ class Rejected(Columns):
 
 
 @dataclass(frozen=True)
-class Weights(Columns):
+class RebalanceWeights(Columns):
     """Weights of each rebalance, `date` = signal day; names with none of them are left out.
 
     `weight` is the optimiser's target, `realised_weight` the book's at the close of the fill day (NaN where the data
@@ -177,7 +177,7 @@ class BacktestResult:
     replica_weights: WeightsUsed
     trades: Trades
     rejected: Rejected
-    weights: Weights
+    weights: RebalanceWeights
     relaxations: RelaxedBounds
     binding: BindingBounds
     rebalances: Rebalances

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepfactor.backtest.book import Book
-from deepfactor.backtest.days import Day
+from deepfactor.backtest.days import TradingDay
 from deepfactor.core.arrays import Bools, Float64, Floats, Indices
 from deepfactor.core.errors import DataError
 from deepfactor.cross_section.zscores import zscore_rows
@@ -38,7 +38,7 @@ class Signal:
 
 
 def state_problem(
-    day: Day,
+    day: TradingDay,
     book: Book,
     scores: Scores,
     eligible: Bools,

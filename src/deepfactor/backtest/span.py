@@ -15,8 +15,6 @@ from deepfactor.panel.panel import rows_between
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 
-Day = np.datetime64
-
 #: How far the sum of an index's weights may be from 1: float32 rounding of thousands of names.
 ROUNDING = 1e-4
 
@@ -34,8 +32,8 @@ class Cut:
     """
 
     side: Literal["start", "end"]
-    day: Day
-    asked: Day
+    day: np.datetime64
+    asked: np.datetime64
     why: Literal["members", "levels"]
 
     def sentence(self, index: str) -> str:
@@ -62,8 +60,8 @@ def followed(
     eligible: Bools,
     index: str,
     *,
-    start: Day | str | None = None,
-    end: Day | str | None = None,
+    start: np.datetime64 | str | None = None,
+    end: np.datetime64 | str | None = None,
 ) -> Followed:
     """The days of a backtest: from the first week's end with a score to the last scored day, within `start` … `end`
     (both inclusive, None = open) and within the days on which the index has weights, and levels where it has any.
@@ -136,7 +134,9 @@ def _without_holes(there: Bools, dates: Dates, what: str) -> range:
     return span
 
 
-def _scored_span(dates: Dates, scored: Bools, start: Day | str | None, end: Day | str | None) -> slice:
+def _scored_span(
+    dates: Dates, scored: Bools, start: np.datetime64 | str | None, end: np.datetime64 | str | None
+) -> slice:
     """Rows from `start` to `end`; an open end is the last day with an eligible score: beyond it nobody steers."""
     span = rows_between(dates, start, end)
     last = int(np.flatnonzero(scored)[-1]) + 1 if end is None and scored.any() else span.stop

@@ -61,7 +61,7 @@ class CombinationSettings(Spec):
 
 
 @dataclass(frozen=True)
-class Combined:
+class CombinedFactor:
     """The factor and how it came about.
 
     Attributes
@@ -93,7 +93,7 @@ class Combined:
 
 def combine_factors(
     factors: Mapping[str, Scores], panel: Panel, settings: CombinationSettings, name: str = "combination"
-) -> Combined:
+) -> CombinedFactor:
     """One factor out of at least two, in their order.
 
     Raises
@@ -127,7 +127,7 @@ def combine_factors(
         dropped["days_without_weights"] = int((days & np.isnan(weights[:, 0])).sum())
         weights[~days] = np.nan
     values = sum((weights[:, k, None] * part for k, part in enumerate(parts)), np.zeros(panel.shape))
-    return Combined(Scores(name, panel.dates, panel.symbols, values, dropped), tuple(factors), weights)
+    return CombinedFactor(Scores(name, panel.dates, panel.symbols, values, dropped), tuple(factors), weights)
 
 
 def rank_ics(parts: Sequence[Float64], common: Bools, panel: Panel, settings: CombinationSettings) -> Float64:

@@ -15,7 +15,7 @@ import numpy as np
 
 from deepfactor.core.arrays import Dates, Float64, Floats
 from deepfactor.evaluation.definitions import Definitions
-from deepfactor.evaluation.holding import Held, Marks, Rebalance, hold_equal_weight
+from deepfactor.evaluation.holding import Formation, Held, Marks, hold_equal_weight
 from deepfactor.evaluation.membership import Members, assign_groups, decides
 from deepfactor.evaluation.performance import (
     annual_excess,
@@ -179,8 +179,8 @@ def weekly_groups(
     counts = {"signals_without_trade_in_span": int((signals + 1 >= last).sum()), "rebalances_with_too_few_names": 0,
               "rebalances_with_equal_scores": 0, "days_after_its_last_name": len(names) - 1 - last}  # fmt: skip
     assigned: list[Members] = []
-    groups: list[Rebalance] = []
-    everyone: list[Rebalance] = []
+    groups: list[Formation] = []
+    everyone: list[Formation] = []
     for signal in signals[signals + 1 < last]:
         trade = int(signal) + 1
         enterable = names[signal] & marks.enterable[trade]
@@ -192,8 +192,8 @@ def weekly_groups(
             counts["rebalances_with_equal_scores"] += 1
             continue
         assigned.append(members := assign_groups(score, n, window.orders[signal]))
-        groups.append(Rebalance(trade, members.portfolios, members.names, parts=members.shares))
-        everyone.append(Rebalance(trade, *np.nonzero(enterable[None])))
+        groups.append(Formation(trade, members.portfolios, members.names, parts=members.shares))
+        everyone.append(Formation(trade, *np.nonzero(enterable[None])))
     held = hold_equal_weight(marks, groups, n, last)
     benchmark, level = _benchmark(window, index, held, lambda: hold_equal_weight(marks, everyone, 1, last))
     by_cap = None
@@ -225,7 +225,7 @@ def _benchmark(window: Window, index: str, held: Held, everyone: Callable[[], He
     return EQUAL_WEIGHT, everyone().nav[:, 0] if len(held.rows) else np.zeros(0)
 
 
-def _by_market_value(window: Window, equal: Sequence[Rebalance]) -> list[Rebalance] | None:
+def _by_market_value(window: Window, equal: Sequence[Formation]) -> list[Formation] | None:
     """The same rebalances with the names in parts of their market value at the signal's close, the day before; names
     without one are left out. None where that leaves a rebalance without names, or there is none."""
     if window.cap is None or not equal:
@@ -236,9 +236,9 @@ def _by_market_value(window: Window, equal: Sequence[Rebalance]) -> list[Rebalan
         known = cap > 0.0
         if not known.any():
             return None
-        found.append(Rebalance(one.row, one.portfolios[known], one.names[known], parts=cap[known]))
+        found.append(Formation(one.row, one.portfolios[known], one.names[known], parts=cap[known]))
     return found
 
 
-def _names(rebalances: Sequence[Rebalance]) -> int:
+def _names(rebalances: Sequence[Formation]) -> int:
     return sum(len(one.names) for one in rebalances)

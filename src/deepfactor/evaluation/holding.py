@@ -56,7 +56,7 @@ class Marks:
 
 
 @dataclass(frozen=True)
-class Rebalance:
+class Formation:
     """Names that the portfolios take on a row, at that row's price; all (K,), in any order.
 
     Attributes
@@ -115,7 +115,7 @@ class Held:
         return self.nav * np.cumprod(kept, axis=0)
 
 
-def hold_equal_weight(marks: Marks, rebalances: Sequence[Rebalance], portfolios: int, end: int) -> Held:
+def hold_equal_weight(marks: Marks, rebalances: Sequence[Formation], portfolios: int, end: int) -> Held:
     """Hold equal-weight portfolios up to row `end`; a holding that can't be sold keeps its drifted weight, the rest is
     spread evenly.
 
@@ -150,7 +150,7 @@ def hold_equal_weight(marks: Marks, rebalances: Sequence[Rebalance], portfolios:
     return Held(rows, np.concatenate(navs), positions, np.array(traded), counts)
 
 
-def _spread(stuck: Holdings, now: Rebalance, portfolios: int) -> Holdings:
+def _spread(stuck: Holdings, now: Formation, portfolios: int) -> Holdings:
     """What is stuck, and the rest of each portfolio over its names in their parts; who can be bought isn't stuck."""
     free = 1.0 - np.bincount(stuck.portfolios, stuck.weights, portfolios)
     parts = np.ones(len(now.names)) if now.parts is None else now.parts

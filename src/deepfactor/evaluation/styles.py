@@ -21,7 +21,7 @@ from deepfactor.evaluation.series import Case, ICSeries, entry_prices, fill_case
 from deepfactor.evaluation.settings import TestSettings
 from deepfactor.evaluation.statistics import mean_of, share, summarise
 from deepfactor.evaluation.window import Window, take_columns
-from deepfactor.styles.base import Exposures, Styles
+from deepfactor.styles.base import ExposuresByStyle, Styles
 from deepfactor.styles.completion import complete_exposures
 
 
@@ -155,7 +155,7 @@ def _beside(window: Window, settings: TestSettings, styles: Styles) -> _Beside:
 
 
 def _completed(
-    whole: Exposures, wanted: Bools, columns: Indices, industry: Int16, counts: Counter[str]
+    whole: ExposuresByStyle, wanted: Bools, columns: Indices, industry: Int16, counts: Counter[str]
 ) -> dict[str, Float64]:
     """Exposures (B, M) of the `wanted` names without gaps, NaN elsewhere; what was filled in is added to `counts`.
 

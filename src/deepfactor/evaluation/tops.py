@@ -12,7 +12,7 @@ import numpy as np
 
 from deepfactor.core.arrays import Bools, Dates, Float64
 from deepfactor.evaluation.definitions import Definitions
-from deepfactor.evaluation.holding import Marks, Rebalance, hold_equal_weight
+from deepfactor.evaluation.holding import Formation, Marks, hold_equal_weight
 from deepfactor.evaluation.membership import best, decides
 from deepfactor.evaluation.performance import annual_excess, annualised_return, excess_by_year, span_in_years
 from deepfactor.evaluation.statistics import every, share
@@ -146,8 +146,8 @@ def top_portfolios(
         "rebalances_with_fewer_than_100_names": 0,
     }
     cut = np.zeros(len(tops), np.intp)
-    chosen: list[Rebalance] = []
-    everyone: list[Rebalance] = []
+    chosen: list[Formation] = []
+    everyone: list[Formation] = []
     for signal in signals[signals + delay < last]:
         trade = int(signal) + delay
         enterable = names[signal] & marks.enterable[trade]
@@ -160,8 +160,8 @@ def top_portfolios(
             continue
         members = best(score, [portfolio_size(top, n) for top in tops], window.orders[signal])
         cut += members.cut
-        chosen.append(Rebalance(trade, members.portfolios, members.names, parts=members.shares))
-        everyone.append(Rebalance(trade, *np.nonzero(enterable[None])))
+        chosen.append(Formation(trade, members.portfolios, members.names, parts=members.shares))
+        everyone.append(Formation(trade, *np.nonzero(enterable[None])))
     held = hold_equal_weight(marks, chosen, len(tops), last)
     benchmark = hold_equal_weight(marks, everyone, 1, last)
     net = held.net_nav(cost_rate)

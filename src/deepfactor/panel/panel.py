@@ -72,10 +72,10 @@ class Panel:
         return self[f"{kind}_mv"]
 
 
-Day = np.datetime64 | date | str
+DateLike = np.datetime64 | date | str
 
 
-def rows_between(dates: Dates, start: Day | None, end: Day | None) -> slice:
+def rows_between(dates: Dates, start: DateLike | None, end: DateLike | None) -> slice:
     """Rows of `dates` with start ≤ date ≤ end (None = open; text is ISO), as a slice."""
     first = 0 if start is None else int(np.searchsorted(dates, np.array(start, "datetime64[D]"), side="left"))
     last = len(dates) if end is None else int(np.searchsorted(dates, np.array(end, "datetime64[D]"), side="right"))

@@ -10,7 +10,7 @@ import numpy as np
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_json
-from deepfactor.evaluation.combination import CombinationSettings, Combined, combine_factors
+from deepfactor.evaluation.combination import CombinationSettings, CombinedFactor, combine_factors
 from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.factor import Factor, open_factor
@@ -60,7 +60,7 @@ def combine(
     return {"out": str(out), **account(found, settings), "rows": rows}
 
 
-def account(found: Combined, settings: CombinationSettings) -> dict[str, Any]:
+def account(found: CombinedFactor, settings: CombinationSettings) -> dict[str, Any]:
     """Settings, factors, days and scores, what was left out, mean weights over the span and by year."""
     finite = np.isfinite(found.scores.values)
     return {

@@ -17,7 +17,7 @@ SYMBOL_PATTERN = r"^[0-9]{6}\.(SH|SZ|BJ)$"
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnSchema:
     """One column of a table.
 
     Attributes
@@ -33,19 +33,19 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
+class TableSchema:
     """One table of a market folder.
 
     Attributes
     ----------
-    columns : mapping of name to `Column`, in the order of storage
+    columns : mapping of name to `ColumnSchema`, in the order of storage
     key : columns that name a row; no two rows share one
     order : columns by which a part is sorted
     one_of : groups of columns of which at least one must be there
     parts_by : column whose calendar months are a part each; None = all in one
     """
 
-    columns: Mapping[str, Column]
+    columns: Mapping[str, ColumnSchema]
     key: tuple[str, ...]
     order: tuple[str, ...]
     one_of: tuple[tuple[str, ...], ...] = ()
@@ -56,97 +56,97 @@ class Table:
         return tuple(name for name, column in self.columns.items() if column.required)
 
 
-def _key(dtype: pl.DataType) -> Column:
-    return Column(dtype, required=True, nullable=False)
+def _key(dtype: pl.DataType) -> ColumnSchema:
+    return ColumnSchema(dtype, required=True, nullable=False)
 
 
 _DATE, _TEXT, _NUMBER, _FLAG = pl.Date(), pl.String(), pl.Float64(), pl.Boolean()
 
 #: Every table. Money in CNY, prices raw (unadjusted) CNY, volume in shares, ratios as fractions, intervals with both
 #: ends inclusive and a null end for "still".
-TABLES: Mapping[str, Table] = {
-    "daily": Table(
+TABLES: Mapping[str, TableSchema] = {
+    "daily": TableSchema(
         {
             "date": _key(_DATE),
             "symbol": _key(_TEXT),
-            **{name: Column(_NUMBER, required=True) for name in ("open", "high", "low", "close", "volume")},
+            **{name: ColumnSchema(_NUMBER, required=True) for name in ("open", "high", "low", "close", "volume")},
             **{
-                name: Column(_NUMBER)
+                name: ColumnSchema(_NUMBER)
                 for name in ("amount", "vwap", "adj_factor", "prev_close", "turnover", "total_mv", "float_mv")
             },
             # Free float, in shares or as a fraction of the A-share capital, and the A-shares issued.
-            **{name: Column(_NUMBER) for name in ("free_float", "a_shares")},
-            "is_st": Column(_FLAG),
-            "is_suspended": Column(_FLAG),
-            "limit_up": Column(_NUMBER),
-            "limit_down": Column(_NUMBER),
+            **{name: ColumnSchema(_NUMBER) for name in ("free_float", "a_shares")},
+            "is_st": ColumnSchema(_FLAG),
+            "is_suspended": ColumnSchema(_FLAG),
+            "limit_up": ColumnSchema(_NUMBER),
+            "limit_down": ColumnSchema(_NUMBER),
         },
         key=("date", "symbol"),
         order=("symbol", "date"),
         one_of=(("amount", "vwap"),),
         parts_by="date",
     ),
-    "securities": Table(
+    "securities": TableSchema(
         {
             "symbol": _key(_TEXT),
-            "name": Column(_TEXT),
-            "board": Column(_TEXT),
-            "list_date": Column(_DATE),
-            "delist_date": Column(_DATE),
+            "name": ColumnSchema(_TEXT),
+            "board": ColumnSchema(_TEXT),
+            "list_date": ColumnSchema(_DATE),
+            "delist_date": ColumnSchema(_DATE),
         },
         key=("symbol",),
         order=("symbol",),
     ),
-    "industry": Table(
+    "industry": TableSchema(
         {
             "symbol": _key(_TEXT),
             "industry": _key(_TEXT),
             "start_date": _key(_DATE),
-            "end_date": Column(_DATE),
+            "end_date": ColumnSchema(_DATE),
         },
         key=("symbol", "start_date"),
         order=("symbol", "start_date"),
     ),
-    "fundamentals": Table(
+    "fundamentals": TableSchema(
         {
             "symbol": _key(_TEXT),
             "known_at": _key(_DATE),
             "item": _key(_TEXT),
-            "value": Column(_NUMBER, required=True),
-            "period_end": Column(_DATE),
+            "value": ColumnSchema(_NUMBER, required=True),
+            "period_end": ColumnSchema(_DATE),
         },
         key=("symbol", "item", "known_at", "period_end"),
         order=("symbol", "item", "known_at", "period_end"),
     ),
-    "index_weights": Table(
+    "index_weights": TableSchema(
         {
             "index": _key(_TEXT),
             "date": _key(_DATE),
             "symbol": _key(_TEXT),
-            "weight": Column(_NUMBER, required=True, nullable=False),
+            "weight": ColumnSchema(_NUMBER, required=True, nullable=False),
         },
         key=("index", "date", "symbol"),
         order=("index", "date", "symbol"),
     ),
-    "index_members": Table(
+    "index_members": TableSchema(
         {
             "index": _key(_TEXT),
             "symbol": _key(_TEXT),
             "start_date": _key(_DATE),
-            "end_date": Column(_DATE, required=True),
+            "end_date": ColumnSchema(_DATE, required=True),
         },
         key=("index", "symbol", "start_date"),
         order=("index", "symbol", "start_date"),
     ),
-    "index_daily": Table(
+    "index_daily": TableSchema(
         {
             "index": _key(_TEXT),
             "date": _key(_DATE),
-            "close": Column(_NUMBER, required=True),
-            "total_return_close": Column(_NUMBER),
+            "close": ColumnSchema(_NUMBER, required=True),
+            "total_return_close": ColumnSchema(_NUMBER),
         },
         key=("index", "date"),
         order=("index", "date"),
     ),
-    "calendar": Table({"date": _key(_DATE)}, key=("date",), order=("date",)),
+    "calendar": TableSchema({"date": _key(_DATE)}, key=("date",), order=("date",)),
 }

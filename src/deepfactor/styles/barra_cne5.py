@@ -37,7 +37,7 @@ from deepfactor.panel.universe import Universe
 from deepfactor.styles import _company_descriptors as c
 from deepfactor.styles import _descriptors as d
 from deepfactor.styles._composite import composite
-from deepfactor.styles.base import Combined, Styles
+from deepfactor.styles.base import CombinedStyles, Styles
 
 
 class Settings(Spec):
@@ -92,7 +92,7 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
             absent[style] = "; ".join(dict.fromkeys(lacking[part] for part in parts))
         else:
             absent |= {f"{style}/{part}": lacking[part] for part in parts if part in lacking}
-    return Styles(Combined(raw, cap, combine), absent)
+    return Styles(CombinedStyles(raw, cap, combine), absent)
 
 
 def _price_descriptors(panel: Panel, universe: Universe, cap: Float64) -> tuple[dict[str, Float32], dict[str, str]]:

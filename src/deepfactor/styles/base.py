@@ -18,7 +18,7 @@ from deepfactor.panel.universe import Universe
 #: Rows (days) worked on at once: bounds the memory of a set to little more than its descriptors.
 _BLOCK = 64
 
-Exposures = Mapping[str, Float32]
+ExposuresByStyle = Mapping[str, Float32]
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,17 @@ class Styles:
     absent : mapping of style name to why this market can't have it.
     """
 
-    exposures: Exposures
+    exposures: ExposuresByStyle
     absent: Mapping[str, str]
 
-    def of_days(self, rows: slice) -> Exposures:
+    def of_days(self, rows: slice) -> ExposuresByStyle:
         """Exposures (B, N) of some days; those of other days aren't computed for it."""
-        if isinstance(self.exposures, Combined):
+        if isinstance(self.exposures, CombinedStyles):
             return self.exposures.of_days(rows)
         return {name: values[rows] for name, values in self.exposures.items()}
 
 
-class Combined(Mapping[str, Float32]):
+class CombinedStyles(Mapping[str, Float32]):
     """Styles (T, N) float32 out of raw descriptors (T, N), computed when they are asked for.
 
     `combine` gets the descriptors and market values of some days, float64, and says the styles of these days; days
@@ -58,7 +58,7 @@ class Combined(Mapping[str, Float32]):
         self._descriptors, self._cap, self._combine = descriptors, cap, combine
         self._names = tuple(self.of_days(slice(0, 0)))
 
-    def of_days(self, rows: slice) -> Exposures:
+    def of_days(self, rows: slice) -> ExposuresByStyle:
         """The styles (B, N) of some days."""
         cap = self._cap[rows].astype(np.float64)
         known = np.isfinite(cap)

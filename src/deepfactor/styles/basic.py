@@ -15,7 +15,7 @@ from deepfactor.cross_section.zscores import zscore_rows_by_cap
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles._descriptors import listed_cap
-from deepfactor.styles.base import Combined, Styles
+from deepfactor.styles.base import CombinedStyles, Styles
 
 
 class Settings(Spec):
@@ -35,4 +35,4 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
     def combine(day: Mapping[str, Float64], cap: Float64) -> Mapping[str, Float64]:
         return {"SIZE": zscore_rows_by_cap(clip_mad_rows(day["SIZE"], settings.clip), cap)}
 
-    return Styles(Combined({"SIZE": np.log(cap)}, cap, combine), {})
+    return Styles(CombinedStyles({"SIZE": np.log(cap)}, cap, combine), {})

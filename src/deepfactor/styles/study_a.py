@@ -33,7 +33,7 @@ from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles import _company_descriptors as c
 from deepfactor.styles import _descriptors as d
-from deepfactor.styles.base import Combined, Styles
+from deepfactor.styles.base import CombinedStyles, Styles
 
 
 class Settings(Spec):
@@ -77,4 +77,4 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
         z["MID_CAP"] = zscore_rows_by_cap(residual_rows(z["SIZE"] ** 2, [z["SIZE"]]), cap)
         return z
 
-    return Styles(Combined(raw, cap, combine), absent)
+    return Styles(CombinedStyles(raw, cap, combine), absent)

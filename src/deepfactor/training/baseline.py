@@ -18,7 +18,7 @@ from deepfactor.core.errors import UserError
 from deepfactor.training.data import TrainingData
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, standardise
-from deepfactor.training.weightings.base import Fitted, Table, Weighting
+from deepfactor.training.weightings.base import Fitted, LabelledRows, Weighting
 from deepfactor.training.weightings.validation import mean_rank_ic
 
 _WINDOWS = frozenset({"windows"})
@@ -50,11 +50,13 @@ class Baseline:
         fitted = self.learn(train, valid)
         return fitted, mean_rank_ic(fitted.predict(valid.x), valid)
 
-    def learn(self, train: Table, valid: Table) -> Fitted:
+    def learn(self, train: LabelledRows, valid: LabelledRows) -> Fitted:
         """The weighting fitted on a table."""
         return self.weighting.part.fit(self.weighting.settings, train, valid, self.seed)
 
-    def tables(self, data: TrainingData, columns: Columns, report: Callable[[int, int], None]) -> tuple[Table, Table]:
+    def tables(
+        self, data: TrainingData, columns: Columns, report: Callable[[int, int], None]
+    ) -> tuple[LabelledRows, LabelledRows]:
         """The training and the validation table."""
         spans = {"training": self.fold.train[:: self.every], "validation": self.fold.valid[:: self.valid_every]}
         days = {name: self.days(data, span, name) for name, span in spans.items()}
@@ -75,7 +77,7 @@ class Baseline:
 
 def table(
     data: TrainingData, columns: Columns, days: Sequence[int], report: Callable[[int], None] = lambda done: None
-) -> Table:
+) -> LabelledRows:
     """The labelled stock-days of `days`, one after the other; days without columns are left out.
 
     Raises
@@ -95,7 +97,7 @@ def table(
         span = f"{data.dates[days[0]]} to {data.dates[days[-1]]}"
         raise UserError(f"none of {len(days)} days of {span} has as many independent deep factors as the network gives")
     starts = np.concatenate([[0], np.cumsum([len(day) for day in y])]).astype(np.intp)
-    return Table(np.concatenate(x), np.concatenate(y), starts)
+    return LabelledRows(np.concatenate(x), np.concatenate(y), starts)
 
 
 def features_of(sampler: Sampler, t: int) -> tuple[Indices, Float32]:

@@ -32,7 +32,7 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-class Rows:
+class DeviceRows:
     """The (T, N, f) array that windows are gathered from: mapped from disk for the CPU, resident on a GPU."""
 
     def __init__(self, values: Float32, device: torch.device) -> None:

@@ -15,7 +15,7 @@ from deepfactor.cross_section.zscores import zscore
 from deepfactor.features.quarters import FundamentalQuarters
 from deepfactor.models.base import CrossSection, Neighbours, Shapes
 from deepfactor.training.data import TrainingData
-from deepfactor.training.device import CPU, Rows
+from deepfactor.training.device import CPU, DeviceRows
 from deepfactor.training.scalings.base import ROOM, Scaling, Standard
 from deepfactor.training.scalings.standardising import apply, cross_section
 from deepfactor.training.scalings.store import Store
@@ -43,7 +43,7 @@ class Sampler:
         self.data, self.device = data, device
         self.scaling = scaling or ROOM.choose("last_close")
         self._store = store or Store()
-        self._rows = Rows(self._store.rows(self.scaling, data.features, data.eligible), device)
+        self._rows = DeviceRows(self._store.rows(self.scaling, data.features, data.eligible), device)
         widest = int(np.asarray(data.eligible).sum(axis=1).max(initial=0))
         self._buffer = torch.empty(data.window * widest * len(data.features.names), device=device)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deepfactor.backtest.book import Book, DayCheck
-from deepfactor.backtest.days import Day
+from deepfactor.backtest.days import TradingDay
 from deepfactor.backtest.fills import execute
 from deepfactor.backtest.signals import orders
 from deepfactor.market.boards import boards_of
@@ -16,9 +16,9 @@ BOARDS = boards_of(["600000.SH", "600001.SH"])
 FREE, SCHEDULE = Costs(rate=0.0), Costs(kind="schedule")
 
 
-def a_day(price: float = 10.0) -> Day:
+def a_day(price: float = 10.0) -> TradingDay:
     yes, prices = np.ones(2, dtype=bool), np.full(2, price)
-    return Day(0, np.datetime64("2020-01-02"), np.ones(2), prices, prices, yes, yes, yes, yes, yes)
+    return TradingDay(0, np.datetime64("2020-01-02"), np.ones(2), prices, prices, yes, yes, yes, yes, yes)
 
 
 def a_book(shares: list[float], cash: float, price: float = 10.0) -> Book:

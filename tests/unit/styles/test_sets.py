@@ -14,7 +14,7 @@ from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles import barra_cne5, study_a
 from deepfactor.styles._composite import composite
-from deepfactor.styles.base import Combined
+from deepfactor.styles.base import CombinedStyles
 from oracles.style_reference import Reference, residual
 from support.law import reads_future
 from support.toy import toy_market
@@ -128,8 +128,8 @@ def test_who_has_no_market_value_is_in_no_cross_section() -> None:
     def combine(day, cap):
         return {"y": zscore_rows_by_cap(clip_mad_rows(day["x"], settings.clip), cap)}
 
-    found = Combined({"x": x}, cap, combine)["y"]
+    found = CombinedStyles({"x": x}, cap, combine)["y"]
     x[70:, 2] = 1e6
-    np.testing.assert_array_equal(found, Combined({"x": x}, cap, combine)["y"])
+    np.testing.assert_array_equal(found, CombinedStyles({"x": x}, cap, combine)["y"])
     assert np.isnan(found[70:, 2]).all()
     assert np.isfinite(found[:70]).all()

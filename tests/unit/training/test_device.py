@@ -8,7 +8,7 @@ import torch
 
 from deepfactor.core.errors import UserError
 from deepfactor.core.kind import Kind
-from deepfactor.training.device import CPU, Rows, device_of
+from deepfactor.training.device import CPU, DeviceRows, device_of
 from deepfactor.training.engine import run_jobs
 from deepfactor.training.samples import Sampler
 from support.training import FIT, TINY, stored, toy_jobs, toy_training
@@ -37,7 +37,7 @@ def test_no_job_starts_without_its_device(tmp_path) -> None:  # type: ignore[no-
 
 def test_resident_rows_are_the_mapped_ones() -> None:
     values = np.random.default_rng(0).standard_normal((9, 7, 3)).astype(np.float32)
-    mapped, resident = Rows(values, CPU), Rows(values, CPU)
+    mapped, resident = DeviceRows(values, CPU), DeviceRows(values, CPU)
     resident._resident = torch.tensor(values)
     stocks = np.array([0, 2, 6])
     one, other = torch.empty(4, 3, 3), torch.empty(4, 3, 3)
@@ -45,7 +45,7 @@ def test_resident_rows_are_the_mapped_ones() -> None:
     resident.gather(3, 7, stocks, other)
     assert torch.equal(one, other)
     np.testing.assert_array_equal(one.numpy(), values[3:7][:, stocks])
-    away = Rows(values, torch.device("meta"))
+    away = DeviceRows(values, torch.device("meta"))
     away.gather(3, 7, stocks, torch.empty(4, 3, 3, device="meta"))
 
 

@@ -15,13 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from deepfactor.core.errors import UserError
-from deepfactor.models._fast.gru_kernel import How, KernelGRU, fits, infer
+from deepfactor.models._fast.gru_kernel import GruWeights, How, KernelGRU, fits, infer
 from deepfactor.models._kernels import Kernel, choice
 
 TILE = 384
 """Stocks a tile. At hidden 64 and 1 MiB of L2 cache 256 ... 768 lie within 4 %; 128 costs 10 %, no tiles 15 %."""
 
-Weights = tuple[Tensor, Tensor, Tensor, Tensor]
 """Of one layer, in the shapes and the order of `nn.GRU`."""
 
 
@@ -81,14 +80,14 @@ def bi_gru_steps(gru: nn.GRU, x: Tensor, how: How = How()) -> Tensor | None:
     return x
 
 
-def one_layer(gru: nn.GRU) -> Weights:
+def one_layer(gru: nn.GRU) -> GruWeights:
     """Weights and biases of `gru`: (3d, i), (3d, d), (3d,), (3d,)."""
     w_ih, w_hh, b_ih, b_hh = gru.parameters()  # more of them would be more layers or directions
     return w_ih, w_hh, b_ih, b_hh
 
 
 def recur(
-    kernel: Kernel, x: Tensor, weights: Weights, *, all_steps: bool, centred: Tensor | None = None, how: How = How()
+    kernel: Kernel, x: Tensor, weights: GruWeights, *, all_steps: bool, centred: Tensor | None = None, how: How = How()
 ) -> Tensor:
     """The GRU with these weights over `x` (p, b, i) from a zero state: all steps (p, b, d), or the last (b, d).
 

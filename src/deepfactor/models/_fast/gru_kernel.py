@@ -17,6 +17,10 @@ _STEP = 16
 """Hidden sizes that the library computes are multiples of it."""
 
 
+#: Of one layer: weights (3d, i) and (3d, d), biases (3d,) and (3d,).
+GruWeights = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
 class How(NamedTuple):
     """How a GRU is run.
 

@@ -18,10 +18,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from deepfactor.models._fast.gru_kernel import How, Lease, centred_gradient, run
+from deepfactor.models._fast.gru_kernel import GruWeights, How, Lease, centred_gradient, run
 from deepfactor.models._kernels import Kernel
-
-Weights = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -58,12 +56,12 @@ class First:
     """What the first GRU reads, x (p, b, k), its weights, and `centred` as in `gru.recur`: x gets no gradient."""
 
     x: Tensor
-    weights: Weights
+    weights: GruWeights
     centred: Tensor
 
 
 def relative_last(
-    kernel: Kernel, first: First, groups: Groups | None, side: Side | None, second: Weights, how: How = How()
+    kernel: Kernel, first: First, groups: Groups | None, side: Side | None, second: GruWeights, how: How = How()
 ) -> Tensor:
     """The second GRU's output at the last step: (b, d).
 

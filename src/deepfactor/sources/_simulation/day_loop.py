@@ -15,7 +15,7 @@ from deepfactor.sources._simulation.events import Events
 from deepfactor.sources._simulation.firms import Firms
 from deepfactor.sources._simulation.latent import Latent
 from deepfactor.sources._simulation.settings import Settings
-from deepfactor.sources._simulation.state import TURNOVER_SPANS, Day, State
+from deepfactor.sources._simulation.state import TURNOVER_SPANS, PublishedDay, State
 from deepfactor.sources._simulation.statements import Statements
 
 #: Tails of a stock's noise: Student t with this many degrees of freedom, scaled to unit variance, cut at ±25 %.
@@ -82,7 +82,7 @@ class Bounds:
     lowest: Ints
 
 
-def step(world: World, state: State, row: int, draws: Draws) -> Day:
+def step(world: World, state: State, row: int, draws: Draws) -> PublishedDay:
     """Day `row`: overwrites `state` and returns what the tables publish."""
     firms, events = world.firms, world.events
     alive = (firms.list_row <= row) & (row < firms.delist_row) & ~state.dead
@@ -108,7 +108,7 @@ def step(world: World, state: State, row: int, draws: Draws) -> Day:
     float_shares = np.floor(state.shares * firms.float_share)
     share = world.events.open_share[row] * np.where(high == low, 0.25, 1.0)
     volume = np.where(traded, _volume(world, state, np.abs(noise), share, float_shares, draws), 0)
-    day = Day(
+    day = PublishedDay(
         alive=alive,
         traded=traded,
         reference=reference,
@@ -231,7 +231,9 @@ def _volume(world: World, state: State, move: Float64, share: Float64, float_sha
     return shares
 
 
-def _remember(world: World, state: State, day: Day, row: int, log_cap: Float64, groups: Ints, cut: Float64) -> None:
+def _remember(
+    world: World, state: State, day: PublishedDay, row: int, log_cap: Float64, groups: Ints, cut: Float64
+) -> None:
     """Bring the state to the day's close."""
     firms, statements = world.firms, world.statements
     known = np.isfinite(state.turnover_mean[0])

@@ -15,7 +15,7 @@ from deepfactor.sources._simulation.firms import draw_firms
 from deepfactor.sources._simulation.latent import draw_latent
 from deepfactor.sources._simulation.randomness import stream
 from deepfactor.sources._simulation.settings import Settings
-from deepfactor.sources._simulation.state import Day, first_state
+from deepfactor.sources._simulation.state import PublishedDay, first_state
 from deepfactor.sources._simulation.statements import draw_statements
 
 #: Fields of a day that fit 32 bits.
@@ -37,7 +37,7 @@ class History:
     """
 
     dates: Dates
-    days: Day
+    days: PublishedDay
     st: Bools
     memories: Float32
     delist_row: Ints
@@ -81,18 +81,18 @@ def run_market(world: World) -> History:
     planned = world.firms.delist_row
     gone = np.where(gone >= 0, np.minimum(gone, planned), planned)
     gone = np.where(gone < clock.stop, gone, -1)
-    history = Day(**kept)
+    history = PublishedDay(**kept)
     return History(clock.published, history, world.events.st[clock.start :], memories, gone)
 
 
-def _limit(day: Day) -> Float64:
+def _limit(day: PublishedDay) -> Float64:
     """The day's upper limit as a fraction of the reference; inf where there is none."""
     limit: Float64 = np.where(day.limit_up > 0, day.limit_up / day.reference - 1.0, np.inf)
     return limit
 
 
-def _keep(kept: dict[str, AnyArray], day: Day, t: int, T: int) -> None:
-    for field in fields(Day):
+def _keep(kept: dict[str, AnyArray], day: PublishedDay, t: int, T: int) -> None:
+    for field in fields(PublishedDay):
         value = getattr(day, field.name)
         if field.name not in kept:
             kept[field.name] = np.zeros((T, len(value)), np.int32 if field.name in _NARROW else value.dtype)

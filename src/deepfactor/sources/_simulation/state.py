@@ -71,7 +71,7 @@ def first_state(seed: int, firms: Firms, memories: int) -> State:
 
 
 @dataclass(frozen=True)
-class Day:
+class PublishedDay:
     """A finished day as the tables publish it. Arrays (N,).
 
     On a day without a trade all prices are the reference and volume is 0. Prices are int64 fen.

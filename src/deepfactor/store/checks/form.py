@@ -9,12 +9,12 @@ import polars as pl
 from deepfactor.market.boards import find_board
 from deepfactor.market.codes import what_is
 from deepfactor.store.checks.finding import Finding, rows_where
-from deepfactor.store.schema import SYMBOL_PATTERN, Table
+from deepfactor.store.schema import SYMBOL_PATTERN, TableSchema
 
 _FORM = re.compile(SYMBOL_PATTERN)
 
 
-def check_form(name: str, table: Table, frame: pl.DataFrame) -> list[Finding]:
+def check_form(name: str, table: TableSchema, frame: pl.DataFrame) -> list[Finding]:
     """Columns there and of a fitting type, at least one row."""
     out = []
     for column in table.required():
@@ -44,7 +44,7 @@ def _fits(given: pl.DataType, wanted: pl.DataType) -> bool:
     return given.is_numeric() if wanted == pl.Float64 else given == wanted
 
 
-def check_keys(name: str, table: Table, frame: pl.DataFrame) -> list[Finding]:
+def check_keys(name: str, table: TableSchema, frame: pl.DataFrame) -> list[Finding]:
     """Nulls, infinities, symbol form, duplicate keys, order of dates."""
     out: list[Finding] = []
     for column, spec in table.columns.items():
@@ -77,7 +77,7 @@ def _check_symbols(name: str, column: str, frame: pl.DataFrame) -> list[Finding]
     return rows_where("error", kind, name, column, frame, bad, message)
 
 
-def _check_duplicates(name: str, table: Table, frame: pl.DataFrame) -> list[Finding]:
+def _check_duplicates(name: str, table: TableSchema, frame: pl.DataFrame) -> list[Finding]:
     key = [column for column in table.key if column in frame.columns]
     if strictly_ascending(frame, [column for column in table.order if column in key]):
         return []
@@ -103,7 +103,7 @@ def strictly_ascending(frame: pl.DataFrame, columns: list[str]) -> bool:
     return not frame.select((~after.fill_null(value=False)).slice(1).any()).item()
 
 
-def _check_order(name: str, table: Table, frame: pl.DataFrame) -> list[Finding]:
+def _check_order(name: str, table: TableSchema, frame: pl.DataFrame) -> list[Finding]:
     """Dates must ascend within each symbol or index; whether the file is laid out by date or by symbol is free."""
     column = next((c for c in ("date", "start_date", "known_at") if c in table.key), None)
     if column is None or frame[column].is_sorted():

@@ -13,7 +13,7 @@ from deepfactor.core.spec import Spec
 
 
 @dataclass(frozen=True)
-class Table:
+class LabelledRows:
     """Labelled stock-days of a span, day after day.
 
     Attributes
@@ -55,7 +55,7 @@ class WeightingKind(Protocol[SettingsOf]):
     def check(self) -> None:
         """Raises `RecipeError` where a library is missing, before anything is trained."""
 
-    def fit(self, settings: SettingsOf, train: Table, valid: Table, seed: int, /) -> Fitted:
+    def fit(self, settings: SettingsOf, train: LabelledRows, valid: LabelledRows, seed: int, /) -> Fitted:
         """Learns from `train`; `valid` decides when to stop or which strength to take, by the mean RankIC over its
         days, never the loss."""
 

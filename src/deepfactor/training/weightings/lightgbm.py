@@ -12,7 +12,7 @@ from pydantic import Field
 from deepfactor.core.arrays import Float32, Float64
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.spec import Spec
-from deepfactor.training.weightings.base import Table, shares
+from deepfactor.training.weightings.base import LabelledRows, shares
 from deepfactor.training.weightings.validation import best_round
 
 
@@ -54,7 +54,7 @@ def check() -> None:
     _library()
 
 
-def fit(settings: Settings, train: Table, valid: Table, seed: int) -> Trees:
+def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int) -> Trees:
     """Trees on the squared error, as many as have the best mean RankIC on `valid`.
 
     Raises

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from deepfactor.core.arrays import Float32, Float64
 from deepfactor.core.spec import Spec
-from deepfactor.training.weightings.base import Table, shares
+from deepfactor.training.weightings.base import LabelledRows, shares
 from deepfactor.training.weightings.validation import mean_rank_ic
 
 _CHUNK = 200_000  # rows at a time in float64
@@ -45,7 +45,7 @@ def check() -> None:
     """Nothing that deepfactor doesn't bring."""
 
 
-def fit(settings: Settings, train: Table, valid: Table, seed: int) -> Ridge:
+def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int) -> Ridge:
     """Weights of the strength with the best mean RankIC on `valid`; `seed` plays no part."""
     k = train.x.shape[1]
     square, product = np.zeros((k, k)), np.zeros(k)

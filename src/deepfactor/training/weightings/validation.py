@@ -8,16 +8,16 @@ import numpy as np
 
 from deepfactor.core.arrays import Float64
 from deepfactor.cross_section.correlation import spearman
-from deepfactor.training.weightings.base import Table
+from deepfactor.training.weightings.base import LabelledRows
 
 
-def mean_rank_ic(score: Float64, table: Table) -> float:
+def mean_rank_ic(score: Float64, table: LabelledRows) -> float:
     """Mean over the table's days of the RankIC of `score` (n,) with its label."""
     days = zip(table.starts[:-1], table.starts[1:], strict=True)
     return float(np.mean([spearman(score[a:b], table.y[a:b].astype(np.float64)) for a, b in days]))
 
 
-def best_round(part: Callable[[int, int], Float64], rounds: int, step: int, valid: Table) -> int:
+def best_round(part: Callable[[int, int], Float64], rounds: int, step: int, valid: LabelledRows) -> int:
     """The number of trees, a multiple of `step` up to `rounds`, whose scores have the highest mean RankIC on `valid`.
 
     `part` gives what the trees first … stop − 1 add to the scores (n,), up to a constant.
