@@ -8,13 +8,15 @@ from typing import Any
 
 import polars as pl
 
+from deepfactor.lake._baostock.calls import USUAL
+from deepfactor.lake._baostock.plan import BaoStock
 from deepfactor.lake._tushare.calls import TABLES
 from deepfactor.lake._tushare.plan import Tushare
 from deepfactor.lake._tushare.wire import TushareWire
 from deepfactor.lake.credentials import Secret
 from deepfactor.lake.fetching import Fetched, Wanted, fetch
 from deepfactor.lake.folder import Lake
-from deepfactor.lake.live import Live
+from deepfactor.lake.live import Live, Wire
 from deepfactor.lake.pace import Pace
 from support.clock import FakeClock
 from support.tushare_server import TOKEN, Server
@@ -22,6 +24,7 @@ from support.vendor_tushare import TushareData, TushareInMemory
 
 #: All tables that a market is made of.
 ALL = tuple(TABLES)
+BAOSTOCK = USUAL
 PRICES = ("suspend_d", "daily", "adj_factor", "daily_basic", "stk_limit")
 
 
@@ -78,6 +81,23 @@ def tushare_lake(
         live = Live(TushareInMemory(data), Pace(clock, 10**6), clock)
         fetch(lake, Tushare(), live, wanted, clock, Listening())
     return path
+
+
+def baostock_lake(
+    path: Path,
+    wire: Wire,
+    since: date,
+    until: date,
+    tables: tuple[str, ...] = BAOSTOCK,
+    clock: FakeClock | None = None,
+    listening: Listening | None = None,
+) -> Fetched:
+    """One fetch from BaoStock over a wire."""
+    clock, listening = clock or FakeClock(), listening or Listening()
+    wanted = Wanted(since, until, frozenset(tables), clock.now())
+    with Lake.writing(path, "baostock") as lake:
+        live = Live(wire, Pace(clock, 10**6), clock, listening.say)
+        return fetch(lake, BaoStock(), live, wanted, clock, listening)
 
 
 def contents(path: Path) -> dict[str, str]:

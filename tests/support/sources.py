@@ -17,9 +17,10 @@ from deepfactor.core.kind import Kind
 from deepfactor.core.trust import SHIPPED
 from deepfactor.sources.base import ROOM, Source, fetch_all
 from support.clock import FakeClock
-from support.lakes import tushare_lake
+from support.lakes import baostock_lake, tushare_lake
 from support.market_tables import market_tables
 from support.qlib_folder import write_qlib
+from support.vendor_baostock import BaoStockInMemory, baostock_data
 from support.vendor_tushare import simulated_tables, tushare_data
 
 SPAN = {"start": date(2019, 1, 2), "end": date(2019, 4, 30)}
@@ -59,6 +60,20 @@ def tushare(folder: Path) -> dict[str, Any]:
     return {"kind": "tushare"}
 
 
+def baostock(folder: Path) -> dict[str, Any]:
+    """A lake of the simulated market's answers by BaoStock."""
+    shutil.copytree(_baostock_lake().name, folder, dirs_exist_ok=True)
+    return {"kind": "baostock"}
+
+
+@cache
+def _baostock_lake() -> TemporaryDirectory[str]:
+    made, clock = TemporaryDirectory(), FakeClock(datetime(2019, 5, 1, tzinfo=UTC))
+    wire = BaoStockInMemory(baostock_data(simulated_tables(**SPAN)))
+    baostock_lake(Path(made.name), wire, SPAN["start"], SPAN["end"], clock=clock)
+    return made
+
+
 @cache
 def _tushare_lake() -> TemporaryDirectory[str]:
     made, clock = TemporaryDirectory(), FakeClock(datetime(2019, 5, 1, tzinfo=UTC))
@@ -94,6 +109,7 @@ EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "qlib": qlib,
     "sql": sql,
     "tushare": tushare,
+    "baostock": baostock,
 }
 
 

@@ -40,14 +40,14 @@ def simulate(
 
 @app.command()
 def fetch(
-    vendor: Annotated[str, typer.Argument(help="whom to ask: tushare")],
+    vendor: Annotated[str, typer.Argument(help="whom to ask: tushare, baostock")],
     lake: Annotated[Path, typer.Argument(help="folder to keep the answers in; ingest makes a market of it")],
     since: Annotated[date, day_option("first day")],
     until: Annotated[date | None, day_option("last day, if not today")] = None,
     tables: Annotated[str, typer.Option(help="the vendor's names, comma separated, if not the usual ones")] = "",
     indices: Annotated[str, typer.Option(help="whose weights and levels, as 000905.SH, comma separated")] = "",
     token_file: Annotated[
-        Path | None, typer.Option("--token-file", help="file of mode 600 with the token, if not TUSHARE_TOKEN")
+        Path | None, typer.Option("--token-file", help="file of mode 600 with the token, if not in the environment")
     ] = None,
     url: Annotated[str | None, typer.Option("--url", help="another address of the vendor's")] = None,
     a_minute: Annotated[int | None, typer.Option("--a-minute", min=1, help="calls a minute that are allowed")] = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from importlib import resources
 from pathlib import Path
@@ -50,12 +50,12 @@ class View:
     ----------
     apis : calls whose answers it is made of
     make : the rows of a span of days, which views without days ignore
-    days : where it is by day, the column of the day, and what gives all its days without reading rows
+    distinct : column = what gives all its values without making the whole view
     """
 
     apis: tuple[str, ...]
     make: Callable[[Held, Span], pl.DataFrame]
-    days: tuple[str, Callable[[Held], pl.Series]] | None = None
+    distinct: Mapping[str, Callable[[Held], pl.Series]] = field(default_factory=dict)
 
 
 class LakeReader:
@@ -80,11 +80,8 @@ class LakeReader:
     def distinct(self, origin: Origin, column: str, where: Values, label: str) -> Extract:
         """Distinct values of a view's column; see `Reader.distinct`."""
         view = self._views[origin.of_kind("file")]
-        if view.days is not None and column == view.days[0]:
-            return Extract(label, pl.DataFrame({column: view.days[1](self._held)}))
-        if view.days is not None:  # without reading the other columns
-            records = self._held.of(view.apis[0])
-            return Extract(label, self._held.rows(records, [column]).unique().drop_nulls().sort(column))
+        if column in view.distinct:
+            return Extract(label, pl.DataFrame({column: view.distinct[column](self._held)}))
         rows = self.read(origin, [column], where, label)
         return Extract(label, rows.frame.select(column).unique(maintain_order=True).drop_nulls())
 

@@ -42,6 +42,11 @@ def _days(held: Held) -> pl.Series:
     return pl.Series("trade_date", days, dtype=pl.String).str.to_date(_FORM)
 
 
+def _codes(held: Held) -> pl.Series:
+    """The codes that have rows, of halts too."""
+    return held.rows(held.of("daily", "suspend_d"), ["ts_code"])["ts_code"].unique().drop_nulls().sort()
+
+
 def daily(held: Held, span: Span) -> pl.DataFrame:
     """Bars with what else is known of a stock and day, and the days on which a stock was halted: no prices, volume 0.
 
@@ -173,7 +178,11 @@ def _statement_view(name: str, columns: list[str]) -> View:
 
 
 VIEWS: Mapping[str, View] = {
-    "daily": View(("daily", "suspend_d", "adj_factor", "daily_basic", "stk_limit"), daily, ("trade_date", _days)),
+    "daily": View(
+        ("daily", "suspend_d", "adj_factor", "daily_basic", "stk_limit"),
+        daily,
+        {"trade_date": _days, "ts_code": _codes},
+    ),
     "namechange": View(("namechange",), partial(_plain, "namechange", ["ts_code", "name", "start_date", "end_date"])),
     "stock_basic": View(
         ("stock_basic",), partial(_plain, "stock_basic", ["ts_code", "name", "list_date", "delist_date"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from deepfactor.core.days import Day
 from deepfactor.core.spec import Spec
+from deepfactor.core.trust import SHIPPED, Trust
 from deepfactor.sources._lake import LakeReader, lake_mapping, open_held
 from deepfactor.sources._lake_tushare import OF_COLUMNS, VIEWS
 from deepfactor.sources._mapped import MappedTables
@@ -19,8 +20,8 @@ class Settings(Spec):
     as_of: Day | None = None
 
 
-def open_source(settings: Settings, folder: Path | None) -> MappedTables:
-    """The source over the lake in `folder`.
+def open_source(settings: Settings, folder: Path | None, trust: Trust = SHIPPED) -> MappedTables:
+    """The source over the lake in `folder`; settings name no files, so there is nothing to `trust`.
 
     Raises
     ------
