@@ -249,9 +249,9 @@ def page(rows: list[Row], draws: list[Pooled], market: Market, command: str) -> 
         "",
         "By `tests/oracles/recompute.py`, which uses polars and numpy alone and no code of deepfactor: index weights",
         "from members and float value (of estimated inclusion factors only that each lies within 0 and 1 and the",
-        "weights fit them), industries, styles from prices and reports, then every limit of every target (of styles: of one",
-        f"target in {STYLES_EVERY}). A limit *holds* if it is kept to {recompute.TOLERANCE:.0e}; else it must stand in",
-        "`relaxations.parquet` with its value.",
+        "weights fit them), industries, styles from prices and reports, then every limit of every target (of styles:",
+        f"of one target in {STYLES_EVERY}). A limit *holds* if it is kept to {recompute.TOLERANCE:.0e}; else it must",
+        "stand in `relaxations.parquet` with its value.",
         "*Worst* is the largest excess over a limit that stands.",
         "",
         "| factor | index | constraints | rebalances | with relaxations | limits checked | recorded as relaxed |"
