@@ -68,7 +68,7 @@ def measure(out: Path, seeds: Sequence[int], console: Console) -> tuple[dict[str
         "fit": recipe.fit.model_dump(mode="json"),
         "markets": markets,
         "null": null,
-        "stages": stages.rows,
+        "stages": [asdict(row) for row in stages.rows],
     }
     return content, bounds
 

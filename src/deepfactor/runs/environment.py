@@ -8,7 +8,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def versions() -> dict[str, str]:
     return {"deepfactor": __version__, "python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES}
 
 
-def machine() -> dict[str, Any]:
+def machine() -> dict[str, str | int | float]:
     """Operating system, processor, cores that this process may use, memory in GiB."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
@@ -43,15 +43,26 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
+@dataclass(frozen=True)
+class Cost:
+    """Wall and CPU seconds of a stage (children included), and the peak memory of the largest process so far."""
+
+    stage: str
+    wall_s: float
+    cpu_s: float
+    peak_mib: int
+
+
 @dataclass
 class Stages:
-    """Wall and CPU seconds (children included) and peak memory of each stage, in order.
+    """What each stage cost, in order.
 
-    `earlier`: the stages of earlier calls, oldest first: a repeated run trains nothing, and its cost says nothing.
+    `earlier`: the stages of earlier calls as written, oldest first: a repeated run trains nothing, and its cost says
+    nothing.
     """
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    earlier: list[list[dict[str, Any]]] = field(default_factory=list)
+    rows: list[Cost] = field(default_factory=list)
+    earlier: list[object] = field(default_factory=list)
 
     @classmethod
     def after(cls, environment: Path, tell: Callable[[str], None]) -> Stages:
@@ -67,21 +78,11 @@ class Stages:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Measure a stage. Peak memory is that of the largest process so far, in MiB."""
+        """Measure a stage."""
         wall, cpu = time.perf_counter(), _cpu()
         yield
-        self.rows.append(
-            {
-                "stage": name,
-                "wall_s": round(time.perf_counter() - wall, 2),
-                "cpu_s": round(_cpu() - cpu, 2),
-                "peak_mib": round(peak_memory() / 2**20),
-            }
-        )
-
-    def total(self, column: str) -> float:
-        """Sum of a column over the stages."""
-        return float(sum(row[column] for row in self.rows))
+        wall, cpu = time.perf_counter() - wall, _cpu() - cpu
+        self.rows.append(Cost(name, round(wall, 2), round(cpu, 2), round(peak_memory() / 2**20)))
 
 
 def _cpu() -> float:
@@ -113,7 +114,7 @@ def write_environment(
         "machine": machine() | used,
         "market": dict(market),
         "warnings": list(warnings),
-        "stages": stages.rows,
+        "stages": [asdict(row) for row in stages.rows],
         "earlier": stages.earlier,
     }
     write_json(path, content)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_json
@@ -68,6 +67,6 @@ def exit_code(failures: Iterable[Failure]) -> int:
     return min((one.code for one in failures), default=0)
 
 
-def as_json(failures: Iterable[Failure]) -> list[dict[str, Any]]:
+def as_json(failures: Iterable[Failure]) -> list[dict[str, str | int | None]]:
     """For ``--json``."""
     return [asdict(one) for one in failures]
