@@ -20,10 +20,12 @@ from deepfactor.cli.verbs import app
 from deepfactor.portfolio.presets import load_preset
 from deepfactor.recipe import load_recipe, shipped_recipes
 from deepfactor.store.folder import MarketFolder
+from support.baostock_server import baostock_server
 from support.cli import deepfactor
 from support.qlib_folder import write_qlib
 from support.sources import write_duckdb
 from support.tushare_server import TOKEN, tushare_server
+from support.vendor_baostock import baostock_data
 from support.vendor_tushare import simulated_tables, tushare_data
 
 ROOT = Path(__file__).parents[2]
@@ -317,6 +319,20 @@ def main_recipe(tmp_path) -> Path:
         'name = "x"\ntitle = "x"\n[plan]\nfirst_test = 2020\n[[arms]]\nname = "a"\nmodel = { kind = "gru" }\n'
     )
     return path
+
+
+def test_your_first_day_with_baostock(tmp_path, monkeypatch):
+    """The same of BaoStock's page."""
+    monkeypatch.chdir(tmp_path)
+    page = (HOW_TO / "baostock.md").read_text(encoding="utf-8")
+    lines = [line for line in page.splitlines() if re.match(r"deepfactor (fetch|ingest|check) ", line)]
+    assert [line.split()[1] for line in lines] == ["fetch", "ingest", "check"]
+    with baostock_server(baostock_data(simulated_tables(start=date(2019, 2, 11)))) as server:
+        for line in lines:
+            words = line.replace("2013-01-01", "2019-02-11").split()[1:]
+            more = ["--url", server.url, "--until", "2019-03-29", "--a-minute", "100000"] if words[0] == "fetch" else []
+            assert deepfactor(*words, *more).code == 0, line
+    assert MarketFolder.open(tmp_path / "market").manifest.source["name"] == "baostock"
 
 
 def test_your_first_day_with_tushare(tmp_path, monkeypatch):

@@ -20,6 +20,7 @@ from support.lakes import Listening, baostock_lake, contents
 from support.vendor_baostock import BaoStockData, baostock_data
 from support.vendor_tushare import simulated_tables
 
+pytestmark = pytest.mark.slow
 SPAN = date(2019, 3, 18), date(2019, 3, 29)
 TABLES = (BARS, "query_adjust_factor", "query_hs300_stocks")
 EVENINGS = datetime(2019, 3, 27, 11, tzinfo=UTC), datetime(2019, 3, 29, 11, tzinfo=UTC)

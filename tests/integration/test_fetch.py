@@ -18,7 +18,7 @@ from support.tushare_server import TOKEN, Question, Reply, Server, tushare_serve
 from support.vendor_tushare import TushareData, simulated_tables, tushare_data
 
 SPAN = date(2019, 3, 20), date(2019, 3, 29)
-KILLS = int(os.environ.get("DEEPFACTOR_KILLS", "4"))
+KILLS = int(os.environ.get("DEEPFACTOR_KILLS", "3"))
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +196,19 @@ def test_a_table_that_is_said_to_have_gaps_may_have_none(data, tmp_path):
         taken = deepfactor(*command(server, tmp_path / "lake"), "--may-be-empty", "stk_limit", "--json")
     assert taken.json()["gaps"][0] == "stk_limit(trade_date=20190320)"
     assert "4 answers have no rows" in taken.err
+
+
+def test_check_finds_damage_in_a_lake(data, tmp_path):
+    with tushare_server(data) as server:
+        assert deepfactor(*command(server, tmp_path / "lake")).code == 0
+    whole = deepfactor("check", tmp_path / "lake", "--json").json()
+    assert (whole["errors"], whole["findings"]) == (0, [])
+    part = next((tmp_path / "lake" / "answers" / "daily").glob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-1])
+    found = deepfactor("check", tmp_path / "lake")
+    assert found.code == 2
+    assert part.name in found.out
+    refused(deepfactor("ingest", "tushare", tmp_path / "market", "--folder", tmp_path / "lake"), part.name)
 
 
 def test_days_since_are_counted_from_the_calendar(data, tmp_path):

@@ -14,6 +14,7 @@ from support.lakes import Listening, contents, fetch_tushare
 from support.tushare_server import TOKEN, Fault, Question, Reply, tushare_server
 from support.vendor_tushare import TushareData, simulated_tables, tushare_data
 
+pytestmark = pytest.mark.slow
 SPAN = date(2019, 3, 27), date(2019, 3, 29)
 Does = Callable[[Reply], object]
 

@@ -24,6 +24,7 @@ from support.lakes import ALL, Listening, contents, fetch_tushare, tushare_lake
 from support.tushare_server import tushare_server
 from support.vendor_tushare import TushareData, simulated_tables, tushare_data
 
+pytestmark = pytest.mark.slow
 START, END = date(2019, 4, 1), date(2019, 7, 12)
 #: What Tushare has of a day on which a stock is halted.
 OF_HALTS = ("date", "symbol", "volume", "amount", "adj_factor", "is_suspended", "is_st", "limit_up", "limit_down")

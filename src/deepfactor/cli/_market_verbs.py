@@ -109,22 +109,23 @@ def ingest(
 
 @app.command()
 def check(
-    market: Annotated[Path, typer.Argument(help="market folder; or a run's, or one of runs")],
+    market: Annotated[Path, typer.Argument(help="market folder; or a run's, one of runs, or a lake")],
     html: Annotated[Path | None, typer.Option("--html", help="write a page of it to this file")] = None,
     language: LanguageOption = Language.EN,
     as_json: Json = False,
 ) -> None:
     """Audit a market's data: findings, coverage, limits, replicas. Exit code 2 if there are errors.
 
-    Of runs and trained jobs: whether all files are what was written.
+    Of runs, trained jobs and lakes: whether all files are what was written.
     """
     from deepfactor.pipeline.checking import check as audit
-    from deepfactor.pipeline.checking_results import check_results, holds_results
+    from deepfactor.pipeline.checking_results import check_lake, check_results, holds_results, is_lake
 
-    if holds_results(market):
+    if is_lake(market) or holds_results(market):
         if html is not None:
             raise typer.BadParameter("a page is made of a market's audit, not of results", param_hint="--html")
-        _compared(check_results(market, terminal()), as_json)
+        compare = check_lake if is_lake(market) else check_results
+        _compared(compare(market, terminal()), as_json)
         return
     found = audit(market, html, terminal(), language)
     lines = [

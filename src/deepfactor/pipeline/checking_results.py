@@ -9,6 +9,7 @@ from typing import Any
 
 from deepfactor.core.checksums import CHECKSUMS, damaged, read_checksums
 from deepfactor.core.errors import DamagedFile
+from deepfactor.lake.folder import HEAD, Lake
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.store.checks import Finding
 
@@ -22,9 +23,33 @@ _KINDS = {
 _CACHE = ("arrays", "the next run makes it again")
 
 
+def is_lake(path: Path) -> bool:
+    """Whether `path` is a lake of a vendor's answers."""
+    return (path / HEAD).exists()
+
+
 def holds_results(path: Path) -> bool:
     """Whether `path` is a run's folder, or a folder of runs and their jobs."""
     return (path / "recipe.json").exists() or any(path.glob("*/recipe.json")) or any(path.glob("jobs/*/job.json"))
+
+
+def check_lake(path: Path, console: Console | None = None) -> dict[str, Any]:
+    """Compare all files of a lake with what was noted when they were written; as `check_results`.
+
+    Raises
+    ------
+    DataError
+        it is no lake, or its journal is damaged.
+    """
+    with step(console or Silent(), f"compared {path} with its journal"):
+        lake = Lake.open(path)
+        mend = "put a copy of it back, or fetch anew into another folder"
+        wrong = [
+            Finding("error", "damaged", "lake", None, 1, f"{path / n} {w}: {mend}") for n, w in lake.damage().items()
+        ]
+    parts = {one.part for one in lake.recorded}
+    found = {"results": str(path), "compared": len(parts), "errors": len(wrong)}
+    return {**found, "findings": [asdict(one) for one in wrong]}
 
 
 def check_results(path: Path, console: Console | None = None) -> dict[str, Any]:
