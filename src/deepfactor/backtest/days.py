@@ -98,11 +98,11 @@ def last_close(panel: Panel, row: int) -> Float64:
         close = panel["close"][start:stop]
         missing = np.isnan(out)
         seen = np.isfinite(close)
-        found = np.flatnonzero(missing & seen.any(axis=0))
-        at = seen.shape[0] - 1 - seen[::-1, found].argmax(axis=0)
-        then = np.asarray(panel["adj_factor"][start:stop][at, found], dtype=np.float64)
-        scale = _factor_ratio(np.stack((then, factor[found])))[1]
-        out[found] = tick_prices(close[at, found]) / scale
+        stocks = np.flatnonzero(missing & seen.any(axis=0))
+        at = seen.shape[0] - 1 - seen[::-1, stocks].argmax(axis=0)
+        then = np.asarray(panel["adj_factor"][start:stop][at, stocks], dtype=np.float64)
+        scale = _factor_ratio(np.stack((then, factor[stocks])))[1]
+        out[stocks] = tick_prices(close[at, stocks]) / scale
         if not np.isnan(out).any():
             break
     return out

@@ -25,12 +25,12 @@ def episodes(ratio: Float64, dates: Dates, count: int) -> list[Episode]:
     falls = drawdowns(ratio)
     under = np.concatenate(([False], falls < 0, [False]))
     first, past = np.flatnonzero(under[1:] & ~under[:-1]), np.flatnonzero(under[:-1] & ~under[1:])
-    found = []
+    episodes = []
     for begin, end in zip(first.tolist(), past.tolist(), strict=True):
         trough = begin + int(np.argmin(falls[begin:end]))
         recovery = dates[end] if end < len(dates) else np.datetime64("NaT", "D")
-        found.append(Episode(dates[begin - 1], dates[trough], recovery, float(falls[trough])))
-    return sorted(found, key=lambda episode: episode.depth)[:count]
+        episodes.append(Episode(dates[begin - 1], dates[trough], recovery, float(falls[trough])))
+    return sorted(episodes, key=lambda episode: episode.depth)[:count]
 
 
 def deepest_episode(ratio: Float64, dates: Dates) -> Episode | None:

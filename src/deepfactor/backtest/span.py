@@ -123,10 +123,10 @@ def index_span(universe: Universe, index: str, rows: range) -> tuple[range, Mapp
 
 def _without_holes(there: Bools, dates: Dates, what: str) -> range:
     """The first to the last position of `there`; a `DataError` where none is, or one in between isn't."""
-    found = np.flatnonzero(there)
-    if not len(found):
+    rows = np.flatnonzero(there)
+    if not len(rows):
         raise DataError(f"{what} from {dates[0]} to {dates[-1]}: give a span in which it has")
-    span = range(int(found[0]), int(found[-1]) + 1)
+    span = range(int(rows[0]), int(rows[-1]) + 1)
     gone = np.flatnonzero(~there[span.start : span.stop])
     if len(gone):
         first = dates[span.start + int(gone[0])]

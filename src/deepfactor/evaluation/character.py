@@ -22,13 +22,13 @@ def autocorrelation(window: Window, names: Bools, step: int) -> float:
     """
     scored = window.scored_rows()
     days = scored[every(scored, step)]
-    found = np.full(len(days) - 1, np.nan)
-    for rows in blocks(len(found), names.shape[1]):
+    correlations = np.full(len(days) - 1, np.nan)
+    for rows in blocks(len(correlations), names.shape[1]):
         before, now = days[:-1][rows], days[1:][rows]
         x, y = window.scores[now], window.scores[before]
         kept = names[now] & np.isfinite(x) & np.isfinite(y)
-        found[rows] = spearman_rows(x, window.orders[now], y, window.orders[before], kept)
-    return mean_of(found)
+        correlations[rows] = spearman_rows(x, window.orders[now], y, window.orders[before], kept)
+    return mean_of(correlations)
 
 
 def model_correlation(models: Mapping[str, Scores], eligible: Bools) -> dict[str, dict[str, float | None]]:

@@ -93,10 +93,10 @@ class FactorReport:
         if not series:
             return {}
         names = np.array([styles.name for styles in self.styles for _ in styles.residual])
-        found = _columns(series, ("universe", "convention", "horizon"))
+        columns = _columns(series, ("universe", "convention", "horizon"))
         sets = np.repeat(names, [len(one.dates) for one in series])
         raw = np.concatenate([one for styles in self.styles for one in styles.raw])
-        return {"date": found["date"], "set": sets} | found | {"raw_rank_ic": raw}
+        return {"date": columns["date"], "set": sets} | columns | {"raw_rank_ic": raw}
 
     def group_columns(self) -> dict[str, AnyArray]:
         """The columns of `group_nav.parquet`: each universe's top group (before cost), its excess over its benchmark,

@@ -230,14 +230,14 @@ def _by_market_value(window: Window, equal: Sequence[Formation]) -> list[Formati
     without one are left out. None where that leaves a rebalance without names, or there is none."""
     if window.cap is None or not equal:
         return None
-    found = []
+    formations = []
     for one in equal:
         cap = window.panel[window.cap][one.row - 1][one.names].astype(np.float64)
         known = cap > 0.0
         if not known.any():
             return None
-        found.append(Formation(one.row, one.portfolios[known], one.names[known], parts=cap[known]))
-    return found
+        formations.append(Formation(one.row, one.portfolios[known], one.names[known], parts=cap[known]))
+    return formations
 
 
 def _names(rebalances: Sequence[Formation]) -> int:

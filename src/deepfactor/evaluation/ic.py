@@ -46,9 +46,9 @@ class InformationCoefficients:
         """The same at some days."""
         return InformationCoefficients(self.ic[rows], self.rank_ic[rows], self.n[rows])
 
-    def put(self, rows: slice, found: InformationCoefficients) -> None:
+    def put(self, rows: slice, values: InformationCoefficients) -> None:
         """Fill in the days `rows`."""
-        self.ic[rows], self.rank_ic[rows], self.n[rows] = found.ic, found.rank_ic, found.n
+        self.ic[rows], self.rank_ic[rows], self.n[rows] = values.ic, values.rank_ic, values.n
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def correlate(
     names: Ordered, paired: Paired, subsets: Sequence[Bools], min_names: int
 ) -> list[InformationCoefficients]:
     """Coefficients of each subset (B, K) of the names with a return of theirs."""
-    found = []
+    coefficients = []
     for subset in subsets:
         kept = paired.have & subset
         n = np.count_nonzero(kept, axis=1)
@@ -154,8 +154,8 @@ def correlate(
         rank_ic[n < min_names] = np.nan
         ic = pearson_of_packed(names.values, paired.values, kept, n)
         ic[np.isnan(rank_ic)] = np.nan
-        found.append(InformationCoefficients(ic, rank_ic, n))
-    return found
+        coefficients.append(InformationCoefficients(ic, rank_ic, n))
+    return coefficients
 
 
 def information_coefficients(

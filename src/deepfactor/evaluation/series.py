@@ -205,7 +205,7 @@ def all_series(window: Window, settings: TestSettings, enterable: Mapping[PriceF
     ]
     return AllSeries(
         asked=tuple(asked),
-        decay=tuple(one for found in series.values() for one in found if one.horizon <= settings.decay),
+        decay=tuple(one for of_universe in series.values() for one in of_universe if one.horizon <= settings.decay),
         long_legs=tuple(case.leg for case in cases if case.leg is not None),
         dropped=_left_out(asked, window, masks, free),
     )

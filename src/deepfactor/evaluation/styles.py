@@ -81,7 +81,7 @@ def compare_with_styles(
 
     `raw` : the coefficients of the scores themselves, of the same cases
     """
-    found = []
+    tests = []
     plain = {(one.universe, one.convention, one.horizon): one for one in raw if one.names == "all"}
     for name, one in styles:
         beside = _beside(window, settings, one)
@@ -94,7 +94,7 @@ def compare_with_styles(
         }
         dropped |= {f"{what.replace('.', f'.{name}.', 1)}": n for what, n in beside.counts.items()}
         residual = _residual_series(window, settings, beside.residuals)
-        found.append(
+        tests.append(
             StyleTest(
                 name,
                 beside.correlation,
@@ -105,7 +105,7 @@ def compare_with_styles(
                 dropped,
             )
         )
-    return tuple(found)
+    return tuple(tests)
 
 
 def _same_names(raw: ICSeries, residual: ICSeries) -> Float64:
@@ -129,7 +129,7 @@ def _beside(window: Window, settings: TestSettings, styles: Styles) -> _Beside:
     """All of a set's days, block by block."""
     masks = {universe: window.names(universe) for universe in settings.universes if styles.exposures}
     first, scored = window.names(settings.universes[0]), np.isfinite(window.scores)
-    found = _Beside(
+    beside = _Beside(
         {style: np.full(len(first), np.nan) for style in styles.exposures},
         {universe: np.full(window.scores.shape, np.nan) for universe in masks},
         Counter(dict.fromkeys(masks, 0)),
@@ -140,18 +140,18 @@ def _beside(window: Window, settings: TestSettings, styles: Styles) -> _Beside:
         whole = styles.of_days(there)
         exposures = {style: take_columns(values, window.columns) for style, values in whole.items()}
         for style, values in exposures.items():
-            found.correlation[style][rows] = pearson_rows(window.scores[rows], values, first[rows])
+            beside.correlation[style][rows] = pearson_rows(window.scores[rows], values, first[rows])
         if not masks:
             continue
         wanted = scored[rows] & np.logical_or.reduce([mask[rows] for mask in masks.values()])
         gaps = np.logical_or.reduce([np.isnan(values) for values in exposures.values()]) & wanted
-        completed = _completed(whole, wanted, window.columns, window.industry[rows], found.counts)
+        completed = _completed(whole, wanted, window.columns, window.industry[rows], beside.counts)
         for universe, mask in masks.items():
-            found.filled[universe] += int((gaps & mask[rows]).sum())
-            found.residuals[universe][rows] = neutralise_rows(
+            beside.filled[universe] += int((gaps & mask[rows]).sum())
+            beside.residuals[universe][rows] = neutralise_rows(
                 window.scores[rows], mask[rows], [*completed.values()], window.universe.industry[rows]
             )
-    return found
+    return beside
 
 
 def _completed(

@@ -109,16 +109,16 @@ class TopTest:
         held = [annual for annual in (one.annual() for one in self.offsets) if np.isfinite(annual["gross"][0])]
         if not held:
             return None
-        found: dict[str, Any] = {"n": len(held)}
+        record: dict[str, Any] = {"n": len(held)}
         for name in ("gross", "net"):
             excess = [annual[name][1] for annual in held]
-            found[name] = {
+            record[name] = {
                 "annual_return": float(np.mean([annual[name][0] for annual in held])),
                 "annual_excess": float(np.mean(excess)),
                 "min_excess": min(excess),
                 "max_excess": max(excess),
             }
-        return found
+        return record
 
 
 def top_portfolios(

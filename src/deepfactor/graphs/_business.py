@@ -99,18 +99,18 @@ def ratios(panel: Panel, row: int, names: tuple[Ratio, ...]) -> dict[str, Float6
         the market has no fundamentals, or can give fewer than two of them.
     """
     close, lacking = Close(panel, row), []
-    found: dict[str, Float64] = {}
+    given: dict[str, Float64] = {}
     for name in names:
         try:
-            found[name] = _BY_NAME[name](close)
+            given[name] = _BY_NAME[name](close)
         except _Lacking as reason:
             lacking.append(f"{name} (no {reason})")
-    if len(found) < 2:
+    if len(given) < 2:
         raise DataError(
-            f"a graph needs two ratios or more, this market gives {', '.join(found) or 'none'}; "
+            f"a graph needs two ratios or more, this market gives {', '.join(given) or 'none'}; "
             f"it lacks {', '.join(lacking)}"
         )
-    return found
+    return given
 
 
 def snapshot(reports: Fundamentals, row: int) -> Fundamentals:

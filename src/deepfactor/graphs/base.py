@@ -52,8 +52,8 @@ def rebuilt(universe: Universe, row: int) -> int | None:
     """
     after = universe.next_date[: row + 1]
     ends = ~np.isnat(after) & (after.astype("datetime64[M]") != universe.dates[: row + 1].astype("datetime64[M]"))
-    found = np.flatnonzero(ends)
-    return int(found[-1]) if len(found) else None
+    month_ends = np.flatnonzero(ends)
+    return int(month_ends[-1]) if len(month_ends) else None
 
 
 def within(edges: Edges, columns: Ints, batch: Ints) -> Edges:

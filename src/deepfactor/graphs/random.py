@@ -50,9 +50,9 @@ def _luckiest(luck: Hashes, first: int, count: int) -> Ints:
     count = min(count, luck.shape[1] - 1)
     if count < 1:
         return np.empty((len(luck), 0), dtype=np.int64)
-    found = np.argpartition(luck, count - 1, axis=1)[:, :count]
-    order = np.argsort(np.take_along_axis(luck, found, axis=1), axis=1)
-    return np.take_along_axis(found, order, axis=1)
+    chosen = np.argpartition(luck, count - 1, axis=1)[:, :count]
+    order = np.argsort(np.take_along_axis(luck, chosen, axis=1), axis=1)
+    return np.take_along_axis(chosen, order, axis=1)
 
 
 def _luck(seed: int, stock: Hashes, other: Hashes) -> Hashes:

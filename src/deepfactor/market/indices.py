@@ -40,10 +40,10 @@ def index_named(asked: str, known: Iterable[str]) -> str | None:
     if asked in codes:
         return asked
     wanted = canonical(asked)
-    found = [code for code in codes if canonical(code) == wanted]
-    if not found and "." not in wanted:
-        found = [code for code in codes if canonical(code).partition(".")[0] == wanted]
-    return found[0] if len(found) == 1 else None
+    matches = [code for code in codes if canonical(code) == wanted]
+    if not matches and "." not in wanted:
+        matches = [code for code in codes if canonical(code).partition(".")[0] == wanted]
+    return matches[0] if len(matches) == 1 else None
 
 
 def canonical(name: str) -> str:

@@ -229,15 +229,15 @@ def _stale(panel: Panel, universe: Universe, fen: Int32) -> list[Finding]:
     """Runs of `STALE_DAYS` days of trade at one close, high and low."""
     flat = universe.traded & (panel["high"] == panel["low"])
     run = np.zeros(len(panel.symbols), dtype=np.int32)
-    found: list[str] = []
+    stale: list[str] = []
     for t in range(1, len(fen)):
         same = flat[t] & universe.traded[t - 1] & (fen[t] == fen[t - 1])
         run = np.where(same, run + 1, 0)
-        found += [f"{panel.dates[t]} {panel.symbols[n]}" for n in np.flatnonzero(run == STALE_DAYS - 1)]
-    if not found:
+        stale += [f"{panel.dates[t]} {panel.symbols[n]}" for n in np.flatnonzero(run == STALE_DAYS - 1)]
+    if not stale:
         return []
     message = f"spells of {STALE_DAYS} or more days of trade at one and the same price"
-    return [Finding("warning", "stale_price", "daily", "close", len(found), message, None, tuple(found[:5]))]
+    return [Finding("warning", "stale_price", "daily", "close", len(stale), message, None, tuple(stale[:5]))]
 
 
 def _thin_indices(universe: Universe) -> list[Finding]:

@@ -266,8 +266,8 @@ def _last_change(quarters: Quarters, column: Ints, known: Ints) -> Ints:
     """Index of the last change of each stock by a day; −1 = none."""
     at = np.searchsorted(_pair(quarters.column, quarters.known), _pair(column, known), side="right") - 1
     owner = np.append(quarters.column, -1)  # a change before the first: nobody's
-    found: Ints = np.where(owner[at] == column, at, -1)
-    return found
+    events: Ints = np.where(owner[at] == column, at, -1)
+    return events
 
 
 def _pair(major: Ints, minor: Ints) -> Ints:

@@ -75,12 +75,12 @@ def _replica_returns(panel: Panel, universe: Universe, index: str) -> Float64:
     return replica
 
 
-def doubtful(years: tuple[int, ...], index: str, found: ReplicaYears) -> list[Finding]:
+def doubtful(years: tuple[int, ...], index: str, replica: ReplicaYears) -> list[Finding]:
     """Warnings of a replica that strays from its index, or that with dividends falls behind the price index."""
     out = []
-    strays = [i for i, error in enumerate(found.tracking_error) if error > TRACKING_ERROR]
+    strays = [i for i, error in enumerate(replica.tracking_error) if error > TRACKING_ERROR]
     if strays:
-        examples = tuple(f"{years[i]}: {found.tracking_error[i]:.2%}" for i in strays[:5])
+        examples = tuple(f"{years[i]}: {replica.tracking_error[i]:.2%}" for i in strays[:5])
         message = (
             f"the replica of {index} strays from the published index by a tracking error of more than "
             f"{TRACKING_ERROR:.0%} a year, in {len(strays)} of {len(years)} years: are its weights and members right?"
@@ -88,12 +88,12 @@ def doubtful(years: tuple[int, ...], index: str, found: ReplicaYears) -> list[Fi
         out.append(Finding("warning", "replica_strays", "index_daily", "close", len(strays), message, None, examples))
     behind = [
         i
-        for i, days in enumerate(found.days)
-        if days >= FULL_YEAR and found.replica_return[i] < found.index_return[i] - SHORTFALL
+        for i, days in enumerate(replica.days)
+        if days >= FULL_YEAR and replica.replica_return[i] < replica.index_return[i] - SHORTFALL
     ]
     if behind:
         examples = tuple(
-            f"{years[i]}: {found.replica_return[i]:+.2%} against {found.index_return[i]:+.2%}" for i in behind[:5]
+            f"{years[i]}: {replica.replica_return[i]:+.2%} against {replica.index_return[i]:+.2%}" for i in behind[:5]
         )
         message = (
             f"the replica of {index}, which earns dividends, is behind the price index, which doesn't, in "

@@ -199,16 +199,16 @@ def _excess(limits: Rows | Bounds, weights: Float64) -> tuple[Float64, Float64]:
 def _relaxations(model: Model, limits: Rows | Bounds, values: Float64, excess: Float64, cause: str) -> list[Relaxation]:
     """The lines of `limits` that the weights don't keep, as asked against as they came out; `cause` = why the rows gave
     way, where no name's own state forced it."""
-    found: list[Relaxation] = []
+    relaxations: list[Relaxation] = []
     broken = np.flatnonzero(excess > RECORDED)
     if not len(broken):
-        return found
+        return relaxations
     forced = _forced(model, limits) if isinstance(limits, Bounds) else np.zeros(len(values), dtype=bool)
     for k in broken.tolist():
         bound = limits.upper[k] if values[k] > limits.upper[k] else limits.lower[k]
         reason = cause if not forced[k] else "frozen" if model.r.frozen[k] else "not_buyable"
-        found.append(Relaxation(limits.name, limits.label(k), float(bound), float(values[k]), reason))
-    return found
+        relaxations.append(Relaxation(limits.name, limits.label(k), float(bound), float(values[k]), reason))
+    return relaxations
 
 
 def _residual(
@@ -227,14 +227,14 @@ def _residual(
 
 def _binding(model: Model, assembly: Assembly, optimum: Optimum, weights: Float64) -> tuple[Binding, ...]:
     """Limits with a price. A bound on a name is priced by the reduced cost of the column that meets it."""
-    found = []
+    bindings = []
     for i in np.flatnonzero(np.abs(optimum.row_price) > PRICED).tolist():
         owner = assembly.owners[i]
         if owner is not None:
             limits, k = owner
             price = float(optimum.row_price[i])
             bound = limits.upper[k] if price > 0 else limits.lower[k]
-            found.append(Binding(limits.name, limits.label(k), float(bound), price))
+            bindings.append(Binding(limits.name, limits.label(k), float(bound), price))
     free = model.floor < model.ceiling
     buying, selling = assembly.worth(model, optimum.row_price)
     for bounds in (x for x in model.bounds if x.family not in assembly.elastic):
@@ -247,5 +247,5 @@ def _binding(model: Model, assembly: Assembly, optimum: Optimum, weights: Float6
             prices = np.where(through_buys, buying[names], -selling[names])
             for name, price in zip(names.tolist(), prices.tolist(), strict=True):
                 if side * price > PRICED:
-                    found.append(Binding(bounds.name, bounds.label(name), float(limit[name]), price))
-    return tuple(found)
+                    bindings.append(Binding(bounds.name, bounds.label(name), float(limit[name]), price))
+    return tuple(bindings)

@@ -117,7 +117,7 @@ def _of_texts(texts: pl.Series) -> pl.Series:
     days = texts.str.to_date(ISO, strict=False)
     if days.null_count() == texts.null_count() and (len(texts) == days.null_count() or _possible(days)):
         return days
-    found: dict[str, _Read] = {}
+    reads: dict[str, _Read] = {}
     missing, first = [], None
     for text in texts.unique(maintain_order=True).drop_nulls():
         if text.strip() in MISSING:
@@ -128,13 +128,13 @@ def _of_texts(texts: pl.Series) -> pl.Series:
             raise NoDate(read, _where(texts, text))
         if first is None:
             first = text
-        elif read.form != found[first].form:
+        elif read.form != reads[first].form:
             raise NoDate(f"{text!r} is of another form than {first!r} above: write all alike", _where(texts, text))
-        found[text] = read
-    zoned = first is not None and found[first].form[2]
-    when = pl.Series([read.when for read in found.values()], dtype=pl.Datetime("us"))
+        reads[text] = read
+    zoned = first is not None and reads[first].form[2]
+    when = pl.Series([read.when for read in reads.values()], dtype=pl.Datetime("us"))
     days = _of_times(when.dt.replace_time_zone("UTC") if zoned else when)
-    old = pl.Series([*found, *missing], dtype=pl.String)
+    old = pl.Series([*reads, *missing], dtype=pl.String)
     return texts.replace_strict(old, days.extend_constant(None, len(missing)), return_dtype=pl.Date)
 
 

@@ -44,6 +44,6 @@ def write_parquet(path: Path, frame: pl.DataFrame, **options: Any) -> None:
         try:
             frame.write_parquet(temporary, **options)
         except (pl.exceptions.PolarsError, OSError) as error:  # which hide the number
-            if (found := system_error(error)) is None or not found[0]:
+            if (fault := system_error(error)) is None or not fault[0]:
                 raise
-            raise OSError(found[0], os.strerror(found[0]), str(path)) from error
+            raise OSError(fault[0], os.strerror(fault[0]), str(path)) from error

@@ -33,14 +33,14 @@ def changed_codes(held: MarketFolder, account: Account, last: date) -> list[str]
     new code begin, which may be on another level.
     """
     before, now = _pairs(held.manifest.source), _pairs(account)
-    found = [f"{symbol} on {day}" for symbol, day, _ in account.get("levels", []) if date.fromisoformat(day) > last]
+    changes = [f"{symbol} on {day}" for symbol, day, _ in account.get("levels", []) if date.fromisoformat(day) > last]
     begun = _pending(held.manifest.source) & set(account.get("newest", {}))
     if before == now and not begun:
-        return found
+        return changes
     symbols = _symbols(held)
-    found += [f"{symbol} begins" for symbol in sorted(begun & symbols)]
-    found += [f"{old} → {new}" for old, new, _ in sorted(now - before, key=str) if old in symbols]
-    return found + [f"no more {old} → {new}" for old, new, _ in sorted(before - now, key=str) if new in symbols]
+    changes += [f"{symbol} begins" for symbol in sorted(begun & symbols)]
+    changes += [f"{old} → {new}" for old, new, _ in sorted(now - before, key=str) if old in symbols]
+    return changes + [f"no more {old} → {new}" for old, new, _ in sorted(before - now, key=str) if new in symbols]
 
 
 def revised_days(held: MarketFolder, account: Account, daily: pl.DataFrame, since: date, last: date) -> list[Revision]:
@@ -76,12 +76,12 @@ def _pairs(account: Account) -> set[tuple[str, str, float | None]]:
 
 def _symbols(held: MarketFolder) -> set[str]:
     """All codes of stocks in its tables."""
-    found: set[str] = set()
+    named: set[str] = set()
     for table in held.manifest.tables:
         if "symbol" in TABLES[table].columns:
             codes = scan_parquet(list(held.part_files(table))).select(pl.col("symbol").unique()).collect()["symbol"]
-            found |= set(codes)
-    return found
+            named |= set(codes)
+    return named
 
 
 def renamed(

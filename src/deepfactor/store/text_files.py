@@ -212,12 +212,12 @@ def _first_ragged(source: Path | bytes, separator: str, fields: int) -> tuple[in
     row, rest = 0, b""
     for chunk in _chunks(source):
         whole, mark, rest = (rest + chunk).rpartition(b"\n")
-        found, lines_of_chunk = _ragged_line(whole + mark, ord(separator), fields)
-        if found:
-            return row + found[0], found[1]
+        ragged, lines_of_chunk = _ragged_line(whole + mark, ord(separator), fields)
+        if ragged:
+            return row + ragged[0], ragged[1]
         row += lines_of_chunk
-    found, _ = _ragged_line(rest + b"\n", ord(separator), fields) if rest else (None, 0)
-    return (row + found[0], found[1]) if found else None
+    ragged, _ = _ragged_line(rest + b"\n", ord(separator), fields) if rest else (None, 0)
+    return (row + ragged[0], ragged[1]) if ragged else None
 
 
 def _ragged_line(whole: bytes, separator: int, fields: int) -> tuple[tuple[int, int] | None, int]:

@@ -222,7 +222,7 @@ def _checked(
     """
     # A delivery of new days alone has no weights on most of them.
     given = {name: frame for name, frame in tables.items() if name != "index_weights" or not frame.is_empty()}
-    found = check_tables(
+    of_tables = check_tables(
         given,
         basis=Basis.of(account),
         priced=priced.to_list(),
@@ -232,7 +232,7 @@ def _checked(
         simulated=bool(account.get("simulated")),
         before=_rows_before(held, tables["daily"]) if account.get("only_new_days") else None,
     )
-    findings = [replace(one, row=None) if one.table in CLOCK else one for one in found]
+    findings = [replace(one, row=None) if one.table in CLOCK else one for one in of_tables]
     raise_first_error(findings, account.get("files", {}))
     return findings
 

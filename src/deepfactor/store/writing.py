@@ -55,8 +55,8 @@ def _remove_empty(folders: list[Path]) -> None:
 def market_above(path: Path) -> Path | None:
     """The market folder that `path` is, or lies in; None where it lies outside of any."""
     place = path.absolute()
-    found = (one for one in (place, *place.parents) if (one / MANIFEST).is_file() and (one / "tables").is_dir())
-    return next(found, None)
+    markets = (one for one in (place, *place.parents) if (one / MANIFEST).is_file() and (one / "tables").is_dir())
+    return next(markets, None)
 
 
 def _require_market_or_empty(path: Path) -> None:

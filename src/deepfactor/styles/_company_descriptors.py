@@ -22,13 +22,13 @@ def described(
     panel: Panel, wanted: Mapping[str, Callable[[Panel], Float32]]
 ) -> tuple[dict[str, Float32], dict[str, str]]:
     """The descriptors that the market can give, and why it can't give the others."""
-    found, absent = {}, {}
+    described, absent = {}, {}
     for name, describe in wanted.items():
         try:
-            found[name] = describe(panel)
+            described[name] = describe(panel)
         except Lacking as reason:
             absent[name] = str(reason)
-    return found, absent
+    return described, absent
 
 
 def book_to_price(panel: Panel) -> Float32:

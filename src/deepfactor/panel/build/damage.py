@@ -78,13 +78,13 @@ def _adopt(folder: Path) -> str | None:
     """Give a panel without checksums its own; what can't be read."""
     try:
         lengths = _lengths(read_content(folder))
-        found = {name: file_checksum_of(folder / name, rows) for name, rows in lengths.items()}
-        found[CONTENT] = file_checksum(folder / CONTENT)
+        checksums = {name: file_checksum_of(folder / name, rows) for name, rows in lengths.items()}
+        checksums[CONTENT] = file_checksum(folder / CONTENT)
     except PermissionError:
         raise
     except (OSError, ValueError, LookupError, TypeError, EOFError) as error:
         raise_of_machine(error)
         return f"{error!r}"
     with contextlib.suppress(OSError):  # a folder that can't be written is taken as it is
-        write_checksums(folder, found)
+        write_checksums(folder, checksums)
     return None

@@ -116,11 +116,11 @@ class Derivation:
             start = max(last - YEAR, 0)
             ever = days_held[last] - days_held[start] + mask[start] > 0
             there = np.flatnonzero(ever)
-            found = inclusion_factors(share[start:last, there], active[start:last, there], value[last, there])
+            fitted = inclusion_factors(share[start:last, there], active[start:last, there], value[last, there])
             factors = None
-            if found is not None:
+            if fitted is not None:
                 factors = np.full(self.fields.shape[1], PRIOR)
-                factors[columns[there]] = found
+                factors[columns[there]] = fitted
             yield row, factors
 
 

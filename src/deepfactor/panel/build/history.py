@@ -52,9 +52,9 @@ class History:
         close, factor = np.full(len(self.symbols), np.nan), np.full(len(self.symbols), np.nan)
         wanted = np.ones(len(self.symbols), dtype=bool)
         for t in range(row - 1, -1, -1):
-            found = np.flatnonzero(wanted & self.traded[t])
-            close[found], factor[found] = self.fields["close"][t, found], self.fields["adj_factor"][t, found]
-            wanted[found] = False
+            stocks = np.flatnonzero(wanted & self.traded[t])
+            close[stocks], factor[stocks] = self.fields["close"][t, stocks], self.fields["adj_factor"][t, stocks]
+            wanted[stocks] = False
             if not wanted.any():
                 break
         return close, factor

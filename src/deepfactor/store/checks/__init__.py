@@ -62,12 +62,14 @@ def check_tables(
     """
     findings: list[Finding] = []
     for name, frame in tables.items():
-        found = check_table(name, frame, last, basis)
-        if name == "daily" and not any(f.severity == "error" for f in found):
+        of_table = check_table(name, frame, last, basis)
+        if name == "daily" and not any(f.severity == "error" for f in of_table):
             rows = frame if before is None else pl.concat([before, frame], how="diagonal_relaxed")
-            found += check_history(rows, basis, tables.get("securities"), since=since, known=priced, factored=factored)
-            found += check_twins(frame)
-        findings += found
+            of_table += check_history(
+                rows, basis, tables.get("securities"), since=since, known=priced, factored=factored
+            )
+            of_table += check_twins(frame)
+        findings += of_table
     if "daily" not in tables:
         findings.append(Finding("error", "no_daily", "daily", None, 0, "a market needs the table daily"))
     if not any(f.severity == "error" for f in findings):

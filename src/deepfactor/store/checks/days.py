@@ -79,16 +79,16 @@ def _missing_weekday(name: str, days: pl.Series) -> list[Finding]:
 def _missing_weekday_of_stocks(frame: pl.DataFrame) -> list[Finding]:
     """Stocks that never have a row on, say, a Monday, in a market that does."""
     stocks = frame.group_by("symbol").agg(pl.len().alias("n"), *_there(pl.col("date").dt.weekday()))
-    found = stocks.filter((pl.col("n") >= _ENOUGH_ROWS) & ~pl.all_horizontal(_WEEKDAYS))
-    if found.is_empty():
+    shifted = stocks.filter((pl.col("n") >= _ENOUGH_ROWS) & ~pl.all_horizontal(_WEEKDAYS))
+    if shifted.is_empty():
         return []
-    found = found.with_columns(pl.col("symbol").cast(pl.String)).sort("symbol")
-    row = found.row(0, named=True)
+    shifted = shifted.with_columns(pl.col("symbol").cast(pl.String)).sort("symbol")
+    row = shifted.row(0, named=True)
     message = (
-        f"{found.height} stocks never trade on one of the weekdays, {row['symbol']} on no {_lacking(row)}: {_SHIFTED}"
+        f"{shifted.height} stocks never trade on one of the weekdays, {row['symbol']} on no {_lacking(row)}: {_SHIFTED}"
     )
-    rows = int(found["n"].sum())
-    examples = tuple(found["symbol"].head(5))
+    rows = int(shifted["n"].sum())
+    examples = tuple(shifted["symbol"].head(5))
     return [Finding("error", "missing_weekday", "daily", "date", rows, message, None, examples)]
 
 

@@ -94,12 +94,14 @@ def _level_of_a_day(changes: pl.DataFrame, trades: pl.DataFrame) -> list[Finding
     days = small.group_by("date").agg(n=pl.len()).filter(pl.col("n") >= _DAY_SYMBOLS)
     few = days.sort("n", "date", descending=True).head(_DAYS + 1)
     traded = trades.filter(pl.col("date").is_in(few["date"].implode())).group_by("date").agg(all=pl.len())
-    found = few.join(traded, on="date").filter(pl.col("n") > _DAY * pl.col("all")).sort("date")
-    if found.is_empty() or found.height > _DAYS:
+    strange_days = few.join(traded, on="date").filter(pl.col("n") > _DAY * pl.col("all")).sort("date")
+    if strange_days.is_empty() or strange_days.height > _DAYS:
         return []
-    examples = tuple(f"{day}: {n} of {total} symbols" for day, n, total in found.head(5).rows())
+    examples = tuple(f"{day}: {n} of {total} symbols" for day, n, total in strange_days.head(5).rows())
     message = "adj_factor changes on one day for most symbols, as on no ex-date: was its level changed there?"
-    return [Finding("warning", "factor_level", "daily", "adj_factor", int(found["n"].sum()), message, None, examples)]
+    return [
+        Finding("warning", "factor_level", "daily", "adj_factor", int(strange_days["n"].sum()), message, None, examples)
+    ]
 
 
 def _falling(changes: pl.DataFrame, symbols: int) -> list[Finding]:

@@ -124,11 +124,11 @@ def _worth(trades: pl.DataFrame) -> pl.Expr:
     """Whether anything moves more than it does on most days."""
     ratio = pl.col("factor") / pl.col("factor").shift(1) if "factor" in trades.columns else pl.lit(1.0)
     adjusted = pl.col("close") / pl.col("close").shift(1) * ratio
-    found = ((adjusted - 1).abs() > _ORDINARY) | ((ratio - 1).abs() > CHANGED)
+    moved = ((adjusted - 1).abs() > _ORDINARY) | ((ratio - 1).abs() > CHANGED)
     reference = _reference(trades)
     if reference is not None:
-        found = found | misses(reference, pl.col("close").shift(1), ratio).fill_null(value=False)
-    return found.fill_null(value=False)
+        moved = moved | misses(reference, pl.col("close").shift(1), ratio).fill_null(value=False)
+    return moved.fill_null(value=False)
 
 
 def _reference(trades: pl.DataFrame) -> pl.Expr | None:

@@ -58,16 +58,16 @@ def check_short_days(grid: Grid, since: date | None = None) -> list[Finding]:
     if len(grid.days) < 2:
         return []
     parts = _parts(grid)
-    found: dict[int, str] = {}
+    gaps: dict[int, str] = {}
     for part in parts:
         for day in (np.flatnonzero(part.short(part.least)[first - 1 : -1]) + first).tolist():
-            if day not in found and (text := _gap(grid, part, day)):
-                found[day] = text
+            if day not in gaps and (text := _gap(grid, part, day)):
+                gaps[day] = text
     out = []
-    if found:
-        examples = tuple(found[day] for day in sorted(found)[:5])
+    if gaps:
+        examples = tuple(gaps[day] for day in sorted(gaps)[:5])
         message = f"days without many of the names that trade on the days around: {_REMEDY}"
-        out.append(Finding("warning", "short_days", "daily", "date", len(found), message, None, examples))
+        out.append(Finding("warning", "short_days", "daily", "date", len(gaps), message, None, examples))
     return [*out, *_last_day(grid, parts), *(_beginners(grid) if since is None else [])]
 
 

@@ -52,6 +52,6 @@ def _pairs(rows: pl.DataFrame, bar: list[str]) -> pl.DataFrame:
     same = rows.filter(rows.select(pl.struct(key).hash()).to_series().is_duplicated())
     same = same.filter(pl.len().over(key) <= _CROWD)
     both = same.join(same, on=key, suffix="_other").filter(pl.col("symbol") < pl.col("symbol_other"))
-    found = both.group_by(one="symbol", other="symbol_other")
+    pairs = both.group_by(one="symbol", other="symbol_other")
     days = (pl.col("date").min().alias("first"), pl.col("date").max().alias("last"))
-    return found.agg(pl.len().alias("days"), pl.struct(bar).n_unique().alias("bars"), *days)
+    return pairs.agg(pl.len().alias("days"), pl.struct(bar).n_unique().alias("bars"), *days)

@@ -56,14 +56,14 @@ def check_unit_levels(grid: Grid, daily: pl.DataFrame, basis: Basis, since: date
 def _jumps(grid: Grid, level: AnyArray, what: str, since: date | None) -> list[Finding]:
     """Days from which or to which a board's names all move by about one factor."""
     first = 1 if since is None else max(int(np.searchsorted(grid.days, np.datetime64(since))), 1)
-    found = [one for day in range(first, len(level)) for one in _jump(grid, level[day] - level[day - 1], day)]
-    if not found:
+    jumps = [one for day in range(first, len(level)) for one in _jump(grid, level[day] - level[day - 1], day)]
+    if not jumps:
         return []
-    sure = any(one[0] for one in found)
+    sure = any(one[0] for one in jumps)
     severity: Literal["error", "warning"] = "error" if sure else "warning"
-    days = len({day for _, day, _ in found})
-    message = f"{what} jumps by one factor from a day to the next: {found[0][2]}; {_HINT}"
-    examples = tuple(text for _, _, text in found[:5])
+    days = len({day for _, day, _ in jumps})
+    message = f"{what} jumps by one factor from a day to the next: {jumps[0][2]}; {_HINT}"
+    examples = tuple(text for _, _, text in jumps[:5])
     return [Finding(severity, "wrong_unit" if sure else "unit_jump", "daily", "volume", days, message, None, examples)]
 
 
