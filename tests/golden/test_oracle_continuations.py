@@ -22,6 +22,8 @@ from deepfactor.sources._simulation.randomness import stream
 from deepfactor.sources._simulation.state import State, first_state
 from deepfactor.sources.simulated import PARTS, VISIBLE, Settings
 
+pytestmark = pytest.mark.slow
+
 CONTINUATIONS, HORIZON = 1000, 10
 
 

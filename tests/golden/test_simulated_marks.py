@@ -199,6 +199,7 @@ def _what_statements_and_neighbours_say(market: Market) -> dict[str, Float64]:
     }
 
 
+@pytest.mark.slow
 def test_what_prices_do_not_show_is_found_by_who_looks_for_it() -> None:
     """Drift and value in the published statements, spillover with the true graph and not with another."""
     only = ("drift", "value", "spillover")
@@ -214,6 +215,7 @@ def test_what_prices_do_not_show_is_found_by_who_looks_for_it() -> None:
     assert abs(market.rank_ic(market.memory(market.heard(others), 6), label)) < 0.03
 
 
+@pytest.mark.slow
 def test_null_market_has_nothing_to_find() -> None:
     """Classic factors on neutralised 10-day returns, mean RankIC of three markets without alpha: within 0.02."""
     found: dict[str, list[float]] = {}

@@ -37,6 +37,8 @@ from support.damage_scene import digest, kind_of, make_scene
 from support.results import contents
 from support.shared import made_once
 
+pytestmark = pytest.mark.slow
+
 #: Of each kind so many files (of a panel's one); of each file two flips and one damage of another sort.
 FILES = 2
 

@@ -288,6 +288,7 @@ def test_a_changed_constraint_retrains_nothing(main_job, copied):
     assert [portfolio["constraints"] for portfolio in shown] == ["study_a"], "what the recipe says, not what lies there"
 
 
+@pytest.mark.slow
 def test_a_changed_seed_trains_that_one_alone(main_job, copied):
     """A dry run says so: two of the four jobs are known."""
     result = again(main_job, copied, "--set", "fit.seeds=[1, 2]", "--dry-run")

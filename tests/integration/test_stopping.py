@@ -105,6 +105,7 @@ def stopped_after(epoch: int, number: signal.Signals, command: list[str]) -> int
     return code
 
 
+@pytest.mark.slow
 def test_stopped_twice_the_same_command_ends_with_the_bytes_of_an_unbroken_run(small_market, tmp_path):
     (tmp_path / "small.toml").write_text(RECIPE)
     changes = [part for key, value in LONG.items() for part in ("--set", f"{key}={value}")]

@@ -94,6 +94,7 @@ def tomorrows_quarters(panel: Panel, universe: Universe) -> TrainingData:
     return replace(data, parts=Parts(fundamentals=late))
 
 
+@pytest.mark.slow
 def test_planted_leaks_are_caught(market: Market, tmp_path: Path) -> None:
     assert reads_future(partial(known, folder=tmp_path, build=label_shifted_by_one), *market, EVE) is not None
     assert reads_future(partial(known, folder=tmp_path, build=tomorrows_quarters), *market, range(85, 90)) is not None

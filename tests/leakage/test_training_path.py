@@ -145,6 +145,7 @@ def test_scores_are_known_at_the_close(market: Market, tmp_path: Path) -> None:
     assert reads_future(found, *market, range(TEST.start, 119, 9)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gru", "decomp_gru", "cross_gru"])
 def test_sequences_and_streamed_scores_are_known_at_the_close(kind: str, market: Market, tmp_path: Path) -> None:
     by = {"folder": tmp_path, "fit": BY_SEQUENCES, "kind": kind}
