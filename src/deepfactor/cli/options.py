@@ -87,8 +87,10 @@ def show(content: Mapping[str, Any], as_json: bool, *lines: str) -> None:
 
 
 def listed(text: str) -> tuple[str, ...]:
+    """The words between commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def number(value: float | None, form: str) -> str:
+    """A number in that form, a dash where there is none."""
     return "–" if value is None else format(value, form)

@@ -18,6 +18,7 @@ NUMERICS = 1
 
 
 def units(work: Work) -> Iterator[Unit]:
+    """One a combination."""
     for one in work.recipe.combinations:
         place = work.folder.arm(one.name)
         files = ("scores.parquet", "combination.json", "model_card.json", "training.json")

@@ -17,6 +17,7 @@ NUMERICS = 1
 
 
 def units(work: Work) -> Iterator[Unit]:
+    """One, over all arms with scores."""
     file, arms = work.folder.path / "model_correlation.json", work.scored
     reads = {
         "scores": [[arm, work.content(arm)["scores"]] for arm in arms],

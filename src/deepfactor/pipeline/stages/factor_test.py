@@ -19,6 +19,7 @@ NUMERICS = 1
 
 
 def units(work: Work) -> Iterator[Unit]:
+    """One an arm with scores."""
     recipe = work.recipe
     for arm in work.scored:
         files = work.folder.tests(arm)

@@ -18,6 +18,7 @@ NUMERICS = 1
 
 
 def units(work: Work) -> Iterator[Unit]:
+    """One, over all arms with scores."""
     file, truth = work.folder.path / "oracle.json", oracle_path(work.market.folder.path)
     arms = work.scored
     reads = {

@@ -18,6 +18,7 @@ NUMERICS = 1
 
 
 def units(work: Work) -> Iterator[Unit]:
+    """One, over all arms that are tested."""
     file = work.folder.path / "paired.json"
     known = {arm: work.done.of(work.folder.tests(arm)[0]) for arm in work.scored}
     tests = {arm: dict(record.files) for arm, record in known.items() if record is not None}

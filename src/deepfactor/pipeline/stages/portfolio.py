@@ -18,6 +18,7 @@ NUMERICS = 1
 
 
 def units(work: Work) -> Iterator[Unit]:
+    """One a portfolio and arm."""
     recipe, folder = work.recipe, work.folder
     for portfolio in recipe.portfolios:
         preset = load_constraints(portfolio)

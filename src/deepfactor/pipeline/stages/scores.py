@@ -25,6 +25,7 @@ NUMERICS = 1
 
 
 def units(work: Work) -> Iterator[Unit]:
+    """One an arm: the scores of all its jobs together and of each seed, its card and its training."""
     for arm in work.recipe.arms:
         jobs = [job for job in work.planned.jobs if job.arm.name == arm.name]
         seeds = list(dict.fromkeys(job.seed for job in jobs))

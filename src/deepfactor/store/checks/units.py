@@ -23,6 +23,7 @@ _IMPLIED_VWAP_TOLERANCE = 0.01
 
 
 def outside_range(price: pl.Expr) -> pl.Expr:
+    """Whether a price lies beyond the day's low and high by more than a tick's rounding."""
     slack = TICK + EPSILON
     return (price < pl.col("low") - slack) | (price > pl.col("high") + slack)
 

@@ -87,6 +87,7 @@ def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int)
 
 
 def restore(state: dict[str, Any]) -> Trees:
+    """The fitted trees whose `state` this is."""
     return Trees(_library().Booster(model_str=state["trees"]), int(state["rounds"]))
 
 

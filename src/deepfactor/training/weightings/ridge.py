@@ -61,4 +61,5 @@ def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int)
 
 
 def restore(state: dict[str, Any]) -> Ridge:
+    """The fitted regression whose `state` this is."""
     return Ridge(np.array(state["weights"], np.float64), float(state["strength"]))

@@ -81,6 +81,7 @@ def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int)
 
 
 def restore(state: dict[str, Any]) -> Trees:
+    """The fitted trees whose `state` this is."""
     booster = xgboost.Booster({"nthread": 1})
     booster.load_model(bytearray(state["trees"].encode()))
     return Trees(booster, int(state["rounds"]))
