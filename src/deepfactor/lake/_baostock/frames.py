@@ -1,4 +1,4 @@
-"""BaoStock's frames: a head of 21 bytes (version, type, length), a body, a checksum; parts stand between ``\\x01``."""
+r"""BaoStock's frames: a head of 21 bytes (version, type, length), a body, a checksum; parts stand between ``\x01``."""
 
 from __future__ import annotations
 
