@@ -11,7 +11,7 @@ import pytest
 from deepfactor.core.kind import kinds_in, load_kind
 from deepfactor.core.spec import Spec
 from deepfactor.portfolio.constraints.base import ROOM as CONSTRAINTS
-from deepfactor.report.press.words import words
+from deepfactor.report.press.words import words, words_of_files
 from deepfactor.sources._simulation.settings import Settings as Simulated
 from deepfactor.styles.barra_cne5 import COMPANY
 from deepfactor.training.spec import Fit
@@ -123,3 +123,18 @@ def settings() -> list[str]:
 @pytest.mark.parametrize("name", settings())
 def test_a_setting_has_its_chinese(name):
     assert HAN.search(words().setting(name).zh) or words().setting(name).zh.startswith("MLP")
+
+
+def test_kinds_that_share_a_word_agree_on_it():
+    found: dict[str, set[object]] = {}
+    for key, given in words_of_files(SOURCE):
+        found.setdefault(key, set()).add(given)
+    assert {key: given for key, given in found.items() if len(given) > 1} == {}
+    assert {"capacity", "early", "definition.study_a.SUE"} <= found.keys()
+
+
+def test_a_new_kind_brings_its_words(tmp_path):
+    """Read off its file, which is not imported."""
+    (tmp_path / "new_kind.py").write_text('raise RuntimeError\nWORDS = {"new_kind": "新", "x": ("an x", "某")}\n')
+    (tmp_path / "other.py").write_text("WORD = {}\n")
+    assert dict(words_of_files(tmp_path)) == {"new_kind": "新", "x": ("an x", "某")}

@@ -39,6 +39,12 @@ FieldName = Literal[
 _PRICES = frozenset({"open", "high", "low", "close", "vwap"})
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "daily_set": "日频特征集",
+}
+
+
 class Settings(FeatureSettings):
     """`fields` in the order of the model's input."""
 

@@ -43,6 +43,12 @@ NAMES = (
 )
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "hand_features": "手工特征",
+}
+
+
 class Settings(FeatureSettings):
     """No choice but the window of the samples, which for these is the day itself."""
 

@@ -18,6 +18,12 @@ from deepfactor.panel.universe import Universe
 FieldName = Literal["open", "high", "low", "close", "vwap", "volume"]
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "price_volume": "量价",
+}
+
+
 class Settings(FeatureSettings):
     """`fields` in the order of the model's input."""
 

@@ -26,6 +26,14 @@ _CLIP = 5 * MAD_TO_SIGMA
 _BLOCK = 512
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "k": "近邻数",
+    "ratios": "财务比率",
+    "within_industry": "行业内标准化",
+}
+
+
 class Settings(Spec):
     """How alike is measured, and how many count."""
 

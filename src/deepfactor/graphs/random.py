@@ -23,6 +23,12 @@ _BLOCK = 256
 Hashes = NDArray[np.uint64]
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "like": "度数参照",
+}
+
+
 class Settings(Spec):
     """Whose number of neighbours, and which draw."""
 

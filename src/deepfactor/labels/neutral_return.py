@@ -19,6 +19,14 @@ from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import entry, forward_return
 from deepfactor.panel.universe import Universe
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "neutral_return": "中性化收益",
+    "neutralise": "中性化",
+    "clip_mad": "去极值（MAD倍数）",
+    "min_industry": "行业最少股票数",
+}
+
 
 class Settings(LabelSettings):
     """`neutralise`: what is taken out; `clip_mad`: robust deviations at which returns are cut before."""

@@ -23,6 +23,14 @@ INPUTS = frozenset({"windows"})
 Exposure = Literal["industry", "size", "value"]
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "mlp": "MLP宽度",
+    "orthogonal": "正交",
+    "project": "预先剥离",
+}
+
+
 class Settings(Spec):
     """Hyper-parameters; only the 32 orthogonal factors are the study's."""
 

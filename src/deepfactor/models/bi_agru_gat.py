@@ -20,6 +20,14 @@ from deepfactor.models.base import CrossSection, Shapes
 INPUTS = frozenset({"windows", "neighbours"})
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "heads": "注意力头数",
+    "head_size": "每头维度",
+    "attention_dropout": "注意力随机失活",
+}
+
+
 class Settings(Spec):
     """Hyper-parameters; our choice."""
 

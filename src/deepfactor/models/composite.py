@@ -26,6 +26,12 @@ from deepfactor.models.base import CrossSection, Shapes
 INPUTS = frozenset({"windows", "fundamentals"})
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "early": "前端并入",
+}
+
+
 class Settings(Spec):
     """Hyper-parameters; our choice."""
 

@@ -22,6 +22,12 @@ from deepfactor.models.base import CrossSection, Shapes
 INPUTS = frozenset({"windows"})
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "long_patch": "长片段天数",
+}
+
+
 class Settings(Spec):
     """Hyper-parameters; the patches' lengths and the number of latents are the study's."""
 

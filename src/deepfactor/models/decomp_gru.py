@@ -28,6 +28,14 @@ TREND_DAYS = 5
 """Length of the moving average that splits a window into trend and residual."""
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "decompose": "趋势分解",
+    "residual_branch": "残差分支",
+    "cross_section": "截面模块",
+}
+
+
 class Settings(Spec):
     """Hyper-parameters and ablation switches; the defaults are the study's."""
 

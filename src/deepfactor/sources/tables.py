@@ -16,6 +16,11 @@ from deepfactor.sources._mapping_parts import Origin
 from deepfactor.sources._places import inside
 from deepfactor.sources._reader import Values
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "mapping": "映射",
+}
+
 
 class Settings(Spec):
     """Which mapping: the name of a shipped one or the path of a TOML file."""

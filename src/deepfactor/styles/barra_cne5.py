@@ -39,6 +39,52 @@ from deepfactor.styles import _descriptors as d
 from deepfactor.styles._composite import composite
 from deepfactor.styles.base import CombinedStyles, Styles
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS: dict[str, str | tuple[str, str]] = {
+    "SIZE": "市值",
+    "definition.barra_cne5.SIZE": ("log of the market value", "市值的对数"),
+    "NLSIZE": "非线性市值",
+    "definition.barra_cne5.NLSIZE": ("SIZE cubed, orthogonal to SIZE", "市值因子的立方对市值因子正交"),
+    "BETA": "贝塔",
+    "definition.barra_cne5.BETA": (
+        "slope on the cap-weighted market, 252 days, half-life 63",
+        "对市值加权市场收益的回归系数，252日，半衰期63日",
+    ),
+    "MOMENTUM": "动量",
+    "barra_cne5.MOMENTUM": ("MOMENTUM (504 to 21 days ago)", "动量（504日至21日前）"),
+    "definition.barra_cne5.MOMENTUM": (
+        "log returns over 504 days, the last 21 left out, half-life 126",
+        "504日对数收益之和，剔除最近21日，半衰期126日",
+    ),
+    "RESVOL": "残差波动率",
+    "definition.barra_cne5.RESVOL": (
+        "volatility (daily, range, residual), orthogonal to BETA and SIZE",
+        "波动率（日波动、区间幅度、残差），对贝塔与市值正交",
+    ),
+    "BTOP": "账面市值比",
+    "definition.barra_cne5.BTOP": ("equity / total market value", "净资产与总市值之比"),
+    "EARNYILD": "盈利收益率",
+    "definition.barra_cne5.EARNYILD": (
+        "cash flow and net profit / total market value",
+        "经营现金流与净利润分别除以总市值",
+    ),
+    "GROWTH": "成长",
+    "definition.barra_cne5.GROWTH": (
+        "slope of five annual figures of profit and revenue / their mean size",
+        "五年净利润与营业收入的趋势除以均值",
+    ),
+    "LEVERAGE": "杠杆",
+    "definition.barra_cne5.LEVERAGE": (
+        "market leverage, debt to assets, book leverage",
+        "市值杠杆、资产负债率与账面杠杆",
+    ),
+    "LIQUIDITY": "流动性",
+    "definition.barra_cne5.LIQUIDITY": (
+        "log turnover of 21, 63 and 252 days, orthogonal to SIZE",
+        "21、63、252日换手率的对数，对市值正交",
+    ),
+}
+
 
 class Settings(Spec):
     """`cap`: which market value is size and weight. `clip`: robust deviations (1.4826·MAD) of each descriptor."""

@@ -17,6 +17,12 @@ from deepfactor.panel.universe import Universe
 from deepfactor.styles._descriptors import listed_cap
 from deepfactor.styles.base import CombinedStyles, Styles
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS: dict[str, str | tuple[str, str]] = {
+    "SIZE": "市值",
+    "definition.basic.SIZE": ("log of the market value", "市值的对数"),
+}
+
 
 class Settings(Spec):
     """`cap`: which market value is size. `clip`: robust deviations (1.4826·MAD) at which the descriptor is cut."""

@@ -35,6 +35,37 @@ from deepfactor.styles import _company_descriptors as c
 from deepfactor.styles import _descriptors as d
 from deepfactor.styles.base import CombinedStyles, Styles
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS: dict[str, str | tuple[str, str]] = {
+    "SIZE": "市值",
+    "definition.study_a.SIZE": ("log of the market value", "市值的对数"),
+    "MID_CAP": "中市值",
+    "definition.study_a.MID_CAP": (
+        "SIZE squared, orthogonal to SIZE: high = far from the middle",
+        "市值因子的平方对市值因子正交：数值大表示远离中等市值",
+    ),
+    "MOMENTUM": "动量",
+    "study_a.MOMENTUM": ("MOMENTUM (21 days)", "动量（近21日）"),
+    "definition.study_a.MOMENTUM": ("return over the last 21 days", "近21个交易日收益率"),
+    "LIQUIDITY": "流动性",
+    "definition.study_a.LIQUIDITY": ("log of the mean turnover of 21 days", "近21日日均换手率的对数"),
+    "VOLATILITY": "波动率",
+    "definition.study_a.VOLATILITY": ("standard deviation of daily returns over 63 days", "近63日日收益率的标准差"),
+    "VALUE": "估值",
+    "definition.study_a.VALUE": ("equity / total market value", "净资产与总市值之比"),
+    "EP": "盈利价格比",
+    "definition.study_a.EP": ("trailing net profit / total market value", "滚动十二个月净利润与总市值之比"),
+    "PROFITABILITY": "盈利能力",
+    "definition.study_a.PROFITABILITY": ("trailing net profit / equity", "滚动十二个月净利润与净资产之比"),
+    "GROWTH": "成长",
+    "definition.study_a.GROWTH": ("change over a year of the single-quarter net profit", "单季净利润同比变化"),
+    "SUE": "超预期",
+    "definition.study_a.SUE": (
+        "earnings surprise: change over a year less its drift, / standard deviation, of eight quarters",
+        "超预期：单季净利润同比变化减漂移项，除以八个季度的标准差",
+    ),
+}
+
 
 class Settings(Spec):
     """`cap`: which market value is size and weight. `clip`: robust deviations (1.4826·MAD) of each descriptor."""

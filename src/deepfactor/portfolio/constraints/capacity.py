@@ -11,6 +11,12 @@ from deepfactor.portfolio.problem import Bounds, Rebalance
 FAMILY = "capacity"
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "capacity": "成交容量",
+}
+
+
 class Settings(Spec):
     """`share`: of the average amount traded in a day (the 20 days up to the signal), that a rebalance may trade."""
 

@@ -13,6 +13,12 @@ from deepfactor.portfolio.problem import Rebalance, Rows
 FAMILY = "cash"
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "cash_band": "现金区间",
+}
+
+
 class Settings(Spec):
     """`lower`, `upper`: cash as a fraction of the book."""
 

@@ -11,6 +11,12 @@ from deepfactor.portfolio.problem import Rebalance, Rows
 FAMILY = "constituents"
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "constituents_weight": "成分股权重",
+}
+
+
 class Settings(Spec):
     """`minimum`: share of the invested weight, in [0, 1]."""
 

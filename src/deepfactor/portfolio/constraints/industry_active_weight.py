@@ -11,6 +11,12 @@ from deepfactor.portfolio.problem import Rebalance, Rows
 FAMILY = "industry"
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "industry_active_weight": "行业主动权重",
+}
+
+
 class Settings(Spec):
     """`limit`: fraction of the book."""
 

@@ -18,6 +18,12 @@ from deepfactor.portfolio.problem import Bounds, Rebalance
 FAMILY = "names"
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "minimum_weight_heuristic": "最小权重（启发式）",
+}
+
+
 class Settings(Spec):
     """`minimum`: fraction of the book; 0 = off."""
 

@@ -13,6 +13,12 @@ from deepfactor.portfolio.problem import Rebalance, Rows
 FAMILY = "must_hold"
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "must_hold": "必持名单",
+}
+
+
 class Settings(Spec):
     """`weights`: symbol → least fraction of the book."""
 

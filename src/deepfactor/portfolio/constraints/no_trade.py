@@ -10,6 +10,12 @@ from deepfactor.portfolio.problem import Bounds, Rebalance
 FAMILY = "no_trade"
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "no_trade": "禁止交易名单",
+}
+
+
 class Settings(Spec):
     """`symbols`: names that are neither bought nor sold; what is not held stays out."""
 

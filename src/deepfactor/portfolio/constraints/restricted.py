@@ -10,6 +10,12 @@ from deepfactor.portfolio.problem import Bounds, Rebalance
 FAMILY = "restricted"
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "restricted": "限制名单",
+}
+
+
 class Settings(Spec):
     """`never_buy`: symbols that may be held and sold only. `must_sell`: symbols whose weight has to be 0."""
 

@@ -11,6 +11,12 @@ from deepfactor.portfolio.problem import Bounds, Rebalance
 FAMILY = "stock"
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "stock_active_weight": "个股主动权重",
+}
+
+
 class Settings(Spec):
     """`limit`: fraction of the book."""
 

@@ -12,6 +12,12 @@ from deepfactor.portfolio.problem import Rebalance, Rows
 FAMILY = "style"
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "style_active_exposure": "风格主动暴露",
+}
+
+
 class Settings(Spec):
     """Limits in units of the exposures (cross-sectional standard deviations).
 

@@ -1,16 +1,20 @@
 """Words that several sections share, English beside Chinese: heads of columns, names of codes and of settings.
 
-What one section says stands in that section; these stand in ``assets/columns.toml`` and ``assets/terms.toml``.
+What one section says stands in that section; these stand in ``assets/columns.toml`` and ``assets/terms.toml``. A kind
+brings its own: a constant ``WORDS`` in its file, Chinese by the name, or (English, Chinese) where English says it
+otherwise. It is read off the file, not imported: a model's file would load torch.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -111,16 +115,28 @@ def words() -> Words:
         key: Metric(key, *(Text(en, zh) for en, zh in zip(both["en"], both["zh"], strict=True)))
         for key, both in columns.items()
     }
+    own = dict(words_of_files(Path(str(files("deepfactor")))))
+    named = {**own, **terms["terms"]}
     return Words(
         metrics,
-        {key: _term(key, given) for key, given in terms["terms"].items()},
-        terms["settings"],
+        {key: _term(key, given) for key, given in named.items()},
+        {**{key: given for key, given in own.items() if isinstance(given, str)}, **terms["settings"]},
         messages["findings"],
         tuple((re.compile(form), other) for form, other in messages["sentences"]),
     )
 
 
-def _term(key: str, given: str | list[str]) -> Text:
+def words_of_files(folder: Path) -> Iterator[tuple[str, str | Sequence[str]]]:
+    """Entries of the constants ``WORDS`` of the files under `folder`."""
+    for path in sorted(folder.rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        for node in ast.parse(source).body if "\nWORDS" in source else ():
+            target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+            if isinstance(target, ast.Name) and target.id == "WORDS":
+                yield from ast.literal_eval(node.value).items()  # type: ignore[attr-defined]
+
+
+def _term(key: str, given: str | Sequence[str]) -> Text:
     """``key = "中文"`` is said as it is spelled, ``key = ["English", "中文"]`` otherwise."""
     return Text(key.replace("_", " "), given) if isinstance(given, str) else Text(*given)
 

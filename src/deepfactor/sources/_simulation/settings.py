@@ -46,6 +46,24 @@ class Volatility(Spec):
     idiosyncratic: float = Field(default=0.0168, gt=0, le=0.06, description="a stock's own noise, of the typical stock")
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "stocks": "股票数",
+    "start": "起始",
+    "end": "结束",
+    "only": "仅含",
+    "carry": "涨跌停顺延",
+    "volatility": "波动",
+    "industries": "行业数",
+    "neighbours": "关联公司数",
+    "reversal": "反转",
+    "trend": "趋势",
+    "divergence": "量价背离",
+    "drift": "盈余漂移",
+    "spillover": "关联传导",
+}
+
+
 class Settings(Spec):
     """A simulated market.
 

@@ -14,6 +14,12 @@ from torch import Tensor
 
 from deepfactor.core.spec import Spec
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "weighted_mse": "加权均方误差",
+    "tau": "阈值",
+}
+
 
 class Settings(Spec):
     """The study's parameters."""

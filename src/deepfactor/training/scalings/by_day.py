@@ -28,6 +28,13 @@ from deepfactor.training.scalings.standardising import cross_section, log_mean
 SCALES: Final = "rows"
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "by_day": "逐日截面",
+    "trailing": "参照天数",
+}
+
+
 class Settings(Spec):
     """How far back a day's features look for what they are relative to."""
 

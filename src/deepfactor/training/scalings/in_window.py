@@ -22,6 +22,12 @@ KEEP = False
 CLIP = 5.0
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "in_window": "窗口内",
+}
+
+
 class Settings(Spec):
     """The scaling has none."""
 

@@ -24,6 +24,12 @@ SCALES: Final = "windows"
 KEEP = True
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "last_close": "按最后收盘价",
+}
+
+
 class Settings(Spec):
     """The scaling has none."""
 

@@ -15,6 +15,12 @@ from deepfactor.core.spec import Spec
 from deepfactor.training.weightings.base import LabelledRows, shares
 from deepfactor.training.weightings.validation import best_round
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "leaves": "叶数",
+    "min_rows": "叶最少样本",
+}
+
 
 class Settings(Spec):
     """Common values for returns, which are mostly noise: slow steps, big leaves. Not tuned on test years."""

@@ -16,6 +16,12 @@ from deepfactor.training.weightings.validation import mean_rank_ic
 _CHUNK = 200_000  # rows at a time in float64
 
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "strengths": "惩罚强度",
+}
+
+
 class Settings(Spec):
     """`strengths` to choose from, in units of the number of rows: 1 doubles a standardised column's diagonal."""
 

@@ -14,6 +14,12 @@ from deepfactor.core.spec import Spec
 from deepfactor.training.weightings.base import LabelledRows, shares
 from deepfactor.training.weightings.validation import best_round
 
+#: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
+WORDS = {
+    "depth": "深度",
+    "min_weight": "叶最少样本",
+}
+
 
 class Settings(Spec):
     """The study names XGBoost alone; the values are ours: slow, shallow trees. Not tuned on test years."""
