@@ -213,7 +213,7 @@ def seeds(content: RunContent, name: str) -> str:
     """Standard deviation over seeds of the mean RankIC at 10 days over All, under the run's main convention."""
     arm = next(arm for arm in content.arms if arm.name == name)
     record = arm.record("all", 10, content.main)
-    return number(None if record is None else seeds_of(arm, record).get("std"), "ic")
+    return number(None if record is None else (seeds_of(arm, record) or {}).get("std"), "ic")
 
 
 def correlation(content: RunContent) -> str:

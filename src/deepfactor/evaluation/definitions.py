@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from deepfactor.core.spec import Spec
+from deepfactor.evaluation.records import DefinitionsRecord
 
 Study = Literal["study_a", "study_b"]
 
@@ -38,6 +39,10 @@ class Definitions(Spec):
     year: Literal["calendar", "trading"]
     annual_excess: Literal["difference", "ratio"]
     yearly_excess: Literal["difference", "ratio"]
+
+    def record(self) -> DefinitionsRecord:
+        """As in the files."""
+        return {"year": self.year, "annual_excess": self.annual_excess, "yearly_excess": self.yearly_excess}
 
 
 PRESETS: Mapping[Study, Definitions] = MappingProxyType(

@@ -13,6 +13,7 @@ from deepfactor.evaluation.character import autocorrelation
 from deepfactor.evaluation.definitions import PRESETS
 from deepfactor.evaluation.groups import GroupTest, weekly_groups
 from deepfactor.evaluation.holding import Marks
+from deepfactor.evaluation.records import FactorFile
 from deepfactor.evaluation.series import AllSeries, ICSeries, LongLeg, all_series
 from deepfactor.evaluation.settings import Sampling, TestSettings
 from deepfactor.evaluation.styles import StyleTest, compare_with_styles
@@ -61,9 +62,9 @@ class FactorReport:
     styles: tuple[StyleTest, ...]
     dropped: Mapping[str, int]
 
-    def to_json_dict(self) -> dict[str, Any]:
+    def to_json_dict(self) -> FactorFile:
         """The content of `factor_report.json`; missing = None."""
-        content = {
+        content: FactorFile = {
             "factor": self.factor,
             "market": self.market,
             "span": [str(day) for day in self.span],
@@ -79,7 +80,7 @@ class FactorReport:
             "residual_ic": [record for styles in self.styles for record in styles.residual_records()],
             "dropped": dict(self.dropped),
         }
-        plain: dict[str, Any] = _plain(content)
+        plain: FactorFile = _plain(content)
         return plain
 
     def ic_columns(self) -> dict[str, AnyArray]:

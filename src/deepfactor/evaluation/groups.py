@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -26,11 +26,24 @@ from deepfactor.evaluation.performance import (
     max_drawdown,
     sharpe_ratio,
 )
+from deepfactor.evaluation.records import DefinitionsRecord, Excess, ExcessYear, GroupRecord, GroupYear
 from deepfactor.evaluation.statistics import mean_of, share, years_of
 from deepfactor.evaluation.window import Window
 
 #: Names of the benchmarks that are formed from the universe itself.
 EQUAL_WEIGHT, CAP_WEIGHT = "equal_weight", "cap_weight"
+
+
+class _Named(TypedDict):
+    """What a record says whether there are groups or not."""
+
+    universe: str
+    n: int
+    benchmark: str
+    definitions: DefinitionsRecord
+    reason: str | None
+    edges_in_ties: float
+    names_shared: float
 
 
 @dataclass(frozen=True)
@@ -85,24 +98,25 @@ class GroupTest:
         counted = {reason: self.counts[f"rebalances_with_{reason}"] for reason in why}
         return max(counted, key=lambda reason: counted[reason]) if any(counted.values()) else "no_trade_in_span"
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> GroupRecord:
         """As in `factor_report.json`, NaN = not defined."""
         n = self.nav.shape[1]
-        record = {
+        named: _Named = {
             "universe": self.universe,
             "n": n,
             "benchmark": self.benchmark,
-            "definitions": self.definitions.model_dump(),
+            "definitions": self.definitions.record(),
             "reason": self.reason,
             "edges_in_ties": self.edges_in_ties,
             "names_shared": self.names_shared,
         }
         if len(self.dates) == 0:
-            return record | {"annual_return": [np.nan] * n, "top": None, "by_year": {}, "also": {}}
+            return {**named, "annual_return": [np.nan] * n, "top": None, "by_year": {}, "also": {}}
         annual = annualised_return(self.nav, self.dates, self.definitions)
         top, bench = self.nav[:, -1], self.benchmark_nav
         also = {} if self.cap_weight_nav is None else {CAP_WEIGHT: self.cap_weight_nav}
-        return record | {
+        return {
+            **named,
             "annual_return": annual.tolist(),
             "top": {
                 "annual_return": float(annual[-1]),
@@ -118,19 +132,19 @@ class GroupTest:
             },
         }
 
-    def _excess(self, top: Floats, bench: Floats) -> dict[str, float]:
+    def _excess(self, top: Floats, bench: Floats) -> Excess:
         """Against one benchmark over the span: ``annual_excess`` by the definition, and by name in both forms."""
-        forms = {
-            "annual_excess": self.definitions,
-            "annual_excess_difference": self.definitions.model_copy(update={"annual_excess": "difference"}),
-            "annual_excess_nav_ratio": self.definitions.model_copy(update={"annual_excess": "ratio"}),
-        }
-        return {name: annual_excess(top, bench, self.dates, of) for name, of in forms.items()} | {
+        difference = self.definitions.model_copy(update={"annual_excess": "difference"})
+        ratio = self.definitions.model_copy(update={"annual_excess": "ratio"})
+        return {
+            "annual_excess": annual_excess(top, bench, self.dates, self.definitions),
+            "annual_excess_difference": annual_excess(top, bench, self.dates, difference),
+            "annual_excess_nav_ratio": annual_excess(top, bench, self.dates, ratio),
             "excess_sharpe": sharpe_ratio(daily_returns(top) - daily_returns(bench)),
             "excess_max_drawdown": max_drawdown(top / bench),
         }
 
-    def _excess_by_year(self, top: Floats, bench: Floats) -> dict[str, dict[str, float]]:
+    def _excess_by_year(self, top: Floats, bench: Floats) -> dict[str, ExcessYear]:
         """Against one benchmark in each year, none annualised but the Sharpe ratio of daily excess."""
         own, other = by_calendar_year(top, self.dates), by_calendar_year(bench, self.dates)
         excess = excess_by_year(top, bench, self.dates, self.definitions)
@@ -143,7 +157,7 @@ class GroupTest:
             for year in own
         }
 
-    def _by_year(self, top: Floats, bench: Floats) -> dict[str, dict[str, float]]:
+    def _by_year(self, top: Floats, bench: Floats) -> dict[str, GroupYear]:
         """A year's numbers, none annualised but the Sharpe ratios of daily returns and of daily excess."""
         own, years = by_calendar_year(top, self.dates), years_of(self.rebalances)
         excess = self._excess_by_year(top, bench)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from deepfactor.core.arrays import Bools
 from deepfactor.evaluation.factor_test import TestSettings, test_factor
 from deepfactor.evaluation.ic import information_coefficients
+from deepfactor.evaluation.records import ICRecord, OracleFile
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
@@ -27,7 +27,7 @@ def oracle_report(
     settings: TestSettings,
     *,
     eligible: Bools,
-) -> dict[str, Any]:
+) -> OracleFile:
     """The oracle tested like a factor on the arms' days, and how far the arms agree with it.
 
     Parameters
@@ -47,7 +47,7 @@ def oracle_report(
     alone = settings.model_copy(
         update={"groups": {}, "other_groups": 0, "tops": (), "conventions": ("t1_close",), "top_every": (), "decay": 0}
     )
-    records = []
+    records: list[ICRecord] = []
     for horizon, oracle in truth.items():
         seen = Scores("oracle", oracle.dates, oracle.symbols, np.where(days[:, None], oracle.values, np.nan))
         one = alone.model_copy(update={"horizons": (horizon,)})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from deepfactor.cross_section.ranks import day_orders, flat_positions
 from deepfactor.cross_section.rows import blocks, row_sums
 from deepfactor.evaluation.definitions import TRADING_DAYS
 from deepfactor.evaluation.ic import InformationCoefficients, Ordered, Paired, correlate, pack
+from deepfactor.evaluation.records import Coefficients, DecayRecord, ICRecord, LongLegRecord
 from deepfactor.evaluation.settings import Sampling, TestSettings
 from deepfactor.evaluation.statistics import every, mean_of, newey_west_t, summarise, years_of
 from deepfactor.evaluation.window import Window, take_columns
@@ -49,19 +50,19 @@ class ICSeries:
     rows: Indices
     values: InformationCoefficients
 
-    def record(self, arm: str, seed: int | None, sampling: Sampling) -> dict[str, Any]:
+    def record(self, arm: str, seed: int | None, sampling: Sampling) -> ICRecord:
         """Statistics as in `factor_report.json`. Daily samples overlap: the t's lag is horizon − 1, else 0."""
         chosen = np.arange(len(self.rows)) if sampling == "daily" else every(self.rows, self.horizon)
         lag = self.horizon - 1 if sampling == "daily" else 0
         years = years_of(self.dates[chosen])
 
-        def both(kept: Indices) -> dict[str, Any]:
+        def both(kept: Indices) -> Coefficients:
             return {
-                "rank_ic": asdict(summarise(self.values.rank_ic[kept], lag)),
-                "ic": asdict(summarise(self.values.ic[kept], lag)),
+                "rank_ic": summarise(self.values.rank_ic[kept], lag).record(),
+                "ic": summarise(self.values.ic[kept], lag).record(),
             }
 
-        found = both(chosen)
+        found, icir = both(chosen), summarise(self.values.rank_ic[chosen], lag).icir
         return {
             "arm": arm,
             "seed": seed,
@@ -71,7 +72,7 @@ class ICSeries:
             "sampling": sampling,
             "names": self.names,
             **found,
-            "annualised_icir": None if sampling == "daily" else found["rank_ic"]["icir"] * self._a_year(chosen) ** 0.5,
+            "annualised_icir": None if sampling == "daily" else icir * self._a_year(chosen) ** 0.5,
             "by_year": {str(year): both(chosen[years == year]) for year in np.unique(years)},
         }
 
@@ -80,7 +81,7 @@ class ICSeries:
         rows = self.rows[chosen]
         return TRADING_DAYS * (len(rows) - 1) / float(rows[-1] - rows[0]) if len(rows) > 1 else np.nan
 
-    def decayed(self) -> dict[str, Any]:
+    def decayed(self) -> DecayRecord:
         """An entry of `decay`: means over the days, and how many."""
         return {
             "universe": self.universe,
@@ -109,7 +110,7 @@ class LongLeg:
     long_excess: Float64
     short_excess: Float64
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> LongLegRecord:
         """As in `factor_report.json`: means over the days; the share is that of both, NaN where neither leg's
         Newey–West t (lag horizon − 1) reaches 2, or they sum to 0: a ratio of noise."""
         legs = (self.long_excess, self.short_excess)

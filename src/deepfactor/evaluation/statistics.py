@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepfactor.core.arrays import Dates, Float64, Floats, Indices, Ints
+from deepfactor.evaluation.records import Statistics
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,17 @@ class SeriesSummary:
     win_rate: float
     t_newey_west: float
     n: int
+
+    def record(self) -> Statistics:
+        """As in ``factor_report.json``."""
+        return {
+            "mean": self.mean,
+            "std": self.std,
+            "icir": self.icir,
+            "win_rate": self.win_rate,
+            "t_newey_west": self.t_newey_west,
+            "n": self.n,
+        }
 
 
 def summarise(series: Floats, lag: int) -> SeriesSummary:

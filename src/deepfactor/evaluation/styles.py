@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from deepfactor.core.arrays import Bools, Float64, Indices, Int16
 from deepfactor.cross_section.correlation import pearson_rows
 from deepfactor.cross_section.regression import neutralise_rows
 from deepfactor.cross_section.rows import blocks
+from deepfactor.evaluation.records import ResidualRecord, StyleCorrelation
 from deepfactor.evaluation.series import Case, ICSeries, entry_prices, fill_cases
 from deepfactor.evaluation.settings import TestSettings
 from deepfactor.evaluation.statistics import mean_of, share, summarise
@@ -48,15 +48,15 @@ class StyleTest:
     absent: Mapping[str, str]
     dropped: Mapping[str, int]
 
-    def correlations(self) -> dict[str, dict[str, float]]:
+    def correlations(self) -> dict[str, StyleCorrelation]:
         """{style: mean over the days, and the last day that has one}."""
-        result = {}
+        result: dict[str, StyleCorrelation] = {}
         for style, series in self.correlation.items():
             present = series[np.isfinite(series)]
             result[style] = {"mean": mean_of(series), "last": float(present[-1]) if len(present) else np.nan}
         return result
 
-    def residual_records(self) -> list[dict[str, Any]]:
+    def residual_records(self) -> list[ResidualRecord]:
         """Entries of `residual_ic`; the samples are daily, so the t's lag is horizon − 1. `names`: mean over the days
         with a coefficient."""
         return [
@@ -65,8 +65,8 @@ class StyleTest:
                 "universe": one.universe,
                 "convention": one.convention,
                 "horizon": one.horizon,
-                "rank_ic": asdict(summarise(one.values.rank_ic, one.horizon - 1)),
-                "raw_rank_ic": asdict(summarise(raw, one.horizon - 1)),
+                "rank_ic": summarise(one.values.rank_ic, one.horizon - 1).record(),
+                "raw_rank_ic": summarise(raw, one.horizon - 1).record(),
                 "names": mean_of(np.where(np.isfinite(one.values.rank_ic), one.values.n, np.nan)),
                 "filled": self.filled[one.universe],
             }

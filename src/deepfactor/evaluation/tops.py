@@ -6,7 +6,7 @@ Equal scores at the edge of a portfolio are shared (`membership`); a day on whic
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from deepfactor.evaluation.definitions import Definitions
 from deepfactor.evaluation.holding import Formation, Marks, hold_equal_weight
 from deepfactor.evaluation.membership import best, decides
 from deepfactor.evaluation.performance import annual_excess, annualised_return, excess_by_year, span_in_years
+from deepfactor.evaluation.records import OffsetExcess, Offsets, TopRecord, TopYear
 from deepfactor.evaluation.statistics import every, share
 from deepfactor.evaluation.window import Window
 from deepfactor.panel.returns import Convention, entry
@@ -78,47 +79,47 @@ class TopTest:
             for name, nav in curves.items()
         }
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> TopRecord:
         """As in `factor_report.json`: excess a year before and after cost by the ``definitions``, turnover a year (the
         first purchase left out, though its cost is paid); NaN = not defined."""
-        record: dict[str, Any] = {
+        annual, turnover = self.annual(), np.nan
+        years: dict[str, TopYear] = {}
+        if len(self.dates):
+            gross = excess_by_year(self.gross, self.benchmark_nav, self.dates, self.definitions)
+            net = excess_by_year(self.net, self.benchmark_nav, self.dates, self.definitions)
+            years = {str(year): {"gross": gross[year], "net": net[year]} for year in gross}
+        if len(self.traded) > 1:
+            turnover = float(self.traded[1:].sum()) / span_in_years(self.dates, self.definitions)
+        return {
             "name": self.name,
             "every": self.every,
             "convention": self.convention,
-            "definitions": self.definitions.model_dump(),
+            "definitions": self.definitions.record(),
             "reason": self.reason,
             "edges_in_ties": self.edges_in_ties,
-        }
-        if len(self.dates) == 0:
-            empty = {"gross": np.nan, "net": np.nan, "turnover_two_sided": np.nan, "by_year": {}}
-            return record | empty | {"offsets": self._over_offsets()}
-        annual = self.annual()
-        gross = excess_by_year(self.gross, self.benchmark_nav, self.dates, self.definitions)
-        net = excess_by_year(self.net, self.benchmark_nav, self.dates, self.definitions)
-        years = span_in_years(self.dates, self.definitions)
-        return record | {
             "gross": annual["gross"][1],
             "net": annual["net"][1],
-            "turnover_two_sided": float(self.traded[1:].sum()) / years if len(self.traded) > 1 else np.nan,
-            "by_year": {str(year): {"gross": gross[year], "net": net[year]} for year in gross},
+            "turnover_two_sided": turnover,
+            "by_year": years,
             "offsets": self._over_offsets(),
         }
 
-    def _over_offsets(self) -> dict[str, Any] | None:
+    def _over_offsets(self) -> Offsets | None:
         """Mean over the starts of the return and excess a year, and the least and largest excess."""
         held = [annual for annual in (one.annual() for one in self.offsets) if np.isfinite(annual["gross"][0])]
         if not held:
             return None
-        record: dict[str, Any] = {"n": len(held)}
-        for name in ("gross", "net"):
+
+        def over(name: str) -> OffsetExcess:
             excess = [annual[name][1] for annual in held]
-            record[name] = {
+            return {
                 "annual_return": float(np.mean([annual[name][0] for annual in held])),
                 "annual_excess": float(np.mean(excess)),
                 "min_excess": min(excess),
                 "max_excess": max(excess),
             }
-        return record
+
+        return {"n": len(held), "gross": over("gross"), "net": over("net")}
 
 
 def top_portfolios(

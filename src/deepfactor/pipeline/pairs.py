@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
 
 from deepfactor.evaluation.definitions import TRADING_DAYS
 from deepfactor.evaluation.paired import paired_difference
+from deepfactor.evaluation.records import PairedEntry
 from deepfactor.report.content import ArmContent
 
 #: Trading days of the paired differences: Study B's two.
@@ -31,7 +32,7 @@ _BESIDE = ("raw_rank_ic", "n")
 Series = Mapping[tuple[Any, ...], pl.DataFrame]
 
 
-def paired_differences(arms: Sequence[ArmContent]) -> list[dict[str, Any]]:
+def paired_differences(arms: Sequence[ArmContent]) -> list[PairedEntry]:
     """Entries of ``paired.json``: first less second arm on common days, for each pair and each thing measured.
 
     ``rank_ic`` and ``residual_rank_ic`` (by style set) are daily and at `HORIZONS` under `t1_close`, or the first
@@ -40,7 +41,7 @@ def paired_differences(arms: Sequence[ArmContent]) -> list[dict[str, Any]]:
     the two arms' means, where an arm has more than one seed; beside what styles leave, the difference of the raw
     RankICs over the same days and each arm's own names, and how many names a day those are.
     """
-    found = []
+    found: list[PairedEntry] = []
     for measure, case in _CASES.items():
         series = {arm.name: _series(arm, measure) for arm in arms}
         for first, second in combinations(arms, 2):
@@ -53,7 +54,7 @@ def paired_differences(arms: Sequence[ArmContent]) -> list[dict[str, Any]]:
                     **dict(zip(case, key, strict=True)),
                 }
                 spreads = {f"seed_std_{k}": _seed_std(arm, entry) for k, arm in (("first", first), ("second", second))}
-                found.append({**entry, **difference, **spreads})
+                found.append(cast(PairedEntry, {**entry, **difference, **spreads}))
     universes = list(dict.fromkeys(entry["universe"] for entry in found))
     order = list(_CASES)
     return sorted(found, key=lambda e: (order.index(e["measure"]), e.get("set", ""), e.get("horizon", 0),

@@ -9,6 +9,7 @@ from datetime import date
 from statistics import fmean
 from typing import Any
 
+from deepfactor.evaluation.records import GroupRecord, ICRecord, ResidualRecord, SeedSpread
 from deepfactor.report.content.published import Reference, reference, studies
 from deepfactor.report.content.reading import (
     BARRA,
@@ -19,7 +20,7 @@ from deepfactor.report.content.reading import (
     total,
     weighted_years,
 )
-from deepfactor.report.content.run import ArmContent, PortfolioContent, Record, RunContent
+from deepfactor.report.content.run import ArmContent, PortfolioContent, RunContent
 
 #: Trading days a year, to turn an attribution over the span into one a year.
 _YEAR = 252
@@ -49,24 +50,24 @@ def spans_of(content: RunContent) -> list[tuple[str, str]]:
     return list(dict.fromkeys((str(span[0]), str(span[-1])) for span in found if span))
 
 
-def headline_record(content: RunContent, arm: ArmContent, universe: str | None = None) -> Record | None:
+def headline_record(content: RunContent, arm: ArmContent, universe: str | None = None) -> ICRecord | None:
     """RankIC at the headline's first horizon under the main clock, over the first page's universe or another."""
     return arm.record(universe or content.lead, HEADLINE_HORIZONS[0], content.main)
 
 
-def gap(record: Record, published: float) -> float | None:
+def gap(record: ICRecord, published: float) -> float | None:
     """Ours less the study's."""
     mean = record["rank_ic"]["mean"]
     return None if mean is None else mean - published
 
 
-def standard_error(record: Record) -> float | None:
+def standard_error(record: ICRecord) -> float | None:
     """Of the mean RankIC, by the Newey–West t that stands beside it."""
     mean, t = record["rank_ic"]["mean"], record["rank_ic"].get("t_newey_west")
     return abs(mean / t) if mean is not None and t else None
 
 
-def years_error(content: RunContent, arm: ArmContent, record: Record) -> float | None:
+def years_error(content: RunContent, arm: ArmContent, record: ICRecord) -> float | None:
     """Standard error of ours less the study's, if only the days that one of the two spans lacks made a difference.
 
     Were both means of the same daily series, over t days (ours) and T (theirs) with o in common, the variance of their
@@ -90,18 +91,21 @@ def _interval(span: Sequence[Any]) -> tuple[int, int]:
     return first.toordinal(), last.toordinal()
 
 
-def year_range(record: Record) -> tuple[float | None, float | None]:
+def year_range(record: ICRecord) -> tuple[float | None, float | None]:
     """Lowest and highest mean RankIC of a year."""
     means = [entry["rank_ic"]["mean"] for entry in record.get("by_year", {}).values()]
     known = [mean for mean in means if mean is not None]
     return (min(known), max(known)) if known else (None, None)
 
 
-def seeds_of(arm: ArmContent, record: Record) -> Mapping[str, Any]:
-    """The seeds' spread behind a record: ``std``, ``n_seeds`` and so on; empty with fewer than two seeds."""
-    keys = ("universe", "convention", "horizon", "sampling", "names")
-    wanted = {key: record[key] for key in keys}
-    return next((dict(e) for e in arm.factor_report.get("seed_spread") or () if wanted.items() <= e.items()), {})
+def seeds_of(arm: ArmContent, record: ICRecord) -> SeedSpread | None:
+    """The seeds' spread behind a record: ``std``, ``n_seeds`` and so on; None with fewer than two seeds."""
+
+    def case(of: ICRecord | SeedSpread) -> tuple[str, str, int, str, str]:
+        return of["universe"], of["convention"], of["horizon"], of["sampling"], of["names"]
+
+    found = arm.factor_report.get("seed_spread") or ()
+    return next((one for one in found if case(one) == case(record)), None)
 
 
 def share_of_all(content: RunContent, arm: ArmContent, ref: Reference, universe: str) -> tuple[float, float] | None:
@@ -131,7 +135,7 @@ def same_years(arm: ArmContent, ref: Reference, universe: str) -> SameYears | No
     """The only comparison with a study from which years are taken out; None where it prints no years, or where ours are
     formed otherwise or stand against equal weight alone."""
     span, group = studies()[ref.study]["span"], arm.group(universe)
-    if group is None or not formed_like(group, ref.study):
+    if group is None or not formed_like(group.get("definitions"), ref.study):
         return None
     printed = {
         str(year): value
@@ -140,11 +144,9 @@ def same_years(arm: ArmContent, ref: Reference, universe: str) -> SameYears | No
     }
     given = weighted_years(group)
     ours = {
-        year: entry["excess"]
+        year: excess
         for year, entry in given.items()
-        if year in printed
-        and entry["excess"] is not None
-        and (group["by_year"].get(year) or {}).get("days", _YEAR) >= _FULL
+        if year in printed and (excess := entry["excess"]) is not None and _days(group, year) >= _FULL
     }
     if not ours:
         return None
@@ -152,11 +154,16 @@ def same_years(arm: ArmContent, ref: Reference, universe: str) -> SameYears | No
     return SameYears(tuple(sorted(ours)), fmean(ours.values()), theirs, fmean(printed.values()))
 
 
-def residual(content: RunContent, arm: ArmContent, name: str | None) -> Mapping[str, Any] | None:
+def _days(group: GroupRecord, year: str) -> int:
+    """Trading days of a year; one that an earlier version doesn't count is taken for whole."""
+    return group["by_year"][year].get("days", _YEAR) if year in group["by_year"] else _YEAR
+
+
+def residual(content: RunContent, arm: ArmContent, name: str | None) -> ResidualRecord | None:
     """The entry of what a style set leaves of the RankIC, first page's universe and headline horizon."""
-    wanted = {"set": name, "universe": content.lead, "convention": content.main, "horizon": HEADLINE_HORIZONS[0]}
+    wanted = (name, content.lead, content.main, HEADLINE_HORIZONS[0])
     found = arm.factor_report.get("residual_ic") or ()
-    return next((dict(entry) for entry in found if wanted.items() <= entry.items()), None)
+    return next((e for e in found if (e["set"], e["universe"], e["convention"], e["horizon"]) == wanted), None)
 
 
 def strongest_styles(content: RunContent, arm: ArmContent) -> tuple[str, list[tuple[str, float]]]:
@@ -165,7 +172,7 @@ def strongest_styles(content: RunContent, arm: ArmContent) -> tuple[str, list[tu
     first = next(iter(sets), "")
     chosen = next((name for name in (BARRA, residual_set(content) or "") if sets.get(name)), first)
     given = sets.get(chosen, {})
-    known = [(style, entry["mean"]) for style, entry in given.items() if entry.get("mean") is not None]
+    known = [(style, mean) for style, entry in given.items() if (mean := entry["mean"]) is not None]
     known.sort(key=lambda item: -abs(item[1]))
     return chosen, known[:_STRONGEST]
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from deepfactor.evaluation.definitions import PRESETS
-from deepfactor.report.content.run import ArmContent, Record, RunContent
+from deepfactor.evaluation.records import (
+    DefinitionsRecord,
+    Excess,
+    ExcessYear,
+    GroupRecord,
+    GroupYear,
+    StyleCorrelation,
+)
+from deepfactor.report.content.run import ArmContent, RunContent
 
 HEADLINE_HORIZONS = (10, 20)
 """Trading days; Study B's tables."""
@@ -15,7 +22,7 @@ HEADLINE_HORIZONS = (10, 20)
 BARRA = "barra_cne5"
 
 
-def style_sets(arm: ArmContent) -> dict[str, Mapping[str, Any]]:
+def style_sets(arm: ArmContent) -> dict[str, Mapping[str, StyleCorrelation]]:
     """Correlations with styles by the set's name; the recipe's own set, where it stands alone, has the name ""."""
     given = arm.factor_report.get("style_correlations")
     alone = arm.factor_report.get("style_correlation")
@@ -28,15 +35,25 @@ def residual_set(content: RunContent) -> str | None:
     return BARRA if BARRA in sets else next(iter(sets), None)
 
 
-def years_of(records: Iterable[Record]) -> list[str]:
+def years_of(records: Iterable[Mapping[str, object]]) -> list[str]:
     """Calendar years that any record has, ascending."""
-    return sorted({str(year) for record in records for year in record.get("by_year", {})})
+    years = (record.get("by_year") for record in records)
+    return sorted({str(year) for found in years if isinstance(found, Mapping) for year in found})
 
 
-def against(group: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any] | None]]:
+def against(group: GroupRecord) -> list[tuple[str, Excess | None]]:
     """What a universe's top group is measured against, with its numbers (None = no portfolio): its benchmark, and the
     universe weighted by market value where that stands beside."""
-    return [(group["benchmark"], group["top"]), *(group.get("also") or {}).items()]
+    also: Mapping[str, Excess] = group.get("also") or {}
+    return [(group["benchmark"], group["top"]), *also.items()]
+
+
+def years_against(group: GroupRecord, benchmark: str) -> Mapping[str, GroupYear | ExcessYear]:
+    """The years of the top group against a benchmark of `against`; "" is the group's own."""
+    if benchmark in ("", group["benchmark"]):
+        return group["by_year"]
+    also = group.get("also") or {}
+    return also[benchmark]["by_year"] if benchmark in also else {}
 
 
 def comparable(benchmark: str) -> bool:
@@ -44,21 +61,20 @@ def comparable(benchmark: str) -> bool:
     return benchmark != "equal_weight"
 
 
-def weighted_years(group: Mapping[str, Any]) -> Mapping[str, Any]:
+def weighted_years(group: GroupRecord) -> Mapping[str, GroupYear | ExcessYear]:
     """Years of the top group against the first benchmark with weights; empty where there is only equal weight."""
     if comparable(group["benchmark"]):
-        return dict(group["by_year"])
-    also = (entry["by_year"] for entry in (group.get("also") or {}).values())
-    return dict(next(also, {}))
+        return group["by_year"]
+    return next((entry["by_year"] for entry in (group.get("also") or {}).values()), {})
 
 
-def formed_like(record: Mapping[str, Any], study: str) -> bool:
-    """Is the excess of `record` formed as the study's printed one, so that the two may stand beside each other?"""
-    presets: Mapping[str, Any] = {name: preset.model_dump() for name, preset in PRESETS.items()}
-    return bool(record.get("definitions") == presets.get(study))
+def formed_like(definitions: DefinitionsRecord | None, study: str) -> bool:
+    """Is an excess of these `definitions` formed as the study's printed one, so that the two may stand together?"""
+    presets = {str(name): preset.record() for name, preset in PRESETS.items()}
+    return definitions == presets.get(study)
 
 
-def total(part: Any) -> float | None:
+def total(part: Mapping[str, float | None] | float | None) -> float | None:
     """A part that comes by name (styles, industries) as its sum."""
     if not isinstance(part, Mapping):
         return None if part is None else float(part)

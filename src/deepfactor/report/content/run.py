@@ -13,10 +13,10 @@ from typing import Any
 import polars as pl
 
 from deepfactor.core.errors import DataError
+from deepfactor.evaluation.records import FactorFile, GroupRecord, ICRecord, OracleFile, PairedEntry
 from deepfactor.runs.failures import Failure
 
 Facts = Mapping[str, Any]
-Record = Mapping[str, Any]
 
 IC_COLUMNS = ("date", "universe", "convention", "horizon", "rank_ic")
 NAV_COLUMNS = ("date", "nav", "benchmark_nav", "excess_nav")
@@ -45,7 +45,7 @@ class ArmContent:
     published: str | None
     model_card: Facts
     training: Facts
-    factor_report: Facts
+    factor_report: FactorFile
     ic_series: pl.DataFrame
     group_nav: pl.DataFrame | None = None
     residual_series: pl.DataFrame | None = None
@@ -54,17 +54,17 @@ class ArmContent:
         _need(self.ic_series, IC_COLUMNS, f"ic_series of arm {self.name}")
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> list[ICRecord]:
         """The factor report's records, in the file's order."""
         return list(self.factor_report.get("records", ()))
 
     def record(
         self, universe: str, horizon: int, convention: str, *, names: str = "all", seed: int | None = None
-    ) -> Record | None:
+    ) -> ICRecord | None:
         """The record of one test, of the ensemble or of a seed; None where it was not made. See `pick`."""
-        return pick(self.records, universe=universe, horizon=horizon, convention=convention, names=names, seed=seed)
+        return pick(self.records, universe, horizon, convention, names=names, seed=seed)
 
-    def group(self, universe: str) -> Record | None:
+    def group(self, universe: str) -> GroupRecord | None:
         """The group test in one universe, None where there is none."""
         return next((g for g in self.factor_report.get("groups", ()) if g["universe"] == universe), None)
 
@@ -124,10 +124,10 @@ class RunContent:
     environment: Facts
     arms: tuple[ArmContent, ...]
     portfolios: tuple[PortfolioContent, ...] = ()
-    oracle: Facts | None = None
+    oracle: OracleFile | None = None
     warnings: tuple[str, ...] = ()
     correlation: Mapping[str, Mapping[str, float | None]] | None = None
-    paired: tuple[Record, ...] = ()
+    paired: tuple[PairedEntry, ...] = ()
     missing: tuple[Failure, ...] = ()
 
     def __post_init__(self) -> None:
@@ -165,9 +165,22 @@ class RunContent:
         return list(dict.fromkeys(r["convention"] for arm in self.arms for r in arm.records))
 
 
-def pick(records: Iterable[Record], **wanted: Any) -> Record | None:
-    """The record whose entries equal `wanted`, the daily sampling where there are several; None where there is none."""
-    found = [record for record in records if all(record.get(key) == value for key, value in wanted.items())]
+def pick(
+    records: Iterable[ICRecord],
+    universe: str,
+    horizon: int,
+    convention: str,
+    *,
+    names: str = "all",
+    seed: int | None = None,
+) -> ICRecord | None:
+    """The record of one test, the daily sampling where there are several; None where there is none."""
+    wanted = (universe, horizon, convention, names, seed)
+    found = [
+        record
+        for record in records
+        if (record["universe"], record["horizon"], record["convention"], record["names"], record.get("seed")) == wanted
+    ]
     return min(found, key=lambda record: record.get("sampling") != "daily", default=None)
 
 

@@ -120,10 +120,11 @@ def head(key: str, label: str = "") -> Metric:
     return Metric(key, label or key, "", "")
 
 
-def value_cell(record: Mapping[str, Any] | None, key: str, style: str, published: float | None = None) -> Cell:
+def value_cell(record: Mapping[str, object] | None, key: str, style: str, published: float | None = None) -> Cell:
     """A number out of a record, with the reason where it is missing."""
     why = NOT_RUN if record is None or key not in record else UNDEFINED
-    return Cell((record or {}).get(key), style, published, why)
+    value = None if record is None else record.get(key)
+    return Cell(value if isinstance(value, int | float) else None, style, published, why)
 
 
 def label_cells(*texts: Any) -> tuple[Cell, ...]:

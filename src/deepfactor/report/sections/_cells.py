@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from deepfactor.core.words import Text
-from deepfactor.report.content import Record
+from deepfactor.evaluation.records import GroupRecord, ICRecord
 from deepfactor.report.content.published import Reference
 from deepfactor.report.press.tables import UNDEFINED, Cell, value_cell
 
@@ -19,7 +21,7 @@ _REASONS = {
 }
 
 
-def ic_cell(record: Record | None, key: str, style: str, ref: Reference | None = None) -> Cell:
+def ic_cell(record: ICRecord | None, key: str, style: str, ref: Reference | None = None) -> Cell:
     """A RankIC statistic of a record, the study's beside it."""
     printed = None
     if record is not None and ref is not None:
@@ -27,25 +29,30 @@ def ic_cell(record: Record | None, key: str, style: str, ref: Reference | None =
     return value_cell(None if record is None else record["rank_ic"], key, style, printed)
 
 
-def top_cell(group: Record | None, key: str, style: str, ref: Reference | None) -> Cell:
-    """A number of a top group, the study's beside it."""
+def top_cell(
+    group: GroupRecord | None, top: Mapping[str, object] | None, key: str, style: str, ref: Reference | None
+) -> Cell:
+    """A number of a top group against one benchmark (`top`), the study's beside it."""
     if group is None:
         return value_cell(None, key, style)
     printed = None if ref is None else ref.top_group(key, group["universe"])
-    if group["top"] is None:
+    if top is None:
         return Cell(None, style, printed, why_none(group))
-    return value_cell(group["top"], key, style, printed)
+    return value_cell(top, key, style, printed)
 
 
-def year_cell(record: Record, year: str, key: str, style: str, published: float | None = None) -> Cell:
+def year_cell(
+    years: Mapping[str, Mapping[str, object]], year: str, key: str, style: str, published: float | None = None
+) -> Cell:
     """A number of one year."""
-    entry = record.get("by_year", {}).get(year)
+    entry = years.get(year)
     if entry is None:
         return Cell(None, style, published, Text("no such year in this test", "本测试没有该年份"))
-    return value_cell(entry.get("rank_ic", entry), key, style, published)
+    inner = entry.get("rank_ic")
+    return value_cell(inner if isinstance(inner, Mapping) else entry, key, style, published)
 
 
-def why_none(record: Record) -> Text:
+def why_none(group: GroupRecord) -> Text:
     """Why a record has no groups or no portfolio."""
-    reason = record.get("reason")
+    reason = group.get("reason")
     return UNDEFINED if not reason else _REASONS[reason]

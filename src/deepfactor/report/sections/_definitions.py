@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from deepfactor.core.words import Text, joined, together
 from deepfactor.evaluation.definitions import PRESETS
+from deepfactor.evaluation.records import DefinitionsRecord, GroupRecord, TopRecord
 from deepfactor.report.content import PortfolioContent
 
 STUDIES = {"study_a": Text("Study A", "研报A"), "study_b": Text("Study B", "研报B")}
@@ -29,13 +29,13 @@ UNKNOWN = Text(
 )
 
 
-def definition(of: Mapping[str, Any] | None) -> Text:
+def definition(of: DefinitionsRecord | None) -> Text:
     """The words of a record's ``definitions``; a record without them was left by an earlier version."""
     if of is None:
         return UNKNOWN
     form = Text("{whole}, {year}; of one year: {one}, not annualised", "{whole}，{year}；单年为{one}，不年化")
     said = form.filled(whole=ANNUAL[of["annual_excess"]], year=YEAR[of["year"]], one=YEARLY[of["yearly_excess"]])
-    named = [study for study, preset in PRESETS.items() if preset.model_dump() == of]
+    named = [study for study, preset in PRESETS.items() if preset.record() == of]
     return (
         Text("by {study}'s definition: {said}", "按{study}口径：{said}").filled(study=STUDIES[named[0]], said=said)
         if named
@@ -43,7 +43,7 @@ def definition(of: Mapping[str, Any] | None) -> Text:
     )
 
 
-def definitions_of(records: Iterable[Mapping[str, Any]]) -> Text:
+def definitions_of(records: Iterable[GroupRecord | TopRecord]) -> Text:
     """The words of all definitions among `records` (groups, top portfolios), each once."""
     found: dict[str, Text] = {}
     for record in records:
@@ -54,7 +54,7 @@ def definitions_of(records: Iterable[Mapping[str, Any]]) -> Text:
 
 def definition_of_portfolio(p: PortfolioContent) -> Text:
     """The words of a portfolio's definitions, and where they come from if its constraint set states none."""
-    by_name = {str(study): preset.model_dump() for study, preset in PRESETS.items()}
+    by_name = {str(study): preset.record() for study, preset in PRESETS.items()}
     known = "definition_stated" in p.summary  # an earlier version formed the whole span otherwise
     said = definition(by_name.get(str(p.summary.get("definition"))) if known else None)
     if p.summary.get("definition_stated", True):

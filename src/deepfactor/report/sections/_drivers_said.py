@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from deepfactor.core.words import Text, joined, together
-from deepfactor.report.content import ArmContent, PortfolioContent, Record, RunContent
+from deepfactor.evaluation.records import ICRecord
+from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
 from deepfactor.report.content.beside import (
     compared,
     gap,
@@ -156,7 +157,7 @@ def _gap(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
     return together(part for part in parts if part is not None)
 
 
-def _verdict(content: RunContent, arm: ArmContent, record: Record, published: float) -> Text | None:
+def _verdict(content: RunContent, arm: ArmContent, record: ICRecord, published: float) -> Text | None:
     """Whether the years that only one of the two spans has could make the difference."""
     difference, error = gap(record, published), years_error(content, arm, record)
     if difference is None or error is None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from deepfactor.core.words import Text
-from deepfactor.report.content import Record, RunContent
+from deepfactor.evaluation.records import PairedEntry
+from deepfactor.report.content import RunContent
 from deepfactor.report.press.tables import Cell, Table, label_cells, make, value_cell
 from deepfactor.report.press.words import words
 
@@ -82,7 +82,7 @@ def _top(content: RunContent) -> Table | None:
 _NUMBERS = ("standard_error", "paired_t", "ahead", "n")
 
 
-def _numbers(entry: Mapping[str, Any], style: str) -> tuple[Cell, ...]:
+def _numbers(entry: PairedEntry, style: str) -> tuple[Cell, ...]:
     return (
         value_cell(entry, "standard_error", style),
         value_cell(entry, "t_newey_west", "ratio"),
@@ -91,11 +91,11 @@ def _numbers(entry: Mapping[str, Any], style: str) -> tuple[Cell, ...]:
     )
 
 
-def entries(content: RunContent, measure: str, **wanted: Any) -> Iterator[Record]:
+def entries(content: RunContent, measure: str, **wanted: object) -> Iterator[PairedEntry]:
     """Entries of one measure whose keys equal `wanted`."""
     return (e for e in content.paired if e["measure"] == measure and all(e.get(k) == v for k, v in wanted.items()))
 
 
-def pair(entry: Record) -> str:
+def pair(entry: PairedEntry) -> str:
     """The two arms of an entry."""
     return f"{entry['first']} − {entry['second']}"

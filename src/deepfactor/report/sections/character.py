@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from deepfactor.core.words import Text, joined
+from deepfactor.evaluation.records import StyleCorrelation
 from deepfactor.report.content import RunContent
 from deepfactor.report.content.published import Reference, reference
 from deepfactor.report.content.reading import style_sets
@@ -159,9 +159,10 @@ def style_bars(content: RunContent, name: str, which: str) -> Figure | None:
     return figure(f"style_{which}{name and '_'}{slug(name)}", named, traces, look)
 
 
-def _correlation(given: Mapping[str, Any], style: str, which: str) -> float | None:
-    value = given.get(style, {}).get(which)
-    return rounded(value)
+def _correlation(given: Mapping[str, StyleCorrelation], style: str, which: str) -> float | None:
+    if style not in given:
+        return None
+    return rounded(given[style]["mean"] if which == "mean" else given[style]["last"])
 
 
 def correlation_matrix(content: RunContent) -> Figure | None:

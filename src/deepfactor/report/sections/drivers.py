@@ -180,6 +180,7 @@ def gaps(content: RunContent) -> Table | None:
             if record is None or published is None:
                 continue
             free = arm.record(content.lead, horizon, content.main, names="tradeable")
+            spread = seeds_of(arm, record)
             cells = (
                 Cell(horizon, "count"),
                 ic_cell(record, "mean", "ic", ref),
@@ -187,7 +188,7 @@ def gaps(content: RunContent) -> Table | None:
                 Cell(standard_error(record), "ic"),
                 Cell(years_error(content, arm, record), "ic"),
                 *(Cell(value, "ic") for value in year_range(record)),
-                Cell(seeds_of(arm, record).get("std"), "ic", missing=ONE_SEED),
+                Cell(None if spread is None else spread["std"], "ic", missing=ONE_SEED),
                 ic_cell(free, "mean", "ic"),
             )
             rows.append((*label_cells(arm.name), *cells))
@@ -202,7 +203,7 @@ def years(content: RunContent) -> Table | None:
     found = years_of(record for _, _, record in picked)
     rows = []
     for arm, ref, record in picked:
-        cells = (year_cell(record, year, "mean", "ic") for year in found)
+        cells = (year_cell(record.get("by_year", {}), year, "mean", "ic") for year in found)
         rows.append((*label_cells(arm.name), *cells, ic_cell(record, "mean", "ic", ref)))
     columns: list[str | Metric] = ["arm", *map(head, found), head(ALL_YEARS)]
     title = Text(

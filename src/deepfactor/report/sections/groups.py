@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import polars as pl
 
 from deepfactor.core.words import Text, joined, together
+from deepfactor.evaluation.records import GroupRecord
 from deepfactor.report.content import RunContent
 from deepfactor.report.content.published import Reference, reference
-from deepfactor.report.content.reading import against, comparable, formed_like, years_of
+from deepfactor.report.content.reading import against, comparable, formed_like, years_against, years_of
 from deepfactor.report.making import Maker
 from deepfactor.report.press.blocks import LONG, Charts, Said, Section, Tables
 from deepfactor.report.press.drawing import Figure, bars, colour, days, figure, layout, line, percent_ticks, slug
@@ -73,10 +73,10 @@ def top_group(content: RunContent) -> Table | None:
             group, ref = arm.group(universe), reference(arm.published)
             if group is None:
                 continue
-            own = tuple(top_cell(group, key, style, ref) for key, style in _TOP)
+            own = tuple(top_cell(group, group["top"], key, style, ref) for key, style in _TOP)
             for benchmark, entry in against(group):
                 printed = ref if comparable(benchmark) else None
-                excess = (top_cell({**group, "top": entry}, key, style, printed) for key, style in _EXCESS)
+                excess = (top_cell(group, entry, key, style, printed) for key, style in _EXCESS)
                 labels = label_cells(words().universe(universe), arm.name, words().universe(benchmark))
                 rows.append((*labels, Cell(group["n"], "count"), *own, *excess))
     columns = ("universe", "arm", "benchmark", "groups", *(key for key, _ in (*_TOP, *_EXCESS)))
@@ -151,27 +151,29 @@ def top_by_year(content: RunContent, name: str = "top_by_year") -> Table | None:
     of_excess, rows = key in _OF_EXCESS, []
     for universe, arm, group in picked:
         ref = reference(arm.published)
-        ref = ref if ref is not None and formed_like(group, ref.study) else None
+        ref = ref if ref is not None and formed_like(group.get("definitions"), ref.study) else None
         for benchmark, entry in against(group) if of_excess else [("", group["top"])]:
             printed = ref if comparable(benchmark) else None
-            given = group if benchmark in ("", group["benchmark"]) else entry or {}
+            given = years_against(group, benchmark)
             cells = [_year(given, printed, key, style, universe, year) for year in years]
             labels = label_cells(words().universe(universe), arm.name)
             labels += label_cells(words().universe(benchmark)) if of_excess else ()
-            rows.append((*labels, *cells, _whole({**group, "top": entry}, key, style, printed)))
+            rows.append((*labels, *cells, _whole(group, entry, key, style, printed)))
     heads: list[str | Metric] = ["universe", "arm", *(["benchmark"] if of_excess else [])]
     columns = [*heads, *map(head, years), head(ALL_YEARS)]
     note = definitions_of(g for _, _, g in picked) if key == "excess" else ""
     return make(name, title, columns, rows, note) if years else None
 
 
-def _year(given: Mapping[str, Any], ref: Reference | None, key: str, style: str, universe: str, year: str) -> Cell:
+def _year(
+    given: Mapping[str, Mapping[str, object]], ref: Reference | None, key: str, style: str, universe: str, year: str
+) -> Cell:
     return year_cell(given, year, key, style, None if ref is None else ref.top_group_year(key, universe, year))
 
 
-def _whole(group: Mapping[str, Any], key: str, style: str, ref: Reference | None) -> Cell:
+def _whole(group: GroupRecord, top: Mapping[str, object] | None, key: str, style: str, ref: Reference | None) -> Cell:
     """The same over the whole span; an excess is printed by the study as the ratio of NAVs that its years chain to."""
-    cell = top_cell(group, _WHOLE.get(key, key), style, None if key == "excess" else ref)
+    cell = top_cell(group, top, _WHOLE.get(key, key), style, None if key == "excess" else ref)
     printed = (
         ref.top_group("annual_excess_nav_ratio", group["universe"]) if ref is not None and key == "excess" else None
     )
@@ -230,10 +232,11 @@ def top_year_bars(content: RunContent, universe: str) -> Figure | None:
     """Excess of the best group in each year, arms side by side; a single year needs no figure."""
     traces, forms = [], []
     for k, arm in enumerate(content.arms):
-        group = arm.group(universe) or {}
-        years = group.get("by_year", {})
-        if len(years) > 1:
-            forms.append(YEARLY[(group.get("definitions") or {}).get("yearly_excess", "ratio")])
+        group = arm.group(universe)
+        years = {} if group is None else group["by_year"]
+        if group is not None and len(years) > 1:
+            of = group.get("definitions")
+            forms.append(YEARLY["ratio" if of is None else of["yearly_excess"]])
             heights = [years[year].get("excess") for year in sorted(years)]
             traces.append(bars(arm.name, sorted(years), heights, colour(k)))
     axis_title = joined(": ", [Text("excess", "超额"), joined("; ", dict.fromkeys(forms))])

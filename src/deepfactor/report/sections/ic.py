@@ -101,7 +101,7 @@ def ic_by_year(content: RunContent, horizon: int = HEADLINE_HORIZONS[0]) -> Tabl
     rows = [
         (
             *label_cells(words().universe(universe), arm.name),
-            *(year_cell(record, year, "mean", "ic") for year in years),
+            *(year_cell(record.get("by_year", {}), year, "mean", "ic") for year in years),
             ic_cell(record, "mean", "ic", reference(arm.published)),
         )
         for arm, universe, record in picked
@@ -147,7 +147,7 @@ def seeds(content: RunContent, horizon: int = HEADLINE_HORIZONS[0]) -> Table | N
     """RankIC of each seed and of their ensemble."""
     rows = []
     for arm in content.arms:
-        given = sorted({record["seed"] for record in arm.records if record.get("seed") is not None})
+        given = sorted({seed for record in arm.records if (seed := record.get("seed")) is not None})
         for seed in [*given, None] if given else ():
             record = arm.record(content.lead, horizon, content.main, seed=seed)
             numbers = (ic_cell(record, k, s) for k, s in (("mean", "ic"), ("icir", "ratio"), ("win_rate", "share")))

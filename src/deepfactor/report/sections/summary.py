@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from deepfactor.core.words import Text, joined, together
-from deepfactor.report.content import ArmContent, Record, RunContent, pick
+from deepfactor.evaluation.records import OracleFile, PairedEntry
+from deepfactor.report.content import ArmContent, RunContent, pick
 from deepfactor.report.content.published import reference
 from deepfactor.report.content.reading import HEADLINE_HORIZONS, residual_set
 from deepfactor.report.making import Maker
@@ -99,22 +100,20 @@ def _headline_row(content: RunContent, arm: ArmContent, *, by_cap: bool) -> tupl
         ic_cell(twenty, "mean", "ic", ref),
         ic_cell(ten, "icir", "ratio", ref),
         ic_cell(ten, "win_rate", "share", ref),
-        top_cell(group, excess, "signed_percent", ref if weighted else None),
+        top_cell(group, None if group is None else group["top"], excess, "signed_percent", ref if weighted else None),
     )
     if by_cap:
-        also = None if group is None else {**group, "top": group["also"].get("cap_weight")}
-        cells = (*cells, top_cell(also, excess, "signed_percent", ref))
+        also = None if group is None else (group.get("also") or {}).get("cap_weight")
+        cells = (*cells, top_cell(group, also, excess, "signed_percent", ref))
     if oracle is None:
         return cells
-    agreements = (value_cell(oracle.get(key), arm.name, "ic") for key in ("correlation", "visible_correlation"))
-    return (*cells, *agreements)
+    agreements = (oracle["correlation"], oracle.get("visible_correlation"))
+    return (*cells, *(value_cell(one, arm.name, "ic") for one in agreements))
 
 
-def _oracle_row(content: RunContent, oracle: Mapping[str, Any], without: int) -> tuple[Cell, ...]:
-    records = oracle.get("records", ())
-    ten, twenty = (
-        pick(records, universe=content.lead, horizon=h, convention=content.main, names="all") for h in HEADLINE_HORIZONS
-    )
+def _oracle_row(content: RunContent, oracle: OracleFile, without: int) -> tuple[Cell, ...]:
+    records = oracle["records"]
+    ten, twenty = (pick(records, content.lead, h, content.main) for h in HEADLINE_HORIZONS)
     nothing = Cell(None, "ratio", missing=NOT_RUN)
     return (
         *label_cells(ORACLE),
@@ -170,8 +169,8 @@ def headline_paired(content: RunContent) -> Table | None:
     return make("headline_paired", Text("Each arm beside each other one", "模型两两比较"), columns, rows, note)
 
 
-def _paired_cells(content: RunContent, entry: Record, horizon: int, chosen: str | None) -> tuple[Cell, ...]:
-    same = {key: entry[key] for key in ("first", "second", "universe")}
+def _paired_cells(content: RunContent, entry: PairedEntry, horizon: int, chosen: str | None) -> tuple[Cell, ...]:
+    same = {"first": entry["first"], "second": entry["second"], "universe": entry["universe"]}
     residual = next(entries(content, "residual_rank_ic", **same, horizon=horizon, set=chosen), None)
     top = next(entries(content, "top_excess", **same), None)
     return (

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from deepfactor.core.words import Text, together
+from deepfactor.evaluation.records import ICRecord, Statistics, TopRecord
 from deepfactor.report.content import RunContent
-from deepfactor.report.content.published import reference
+from deepfactor.report.content.published import Reference, reference
 from deepfactor.report.content.reading import formed_like, years_of
 from deepfactor.report.making import Maker
 from deepfactor.report.press.blocks import LONG, Section, Tables
@@ -48,7 +46,7 @@ def top_n(content: RunContent) -> Table | None:
         for entry in arm.factor_report.get("top_n", ()):
             every = int(entry["every"])
             key = (entry["name"], every, entry["convention"])
-            like = ref if ref is not None and formed_like(entry, ref.study) else None
+            like = _like(entry, ref)
             cells = (
                 value_cell(entry, name, style, None if like is None else like.top_n(name, *key))
                 for name, style in _TOP_N
@@ -70,11 +68,10 @@ def top_n_by_year(content: RunContent) -> Table | None:
     years = years_of(entry for _, entry in picked)
     rows = []
     for arm, entry in picked:
-        ref, cells = reference(arm.published), []
+        like, cells = _like(entry, reference(arm.published)), []
         for year in years:
-            like = ref is not None and formed_like(entry, ref.study)
-            printed = ref.top_n_year(entry["name"], int(entry["every"]), year) if ref is not None and like else None
-            cells.append(year_cell(entry, year, "gross", "signed_percent", printed))
+            printed = None if like is None else like.top_n_year(entry["name"], int(entry["every"]), year)
+            cells.append(year_cell(entry["by_year"], year, "gross", "signed_percent", printed))
         labels = label_cells(arm.name, words().term(entry["name"]))
         rows.append((*labels, Cell(entry["every"], "count"), *cells))
     columns: list[str | Metric] = ["arm", "portfolio", "every", *map(head, years)]
@@ -112,7 +109,7 @@ def interval(content: RunContent) -> Table | None:
                 cells.append(value_cell(given, "mean", "ic", printed))
             for name in ("top10pct", "top100"):
                 entry = next((t for t in tops if t["name"] == name and int(t["every"]) == every), None)
-                like = ref if ref is not None and entry is not None and formed_like(entry, ref.study) else None
+                like = None if entry is None else _like(entry, ref)
                 cells += [
                     value_cell(entry, key, style, None if like is None else like.top_n(key, name, every, "t1_vwap"))
                     for key, style in _TOP_N
@@ -127,11 +124,20 @@ def interval(content: RunContent) -> Table | None:
     )
 
 
-def _sampled(records: list[Any], universe: str, convention: str, horizon: int) -> Mapping[str, Any] | None:
+def _sampled(records: list[ICRecord], universe: str, convention: str, horizon: int) -> Statistics | None:
     """RankIC of the ensemble on every h-th day, all names."""
-    wanted = {"universe": universe, "convention": convention, "horizon": horizon, "sampling": "every_h",
-              "names": "all", "seed": None}  # fmt: skip
-    return next((dict(r["rank_ic"]) for r in records if all(r.get(k) == v for k, v in wanted.items())), None)
+    wanted = (universe, convention, horizon, "every_h", "all", None)
+    found = (
+        one["rank_ic"]
+        for one in records
+        if (one["universe"], one["convention"], one["horizon"], one["sampling"], one["names"], one["seed"]) == wanted
+    )
+    return next(found, None)
+
+
+def _like(entry: TopRecord, ref: Reference | None) -> Reference | None:
+    """The study's model, if its excess is formed as the entry's is."""
+    return ref if ref is not None and formed_like(entry.get("definitions"), ref.study) else None
 
 
 def offsets(content: RunContent) -> Table | None:
