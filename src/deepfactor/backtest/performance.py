@@ -12,6 +12,15 @@ import numpy as np
 from deepfactor.backtest.attribution import METHOD, Attribution
 from deepfactor.backtest.episodes import Episode, days_between, deepest_episode, episodes
 from deepfactor.backtest.invested import invested
+from deepfactor.backtest.records import (
+    BindingRecord,
+    EpisodeRecord,
+    ExcessRecord,
+    Relaxed,
+    SpanRecord,
+    SummaryFile,
+    Trading,
+)
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.core.arrays import Dates, Float64
 from deepfactor.evaluation.definitions import PRESETS, TRADING_DAYS, Definitions, Study, in_words
@@ -56,6 +65,21 @@ class ExcessStatistics:
     excess_max_drawdown: float
     calmar: float
     monthly_win_rate: float
+
+    def record(self) -> ExcessRecord:
+        """As in ``summary.json``."""
+        return {
+            "days": self.days,
+            "annual_return": self.annual_return,
+            "benchmark_annual_return": self.benchmark_annual_return,
+            "excess": self.excess,
+            "tracking_error": self.tracking_error,
+            "information_ratio": self.information_ratio,
+            "excess_sharpe": self.excess_sharpe,
+            "excess_max_drawdown": self.excess_max_drawdown,
+            "calmar": self.calmar,
+            "monthly_win_rate": self.monthly_win_rate,
+        }
 
 
 def excess_statistics(
@@ -120,7 +144,7 @@ def summary(
     stated: bool = True,
     preset: str | None = None,
     constraints: str = "",
-) -> dict[str, Any]:
+) -> SummaryFile:
     """``summary.json``: plain values, None = not defined.
 
     ``all`` and ``by_year`` hold `ExcessStatistics` of the net NAV against the headline benchmark by `study`'s
@@ -136,7 +160,7 @@ def summary(
     book = invested(result)
     warning = book.warning()
     years = [int(year) for year in np.unique(years_of(result.dates[1:]))]
-    content: dict[str, Any] = _plain(
+    content: SummaryFile = _plain(
         {
             "index": result.index,
             "capital": result.capital,
@@ -158,9 +182,9 @@ def summary(
             "definitions": {
                 name: {
                     against: {
-                        "all": asdict(excess_statistics(result.nav, curve, result.dates, preset)),
+                        "all": excess_statistics(result.nav, curve, result.dates, preset).record(),
                         "by_year": {
-                            str(y): asdict(excess_statistics(result.nav, curve, result.dates, preset, year=y))
+                            str(y): excess_statistics(result.nav, curve, result.dates, preset, year=y).record()
                             for y in years
                         },
                     }
@@ -189,20 +213,20 @@ def benchmarks(result: BacktestResult) -> dict[str, Float64]:
     return {name: curve for name, curve in curves.items() if curve is not None}
 
 
-def _episodes(result: BacktestResult, attribution: Attribution | None) -> list[dict[str, Any]]:
+def _episodes(result: BacktestResult, attribution: Attribution | None) -> list[EpisodeRecord]:
     """The deepest drawdowns of the excess NAV, each with the active exposures at the close that it fell from."""
-    content = []
+    content: list[EpisodeRecord] = []
     for episode in episodes(result.excess_nav, result.dates, EPISODES):
         down, up = days_between(episode, result.dates)
         exposures = {}
         if attribution is not None:
             row = int(np.searchsorted(result.dates, episode.start))
             exposures = dict(zip(attribution.styles, attribution.exposures[row].tolist(), strict=True))
-        content.append({**asdict(episode), "days_down": down, "days_up": up, "exposures_at_start": exposures})
+        content.append({**_episode(episode), "days_down": down, "days_up": up, "exposures_at_start": exposures})
     return content
 
 
-def binding_shares(result: BacktestResult) -> list[dict[str, Any]]:
+def binding_shares(result: BacktestResult) -> list[BindingRecord]:
     """How often each bound is touched at a price, and its mean absolute shadow price when it is, the most often first.
 
     Bounds on single names are pooled: row None, the share of rebalances with any, the mean over names and rebalances.
@@ -210,7 +234,7 @@ def binding_shares(result: BacktestResult) -> list[dict[str, Any]]:
     table, rebalances = result.binding, len(result.rebalances)
     pooled = np.isin(table.row, result.weights.symbol)
     row = np.where(pooled, "", table.row)
-    content = []
+    content: list[BindingRecord] = []
     for constraint, name in sorted(set(zip(table.constraint.tolist(), row.tolist(), strict=True))):
         of = (table.constraint == constraint) & (row == name)
         content.append(
@@ -221,10 +245,10 @@ def binding_shares(result: BacktestResult) -> list[dict[str, Any]]:
                 "mean_shadow_price": float(np.abs(table.shadow_price[of]).mean()),
             }
         )
-    return sorted(content, key=lambda entry: -float(entry["share_of_rebalances"]))
+    return sorted(content, key=lambda entry: -(entry["share_of_rebalances"] or 0.0))
 
 
-def _entry(result: BacktestResult, definitions: Definitions, year: int | None) -> dict[str, Any]:
+def _entry(result: BacktestResult, definitions: Definitions, year: int | None) -> SpanRecord:
     """One span's numbers against the headline benchmark, and what stands beside them."""
     dates, headline = result.dates, result.headline_nav
 
@@ -235,8 +259,9 @@ def _entry(result: BacktestResult, definitions: Definitions, year: int | None) -
     gross = of(result.gross_nav, headline)
     inside = np.arange(1, len(dates)) if year is None else np.flatnonzero(years_of(dates) == year)
     curve = slice(max(int(inside[0]) - 1, 0), int(inside[-1]) + 1)
+    deepest = deepest_episode((result.nav / headline)[curve], dates[curve])
     return {
-        **asdict(of(result.nav, headline)),
+        **of(result.nav, headline).record(),
         "excess_gross": gross.excess,
         "annual_return_gross": gross.annual_return,
         "excess_replica": replica.excess,
@@ -247,12 +272,12 @@ def _entry(result: BacktestResult, definitions: Definitions, year: int | None) -
         else of(result.nav, result.total_return_nav).excess,
         "replica_tracking_error": of(result.replica_nav, headline).tracking_error,
         "max_drawdown": max_drawdown(result.nav[curve]),
-        "excess_drawdown": _episode(deepest_episode((result.nav / headline)[curve], dates[curve])),
+        "excess_drawdown": None if deepest is None else _episode(deepest),
         **_trading(result, dates[inside]),
     }
 
 
-def _trading(result: BacktestResult, dates: Dates) -> dict[str, Any]:
+def _trading(result: BacktestResult, dates: Dates) -> Trading:
     """Turnover, cost and relaxations of the rebalances filled, and relaxed, on `dates`."""
     table = result.rebalances
     filled = np.isin(table.fill_date, dates)
@@ -267,7 +292,7 @@ def _trading(result: BacktestResult, dates: Dates) -> dict[str, Any]:
     }
 
 
-def _relaxed(result: BacktestResult, dates: Dates) -> dict[str, Any]:
+def _relaxed(result: BacktestResult, dates: Dates) -> Relaxed:
     """Bounds that the rebalances signalled on `dates` did not keep, and why.
 
     ``frozen_rebalances``: only because of names that can't be traded; ``infeasible_rebalances``: the constraints had no
@@ -289,8 +314,14 @@ def _relaxed(result: BacktestResult, dates: Dates) -> dict[str, Any]:
     }
 
 
-def _episode(episode: Episode | None) -> dict[str, Any] | None:
-    return None if episode is None else asdict(episode)
+def _episode(episode: Episode) -> EpisodeRecord:
+    recovery = None if np.isnat(episode.recovery) else str(episode.recovery)
+    return {
+        "start": str(episode.start),
+        "trough": str(episode.trough),
+        "recovery": recovery,
+        "depth": episode.depth,
+    }
 
 
 def _over(a: float, b: float) -> float:

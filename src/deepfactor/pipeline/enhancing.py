@@ -88,7 +88,7 @@ def backtest_to(
     for line in (*_lines(summary), _weights_line(result.replica_weights)):
         console.say(f"{key}, {portfolio.constraints}: {line}")
     if not scenarios:
-        return summary
+        return dict(summary)
     entries = [entry(None, base.own.means(), base.own.means(), summary)]
     for scenario, same_books in zip(scenarios, base.others, strict=True):
         own = Watched(IndexEnhancer(scenario.enhancement))

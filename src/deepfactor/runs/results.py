@@ -11,6 +11,7 @@ import polars as pl
 
 from deepfactor.backtest.attribution import Attribution
 from deepfactor.backtest.performance import summary
+from deepfactor.backtest.records import SummaryFile
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import write_json
@@ -71,7 +72,7 @@ def write_backtest(
     stated: bool = True,
     preset: str | None = None,
     constraints: str = "",
-) -> dict[str, Any]:
+) -> SummaryFile:
     """Write the tables of a backtest and ``summary.json``, which comes last; returns the summary.
 
     `study` and what follows `attribution`: see `backtest.performance.summary`."""

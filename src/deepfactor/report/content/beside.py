@@ -179,13 +179,11 @@ def strongest_styles(content: RunContent, arm: ArmContent) -> tuple[str, list[tu
 
 def part_a_year(p: PortfolioContent, key: str) -> float | None:
     """A part of the attribution, logs a year."""
-    whole = (p.summary.get("attribution") or {}).get("all") or {}
-    days, value = p.summary["all"].get("days"), total(whole.get(key))
+    days, value = p.whole.get("days"), total(p.parts.get(key))
     return None if value is None or not days else value * _YEAR / days
 
 
 def relaxed_share(p: PortfolioContent, key: str = "relaxed_rebalances") -> float | None:
     """Share of the rebalances at which some bound was not kept, or that are counted under another `key`."""
-    whole = p.summary["all"]
-    count = whole.get("rebalances")
-    return whole[key] / count if count and whole.get(key) is not None else None
+    count, those = p.whole.get("rebalances"), p.whole.get(key)
+    return those / count if count and isinstance(those, int) else None

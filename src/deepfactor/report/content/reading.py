@@ -74,8 +74,8 @@ def formed_like(definitions: DefinitionsRecord | None, study: str) -> bool:
     return definitions == presets.get(study)
 
 
-def total(part: Mapping[str, float | None] | float | None) -> float | None:
+def total(part: object) -> float | None:
     """A part that comes by name (styles, industries) as its sum."""
-    if not isinstance(part, Mapping):
-        return None if part is None else float(part)
-    return float(sum(value for value in part.values() if value is not None))
+    if isinstance(part, Mapping):
+        return float(sum(value for value in part.values() if value is not None))
+    return float(part) if isinstance(part, int | float) else None

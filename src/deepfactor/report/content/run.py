@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from deepfactor.backtest.records import Parts, SpanRecord, SummaryFile
 from deepfactor.core.errors import DataError
 from deepfactor.evaluation.records import FactorFile, GroupRecord, ICRecord, OracleFile, PairedEntry
 from deepfactor.runs.failures import Failure
@@ -86,7 +87,7 @@ class PortfolioContent:
     arm: str
     index: str
     constraints: str
-    summary: Facts
+    summary: SummaryFile
     nav: pl.DataFrame
     relaxations: pl.DataFrame
     rejected: Mapping[str, int] = field(default_factory=dict)
@@ -95,6 +96,17 @@ class PortfolioContent:
 
     def __post_init__(self) -> None:
         _need(self.nav, NAV_COLUMNS, f"nav of {self.arm} on {self.index}")
+
+    @property
+    def whole(self) -> SpanRecord:
+        """The whole span's numbers."""
+        return self.summary["all"]
+
+    @property
+    def parts(self) -> Parts:
+        """Where the active return of the whole span comes from; empty where that is not known."""
+        attribution = self.summary.get("attribution")
+        return attribution["all"] if attribution else {}
 
     @property
     def named(self) -> str:

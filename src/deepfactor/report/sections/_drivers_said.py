@@ -261,14 +261,15 @@ def _range(values: Sequence[float], style: str) -> Text | None:
 
 def _replica_excess(p: PortfolioContent) -> float | None:
     """What the replica made against the price index: the excess over the one less that over the other."""
-    whole = p.summary["all"]
-    known = whole.get("excess") is not None and whole.get("excess_replica") is not None
-    return whole["excess"] - whole["excess_replica"] if known and p.summary.get("benchmark") == "price" else None
+    excess, over_replica = p.whole.get("excess"), p.whole.get("excess_replica")
+    if excess is None or over_replica is None or p.summary.get("benchmark") != "price":
+        return None
+    return excess - over_replica
 
 
 def _replica_error(p: PortfolioContent) -> float | None:
     """The replica's tracking error against the price index."""
-    error: float | None = p.summary["all"].get("replica_tracking_error")
+    error = p.whole.get("replica_tracking_error")
     return error if p.summary.get("benchmark") == "price" else None
 
 

@@ -125,7 +125,7 @@ def attribution_curve(p: PortfolioContent, name: str) -> Figure | None:
 
 def attribution_bars(p: PortfolioContent, name: str) -> Figure | None:
     """Contribution of each style and of the industries that matter most, over the whole span."""
-    whole = (p.summary.get("attribution") or {}).get("all") or {}
+    whole = p.parts
     found = [(k, v, "styles") for k, v in whole.get("styles", {}).items() if v is not None]
     industries = [(k, v, "industries") for k, v in whole.get("industries", {}).items() if v is not None]
     found += sorted(industries, key=lambda item: -abs(item[1]))[: max(0, _LISTED - len(found))]

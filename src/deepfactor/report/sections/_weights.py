@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from deepfactor.backtest.records import SummaryFile
 from deepfactor.core.words import Text, joined
 from deepfactor.report.press.formats import number
 
@@ -28,7 +28,7 @@ KINDS = {
 }
 
 
-def weights_said(summary: Mapping[str, Any]) -> Text | None:
+def weights_said(summary: SummaryFile) -> Text | None:
     """By the entries ``replica_weights…`` of a ``summary.json``; where several kinds were used, each with its days.
 
     None where the summary has none, or a kind without words.
@@ -48,7 +48,7 @@ def weights_said(summary: Mapping[str, Any]) -> Text | None:
     return joined("; ", parts)
 
 
-def _kind(kind: str, summary: Mapping[str, Any]) -> Text | None:
+def _kind(kind: str, summary: SummaryFile) -> Text | None:
     form = KINDS.get(kind)
     if form is None:
         return None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from deepfactor.backtest.records import EpisodeRecord
 from deepfactor.core.words import Text, joined
 from deepfactor.report.content import PortfolioContent, RunContent
 from deepfactor.report.content.reading import total
@@ -245,10 +245,10 @@ def portfolio_facts(p: PortfolioContent) -> list[Fact]:
     whole, summary = p.summary["all"], p.summary
     facts: list[Fact] = [(key, _stated(p, key)) for key in _PORTFOLIO_FACTS if summary.get(key) is not None]
     facts.append(("definition", definition_of_portfolio(p)))
-    if whole.get("excess_drawdown") is not None:
-        facts.append(("deepest_excess_drawdown", _episode(whole["excess_drawdown"])))
+    if (deepest := whole.get("excess_drawdown")) is not None:
+        facts.append(("deepest_excess_drawdown", _episode(deepest)))
     facts += [("cost", _said("cost", whole["cost"]))] if whole.get("cost") is not None else []
-    facts += [(key, number(whole[key], "count")) for key in _COUNTED if key in whole]
+    facts += [(key, number(whole.get(key), "count")) for key in _COUNTED if key in whole]
     facts += [("trades", number(p.trades, "count"))] if p.trades is not None else []
     facts += [(key, number(count, "count")) for key, count in summary.get("counts", {}).items() if count]
     return [(_labels(key), value) for key, value in facts]
@@ -263,17 +263,17 @@ def _labels(path: str) -> Text:
 def _stated(p: PortfolioContent, key: str) -> str:
     """A fact of the whole backtest in words."""
     made = weights_said(p.summary) if key == "replica_weights" else None
-    return _said(key, p.summary[key]) if made is None else made
+    return _said(key, p.summary.get(key)) if made is None else made
 
 
-def _said(key: str, value: Any) -> str:
+def _said(key: str, value: object) -> str:
     """A fact of ``summary.json`` in words where there are some for its value."""
     if key in ("capital", "cost"):
         return f"{number(value, 'count')} CNY"
     return SAID.get((key, str(value))) or sentence(value)
 
 
-def _episode(episode: Mapping[str, Any]) -> str:
+def _episode(episode: EpisodeRecord) -> str:
     form = (
         Text("from {start} to {trough}, recovered on {recovery}", "{start}至{trough}，{recovery}修复")
         if episode.get("recovery")

@@ -267,8 +267,8 @@ def _relaxed(p: PortfolioContent) -> Text:
     index = words().universe(p.index)
     said = [RELAXED.filled(arm=p.arm, index=index, bounds=p.relaxations.height, named=named, **counts)]
     for key, also in (("frozen_rebalances", FROZEN), ("infeasible_rebalances", INFEASIBLE)):
-        if whole.get(key):
-            said.append(also.filled(n=whole[key]))
+        if n := whole.get(key):
+            said.append(also.filled(n=n))
     return together(said)
 
 
