@@ -5,7 +5,6 @@ Passwords stand in the URL or the environment, and in nothing that is printed, s
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import sqlite3
@@ -13,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -22,6 +20,7 @@ import polars as pl
 
 from deepfactor.core.arrays import AnyArray
 from deepfactor.core.errors import DataError, RecipeError, UserError
+from deepfactor.core.optional import optional_package
 from deepfactor.core.trust import SHIPPED, Trust
 from deepfactor.sources._files import first_line
 from deepfactor.sources._places import inside
@@ -93,7 +92,7 @@ class DuckDb:
     """A DuckDB file, opened for reading for each query."""
 
     def __init__(self, file: Path, trust: Trust) -> None:
-        self._duckdb = _needed("duckdb")
+        self._duckdb = optional_package("duckdb", _missing("duckdb"))
         self._file = file
         self._settings = {} if trust.outside else _LOCKED
 
@@ -126,7 +125,7 @@ class Server:
     """Any database that SQLAlchemy has a driver for, asked anew for each query."""
 
     def __init__(self, url: str, folder: Path | None, trust: Trust) -> None:
-        self._sqlalchemy = _needed("sqlalchemy")
+        self._sqlalchemy = optional_package("sqlalchemy", _missing("sqlalchemy"))
         self._trust = trust
         try:
             self._url = self._sqlalchemy.make_url(url)
@@ -253,13 +252,6 @@ def _from_environment(url: str) -> str:
         return os.environ[name] if whole else quote(os.environ[name], safe="")
 
     return re.sub(r"\$\{(\w+)\}", value, url)
-
-
-def _needed(package: str) -> ModuleType:
-    try:
-        return importlib.import_module(package)
-    except ModuleNotFoundError:
-        raise _missing(package) from None
 
 
 def _missing(package: str) -> UserError:

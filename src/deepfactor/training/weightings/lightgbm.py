@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from pydantic import Field
 
 from deepfactor.core.arrays import Float32, Float64
 from deepfactor.core.errors import RecipeError
+from deepfactor.core.optional import optional_package
 from deepfactor.core.spec import Spec
 from deepfactor.training.weightings.base import LabelledRows, shares
 from deepfactor.training.weightings.validation import best_round
@@ -57,7 +57,7 @@ class Trees:
 
 def check() -> None:
     """LightGBM is there."""
-    _library()
+    optional_package("lightgbm", _absent())
 
 
 def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int) -> Trees:
@@ -68,7 +68,7 @@ def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int)
     RecipeError
         LightGBM is not installed.
     """
-    library, s = _library(), settings
+    library, s = optional_package("lightgbm", _absent()), settings
     parameters = {
         "objective": "regression",
         "learning_rate": s.learning_rate,
@@ -94,13 +94,8 @@ def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int)
 
 def restore(state: dict[str, Any]) -> Trees:
     """The fitted trees whose `state` this is."""
-    return Trees(_library().Booster(model_str=state["trees"]), int(state["rounds"]))
+    return Trees(optional_package("lightgbm", _absent()).Booster(model_str=state["trees"]), int(state["rounds"]))
 
 
-def _library() -> ModuleType:
-    try:
-        import lightgbm
-    except ImportError:
-        raise RecipeError("weighting lightgbm needs LightGBM: pip install 'deepfactor[lightgbm]'") from None
-    library: ModuleType = lightgbm
-    return library
+def _absent() -> RecipeError:
+    return RecipeError("weighting lightgbm needs LightGBM: pip install 'deepfactor[lightgbm]'")
