@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,14 +171,7 @@ def test_windows_are_refused() -> None:
 
 
 def test_a_missing_library_is_found_when_planning(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *args: object, **kwargs: object) -> object:
-        if name == "lightgbm":
-            raise ImportError(name)
-        return real(name, *args, **kwargs)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "lightgbm", None)  # as if it weren't there
     with pytest.raises(RecipeError, match=r"pip install 'deepfactor\[lightgbm\]'"):
         jobs_of(data, Arm(name="x", weighting=Kind(kind="lightgbm")))
 
