@@ -37,7 +37,7 @@ test: $(DEV) ## run the fast tests: of every room, in under three minutes
 test-all: $(DEV) ## run all tests: also kills, browsers, golden trainings, everything at full width
 	$(PYTEST)
 
-test-313: ## run the fast tests of what needs no torch on Python 3.13, in an environment of its own
+test-313: ## run fast tests of rooms that need no torch on Python 3.13, in an environment of its own
 	.ci/python-3.13
 
 kills: $(DEV) ## kill -9 training 10 times at each kind of moment, with workers too
