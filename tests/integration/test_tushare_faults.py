@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from deepfactor.core.errors import DataError, Unanswered, UserError
+from deepfactor.lake._tushare import wire
+from deepfactor.lake._tushare.calls import CALLS
 from support.clock import FakeClock
 from support.lakes import Listening, contents, fetch_tushare
 from support.tushare_server import TOKEN, Fault, Question, Reply, tushare_server
@@ -241,6 +244,22 @@ def test_further_pages(fault, data, clean, tmp_path):
     with tushare_server(data) as server:
         server.fault = pages
         fetch_tushare(tmp_path / "lake", server, *SPAN)
+    assert contents(tmp_path / "lake") == clean
+
+
+def test_no_more_is_not_believed_of_a_full_page(data, clean, tmp_path, monkeypatch):
+    """``has_more: false`` beside a full page: the next page is asked for all the same."""
+    small = replace(CALLS["daily"], page=20)
+    monkeypatch.setattr(wire, "CALLS", {**CALLS, "daily": small})
+
+    def say_no_more(question: Question, reply: Reply) -> bool:
+        reply.answer["data"]["has_more"] = False
+        return False
+
+    with tushare_server(data) as server:
+        server.fault = say_no_more
+        fetch_tushare(tmp_path / "lake", server, *SPAN)
+        assert any(one.params.get("offset") == "20" for one in server.asked if one.api == "daily")
     assert contents(tmp_path / "lake") == clean
 
 

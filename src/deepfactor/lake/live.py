@@ -71,7 +71,7 @@ class Live:
             if before is not None and page.rows and page.rows == before.rows:
                 raise Passing(f"{ask.request}: page {number} is the one before again")
             rows += page.rows
-            on = page.more if page.more is not None else full is None or (full > 0 and len(page.rows) >= full)
+            on = page.more or full is None or (full > 0 and len(page.rows) >= full)  # "no more" alone says nothing
             if on and page.more and not page.rows:
                 raise Passing(f"{ask.request}: page {number} is empty, and the vendor says that there is more")
             if not on or not page.rows:

@@ -150,6 +150,8 @@ def numbers(rows: pl.DataFrame, columns: Sequence[str], label: str) -> pl.DataFr
     """
     made = rows.with_columns(pl.col(columns).replace("", None).cast(pl.Float64, strict=False))
     for column in columns:
+        if made[column].null_count() == rows[column].null_count():
+            continue
         lost = rows[column].is_not_null() & (rows[column] != "") & made[column].is_null()
         if lost.any():
             value = rows[column][int(lost.arg_max() or 0)]

@@ -48,7 +48,7 @@ _BALANCE = _columns(
 _CASH = _columns(f"{_STATEMENT} n_cashflow_act")
 
 CALLS: Mapping[str, Call] = {
-    "trade_cal": Call(_columns("exchange cal_date is_open"), ("pretrade_date",), key=("cal_date",)),
+    "trade_cal": Call(_columns("exchange cal_date is_open"), ("pretrade_date",), key=("cal_date",), page=0),
     "stock_basic": Call(
         _columns("ts_code symbol name list_status list_date delist_date"),
         _columns("area industry market exchange"),
@@ -56,7 +56,7 @@ CALLS: Mapping[str, Call] = {
         page=6000,
         a_minute=50,
     ),
-    "namechange": Call(_columns("ts_code name start_date end_date ann_date change_reason")),
+    "namechange": Call(_columns("ts_code name start_date end_date ann_date change_reason"), page=10_000),
     "suspend_d": Call(_columns("ts_code trade_date suspend_timing suspend_type")),
     "daily": Call(
         _columns("ts_code trade_date open high low close pre_close vol amount"),
@@ -73,10 +73,14 @@ CALLS: Mapping[str, Call] = {
         page=6000,
     ),
     "stk_limit": Call(_columns("trade_date ts_code up_limit down_limit"), ("pre_close",), key=("ts_code",), page=5800),
-    "index_daily": Call(_columns("ts_code trade_date close"), _columns("open high low pre_close"), key=("trade_date",)),
+    "index_daily": Call(
+        _columns("ts_code trade_date close"), _columns("open high low pre_close"), key=("trade_date",), page=0
+    ),
     "index_weight": Call(_columns("index_code con_code trade_date weight"), key=("con_code", "trade_date")),
     "index_member_all": Call(
-        _columns("l1_code l1_name ts_code name in_date out_date is_new"), _columns("l2_code l2_name l3_code l3_name")
+        _columns("l1_code l1_name ts_code name in_date out_date is_new"),
+        _columns("l2_code l2_name l3_code l3_name"),
+        page=2000,
     ),
     **{name: Call(columns) for name, columns in (("income", _INCOME), ("balancesheet", _BALANCE), ("cashflow", _CASH))},
     **{
