@@ -161,14 +161,14 @@ def _ways(name: str, b: int) -> tuple[dict[str, Callable[[], Tensor]], Tensor]:
         before = os.environ.get(_kernels.VARIABLE, "auto")
         os.environ[_kernels.VARIABLE] = "off"
         try:
-            return network(CrossSection(windows, rank))
+            return network(CrossSection(windows, {"size_rank": rank}))
         finally:
             os.environ[_kernels.VARIABLE] = before
 
     ways = {
-        "ours": lambda: network(CrossSection(windows, rank)),
+        "ours": lambda: network(CrossSection(windows, {"size_rank": rank})),
         _OFF: without_kernel,
-        _BF16: lambda: rounded(CrossSection(windows, rank)),
+        _BF16: lambda: rounded(CrossSection(windows, {"size_rank": rank})),
         "nn.GRU batch-first": lambda: first(turned, *more),
         "nn.GRU time-major": lambda: major(windows, *more),
     }

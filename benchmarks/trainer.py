@@ -127,4 +127,4 @@ def _gather(data: TrainingData) -> list[Line]:
 
 def _copy(batch: CrossSection) -> CrossSection:
     """One that the sampler's next batch doesn't overwrite."""
-    return CrossSection(batch.windows.clone(), batch.size_rank)
+    return CrossSection(batch.windows.clone(), batch.inputs)

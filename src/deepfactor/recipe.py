@@ -10,13 +10,20 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from deepfactor.backtest.loop import MOST_CAPITAL
 from deepfactor.core.choices import choices
 from deepfactor.core.days import Day
 from deepfactor.core.errors import RecipeError
-from deepfactor.core.kind import recipe_error
+from deepfactor.core.kind import Kind, recipe_error, wrong
 from deepfactor.core.spec import Spec
 from deepfactor.core.toml import read_toml, toml_value
 from deepfactor.core.trust import Trust
@@ -25,15 +32,25 @@ from deepfactor.evaluation.factor_test import TestSettings
 from deepfactor.features.base import ROOM as FEATURES
 from deepfactor.features.base import FeatureSet
 from deepfactor.features.quarters import QuarterSettings
+from deepfactor.inputs.base import ROOM as INPUTS
+from deepfactor.inputs.base import ChosenInput, Input
 from deepfactor.labels.base import ROOM as LABELS
 from deepfactor.labels.base import Label
 from deepfactor.market.fees import Costs
+from deepfactor.models.base import WINDOWS
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.portfolio.presets import Enhancement, load_preset, preset_names
 from deepfactor.styles.base import ROOM as STYLES
 from deepfactor.styles.base import StyleSet
 from deepfactor.training.arms import Arm, ArmName
 from deepfactor.training.spec import Fit, Plan
+
+#: Inputs whose settings a recipe says elsewhere, or that have none to say.
+_HAVE_KEYS = {
+    "fundamentals": "write it as [fundamentals]",
+    "neighbours": "write it as the graph of an arm",
+    "size_rank": "there is nothing to say of it",
+}
 
 
 class Portfolio(Spec):
@@ -72,7 +89,7 @@ class Recipe(Spec):
 
     `arms` share data, label, plan and tests, and are compared in one report, with `combinations` of them beside;
     `features` is what an arm reads that names none of its own, `fundamentals` what a network that reads company reports
-    is given of them.
+    is given of them, `inputs` the settings of what else networks read, by name.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)
@@ -80,6 +97,7 @@ class Recipe(Spec):
     universe: UniverseRule = UniverseRule()
     features: FeatureSet = Field(default_factory=lambda: FEATURES.choose("price_volume"))
     fundamentals: QuarterSettings = QuarterSettings()
+    inputs: dict[str, ChosenInput] = Field(default_factory=dict)
     label: Label = Field(default_factory=lambda: LABELS.choose("neutral_return"))
     styles: StyleSet = Field(default_factory=lambda: STYLES.choose("basic"))
     plan: Plan
@@ -89,10 +107,33 @@ class Recipe(Spec):
     test: TestSettings = TestSettings()
     portfolios: tuple[Portfolio, ...] = ()
 
+    def inputs_of(self, arm: Arm) -> list[Input]:
+        """What `arm` reads beside windows, with its settings, by name: of company reports `fundamentals`, of neighbours
+        the arm's graph, of others their own of `inputs`."""
+        own = {"fundamentals": self.fundamentals.model_dump(), "neighbours": {"graph": arm.graph}}
+        names = sorted(arm.scorer.reads() - {WINDOWS})
+        return [self.inputs.get(name) or INPUTS.choose(Kind(kind=name, **own.get(name, {}))) for name in names]
+
     @property
     def scored(self) -> tuple[str, ...]:
         """Names of all that gets scores: arms, then combinations."""
         return *(arm.name for arm in self.arms), *(one.name for one in self.combinations)
+
+    @field_validator("inputs", mode="before")
+    @classmethod
+    def _named_by_their_keys(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        for name in given:
+            if name in _HAVE_KEYS:
+                raise wrong(name, f"{name} has a key of its own: {_HAVE_KEYS[name]}")
+        return {name: {"kind": name, **one} if isinstance(one, dict) else one for name, one in given.items()}
+
+    @model_serializer(mode="wrap")
+    def _inputs_where_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = write(self)
+        said = {name: {k: v for k, v in one.items() if k != "kind"} for name, one in content.pop("inputs", {}).items()}
+        return {**content, "inputs": said} if said else content
 
     @field_validator("name")
     @classmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from contracts.test_models import ROOM, SHAPES, day
 from deepfactor.core.kind import kinds_in, load_kind
 from deepfactor.models import _kernels
+from deepfactor.models.base import CrossSection
 from support.compiled import runnable
 
 pytestmark = pytest.mark.skipif(not runnable(), reason="the compiled GRU isn't built here")
@@ -27,9 +27,8 @@ def results(model: nn.Module, double: bool) -> tuple[Tensor, dict[str, Tensor]]:
     """Scores of a day and the gradients of a weighted sum of them."""
     batch = day()
     if double:
-        names = ("windows", "fundamentals", "exposures")
-        batch = replace(batch, **{name: getattr(batch, name).double() for name in names})
-        batch = replace(batch, neighbours=replace(batch.neighbours, similarity=batch.neighbours.similarity.double()))
+        double = {name: one.double() if one.is_floating_point() else one for name, one in batch.inputs.items()}
+        batch = CrossSection(batch.windows.double(), double)
     scores = model(batch)
     weight = torch.randn(scores.shape, generator=torch.Generator().manual_seed(6)).to(scores.dtype)
     (scores * weight).sum().backward()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -12,20 +12,22 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from deepfactor.core.kind import kinds_in, load_kind
+from deepfactor.inputs.base import ROOM as INPUTS
+from deepfactor.models.base import ROOM as MODELS
 from deepfactor.models.base import (
-    CROSS_SECTION_INPUTS,
+    WINDOWS,
     CrossSection,
-    Neighbours,
     Shapes,
     inputs_of,
     parameter_count,
     summary,
 )
-from deepfactor.models.base import ROOM as MODELS
 
 ROOM = "deepfactor.models"
-SHAPES = Shapes(features=6, window=30, fundamentals=5, quarters=4, exposures=7)
+SHAPES = Shapes(features=6, window=30, widths={"fundamentals": 5, "quarters": 4, "exposures": 7})
 STOCKS = 430  # more than a tile
+#: Of an input whose tensors aren't one of its own name.
+TENSORS = {"neighbours": ("neighbours", "similarity")}
 
 
 @pytest.fixture(params=kinds_in(ROOM))
@@ -42,45 +44,45 @@ def day(seed: int = 1, b: int = STOCKS) -> CrossSection:
     generator = torch.Generator().manual_seed(seed)
     windows = torch.randn(SHAPES.window, b, SHAPES.features, generator=generator)
     size_rank = torch.randperm(b, generator=generator)
-    fundamentals = torch.randn(SHAPES.quarters, b, SHAPES.fundamentals, generator=generator)
-    exposures = torch.randn(b, SHAPES.exposures, generator=generator)
-    return CrossSection(windows, size_rank, fundamentals, related(b, generator), exposures)
+    fundamentals = torch.randn(SHAPES["quarters"], b, SHAPES["fundamentals"], generator=generator)
+    exposures = torch.randn(b, SHAPES["exposures"], generator=generator)
+    beside = {"size_rank": size_rank, "fundamentals": fundamentals, "exposures": exposures}
+    return CrossSection(windows, beside | related(b, generator))
 
 
-def related(b: int, generator: torch.Generator, m: int = 8) -> Neighbours:
+def related(b: int, generator: torch.Generator, m: int = 8) -> dict[str, Tensor]:
     """Each stock itself, then some others; places left empty; the last stock is related to nobody."""
     index = torch.randint(-2, b, (b, m), generator=generator).clamp(min=-1)
     index[:, 0] = torch.arange(b)
     index[-1] = -1
     similarity = torch.rand(b, m, generator=generator).masked_fill(index < 0, 0.0)
-    return Neighbours(index, similarity)
+    return {"neighbours": index, "similarity": similarity}
 
 
 def tensors(batch: CrossSection) -> dict[str, Tensor]:
     """All that a batch holds."""
-    held = {f.name: getattr(batch, f.name) for f in fields(batch)}
-    neighbours = held.pop("neighbours")
-    return held | {"index": neighbours.index, "similarity": neighbours.similarity}
+    return {"windows": batch.windows, **batch.inputs}
 
 
 def reordered(batch: CrossSection, order: Tensor) -> CrossSection:
     """The same day, its stocks in another order."""
-    index, similarity = batch.neighbours.index[order], batch.neighbours.similarity[order]
-    index = torch.where(index < 0, index, torch.argsort(order)[index])
-    return CrossSection(
-        batch.windows[:, order].contiguous(),
-        batch.size_rank[order],
-        batch.fundamentals[:, order].contiguous(),
-        Neighbours(index, similarity),
-        batch.exposures[order],
-    )
+    index = batch["neighbours"][order]
+    other = {name: batch[name][order] for name in ("size_rank", "exposures", "similarity")}
+    other["neighbours"] = torch.where(index < 0, index, torch.argsort(order)[index])
+    other["fundamentals"] = batch["fundamentals"][:, order].contiguous()
+    return CrossSection(batch.windows[:, order].contiguous(), other)
 
 
-def turned(value: Tensor | Neighbours) -> Tensor | Neighbours:
-    """Another input of the same shape."""
-    if isinstance(value, Neighbours):
-        return Neighbours(value.index.flip(0), value.similarity.flip(0))
-    return value.flip(0)
+def turned(batch: CrossSection, name: str) -> CrossSection:
+    """With another input of the same shape."""
+    if name == "windows":
+        return replace(batch, windows=batch.windows.flip(0))
+    return replace(batch, inputs={**batch.inputs, **{one: batch[one].flip(0) for one in TENSORS.get(name, (name,))}})
+
+
+def without(batch: CrossSection, name: str) -> CrossSection:
+    gone = TENSORS.get(name, (name,))
+    return replace(batch, inputs={one: value for one, value in batch.inputs.items() if one not in gone})
 
 
 def information_coefficient(scores: Tensor, target: Tensor) -> Tensor:
@@ -96,7 +98,7 @@ def test_inputs_are_known(kind):
     assert isinstance(kind.INPUTS, frozenset)
     assert kind.INPUTS
     assert inputs_of(MODELS.choose(kind.__name__.split(".")[-1])) == kind.INPUTS
-    assert kind.INPUTS <= CROSS_SECTION_INPUTS
+    assert {WINDOWS, *INPUTS.kinds()} >= kind.INPUTS
 
 
 def test_one_finite_score_a_stock_that_tells_stocks_apart(kind):
@@ -120,20 +122,18 @@ def test_it_reads_the_inputs_that_it_declares_and_no_others(kind):
     model, batch = build(kind).eval(), day()
     with torch.no_grad():
         scores = model(batch)
-        for field in fields(batch):
-            value = getattr(batch, field.name)
-            if field.name in kind.INPUTS:
-                other = replace(batch, **{field.name: turned(value)})
-                assert not torch.allclose(model(other), scores)
-            elif field.name == "windows":  # it says how many stocks there are
-                assert torch.equal(model(replace(batch, windows=turned(value))), scores)
+        for name in (WINDOWS, *INPUTS.kinds()):
+            if name in kind.INPUTS:
+                assert not torch.allclose(model(turned(batch, name)), scores)
+            elif name == WINDOWS:  # it says how many stocks there are
+                assert torch.equal(model(turned(batch, name)), scores)
             else:
-                assert torch.equal(model(replace(batch, **{field.name: None})), scores)
+                assert torch.equal(model(without(batch, name)), scores)
 
 
 def test_gradient_reaches_every_parameter_but_the_last_bias(kind):
     model, batch = build(kind), day()
-    signal = batch.windows[-5:].mean(dim=(0, 2)) + batch.fundamentals.mean(dim=(0, 2))
+    signal = batch.windows[-5:].mean(dim=(0, 2)) + batch["fundamentals"].mean(dim=(0, 2))
     target = signal + torch.randn(STOCKS, generator=torch.Generator().manual_seed(3))
     (-information_coefficient(model(batch), target)).backward()
     sizes = {name: float(p.grad.norm()) for name, p in model.named_parameters()}

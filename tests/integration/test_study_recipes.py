@@ -179,14 +179,15 @@ def test_other_companies_reports_give_other_scores(study_a: Done, tmp_path: Path
     """The networks that were trained, each stock given another one's quarters."""
     for job, data in fitters(study_a, "fundamental_gru", "composite").values():
         t = job.fold.test.start
-        quarters = data.parts.fundamentals
-        assert quarters is not None
+        quarters = data.inputs.held["fundamentals"]
         order = np.random.default_rng(0).permutation(len(data.symbols))
         mixed = replace(quarters, change=quarters.change[:, order], value=quarters.value[:, order])
         own = score(study_a, job, data, t, tmp_path)
         saved = study_a.scores(job.arm.name).filter(pl.col("date") == pl.col("date").min())["score"].to_numpy()
         np.testing.assert_allclose((own - own.mean()) / own.std(), saved, atol=1e-4)
-        other = score(study_a, job, replace(data, parts=replace(data.parts, fundamentals=mixed)), t, tmp_path)
+        other = score(
+            study_a, job, replace(data, inputs=replace(data.inputs, held={"fundamentals": mixed})), t, tmp_path
+        )
         assert np.abs(other - own).max() > 0.1 * own.std()
 
 

@@ -13,16 +13,16 @@ from deepfactor.features import price_volume
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe, UniverseRule
 from deepfactor.training.data import TrainingData
-from deepfactor.training.parts import Parts
 from deepfactor.training.samples import Sampler
+from deepfactor.training.stored import StoredInputs
 from support.law import reads_future
-from support.parts import all_parts, company_market, graph_of
+from support.parts import all_parts, company_market, graph_of, other
 
 RULE = UniverseRule(window=9, min_observed=5)
 DAYS = range(24, 119, 9)
 
 Market = tuple[Panel, Universe]
-Build = Callable[[Panel, Universe, TrainingData], Parts]
+Build = Callable[[Panel, Universe, TrainingData], StoredInputs]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def market() -> Market:
     return company_market(days=120, stocks=40)
 
 
-def build(panel: Panel, universe: Universe, data: TrainingData) -> Parts:
+def build(panel: Panel, universe: Universe, data: TrainingData) -> StoredInputs:
     return all_parts(panel, universe, data.eligible)
 
 
@@ -46,7 +46,7 @@ def batches(panel: Panel, universe: Universe, *, field: str, build: Build = buil
         entry_ok=np.ones(panel.shape, dtype=bool),
         window=5,
     )
-    sampler = Sampler(replace(bare, parts=build(panel, universe, bare)))
+    sampler = Sampler(replace(bare, inputs=build(panel, universe, bare)))
     found: dict[int, np.ndarray] = {}
     for t in range(len(panel.dates)):
         stocks = bare.stocks(t)
@@ -54,13 +54,12 @@ def batches(panel: Panel, universe: Universe, *, field: str, build: Build = buil
             continue
         batch = sampler.cross_section(t, frozenset({field}))
         if field == "neighbours":
-            assert batch.neighbours is not None
-            index, similarity = batch.neighbours.index.numpy(), batch.neighbours.similarity.numpy()
+            index, similarity = batch["neighbours"].numpy(), batch["similarity"].numpy()
             day = np.full((panel.shape[1], panel.shape[1]), np.nan)
             row, place = np.nonzero(index >= 0)
             day[stocks[row], stocks[index[row, place]]] = similarity[row, place]
         else:
-            given = getattr(batch, field).numpy()
+            given = batch[field].numpy()
             rows = given.transpose(1, 0, 2).reshape(len(stocks), -1) if field == "fundamentals" else given
             day = np.full((panel.shape[1], rows.shape[1]), np.nan)
             day[stocks] = rows
@@ -77,24 +76,22 @@ def test_parts_are_known_at_the_close(field: str, market: Market) -> None:
     assert reads_future(found, *market, DAYS) is None
 
 
-def tomorrows_quarters(panel: Panel, universe: Universe, data: TrainingData) -> Parts:
-    parts = build(panel, universe, data)
-    assert parts.fundamentals is not None
-    change = parts.fundamentals.change
-    return replace(parts, fundamentals=replace(parts.fundamentals, change=np.vstack([change[1:], change[-1:]])))
+def tomorrows_quarters(panel: Panel, universe: Universe, data: TrainingData) -> StoredInputs:
+    stored = build(panel, universe, data)
+    change = stored.held["fundamentals"].change
+    return other(stored, "fundamentals", change=np.vstack([change[1:], change[-1:]]))
 
 
-def who_will_be_there(panel: Panel, universe: Universe, data: TrainingData) -> Parts:
+def who_will_be_there(panel: Panel, universe: Universe, data: TrainingData) -> StoredInputs:
     """A month's graph of those who turn up in the month to come."""
     coming = np.vstack([data.eligible[20:], np.repeat(data.eligible[-1:], min(20, len(data.eligible)), axis=0)])
-    return Parts(graph=graph_of(panel, universe, coming[: len(data.eligible)], k=4), content={"graph": {}})
+    return StoredInputs({"neighbours": graph_of(panel, universe, coming[: len(data.eligible)], k=4)}, {"graph": {}})
 
 
-def tomorrows_value(panel: Panel, universe: Universe, data: TrainingData) -> Parts:
-    parts = build(panel, universe, data)
-    assert parts.exposures is not None
-    bp = parts.exposures.bp
-    return replace(parts, exposures=replace(parts.exposures, bp=np.vstack([bp[1:], bp[-1:]])))
+def tomorrows_value(panel: Panel, universe: Universe, data: TrainingData) -> StoredInputs:
+    stored = build(panel, universe, data)
+    bp = stored.held["exposures"].bp
+    return other(stored, "exposures", bp=np.vstack([bp[1:], bp[-1:]]))
 
 
 @pytest.mark.parametrize(

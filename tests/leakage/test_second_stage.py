@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepfactor.features.quarters import QuarterSettings, fundamental_quarters
+from deepfactor.inputs import fundamentals
 from deepfactor.labels import neutral_return
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
@@ -19,10 +19,10 @@ from deepfactor.training.arms import Arm
 from deepfactor.training.data import TrainingData
 from deepfactor.training.fit import Fitter, settled_torch
 from deepfactor.training.jobs import Job, baseline_of, task_of
-from deepfactor.training.parts import Parts
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler
 from deepfactor.training.spec import Fit
+from deepfactor.training.stored import StoredInputs
 from support.law import reads_future
 from support.parts import company_market
 from support.training import LABEL, training_of
@@ -51,8 +51,8 @@ def market() -> Market:
 
 def build(panel: Panel, universe: Universe) -> TrainingData:
     """With the companies' quarters."""
-    quarters = fundamental_quarters(QuarterSettings(quarters=4), panel)
-    return replace(training_of(panel, universe), parts=Parts(fundamentals=quarters))
+    quarters = fundamentals.prepare(fundamentals.Settings(quarters=4), panel, universe, universe.listed)
+    return replace(training_of(panel, universe), inputs=StoredInputs({"fundamentals": quarters}))
 
 
 def known(panel: Panel, universe: Universe, *, folder: Path, build: Build = build, fold: Fold = FOLD) -> np.ndarray:
@@ -88,10 +88,10 @@ def label_shifted_by_one(panel: Panel, universe: Universe) -> TrainingData:
 
 def tomorrows_quarters(panel: Panel, universe: Universe) -> TrainingData:
     data = build(panel, universe)
-    assert data.parts.fundamentals is not None
-    change = data.parts.fundamentals.change
-    late = replace(data.parts.fundamentals, change=np.vstack([change[9:], np.repeat(change[-1:], 9, axis=0)]))
-    return replace(data, parts=Parts(fundamentals=late))
+    quarters = data.inputs.held["fundamentals"]
+    change = quarters.change
+    late = replace(quarters, change=np.vstack([change[9:], np.repeat(change[-1:], 9, axis=0)]))
+    return replace(data, inputs=StoredInputs({"fundamentals": late}))
 
 
 @pytest.mark.slow

@@ -56,9 +56,8 @@ def samples(panel: Panel, universe: Universe, *, build: Build = build, scaling: 
         stocks = data.stocks(t)
         if len(stocks):
             batch = sampler.cross_section(t, INPUTS)
-            assert batch.size_rank is not None
             out[t, stocks, :-1] = batch.windows.transpose(0, 1).reshape(len(stocks), -1).numpy()
-            out[t, stocks, -1] = batch.size_rank.numpy()
+            out[t, stocks, -1] = batch["size_rank"].numpy()
     return out
 
 

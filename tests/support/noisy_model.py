@@ -22,9 +22,8 @@ class Noisy(nn.Module):
         self.head = nn.Linear(features, 1)
 
     def forward(self, batch: CrossSection) -> Tensor:
-        assert batch.size_rank is not None
         mean = batch.windows.mean(dim=0)  # (b, f)
-        scores: Tensor = self.head(self.norm(self.drop(mean))).squeeze(1) + 0.0 * batch.size_rank
+        scores: Tensor = self.head(self.norm(self.drop(mean))).squeeze(1) + 0.0 * batch["size_rank"]
         return scores
 
 

@@ -1,18 +1,17 @@
-"""A market with company reports, and all parts of the training arrays from it."""
+"""A market with company reports, and all inputs beside windows from it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from deepfactor.core.arrays import Bools
-from deepfactor.core.kind import load_kind
-from deepfactor.features.quarters import QuarterSettings, fundamental_quarters
+from deepfactor.core.kind import Kind
+from deepfactor.graphs.base import ROOM as GRAPHS
+from deepfactor.inputs import exposures, fundamentals, neighbours
+from deepfactor.inputs.relations import Relations
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
-from deepfactor.pipeline.parts import exposures
-from deepfactor.training.parts import Parts
-from deepfactor.training.relations import Relations, relations
+from deepfactor.training.stored import StoredInputs
 from support.filings import random_fundamentals
 from support.toy import toy_market
 
@@ -31,11 +30,21 @@ def company_market(days: int = 120, stocks: int = 40, seed: int = 0) -> tuple[Pa
 def graph_of(
     panel: Panel, universe: Universe, eligible: Bools, kind: str = "fundamental", **settings: object
 ) -> Relations:
-    module = load_kind("deepfactor.graphs", kind)
-    return relations(partial(module.edges, module.Settings(**settings), panel, universe), universe, eligible)
+    graph = GRAPHS.choose(Kind(kind=kind, **settings))
+    return neighbours.prepare(neighbours.Settings(graph=graph), panel, universe, eligible)
 
 
-def all_parts(panel: Panel, universe: Universe, eligible: Bools) -> Parts:
+def all_parts(panel: Panel, universe: Universe, eligible: Bools) -> StoredInputs:
     """Everything that a network may read."""
-    quarters = fundamental_quarters(QuarterSettings(), panel)
-    return Parts(quarters, graph_of(panel, universe, eligible, k=4), exposures(panel, universe), CONTENT)
+    made = (panel, universe, eligible)
+    held = {
+        "fundamentals": fundamentals.prepare(fundamentals.Settings(), *made),
+        "neighbours": graph_of(*made, k=4),
+        "exposures": exposures.prepare(exposures.Settings(), *made),
+    }
+    return StoredInputs(held, CONTENT)
+
+
+def other(stored: StoredInputs, name: str, **changes: object) -> StoredInputs:
+    """Something of an input is otherwise."""
+    return replace(stored, held={**stored.held, name: replace(stored.held[name], **changes)})

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
 import numpy as np
 from pydantic import Field
@@ -73,7 +73,7 @@ class FundamentalQuarters:
     change: Int32
     value: Float32
 
-    def between(self, rows: slice) -> FundamentalQuarters:
+    def between(self, rows: slice) -> Self:
         """Some of the days."""
         return replace(self, change=self.change[rows], value=self.value[rows])
 

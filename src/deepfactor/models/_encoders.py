@@ -11,7 +11,7 @@ from deepfactor.core.errors import RecipeError
 from deepfactor.models import _fast
 from deepfactor.models._attention_pool import AttentionPool
 from deepfactor.models._fast.gru import tiles
-from deepfactor.models.base import CrossSection, Shapes
+from deepfactor.models.base import Shapes
 
 FACTORS = 32
 """Number of deep factors that a network of Study A ends in."""
@@ -68,24 +68,9 @@ def to_factors(width: int, hidden: int, factors: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, factors, bias=False))
 
 
-def given(batch: CrossSection, name: str, model: str) -> Tensor:
-    """The tensor `name` of the batch.
-
-    Raises
-    ------
-    ValueError
-        the batch has none.
-    """
-    value = getattr(batch, name)
-    if value is None:
-        raise ValueError(f"{model} needs CrossSection.{name}, which is None")
-    found: Tensor = value
-    return found
-
-
 def check_fundamentals(shapes: Shapes, model: str) -> None:
     """Raise `RecipeError` unless there are fundamentals to read."""
-    if not shapes.fundamentals or not shapes.quarters:
+    if not shapes["fundamentals"] or not shapes["quarters"]:
         raise RecipeError(f"{model} reads quarterly fundamentals, and the arm has none", key="kind")
 
 

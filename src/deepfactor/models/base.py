@@ -8,7 +8,8 @@ A model sees one trading day's whole cross-section at once and nothing else, so 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Protocol, TypeAlias, runtime_checkable
 
 from deepfactor.core.kind import Chosen, Room, SettingsOf
@@ -17,8 +18,8 @@ from deepfactor.core.spec import Spec
 if TYPE_CHECKING:  # what only reads recipes goes without torch
     from torch import Tensor, nn
 
-CROSS_SECTION_INPUTS = frozenset({"windows", "size_rank", "fundamentals", "neighbours", "exposures"})
-"""What a model may ask for in ``INPUTS``; the samples of a fold are gathered accordingly."""
+WINDOWS = "windows"
+"""What a model asks for in ``INPUTS`` that reads windows; else the names of `deepfactor.inputs`, a file an input."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,17 @@ class Shapes:
         f, the number of input series a stock.
     window : int
         L, the number of trading days of a window.
-    fundamentals, quarters : int
-        k channels a quarter and q quarters of `CrossSection.fundamentals`; 0 = none.
-    exposures : int
-        c columns of `CrossSection.exposures`; 0 = none.
+    widths : mapping of name to int
+        what the arm's inputs say of theirs, as ``fundamentals`` channels and ``quarters``, ``exposures`` columns.
     """
 
     features: int
     window: int
-    fundamentals: int = 0
-    quarters: int = 0
-    exposures: int = 0
+    widths: Mapping[str, int] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> int:
+        """A width by its name; 0 = the arm doesn't have it."""
+        return self.widths.get(name, 0)
 
 
 @dataclass(frozen=True)
@@ -68,22 +69,24 @@ class CrossSection:
     ----------
     windows : (L, b, f) float32
         time first, oldest day first; standardised, hence without unit; no NaN (a missing value is 0).
-    size_rank : (b,) int64, optional
-        rank of each stock by SIZE within the batch, 0 = smallest, b - 1 = largest, each rank once; ties are broken by
-        the order of the symbols. A model that wants G equal groups takes ``size_rank * G // b``.
-    fundamentals : (q, b, k) float32, optional
-        oldest quarter first; items standardised within the day, missing = 0; masks and loss flags are channels too.
-    neighbours : Neighbours, optional
-        who is related to whom, within the batch.
-    exposures : (b, c) float32, optional
-        industry dummies, ln cap z-scored, book to price z-scored: what an orthogonal layer may project out.
+    inputs : mapping of name to tensor
+        what the model's ``INPUTS`` ask for beside: see the files of `deepfactor.inputs`, which say shape and meaning.
     """
 
     windows: Tensor
-    size_rank: Tensor | None = None
-    fundamentals: Tensor | None = None
-    neighbours: Neighbours | None = None
-    exposures: Tensor | None = None
+    inputs: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Tensor:
+        """An input by its name.
+
+        Raises
+        ------
+        ValueError
+            the batch doesn't hold it.
+        """
+        if name not in self.inputs:
+            raise ValueError(f"the model reads {name}, which this batch doesn't hold: does INPUTS name it?")
+        return self.inputs[name]
 
 
 @runtime_checkable
@@ -160,7 +163,7 @@ class ModelKind(Protocol[SettingsOf]):
 
     @property
     def INPUTS(self) -> frozenset[str]:  # noqa: N802
-        """Which fields of a `CrossSection` a model reads, a subset of `CROSS_SECTION_INPUTS`."""
+        """What a model reads: `WINDOWS`, and names of inputs."""
 
     def build(self, settings: SettingsOf, shapes: Shapes, /) -> nn.Module:
         """A model, freshly initialised from torch's global generator, whose ``forward(batch: CrossSection) -> (b,)``

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.spec import Spec
-from deepfactor.models._encoders import FACTORS, BiAGRU, given, to_factors
+from deepfactor.models._encoders import FACTORS, BiAGRU, to_factors
 from deepfactor.models._orthogonal import orthogonal, whitened
 from deepfactor.models.base import CrossSection, Shapes
 
@@ -86,7 +86,7 @@ class BiAGRUFactors(nn.Module):
         """The columns (b, c) of the exposures that `project` names: industries stand first, then ln cap, then BP."""
         if not self.settings.project:
             return None
-        exposures = given(batch, "exposures", "bi_agru with project")
+        exposures = batch["exposures"]
         count = exposures.shape[1]
         columns = {"industry": range(count - 2), "size": [count - 2], "value": [count - 1]}
         return exposures[:, [column for name in self.settings.project for column in columns[name]]]
@@ -102,6 +102,6 @@ def build(settings: Settings, shapes: Shapes) -> BiAGRUFactors:
     """
     if settings.project and not settings.orthogonal:
         raise RecipeError("project is a step of the orthogonal layer: write orthogonal = true", key="project")
-    if settings.project and shapes.exposures < 3:
+    if settings.project and shapes["exposures"] < 3:
         raise RecipeError("there are no exposures to project out", key="project")
     return BiAGRUFactors(shapes.features, settings)

@@ -15,7 +15,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.models._attention import normalise
 from deepfactor.models._encoders import FACTORS, BiAGRU, to_factors
 from deepfactor.models._graph_attention import GraphAttention
-from deepfactor.models.base import CrossSection, Shapes
+from deepfactor.models.base import CrossSection, Neighbours, Shapes
 
 INPUTS = frozenset({"windows", "neighbours"})
 
@@ -66,10 +66,8 @@ class BiAGRUGAT(nn.Module):
         ValueError
             the batch has no neighbours.
         """
-        if batch.neighbours is None:
-            raise ValueError("bi_agru_gat needs CrossSection.neighbours, which is None")
         own = torch.tanh(self.represent(self.encoder(batch.windows)))  # (b, heads * head_size)
-        deep: Tensor = self.mlp(own + self.relate(normalise(own), batch.neighbours))
+        deep: Tensor = self.mlp(own + self.relate(normalise(own), Neighbours(batch["neighbours"], batch["similarity"])))
         return deep
 
 

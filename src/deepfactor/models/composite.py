@@ -18,7 +18,6 @@ from deepfactor.models._encoders import (
     QuartersGRU,
     across_days,
     check_fundamentals,
-    given,
     to_factors,
 )
 from deepfactor.models.base import CrossSection, Shapes
@@ -48,9 +47,9 @@ class Composite(nn.Module):
     def __init__(self, shapes: Shapes, settings: Settings) -> None:
         super().__init__()
         s = settings
-        features = shapes.features + (shapes.fundamentals if s.early else 0)
+        features = shapes.features + (shapes["fundamentals"] if s.early else 0)
         self.encoder = BiAGRU(features, s.hidden, s.layers, s.dropout)
-        self.quarters = None if s.early else QuartersGRU(shapes.fundamentals, s.hidden)
+        self.quarters = None if s.early else QuartersGRU(shapes["fundamentals"], s.hidden)
         width = self.encoder.width + (self.quarters.width if self.quarters is not None else 0)
         self.mlp = to_factors(width, s.hidden, s.factors)
         self.head = nn.Linear(s.factors, 1)
@@ -62,7 +61,7 @@ class Composite(nn.Module):
 
     def factors(self, batch: CrossSection) -> Tensor:
         """The deep factors (b, 32) of the day."""
-        windows, fundamentals = batch.windows, given(batch, "fundamentals", "composite")
+        windows, fundamentals = batch.windows, batch["fundamentals"]
         if self.quarters is None:
             days = across_days(fundamentals, windows.shape[0])
             encoded = self.encoder(torch.cat([windows, days], dim=2))

@@ -134,9 +134,7 @@ class DecompGRU(nn.Module):
             return None, 0
         if s.cross_section == "mean":
             return torch.zeros(b, dtype=torch.int64, device=batch.windows.device), 1
-        if batch.size_rank is None:
-            raise ValueError("decomp_gru with cross_section = 'size_group' needs CrossSection.size_rank, which is None")
-        return batch.size_rank * s.groups // b, s.groups  # equal groups: their sizes differ by one at most
+        return batch["size_rank"] * s.groups // b, s.groups  # equal groups: their sizes differ by one at most
 
 
 class SeparablePatchEmbedding(nn.Module):

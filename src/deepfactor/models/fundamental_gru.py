@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from deepfactor.core.spec import Spec
-from deepfactor.models._encoders import FACTORS, QuartersGRU, check_fundamentals, given
+from deepfactor.models._encoders import FACTORS, QuartersGRU, check_fundamentals
 from deepfactor.models.base import CrossSection, Shapes
 
 INPUTS = frozenset({"fundamentals"})
@@ -33,7 +33,7 @@ class FundamentalGRU(nn.Module):
 
     def forward(self, batch: CrossSection) -> Tensor:
         """Scores (b,) of the day's stocks; only their order within the day means anything under the IC loss."""
-        deep = self.mlp(self.encoder(given(batch, "fundamentals", "fundamental_gru")))
+        deep = self.mlp(self.encoder(batch["fundamentals"]))
         scores: Tensor = self.head(deep).squeeze(1)  # (b,)
         return scores
 
@@ -47,4 +47,4 @@ def build(settings: Settings, shapes: Shapes) -> FundamentalGRU:
         there are no fundamentals.
     """
     check_fundamentals(shapes, "fundamental_gru")
-    return FundamentalGRU(shapes.fundamentals, settings)
+    return FundamentalGRU(shapes["fundamentals"], settings)

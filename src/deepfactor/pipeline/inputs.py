@@ -1,21 +1,25 @@
-"""From a market and a recipe to what training reads."""
+"""From a market and a recipe to what training reads: arrays that all arms share, and inputs of single arms."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deepfactor.core.arrays import Bools, Float64
-from deepfactor.core.spec import content_key
+from deepfactor.core.spec import Spec, content_key
 from deepfactor.features.base import FeatureSet
+from deepfactor.inputs.base import FromMarket, Held
 from deepfactor.panel.returns import tradeable_at_entry
 from deepfactor.pipeline.markets import Market
 from deepfactor.recipe import Recipe
-from deepfactor.training.data import TrainingData, prepare_data
+from deepfactor.training.arms import Arm
+from deepfactor.training.data import Arrays, TrainingData, prepare_data
+from deepfactor.training.stored import prepare_input
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,30 @@ def prepare_inputs(
     key = content_key({"market": market.folder.fingerprint, "inputs": inputs, "label": target})
     reach = label.part.reach(label.settings)
     return Inputs(prepare_data(jobs, key, build, tell), inputs, target, label.whole(), reach)
+
+
+def prepare_arrays(
+    recipe: Recipe, market: Market, arrays: Path, arm: Arm, tell: Callable[[str], None] = lambda _: None
+) -> Arrays:
+    """The training arrays in the folder `arrays`, with the inputs that `arm` reads, made once a market and setting.
+
+    `tell` is told of damaged ones made again.
+
+    Raises
+    ------
+    DataError
+        the market can't give an input.
+    """
+    found = {}
+    for chosen in recipe.inputs_of(arm):
+        if (part := chosen.part).KEPT:
+            build = partial(_prepare, part, chosen.settings, recipe, market)
+            found[chosen.kind] = prepare_input(arrays, chosen.kind, chosen.settings.identity(), build, tell)
+    return Arrays(arrays, found)
+
+
+def _prepare(part: FromMarket[Spec], settings: Spec, recipe: Recipe, market: Market) -> Held:
+    return part.prepare(settings, market.panel, market.universe, batch_of(recipe, market))
 
 
 def log_cap(market: Market, cap: str) -> Float64:

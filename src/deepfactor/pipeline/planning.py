@@ -16,10 +16,9 @@ from deepfactor.core.choices import choices
 from deepfactor.core.errors import DataError, RecipeError
 from deepfactor.features.base import FeatureSet
 from deepfactor.panel.panel import rows_between
-from deepfactor.pipeline.inputs import Inputs, prepare_inputs
+from deepfactor.pipeline.inputs import Inputs, prepare_arrays, prepare_inputs
 from deepfactor.pipeline.markets import Market
 from deepfactor.pipeline.names import with_market_names
-from deepfactor.pipeline.parts import prepare_arrays
 from deepfactor.pipeline.places import require_outside
 from deepfactor.recipe import Recipe
 from deepfactor.report.content.published import references
@@ -29,8 +28,8 @@ from deepfactor.training.data import Arrays, TrainingData, open_data
 from deepfactor.training.device import device_of
 from deepfactor.training.estimate import Cost, estimate
 from deepfactor.training.jobs import Job, is_done, plan_jobs
-from deepfactor.training.parts import open_parts
 from deepfactor.training.plan import Fold, cut_short, folds
+from deepfactor.training.stored import open_inputs
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path) -> Planned:
             inputs=made.inputs,
             label=made.label,
             keys=list(own),
-            parts={arm.name: open_parts(arrays[arm.name].parts) for arm in own.values()},
+            stored={arm.name: open_inputs(arrays[arm.name].inputs) for arm in own.values()},
         )
     order = [arm.name for arm in recipe.arms]
     jobs.sort(key=lambda job: (job.fold.test.start, order.index(job.arm.name)))  # stable: seeds stay as they are

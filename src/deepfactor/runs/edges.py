@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from deepfactor.core.arrays import Symbols
+from deepfactor.inputs.relations import Relations
 from deepfactor.store.parquet import write_parquet
-from deepfactor.training.relations import Relations
 
 _SCHEMA = {"date": pl.Date, "symbol": pl.String, "neighbour": pl.String, "similarity": pl.Float32}
 

@@ -15,7 +15,8 @@ from deepfactor.core.kind import wrong
 from deepfactor.core.spec import Spec
 from deepfactor.features.base import FeatureSet
 from deepfactor.graphs.base import Graph
-from deepfactor.models.base import CROSS_SECTION_INPUTS, Model, inputs_of
+from deepfactor.inputs.base import ROOM as INPUTS
+from deepfactor.models.base import WINDOWS, Model, inputs_of
 from deepfactor.training.losses.base import ROOM as LOSSES
 from deepfactor.training.losses.base import Loss
 from deepfactor.training.scalings.base import ROOM as SCALINGS
@@ -169,9 +170,10 @@ class Arm(Spec):
     @model_validator(mode="after")
     def _says_all_that_it_reads(self) -> Arm:
         read, who = self.scorer.reads(), self.scorer.named
-        if unknown := read - CROSS_SECTION_INPUTS:
-            there = ", ".join(sorted(CROSS_SECTION_INPUTS))
-            raise wrong(("model", "kind"), f"{who} asks for {', '.join(sorted(unknown))}: there are {there}")
+        there = {WINDOWS, *INPUTS.kinds()}
+        if unknown := read - there:
+            asked = ", ".join(sorted(unknown))
+            raise wrong(("model", "kind"), f"{who} asks for {asked}: there are {', '.join(sorted(there))}")
         if "neighbours" in read and self.graph is None:
             raise wrong("graph", f'{who} reads neighbours: say whose, as in graph = {{ kind = "fundamental" }}')
         if "neighbours" not in read and self.graph is not None:

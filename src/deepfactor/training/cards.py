@@ -30,7 +30,7 @@ def model_card(jobs: Sequence[Job], data: TrainingData, label: Mapping[str, Any]
         fitted = fit.model_dump(mode="json", exclude={"seeds"})
     return {
         **_scorer(arm.scorer, data),
-        "inputs": {**_windows(arm, data), **_parts(arm, data)},
+        "inputs": {**_windows(arm, data), **_beside(arm, data)},
         "label": dict(label),
         "scaling": arm.scaling.written() if arm.scaling.said else arm.scaling.kind,
         "fit": fitted | {"every": jobs[0].every},
@@ -76,18 +76,10 @@ def _windows(arm: Arm, data: TrainingData) -> dict[str, Any]:
     return {"features": list(data.features.names), "window": data.window}
 
 
-def _parts(arm: Arm, data: TrainingData) -> dict[str, Any]:
-    """What else the network reads: fundamental items and those that the market can't give, the graph, exposures."""
-    found: dict[str, Any] = {}
-    if (quarters := data.parts.fundamentals) is not None:
-        found["fundamentals"] = list(quarters.names)
-        found["fundamentals_absent"] = dict(quarters.absent)
-        found["quarters"] = quarters.values.shape[1]
-    if arm.graph is not None:
-        found["graph"] = arm.graph.written()
-    if data.parts.exposures is not None:
-        found["exposures"] = ["industry", "size", "value"]
-    return found
+def _beside(arm: Arm, data: TrainingData) -> dict[str, Any]:
+    """What else the network reads."""
+    found = {} if arm.graph is None else {"graph": arm.graph.written()}
+    return {name: fact for one in data.inputs.held.values() for name, fact in one.card().items()} | found
 
 
 def _what(network: nn.Module, name: str) -> str:

@@ -16,15 +16,15 @@ from deepfactor.core.files import folder_lock, remove_litter
 from deepfactor.core.system import raise_of_machine
 from deepfactor.features.base import Features
 from deepfactor.training.arrays import damage_of, is_whole, map_arrays, save_arrays
-from deepfactor.training.parts import Parts, open_parts
+from deepfactor.training.stored import StoredInputs, open_inputs
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """Where what an arm reads lies: a folder of `prepare_data` and, by name, those of its parts."""
+    """Where what an arm reads lies: a folder of `prepare_data` and, by name, those of its inputs."""
 
     folder: Path
-    parts: Mapping[str, Path] = field(default_factory=dict)
+    inputs: Mapping[str, Path] = field(default_factory=dict)
 
 
 #: Folders of training arrays: one for all arms, or an arm's by its name.
@@ -50,7 +50,7 @@ class TrainingData:
         the label's entry could be traded; other labels are dropped from training and validation.
     window : int
         L, days of a window.
-    parts : Parts
+    inputs : StoredInputs
         what only some networks read.
 
     Raises
@@ -67,7 +67,7 @@ class TrainingData:
     size: Floats
     entry_ok: Bools
     window: int = 150
-    parts: Parts = field(default_factory=Parts)
+    inputs: StoredInputs = field(default_factory=StoredInputs)
 
     def __post_init__(self) -> None:
         shape = (len(self.dates), len(self.symbols))
@@ -76,9 +76,9 @@ class TrainingData:
         for name, given in arrays.items():
             if given != shape:
                 raise DataError(f"training array {name} has shape {given}, the market (dates, symbols) {shape}")
-        for name, days in self.parts.days().items():
+        for name, days in self.inputs.days().items():
             if days != shape[0]:
-                raise DataError(f"part {name} of the training arrays has {days} days, the market {shape[0]}")
+                raise DataError(f"input {name} of the training arrays has {days} days, the market {shape[0]}")
 
     def stocks(self, t: int) -> Indices:
         """Columns of day t's batch: eligible, with a size and, where prices are read, a close that day."""
@@ -98,7 +98,7 @@ class TrainingData:
             eligible=self.eligible[rows],
             size=self.size[rows],
             entry_ok=self.entry_ok[rows],
-            parts=self.parts.between(rows),
+            inputs=self.inputs.between(rows),
         )
 
     def labelled(self, t: int, stocks: Indices) -> Indices:
@@ -136,10 +136,10 @@ class TrainingData:
                 digest.update(np.ascontiguousarray(self.entry_ok[t][columns]).tobytes())
         return digest.hexdigest()[:16]
 
-    def part_fingerprints(self, days: range) -> dict[str, str]:
-        """Name of each part -> hash of what a fold of `days` reads of it: parts are read on the days themselves."""
+    def input_fingerprints(self, days: range) -> dict[str, str]:
+        """Name of each input's folder -> hash of what a fold of `days` reads of it: on the days themselves."""
         columns = np.flatnonzero(np.asarray(self.eligible[days.start : days.stop]).any(axis=0))
-        return self.parts.fingerprints(days, columns, self.symbols)
+        return self.inputs.fingerprints(days, columns, self.symbols)
 
 
 _COMPLETE = "inputs.json"  # comes last
@@ -178,7 +178,7 @@ def _write(folder: Path, data: TrainingData) -> None:
 
 
 def open_data(arrays: Path | Arrays) -> TrainingData:
-    """The arrays of `prepare_data` with the parts that are named, memory-mapped read-only.
+    """The arrays of `prepare_data` with the inputs that are named, memory-mapped read-only.
 
     Raises
     ------
@@ -200,6 +200,6 @@ def open_data(arrays: Path | Arrays) -> TrainingData:
     return TrainingData(
         features=features,
         window=window,
-        parts=open_parts(arrays.parts),
+        inputs=open_inputs(arrays.inputs),
         **{_ARRAYS[name]: array for name, array in held.items()},
     )

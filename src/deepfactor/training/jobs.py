@@ -23,13 +23,14 @@ from deepfactor.core.arrays import Float32, Indices
 from deepfactor.core.errors import DamagedFile, RecipeError
 from deepfactor.core.files import atomic_path, folder_lock, remove_file, write_json, write_text
 from deepfactor.core.spec import content_key
+from deepfactor.inputs.base import ROOM as INPUTS
+from deepfactor.models.base import WINDOWS
 from deepfactor.training.arms import Arm, Learner, Network, Stacked
 from deepfactor.training.baseline import Baseline, scores
 from deepfactor.training.building import built_without_memory
 from deepfactor.training.data import Arrays, Folders, TrainingData
 from deepfactor.training.finished import DONE, LOG, damage_of, finish
 from deepfactor.training.fit import Fitter, Task, seed_torch, settled_torch
-from deepfactor.training.parts import Parts
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, shapes_of
 from deepfactor.training.scalings.base import rows_back
@@ -37,6 +38,7 @@ from deepfactor.training.second_stage import check_factors, check_fold, holds_ou
 from deepfactor.training.second_stage import fit as fit_second_stage
 from deepfactor.training.sequences import check_causal, days_read
 from deepfactor.training.spec import Fit, Plan
+from deepfactor.training.stored import StoredInputs
 from deepfactor.training.weights import save_tensors
 
 #: Bumped when a change of code or of a default changes reviewed numbers, so that no old job passes for a new one.
@@ -94,7 +96,7 @@ def plan_jobs(
     inputs: Mapping[str, Any],
     label: Mapping[str, Any],
     keys: Sequence[str] | None = None,
-    parts: Mapping[str, Parts] | None = None,
+    stored: Mapping[str, StoredInputs] | None = None,
 ) -> list[Job]:
     """The jobs of arms that read the same arrays, fold by fold, then arm by arm, then seed by seed.
 
@@ -102,7 +104,7 @@ def plan_jobs(
     ----------
     inputs, label : what features, universe rule and label were resolved to, as JSON can hold it.
     keys : where the arms stand in the recipe, for messages; ``arms.0``, ``arms.1`` … by default.
-    parts : what an arm reads beside `data`, by its name.
+    stored : what an arm reads beside `data`, by its name.
 
     Raises
     ------
@@ -112,7 +114,7 @@ def plan_jobs(
     arms = list(arms)
     keys = keys or [f"arms.{i}" for i in range(len(arms))]
     contents = [arm.identity() for arm in arms]
-    whole = [replace(data, parts=(parts or {}).get(arm.name, Parts())) for arm in arms]
+    whole = [replace(data, inputs=(stored or {}).get(arm.name, StoredInputs())) for arm in arms]
     back = []
     for arm, key, own in zip(arms, keys, whole, strict=True):
         network = _check_shapes(arm, key, own)
@@ -129,7 +131,7 @@ def plan_jobs(
             check_fold(arm, fold, key)
             every = arm.every or plan.every
             common = {
-                "inputs": {**inputs, **own.parts.content},
+                "inputs": {**inputs, **own.inputs.content},
                 "label": dict(label),
                 "arm": content,
                 "fold": _fold_content(arm, fold, data),
@@ -140,8 +142,8 @@ def plan_jobs(
                 "precision": PRECISION,
                 "numerics": NUMERICS,
             }
-            if own.parts.content:
-                common["parts"] = own.part_fingerprints(range(fold.train.start, fold.test.stop))
+            if own.inputs.content:
+                common["parts"] = own.input_fingerprints(range(fold.train.start, fold.test.stop))
             for seed in arm.seeds or fit.seeds:
                 jobs.append(Job(arm, fold, seed, fit, every, plan.valid_every, common | {"seed": seed}))
     return jobs
@@ -170,9 +172,8 @@ def _check_shapes(arm: Arm, key: str, data: TrainingData) -> nn.Module | None:
 
 
 def _build_network(arm: Arm, network: Network, key: str, data: TrainingData) -> nn.Module:
-    read = arm.scorer.reads()
-    for name, part in (("fundamentals", "fundamentals"), ("neighbours", "graph"), ("exposures", "exposures")):
-        if name in read and getattr(data.parts, part) is None:
+    for name in sorted(arm.scorer.reads() - {WINDOWS}):
+        if INPUTS.load(name).KEPT and name not in data.inputs.held:
             raise RecipeError(f"{network.named} reads {name}, which these inputs don't hold", key=f"{key}.model")
     return built_without_memory(network.model, data, f"{key}.model")
 

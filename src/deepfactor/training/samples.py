@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -10,19 +10,27 @@ import torch
 from torch import Tensor
 
 from deepfactor.core.arrays import AnyArray, Float32, Float64, Indices
-from deepfactor.cross_section.ranks import average_rank, position_rank
+from deepfactor.cross_section.ranks import average_rank
 from deepfactor.cross_section.zscores import zscore
-from deepfactor.features.quarters import FundamentalQuarters
-from deepfactor.models.base import CrossSection, Neighbours, Shapes
+from deepfactor.inputs.base import ROOM as INPUTS
+from deepfactor.inputs.base import Day, Input
+from deepfactor.models.base import WINDOWS, CrossSection, Shapes
 from deepfactor.training.data import TrainingData
 from deepfactor.training.device import CPU, DeviceRows
-from deepfactor.training.scalings.base import ROOM, Scaling, Standard
-from deepfactor.training.scalings.standardising import apply, cross_section
+from deepfactor.training.scalings.base import ROOM as SCALINGS
+from deepfactor.training.scalings.base import Scaling, Standard
+from deepfactor.training.scalings.standardising import apply
 from deepfactor.training.scalings.store import Store
 
 Target = Literal["rank", "zscore"]
 
 CLIP_ZSCORE = 3.0
+
+
+@cache
+def _of_sizes(name: str) -> Input:
+    """An input that isn't kept."""
+    return INPUTS.choose(name)
 
 
 class Sampler:
@@ -41,7 +49,7 @@ class Sampler:
         store: Store | None = None,
     ) -> None:
         self.data, self.device = data, device
-        self.scaling = scaling or ROOM.choose("last_close")
+        self.scaling = scaling or SCALINGS.choose("last_close")
         self._store = store or Store()
         self._rows = DeviceRows(self._store.rows(self.scaling, data.features, data.eligible), device)
         widest = int(np.asarray(data.eligible).sum(axis=1).max(initial=0))
@@ -61,18 +69,18 @@ class Sampler:
     def cross_section(self, t: int, inputs: frozenset[str]) -> CrossSection:
         """The batch of ``data.stocks(t)`` (b,), with what the model's `inputs` ask for; valid until the next call."""
         stocks = self.data.stocks(t)
-        batch = CrossSection(self._windows(t, stocks, read="windows" in inputs))
-        if "size_rank" in inputs:
-            batch = replace(batch, size_rank=self._tensor(position_rank(self.data.size[t, stocks])))
-        if "fundamentals" in inputs:
-            batch = replace(batch, fundamentals=self._tensor(self._quarters(t, stocks)))
-        if "neighbours" in inputs:
-            assert self.data.parts.graph is not None, "planned without its graph"
-            found = self.data.parts.graph.at(t, stocks)
-            batch = replace(batch, neighbours=Neighbours(*(self._tensor(array) for array in found)))
-        if "exposures" in inputs:
-            batch = replace(batch, exposures=self._tensor(standard_exposures(self.data, t, stocks)))
-        return batch
+        days = [self._day(name, t, stocks) for name in sorted(inputs - {WINDOWS})]
+        beside = {name: self._tensor(array) for day in days for name, array in day.items()}
+        return CrossSection(self._windows(t, stocks, read=WINDOWS in inputs), beside)
+
+    def _day(self, name: str, t: int, stocks: Indices) -> Day:
+        """What day t holds of an input."""
+        size = self.data.size[t, stocks]
+        if (held := self.data.inputs.held.get(name)) is not None:
+            return held.day(t, stocks, size)
+        made = _of_sizes(name)
+        assert not made.part.KEPT, f"planned without its {name}"
+        return made.part.day(made.settings, size)
 
     def _tensor(self, array: AnyArray) -> Tensor:
         return torch.from_numpy(array).to(self.device)
@@ -85,10 +93,6 @@ class Sampler:
         if self.scaling.part.SCALES == "windows":
             apply(windows, self._store.standard(self.scaling, t, lambda: self._standard(windows)))
         return windows
-
-    def _quarters(self, t: int, stocks: Indices) -> Float32:
-        assert self.data.parts.fundamentals is not None, "planned without the quarters"
-        return standard_quarters(self.data.parts.fundamentals, t, stocks)
 
     def _gather(self, t: int, stocks: Indices) -> Tensor:
         """Rows t−L+1 … t of the stocks: (L, b, f)."""
@@ -116,49 +120,8 @@ class Sampler:
 
 def shapes_of(data: TrainingData) -> Shapes:
     """What a network for `data` is built for."""
-    quarters, exposures = data.parts.fundamentals, data.parts.exposures
-    return Shapes(
-        features=len(data.features.names),
-        window=data.window,
-        fundamentals=0 if quarters is None else 2 * len(quarters.names) + 1,
-        quarters=0 if quarters is None else quarters.values.shape[1],
-        exposures=0 if exposures is None else len(exposures.industries) + 2,
-    )
-
-
-def standard_quarters(quarters: FundamentalQuarters, t: int, stocks: Indices) -> Float32:
-    """Day t's quarters of the batch `stocks` (b,): (q, b, 2k + 1) float32, oldest quarter first.
-
-    k items, each quarter and item over the batch clipped at median ± 5·1.4826·MAD and z-scored, missing = 0; then k
-    masks, 1 = known; then 1 where the company made a loss.
-    """
-    x, loss = quarters.at(t, stocks)
-    items = np.ascontiguousarray(x.transpose(0, 2, 1))  # (q, k, b)
-    out = np.empty((len(x), len(stocks), 2 * x.shape[2] + 1), np.float32)
-    out[:, :, : x.shape[2]] = zscored(items).transpose(0, 2, 1)
-    out[:, :, x.shape[2] : -1] = np.isfinite(x)
-    out[:, :, -1] = loss
-    return out
-
-
-def standard_exposures(data: TrainingData, t: int, stocks: Indices) -> Float32:
-    """Day t's exposures of the batch `stocks` (b,): (b, industries + 2) float32.
-
-    A dummy an industry; then ln cap and book to price, each over the batch clipped at median ± 5·1.4826·MAD and
-    z-scored, missing = 0.
-    """
-    exposures = data.parts.exposures
-    assert exposures is not None, "planned without the exposures"
-    styles = np.stack([data.size[t, stocks], exposures.bp[t, stocks]]).astype(np.float32)
-    return np.concatenate([exposures.dummies(t, stocks), zscored(styles).T], axis=1)
-
-
-def zscored(x: Float32) -> Float32:
-    """Each row of `x` (…, b) clipped and z-scored over what is finite; the rest is 0."""
-    x = np.where(np.isfinite(x), x, np.float32(np.nan))
-    low, high, mean, inverse = (one[..., None] for one in cross_section(x))
-    out: Float32 = np.nan_to_num((np.clip(x, low, high) - mean) * inverse).astype(np.float32)
-    return out
+    widths = {name: width for held in data.inputs.held.values() for name, width in held.widths().items()}
+    return Shapes(len(data.features.names), data.window, widths)
 
 
 def standardise(label: Float64, target: Target) -> Float32:

@@ -20,13 +20,13 @@ from torch import nn
 
 from deepfactor.core.arrays import Float32, Indices
 from deepfactor.core.errors import RecipeError
-from deepfactor.features.quarters import FundamentalQuarters
+from deepfactor.inputs.fundamentals import Quarters
+from deepfactor.inputs.standardising import zscored
 from deepfactor.training.arms import Arm, Stacked
 from deepfactor.training.baseline import Baseline
 from deepfactor.training.data import TrainingData
 from deepfactor.training.fit import Fitter
 from deepfactor.training.plan import Fold
-from deepfactor.training.samples import zscored
 from deepfactor.training.weightings.base import Fitted
 from deepfactor.training.weightings.validation import mean_rank_ic
 
@@ -173,7 +173,7 @@ def columns(fitter: Fitter, t: int) -> tuple[Indices, Float32 | None]:
     deep = deep - deep.mean(axis=0, dtype=np.float64)
     spread = np.sqrt(np.square(deep).mean(axis=0))
     deep = np.divide(deep, spread, where=spread > 0, out=np.zeros_like(deep)).astype(np.float32)
-    quarters = fitter.sampler.data.parts.fundamentals
+    quarters = quarters_of(fitter.sampler.data)
     if quarters is None:
         return stocks, deep
     return stocks, np.concatenate([deep, fundamental_factors(quarters, t, stocks)], axis=1)
@@ -181,10 +181,18 @@ def columns(fitter: Fitter, t: int) -> tuple[Indices, Float32 | None]:
 
 def fundamental_names(data: TrainingData) -> tuple[str, ...]:
     """The fundamental factors that a market gives."""
-    return () if data.parts.fundamentals is None else data.parts.fundamentals.names
+    quarters = quarters_of(data)
+    return () if quarters is None else quarters.names
 
 
-def fundamental_factors(quarters: FundamentalQuarters, t: int, stocks: Indices) -> Float32:
+def quarters_of(data: TrainingData) -> Quarters | None:
+    """The companies' quarters, where there are any."""
+    held = data.inputs.held.get("fundamentals")
+    assert held is None or isinstance(held, Quarters)
+    return held
+
+
+def fundamental_factors(quarters: Quarters, t: int, stocks: Indices) -> Float32:
     """Day t's items of the batch `stocks` (b,), those of the newest of the last four quarters that has them: (b, k).
 
     Clipped at median ± 5·1.4826·MAD and z-scored over the batch, missing = 0.

@@ -20,7 +20,7 @@ SMALL = Shapes(features=3, window=30)
 def batch(b: int, shapes: Shapes = SMALL, seed: int = 4) -> CrossSection:
     torch.manual_seed(seed)
     windows = torch.randn(shapes.window, b, shapes.features, dtype=torch.float64)
-    return CrossSection(windows, torch.randperm(b))
+    return CrossSection(windows, {"size_rank": torch.randperm(b)})
 
 
 def model(**settings: object) -> DecompGRU:
@@ -35,7 +35,7 @@ def slow_scores(m: DecompGRU, day: CrossSection, groups: int) -> Tensor:
     slow = nn.functional.avg_pool1d(nn.functional.pad(x, (4, 0), mode="replicate"), kernel_size=5, stride=1)
     embedded = m.trend_embedding.norm(m.trend_embedding.conv(slow).transpose(1, 2))  # (b, p, d)
     states = m.trend_gru(embedded.transpose(0, 1))[0].transpose(0, 1)  # (b, p, d)
-    group = [int(rank) * groups // b for rank in day.size_rank]
+    group = [int(rank) * groups // b for rank in day["size_rank"]]
     relative = []
     for i in range(b):
         own = [j for j in range(b) if group[j] == group[i]]
@@ -75,11 +75,11 @@ def test_forward_and_gradients_are_those_of_the_slow_form(b):
 def test_only_the_own_size_group_matters():
     m, b = model(), 25
     day = batch(b)
-    group = day.size_rank * 5 // b
+    group = day["size_rank"] * 5 // b
     stock = 7
     windows = day.windows.clone()
     windows[:, stock] += torch.randn(SMALL.window, SMALL.features, dtype=torch.float64)
-    changed = m(day) != m(CrossSection(windows, day.size_rank))
+    changed = m(day) != m(CrossSection(windows, day.inputs))
     assert torch.equal(changed, group == group[stock])
 
 
@@ -108,7 +108,7 @@ def test_the_padding_stays_at_the_oldest_end():
         m, branches = model(), []
         m.trend_embedding.register_forward_hook(lambda _, given, out, keep=branches: keep.extend([given[0], out]))
         m.residual_embedding.register_forward_hook(lambda _, given, out, keep=branches: keep.extend([given[0], out]))
-        m(CrossSection(windows, day.size_rank))
+        m(CrossSection(windows, day.inputs))
         seen.append(branches)
     for short, long in zip(*seen, strict=True):
         torch.testing.assert_close(long[-short.shape[0] :], short, rtol=1e-12, atol=1e-12)
@@ -121,7 +121,7 @@ def test_the_last_days_trend_input_reads_the_last_five_days_only():
     older[:-5] += 1.0
     newer[-5] += 1.0
     for windows in (day.windows, older, newer):
-        m(CrossSection(windows, day.size_rank))
+        m(CrossSection(windows, day.inputs))
     assert torch.equal(seen[1], seen[0])
     assert not torch.isclose(seen[2], seen[0]).any()
 
@@ -149,7 +149,7 @@ def test_the_two_grus_share_nothing():
 
 
 def test_size_groups_without_a_rank_are_refused():
-    with pytest.raises(ValueError, match=r"needs CrossSection\.size_rank"):
+    with pytest.raises(ValueError, match="reads size_rank"):
         model()(CrossSection(batch(4).windows))
 
 

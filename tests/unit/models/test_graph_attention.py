@@ -31,6 +31,11 @@ def module(width: int = 12, heads: int = 3, size: int = 4, dropout: float = 0.0)
     return made
 
 
+def beside(neighbours: Neighbours) -> dict[str, Tensor]:
+    """As a batch holds them."""
+    return {"neighbours": neighbours.index, "similarity": neighbours.similarity}
+
+
 def by_definition(gat: GraphAttention, states: Tensor, neighbours: Neighbours) -> Tensor:
     """One stock and one head at a time."""
     rows = []
@@ -124,10 +129,10 @@ def test_a_score_depends_on_its_neighbours_and_on_no_other_stock():
     model = bi_agru_gat.build(bi_agru_gat.Settings(hidden=16), Shapes(features=6, window=10)).eval()
     windows, neighbours = torch.randn(10, 40, 6), related(40, 5)
     with torch.no_grad():
-        before = model(CrossSection(windows, neighbours=neighbours))
+        before = model(CrossSection(windows, beside(neighbours)))
         other = windows.clone()
         other[:, 7] = torch.randn(10, 6)
-        moved = model(CrossSection(other, neighbours=neighbours)) != before
+        moved = model(CrossSection(other, beside(neighbours))) != before
     expected = (neighbours.index == 7).any(dim=1)
     expected[7] = True
     assert torch.equal(moved, expected)
@@ -141,7 +146,7 @@ def test_it_learns_what_neighbours_tell():
     def ic(model, graph, target_of):
         windows = torch.randn(4, 200, 2, generator=generator)
         around = windows[-1, :, 0][target_of.index].mean(dim=1)
-        return torch.corrcoef(torch.stack([model(CrossSection(windows, neighbours=graph)), around]))[0, 1]
+        return torch.corrcoef(torch.stack([model(CrossSection(windows, beside(graph))), around]))[0, 1]
 
     truth = Neighbours(torch.randint(0, 200, (200, 5), generator=generator), torch.ones(200, 5))
     chance = Neighbours(torch.randint(0, 200, (200, 5), generator=generator), torch.ones(200, 5))

@@ -14,7 +14,7 @@ from deepfactor.models._orthogonal import LEAST_STOCKS, orthogonal, whitened
 from deepfactor.models.base import ROOM, CrossSection, Shapes, inputs_of
 
 EXPOSURES = 8  # six industries, ln cap, BP
-SHAPES = Shapes(features=6, window=30, exposures=EXPOSURES)
+SHAPES = Shapes(features=6, window=30, widths={"exposures": EXPOSURES})
 ALL = ("industry", "size", "value")
 
 
@@ -116,7 +116,7 @@ def test_the_training_form_is_finite_on_any_day(b: int) -> None:
 
 def day(b: int = 120, seed: int = 4) -> CrossSection:
     windows = torch.randn(SHAPES.window, b, 6, generator=torch.Generator().manual_seed(seed))
-    return CrossSection(windows, exposures=exposures(b))
+    return CrossSection(windows, {"exposures": exposures(b)})
 
 
 @pytest.mark.parametrize("project", [(), ("size",), ("value", "industry"), ALL])
@@ -133,7 +133,7 @@ def test_the_networks_factors(project: tuple[str, ...]) -> None:
         assert torch.isfinite(model(day(LEAST_STOCKS - 1))).all()
     columns = {"industry": [0, 1, 2, 3, 4], "size": [6], "value": [7]}
     asked = [column for name in project for column in columns[name]]
-    both = np.abs(correlation(found, batch.exposures[:, [0, 1, 2, 3, 4, 6, 7]])[:32, 32:]).max(axis=0)
+    both = np.abs(correlation(found, batch["exposures"][:, [0, 1, 2, 3, 4, 6, 7]])[:32, 32:]).max(axis=0)
     for column, largest in zip([0, 1, 2, 3, 4, 6, 7], both, strict=True):
         assert (largest < 1e-6) == (column in asked), column
     chosen = ROOM.choose(Kind(kind="bi_agru", orthogonal=True, project=project))

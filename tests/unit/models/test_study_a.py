@@ -14,13 +14,15 @@ from deepfactor.models._encoders import BiAGRU, across_days
 from deepfactor.models.base import CrossSection, Shapes, parameter_count
 from deepfactor.recipe import load_recipe
 
-SHAPES = Shapes(features=6, window=20, fundamentals=5, quarters=4)
+SHAPES = Shapes(features=6, window=20, widths={"fundamentals": 5, "quarters": 4})
 
 
 def day(b: int = 30, seed: int = 0) -> CrossSection:
     g = torch.Generator().manual_seed(seed)
     windows = torch.randn(SHAPES.window, b, SHAPES.features, generator=g)
-    return CrossSection(windows, fundamentals=torch.randn(SHAPES.quarters, b, SHAPES.fundamentals, generator=g))
+    return CrossSection(
+        windows, {"fundamentals": torch.randn(SHAPES["quarters"], b, SHAPES["fundamentals"], generator=g)}
+    )
 
 
 def scores(model: nn.Module, batch: CrossSection) -> Tensor:
@@ -105,7 +107,7 @@ def test_the_fundamental_network_is_its_formula():
     torch.manual_seed(0)
     model, batch = fundamental_gru.build(fundamental_gru.Settings(), SHAPES), day()
     with torch.no_grad():
-        last = model.encoder.gru(batch.fundamentals)[0][-1]
+        last = model.encoder.gru(batch["fundamentals"])[0][-1]
         expected = model.head(torch.relu(model.mlp[0](last))).squeeze(1)
     torch.testing.assert_close(scores(model, batch), expected, rtol=1e-5, atol=1e-6)
 
@@ -116,9 +118,9 @@ def test_the_composite_reads_both(early):
     model, batch = composite.build(composite.Settings(early=early), SHAPES), day()
     base = scores(model, batch)
     for changed in (
-        CrossSection(batch.windows.flip(1), fundamentals=batch.fundamentals),
-        CrossSection(batch.windows, fundamentals=batch.fundamentals.flip(1)),
-        CrossSection(batch.windows, fundamentals=batch.fundamentals.flip(0)),
+        CrossSection(batch.windows.flip(1), batch.inputs),
+        CrossSection(batch.windows, {"fundamentals": batch["fundamentals"].flip(1)}),
+        CrossSection(batch.windows, {"fundamentals": batch["fundamentals"].flip(0)}),
     ):
         assert not torch.allclose(scores(model, changed), base)
 

@@ -64,8 +64,7 @@ def test_what_a_network_reads_lies_on_the_samplers_device(model: Kind) -> None:
     assert windows.shape == here.windows.shape
     kind = ROOM.choose(model)
     network = kind.part.build(kind.settings, Shapes(features=6, window=data.window)).to(meta)
-    assert here.size_rank is not None
-    score = network(CrossSection(windows, here.size_rank.to(meta)))
+    score = network(CrossSection(windows, {"size_rank": here["size_rank"].to(meta)}))
     assert score.device == meta
     assert score.shape == (len(stocks),)
 

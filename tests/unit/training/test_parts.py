@@ -14,19 +14,19 @@ from deepfactor.core.errors import DataError
 from deepfactor.core.kind import Kind, load_kind
 from deepfactor.features import price_volume
 from deepfactor.graphs.base import rebuilt, within
+from deepfactor.inputs import exposures
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe, UniverseRule
-from deepfactor.pipeline.parts import exposures
 from deepfactor.runs.edges import write_edges
 from deepfactor.training.arms import Arm
 from deepfactor.training.data import Arrays, TrainingData, open_data, prepare_data
 from deepfactor.training.engine import run_jobs
 from deepfactor.training.jobs import Job, is_done, plan_jobs
-from deepfactor.training.parts import Parts, open_parts, prepare_part
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, shapes_of
 from deepfactor.training.spec import Fit, Plan
-from support.parts import all_parts, company_market, graph_of
+from deepfactor.training.stored import StoredInputs, open_inputs, prepare_input
+from support.parts import all_parts, company_market, graph_of, other
 
 RULE = UniverseRule(window=20, min_observed=10)
 FOLD = Fold("toy", range(20, 60), range(63, 80), range(83, 100))
@@ -40,7 +40,7 @@ ARMS = (
     ),
     Arm(name="freed", model=Kind(kind="bi_agru", hidden=4, layers=1, orthogonal=True, project=("industry", "value"))),  # type: ignore[call-arg]
 )
-READS = {"plain": (), "quarters": ("fundamentals",), "related": ("graph",), "freed": ("exposures",)}
+READS = {"plain": (), "quarters": ("fundamentals",), "related": ("neighbours",), "freed": ("exposures",)}
 
 Market = tuple[Panel, Universe]
 
@@ -63,7 +63,7 @@ def training_data(market: Market) -> TrainingData:
         size=np.log(panel.market_cap("float").astype(np.float64)),
         entry_ok=np.ones(panel.shape, dtype=bool),
         window=6,
-        parts=all_parts(panel, universe, eligible),
+        inputs=all_parts(panel, universe, eligible),
     )
 
 
@@ -72,73 +72,74 @@ def data(market: Market) -> TrainingData:
     return training_data(market)
 
 
-def only(parts: Parts, *names: str) -> Parts:
-    content = {name: parts.content[name] for name in names}
-    return Parts(**{name: getattr(parts, name) for name in names}, content=content)
+FOLDERS = {"fundamentals": "fundamentals", "neighbours": "graph", "exposures": "exposures"}
+
+
+def only(stored: StoredInputs, *names: str) -> StoredInputs:
+    content = {FOLDERS[name]: stored.content[FOLDERS[name]] for name in names}
+    return StoredInputs({name: stored.held[name] for name in names}, content)
 
 
 def planned(data: TrainingData, fold: Fold = FOLD) -> dict[str, Job]:
-    parts = {name: only(data.parts, *read) for name, read in READS.items()}
-    base = replace(data, parts=Parts())
+    own = {name: only(data.inputs, *read) for name, read in READS.items()}
+    base = replace(data, inputs=StoredInputs())
     fit = Fit(epochs=1, seeds=(0,), min_stocks=5)
     plan = Plan(first_test=2019, every=10, valid_every=5)
-    return {j.arm.name: j for j in plan_jobs(base, ARMS, [fold], plan, fit, inputs={"x": 1}, label={}, parts=parts)}
+    return {j.arm.name: j for j in plan_jobs(base, ARMS, [fold], plan, fit, inputs={"x": 1}, label={}, stored=own)}
 
 
 def stored(data: TrainingData, jobs: Path) -> dict[str, Arrays]:
-    base = prepare_data(jobs, "toy", lambda: replace(data, parts=Parts()))
+    base = prepare_data(jobs, "toy", lambda: replace(data, inputs=StoredInputs()))
     made = {
-        name: prepare_part(base, name, data.parts.content[name], lambda name=name: getattr(data.parts, name))
-        for name in data.parts.content
+        name: prepare_input(base, name, data.inputs.content[folder], lambda name=name: data.inputs.held[name])
+        for name, folder in FOLDERS.items()
     }
     return {arm: Arrays(base, {name: made[name] for name in read}) for arm, read in READS.items()}
 
 
 def test_parts_come_back_as_they_were(data: TrainingData, tmp_path: Path) -> None:
-    folders: Mapping[str, Path] = {k: v for one in stored(data, tmp_path).values() for k, v in one.parts.items()}
-    opened = open_parts(folders)
-    assert opened.content == data.parts.content
-    for name in ("fundamentals", "graph", "exposures"):
-        ours, theirs = getattr(data.parts, name), getattr(opened, name)
+    folders: Mapping[str, Path] = {k: v for one in stored(data, tmp_path).values() for k, v in one.inputs.items()}
+    opened = open_inputs(folders)
+    assert opened.content == data.inputs.content
+    for name in FOLDERS:
+        ours, theirs = data.inputs.held[name], opened.held[name]
         for one in fields(ours):
             np.testing.assert_array_equal(getattr(theirs, one.name), getattr(ours, one.name))
         assert type(theirs) is type(ours)
-    assert opened.graph is not None
-    assert not opened.graph.neighbour.flags.owndata, "memory-mapped"
+    assert not opened.held["neighbours"].neighbour.flags.owndata, "memory-mapped"
 
     def never() -> None:
         raise AssertionError("made twice")
 
     for name, folder in folders.items():
-        assert prepare_part(folder.parent, name, data.parts.content[name], never) == folder  # type: ignore[arg-type]
-    (folders["graph"] / "neighbour.npy").write_bytes(b"half")
+        assert prepare_input(folder.parent, name, data.inputs.content[FOLDERS[name]], never) == folder  # type: ignore[arg-type]
+    (folders["neighbours"] / "neighbour.npy").write_bytes(b"half")
     with pytest.raises(DataError, match=r"damaged arrays .*neighbour.npy does not hold"):
-        open_parts(folders)
+        open_inputs(folders)
     said: list[str] = []
-    prepare_part(folders["graph"].parent, "graph", data.parts.content["graph"], lambda: data.parts.graph, said.append)  # type: ignore[arg-type,return-value]
+    graph = data.inputs.held["neighbours"]
+    prepare_input(folders["neighbours"].parent, "neighbours", data.inputs.content["graph"], lambda: graph, said.append)
     assert "neighbour.npy" in said[0]
     assert "made again" in said[0]
-    assert open_parts(folders).content == data.parts.content
+    assert open_inputs(folders).content == data.inputs.content
 
 
 def test_a_part_of_other_days_is_refused(data: TrainingData) -> None:
     cut = data.between(0, 50)
-    assert set(cut.parts.days().values()) == {50}
-    with pytest.raises(DataError, match="part fundamentals of the training arrays has 50 days, the market 120"):
-        replace(data, parts=only(cut.parts, "fundamentals"))
+    assert set(cut.inputs.days().values()) == {50}
+    with pytest.raises(DataError, match="input fundamentals of the training arrays has 50 days, the market 120"):
+        replace(data, inputs=only(cut.inputs, "fundamentals"))
 
 
 def test_quarters_of_a_batch(data: TrainingData) -> None:
     """Clipped and z-scored over the batch by numpy's own medians; masks and the loss behind."""
-    quarters = data.parts.fundamentals
-    assert quarters is not None
+    quarters = data.inputs.held["fundamentals"]
     k = len(quarters.names)
-    assert shapes_of(data).fundamentals == 2 * k + 1
-    assert shapes_of(data).quarters == 12
+    assert shapes_of(data)["fundamentals"] == 2 * k + 1
+    assert shapes_of(data)["quarters"] == 12
     for t in (12, 60, 119):
         stocks = data.stocks(t)
-        found = Sampler(data).cross_section(t, frozenset({"fundamentals"})).fundamentals
-        assert found is not None
+        found = Sampler(data).cross_section(t, frozenset({"fundamentals"}))["fundamentals"]
         x, loss = quarters.at(t, stocks)
         wanted = np.zeros_like(x)
         for q in range(12):
@@ -164,9 +165,8 @@ def test_exposures_of_a_batch(market: Market, data: TrainingData) -> None:
     assert panel.fundamentals is not None
     t = 90
     stocks = data.stocks(t)
-    found = Sampler(data).cross_section(t, frozenset({"exposures"})).exposures
-    assert found is not None
-    assert found.shape == (len(stocks), shapes_of(data).exposures) == (len(stocks), 3 + 2)
+    found = Sampler(data).cross_section(t, frozenset({"exposures"}))["exposures"]
+    assert found.shape == (len(stocks), shapes_of(data)["exposures"]) == (len(stocks), 3 + 2)
     industry = universe.industry[t, stocks]
     assert (industry < 0).any()
     for i in range(3):
@@ -180,7 +180,7 @@ def test_exposures_of_a_batch(market: Market, data: TrainingData) -> None:
         assert float(column.std(unbiased=False)) == pytest.approx(1, abs=1e-4)
         assert (torch.diff(column[np.argsort(raw)]) >= 0).all()
     with pytest.raises(DataError, match="total_equity"):
-        exposures(replace(panel, fundamentals=None), universe)
+        exposures.prepare(exposures.Settings(), replace(panel, fundamentals=None), universe, data.eligible)
 
 
 @pytest.mark.parametrize("kind", ["fundamental", "industry", "random", "full"])
@@ -220,32 +220,32 @@ def test_the_key_names_what_a_fold_reads(data: TrainingData) -> None:
     assert jobs["plain"].identity["inputs"] == {"x": 1}
     assert jobs["related"].identity["inputs"] == {"x": 1, "graph": {"kind": "fundamental", "k": 4}}
     assert {name: list(job.identity.get("parts", {})) for name, job in jobs.items()} == {
-        name: list(read) for name, read in READS.items()
+        name: [FOLDERS[one] for one in read] for name, read in READS.items()
     }
     assert "graph" not in jobs["related"].identity["arm"], "twins on two graphs start from the same weights"
 
 
 def changed(data: TrainingData, name: str, t: int) -> TrainingData:
     """Something of a part is otherwise on row t."""
-    parts = data.parts
-    assert parts.fundamentals is not None
-    assert parts.graph is not None
-    assert parts.exposures is not None
+    held = data.inputs.held
     stock = data.stocks(t)[0]
     if name == "fundamentals":
-        value = parts.fundamentals.value.copy()
+        value = held[name].value.copy()
         value[t, stock] *= 2
-        return replace(data, parts=replace(parts, fundamentals=replace(parts.fundamentals, value=value)))
+        return replace(data, inputs=other(data.inputs, name, value=value))
     if name == "exposures":
-        bp = parts.exposures.bp.copy()
+        bp = held[name].bp.copy()
         bp[t, stock] = 77
-        return replace(data, parts=replace(parts, exposures=replace(parts.exposures, bp=bp)))
-    similarity = parts.graph.similarity.copy()
-    similarity[parts.graph.starts[parts.graph.month[t], stock]] = 0.5
-    return replace(data, parts=replace(parts, graph=replace(parts.graph, similarity=similarity)))
+        return replace(data, inputs=other(data.inputs, name, bp=bp))
+    graph = held[name]
+    similarity = graph.similarity.copy()
+    similarity[graph.starts[graph.month[t], stock]] = 0.5
+    return replace(data, inputs=other(data.inputs, name, similarity=similarity))
 
 
-@pytest.mark.parametrize(("arm", "name"), [("quarters", "fundamentals"), ("related", "graph"), ("freed", "exposures")])
+@pytest.mark.parametrize(
+    ("arm", "name"), [("quarters", "fundamentals"), ("related", "neighbours"), ("freed", "exposures")]
+)
 def test_a_change_makes_old_what_reads_it_and_nothing_else(arm: str, name: str, data: TrainingData) -> None:
     before, inside, after = planned(data), planned(changed(data, name, 70)), planned(changed(data, name, 119))
     assert {arm: job.key for arm, job in after.items()} == {arm: job.key for arm, job in before.items()}
@@ -256,8 +256,7 @@ def test_a_day_and_a_stock_more_leave_earlier_folds_their_key(market: Market, da
     panel, universe = market
     before = training_data((panel.until(110), universe.until(110)))
     assert {k: j.key for k, j in planned(before).items()} == {k: j.key for k, j in planned(data).items()}
-    assert data.parts.fundamentals is not None
-    changes = data.parts.fundamentals.change
+    changes = data.inputs.held["fundamentals"].change
     assert (changes[99] != changes[60]).any(), "something is published in the fold"
 
 
@@ -275,8 +274,7 @@ def test_jobs_read_their_parts_from_disk(data: TrainingData, tmp_path: Path) -> 
 def test_edges_as_a_table(market: Market, data: TrainingData, tmp_path: Path) -> None:
     import polars as pl
 
-    graph = data.parts.graph
-    assert graph is not None
+    graph = data.inputs.held["neighbours"]
     write_edges(tmp_path / "edges.parquet", graph, data.symbols, range(60, 100))
     table = pl.read_parquet(tmp_path / "edges.parquet")
     assert table.schema == {"date": pl.Date, "symbol": pl.String, "neighbour": pl.String, "similarity": pl.Float32}

@@ -45,11 +45,11 @@ def test_a_day_is_the_same_whatever_came_before_it() -> None:
     again = used.cross_section(40, BOTH)
     wanted = fresh.cross_section(40, BOTH)
     assert torch.equal(again.windows, wanted.windows)
-    assert torch.equal(again.size_rank, wanted.size_rank)
+    assert torch.equal(again["size_rank"], wanted["size_rank"])
 
 
 def test_size_rank_only_where_asked_for() -> None:
-    assert Sampler(toy_training()).cross_section(20, frozenset({"windows"})).size_rank is None
+    assert Sampler(toy_training()).cross_section(20, frozenset({"windows"})).inputs == {}
 
 
 def test_size_rank_breaks_ties_by_order() -> None:

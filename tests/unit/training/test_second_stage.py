@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from deepfactor.core.errors import RecipeError, UserError
 from deepfactor.cross_section.correlation import spearman
 from deepfactor.features import price_volume
-from deepfactor.features.quarters import QuarterSettings, fundamental_quarters
+from deepfactor.inputs import fundamentals
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.training import estimate as costs
 from deepfactor.training.arms import Arm
@@ -27,11 +27,11 @@ from deepfactor.training.ensemble import collect
 from deepfactor.training.finished import read_record
 from deepfactor.training.fit import Fitter
 from deepfactor.training.jobs import Job, plan_jobs, task_of
-from deepfactor.training.parts import Parts, prepare_part
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.second_stage import fundamental_factors
 from deepfactor.training.spec import Fit, Plan
+from deepfactor.training.stored import StoredInputs, prepare_input
 from support.parts import company_market
 
 RULE = UniverseRule(window=20, min_observed=10)
@@ -52,7 +52,7 @@ def training_data(label: Callable[[np.ndarray], np.ndarray] | None = None) -> Tr
     """120 days of 130 stocks; `label` makes it of the standardised book to price (T, N), None = noise."""
     panel, universe = company_market(days=120, stocks=130)
     eligible = universe.eligible(RULE)
-    quarters = fundamental_quarters(QuarterSettings(quarters=6), panel)
+    quarters = fundamentals.prepare(fundamentals.Settings(quarters=6), panel, universe, universe.listed)
     rng = np.random.default_rng(0)
     bare = TrainingData(
         dates=panel.dates,
@@ -63,7 +63,7 @@ def training_data(label: Callable[[np.ndarray], np.ndarray] | None = None) -> Tr
         size=np.log(panel.market_cap("float").astype(np.float64)),
         entry_ok=rng.random(panel.shape) > 0.05,
         window=6,
-        parts=Parts(fundamentals=quarters, content={"fundamentals": {"quarters": 6}}),
+        inputs=StoredInputs({"fundamentals": quarters}, {"fundamentals": {"quarters": 6}}),
     )
     if label is None:
         return bare
@@ -80,24 +80,22 @@ def data() -> TrainingData:
 
 
 def jobs_of(data: TrainingData, *arms: Arm, fit: Fit = FIT, fold: Fold = FOLD) -> list[Job]:
-    parts = {arm.name: data.parts if arm.weighting else Parts() for arm in arms}
-    base = replace(data, parts=Parts())
-    return plan_jobs(base, arms, [fold], PLAN, fit, inputs={"x": 1}, label={}, parts=parts)
+    own = {arm.name: data.inputs if arm.weighting else StoredInputs() for arm in arms}
+    base = replace(data, inputs=StoredInputs())
+    return plan_jobs(base, arms, [fold], PLAN, fit, inputs={"x": 1}, label={}, stored=own)
 
 
 def done(data: TrainingData, jobs: list[Job], folder: Path) -> list[dict[str, Any]]:
-    base = prepare_data(folder, "toy", lambda: replace(data, parts=Parts()))
-    quarters = data.parts.fundamentals
-    assert quarters is not None
-    part = prepare_part(base, "fundamentals", data.parts.content["fundamentals"], lambda: quarters)
+    base = prepare_data(folder, "toy", lambda: replace(data, inputs=StoredInputs()))
+    quarters = data.inputs.held["fundamentals"]
+    part = prepare_input(base, "fundamentals", data.inputs.content["fundamentals"], lambda: quarters)
     whole, bare = Arrays(base, {"fundamentals": part}), Arrays(base)
     run_jobs(jobs, {j.arm.name: whole if j.arm.weighting else bare for j in jobs}, folder, workers=0)
     return [read_record(folder / job.key) for job in jobs]
 
 
 def test_fundamental_factors_are_the_newest_known(data: TrainingData) -> None:
-    quarters = data.parts.fundamentals
-    assert quarters is not None
+    quarters = data.inputs.held["fundamentals"]
     older = 0
     for t in (25, 70, 110):
         stocks = data.stocks(t)
@@ -132,8 +130,7 @@ def test_scores_are_those_of_the_weighting_of_all_columns(fit_on: str, data: Tra
     """Ridge by hand on every second day of the span: deep factors with their signs, then the fundamental ones."""
     (job,) = jobs_of(data, arm_of(fit_on=fit_on))
     (record,) = done(data, [job], tmp_path)
-    fitter, quarters = network_of(data, job, tmp_path), data.parts.fundamentals
-    assert quarters is not None
+    fitter, quarters = network_of(data, job, tmp_path), data.inputs.held["fundamentals"]
 
     def columns(t: int) -> tuple[np.ndarray, np.ndarray]:
         stocks, deep = fitter.factors(t)
@@ -295,10 +292,9 @@ def test_what_is_told_of_it(data: TrainingData, tmp_path: Path) -> None:
 def test_what_it_will_cost(data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The network's epochs on the years that it sees, and the passes that fill the weighting's tables."""
     monkeypatch.setattr(costs, "_in_worker", lambda jobs, *_: {job.arm.name: COST for job in jobs})
-    base = prepare_data(tmp_path, "toy", lambda: replace(data, parts=Parts()))
-    quarters = data.parts.fundamentals
-    assert quarters is not None
-    part = prepare_part(base, "fundamentals", data.parts.content["fundamentals"], lambda: quarters)
+    base = prepare_data(tmp_path, "toy", lambda: replace(data, inputs=StoredInputs()))
+    quarters = data.inputs.held["fundamentals"]
+    part = prepare_input(base, "fundamentals", data.inputs.content["fundamentals"], lambda: quarters)
     arrays = Arrays(base, {"fundamentals": part})
 
     def seconds(arm: Arm) -> float:
@@ -324,6 +320,6 @@ def test_refused(data: TrainingData) -> None:
             arm_of(fit_on="train", **given)
     with pytest.raises(ValidationError, match="fit_on"):
         arm_of(fit_on="test")
-    bare = replace(data, parts=Parts())
+    bare = replace(data, inputs=StoredInputs())
     with pytest.raises(RecipeError, match=r"arms\.0\.model: .* fundamentals"):
         plan_jobs(bare, [arm_of()], [FOLD], PLAN, FIT, inputs={}, label={})

@@ -54,7 +54,7 @@ def test_the_score_of_each_patch_is_that_of_its_window(kind):
         scores = model.sequence(windows, rank.expand(patches, -1), 5)
         assert scores.shape == (5, stocks)
         for row, end in zip(scores, range(3 * (patches - 4), 3 * patches + 1, 3), strict=True):
-            expected = model(CrossSection(windows[:end], rank))
+            expected = model(CrossSection(windows[:end], {} if rank is None else {"size_rank": rank}))
             torch.testing.assert_close(row, expected, rtol=0, atol=1e-5)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from deepfactor.core.checksums import CHECKSUMS, file_checksum
 from deepfactor.core.files import write_json
+from deepfactor.inputs.relations import Relations
 from deepfactor.pipeline.stages.base import Unit, Work
 from deepfactor.runs.done import Outcome
 from deepfactor.runs.edges import write_edges
@@ -62,9 +63,9 @@ def _write(work: Work, arm: str, jobs: Sequence[Job]) -> Outcome:
     place = folder.arm(arm)
     write_json(place / "model_card.json", model_card(jobs, data, label))
     write_json(place / "training.json", training_record(jobs, folder.jobs))
-    if work.edges and data.parts.graph is not None:
+    if work.edges and isinstance(graph := data.inputs.held.get("neighbours"), Relations):
         tests = [job.fold.test for job in jobs]
         days = range(min(test.start for test in tests), max(test.stop for test in tests))
-        write_edges(place / "edges.parquet", data.parts.graph, data.symbols, days)
+        write_edges(place / "edges.parquet", graph, data.symbols, days)
     work.made[arm] = scores
     return Outcome(content, scores.ensemble.dropped)

@@ -22,8 +22,9 @@ from pydantic import Field
 from deepfactor.core.arrays import Bools, Float32
 from deepfactor.core.spec import Spec
 from deepfactor.features.base import Features
+from deepfactor.inputs.standardising import cross_section
 from deepfactor.training.scalings.base import require_close
-from deepfactor.training.scalings.standardising import cross_section, log_mean
+from deepfactor.training.scalings.standardising import log_mean
 
 SCALES: Final = "rows"
 

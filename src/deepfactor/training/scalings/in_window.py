@@ -13,8 +13,8 @@ import numpy as np
 from deepfactor.core.arrays import Float32
 from deepfactor.core.spec import Spec
 from deepfactor.features.base import Features
+from deepfactor.inputs.standardising import LEAST_SCALE
 from deepfactor.training.scalings.base import Standard
-from deepfactor.training.scalings.standardising import LEAST_SCALE
 
 SCALES: Final = "windows"
 KEEP = False

@@ -17,8 +17,9 @@ import numpy as np
 from deepfactor.core.arrays import Float32
 from deepfactor.core.spec import Spec
 from deepfactor.features.base import Features
+from deepfactor.inputs.standardising import cross_section
 from deepfactor.training.scalings.base import Standard, require_close
-from deepfactor.training.scalings.standardising import cross_section, log_mean
+from deepfactor.training.scalings.standardising import log_mean
 
 SCALES: Final = "windows"
 KEEP = True

@@ -71,7 +71,7 @@ def test_models_take_it_and_stay_close_to_float32(path, kind):
     torch.manual_seed(1)
     networks = [kind.build(kind.Settings(hidden=32, precision=name), shapes) for name in ("float32", "bf16")]
     networks[1].load_state_dict(networks[0].state_dict())
-    day = CrossSection(torch.randn(30, 150, 4), torch.randperm(150))
+    day = CrossSection(torch.randn(30, 150, 4), {"size_rank": torch.randperm(150)})
     plain, rounded = (network(day) for network in networks)
     assert 1e-5 < distance(rounded - rounded.mean(), plain - plain.mean()) < 3e-2
     parameters = [list(network.parameters()) for network in networks]

@@ -42,12 +42,12 @@ def model(**settings: object) -> DecompGRU:
 
 def batch(b: int = 301, seed: int = 4) -> CrossSection:
     torch.manual_seed(seed)
-    return CrossSection(torch.randn(SHAPES.window, b, SHAPES.features), torch.randperm(b))
+    return CrossSection(torch.randn(SHAPES.window, b, SHAPES.features), {"size_rank": torch.randperm(b)})
 
 
 def exact(m: DecompGRU, day: CrossSection) -> tuple[DecompGRU, Tensor]:
     double = copy.deepcopy(m).double()
-    return double, double(CrossSection(day.windows.double(), day.size_rank))
+    return double, double(CrossSection(day.windows.double(), day.inputs))
 
 
 def gradients(m: DecompGRU, scores: Tensor) -> list[Tensor]:
@@ -72,9 +72,9 @@ def test_scores_and_gradients_equal_float64(path, switches):
 
 def test_windows_that_are_cut_from_wider_ones(path):
     m, day = model(), batch()
-    cut = CrossSection(day.windows[:, 40:240], torch.randperm(200))
-    dense = CrossSection(cut.windows.contiguous(), cut.size_rank)
-    strange = CrossSection(cut.windows.transpose(0, 1).contiguous().transpose(0, 1), cut.size_rank)
+    cut = CrossSection(day.windows[:, 40:240], {"size_rank": torch.randperm(200)})
+    dense = CrossSection(cut.windows.contiguous(), cut.inputs)
+    strange = CrossSection(cut.windows.transpose(0, 1).contiguous().transpose(0, 1), cut.inputs)
     assert torch.equal(m(cut), m(dense))
     assert torch.equal(m(strange), m(dense))
 
@@ -117,6 +117,6 @@ def test_wide_patches_and_windows_with_a_gradient_run_by_layers(path):
     torch.testing.assert_close(m(day).double(), expected, rtol=0, atol=3e-6)
     narrow = model()
     windows = day.windows.clone().requires_grad_()
-    narrow(CrossSection(windows, day.size_rank)).sum().backward()
+    narrow(CrossSection(windows, day.inputs)).sum().backward()
     assert windows.grad is not None
     assert (windows.grad != 0).any(dim=2).all()

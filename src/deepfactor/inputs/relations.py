@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
-from deepfactor.core.arrays import Bools, Dates, Float32, Int32, Ints, Symbols
+from deepfactor.core.arrays import Bools, Dates, Float32, Float64, Indices, Int32, Ints, Symbols
 from deepfactor.graphs.base import Edges, alone, rebuilt
+from deepfactor.inputs.base import Day
 from deepfactor.panel.universe import Universe
 
 
@@ -38,9 +40,27 @@ class Relations:
     neighbour: Int32
     similarity: Float32
 
-    def between(self, rows: slice) -> Relations:
+    @property
+    def days(self) -> int:
+        """T."""
+        return len(self.month)
+
+    def between(self, rows: slice) -> Self:
         """Some of the days."""
         return replace(self, month=self.month[rows])
+
+    def day(self, t: int, stocks: Indices, size: Float64) -> Day:
+        """The edges of the batch; see `at`."""
+        found = self.at(t, stocks)
+        return {"neighbours": found.neighbour, "similarity": found.similarity}
+
+    def widths(self) -> Mapping[str, int]:
+        """A model isn't built for a number of neighbours."""
+        return {}
+
+    def card(self) -> Mapping[str, Any]:
+        """The arm says its graph."""
+        return {}
 
     def at(self, t: int, stocks: Ints) -> Edges:
         """The edges among the batch `stocks` (b,) of day t, as positions in it; as wide as the widest stock.
@@ -70,7 +90,7 @@ class Relations:
         apart = stock != other
         return stock[apart], other[apart], self.similarity[place[apart]]
 
-    def fingerprint(self, days: range, symbols: Symbols) -> str:
+    def fingerprint(self, days: range, columns: Indices, symbols: Symbols) -> str:
         """Hash of the graphs in force on `days`; says the same of them whoever else the market holds."""
         digest = hashlib.sha256()
         months = self.month[days.start : days.stop]
