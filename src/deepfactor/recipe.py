@@ -151,6 +151,13 @@ class Recipe(Spec):
         return arms
 
     @model_validator(mode="after")
+    def _inputs_are_read(self) -> Recipe:
+        for name in self.inputs:
+            if not any(name in arm.scorer.reads() for arm in self.arms):
+                raise wrong(("inputs", name), "no arm's network reads it: leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _combinations_are_of_arms(self) -> Recipe:
         arms = [arm.name for arm in self.arms]
         for i, one in enumerate(self.combinations):

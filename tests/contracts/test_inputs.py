@@ -43,7 +43,7 @@ def held(name: str, panel: Panel, universe: Universe) -> Held:
 
 
 def data_with(name: str, panel: Panel, universe: Universe) -> TrainingData:
-    own = {name: held(name, panel, universe)} if name in KEPT else {}
+    own = {name: held(name, panel, universe)} if ROOM.load(name).KEPT else {}
     return TrainingData(
         dates=panel.dates,
         symbols=panel.symbols,

@@ -18,7 +18,7 @@ import typer
 
 from deepfactor.cli.verbs import app
 from deepfactor.portfolio.presets import load_preset
-from deepfactor.recipe import load_recipe, shipped_recipes
+from deepfactor.recipe import Recipe, load_recipe, shipped_recipes
 from deepfactor.store.folder import MarketFolder
 from support.baostock_server import baostock_server
 from support.cli import deepfactor
@@ -158,7 +158,7 @@ def test_python_runs(block, tmp_path, monkeypatch):
 
 def run(block: Block) -> ModuleType:
     module = ModuleType(block.page.stem.replace("-", "_"))
-    exec(compile(block.text, block.name, "exec"), module.__dict__)
+    exec(compile(block.text, block.name, "exec", dont_inherit=True), module.__dict__)
     return module
 
 
@@ -191,6 +191,32 @@ def test_add_a_model(tmp_path, monkeypatch, main_recipe):
     assert load_recipe(str(main_recipe), inside).arms[0].name == arm["name"]
     monkeypatch.delitem(sys.modules, "deepfactor.models.my_net")
     monkeypatch.delattr(deepfactor.models, "my_net")
+
+
+def test_add_an_input(tmp_path, monkeypatch, main_recipe):
+    """One file, a model that names it and a line of a recipe; the contract suite's own checks hold for it."""
+    import deepfactor.inputs
+    import deepfactor.models
+    from contracts import test_inputs as contract
+
+    (tmp_path / "activity.py").write_text(only("add-an-input.md", "python").text)
+    reads = only("add-a-model.md", "python").text.replace('{"windows"}', '{"windows", "activity"}')
+    (tmp_path / "active_net.py").write_text(reads)
+    for room in (deepfactor.inputs, deepfactor.models):
+        monkeypatch.setattr(room, "__path__", [*room.__path__, str(tmp_path)])
+    text = only("add-an-input.md", "toml").text.replace('kind = "my_net"', 'kind = "active_net"')
+    content = tomllib.loads(main_recipe.read_text()) | {"combinations": [], "portfolios": []} | tomllib.loads(text)
+    recipe = Recipe.model_validate(content)
+    assert [(one.kind, one.settings.days) for one in recipe.inputs_of(recipe.arms[0])] == [("activity", 60)]
+    assert recipe.model_dump(mode="json")["inputs"] == {"activity": {"days": 60}}
+    market = contract.company_market(days=contract.LAST + 1, stocks=40)
+    contract.test_a_days_batch("activity", market)
+    contract.test_some_of_the_days("activity", market)
+    contract.test_what_is_kept_comes_back_from_disk("activity", market, tmp_path)
+    contract.test_days_to_come_leave_the_fingerprint_of_a_fold("activity", market)
+    contract.test_it_is_known_at_the_close("activity", market)
+    for name in ("inputs.activity", "models.active_net"):
+        sys.modules.pop(f"deepfactor.{name}")
 
 
 def test_add_a_constraint(tmp_path, monkeypatch):

@@ -163,5 +163,5 @@ def test_wrong_settings() -> None:
     with pytest.raises(RecipeError, match="no exposures"):
         bi_agru.build(bi_agru.Settings(orthogonal=True, project=("size",)), Shapes(features=6, window=30))
     model = bi_agru.build(bi_agru.Settings(orthogonal=True, project=("size",)), SHAPES)
-    with pytest.raises(ValueError, match="exposures, which is None"):
+    with pytest.raises(ValueError, match="exposures, which this batch"):
         model(CrossSection(torch.zeros(30, 3, 6)))

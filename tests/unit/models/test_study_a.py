@@ -135,9 +135,9 @@ def test_what_is_missing_is_said():
     for kind in (fundamental_gru, composite):
         with pytest.raises(RecipeError, match="fundamentals, and the arm has none"):
             kind.build(kind.Settings(), Shapes(features=6, window=20))
-        with pytest.raises(ValueError, match="fundamentals, which is None"):
+        with pytest.raises(ValueError, match="fundamentals, which this batch"):
             kind.build(kind.Settings(), SHAPES)(CrossSection(day().windows))
-    with pytest.raises(ValueError, match="neighbours, which is None"):
+    with pytest.raises(ValueError, match="neighbours, which this batch"):
         bi_agru_gat.build(bi_agru_gat.Settings(), SHAPES)(day())
 
 

@@ -210,6 +210,20 @@ def test_which_quarters_a_network_reads(recipe):
         load_recipe(recipe(), ["fundamentals={items=['PE']}"])
 
 
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("inputs={news={}}", r"^inputs\.news\.kind: no kind 'news' .*exposures, fundamentals"),
+        ("inputs={exposures={days=3}}", r"^inputs\.exposures\.days: unknown key"),
+        ("inputs={exposures={}}", r"^inputs\.exposures: no arm's network reads it"),
+        ("inputs={fundamentals={quarters=8}}", r"^inputs\.fundamentals: .*write it as \[fundamentals\]"),
+    ],
+)
+def test_settings_of_inputs_belong_to_inputs_that_are_read(said, message, recipe):
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(recipe(), [said])
+
+
 @pytest.mark.parametrize("name", ["nothing", "nothing.toml", ""])
 def test_no_such_recipe(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
