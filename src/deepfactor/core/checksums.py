@@ -47,13 +47,13 @@ def file_checksum(path: Path) -> str:
     return f"{found:08x}"
 
 
-def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+def sealed(content: Mapping[str, object]) -> dict[str, object]:
     """`content`, which JSON can hold, with its own checksum as the last entry."""
     return {**content, _SEAL: _checksum_of(content)}
 
 
-def unsealed(content: Any) -> dict[str, Any]:
-    """`content` as it was before `sealed`.
+def unsealed(content: Any) -> Any:
+    """`content`, read from JSON, as it was before `sealed`.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def unsealed(content: Any) -> dict[str, Any]:
     return found
 
 
-def _checksum_of(content: Mapping[str, Any]) -> str:
+def _checksum_of(content: Mapping[str, object]) -> str:
     return checksum(json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
 
 
@@ -85,7 +85,7 @@ def read_checksums(folder: Path) -> dict[str, str] | None:
     """
     file = folder / CHECKSUMS
     try:
-        content = unsealed(json.loads(file.read_text(encoding="utf-8")))
+        content: dict[str, str] = unsealed(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except PermissionError:
@@ -177,7 +177,7 @@ def _known(folder: Path) -> dict[str, list[Any]]:
     return _whole[folder]
 
 
-def _keep(folder: Path, known: Mapping[str, Any]) -> None:
+def _keep(folder: Path, known: Mapping[str, object]) -> None:
     """Note it for later processes; where the cache can't be written they compare again."""
     folder = folder.absolute()
     with contextlib.suppress(OSError, RuntimeError):

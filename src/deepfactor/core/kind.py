@@ -48,7 +48,7 @@ class Kind(BaseModel):
 
     kind: str
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """The settings as written, without the kind's name."""
         return dict(self.model_extra or {})
 
@@ -68,17 +68,17 @@ class Chosen(Generic[Part, Settings]):
     kind: str
     part: Part = field(repr=False)
     settings: Settings = field(hash=False)
-    said: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    said: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
-    def written(self) -> dict[str, Any]:
+    def written(self) -> dict[str, object]:
         """The choice as a recipe has it."""
         return {"kind": self.kind, **self.said}
 
-    def whole(self) -> dict[str, Any]:
+    def whole(self) -> dict[str, object]:
         """The choice with all settings, for readers."""
         return {"kind": self.kind, **self.settings.model_dump(mode="json")}
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """The choice with what was said beyond the defaults, for the keys of long work: see `Spec.identity`."""
         return {"kind": self.kind, **self.settings.identity()}
 
@@ -91,7 +91,7 @@ class Chosen(Generic[Part, Settings]):
         return _again, (self.path, self.kind, self.settings, self.said)
 
 
-def _again(path: str, kind: str, settings: Settings, said: Mapping[str, Any]) -> Chosen[Any, Settings]:
+def _again(path: str, kind: str, settings: Settings, said: Mapping[str, object]) -> Chosen[Any, Settings]:
     """A `Chosen` in another process: files don't travel, their names do."""
     return Chosen(kind, importlib.import_module(path), settings, said)
 

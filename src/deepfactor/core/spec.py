@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from inspect import isclass
 from typing import Any, get_args
@@ -42,7 +42,7 @@ class Spec(BaseModel):
         """First 16 hex digits of the SHA-256 of the canonical JSON of the spec."""
         return content_key(self.model_dump(mode="json"))
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """What was said beyond the defaults, for the keys of long work: a setting that is added later, with the old
         way as its default, makes nothing old. So a default that changes needs another mark in such keys."""
         return self.model_dump(mode="json", exclude_defaults=True)
@@ -119,7 +119,7 @@ def _mentions(spec: type[Spec], name: str, wanted: type) -> bool:
     return False
 
 
-def content_key(content: Mapping[str, Any] | list[Any]) -> str:
+def content_key(content: Mapping[str, object] | Sequence[object]) -> str:
     """16 hex digits that name `content` (anything JSON can hold); the order of mapping keys doesn't matter."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -13,16 +13,14 @@ from deepfactor.panel.audit import audit_panel, limitations
 from deepfactor.panel.build import describe_panel, open_panel
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.markets import open_market
-from deepfactor.report.audit_page import render_audit
+from deepfactor.report.audit_page import Audit, render_audit
 from deepfactor.runs.results import check_oracle, oracle_path
 from deepfactor.store.audit import audit_tables
 from deepfactor.store.checks import Basis, Finding
 from deepfactor.store.folder import MarketFolder
 
 
-def check(
-    market: Path, html: Path | None = None, console: Console | None = None, language: str = "en"
-) -> dict[str, Any]:
+def check(market: Path, html: Path | None = None, console: Console | None = None, language: str = "en") -> Audit:
     """Audit a market folder; with `html`, write a page of it there, `language` (``en``, ``zh``) shown first.
 
     Returns
@@ -57,8 +55,8 @@ def check(
             "counts": dict(account["counts"]),
             **{name: value for name, value in asdict(audit).items() if name != "findings"},
         }
-    out["findings"] = [asdict(one) for one in findings]
-    plain: dict[str, Any] = _without_nan(out)
+    out["findings"] = [one.record() for one in findings]
+    plain: Audit = _without_nan(out)
     if html is not None:
         write_text(html, render_audit(plain, language))
     return plain

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from deepfactor.panel.universe import Universe
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.sources.base import ROOM as SOURCES
 from deepfactor.sources.base import choose_source, fetch_all
+from deepfactor.store.checks import FindingRecord
 from deepfactor.store.folder import MarketFolder
 from deepfactor.store.folder import ingest as store_tables
 from deepfactor.store.update import update
@@ -47,7 +48,7 @@ class Market:
 
     def account(self) -> dict[str, Any]:
         """What results say of their data."""
-        source = dict(self.folder.manifest.source)
+        source = self.folder.manifest.source
         return {
             "source": source["name"],
             "simulated": source["simulated"],
@@ -70,7 +71,7 @@ class Market:
         return [_warning(one) for one in self.folder.manifest.warnings]
 
 
-def _warning(finding: Mapping[str, Any]) -> str:
+def _warning(finding: FindingRecord) -> str:
     shown = finding["examples"][:_SHOWN]
     more = "; …" if len(finding["examples"]) > len(shown) else ""
     examples = f": {'; '.join(shown)}{more}" if shown else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from deepfactor.core.words import Text, joined
 from deepfactor.report.press.blocks import Fact
@@ -12,6 +12,7 @@ from deepfactor.report.press.formats import MISSING, number
 from deepfactor.report.press.html import document
 from deepfactor.report.press.tables import Cell, Table, defined, head, label_cells, make
 from deepfactor.report.press.words import Metric, words
+from deepfactor.store.checks import FindingRecord
 
 SEVERITIES = {"error": Text("error", "错误"), "warning": Text("warning", "警告")}
 SIZES = (
@@ -47,7 +48,35 @@ BEYOND = (
 )
 
 
-def render_audit(audit: Mapping[str, Any], language: str = "en") -> str:
+class Beyond(TypedDict):
+    """Closes at or beyond their limit in a year on a board, and the reasons of those beyond."""
+
+    year: int
+    board: str
+    limited: int
+    reasons: dict[str, int]
+
+
+class Audit(TypedDict):
+    """What `deepfactor.pipeline.checking.check` returns; what may lack is of sound tables alone."""
+
+    market: str
+    fingerprint: str
+    errors: int
+    findings: list[FindingRecord]
+    account: NotRequired[dict[str, Any]]
+    derived: NotRequired[list[str]]
+    not_possible: NotRequired[list[str]]
+    counts: NotRequired[dict[str, int]]
+    years: NotRequired[list[int]]
+    sizes: NotRequired[dict[str, list[float | None]]]
+    stock_days: NotRequired[dict[str, list[float | None]]]
+    coverage: NotRequired[dict[str, list[float | None]]]
+    replicas: NotRequired[dict[str, dict[str, list[float | None]]]]
+    beyond: NotRequired[list[Beyond]]
+
+
+def render_audit(audit: Audit, language: str = "en") -> str:
     """One HTML file that needs nothing else, in both languages; `language` is the one shown first.
 
     Parameters
@@ -72,7 +101,7 @@ def render_audit(audit: Mapping[str, Any], language: str = "en") -> str:
     )
 
 
-def findings(audit: Mapping[str, Any]) -> Table | None:
+def findings(audit: Audit) -> Table | None:
     """Errors first: what, where, how often, examples."""
     rows = []
     for one in audit["findings"]:
@@ -84,7 +113,7 @@ def findings(audit: Mapping[str, Any]) -> Table | None:
     return make("findings", Text("Findings", "审计发现"), columns, rows)
 
 
-def _facts(audit: Mapping[str, Any], account: Mapping[str, Any]) -> list[Fact]:
+def _facts(audit: Audit, account: Mapping[str, Any]) -> list[Fact]:
     """What was audited."""
     facts: list[Fact] = [
         (Text("Market", "市场"), str(audit["market"])),
@@ -98,14 +127,14 @@ def _facts(audit: Mapping[str, Any], account: Mapping[str, Any]) -> list[Fact]:
     return facts
 
 
-def _dropped(audit: Mapping[str, Any], account: Mapping[str, Any]) -> Table | None:
+def _dropped(audit: Audit, account: Mapping[str, Any]) -> Table | None:
     """Rows that the source's account or the panel left out or treats apart, by reason."""
     given = [*account.get("dropped", {}).items(), *audit.get("counts", {}).items()]
     rows = [(*label_cells(words().sentence_or_term(why)), Cell(n, "count")) for why, n in given]
     return make("audit_dropped", Text("Dropped or treated apart", "剔除或另行处理的数据"), ("what", "count"), rows)
 
 
-def _by_year(audit: Mapping[str, Any]) -> list[Table | None]:
+def _by_year(audit: Audit) -> list[Table | None]:
     """The statistics by year; none where the tables themselves are wrong."""
     if "years" not in audit:
         return []
@@ -141,7 +170,7 @@ _REPLICA = (
 )
 
 
-def _replicas(audit: Mapping[str, Any], years: Sequence[str]) -> Table | None:
+def _replicas(audit: Audit, years: Sequence[str]) -> Table | None:
     """How near each index's replica came to it: index × number by year."""
     rows = [
         (
@@ -155,7 +184,7 @@ def _replicas(audit: Mapping[str, Any], years: Sequence[str]) -> Table | None:
     return make("audit_replicas", REPLICAS[0], columns, rows, REPLICAS[1])
 
 
-def _beyond(audit: Mapping[str, Any]) -> Table | None:
+def _beyond(audit: Audit) -> Table | None:
     """Closes beyond the day's limit by year, board and reason."""
     reasons = list(audit["beyond"][0]["reasons"]) if audit["beyond"] else []
     rows = [

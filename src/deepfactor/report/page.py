@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from deepfactor.core.json import JsonRecord
 from deepfactor.core.words import Text, joined
 from deepfactor.report.content import RunContent
 from deepfactor.report.making import Lost, Maker
 from deepfactor.report.press.blocks import Section
-from deepfactor.report.press.drawing import Figure
+from deepfactor.report.press.drawing import Figure, Plot
 from deepfactor.report.press.facts import span
 from deepfactor.report.press.formats import strict
 from deepfactor.report.press.html import document
@@ -153,7 +154,7 @@ def report_json(content: RunContent, page: Page | None = None) -> dict[str, Any]
     return dict(strict(result))
 
 
-def _portfolios(content: RunContent) -> list[dict[str, Any]]:
+def _portfolios(content: RunContent) -> list[JsonRecord]:
     return [
         {
             "id": portfolio_id(k),
@@ -168,7 +169,7 @@ def _portfolios(content: RunContent) -> list[dict[str, Any]]:
     ]
 
 
-def _series(figure: Figure) -> list[dict[str, Any]]:
+def _series(figure: Figure) -> list[Plot]:
     drawn = ("name", "x", "y", "z")
     return [{key: trace[key] for key in drawn if key in trace} for trace in figure.spec["data"]]
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from deepfactor import __version__
 from deepfactor.core.errors import DataError
@@ -97,7 +96,7 @@ def peak_memory() -> int:
 
 def write_environment(
     path: Path,
-    market: Mapping[str, Any],
+    market: Mapping[str, object],
     warnings: Sequence[str],
     stages: Stages,
     *,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from deepfactor.core.errors import DataError
+from deepfactor.core.json import JsonRecord
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
 from deepfactor.runs._factor_days import FactorDays, place_days
@@ -68,7 +68,7 @@ class RowAccount:
         shown = ((reason, count, self.examples.get(reason)) for reason, count in self.dropped.items())
         return ", ".join(f"{reason} {count:,}{f' (as {one})' if one else ''}" for reason, count, one in shown)
 
-    def to_json_dict(self) -> dict[str, Any]:
+    def to_json_dict(self) -> JsonRecord:
         """Keys file, matched, dropped, examples, notes."""
         return {
             "file": self.file,

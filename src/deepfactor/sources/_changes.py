@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 from functools import cached_property
-from typing import Any
 
 import polars as pl
 
@@ -15,6 +14,8 @@ from deepfactor.sources._mapping import Mapping, TableMapping
 from deepfactor.sources._mapping_parts import Rename
 from deepfactor.sources._reader import Reader
 from deepfactor.sources._renames import in_force, renames_of, stated
+from deepfactor.store.records import CodesAccount
+from deepfactor.store.records import Rename as RenameRecord
 from deepfactor.store.stitching import Contradiction, Turn, leveled, stitch, turns
 
 
@@ -96,14 +97,15 @@ class Changes:
         own = {one.old for one in stated(self._mapping.renames, self._mapping.symbols)} & self._renames.keys()
         return [f"renames: no row has the old code {old}" for old in sorted(own - self.codes.met)]
 
-    def account(self) -> dict[str, Any]:
-        """What the store wants to know: see `deepfactor.store.renaming`."""
-        renames = sorted([one.old, one.new, _text(one.date), one.shares] for one in self._renames.values())
-        levels = [[symbol, _text(day), scale] for (symbol, day), scale in self._levels.items()]
-        newest = {symbol: _text(day) for symbol, day in sorted(self._newest.items())}
-        said = {"renames": renames, "levels": levels, "newest": newest}
-        return {name: value for name, value in said.items() if value}
+    def add_to(self, account: CodesAccount) -> None:
+        """Say what the store wants to know: see `deepfactor.store.renaming`."""
+        if self._renames:
+            account["renames"] = sorted(map(_record, self._renames.values()))
+        if self._levels:
+            account["levels"] = [(symbol, day.isoformat(), scale) for (symbol, day), scale in self._levels.items()]
+        if self._newest:
+            account["newest"] = {symbol: day.isoformat() for symbol, day in sorted(self._newest.items())}
 
 
-def _text(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
+def _record(one: Rename) -> RenameRecord:
+    return one.old, one.new, None if one.date is None else one.date.isoformat(), one.shares

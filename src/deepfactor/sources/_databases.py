@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -130,7 +130,7 @@ class Server:
         try:
             self._url = self._sqlalchemy.make_url(url)
             self._backend = self._url.get_backend_name()
-            more: dict[str, Any] = {}
+            more: dict[str, Callable[[], sqlite3.Connection]] = {}
             if self._backend == "sqlite":
                 file = self._sqlite_file(folder)
                 more["creator"] = lambda: sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)

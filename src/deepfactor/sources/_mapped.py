@@ -10,7 +10,7 @@ from collections import abc
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import polars as pl
 
@@ -28,9 +28,18 @@ from deepfactor.sources._mapping_parts import Drop, Fundamentals, FundamentalSte
 from deepfactor.sources._reader import Reader
 from deepfactor.sources._steps import step_values, steps_of
 from deepfactor.store.checks import Basis
+from deepfactor.store.records import Account
 from deepfactor.store.schema import TABLES
 
 _CODES = ("symbol", "index")
+
+
+class FiguresMemo(TypedDict):
+    """What names the bytes that the figures came from, whether more are to come, and companies without prices."""
+
+    contents: list[str | None]
+    waiting: bool
+    without_prices: list[str]
 
 
 class MappedTables:
@@ -45,7 +54,7 @@ class MappedTables:
         self._counted: dict[str, list[str]] = {}
         self._priced: frozenset[str] | None = None
         self._vendors: dict[str, list[str]] = {}
-        self._memos: dict[str, dict[str, Any]] = {}
+        self._memos: dict[str, FiguresMemo] = {}
         self._trading_days = pl.Series(dtype=pl.Date)
 
     @property
@@ -73,10 +82,10 @@ class MappedTables:
             frame = self._priced_only(table, frame)
         return self._finish_members(spec, frame) if table == "index_members" else frame
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Account:
         """The source's account of what it did; see `Source.describe`."""
         mapping = self._mapping
-        return {
+        account: Account = {
             "name": mapping.name,
             "settings": {"mapping": mapping.name, "mapping_key": key_of(mapping)},
             "cap": mapping.cap,
@@ -95,17 +104,19 @@ class MappedTables:
             ],
             "files": self._files(),
             "memos": self._memos,
-            **self._basis.account(),
-            **self._changes.account(),
-            **({"only_new_days": True} if mapping.append.only_new_days else {}),
         }
+        self._basis.add_to(account)
+        self._changes.add_to(account)
+        if mapping.append.only_new_days:
+            account["only_new_days"] = True
+        return account
 
     @property
     def _basis(self) -> Basis:
         mapping = self._mapping
         return Basis(mapping.adjusted, mapping.adjusted_volume, mapping.no_adjustment)
 
-    def unchanged(self, table: str, memo: Any) -> bool:
+    def unchanged(self, table: str, memo: FiguresMemo) -> bool:
         """Whether the figures would be those of `memo`; see `deepfactor.sources.base.Remembering`."""
         made = self._mapping.fundamentals
         if table != "fundamentals" or made is None or self._priced is None or memo["waiting"]:

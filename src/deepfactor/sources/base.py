@@ -15,6 +15,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.core.toml import read_toml
 from deepfactor.core.trust import Trust
 from deepfactor.sources._places import inside
+from deepfactor.store.records import Account
 
 __all__ = ["ROOM", "Remembering", "Source", "SourceKind", "choose_source", "fetch_all", "inside"]
 
@@ -45,7 +46,7 @@ class Source(Protocol):
             a file, row or column is wrong; names it.
         """
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Account:
         """The source's account for the manifest, complete once all tables are fetched.
 
         Keys: ``name``, ``settings``, ``cap`` ("float" | "total": the market value that it knows), ``simulated`` (bool),
@@ -79,7 +80,7 @@ ROOM: Room[SourceKind[Spec], Spec] = Room("deepfactor.sources")
 
 
 def fetch_all(
-    source: Source, start: date | None = None, end: date | None = None, memos: Mapping[str, Any] | None = None
+    source: Source, start: date | None = None, end: date | None = None, memos: Mapping[str, object] | None = None
 ) -> Iterator[tuple[str, pl.DataFrame]]:
     """Each table of `source` in turn, as `deepfactor.store.folder.ingest` wants them.
 
@@ -105,7 +106,7 @@ def choose_source(source: str) -> Kind:
     RecipeError
         no TOML, or a kind that isn't made by ingest. What else is wrong shows when the kind is resolved.
     """
-    content: dict[str, Any] = {}
+    content: dict[str, object] = {}
     if Path(source).is_file():
         content = read_toml(Path(source), source)
     elif source in ROOM.kinds():

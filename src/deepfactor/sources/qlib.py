@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -38,6 +38,7 @@ from deepfactor.sources._qlib_files import (
 )
 from deepfactor.sources._qlib_reach import Reach
 from deepfactor.store.checks import Basis
+from deepfactor.store.records import Account
 from deepfactor.store.schema import TABLES
 
 _PRICES = ("open", "high", "low", "close")
@@ -163,7 +164,7 @@ class Qlib:
             return _between(pl.DataFrame({"date": self._published_calendar}), start, end)
         return self._read_daily(days) if table == "daily" else self._read_indices(days)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Account:
         """The source's account of what it did; see `Source.describe`."""
         settings = self._settings
         derived = ["securities.list_date", *(["securities.delist_date"] if settings.ends == "delisted" else [])]
@@ -173,7 +174,7 @@ class Qlib:
         if not self._has_factor:
             derived.append("daily.adj_factor")
         silent = set() if settings.no_adjustment else {"no_adjustment"}  # it came later, and names what says it alone
-        return {
+        account: Account = {
             "name": self.name,
             "settings": settings.model_dump(mode="json", by_alias=True, exclude=silent),
             "cap": settings.cap,
@@ -182,8 +183,9 @@ class Qlib:
             "dropped": self._dropped,
             "notes": [*settings.notes, *self._notes(), *(n for t in self.tables() for n in self._counted.get(t, []))],
             "files": {"securities": "instruments/all.txt"} if "securities" in self.tables() else {},
-            **self._basis.account(),
         }
+        self._basis.add_to(account)
+        return account
 
     def _count_strangers(self, table: str, symbols: Iterable[str]) -> None:
         """Funds, bonds and B-shares are in no market of ours; a count of symbols, or of lines of them."""

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -26,6 +25,7 @@ from deepfactor.sources._simulation.day_loop import World
 from deepfactor.sources._simulation.indices import Index, make_indices
 from deepfactor.sources._simulation.market import History, make_world, run_market
 from deepfactor.sources._simulation.settings import PARTS, VISIBLE, Settings, Strength, Volatility
+from deepfactor.store.records import Account
 
 __all__ = ["PARTS", "VISIBLE", "Settings", "Simulated", "Strength", "Volatility", "open_source"]
 
@@ -79,7 +79,7 @@ class Simulated:
             frame = frame.filter(pl.col("known_at") <= end)
         return frame
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Account:
         """What the market's manifest says of its source."""
         return {
             "name": self.name,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Collection
 
 import polars as pl
 
-from deepfactor.store.checks import OF_HISTORY, Finding
+from deepfactor.store.checks import OF_HISTORY, Finding, FindingRecord
 from deepfactor.store.checks.twins import TWINS, bar_columns, check_twins
 from deepfactor.store.folder import MarketFolder, plain
 
@@ -32,28 +30,29 @@ def joined_warnings(
     new: list[Finding],
     left_out: Collection[str],
     moves: list[Finding] | None,
-) -> tuple[Mapping[str, Any], ...]:
+) -> tuple[FindingRecord, ...]:
     """Warnings of the whole: those of rows of `daily` add up, the others are as they are now.
 
     `new`: of the rows of new days alone. `moves`: of all days anew (see `_moves_anew`), or None where those of the new
     days add up.
     """
-    by_row = {(w["code"], w["column"]): dict(w) for w in held.manifest.warnings if _of_daily_rows(w)}
+    by_row = {(w["code"], w["column"]): w.copy() for w in held.manifest.warnings if _of_daily_rows(w)}
     if moves is not None:
         by_row = {key: warning for key, warning in by_row.items() if key[0] not in OF_HISTORY}
         now = [one for one in now if one.code not in OF_HISTORY]
     of_moves = [one for one in (now if moves is None else moves) if one.code in OF_HISTORY]
     for one in [*new, *of_moves]:
-        warning = asdict(one)
+        warning = one.record()
         if _of_daily_rows(warning):
-            before = by_row.setdefault((one.code, one.column), {**warning, "count": 0, "row": None, "examples": []})
+            none: FindingRecord = {**warning, "count": 0, "row": None, "examples": []}
+            before = by_row.setdefault((one.code, one.column), none)
             before["count"] += one.count
             before["examples"] = [*one.examples, *before["examples"]][:_EXAMPLES]
-    others = [asdict(one) for one in now if not (one.table == "daily" and one.code in {c for c, _ in by_row})]
-    others += [dict(w) for w in held.manifest.warnings if w["table"] in left_out]
+    others = [one.record() for one in now if not (one.table == "daily" and one.code in {c for c, _ in by_row})]
+    others += [w.copy() for w in held.manifest.warnings if w["table"] in left_out]
     return tuple(plain([*by_row.values(), *others]))
 
 
-def _of_daily_rows(warning: Mapping[str, Any]) -> bool:
+def _of_daily_rows(warning: FindingRecord) -> bool:
     """Whether a warning counts rows of `daily` (not symbols, and no statement on the table as a whole)."""
     return bool(warning["table"] == "daily" and warning["column"] != "symbol" and warning["code"] != "strange_turnover")

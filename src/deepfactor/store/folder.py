@@ -27,10 +27,11 @@ from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import write_json
 from deepfactor.core.spec import content_key
 from deepfactor.core.system import raise_of_machine
-from deepfactor.store.checks import Basis, Finding, check_tables, last_day, strictly_ascending
+from deepfactor.store.checks import Basis, Finding, FindingRecord, check_tables, last_day, strictly_ascending
 from deepfactor.store.content import content_hash, hash_of_rows
 from deepfactor.store.migrations import migrated
 from deepfactor.store.parquet import UNREADABLE, parquet_schema, read_parquet, write_parquet
+from deepfactor.store.records import Account
 from deepfactor.store.schema import SCHEMA_VERSION, SEALED, TABLES
 from deepfactor.store.writing import MANIFEST, writing
 
@@ -89,8 +90,8 @@ class Manifest:
 
     schema_version: int
     tables: Mapping[str, tuple[Part, ...]]
-    source: Mapping[str, Any]
-    warnings: tuple[Mapping[str, Any], ...] = ()
+    source: Account
+    warnings: tuple[FindingRecord, ...] = ()
     retired: tuple[str, ...] = field(default=())
 
     @property
@@ -175,7 +176,7 @@ def read_part(file: Path, columns: list[str] | None = None) -> pl.DataFrame:
 Prove = Callable[[MarketFolder], object]
 
 
-def write_market(path: Path, tables: Mapping[str, pl.DataFrame], *, source: Mapping[str, Any]) -> MarketFolder:
+def write_market(path: Path, tables: Mapping[str, pl.DataFrame], *, source: Account) -> MarketFolder:
     """Check `tables` and make them the content of the market folder `path`.
 
     Parameters
@@ -203,7 +204,7 @@ def write_market(path: Path, tables: Mapping[str, pl.DataFrame], *, source: Mapp
 def ingest(
     path: Path,
     tables: Iterable[tuple[str, pl.DataFrame]],
-    describe: Callable[[], Mapping[str, Any]],
+    describe: Callable[[], Account],
     progress: Callable[[str], None] | None = None,
 ) -> MarketFolder:
     """`write_market` for tables that are fetched one after the other.
@@ -218,7 +219,7 @@ def ingest(
 def ingest_locked(
     path: Path,
     tables: Iterable[tuple[str, pl.DataFrame]],
-    describe: Callable[[], Mapping[str, Any]],
+    describe: Callable[[], Account],
     tell: Callable[[str], None],
     prove: Prove | None = None,
 ) -> MarketFolder:
@@ -227,7 +228,7 @@ def ingest_locked(
     for name, frame in tables:
         tell(f"{name}: {frame.height:,} rows")
         held[name] = frame
-    source = plain(describe())
+    source: Account = plain(describe())
     tell("checking")
     simulated = bool(source.get("simulated"))
     findings = check_tables(held, basis=Basis.of(source), last=last_day(source), simulated=simulated)
@@ -237,12 +238,12 @@ def ingest_locked(
     for name in [name for name in TABLES if name in held]:
         tell(f"writing {name}")
         parts[name] = tuple(write_parts(path, name, held.pop(name)))
-    warnings = tuple(plain([asdict(finding) for finding in findings]))
+    warnings = tuple(plain([finding.record() for finding in findings]))
     replace_manifest(path, Manifest(SCHEMA_VERSION, parts, source, warnings), prove)
     return MarketFolder.open(path)
 
 
-def _derive_calendar(held: dict[str, pl.DataFrame], source: Mapping[str, Any]) -> Mapping[str, Any]:
+def _derive_calendar(held: dict[str, pl.DataFrame], source: Account) -> Account:
     """Where the source has no calendar: the days on which anything was traded."""
     if "calendar" in held:
         return source
@@ -372,11 +373,9 @@ def _read_manifest(path: Path) -> Manifest:
         version = int(content["schema_version"])
         if version > SCHEMA_VERSION:
             raise DataError(f"was written by a newer deepfactor (schema {version}, known {SCHEMA_VERSION})", file=file)
-        content = migrated(unsealed(content) if version >= SEALED else content)
-        tables = {name: tuple(Part(**part) for part in parts) for name, parts in content["tables"].items()}
-        return Manifest(
-            SCHEMA_VERSION, tables, content["source"], tuple(content["warnings"]), tuple(content["retired"])
-        )
+        held = migrated(unsealed(content) if version >= SEALED else content)
+        tables = {name: tuple(Part(**part) for part in parts) for name, parts in held["tables"].items()}
+        return Manifest(SCHEMA_VERSION, tables, held["source"], tuple(held["warnings"]), tuple(held["retired"]))
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise_of_machine(error)
         raise DataError(f"is no manifest of a market, or damaged ({error!r}): ingest again", file=file) from None

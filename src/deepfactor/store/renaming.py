@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
-from typing import Any
 
 import polars as pl
 
@@ -18,10 +17,10 @@ from deepfactor.core.errors import DataError
 from deepfactor.store._revisions import Revision, compare
 from deepfactor.store.folder import MarketFolder, Part, read_part, stored, write_parts
 from deepfactor.store.parquet import scan_parquet
+from deepfactor.store.records import Account, CodesAccount
 from deepfactor.store.schema import TABLES
 from deepfactor.store.stitching import SOUND, Contradiction, scale_between, stitch
 
-Account = Mapping[str, Any]
 #: The first day under a newer code, and what factors before it are multiplied by.
 Joint = tuple[date, float]
 
@@ -63,11 +62,15 @@ def _pending(source: Account) -> set[str]:
     return {new for _, new, _, _ in source.get("renames", [])} - set(source.get("newest", {}))
 
 
-def kept_account(source: Account, account: Account) -> dict[str, Any]:
+def kept_account(source: Account, account: Account) -> CodesAccount:
     """What the manifest keeps of codes, of the account held (`source`) and that of now."""
-    newest = {**account.get("newest", {}), **source.get("newest", {})}
-    kept = {"renames": account.get("renames", []), "newest": newest}
-    return {name: value for name, value in kept.items() if value or name in source}
+    renames, newest = account.get("renames", []), {**account.get("newest", {}), **source.get("newest", {})}
+    kept: CodesAccount = {}
+    if renames or "renames" in source:
+        kept["renames"] = renames
+    if newest or "newest" in source:
+        kept["newest"] = newest
+    return kept
 
 
 def _pairs(account: Account) -> set[tuple[str, str, float | None]]:
@@ -112,7 +115,7 @@ def renamed(
                 tables[table] = tuple(_parts(held, table, newest, days, scales))
     except Contradiction as error:
         raise DataError(str(error), table="daily", column=error.column) from None
-    source = dict(held.manifest.source)
+    source = held.manifest.source.copy()
     if joints:
         source["newest"] = {**source.get("newest", {}), **{symbol: str(day) for symbol, (day, _) in joints.items()}}
     return MarketFolder(held.path, replace(held.manifest, tables=tables, source=source))

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -32,6 +31,7 @@ from deepfactor.store.folder import (
     replace_manifest,
 )
 from deepfactor.store.parquet import scan_parquet
+from deepfactor.store.records import Account
 from deepfactor.store.renaming import changed_codes, kept_account, renamed, revised_days
 from deepfactor.store.schema import SCHEMA_VERSION, TABLES
 from deepfactor.store.writing import MANIFEST, writing
@@ -43,13 +43,13 @@ _CONTEXT = 31
 _NOT_ANEW = "new days alone can't replace: give the whole history (without append.only_new_days), or a new folder"
 
 #: Rows from a day on (None = all), and the source's memos of the tables held: those may be left out.
-Fetch = Callable[[date | None, Mapping[str, Any]], Iterable[tuple[str, pl.DataFrame]]]
+Fetch = Callable[[date | None, Mapping[str, object]], Iterable[tuple[str, pl.DataFrame]]]
 
 
 def update(
     path: Path,
     fetch: Fetch,
-    describe: Callable[[], Mapping[str, Any]],
+    describe: Callable[[], Account],
     *,
     accept_revisions: bool = False,
     progress: Callable[[str], None] | None = None,
@@ -124,7 +124,7 @@ def _fetched(given: Iterable[tuple[str, pl.DataFrame]], tell: Callable[[str], No
     return tables
 
 
-def _of_this_source(path: Path, account: Mapping[str, Any]) -> MarketFolder | None:
+def _of_this_source(path: Path, account: Account) -> MarketFolder | None:
     """The market in `path`, if it is there and was made by the source of `account` with its settings."""
     if not (path / MANIFEST).exists():
         return None
@@ -152,16 +152,15 @@ def _same_form(held: MarketFolder, tables: Mapping[str, pl.DataFrame]) -> bool:
     )
 
 
-def _memos(held: MarketFolder) -> Mapping[str, Any]:
+def _memos(held: MarketFolder) -> Mapping[str, object]:
     """What the source noted of tables that it may leave out."""
-    memos: Mapping[str, Any] = held.manifest.source.get("memos", {})
-    return memos
+    return held.manifest.source.get("memos", {})
 
 
 def _append(
     held: MarketFolder,
     tables: dict[str, pl.DataFrame],
-    account: Mapping[str, Any],
+    account: Account,
     since: date,
     accept: bool,
     prove: Prove | None,
@@ -205,16 +204,18 @@ def _append(
     }
     source = held.manifest.source
     codes = kept_account(source, account)
-    if new or revisions or any(codes[name] != source.get(name) for name in codes):
+    if new or revisions or any(value != source.get(name) for name, value in codes.items()):
         memos = {**_memos(held), **account.get("memos", {})}
-        source = {**source, **codes, "appended": [*source["appended"], entry], **({"memos": memos} if memos else {})}
+        source = {**source, **codes, "appended": [*source["appended"], entry]}
+        if memos:
+            source["memos"] = memos
         source = plain(source)
     replace_manifest(held.path, Manifest(SCHEMA_VERSION, parts, source, warnings), prove)
     return MarketFolder.open(held.path)
 
 
 def _checked(
-    held: MarketFolder, tables: Mapping[str, pl.DataFrame], account: Mapping[str, Any], priced: pl.Series, last: date
+    held: MarketFolder, tables: Mapping[str, pl.DataFrame], account: Account, priced: pl.Series, last: date
 ) -> list[Finding]:
     """Findings of what was fetched; an error is raised. Rows have no number: they aren't counted from the first.
 
@@ -258,7 +259,7 @@ def _rows_before(held: MarketFolder, daily: pl.DataFrame) -> pl.DataFrame:
 
 
 def _moves_anew(
-    held: MarketFolder, daily: Merged, tables: Mapping[str, pl.DataFrame], account: Mapping[str, Any]
+    held: MarketFolder, daily: Merged, tables: Mapping[str, pl.DataFrame], account: Account
 ) -> list[Finding]:
     """Findings of the prices of all days, once revised history was taken; an error is raised."""
     basis, folder = Basis.of(account), held.path / "tables" / "daily"

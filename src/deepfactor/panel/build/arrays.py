@@ -4,22 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal, NotRequired, TypedDict
 
 from deepfactor.core.arrays import AnyArray
 from deepfactor.panel.build.fields import BuiltFields, build_fields
 from deepfactor.panel.build.fundamentals import build_fundamentals, figures_from
 from deepfactor.panel.build.history import History
 from deepfactor.panel.build.indices import BuiltIndices, build_indices
-from deepfactor.panel.build.known import known_tables
+from deepfactor.panel.build.known import KnownTables, known_tables
 from deepfactor.panel.build.universe import BuiltUniverse, build_universe
 from deepfactor.panel.fundamentals import Events
 from deepfactor.panel.panel import FIELDS
 from deepfactor.store.folder import MarketFolder
 
+ByIndex = Literal["members", "benchmark", "index_weighting", "index_close", "index_total_return"]
 UNIVERSE = ("listed", "traded", "st", "limit_up", "limit_down", "industry")
-BY_INDEX = ("members", "benchmark", "index_weighting", "index_close", "index_total_return")
+BY_INDEX: tuple[ByIndex, ...] = ("members", "benchmark", "index_weighting", "index_close", "index_total_return")
 EVENTS = ("column", "quarter", "known", "value")
+
+
+class PanelFile(TypedDict):
+    """``panel.json``: what a compiled panel holds, counted and derived; `made_from` = `known_tables` of its market."""
+
+    build: int
+    shape: list[int]
+    fields: list[str]
+    industries: list[str]
+    members: list[str]
+    index_close: list[str]
+    index_total_return: list[str]
+    benchmark: list[str]
+    index_weighting: list[str]
+    derived: list[str]
+    fundamentals: list[str]
+    figures_from: list[str]
+    counts: dict[str, int]
+    facts: list[str]
+    made_from: NotRequired[KnownTables]
 
 
 @dataclass
@@ -77,7 +98,7 @@ class Build:
         indices = self.indices
         return {"members": indices.members, "index_close": indices.close, "index_total_return": indices.total_return}
 
-    def content(self, folder: MarketFolder, version: int) -> dict[str, Any]:
+    def content(self, folder: MarketFolder, version: int) -> PanelFile:
         """What ``panel.json`` says, once `arrays` is read to its end; counts are of the rows under construction."""
         parts = (self.fields, self.universe, self.indices)
         counts = {why: n for part in parts for why, n in part.counts.items() if n}
@@ -88,7 +109,9 @@ class Build:
             "shape": [len(self.fields.dates), len(self.fields.symbols)],
             "fields": self.held_fields(),
             "industries": list(self.universe.industries),
-            **{kind: sorted(names) for kind, names in self._by_index().items()},
+            "members": sorted(self.indices.members),
+            "index_close": sorted(self.indices.close),
+            "index_total_return": sorted(self.indices.total_return),
             "benchmark": sorted(self.weighted),
             "index_weighting": sorted(self.weighted),
             "derived": sorted({*self.fields.derived, *self.universe.derived, *self.indices.derived}),

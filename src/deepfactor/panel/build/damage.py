@@ -7,20 +7,19 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from deepfactor.core.checksums import damaged, file_checksum, read_checksums, write_checksums
 from deepfactor.core.errors import DamagedFile
 from deepfactor.core.files import write_json
 from deepfactor.core.system import raise_of_machine
-from deepfactor.panel.build.arrays import BY_INDEX, EVENTS, UNIVERSE
+from deepfactor.panel.build.arrays import BY_INDEX, EVENTS, UNIVERSE, PanelFile
 from deepfactor.panel.build.files import file_checksum_of
 
 CONTENT = "panel.json"
 _AXES = ("dates", "symbols", "next_date", "first_row")
 
 
-def write_content(folder: Path, content: Mapping[str, Any], arrays: Mapping[str, str]) -> dict[str, str]:
+def write_content(folder: Path, content: PanelFile, arrays: Mapping[str, str]) -> dict[str, str]:
     """Write ``panel.json`` and all checksums, those of `arrays` by file name among them; returns all."""
     write_json(folder / CONTENT, content)
     checksums = {**arrays, CONTENT: file_checksum(folder / CONTENT)}
@@ -28,7 +27,7 @@ def write_content(folder: Path, content: Mapping[str, Any], arrays: Mapping[str,
     return checksums
 
 
-def read_content(folder: Path) -> dict[str, Any]:
+def read_content(folder: Path) -> PanelFile:
     """``panel.json``.
 
     Raises
@@ -36,8 +35,9 @@ def read_content(folder: Path) -> dict[str, Any]:
     OSError, ValueError
         it is missing or broken.
     """
-    content = json.loads((folder / CONTENT).read_text(encoding="utf-8"))
-    if not isinstance(content, dict):
+    given = json.loads((folder / CONTENT).read_text(encoding="utf-8"))
+    content: PanelFile = given
+    if not isinstance(given, dict):
         raise ValueError(f"{CONTENT} holds no mapping")
     return content
 
@@ -63,7 +63,7 @@ def damage_of(folder: Path, *, always: bool = False) -> str | None:
     return ", ".join(f"{name} {why}" for name, why in sorted(wrong.items())) or None
 
 
-def _lengths(content: Mapping[str, Any]) -> dict[str, int | None]:
+def _lengths(content: PanelFile) -> dict[str, int | None]:
     """File of each array → its rows where it may have grown since, else None."""
     T = int(content["shape"][0])
     growing = [f"fields/{name}.npy" for name in content["fields"]]

@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from deepfactor.core.arrays import AnyArray
 from deepfactor.core.checksums import read_checksums
 from deepfactor.core.errors import DamagedFile
-from deepfactor.panel.build.arrays import BY_INDEX, EVENTS, Build, make
+from deepfactor.panel.build.arrays import BY_INDEX, EVENTS, Build, PanelFile, make
 from deepfactor.panel.build.damage import damage_of, read_content, write_content
 from deepfactor.panel.build.files import append, checksum_of, mapped, save, save_widened, take_over
 from deepfactor.panel.build.fundamentals import STRANGERS, figures_from
@@ -39,7 +38,7 @@ class Base:
     """A panel to go on from: its folder, its ``panel.json``, its checksums, and whether there is one of more rows."""
 
     path: Path
-    content: Mapping[str, Any]
+    content: PanelFile
     checksums: Mapping[str, str]
     outgrown: bool
 
@@ -145,8 +144,9 @@ def _only_one(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _same_kind(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    return all(before[name] == now[name] for name in ("fields", "industries", *BY_INDEX))
+def _same_kind(before: PanelFile, now: PanelFile) -> bool:
+    held = all(before[kind] == now[kind] for kind in BY_INDEX)
+    return held and before["fields"] == now["fields"] and before["industries"] == now["industries"]
 
 
 def _grow(folder: MarketFolder, build: Build, history: History, base: Base, name: str, rows: AnyArray, to: Path) -> str:
@@ -169,7 +169,7 @@ def _grow(folder: MarketFolder, build: Build, history: History, base: Base, name
     return written
 
 
-def _joined(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+def _joined(before: PanelFile, now: PanelFile) -> PanelFile:
     """``panel.json`` of the whole: counts of rows add up, facts of tables are as they are now."""
     counts = {why: before["counts"].get(why, 0) for why in before["counts"] if why not in before["facts"]}
     for why, n in now["counts"].items():

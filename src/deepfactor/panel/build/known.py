@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 import polars as pl
 
@@ -20,8 +20,11 @@ _READ = {
     "index_daily": ("index", "date", "close", "total_return_close"),
 }
 
+#: Table → hash of its rows; ``daily`` → month and hash of each part.
+KnownTables = Mapping[str, str | list[list[str]]]
 
-def known_tables(folder: MarketFolder, symbols: Symbols, day: date) -> dict[str, Any]:
+
+def known_tables(folder: MarketFolder, symbols: Symbols, day: date) -> KnownTables:
     """Hashes of the rows up to `day`: ``daily`` a list of (month, hash) a part, the others one hash each."""
     daily = []
     for part, file in zip(folder.manifest.tables["daily"], folder.part_files("daily"), strict=True):

@@ -25,7 +25,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from deepfactor.core.errors import DataError, OutOfResources
 from deepfactor.core.files import sync_folder
 from deepfactor.core.spec import content_key
 from deepfactor.core.system import raise_of_machine
-from deepfactor.panel.build.arrays import BY_INDEX, EVENTS, UNIVERSE
+from deepfactor.panel.build.arrays import BY_INDEX, EVENTS, UNIVERSE, PanelFile
 from deepfactor.panel.build.damage import damage_of, read_content
 from deepfactor.panel.build.extend import DamagedBase, extend, find_base, write_whole
 from deepfactor.panel.build.files import mapped
@@ -89,7 +89,7 @@ def compile_panel(folder: MarketFolder, *, always: bool = False, tell: Callable[
     return target
 
 
-def describe_panel(market: Path) -> Mapping[str, Any]:
+def describe_panel(market: Path) -> PanelFile:
     """What `open_panel` derived and counted on the way: the content of ``panel.json``."""
     return read_content(compile_panel(MarketFolder.open(market)))
 

@@ -120,7 +120,7 @@ class Reference:
         """Mean rank correlation with another model of the study."""
         return _at(studies(), self.study, "model_rank_correlation", self.model, other)
 
-    def _interval(self, every: int) -> Mapping[str, Any]:
+    def _interval(self, every: int) -> Mapping[str, object]:
         """Study A's row for a rebalance interval: the weekly comparison knows other models than the interval table."""
         study = studies()[self.study]
         for row in study.get("factor_test_by_interval", ()):

@@ -15,7 +15,8 @@ COLOURS = ("#1d4e89", "#d1700c", "#3a7d44", "#8a4f9e", "#b23a48", "#5f6b7a")
 DASHES = ("solid", "dash", "dot", "dashdot")
 GREY, BAND = "#8d99a6", "rgba(178,58,72,0.16)"
 
-Trace = dict[str, Any]
+#: What plotly.js reads: keys and values of its own, nested, of a figure or of a part of one.
+Plot = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Figure:
 
     id: str
     title: str
-    spec: dict[str, Any]
+    spec: Plot
     wide: bool = False
 
     def places(self) -> list[tuple[list[str | int], str, str]]:
@@ -52,21 +53,21 @@ def colour(k: int) -> str:
     return COLOURS[k % len(COLOURS)]
 
 
-def line(name: str, x: list[Any], y: Any, ink: str, *, width: float = 1.8, dash: str = "solid") -> Trace:
+def line(name: str, x: list[Any], y: Any, ink: str, *, width: float = 1.8, dash: str = "solid") -> Plot:
     """A line; a value that is not finite is a gap."""
     values = [rounded(v) for v in (y.to_list() if isinstance(y, pl.Series) else y)]
     pen = {"color": ink, "width": width, "dash": dash}
     return {"type": "scatter", "mode": "lines", "name": name, "x": x, "y": values, "line": pen}
 
 
-def bars(name: str, x: list[Any], y: Sequence[Any], ink: str, *, horizontal: bool = False) -> Trace:
+def bars(name: str, x: list[Any], y: Sequence[Any], ink: str, *, horizontal: bool = False) -> Plot:
     """Bars at `x`; `horizontal` ones lie, with `x` as their names."""
     values = [rounded(v) for v in y]
-    trace: Trace = {"type": "bar", "name": name, "marker": {"color": ink}}
+    trace: Plot = {"type": "bar", "name": name, "marker": {"color": ink}}
     return trace | ({"x": values, "y": x, "orientation": "h"} if horizontal else {"x": x, "y": values})
 
 
-def axis(title: str, digits: str) -> dict[str, Any]:
+def axis(title: str, digits: str) -> Plot:
     """A value axis with its unit."""
     return {
         "title": {"text": title, "font": {"size": 12, "color": "#5b6673"}, "standoff": 8},
@@ -77,9 +78,9 @@ def axis(title: str, digits: str) -> dict[str, Any]:
     }
 
 
-def layout(*, x: str, y_title: str, y_format: str, x_title: str = "", hover: str = "") -> dict[str, Any]:
+def layout(*, x: str, y_title: str, y_format: str, x_title: str = "", hover: str = "") -> Plot:
     """The common look; `x` is "date" or "plain"."""
-    axis_x: dict[str, Any] = {"gridcolor": "#f3f5f7", "zeroline": False, "linecolor": "#b8c1cb", "showline": True}
+    axis_x: Plot = {"gridcolor": "#f3f5f7", "zeroline": False, "linecolor": "#b8c1cb", "showline": True}
     if x == "date":
         axis_x |= {"type": "date", "hoverformat": "%Y-%m-%d", "tickformat": "%Y-%m", "nticks": 6, "tickangle": 0}
     else:
@@ -102,7 +103,7 @@ def layout(*, x: str, y_title: str, y_format: str, x_title: str = "", hover: str
 _STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-def percent_ticks(values: Iterable[float | None], most: int = 6) -> dict[str, Any]:
+def percent_ticks(values: Iterable[float | None], most: int = 6) -> Plot:
     """Ticks of an axis that holds the fractions `values` and 0: at round percent, at most so many, none twice."""
     known = [v for v in values if v is not None and v == v and abs(v) != float("inf")]
     reach = max([*known, 0.0]) - min([*known, 0.0])
@@ -110,7 +111,7 @@ def percent_ticks(values: Iterable[float | None], most: int = 6) -> dict[str, An
     return {"tick0": 0, "dtick": step, "tickformat": ".0%" if step >= 0.01 else ".1%"}
 
 
-def sideways(x_title: str, x_format: str, names: int) -> dict[str, Any]:
+def sideways(x_title: str, x_format: str, names: int) -> Plot:
     """The look of lying bars, `names` of them: values across, names down, the first on top."""
     look = layout(x="plain", y_title="", y_format="", x_title=x_title)
     look["xaxis"] |= {"tickformat": x_format, "gridcolor": "#e8ecf0", "zeroline": True, "zerolinecolor": "#8d99a6"}
@@ -120,7 +121,7 @@ def sideways(x_title: str, x_format: str, names: int) -> dict[str, Any]:
     return look
 
 
-def figure(name: str, title: str, traces: list[Trace], look: dict[str, Any], *, wide: bool = False) -> Figure | None:
+def figure(name: str, title: str, traces: list[Plot], look: Plot, *, wide: bool = False) -> Figure | None:
     """A figure, or None where there is nothing to draw."""
     return Figure(name, title, {"data": traces, "layout": look}, wide) if traces else None
 

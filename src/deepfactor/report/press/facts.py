@@ -22,7 +22,7 @@ def span(ends: Sequence[Any]) -> Text:
     return Text("{first} to {last}", "{first} 至 {last}").filled(first=ends[0], last=ends[-1])
 
 
-def flat(entries: Mapping[str, Any], above: str = "") -> list[Fact]:
+def flat(entries: Mapping[str, object], above: str = "") -> list[Fact]:
     """A nested mapping as (dotted path, text), in order."""
     facts: list[Fact] = []
     for key, value in entries.items():

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from markupsafe import Markup, escape
 
@@ -16,6 +16,14 @@ from deepfactor.report.press.formats import number
 WIDTH = 460
 _GAP, _HEAD, _LINE, _PAD = 26, 24, 15, 9
 _DROPPED = re.compile(r",? ?(eps|elementwise_affine|bias|batch_first|dropout|affine)=[^,()]+")
+
+
+class Layer(TypedDict):
+    """A part of a model card's network: its name, number of parameters, torch's words for it."""
+
+    name: str
+    parameters: int
+    what: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Block:
 
 def diagram(card: Mapping[str, Any]) -> Markup:
     """Input, parts from top to bottom and the score, as one SVG element; empty without layers."""
-    layers = card.get("layers") or ()
+    layers: Sequence[Layer] = card.get("layers") or ()
     if not layers:
         return Markup("")
     columns, rest = branches(layers)
@@ -67,7 +75,7 @@ def diagram(card: Mapping[str, Any]) -> Markup:
     )
 
 
-def branches(layers: Sequence[Mapping[str, Any]]) -> tuple[list[list[Block]], list[Block]]:
+def branches(layers: Sequence[Layer]) -> tuple[list[list[Block]], list[Block]]:
     """Leading parts named ``<branch>_<part>`` of several branches stand side by side; the rest follows in order."""
     leading = list(takewhile(lambda layer: "_" in str(layer["name"]), layers))
     groups: dict[str, list[Block]] = {}
@@ -79,11 +87,11 @@ def branches(layers: Sequence[Mapping[str, Any]]) -> tuple[list[list[Block]], li
     return list(groups.values()), others
 
 
-def _block(layer: Mapping[str, Any]) -> Block:
+def _block(layer: Layer) -> Block:
     return Block(str(layer["name"]), tuple(described(str(layer.get("what") or ""))), _count(layer))
 
 
-def _count(layer: Mapping[str, Any]) -> str:
+def _count(layer: Layer) -> str:
     return number(layer["parameters"], "count")
 
 

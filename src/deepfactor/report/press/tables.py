@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from deepfactor.core.json import JsonRecord
 from deepfactor.core.words import Text
 from deepfactor.report.press.formats import finite, number
 from deepfactor.report.press.words import Metric, words
@@ -97,7 +98,7 @@ class Table:
         """Does any cell show a study's number?"""
         return any(cell.published is not None for row in self.rows for cell in row)
 
-    def records(self) -> list[dict[str, Any]]:
+    def records(self) -> list[JsonRecord]:
         """Rows for JSON, keyed by metric; the study's number under ``<metric>_published``."""
         return [
             {

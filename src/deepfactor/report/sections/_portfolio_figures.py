@@ -15,7 +15,7 @@ from deepfactor.report.press.drawing import (
     DASHES,
     GREY,
     Figure,
-    Trace,
+    Plot,
     axis,
     bars,
     colour,
@@ -59,7 +59,7 @@ def excess_last_year(content: RunContent, index: str) -> Figure | None:
     return figure(f"excess_last_year_{slug(index)}", title, _curves(content, mine, years[-1]), look)
 
 
-def _curves(content: RunContent, portfolios: list[PortfolioContent], year: int | None) -> list[Trace]:
+def _curves(content: RunContent, portfolios: list[PortfolioContent], year: int | None) -> list[Plot]:
     sets = list(dict.fromkeys(p.named for p in portfolios))
     traces = []
     for p in portfolios:

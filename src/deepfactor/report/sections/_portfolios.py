@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from deepfactor.core.words import Text
 from deepfactor.report.content import PortfolioContent, RunContent
@@ -25,7 +24,7 @@ def printed(content: RunContent, p: PortfolioContent, key: str, year: str = "all
     return None if ref is None else ref.enhanced(key, p.index, p.summary.get("preset"), year)
 
 
-def known(columns: Sequence[tuple[str, str]], entries: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+def known(columns: Sequence[tuple[str, str]], entries: Sequence[Mapping[str, object]]) -> list[tuple[str, str]]:
     """`columns` less the comparison that no entry has: few markets bring a total-return index."""
     optional = "excess_total_return"
     return [c for c in columns if c[0] != optional or any(entry.get(optional) is not None for entry in entries)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from deepfactor.core.words import Text, joined
 from deepfactor.report.content import ArmContent, RunContent
@@ -67,7 +66,7 @@ def _training(content: RunContent, key: str, title: Text, unit: str, *, best: bo
     return figure(f"training_{key}", title, traces, look)
 
 
-def _hover(arm: ArmContent, job: Mapping[str, Any]) -> Text:
+def _hover(arm: ArmContent, job: Mapping[str, object]) -> Text:
     named = Text("{arm}, fold {fold}, seed {seed}", "{arm}，滚动期{fold}，种子{seed}").filled(
         arm=arm.name, fold=job.get("fold"), seed=job.get("seed")
     )

@@ -7,10 +7,10 @@ from datetime import date
 
 import polars as pl
 
-from deepfactor.store.checks.basis import Basis
+from deepfactor.store.checks.basis import Basis, PricesAccount
 from deepfactor.store.checks.boards import check_boards
 from deepfactor.store.checks.days import TABLES_OF_DAYS, check_days, last_day
-from deepfactor.store.checks.finding import Finding, rows_where
+from deepfactor.store.checks.finding import Finding, FindingRecord, rows_where
 from deepfactor.store.checks.form import check_form, check_keys, strictly_ascending
 from deepfactor.store.checks.history import OF_HISTORY, check_history
 from deepfactor.store.checks.levels import check_levels
@@ -26,6 +26,8 @@ __all__ = [
     "TICK",
     "Basis",
     "Finding",
+    "FindingRecord",
+    "PricesAccount",
     "check_history",
     "check_table",
     "check_tables",

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import TypedDict
+
+
+class PricesAccount(TypedDict, total=False):
+    """What the account of a source says of its prices: see `Basis`."""
+
+    adjusted: bool
+    adjusted_volume: bool
+    no_adjustment: bool
 
 
 @dataclass(frozen=True)
@@ -23,13 +31,18 @@ class Basis:
     no_adjustment: bool = False
 
     @classmethod
-    def of(cls, account: Mapping[str, Any]) -> Basis:
+    def of(cls, account: Mapping[str, object]) -> Basis:
         """What the account of a source (see `deepfactor.sources.base.Source.describe`) or a manifest's says."""
         return cls(*(bool(account.get(name)) for name in ("adjusted", "adjusted_volume", "no_adjustment")))
 
-    def account(self) -> dict[str, bool]:
-        """What is said, for the account of a source: the names of what is true."""
-        return {name: True for name, said in asdict(self).items() if said}
+    def add_to(self, account: PricesAccount) -> None:
+        """Say so in the account of a source: the names of what is true."""
+        if self.adjusted:
+            account["adjusted"] = True
+        if self.adjusted_volume:
+            account["adjusted_volume"] = True
+        if self.no_adjustment:
+            account["no_adjustment"] = True
 
     @property
     def raw_volume(self) -> bool:

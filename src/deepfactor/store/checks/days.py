@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import polars as pl
 
@@ -26,7 +25,7 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 _SHIFTED = "are dates a day early or late, as times of another zone are?"
 
 
-def last_day(source: Mapping[str, Any]) -> date | None:
+def last_day(source: Mapping[str, object]) -> date | None:
     """The last day that a market of `source` (its account) may hold: tomorrow in Shanghai by this machine's clock.
 
     None for a simulated market, whose days are of nobody's calendar.
@@ -97,5 +96,5 @@ def _there(weekday: pl.Expr) -> list[pl.Expr]:
     return [(weekday == number).any().alias(day) for number, day in enumerate(_WEEKDAYS, 1)]
 
 
-def _lacking(row: Mapping[str, Any]) -> str:
+def _lacking(row: Mapping[str, object]) -> str:
     return " or ".join(day for day in _WEEKDAYS if not row[day])

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 import polars as pl
 
 from deepfactor.store.schema import TABLES
+
+
+class FindingRecord(TypedDict):
+    """A `Finding` as JSON has it."""
+
+    severity: Literal["error", "warning"]
+    code: str
+    table: str
+    column: str | None
+    count: int
+    message: str
+    row: int | None
+    examples: list[str]
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,19 @@ class Finding:
     message: str
     row: int | None = None
     examples: tuple[str, ...] = ()
+
+    def record(self) -> FindingRecord:
+        """For JSON."""
+        return {
+            "severity": self.severity,
+            "code": self.code,
+            "table": self.table,
+            "column": self.column,
+            "count": self.count,
+            "message": self.message,
+            "row": self.row,
+            "examples": list(self.examples),
+        }
 
 
 def rows_where(
