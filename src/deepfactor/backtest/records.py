@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NotRequired, TypedDict
 
 from deepfactor.evaluation.records import Number
+from deepfactor.panel.weighting import WeightsRecord
 
 
 class CutRecord(TypedDict):
@@ -117,7 +118,7 @@ class AttributionRecord(TypedDict):
     by_year: Mapping[str, Parts]
 
 
-class SummaryFile(TypedDict, total=False):
+class SummaryFile(WeightsRecord, total=False):
     """The file, whole; see `performance.summary`."""
 
     index: str
@@ -131,11 +132,6 @@ class SummaryFile(TypedDict, total=False):
     preset: str | None
     constraints: str | None
     benchmark: str
-    replica_weights: str
-    replica_weights_days: Mapping[str, int]
-    replica_weights_sum: Number
-    replica_weights_missing: int
-    replica_weights_age: int
     dividend_tax: str
     invested: InvestedRecord
     warnings: list[str]

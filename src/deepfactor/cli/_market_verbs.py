@@ -99,12 +99,12 @@ def ingest(
 
     console = terminal()
     opened = markets.ingest(source, market, folder, console, accept_revisions=accept_revisions, allow_code=allow_code)
-    account = opened.account() | {"warnings": opened.warnings()}
+    account, warnings = opened.account(), opened.warnings()
     lines = [f"{market}: {account['stocks']} stocks, {account['days']} days, {' to '.join(account['span'])}"]
     lines += [f"dropped: {reason}: {count}" for reason, count in account["dropped"].items()]
     lines += [f"derived: {what}" for what in account["derived"]]
-    lines += [f"warning: {text}" for text in account["warnings"]]
-    show(account, as_json, *lines)
+    lines += [f"warning: {text}" for text in warnings]
+    show({**account, "warnings": warnings}, as_json, *lines)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -33,6 +33,16 @@ _SAID = {
 }
 
 ROWS = np.dtype([("kind", "i1"), ("total", "<f8"), ("missing", "<i4"), ("age", "<i4")])
+
+
+class WeightsRecord(TypedDict):
+    """How the weights of an index's replica came about, of a result's whole span."""
+
+    replica_weights: str
+    replica_weights_days: Mapping[str, int]
+    replica_weights_sum: float | None
+    replica_weights_missing: int
+    replica_weights_age: int
 
 
 @dataclass(frozen=True)
@@ -122,7 +132,7 @@ class WeightsUsed:
             return said[self.kind]
         return "; ".join(f"{said[kind]} ({self.days[kind]} of {total} days)" for kind in kinds)
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> WeightsRecord:
         """Plain values for a result; NaN = not defined."""
         return {
             "replica_weights": self.kind,

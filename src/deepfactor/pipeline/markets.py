@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import content_key
@@ -26,6 +26,7 @@ from deepfactor.styles.base import ROOM as STYLES
 from deepfactor.styles.base import Styles, StyleSet
 
 if TYPE_CHECKING:
+    from deepfactor.runs.environment import MarketRecord
     from deepfactor.sources import simulated
 
 #: Examples of a finding that stand in a warning.
@@ -46,7 +47,7 @@ class Market:
     panel: Panel
     universe: Universe
 
-    def account(self) -> dict[str, Any]:
+    def account(self) -> MarketRecord:
         """What results say of their data."""
         source = self.folder.manifest.source
         return {

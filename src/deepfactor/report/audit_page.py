@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 from deepfactor.core.words import Text, joined
 from deepfactor.report.press.blocks import Fact
@@ -12,6 +12,7 @@ from deepfactor.report.press.formats import MISSING, number
 from deepfactor.report.press.html import document
 from deepfactor.report.press.tables import Cell, Table, defined, head, label_cells, make
 from deepfactor.report.press.words import Metric, words
+from deepfactor.runs.environment import MarketRecord
 from deepfactor.store.checks import FindingRecord
 
 SEVERITIES = {"error": Text("error", "错误"), "warning": Text("warning", "警告")}
@@ -64,7 +65,7 @@ class Audit(TypedDict):
     fingerprint: str
     errors: int
     findings: list[FindingRecord]
-    account: NotRequired[dict[str, Any]]
+    account: NotRequired[MarketRecord]
     derived: NotRequired[list[str]]
     not_possible: NotRequired[list[str]]
     counts: NotRequired[dict[str, int]]
@@ -83,7 +84,7 @@ def render_audit(audit: Audit, language: str = "en") -> str:
     ----------
     audit : what `deepfactor.pipeline.checking.check` returns
     """
-    account = audit.get("account") or {}
+    account: MarketRecord = audit.get("account") or {}
     found = [table for table in (findings(audit), *_by_year(audit)) if table is not None]
     return document(
         "audit.html.j2",
@@ -113,7 +114,7 @@ def findings(audit: Audit) -> Table | None:
     return make("findings", Text("Findings", "审计发现"), columns, rows)
 
 
-def _facts(audit: Audit, account: Mapping[str, Any]) -> list[Fact]:
+def _facts(audit: Audit, account: MarketRecord) -> list[Fact]:
     """What was audited."""
     facts: list[Fact] = [
         (Text("Market", "市场"), str(audit["market"])),
@@ -122,12 +123,12 @@ def _facts(audit: Audit, account: Mapping[str, Any]) -> list[Fact]:
     if account:
         facts += [(Text("Source", "来源"), words().name(account["source"]))]
         facts += [(Text("Span", "区间"), span(account["span"]))]
-        counted = ((Text("Stocks", "股票数"), "stocks"), (Text("Trading days", "交易日数"), "days"))
-        facts += [(label, number(account[key], "count")) for label, key in counted]
+        counted = ((Text("Stocks", "股票数"), account["stocks"]), (Text("Trading days", "交易日数"), account["days"]))
+        facts += [(label, number(n, "count")) for label, n in counted]
     return facts
 
 
-def _dropped(audit: Audit, account: Mapping[str, Any]) -> Table | None:
+def _dropped(audit: Audit, account: MarketRecord) -> Table | None:
     """Rows that the source's account or the panel left out or treats apart, by reason."""
     given = [*account.get("dropped", {}).items(), *audit.get("counts", {}).items()]
     rows = [(*label_cells(words().sentence_or_term(why)), Cell(n, "count")) for why, n in given]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from deepfactor.core.json import JsonRecord
 from deepfactor.core.words import Text, joined
@@ -128,7 +127,7 @@ def render_workbook(content: RunContent, page: Page | None = None) -> bytes:
     return workbook(content.title, notes, source_line(content), (page or page_of(content)).tables())
 
 
-def report_json(content: RunContent, page: Page | None = None) -> dict[str, Any]:
+def report_json(content: RunContent, page: Page | None = None) -> JsonRecord:
     """The page's numbers: fractions, missing = null, the study's number under ``<metric>_published``; strict JSON."""
     page = page or page_of(content)
     said = page.sentences()

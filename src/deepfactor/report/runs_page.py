@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import quote
 
 from deepfactor.core.words import Text, joined
@@ -12,6 +12,24 @@ from deepfactor.report.press.facts import span
 from deepfactor.report.press.html import document
 from deepfactor.report.press.tables import NOT_RUN, Cell, Table, defined, label_cells, make
 from deepfactor.report.press.words import words
+from deepfactor.runs.environment import MarketRecord
+
+
+class Named(TypedDict):
+    """An arm of a report."""
+
+    name: str
+
+
+class RunReport(TypedDict, total=False):
+    """What this page reads of a ``report.json``; a table's rows have a value a column."""
+
+    simulated: bool
+    arms: list[Named]
+    market: MarketRecord
+    cautions: list[str]
+    test_spans: list[list[str]]
+    tables: Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -20,7 +38,7 @@ class RunLine:
 
     name: str
     made: str
-    report: Mapping[str, Any] | None
+    report: RunReport | None
 
 
 def render_runs(runs: Sequence[RunLine], language: str = "en") -> str:
@@ -60,7 +78,7 @@ def _row(run: RunLine) -> tuple[Cell, ...]:
     return (link, *cells, *made)
 
 
-def _cells(report: Mapping[str, Any]) -> tuple[Cell, ...]:
+def _cells(report: RunReport) -> tuple[Cell, ...]:
     tables = report.get("tables", {})
     factor, enhanced = tables.get("headline_factor", ()), tables.get("headline_portfolio", ())
     names = [arm["name"] for arm in report.get("arms", ())]
@@ -76,12 +94,12 @@ def _cells(report: Mapping[str, Any]) -> tuple[Cell, ...]:
     )
 
 
-def _market(report: Mapping[str, Any]) -> Text:
+def _market(report: RunReport) -> Text:
     raw = str(report.get("market", {}).get("source", "–"))
     return Text("Simulated market", "模拟市场") if report.get("simulated") else words().name(raw)
 
 
-def _span(report: Mapping[str, Any]) -> Text:
+def _span(report: RunReport) -> Text:
     spans = [span(s) for s in report.get("test_spans", ())]
     return joined(", ", spans) if spans else Text("–")
 

@@ -11,13 +11,41 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import TypedDict
 
 from deepfactor import __version__
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_json
 from deepfactor.runs.results import read_json
+from deepfactor.store.checks import FindingRecord
 
 PACKAGES = ("torch", "numpy", "scipy", "polars", "highspy", "pydantic", "safetensors", "plotly")
+
+
+class SaidFinding(FindingRecord):
+    """A finding of the data audit, and what the run's warnings say of it."""
+
+    said: str
+
+
+class MarketRecord(TypedDict, total=False):
+    """What results say of their data; runs of earlier versions say less."""
+
+    source: str
+    name: str
+    simulated: bool
+    fingerprint: str
+    span: list[str]
+    stocks: int
+    days: int
+    cap: str
+    settings: Mapping[str, object]
+    derived: list[str]
+    derived_index_weights: list[str]
+    index_weights: Mapping[str, str]
+    dropped: dict[str, int]
+    notes: list[str]
+    findings: list[SaidFinding]
 
 
 def versions() -> dict[str, str]:
@@ -96,7 +124,7 @@ def peak_memory() -> int:
 
 def write_environment(
     path: Path,
-    market: Mapping[str, object],
+    market: MarketRecord,
     warnings: Sequence[str],
     stages: Stages,
     *,

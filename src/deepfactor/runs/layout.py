@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from deepfactor.core.errors import DataError
+
+
+class Scored(TypedDict):
+    """What this file and its readers want of an arm or a combination in a resolved recipe."""
+
+    name: str
+    published: NotRequired[str | None]
+
+
+class Backtests(TypedDict):
+    """Of the backtests that a resolved recipe asks for: the arms, none = all, by index and constraints."""
+
+    arms: list[str]
+    index: str
+    constraints: str
+
+
+class RecipeFile(TypedDict):
+    """What is read of ``recipe.json`` by name."""
+
+    arms: list[Scored]
+    combinations: NotRequired[list[Scored]]
+    portfolios: NotRequired[list[Backtests]]
 
 
 @dataclass(frozen=True)
@@ -82,11 +104,11 @@ class RunFolder:
         return f"{arm} · {index} · {Path(constraints).stem}"
 
     @staticmethod
-    def scored(recipe: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    def scored(recipe: RecipeFile) -> list[Scored]:
         """What of the resolved `recipe` has scores: arms, then combinations."""
         return [*recipe["arms"], *recipe.get("combinations", ())]
 
-    def portfolios(self, recipe: Mapping[str, Any]) -> list[Path]:
+    def portfolios(self, recipe: RecipeFile) -> list[Path]:
         """Folders of the backtests that the resolved `recipe` asks for; not what earlier settings left."""
         arms = [arm["name"] for arm in self.scored(recipe)]
         return [

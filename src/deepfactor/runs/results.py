@@ -13,6 +13,7 @@ from deepfactor.backtest.attribution import Attribution
 from deepfactor.backtest.performance import summary
 from deepfactor.backtest.records import SummaryFile
 from deepfactor.backtest.result import BacktestResult
+from deepfactor.core.arrays import AnyArray
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import write_json
 from deepfactor.core.system import raise_of_machine
@@ -30,13 +31,13 @@ from deepfactor.store.parquet import UNREADABLE, parquet_schema, read_parquet, w
 _ORACLE_OF, _ORACLE_ROWS = "deepfactor.market", "deepfactor.rows"
 
 
-def write_table(path: Path, columns: Mapping[str, Any]) -> None:
+def write_table(path: Path, columns: Mapping[str, AnyArray]) -> None:
     """Write columns (numpy arrays of one length; NaN becomes null) as parquet, atomically."""
     frame = pl.DataFrame({name: _series(name, values) for name, values in columns.items()})
     write_parquet(path, frame)
 
 
-def _series(name: str, values: Any) -> pl.Series:
+def _series(name: str, values: AnyArray) -> pl.Series:
     if values.dtype.kind == "U":
         return pl.Series(name, values.tolist(), dtype=pl.String)
     if values.dtype.kind == "M":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Mapping
 
 import httpx
 
@@ -55,7 +55,7 @@ class TushareWire:
         }
         return self._read(request, self._post(request, body))
 
-    def _post(self, request: Request, body: dict[str, Any]) -> bytes:
+    def _post(self, request: Request, body: Mapping[str, object]) -> bytes:
         """The body of the vendor's answer, where the server gives one."""
         try:
             with self._client.stream("POST", f"{self._url}/{request.api}", json=body) as reply:

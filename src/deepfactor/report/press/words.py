@@ -20,6 +20,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from deepfactor.core.words import Text
+from deepfactor.store.checks import FindingRecord
 
 #: Shown in place of what is not known.
 NOT_STATED = Text("–")
@@ -77,7 +78,7 @@ class Words:
         """A setting's name or value: in English as the files have it."""
         return Text(value, self.settings.get(value, value))
 
-    def finding(self, one: Mapping[str, Any]) -> Text:
+    def finding(self, one: FindingRecord) -> Text:
         """What an audit found, an entry of its findings; the Chinese is that of its form, or else of its code."""
         said = self.sentence(str(one["message"]))
         if said.zh != said or one.get("code") not in self.findings:

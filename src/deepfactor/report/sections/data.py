@@ -15,6 +15,7 @@ from deepfactor.report.press.facts import sentence, span
 from deepfactor.report.press.formats import number
 from deepfactor.report.press.tables import Cell, Table, label_cells, make
 from deepfactor.report.press.words import words
+from deepfactor.runs.environment import MarketRecord
 
 ORDER = 40
 
@@ -51,7 +52,7 @@ def section(content: RunContent, make: Maker) -> Section | None:
     return Section(title, blocks, link=title)
 
 
-def _said(market: Mapping[str, Any]) -> Iterator[Block]:
+def _said(market: MarketRecord) -> Iterator[Block]:
     """What was derived, and the source's notes."""
     derived: list[str] = [words().sentence(item) for item in market.get("derived") or ()]
     if indices := market.get("derived_index_weights"):

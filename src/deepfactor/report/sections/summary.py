@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from deepfactor.core.words import Text, joined, together
 from deepfactor.evaluation.records import OracleFile, PairedEntry
 from deepfactor.report.content import ArmContent, RunContent, pick
@@ -22,6 +19,7 @@ from deepfactor.report.sections._cumulative import cumulative_rank_ic
 from deepfactor.report.sections._definitions import definitions_by_set
 from deepfactor.report.sections._paired import entries, pair
 from deepfactor.report.sections._portfolios import AFTER_COST, ink, known, printed, reference_of
+from deepfactor.runs.environment import MarketRecord
 
 ORDER = 10
 
@@ -219,11 +217,11 @@ def ran(content: RunContent) -> list[Fact]:
     return [*facts, *([(Text("Enhanced index", "指数增强"), joined(", ", enhanced))] if enhanced else [])]
 
 
-def _of_market(market: Mapping[str, Any]) -> list[Fact]:
+def _of_market(market: MarketRecord) -> list[Fact]:
     source, ends = words().name(market.get("source", "–")), market.get("span")
     facts: list[Fact] = [(Text("Data", "数据"), joined(", ", [source, span(ends)]) if ends else source)]
     if market.get("stocks") and market.get("days"):
-        sizes = {key: number(market[key], "count") for key in ("stocks", "days")}
+        sizes = {"stocks": number(market["stocks"], "count"), "days": number(market["days"], "count")}
         facts.append(
             (
                 Text("Market", "市场"),

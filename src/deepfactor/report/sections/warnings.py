@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from deepfactor.core.words import Text, joined, together
 from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
@@ -12,6 +11,7 @@ from deepfactor.report.press.blocks import Block, Said, Section, Sentences
 from deepfactor.report.press.formats import number
 from deepfactor.report.press.words import words
 from deepfactor.report.sections._weights import weights_said
+from deepfactor.runs.environment import MarketRecord, SaidFinding
 
 ORDER = 20
 
@@ -159,7 +159,7 @@ def section(content: RunContent, make: Maker) -> Section:
 
 def cautions(content: RunContent) -> list[Text]:
     """Every warning, the gravest first."""
-    market = content.environment["market"]
+    market: MarketRecord = content.environment["market"]
     found = [SIMULATED] if content.simulated else []
     audited = {one["said"]: one for one in market.get("findings") or ()}
     found += [_audited(warning, audited.get(warning)) for warning in content.warnings]
@@ -167,7 +167,7 @@ def cautions(content: RunContent) -> list[Text]:
     return [*found, *_of_arms(content), *_of_portfolios(content)]
 
 
-def _of_weights(market: Mapping[str, Any]) -> list[Text]:
+def _of_weights(market: MarketRecord) -> list[Text]:
     """Indices whose weights are not the publisher's, by how they were made."""
     # Runs of before say no more than which indices.
     kinds: Mapping[str, str] = market.get("index_weights") or dict.fromkeys(
@@ -181,7 +181,7 @@ def _of_weights(market: Mapping[str, Any]) -> list[Text]:
     return found
 
 
-def _audited(warning: str, finding: Mapping[str, Any] | None) -> Text:
+def _audited(warning: str, finding: SaidFinding | None) -> Text:
     """A warning of the run; one that is a finding of the data audit has the finding's Chinese."""
     said = words().sentence(warning)
     if finding is None or said.zh != said:
