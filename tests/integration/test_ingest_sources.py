@@ -37,7 +37,7 @@ class Mine:
         return {"name": "mine", "settings": {"close": self.close}, "cap": "float", "simulated": False, "derived": [],
                 "dropped": {}, "notes": []}
 
-def open_source(settings, folder):
+def open_source(settings, folder, trust):
     return Mine(settings.close)
 """
 
@@ -114,7 +114,7 @@ def test_sources_that_are_none(tmp_path):
         for word in ("source.toml", *words):
             assert word in ended.err
 
-    refused(b'kind = "tushare"\n', "kind", "no kind 'tushare'", "qlib, simulated, sql, tables")
+    refused(b'kind = "wind"\n', "kind", "no kind 'wind'", "qlib, simulated, sql, tables")
     refused(b"kind = 3\n", "kind", "3 is no name of a kind")
     refused(b'kind = "simulated"\n', "deepfactor simulate")
     refused(b'kind = "qlib"\nends = "maybe"\n', "ends", "maybe")
