@@ -201,3 +201,16 @@ def test_a_day_more_in_a_qlib_folder_is_a_day_more_in_the_market(tmp_path):
     grown, whole = MarketFolder.open(tmp_path / "grown"), MarketFolder.open(tmp_path / "whole")
     assert len(grown.manifest.source["appended"]) == 1
     assert grown.fingerprint == whole.fingerprint
+
+
+def test_a_source_from_outside_with_another_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "from deepfactor.core.spec import Spec\n\n\nclass Settings(Spec):\n    pass\n\n\n"
+    code += "def open_source(settings, folder):\n    return None\n"
+    (tmp_path / "labs").mkdir()
+    (tmp_path / "labs" / "old.py").write_text(code, encoding="utf-8")
+    source = tmp_path / "old.toml"
+    source.write_text('kind = "labs.old"\n', encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    ended = deepfactor("ingest", source, tmp_path / "market", "--allow-code")
+    assert ended.code == 2
+    assert "open_source takes (settings, folder, trust)" in ended.err

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepfactor.core.errors import DataError
+from deepfactor.core.errors import DataError, KindError
 from deepfactor.core.spec import content_key
 from deepfactor.core.trust import Trust
 from deepfactor.panel.build import compile_panel, open_panel
@@ -122,6 +123,10 @@ def ingest(
     console = console or Silent()
     trust = Trust(allow_code)
     chosen = SOURCES.choose(choose_source(source), key=source, trust=trust)
+    try:
+        signature(chosen.part.open_source).bind(chosen.settings, folder, trust)
+    except TypeError as error:
+        raise KindError(f"{chosen.path}: open_source takes (settings, folder, trust): {error}", key=source) from None
     opened = chosen.part.open_source(chosen.settings, folder, trust)
     with step(console, f"tables of {source} are in {market}"):
         update(
