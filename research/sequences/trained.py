@@ -1,0 +1,63 @@
+"""One network trained on the folds of a recipe: what each job's log says, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from deepfactor.pipeline.markets import Market
+from deepfactor.pipeline.names import with_market_names
+from deepfactor.pipeline.planning import plan
+from deepfactor.recipe import load_recipe
+from deepfactor.training.engine import run_jobs
+from deepfactor.training.finished import read_log
+
+
+@dataclass(frozen=True)
+class Course:
+    """A job's epochs: validation RankIC after each, and the CPU-seconds from the start to the end of each."""
+
+    fold: str
+    seed: int
+    folder: Path
+    rank_ic: tuple[float, ...]
+    cpu: tuple[float, ...]
+
+    @property
+    def best(self) -> float:
+        """The best epoch's validation RankIC, whose weights are kept."""
+        return max(self.rank_ic)
+
+    @property
+    def best_epoch(self) -> int:
+        """From 1 on."""
+        return self.rank_ic.index(self.best) + 1
+
+    def cpu_to(self, level: float) -> float | None:
+        """CPU-seconds until a validation RankIC of `level` was first seen; None = never."""
+        return next((cpu for value, cpu in zip(self.rank_ic, self.cpu, strict=True) if value >= level), None)
+
+    @property
+    def restlessness(self) -> float:
+        """Mean absolute change of the validation RankIC from epoch to epoch, from the third on."""
+        later = self.rank_ic[2:]
+        return sum(abs(b - a) for a, b in zip(later, later[1:], strict=False)) / max(len(later) - 1, 1)
+
+
+def train(market: Market, jobs: Path, arm: str, settings: Sequence[str]) -> list[Course]:
+    """Train `arm` of `study_b_full` with `settings` (``key=value``) on a market, in this process; finished jobs of the
+    store `jobs` are not trained again."""
+    recipe = load_recipe("study_b_full", settings)
+    kept = tuple(one for one in recipe.arms if one.name == arm)
+    recipe = with_market_names(recipe.model_copy(update={"arms": kept, "portfolios": ()}), market)
+    planned = plan(recipe, market, jobs)
+    run_jobs(planned.jobs, planned.arrays, jobs, workers=1)
+    courses = []
+    for job in planned.jobs:
+        log = read_log(jobs / job.key)
+        seconds = [sum(row["cpu"] for row in log[: i + 1]) for i in range(len(log))]
+        values = tuple(cast(float, row["valid_rank_ic"]) for row in log)
+        courses.append(Course(job.fold.name, job.seed, jobs / job.key, values, tuple(seconds)))
+    return courses
