@@ -31,11 +31,11 @@ def _measure(inputs: int, peak: Peak) -> list[Line]:
     behind = inputs == HIDDEN  # the gradient of the input is wanted
 
     def train() -> None:
-        recur(kernel, x.requires_grad_(behind), weights, all_steps=False).backward(grad)
+        recur(kernel, x.requires_grad_(behind), weights).backward(grad)
 
     def infer() -> Tensor:
         with torch.no_grad():
-            return recur(kernel, x, weights, all_steps=False)
+            return recur(kernel, x, weights)
 
     times = interleave({"train": train, "infer": infer, "peak": peak}, ROUNDS)
     forward = 2.0 * STEPS * TILE * 3 * HIDDEN * (inputs + HIDDEN)

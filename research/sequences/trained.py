@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -43,7 +44,7 @@ class Course:
     def restlessness(self) -> float:
         """Mean absolute change of the validation RankIC from epoch to epoch, from the third on."""
         later = self.rank_ic[2:]
-        return sum(abs(b - a) for a, b in zip(later, later[1:], strict=False)) / max(len(later) - 1, 1)
+        return sum(abs(b - a) for a, b in pairwise(later)) / max(len(later) - 1, 1)
 
 
 def train(market: Market, jobs: Path, arm: str, settings: Sequence[str]) -> list[Course]:

@@ -22,12 +22,12 @@ def runnable() -> list[str]:
 
 def gru_steps(gru: nn.GRU, x: Tensor, how: How = How()) -> Tensor:
     """All outputs of a one-layer `gru` by the kernel: (p, b, i) -> (p, b, d)."""
-    return recur(_kernel(gru, x, how), x, one_layer(gru), all_steps=True, how=how)
+    return recur(_kernel(gru, x, how), x, one_layer(gru), steps=len(x), how=how)
 
 
 def gru_last(gru: nn.GRU, x: Tensor, how: How = How()) -> Tensor:
     """The last of them (b, d)."""
-    return recur(_kernel(gru, x, how), x, one_layer(gru), all_steps=False, how=how)
+    return recur(_kernel(gru, x, how), x, one_layer(gru), how=how)
 
 
 def rounded_gru(gru: nn.GRU, x: Tensor) -> Tensor:

@@ -52,9 +52,9 @@ class CrossGRU(nn.Module):
 
     def sequence(self, windows: Tensor, size_rank: Tensor | None, last: int) -> Tensor:
         """See `Causal`; the latents of a day are read from the stocks of that day's batch."""
-        tiles = _fast.patch_gru_steps(self.embedding, self.gru, windows)  # (p, n', d) each, compiled
-        states = (self.gru(self.embedding(windows))[0],) if tiles is None else tiles
-        kept = torch.cat([tile[-last:] for tile in states], dim=1)  # (last, n, d)
+        tiles = _fast.patch_gru_steps(self.embedding, self.gru, windows, last=last)  # (last, n', d) each, compiled
+        states = (self.gru(self.embedding(windows))[0][-last:],) if tiles is None else tiles
+        kept = torch.cat(states, dim=1)  # (last, n, d)
         ranks = _given(size_rank)[-last:]
         return torch.stack([self._among(h, rank >= 0) for h, rank in zip(kept, ranks, strict=True)])
 

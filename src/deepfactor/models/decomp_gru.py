@@ -79,7 +79,7 @@ class DecompGRU(nn.Module):
         """
         x = batch.windows  # (L, b, f)
         group, groups = self._group(batch)  # (b,), 0 … groups - 1; None: nobody is compared
-        last = _fast.decomp_gru_last(self, x, group, groups, self.how)  # the same numbers, compiled
+        last = _fast.decomp_gru_states(self, x, group, groups, self.how)  # the same numbers, compiled
         if last is None:
             slow = moving_average(x, self.trend_days)  # (L, b, f)
             states, _ = self.trend_gru(self.trend_embedding(slow))  # (p, b, d)
@@ -98,12 +98,13 @@ class DecompGRU(nn.Module):
 
     def sequence(self, windows: Tensor, size_rank: Tensor | None, last: int) -> Tensor:
         """See `Causal`."""
-        slow = moving_average(windows, self.trend_days)  # (L, n, f)
-        tiles = _fast.patch_gru_steps(self.trend_embedding, self.trend_gru, slow, self.how)  # (p, n', d) each
-        states = self.trend_gru(self.trend_embedding(slow))[0] if tiles is None else torch.cat(tiles, dim=1)
-        states = self._between(states, windows, slow, *self._groups_at(size_rank))  # (p, n, d)
-        out = _fast.gru_steps(self.gru, states, self.how)  # (p, n, d), compiled
-        scores: Tensor = self.head((self.gru(states)[0] if out is None else out)[-last:]).squeeze(2)  # (last, n)
+        group, groups = self._groups_at(size_rank)  # (p, n)
+        states = _fast.decomp_gru_states(self, windows, group, groups, self.how, steps=last)  # compiled
+        if states is None:
+            slow = moving_average(windows, self.trend_days)  # (L, n, f)
+            trend, _ = self.trend_gru(self.trend_embedding(slow))  # (p, n, d)
+            states = self.gru(self._between(trend, windows, slow, group, groups))[0][-last:]  # (last, n, d)
+        scores: Tensor = self.head(states).squeeze(2)  # (last, n)
         return scores
 
     def advance(self, state: State | None, rows: Tensor, size_rank: Tensor | None) -> tuple[State, Tensor]:

@@ -59,9 +59,11 @@ class PatchGRU(nn.Module):
 
     def sequence(self, windows: Tensor, size_rank: Tensor | None, last: int) -> Tensor:
         """See `Causal`."""
-        tiles = _fast.patch_gru_steps(self.embedding, self.gru, windows, self.how)  # (p, n', d) each, compiled
-        states = (self.gru(self.embedding(windows))[0],) if tiles is None else tiles
-        scores: Tensor = self.head(torch.cat([tile[-last:] for tile in states], dim=1)).squeeze(2)  # (last, n)
+        tiles = _fast.patch_gru_steps(
+            self.embedding, self.gru, windows, self.how, last=last
+        )  # (last, n', d) each, compiled
+        states = (self.gru(self.embedding(windows))[0][-last:],) if tiles is None else tiles
+        scores: Tensor = self.head(torch.cat(states, dim=1)).squeeze(2)  # (last, n)
         return scores
 
     def advance(self, state: State | None, rows: Tensor, size_rank: Tensor | None) -> tuple[State, Tensor]:

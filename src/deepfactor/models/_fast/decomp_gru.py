@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from deepfactor.models._fast.gru import fitting, one_layer
 from deepfactor.models._fast.gru_kernel import How
 from deepfactor.models._fast.patch_gru import centred, folds, split_gru
-from deepfactor.models._fast.relative_gru import Groups, Side, relative_last
+from deepfactor.models._fast.relative_gru import Groups, Side, relative_gru
 from deepfactor.models._layers import PatchEmbedding
 
 
@@ -33,12 +33,19 @@ class Branches(Protocol):
     def residual_embedding(self) -> Separable | None: ...
 
 
-def decomp_gru_last(
-    network: Branches, windows: Tensor, group: Tensor | None, groups: int, how: How = How()
+def decomp_gru_states(
+    network: Branches,
+    windows: Tensor,
+    group: Tensor | None,
+    groups: int,
+    how: How = How(),
+    *,
+    steps: int | None = None,
 ) -> Tensor | None:
-    """Last states of the second GRU: windows (L, b, f) -> (b, d).
+    """States of the second GRU: windows (L, b, f) -> the last one (b, d), or the last `steps` (steps, b, d).
 
-    `group` (b,) int64 is the group of each stock, 0 … `groups` - 1, whose mean it is compared with; None: nobody's.
+    `group` int64 is the group of each stock, 0 … `groups` - 1, whose mean it is compared with: (b,) of a day, or (p, b)
+    of each patch's with -1 = of none. None: nobody is compared.
     """
     embedding, residual = network.trend_embedding, network.residual_embedding
     kernel = fitting(windows, network.gru.hidden_size, how)
@@ -50,7 +57,7 @@ def decomp_gru_last(
     if residual is not None and fast is not None:
         side = Side(fast, centred(*_joint(residual)), residual.norm.weight, residual.norm.bias, residual.norm.eps)
     members = None if group is None else Groups.split(group, groups)
-    return relative_last(kernel, first, members, side, one_layer(network.gru), how)
+    return relative_gru(kernel, first, members, side, one_layer(network.gru), steps=steps, how=how)
 
 
 def _joint(residual: Separable) -> tuple[Tensor, Tensor]:

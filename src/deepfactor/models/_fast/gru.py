@@ -34,15 +34,7 @@ def gru_last(gru: nn.GRU, x: Tensor, how: How = How()) -> Tensor | None:
     kernel = fitting(x, gru.hidden_size, how)
     if kernel is None:
         return None
-    return torch.cat([recur(kernel, tile, one_layer(gru), all_steps=False, how=how) for tile in tiles(x)])
-
-
-def gru_steps(gru: nn.GRU, x: Tensor, how: How = How()) -> Tensor | None:
-    """Outputs of `gru` (one layer, time first) at all steps from a zero state: (p, b, i) -> (p, b, d)."""
-    kernel = fitting(x, gru.hidden_size, how)
-    if kernel is None:
-        return None
-    return torch.cat([recur(kernel, tile, one_layer(gru), all_steps=True, how=how) for tile in tiles(x)], dim=1)
+    return torch.cat([recur(kernel, tile, one_layer(gru), how=how) for tile in tiles(x)])
 
 
 def bi_gru_steps(gru: nn.GRU, x: Tensor, how: How = How()) -> Tensor | None:
@@ -75,7 +67,7 @@ def bi_gru_steps(gru: nn.GRU, x: Tensor, how: How = How()) -> Tensor | None:
         ways = []
         for reverse in (False, True):
             weights = (next(parameters), next(parameters), next(parameters), next(parameters))
-            ways.append(recur(kernel, x, weights, all_steps=True, how=How(reverse, how.bf16)))
+            ways.append(recur(kernel, x, weights, steps=len(x), how=How(reverse, how.bf16)))
         x = torch.cat(ways, dim=2)
     return x
 
@@ -87,19 +79,25 @@ def one_layer(gru: nn.GRU) -> GruWeights:
 
 
 def recur(
-    kernel: Kernel, x: Tensor, weights: GruWeights, *, all_steps: bool, centred: Tensor | None = None, how: How = How()
+    kernel: Kernel,
+    x: Tensor,
+    weights: GruWeights,
+    *,
+    steps: int | None = None,
+    centred: Tensor | None = None,
+    how: How = How(),
 ) -> Tensor:
-    """The GRU with these weights over `x` (p, b, i) from a zero state: all steps (p, b, d), or the last (b, d).
+    """The GRU with these weights over `x` (p, b, i) from a zero state: the last `steps` of its outputs (steps, b, d).
 
-    With `how.reverse` "last" is what is reached last, at the first step.
+    Without `steps` the last output (b, d); with `how.reverse` that is what is reached last, at the first step.
 
     With `centred` (d, i) x is taken for patches scaled by the norm of ``centred @ patch``, see `patch_gru`: it gets no
     gradient, and `centred` the one that comes through the norm.
     """
     if torch.is_grad_enabled():
-        computed: Tensor = KernelGRU.apply(kernel, x, all_steps, how, centred, *weights)  # type: ignore[no-untyped-call]
+        computed: Tensor = KernelGRU.apply(kernel, x, steps, how, centred, *weights)  # type: ignore[no-untyped-call]
         return computed
-    return infer(kernel, x, weights, all_steps, how)
+    return infer(kernel, x, weights, steps, how)
 
 
 def fitting(x: Tensor, hidden: int, how: How = How()) -> Kernel | None:

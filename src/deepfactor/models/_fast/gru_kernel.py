@@ -39,58 +39,63 @@ def fits(x: Tensor, hidden: int) -> bool:
     return x.dtype == torch.float32 and x.device.type == "cpu" and hidden % _STEP == 0 and x.numel() > 0
 
 
-def infer(kernel: Kernel, x: Tensor, weights: tuple[Tensor, ...], all_steps: bool, how: How) -> Tensor:
-    """Outputs without a graph: (p, b, d), or (b, d) of the last step."""
+def infer(kernel: Kernel, x: Tensor, weights: tuple[Tensor, ...], steps: int | None, how: How) -> Tensor:
+    """Outputs without a graph: the last `steps` of them (steps, b, d), or the last one (b, d)."""
     p, b, d = *x.shape[:2], weights[1].shape[1]
-    output = x.new_empty((p, b, d) if all_steps else (b, d))
-    kept: dict[str, Any] = {"states" if all_steps else "last": output}
-    run(kernel.forward, x, weights, how, **kept)
-    return output
+    if steps is None:
+        last = x.new_empty(b, d)
+        run(kernel.forward, x, weights, how, last=last)
+        return last
+    states = x.new_empty(p, b, d)
+    run(kernel.forward, x, weights, how, states=states)
+    return states[p - steps :]
 
 
 class KernelGRU(torch.autograd.Function):
     """The node. Gates and states live in memory leased to this graph alone and handed back when the graph is freed.
 
-    With `centred` (d, k) x is taken for patches scaled by the norm of ``centred @ patch``, see `patch_gru`, and its
-    gradient goes to `centred` instead.
+    Gives the last `steps` outputs, or the last one. With `centred` (d, k) x is taken for patches scaled by the norm of
+    ``centred @ patch``, see `patch_gru`, and its gradient goes to `centred` instead.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, kernel: Kernel, x: Tensor, all_steps: bool, how: How, centred: Tensor | None, *weights: Tensor
+        ctx: Any, kernel: Kernel, x: Tensor, steps: int | None, how: How, centred: Tensor | None, *weights: Tensor
     ) -> Tensor:
         p, b, d = *x.shape[:2], weights[1].shape[1]
-        gates = Lease(p, b, 2 * d)
-        if all_steps:
-            output = x.new_empty(p, b, d)
-            run(kernel.forward, x, weights, how, gates=gates.tensor, states=output)
-            ctx.save_for_backward(x, *weights, output)
-            ctx.states = None
-        else:
-            output, ctx.states = x.new_empty(b, d), Lease(p, b, d)
-            kept = {"gates": gates.tensor, "states": ctx.states.tensor, "last": output}
+        ctx.leases = gates, states = Lease(p, b, 2 * d), Lease(p, b, d)
+        kept = {"gates": gates.tensor, "states": states.tensor}
+        if steps is None:
+            kept["last"] = output = x.new_empty(b, d)
             run(kernel.forward, x, weights, how, **kept)
-            ctx.save_for_backward(x, *weights)
-        ctx.gates, ctx.kernel, ctx.how = gates, kernel, how
+        else:
+            run(kernel.forward, x, weights, how, **kept)
+            output = states.tensor[p - steps :].clone()
+        ctx.save_for_backward(x, *weights)
+        ctx.kernel, ctx.steps, ctx.how = kernel, steps, how
         ctx.centred = None if centred is None else centred.detach()
         return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, *weights = ctx.saved_tensors[:5]
-        states = ctx.saved_tensors[5] if ctx.states is None else ctx.states.tensor
+        x, *weights = ctx.saved_tensors
+        gates, states = (lease.tensor for lease in ctx.leases)
         k = x.shape[2]
         grad_x = x.new_empty(x.shape) if ctx.needs_input_grad[1] else None
         moment = None if ctx.centred is None else x.new_empty(k, k)
         grads = [torch.empty_like(w) for w in weights]
         names = ("grad_w_ih", "grad_w_hh", "grad_b_ih", "grad_b_hh")
-        given: dict[str, Any] = {"grad_last" if ctx.states is not None else "grad_states": grad.contiguous()}
-        given |= dict(zip(names, grads, strict=True))
-        given |= {"gates": ctx.gates.tensor, "states": states, "grad_x": grad_x, "moment": moment}
+        given: dict[str, Any] = dict(zip(names, grads, strict=True)) | of_outputs(grad, ctx.steps)
+        given |= {"gates": gates, "states": states, "grad_x": grad_x, "moment": moment}
         run(ctx.kernel.backward, x, weights, ctx.how, **given)
         grad_centred = None if moment is None else centred_gradient(ctx.centred, moment)
         return None, grad_x, None, None, grad_centred, *grads
+
+
+def of_outputs(grad: Tensor, steps: int | None) -> dict[str, Tensor]:
+    """`run`'s argument for the gradient of the last `steps` outputs, or of the last one."""
+    return {"grad_last" if steps is None else "grad_states": grad.contiguous()}
 
 
 def centred_gradient(centred: Tensor, moment: Tensor) -> Tensor:
@@ -112,9 +117,12 @@ def run(way: Any, x: Tensor, weights: Any, how: How, *, eps: float = 0.0, **arra
     addresses = {name: a.data_ptr() for name, a in ({"x": x} | dense | arrays).items() if a is not None}
     p, b, k = x.shape
     sums, side = (next((a for n in names if (a := arrays.get(n)) is not None), None) for names in _SIZED)
+    group, given = arrays.get("group"), arrays.get("grad_states")
     job = GRUJob(
         p=p, b=b, k=k, d=weights[1].shape[1], x_step=x.stride(0), reverse=how.reverse, bf16=how.bf16, eps=eps,
-        groups=0 if sums is None else sums.shape[1], m=0 if side is None else side.shape[2], **addresses,
+        groups=0 if sums is None else sums.shape[1], m=0 if side is None else side.shape[2],
+        group_step=0 if group is None or group.dim() == 1 else b, grad_from=0 if given is None else p - len(given),
+        **addresses,
     )  # fmt: skip
     if way(ctypes.byref(job)):
         raise MemoryError("no memory for the scratch of the GRU kernel")

@@ -22,32 +22,33 @@ from deepfactor.models._layers import PatchEmbedding
 
 
 def patch_gru_steps(
-    embedding: PatchEmbedding, gru: nn.GRU, windows: Tensor, how: How = How()
+    embedding: PatchEmbedding, gru: nn.GRU, windows: Tensor, how: How = How(), *, last: int | None = None
 ) -> tuple[Tensor, ...] | None:
-    """``gru(embedding(windows))[0]`` in tiles of the stocks: (L, b, f) -> (p, n, d) each, their n adding up to b."""
-    return _patch_gru(embedding, gru, windows, how, all_steps=True)
+    """``gru(embedding(windows))[0]`` in tiles of the stocks: (L, b, f) -> (p, n, d) each, their n adding up to b.
+
+    With `last` that many last steps of it.
+    """
+    return _patch_gru(embedding, gru, windows, how, len(windows) // embedding.patch if last is None else last)
 
 
 def patch_gru_last(embedding: PatchEmbedding, gru: nn.GRU, windows: Tensor, how: How = How()) -> Tensor | None:
     """``gru(embedding(windows))[0][-1]``: windows (L, b, f) -> (b, d)."""
-    last = _patch_gru(embedding, gru, windows, how, all_steps=False)
+    last = _patch_gru(embedding, gru, windows, how, None)
     return None if last is None else torch.cat(last)
 
 
 def _patch_gru(
-    embedding: PatchEmbedding, gru: nn.GRU, windows: Tensor, how: How, *, all_steps: bool
+    embedding: PatchEmbedding, gru: nn.GRU, windows: Tensor, how: How, steps: int | None
 ) -> tuple[Tensor, ...] | None:
     kernel = fitting(windows, gru.hidden_size, how)
     if kernel is None or windows.requires_grad:
         return None
     cut = tiles(windows)
     if not folds(embedding, windows):
-        return tuple(
-            recur(kernel, _embedded(embedding, tile), one_layer(gru), all_steps=all_steps, how=how) for tile in cut
-        )
+        return tuple(recur(kernel, _embedded(embedding, tile), one_layer(gru), steps=steps, how=how) for tile in cut)
     fold = _Fold(embedding, gru)
     return tuple(
-        recur(kernel, fold.scaled(kernel, tile), fold.weights, all_steps=all_steps, centred=fold.centred, how=how)
+        recur(kernel, fold.scaled(kernel, tile), fold.weights, steps=steps, centred=fold.centred, how=how)
         for tile in cut
     )
 
@@ -66,7 +67,7 @@ def front_last(embedding: PatchEmbedding, gru: nn.GRU, front: Tensor, how: How =
     if kernel is None:
         return None
     weights = one_layer(gru) if front.shape[2] == gru.input_size else _Fold(embedding, gru).weights
-    return torch.cat([recur(kernel, tile, weights, all_steps=False, how=how) for tile in tiles(front)])
+    return torch.cat([recur(kernel, tile, weights, how=how) for tile in tiles(front)])
 
 
 def split_gru(

@@ -2,7 +2,7 @@
 
     h1 = first(x), all steps
     y = h1 - its mean over the stock's group + LayerNorm(embedding(side))
-    output = second(y), last step
+    output = second(y), the last step or the last few
 
 The first recurrence adds up the group sums. y and the LayerNorm's gradient are made tile by tile in the cache, y again
 in the backward pass: of all this only h1 and one gradient of its size go through memory, the latter over the states of
@@ -18,26 +18,30 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from deepfactor.models._fast.gru_kernel import GruWeights, How, Lease, centred_gradient, run
+from deepfactor.models._fast.gru_kernel import GruWeights, How, Lease, centred_gradient, of_outputs, run
 from deepfactor.models._kernels import Kernel
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Groups of the day's stocks: `of` (b,) int32, the group of each; `count` (G,), stocks in each."""
+    """Groups of stocks: `of` int32, the group of each, (b,) the same at every step or (p, b); `count` (G,) or (p, G)
+    float, what a group's sum is divided by: its stocks."""
 
     of: Tensor
     count: Tensor
 
     @classmethod
     def split(cls, of: Tensor, groups: int) -> Groups:
-        """The groups 0 ... `groups` - 1 whose members `of` (b,) names."""
-        each = torch.arange(groups, device=of.device)
-        return cls(of.to(torch.int32), (of[:, None] == each).sum(dim=0))
+        """The groups 0 ... `groups` - 1 whose members `of` (b,) or (p, b) names; -1 = of no group, whose mean is 0."""
+        members = torch.stack([(of == group).sum(dim=-1) for group in range(groups)], dim=-1).clamp(min=1).float()
+        if of.dim() == 1:  # of a day's batch, which all are in
+            return cls(of.to(torch.int32), members)
+        nobody = members.new_full((*members.shape[:-1], 1), torch.inf)  # a last group takes what belongs to none
+        return cls(torch.where(of < 0, groups, of).to(torch.int32), torch.cat([members, nobody], dim=-1))
 
     def mean(self, sums: Tensor) -> Tensor:
         """Means (p, G, d) of sums; zero where a group is empty."""
-        return sums / self.count.clamp(min=1)[:, None]
+        return sums / self.count[..., None]
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,17 @@ class First:
     centred: Tensor
 
 
-def relative_last(
-    kernel: Kernel, first: First, groups: Groups | None, side: Side | None, second: GruWeights, how: How = How()
+def relative_gru(
+    kernel: Kernel,
+    first: First,
+    groups: Groups | None,
+    side: Side | None,
+    second: GruWeights,
+    *,
+    steps: int | None = None,
+    how: How = How(),
 ) -> Tensor:
-    """The second GRU's output at the last step: (b, d).
+    """The second GRU's output at the last step (b, d), or at the last `steps` (steps, b, d).
 
     Parameters
     ----------
@@ -75,32 +86,37 @@ def relative_last(
     embedding = (None,) * 3 if side is None else (side.centred, side.gamma, side.beta)
     inputs = (first.x, first.centred, *embedding, *first.weights, *second)
     if torch.is_grad_enabled():
-        output: Tensor = _Pair.apply(kernel, how, groups, side, *inputs)  # type: ignore[no-untyped-call]
+        output: Tensor = _Pair.apply(kernel, how, groups, side, steps, *inputs)  # type: ignore[no-untyped-call]
         return output
     (p, b), d = first.x.shape[:2], first.weights[1].shape[1]
-    states, last = Lease(p, b, d), first.x.new_empty(b, d)
+    states, last = Lease(p, b, d), first.x.new_empty((b, d) if steps is None else (p, b, d))
     sums = _first(kernel, how, first.x, first.weights, groups, states=states.tensor)
-    run(kernel.forward, states.tensor, second, how, last=last, **_between(groups, sums, side, embedding))
-    return last
+    kept = {"last" if steps is None else "states": last}
+    run(kernel.forward, states.tensor, second, how, **kept, **_between(groups, sums, side, embedding))
+    return last if steps is None else last[p - steps :]
 
 
 class _Pair(torch.autograd.Function):
     """The node; its tensors: x, centred, (centred, gamma, beta) of the side, weights of the first and of the second."""
 
     @staticmethod
-    def forward(ctx: Any, kernel: Kernel, how: How, groups: Groups | None, side: Side | None, *inputs: Any) -> Tensor:
+    def forward(
+        ctx: Any, kernel: Kernel, how: How, groups: Groups | None, side: Side | None, steps: int | None, *inputs: Any
+    ) -> Tensor:
         x, _, *embedding = inputs[:5]
         first, second = inputs[5:9], inputs[9:]
         (p, b), d = x.shape[:2], first[1].shape[1]
         ctx.leases = [Lease(p, b, width * d) for width in (2, 1, 2, 1)]
         gates_1, states_1, gates_2, states_2 = (lease.tensor for lease in ctx.leases)
         sums = _first(kernel, how, x, first, groups, gates=gates_1, states=states_1)
-        output: Tensor = x.new_empty(b, d)
         between = _between(groups, sums, side, embedding)
+        output: Tensor | None = x.new_empty(b, d) if steps is None else None
         run(kernel.forward, states_1, second, how, gates=gates_2, states=states_2, last=output, **between)
+        if output is None:
+            output = states_2[p - steps :].clone()
         ctx.save_for_backward(*inputs)
         ctx.kernel, ctx.how, ctx.groups, ctx.side, ctx.offset = kernel, how, groups, side, between.get("offset")
-        ctx.spent = False
+        ctx.steps, ctx.spent = steps, False
         return output
 
     @staticmethod
@@ -113,7 +129,7 @@ class _Pair(torch.autograd.Function):
             raise RuntimeError("this graph of two GRUs was run back before, which took its states: run forward again")
         ctx.spent = True
         gates_1, states_1, gates_2, states_2 = (lease.tensor for lease in ctx.leases)
-        between: dict[str, Any] = {}
+        between: dict[str, Any] = of_outputs(grad, ctx.steps)
         if groups is not None:
             between |= {"group": groups.of, "offset": ctx.offset, "sums": torch.empty_like(ctx.offset)}
         grads_side: list[Tensor | None] = [None] * 3
@@ -123,9 +139,16 @@ class _Pair(torch.autograd.Function):
             between |= dict(zip(("grad_embed", "grad_gamma", "grad_beta"), grads_side, strict=True))
         grads_2 = [torch.empty_like(w) for w in second]
         run(
-            way, states_1, second, ctx.how, gates=gates_2, states=states_2, grad_last=grad.contiguous(),
-            grad_x=states_2, **_named(grads_2), **between,
-        )  # fmt: skip
+            way,
+            states_1,
+            second,
+            ctx.how,
+            gates=gates_2,
+            states=states_2,
+            grad_x=states_2,
+            **_named(grads_2),
+            **between,
+        )
         given: dict[str, Any] = {}
         if groups is not None:
             given = {"group": groups.of, "grad_offset": groups.mean(between["sums"])}
@@ -135,7 +158,7 @@ class _Pair(torch.autograd.Function):
             way, x, first, ctx.how, gates=gates_1, states=states_1, grad_states=states_2, moment=moment,
             **_named(grads_1), **given,
         )  # fmt: skip
-        return None, None, None, None, None, centred_gradient(centred, moment), *grads_side, *grads_1, *grads_2
+        return *(None,) * 6, centred_gradient(centred, moment), *grads_side, *grads_1, *grads_2
 
 
 def _first(kernel: Kernel, how: How, x: Tensor, weights: Any, groups: Groups | None, **kept: Any) -> Tensor | None:
@@ -143,7 +166,7 @@ def _first(kernel: Kernel, how: How, x: Tensor, weights: Any, groups: Groups | N
     if groups is None:
         run(kernel.forward, x, weights, how, **kept)
         return None
-    sums = x.new_empty(x.shape[0], len(groups.count), weights[1].shape[1])
+    sums = x.new_empty(x.shape[0], groups.count.shape[-1], weights[1].shape[1])
     run(kernel.forward, x, weights, how, group=groups.of, sums=sums, **kept)
     return sums
 

@@ -24,8 +24,8 @@ VARIABLE = "DEEPFACTOR_KERNELS"
 PATHS = ("avx512", "avx2", "portable")
 """Best first."""
 
-_ABI = 4
-_SIZES = ("p", "b", "k", "d", "x_step", "reverse", "bf16", "groups", "m")
+_ABI = 5
+_SIZES = ("p", "b", "k", "d", "x_step", "reverse", "bf16", "groups", "m", "group_step", "grad_from")
 _ARRAYS = (
     *("x", "w_ih", "w_hh", "b_ih", "b_hh", "gates", "states", "last"),
     *("group", "offset", "side", "embed", "gamma", "beta", "sums"),

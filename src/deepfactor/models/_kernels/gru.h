@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#define DEEPFACTOR_GRU_ABI 4
+#define DEEPFACTOR_GRU_ABI 5
 
 typedef struct {
     ptrdiff_t p, b, k, d;
@@ -14,6 +14,8 @@ typedef struct {
     ptrdiff_t reverse;  // 1: from the last step to the first; all arrays keep their order of time
     ptrdiff_t bf16;     // 1: products of numbers rounded to bfloat16, summed in float32; 2: the same, never by instruction
     ptrdiff_t groups, m;
+    ptrdiff_t group_step;  // from one step's groups to the next's: b, or 0 where they are the same at every step
+    ptrdiff_t grad_from;   // grad_states begins with this step; none reaches earlier ones from outside
     const float *x;    // (p, b, k)
     const float *w_ih, *w_hh, *b_ih, *b_hh;  // (3d, k), (3d, d), (3d,), (3d,)
     float *gates;      // (p, b, 2d) = r, z of every step, on a cache line (64 bytes); null in a forward that no backward follows
@@ -21,13 +23,13 @@ typedef struct {
     float *last;       // (b, d), output of the last step; may be null
     // Groups of stocks. Where an array below is null, what it is for is left out. With offset or side, k is a multiple
     // of 16, what a step reads is x - offset[group] + gamma * v / s + beta, v = embed side, s^2 = |v|^2 / k + eps.
-    const int *group;     // (b,), of each stock, below `groups`
+    const int *group;     // (b,), or (p, b), of each stock, below `groups`
     const float *offset;  // (p, groups, k)
     const float *side, *embed, *gamma, *beta;  // (p, b, m), (k, m), (k,), (k,)
     float *sums;  // (p, groups, .): over a group's stocks the sum of the states, in backward that of grad_x
     // backward alone
     const float *grad_offset;  // (p, groups, d), subtracted from grad_states at a group's stocks; or null
-    const float *grad_states;  // (p, b, d) or null
+    const float *grad_states;  // (p - grad_from, b, d) or null
     const float *grad_last;    // (b, d) or null
     float *grad_x;             // (p, b, k) dense, or null; it may be `states`, which are then lost, where k = d
     float *moment;             // (k, k), the sum of (g . x) x x' over steps and stocks, g = gradient of x; or null

@@ -373,7 +373,7 @@ int forward(const deepfactor_gru *job) {
                                                     w_h + 3 * unit * d, d, bias, unit, gate_row, out_row, (H *const *)NULL,
                                                     live);
                 }
-            if (job->sums) add_to_groups(out, n, d, job->group + from, job->sums + time * job->groups * d);
+            if (job->sums) add_to_groups(out, n, d, groups_at(job, time, from), job->sums + time * job->groups * d);
             if (t == p - 1 && job->last) memcpy(job->last + from * d, out, n * d * sizeof(float));
         }
     }
@@ -444,9 +444,11 @@ int backward(const deepfactor_gru *job) {
                 product_pairs(h_half, d, n, d / 2, w_hn_pairs, d, hn, false);
             } else if (t)
                 product(h, d, n, d, w_hn, d, hn, d, false);
-            gates_back(job->gates + at * 2 * d, h, job->states + at * d, hn, bias_hn, n, d, job->grad_states ? job->grad_states + at * d : NULL,
-                       job->grad_offset ? job->grad_offset + time * job->groups * d : NULL,
-                       job->group ? job->group + from : NULL, g, a, a_row, sums, bias);
+            const bool given = job->grad_states && time >= job->grad_from;
+            gates_back(job->gates + at * 2 * d, h, job->states + at * d, hn, bias_hn, n, d,
+                       given ? job->grad_states + (at - job->grad_from * b) * d : NULL,
+                       job->grad_offset ? job->grad_offset + time * job->groups * d : NULL, groups_at(job, time, from), g, a,
+                       a_row, sums, bias);
             const char *next = (const char *)(job->gates + (t ? at + before : at) * 2 * d);
             Ahead ahead = {next, t ? next + n * 2 * d * sizeof(float) : next}, none = {NULL, NULL};
             if (BF16) pair_rows(a, n, a_row, a_row, a_pairs, a_half);

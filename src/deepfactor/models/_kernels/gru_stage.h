@@ -1,5 +1,10 @@
 // What stands between two GRUs: groups of stocks and a side input; included by `gru_body.h`, inside its namespace.
 
+// Groups of the stocks from `from` on at a step; null where there are none.
+INLINE const int *groups_at(const deepfactor_gru *job, ptrdiff_t time, ptrdiff_t from) {
+    return job->group ? job->group + time * job->group_step + from : NULL;
+}
+
 // sums[group of s, :] += rows[s, :] for n stocks
 static void add_to_groups(const float *rows, ptrdiff_t n, ptrdiff_t d, const int *group, float *sums) {
     for (ptrdiff_t s = 0; s < n; s++)
@@ -38,8 +43,9 @@ struct Stage {
         const float *given = job->x + time * job->x_step + from * k;
         if (!job->offset && !m) return given;
         if (m) product(job->side + (time * job->b + from) * m, m, n, m, embed, k, v, k, false);
+        const int *group = groups_at(job, time, from);
         for (ptrdiff_t s = 0; s < n; s++) {
-            const float *offset = job->offset ? job->offset + (time * job->groups + job->group[from + s]) * k : NULL;
+            const float *offset = job->offset ? job->offset + (time * job->groups + group[s]) * k : NULL;
             V inverse = {};
             if (m) {
                 V square = {};
@@ -63,7 +69,7 @@ struct Stage {
 
     // After `read` of the same tile and step: sums and totals of the gradient `g` (n, k) of what it gave.
     void back(const float *g, ptrdiff_t time, ptrdiff_t from, ptrdiff_t n) {
-        if (job->sums) add_to_groups(g, n, k, job->group + from, job->sums + time * job->groups * k);
+        if (job->sums) add_to_groups(g, n, k, groups_at(job, time, from), job->sums + time * job->groups * k);
         if (!m) return;
         memset(part, 0, 2 * k * sizeof(float));
         for (ptrdiff_t s = 0; s < n; s++, g += k) {
