@@ -64,7 +64,7 @@ class KernelGRU(torch.autograd.Function):
     ) -> Tensor:
         p, b, d = *x.shape[:2], weights[1].shape[1]
         ctx.leases = gates, states = Lease(p, b, 2 * d), Lease(p, b, d)
-        kept = {"gates": gates.tensor, "states": states.tensor}
+        kept: dict[str, Any] = {"gates": gates.tensor, "states": states.tensor}
         if steps is None:
             kept["last"] = output = x.new_empty(b, d)
             run(kernel.forward, x, weights, how, **kept)

@@ -91,7 +91,7 @@ def relative_gru(
     (p, b), d = first.x.shape[:2], first.weights[1].shape[1]
     states, last = Lease(p, b, d), first.x.new_empty((b, d) if steps is None else (p, b, d))
     sums = _first(kernel, how, first.x, first.weights, groups, states=states.tensor)
-    kept = {"last" if steps is None else "states": last}
+    kept: dict[str, Any] = {"last" if steps is None else "states": last}
     run(kernel.forward, states.tensor, second, how, **kept, **_between(groups, sums, side, embedding))
     return last if steps is None else last[p - steps :]
 
