@@ -10,11 +10,11 @@ import numpy as np
 
 from deepfactor.backtest.book import Book
 from deepfactor.backtest.days import TradingDay
+from deepfactor.backtest.decision import Decision
 from deepfactor.backtest.fills import Fills
 from deepfactor.backtest.result import BindingBounds, Rebalances, RebalanceWeights, Rejected, RelaxedBounds, Trades
 from deepfactor.backtest.signals import Signal
 from deepfactor.core.arrays import AnyArray, Float64, Indices, Symbols
-from deepfactor.portfolio.problem import Target
 
 
 @dataclass
@@ -59,8 +59,9 @@ class Log:
             self.trades.append(self._block(day, at, "sell", shares[at], price, np.zeros(len(at)), reason))
             self.counts["delisted"] += len(at)
 
-    def rebalance(self, day: TradingDay, signal: Signal, target: Target, book: Book, orders: Float64) -> Pending:
+    def rebalance(self, day: TradingDay, decision: Decision, book: Book) -> Pending:
         """Note a signal day's problem and answer; the fill is added later by `filled`."""
+        signal, target = decision.signal, decision.target
         problem = signal.problem
         self.counts.update(signal.counts)
         relaxed = [(r.constraint, r.row, r.bound, r.value, r.reason) for r in target.relaxations]
@@ -90,7 +91,7 @@ class Log:
                 "cost": np.nan,
             }
         )
-        return Pending(orders, signal, len(self.rebalances) - 1, book.value())
+        return Pending(decision.orders, signal, len(self.rebalances) - 1, book.value())
 
     def filled(self, pending: Pending, day: TradingDay, sells: Fills, buys: Fills, book: Book) -> None:
         """Add to a noted rebalance what its fill made of it, at the close of the fill day."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Literal, Protocol
+from functools import partial
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from deepfactor.backtest.book import Book, DayCheck
+from deepfactor.backtest.book import Book
 from deepfactor.backtest.days import TradingDay, days, last_close
-from deepfactor.backtest.fills import execute
+from deepfactor.backtest.decision import Enhancer, Knowledge, decide
+from deepfactor.backtest.fills import Fills, execute
+from deepfactor.backtest.living import live
 from deepfactor.backtest.log import Log, Pending
 from deepfactor.backtest.result import BacktestResult
-from deepfactor.backtest.signals import average_daily_volume, benchmark_row, orders, state_problem
+from deepfactor.backtest.signals import benchmark_row
 from deepfactor.backtest.span import followed
 from deepfactor.core.arrays import Bools, Dates, Float64, Floats
 from deepfactor.core.errors import DataError
@@ -26,7 +29,6 @@ from deepfactor.panel.returns import PriceField
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 from deepfactor.panel.weighting import require_index
-from deepfactor.portfolio.problem import Rebalance, Target
 
 #: CNY; the whole market's value is of this size.
 MOST_CAPITAL = 1e14
@@ -44,14 +46,6 @@ class BacktestSettings(Spec):
     fill: Fill = "next_vwap"
     costs: Costs = Costs()
     haircut: float = Field(default=0.3, ge=0, le=1)
-
-
-class Enhancer(Protocol):
-    """Anything that turns a rebalance's facts into target weights."""
-
-    def solve(self, r: Rebalance) -> Target:
-        """Weights aligned with ``r.symbols``."""
-        ...
 
 
 def run_backtest(
@@ -96,7 +90,8 @@ def run_backtest(
     rows = span.rows
     days_followed = slice(rows.start, rows.stop)
     require_index(index, universe.weighting[index][days_followed], universe.dates[days_followed])
-    loop = _Loop(panel, universe, scores, styles, enhancer, index, settings, eligible, rows.start)
+    known = Knowledge(panel, universe, scores, styles, index, eligible)
+    loop = _Loop(known, enhancer, settings, rows.start)
     loop.log.counts.update(span.without)
     field: PriceField = "vwap" if settings.fill == "next_vwap" else "close"
     if field not in panel.fields:
@@ -112,18 +107,15 @@ def run_backtest(
 class _Loop:
     """State of one backtest between two days."""
 
-    def __init__(
-        self, panel: Panel, universe: Universe, scores: Scores, styles: Mapping[str, Floats], enhancer: Enhancer,
-        index: str, settings: BacktestSettings, eligible: Bools, row: int,
-    ) -> None:  # fmt: skip
-        self.universe, self.scores, self.styles, self.enhancer = universe, scores, styles, enhancer
-        self.index, self.settings, self.eligible, self.row = index, settings, eligible, row
-        self.panel, self.boards = panel, boards_of(panel.symbols)
+    def __init__(self, known: Knowledge, enhancer: Enhancer, settings: BacktestSettings, row: int) -> None:
+        self.known, self.enhancer, self.settings, self.row = known, enhancer, settings, row
+        self.universe, self.index, panel = known.universe, known.index, known.panel
+        self.boards = boards_of(panel.symbols)
         # The book opens with yesterday's prices, as on any other morning.
         last = last_close(panel, row - 1) if row > 0 else np.full(panel.shape[1], np.nan)
         self.book = Book(np.zeros(panel.shape[1]), round(settings.capital, 2), last)
         self.value = self.book.value()
-        self.target: Float64 | None = None
+        self.aimed_at: Float64 | None = None
         self.pending: Pending | None = None
         self.log = Log(panel.symbols)
         self.dates = panel.dates
@@ -133,38 +125,24 @@ class _Loop:
 
     def live(self, day: TradingDay, *, signal: bool) -> None:
         """One day, morning to close."""
-        book, check, last = self.book, DayCheck.before(self.book, self.value), self.book.last
-        book.open_day(day.ratio)
-        settled, proceeds = book.settle(~day.listed & (book.shares > 0), self.settings.haircut)
-        self.log.settle(day, settled, proceeds)
-        bought, sold = np.zeros_like(settled), settled
-        paid, received, cost = np.zeros_like(settled), proceeds, 0.0
-        filled, self.pending = self.pending, None
-        if filled is not None:
-            sells, buys = execute(book, filled.orders * day.ratio, day, self.boards, self.settings.costs)
-            self.log.fill(day, "sell", sells)
-            self.log.fill(day, "buy", buys)
-            bought, sold = buys.shares, sold + sells.shares
-            paid, received = buys.amount + buys.cost, received + sells.amount - sells.cost
-            cost = float(sells.cost.sum() + buys.cost.sum())
-        book.mark(day.close)
-        self.value = check.prove(book, day.ratio, day.close, bought, sold, paid, received)
-        if filled is not None:
-            self.log.filled(filled, day, sells, buys, book)
-        self._note(day, last, cost)
+        last, filled = self.book.last, self.pending
+        self.pending = None
+        trade = None if filled is None else partial(self._fill, filled.orders)
+        lived = live(self.book, self.value, day, self.settings.haircut, trade)
+        self.value = lived.value
+        self.log.settle(day, lived.settled, lived.proceeds)
+        if filled is not None and lived.sells is not None and lived.buys is not None:
+            self.log.fill(day, "sell", lived.sells)
+            self.log.fill(day, "buy", lived.buys)
+            self.log.filled(filled, day, lived.sells, lived.buys, self.book)
+        self._note(day, last, lived.cost)
         if signal:
-            self._signal(day)
+            decision = decide(self.known, day, self.book, self.aimed_at, self.enhancer)
+            self.aimed_at = decision.aimed_at
+            self.pending = self.log.rebalance(day, decision, self.book)
 
-    def _signal(self, day: TradingDay) -> None:
-        signal = state_problem(
-            day, self.book, self.scores, self.eligible, self.universe, self.styles, self.index, self.target,
-            average_daily_volume(self.panel, day.row),
-        )  # fmt: skip
-        target = self.enhancer.solve(signal.problem)
-        wanted = orders(self.book, signal.names, target.weights)
-        self.target = np.zeros_like(wanted)
-        self.target[signal.names] = target.weights
-        self.pending = self.log.rebalance(day, signal, target, self.book, wanted)
+    def _fill(self, orders: Float64, book: Book, day: TradingDay) -> tuple[Fills, Fills]:
+        return execute(book, orders * day.ratio, day, self.boards, self.settings.costs)
 
     def _note(self, day: TradingDay, last: Float64, cost: float) -> None:
         """The day's row of the curves."""

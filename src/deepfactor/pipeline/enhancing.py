@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from deepfactor.backtest.attribution import attribute
-from deepfactor.backtest.loop import BacktestSettings, Enhancer, run_backtest
+from deepfactor.backtest.decision import Enhancer
+from deepfactor.backtest.loop import BacktestSettings, run_backtest
 from deepfactor.backtest.performance import summary as summarise
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.backtest.span import Cut, followed
