@@ -45,7 +45,7 @@ class Network:
         """Fields of a `CrossSection`."""
         return inputs_of(self.model)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """What its numbers depend on, for keys."""
         return {"model": self.model.identity(), "loss": self.loss.identity()}
 
@@ -61,7 +61,7 @@ class Learner:
         """Fields of a `CrossSection`."""
         return frozenset({"windows"})
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """What its numbers depend on, for keys."""
         return {"weighting": self.weighting.identity()}
 
@@ -88,7 +88,7 @@ class Stacked:
         """Fields of a `CrossSection`."""
         return self.network.reads() | {"fundamentals"}
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """What its numbers depend on, for keys."""
         return self.network.identity() | {"weighting": self.weighting.identity(), "fit_on": self.fit_on}
 
@@ -146,7 +146,7 @@ class Arm(Spec):
             case Stacked(network):
                 return network
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """The arm as its numbers see it: kinds with what differs from their defaults, without its name."""
         scaling = self.scaling.identity()
         own = {} if scaling == {"kind": "last_close"} else {"scaling": scaling}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from deepfactor.core.checksums import checksum, damaged, file_checksum, read_che
 from deepfactor.core.errors import DamagedFile
 from deepfactor.core.files import json_text, write_text
 from deepfactor.core.system import raise_of_machine
+from deepfactor.training.records import AxesFile, EpochRecord, JobRecord
 
 #: Comes last.
 DONE = "done"
@@ -29,7 +29,7 @@ _RESULTS = (
 )
 
 
-def finish(folder: Path, record: Mapping[str, Any]) -> None:
+def finish(folder: Path, record: JobRecord) -> None:
     """Write the checksums of all that the job left, then `record` as ``done``."""
     text = json_text(record)
     found = {name: file_checksum(folder / name) for name in _RESULTS if (folder / name).exists()}
@@ -62,7 +62,7 @@ def adopt(folder: Path) -> None:
             write_checksums(folder, {name: file_checksum(folder / name) for name in names})
 
 
-def read_scores(folder: Path) -> tuple[Mapping[str, Any], np.ndarray[Any, np.dtype[np.float32]]]:
+def read_scores(folder: Path) -> tuple[AxesFile, np.ndarray[Any, np.dtype[np.float32]]]:
     """``axes.json`` (``dates``, ``symbols``) and the scores (days, stocks) of a job.
 
     Raises
@@ -71,7 +71,7 @@ def read_scores(folder: Path) -> tuple[Mapping[str, Any], np.ndarray[Any, np.dty
         they can't be read, or don't fit each other.
     """
     try:
-        axes = json.loads((folder / "axes.json").read_text(encoding="utf-8"))
+        axes: AxesFile = json.loads((folder / "axes.json").read_text(encoding="utf-8"))
         shape = (len(axes["dates"]), len(axes["symbols"]))
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise_of_machine(error)
@@ -86,7 +86,7 @@ def read_scores(folder: Path) -> tuple[Mapping[str, Any], np.ndarray[Any, np.dty
     return axes, scores
 
 
-def read_record(folder: Path) -> dict[str, Any]:
+def read_record(folder: Path) -> JobRecord:
     """What a finished job says of itself: epochs, best epoch, its validation RankIC, what was left out, times.
 
     Raises
@@ -94,16 +94,16 @@ def read_record(folder: Path) -> dict[str, Any]:
     DamagedFile
         it can't be read.
     """
-    (record,) = _json_lines(folder / DONE, whole=True)
+    record: JobRecord = _json_lines(folder / DONE, whole=True)[0]
     return record
 
 
-def read_log(folder: Path) -> list[dict[str, Any]]:
+def read_log(folder: Path) -> list[EpochRecord]:
     """A row an epoch of a network's job; raises as `read_record`."""
     return _json_lines(folder / LOG)
 
 
-def _json_lines(file: Path, *, whole: bool = False) -> list[dict[str, Any]]:
+def _json_lines(file: Path, *, whole: bool = False) -> list[Any]:
     """The JSON objects of a file, one a line, or the whole of it as one."""
     try:
         text = file.read_text(encoding="utf-8")

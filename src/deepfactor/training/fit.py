@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +25,7 @@ from deepfactor.models.base import Causal
 from deepfactor.training.front import front_of
 from deepfactor.training.losses.base import Loss
 from deepfactor.training.plan import Fold
+from deepfactor.training.records import CheckpointNote, EpochRecord
 from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.scalings.base import Scaling
 from deepfactor.training.sequences import Sequences, Stream
@@ -65,7 +65,7 @@ class Task:
 class Course:
     """How far a fit has come. `log` has a row an epoch; `best_epoch` 0 = none yet."""
 
-    log: list[dict[str, Any]] = field(default_factory=list)
+    log: list[EpochRecord] = field(default_factory=list)
     best: State = field(default_factory=dict)
     best_epoch: int = 0
     best_rank_ic: float = -np.inf
@@ -286,7 +286,7 @@ class Fitter:
             "adam": optimizer_tensors(self.optimizer),
             "average": self.average.state if self.average is not None else {},
         }
-        note = {
+        note: CheckpointNote = {
             "log": self.course.log,
             "best_epoch": self.course.best_epoch,
             "best_rank_ic": self.course.best_rank_ic,
@@ -296,6 +296,7 @@ class Fitter:
 
     def _restore(self) -> None:
         """Go on from the checkpoint; a `DamagedFile` where it isn't one of this task."""
+        note: CheckpointNote
         tensors, note = load_tensors(self.checkpoint)
         try:
             self.network.load_state_dict(part(tensors, "net"))

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import nn
@@ -32,9 +31,25 @@ from deepfactor.training.data import Arrays, Folders, TrainingData
 from deepfactor.training.finished import DONE, LOG, damage_of, finish
 from deepfactor.training.fit import Fitter, Task, seed_torch, settled_torch
 from deepfactor.training.plan import Fold
+from deepfactor.training.records import (
+    AxesFile,
+    EpochRecord,
+    JobContent,
+    JobIdentity,
+    JobRecord,
+    ScoredRecord,
+    WeightingFile,
+)
 from deepfactor.training.samples import Sampler, shapes_of
 from deepfactor.training.scalings.base import rows_back
-from deepfactor.training.second_stage import check_factors, check_fold, holds_out, network_fold, weighting_fold
+from deepfactor.training.second_stage import (
+    SecondStage,
+    check_factors,
+    check_fold,
+    holds_out,
+    network_fold,
+    weighting_fold,
+)
 from deepfactor.training.second_stage import fit as fit_second_stage
 from deepfactor.training.sequences import check_causal, days_read
 from deepfactor.training.spec import Fit, Plan
@@ -56,7 +71,7 @@ class Job:
     fit: Fit
     every: int
     valid_every: int
-    identity: Mapping[str, Any]
+    identity: JobIdentity
 
     @cached_property
     def key(self) -> str:
@@ -93,8 +108,8 @@ def plan_jobs(
     plan: Plan,
     fit: Fit,
     *,
-    inputs: Mapping[str, Any],
-    label: Mapping[str, Any],
+    inputs: Mapping[str, object],
+    label: Mapping[str, object],
     keys: Sequence[str] | None = None,
     stored: Mapping[str, StoredInputs] | None = None,
 ) -> list[Job]:
@@ -130,7 +145,7 @@ def plan_jobs(
         for arm, content, rows, own, key in zip(arms, contents, back, whole, keys, strict=True):
             check_fold(arm, fold, key)
             every = arm.every or plan.every
-            common = {
+            common: JobContent = {
                 "inputs": {**inputs, **own.inputs.content},
                 "label": dict(label),
                 "arm": content,
@@ -145,7 +160,7 @@ def plan_jobs(
             if own.inputs.content:
                 common["parts"] = own.input_fingerprints(range(fold.train.start, fold.test.stop))
             for seed in arm.seeds or fit.seeds:
-                jobs.append(Job(arm, fold, seed, fit, every, plan.valid_every, common | {"seed": seed}))
+                jobs.append(Job(arm, fold, seed, fit, every, plan.valid_every, {**common, "seed": seed}))
     return jobs
 
 
@@ -178,7 +193,7 @@ def _build_network(arm: Arm, network: Network, key: str, data: TrainingData) -> 
     return built_without_memory(network.model, data, f"{key}.model")
 
 
-def _fit_content(arm: Arm, fit: Fit) -> dict[str, Any]:
+def _fit_content(arm: Arm, fit: Fit) -> dict[str, object]:
     """What of the fit may change an arm's numbers."""
     said = {k: v for k, v in fit.identity().items() if k != "seeds"}
     return {k: v for k, v in said.items() if k == "min_stocks"} if isinstance(arm.scorer, Learner) else said
@@ -218,10 +233,10 @@ def run_job(job: Job, sampler: Sampler, jobs: Path, report: Callable[[Progress],
             litter.unlink()
         write_json(folder / "job.json", job.identity)
         work = _weigh if isinstance(job.arm.scorer, Learner) else _train
-        found = work(job, sampler, folder, report)
-        record = {
+        scored = work(job, sampler, folder, report)
+        record: JobRecord = {
             "job": job.label,
-            **found,
+            **scored,
             "device": str(sampler.device),
             "days_without_batch": sum(not len(sampler.data.stocks(t)) for t in job.fold.test),
             "left_out": {name: sampler.data.left_out(span, job.fit.min_stocks) for name, span in _spans(job).items()},
@@ -239,7 +254,7 @@ def _spans(job: Job) -> dict[str, range]:
     return {"train": train, **({"held_out": job.fold.late} if holds_out(job.arm) else {}), "valid": valid}
 
 
-def _train(job: Job, sampler: Sampler, folder: Path, report: Callable[[Progress], None]) -> dict[str, Any]:
+def _train(job: Job, sampler: Sampler, folder: Path, report: Callable[[Progress], None]) -> ScoredRecord:
     """Fit a network and score; what `done` says of it."""
     checkpoint = folder / "checkpoint.safetensors"
     fitter = Fitter(task_of(job, sampler.data), sampler, checkpoint)
@@ -252,28 +267,37 @@ def _train(job: Job, sampler: Sampler, folder: Path, report: Callable[[Progress]
     _write_log(folder, course.log)  # also where the last epoch's log was lost with the process
     note = {"best_epoch": course.best_epoch, "valid_rank_ic": course.best_rank_ic}
     save_tensors(folder / "weights.safetensors", course.best, note)
-    found = {"epochs": len(course.log), **note}
-    found["cpu"] = round(sum(row["cpu"] for row in course.log), 3)  # of all epochs, whoever computed them
-    if not isinstance(job.arm.scorer, Stacked):
-        return found | {"days_scored": _predict(job, sampler.data, fitter.scores, len(course.log), folder, report)}
-    most = job.fit.epochs
+    stage = _second_stage(job, fitter, folder, report) if isinstance(job.arm.scorer, Stacked) else None
+    by = fitter.scores if stage is None else stage.scores
+    days = _predict(job, sampler.data, by, len(course.log), folder, report)
+    scored: ScoredRecord = {
+        "epochs": len(course.log),
+        "best_epoch": course.best_epoch,
+        "valid_rank_ic": course.best_rank_ic,
+        "cpu": round(sum(row["cpu"] for row in course.log), 3),  # of all epochs, whoever computed them
+        "days_scored": days,
+    }
+    return scored if stage is None else {**scored, **stage.record(job.fold.test, days)}
+
+
+def _second_stage(job: Job, fitter: Fitter, folder: Path, report: Callable[[Progress], None]) -> SecondStage:
+    """Fit what stands behind the fitted network."""
+    baseline, most = baseline_of(job), job.fit.epochs
     stage = fit_second_stage(
-        baseline_of(job),
-        fitter,
-        lambda day, days: report(Progress(job.label, job.key, "gather", most, most, day, days)),
+        baseline, fitter, lambda day, days: report(Progress(job.label, job.key, "gather", most, most, day, days))
     )
-    write_json(folder / "weighting.json", {"kind": job.arm.scorer.weighting.kind, **stage.state()})
-    days = _predict(job, sampler.data, stage.scores, len(course.log), folder, report)
-    return found | {"days_scored": days, **stage.record(job.fold.test, days)}
+    write_json(folder / "weighting.json", stage.state(baseline.weighting.kind))
+    return stage
 
 
-def _weigh(job: Job, sampler: Sampler, folder: Path, report: Callable[[Progress], None]) -> dict[str, Any]:
+def _weigh(job: Job, sampler: Sampler, folder: Path, report: Callable[[Progress], None]) -> ScoredRecord:
     """Fit a weighting and score; what `done` says of it."""
     own, baseline = sampler.scaled(job.arm.scaling), baseline_of(job)
     fitted, valid_rank_ic = baseline.fit(
         own, lambda day, days: report(Progress(job.label, job.key, "gather", 0, 1, day, days))
     )
-    write_json(folder / "weighting.json", {"kind": baseline.weighting.kind, "state": fitted.state()})
+    state: WeightingFile = {"kind": baseline.weighting.kind, "state": fitted.state()}
+    write_json(folder / "weighting.json", state)
     days = _predict(job, sampler.data, lambda t: scores(fitted, own, t), 1, folder, report)
     names = sampler.data.features.names
     importance = {name: float(share) for name, share in zip(names, fitted.importance(), strict=True)}
@@ -320,7 +344,7 @@ def _epoch_reporter(
     return step
 
 
-def _write_log(folder: Path, log: list[dict[str, Any]]) -> None:
+def _write_log(folder: Path, log: list[EpochRecord]) -> None:
     write_text(folder / LOG, "".join(json.dumps(row, allow_nan=False) + "\n" for row in log))
 
 
@@ -342,6 +366,6 @@ def _predict(
         report(Progress(job.label, job.key, "predict", epochs, most, step + 1, len(test)))
     with atomic_path(folder / "scores.npy") as temporary, temporary.open("wb") as handle:
         np.save(handle, values[:, columns])
-    axes = {"dates": [str(data.dates[t]) for t in test], "symbols": [str(s) for s in data.symbols[columns]]}
+    axes: AxesFile = {"dates": [str(data.dates[t]) for t in test], "symbols": [str(s) for s in data.symbols[columns]]}
     write_json(folder / "axes.json", axes)
     return int(np.isfinite(values).any(axis=1).sum())

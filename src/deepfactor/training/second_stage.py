@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from torch import nn
@@ -27,6 +26,7 @@ from deepfactor.training.baseline import Baseline
 from deepfactor.training.data import TrainingData
 from deepfactor.training.fit import Fitter
 from deepfactor.training.plan import Fold
+from deepfactor.training.records import WeightingFile, WeightingRecord
 from deepfactor.training.weightings.base import Fitted
 from deepfactor.training.weightings.validation import mean_rank_ic
 
@@ -111,11 +111,16 @@ class SecondStage:
         x[:, : len(self.signs)] *= self.signs
         return stocks, self.fitted.predict(x).astype(np.float32)
 
-    def state(self) -> dict[str, Any]:
-        """What ``weighting.json`` holds beside the kind."""
-        return {"state": self.fitted.state(), "columns": list(self.names), "signs": self.signs.astype(int).tolist()}
+    def state(self, kind: str) -> WeightingFile:
+        """What ``weighting.json`` holds of a weighting of this kind."""
+        return {
+            "kind": kind,
+            "state": self.fitted.state(),
+            "columns": list(self.names),
+            "signs": self.signs.astype(int).tolist(),
+        }
 
-    def record(self, test: range, days_scored: int) -> dict[str, Any]:
+    def record(self, test: range, days_scored: int) -> WeightingRecord:
         """What the job says of it, when `days_scored` of the days `test` got scores."""
         data = self.fitter.sampler.data
         lacking = sum(len(data.stocks(t)) > 0 for t in test) - days_scored

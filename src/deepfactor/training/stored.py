@@ -32,7 +32,7 @@ class StoredInputs:
     """
 
     held: Mapping[str, Held] = field(default_factory=dict)
-    content: Mapping[str, Any] = field(default_factory=dict)
+    content: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     def days(self) -> dict[str, int]:
         """For how many days each input is there."""
@@ -56,7 +56,7 @@ def _kept(name: str) -> FromMarket[Any]:
 def prepare_input(
     arrays: Path,
     name: str,
-    content: Mapping[str, Any],
+    content: Mapping[str, object],
     build: Callable[[], Held],
     tell: Callable[[str], None] = lambda _: None,
 ) -> Path:

@@ -21,15 +21,15 @@ State = dict[str, Tensor]
 _CHECKSUM = "checksum"
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> None:
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, object]) -> None:
     """Write tensors and a JSON note atomically, in one file, so that they can't disagree."""
     text = json.dumps({**note, _CHECKSUM: _checksum_of(tensors, note)}, allow_nan=False)
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(dict(tensors), metadata={"note": text}))
 
 
-def load_tensors(path: Path) -> tuple[State, dict[str, Any]]:
-    """What `save_tensors` wrote; without a checksum, as it wrote once, what is there.
+def load_tensors(path: Path) -> tuple[State, Any]:
+    """Tensors and note as `save_tensors` wrote them; without a checksum, as it wrote once, what is there.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def load_tensors(path: Path) -> tuple[State, dict[str, Any]]:
     return tensors, note
 
 
-def _checksum_of(tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> str:
+def _checksum_of(tensors: Mapping[str, Tensor], note: Mapping[str, object]) -> str:
     """Of the note, and of each tensor's name, type, shape and values."""
     found = checksum(json.dumps(note, sort_keys=True, allow_nan=False).encode())
     for name, tensor in sorted(tensors.items()):

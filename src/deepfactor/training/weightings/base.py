@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
@@ -44,7 +45,7 @@ class Fitted(Protocol):
         """(k,) share of each column in the score, adding up to 1; how it is measured is the kind's."""
         ...
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> Mapping[str, object]:
         """What `restore` needs, as JSON can hold it."""
         ...
 
@@ -59,8 +60,8 @@ class WeightingKind(Protocol[SettingsOf]):
         """Learns from `train`; `valid` decides when to stop or which strength to take, by the mean RankIC over its
         days, never the loss."""
 
-    def restore(self, state: dict[str, Any], /) -> Fitted:
-        """What `Fitted.state` was of."""
+    def restore(self, state: Any, /) -> Fitted:
+        """What `Fitted.state` was of; each kind has a type of its own for it."""
 
 
 ROOM: Room[WeightingKind[Spec], Spec] = Room("deepfactor.training.weightings")

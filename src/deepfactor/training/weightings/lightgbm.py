@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from pydantic import Field
@@ -37,6 +37,13 @@ class Settings(Spec):
     strength: float = Field(default=1.0, ge=0, description="L2 penalty of the leaves")
 
 
+class TreesState(TypedDict):
+    """Trees in the library's own format, and how many of them."""
+
+    trees: str
+    rounds: int
+
+
 @dataclass(frozen=True)
 class Trees:
     """`booster`'s first `rounds` trees."""
@@ -51,7 +58,7 @@ class Trees:
         """Gain of the splits by column, as shares."""
         return shares(np.asarray(self.booster.feature_importance("gain", iteration=self.rounds), np.float64))
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> TreesState:
         return {"trees": self.booster.model_to_string(num_iteration=self.rounds), "rounds": self.rounds}
 
 
@@ -92,9 +99,9 @@ def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int)
     return Trees(booster, best_round(part, s.rounds, s.check_every, valid))
 
 
-def restore(state: dict[str, Any]) -> Trees:
+def restore(state: TreesState) -> Trees:
     """The fitted trees whose `state` this is."""
-    return Trees(optional_package("lightgbm", _absent()).Booster(model_str=state["trees"]), int(state["rounds"]))
+    return Trees(optional_package("lightgbm", _absent()).Booster(model_str=state["trees"]), state["rounds"])
 
 
 def _absent() -> RecipeError:

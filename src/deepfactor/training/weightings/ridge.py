@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, TypedDict
 
 import numpy as np
 from pydantic import Field
@@ -28,6 +28,13 @@ class Settings(Spec):
     strengths: tuple[Annotated[float, Field(ge=0)], ...] = Field(default=(1e-4, 1e-3, 1e-2, 1e-1, 1.0), min_length=1)
 
 
+class RidgeState(TypedDict):
+    """See `Ridge`."""
+
+    weights: list[float]
+    strength: float
+
+
 @dataclass(frozen=True)
 class Ridge:
     """`weights` (k,). No intercept: within a day it changes no order."""
@@ -43,7 +50,7 @@ class Ridge:
         """Absolute weights as shares; the columns have the same spread."""
         return shares(np.abs(self.weights))
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> RidgeState:
         return {"weights": self.weights.tolist(), "strength": self.strength}
 
 
@@ -66,6 +73,6 @@ def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int)
     return max(candidates, key=lambda ridge: mean_rank_ic(ridge.predict(valid.x), valid))
 
 
-def restore(state: dict[str, Any]) -> Ridge:
+def restore(state: RidgeState) -> Ridge:
     """The fitted regression whose `state` this is."""
-    return Ridge(np.array(state["weights"], np.float64), float(state["strength"]))
+    return Ridge(np.array(state["weights"], np.float64), state["strength"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import xgboost
@@ -36,6 +36,13 @@ class Settings(Spec):
     strength: float = Field(default=1.0, ge=0, description="L2 penalty of the leaves")
 
 
+class TreesState(TypedDict):
+    """Trees in the library's own format, and how many of them."""
+
+    trees: str
+    rounds: int
+
+
 @dataclass(frozen=True)
 class Trees:
     """`booster`'s first `rounds` trees."""
@@ -54,7 +61,7 @@ class Trees:
             gain[int(name.removeprefix("f"))] = value
         return shares(gain)
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> TreesState:
         return {"trees": self.booster[: self.rounds].save_raw("json").decode(), "rounds": self.rounds}
 
 
@@ -86,8 +93,8 @@ def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int)
     return Trees(booster, best_round(part, s.rounds, s.check_every, valid))
 
 
-def restore(state: dict[str, Any]) -> Trees:
+def restore(state: TreesState) -> Trees:
     """The fitted trees whose `state` this is."""
     booster = xgboost.Booster({"nthread": 1})
     booster.load_model(bytearray(state["trees"].encode()))
-    return Trees(booster, int(state["rounds"]))
+    return Trees(booster, state["rounds"])
