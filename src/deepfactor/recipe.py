@@ -87,9 +87,9 @@ class Combination(CombinationSettings):
 class Recipe(Spec):
     """Everything that decides an experiment's numbers, apart from the market's data; its kinds are found and checked.
 
-    `arms` share data, label, plan and tests, and are compared in one report, with `combinations` of them beside;
-    `features` is what an arm reads that names none of its own, `fundamentals` what a network that reads company reports
-    is given of them, `inputs` the settings of what else networks read, by name.
+    `arms` share data, plan and tests, and are compared in one report, with `combinations` of them beside; `features` is
+    what an arm reads, and `label` what it is trained to foresee, that names none of its own, `fundamentals` what a
+    network that reads company reports is given of them, `inputs` the settings of what else networks read, by name.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)

@@ -2,16 +2,20 @@
 
 Per day: the return winsorised at median ± 5·1.4826·MAD, then the residual of least squares on ln cap and all industry
 dummies (no intercept). An industry of fewer than `min_industry` names joins "other". Cap and industry as of day t.
+
+Study A doesn't say whether it neutralises. ``neutralise = ["industry"]`` leaves size in, ``[]`` leaves both: the
+winsorised return less the day's mean.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from deepfactor.core.arrays import Bools, Float64
+from deepfactor.core.spec import ONCE
 from deepfactor.cross_section.clipping import clip_mad
 from deepfactor.cross_section.regression import merge_small, residual_on_groups
 from deepfactor.labels.base import LabelSettings
@@ -28,10 +32,15 @@ WORDS = {
 }
 
 
-class Settings(LabelSettings):
-    """`neutralise`: what is taken out; `clip_mad`: robust deviations at which returns are cut before."""
+def _sorted(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(values))
 
-    neutralise: tuple[Literal["industry", "size"], ...] = ("industry", "size")
+
+class Settings(LabelSettings):
+    """`neutralise`: what is taken out, in whatever order; `clip_mad`: robust deviations at which returns are cut
+    before."""
+
+    neutralise: Annotated[tuple[Literal["industry", "size"], ...], ONCE, AfterValidator(_sorted)] = ("industry", "size")
     clip_mad: float = Field(default=5.0, gt=0)
     min_industry: int = Field(default=10, ge=1)
 

@@ -14,6 +14,7 @@ from deepfactor.core.arrays import Bools, Float64
 from deepfactor.core.spec import Spec, content_key
 from deepfactor.features.base import FeatureSet
 from deepfactor.inputs.base import FromMarket, Held
+from deepfactor.labels.base import Label
 from deepfactor.panel.returns import tradeable_at_entry
 from deepfactor.pipeline.markets import Market
 from deepfactor.recipe import Recipe
@@ -40,13 +41,14 @@ def prepare_inputs(
     jobs: Path,
     *,
     features: FeatureSet | None = None,
+    label: Label | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Inputs:
     """The training arrays of a recipe under `jobs`, made once a market and setting.
 
-    `features` instead of the recipe's: arms may read different ones. `tell` is told of damaged ones made again.
+    `features` and `label` instead of the recipe's: arms may have their own. `tell` is told of damaged ones made again.
     """
-    read, label = features or recipe.features, recipe.label
+    read, label = features or recipe.features, label or recipe.label
     inputs = {"features": read.identity(), "universe": recipe.universe.identity()}
     target = label.identity()
 

@@ -15,6 +15,7 @@ from deepfactor.backtest.span import index_span
 from deepfactor.core.choices import choices
 from deepfactor.core.errors import DataError, RecipeError
 from deepfactor.features.base import FeatureSet
+from deepfactor.labels.base import Label
 from deepfactor.panel.panel import rows_between
 from deepfactor.pipeline.inputs import Inputs, prepare_arrays, prepare_inputs
 from deepfactor.pipeline.markets import Market
@@ -59,10 +60,10 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path) -> Planned:
     inputs: dict[str, Inputs] = {}
     arrays: dict[str, Arrays] = {}
     mended: list[str] = []
-    for features in dict.fromkeys(_features(recipe, arm) for arm in recipe.arms):
-        made = prepare_inputs(recipe, market, jobs_folder, features=features, tell=mended.append)
+    for features, label in dict.fromkeys(_learnt(recipe, arm) for arm in recipe.arms):
+        made = prepare_inputs(recipe, market, jobs_folder, features=features, label=label, tell=mended.append)
         data = open_data(made.folder)
-        own = {f"arms.{i}": arm for i, arm in enumerate(recipe.arms) if _features(recipe, arm) == features}
+        own = {f"arms.{i}": arm for i, arm in enumerate(recipe.arms) if _learnt(recipe, arm) == (features, label)}
         inputs |= {arm.name: made for arm in own.values()}
         for arm in own.values():
             arrays[arm.name] = prepare_arrays(recipe, market, made.folder, arm, mended.append)
@@ -124,8 +125,9 @@ def _check_stocks(data: TrainingData, fold: Fold, least: int) -> None:
             )
 
 
-def _features(recipe: Recipe, arm: Arm) -> FeatureSet:
-    return arm.features or recipe.features
+def _learnt(recipe: Recipe, arm: Arm) -> tuple[FeatureSet, Label]:
+    """What an arm reads and what it is trained to foresee."""
+    return arm.features or recipe.features, arm.label or recipe.label
 
 
 def _check_published(recipe: Recipe) -> None:

@@ -16,6 +16,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.features.base import FeatureSet
 from deepfactor.graphs.base import Graph
 from deepfactor.inputs.base import ROOM as INPUTS
+from deepfactor.labels.base import Label
 from deepfactor.models.base import WINDOWS, Model, inputs_of
 from deepfactor.training.losses.base import ROOM as LOSSES
 from deepfactor.training.losses.base import Loss
@@ -114,6 +115,7 @@ class Arm(Spec):
         description="a second stage's span: the last training year, held out from the network; train",
     )
     features: FeatureSet | None = Field(default=None, description="instead of the recipe's")
+    label: Label | None = Field(default=None, description="instead of the recipe's")
     graph: Graph | None = Field(default=None, description="of a network that reads neighbours: who is related to whom")
     loss: Loss = Field(default_factory=lambda: LOSSES.choose("ic"), description="what a network minimises")
     scaling: ChosenScaling = Field(

@@ -41,7 +41,7 @@ class TrainingData:
     features : Features
         values (T, N, f) float32, logs; NaN = missing.
     label : (T, N) float64
-        neutralised forward return; NaN = none.
+        forward return, as the label's settings make it; NaN = none.
     eligible : (T, N) bool
         who may be scored.
     size : (T, N) float

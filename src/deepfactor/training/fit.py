@@ -246,7 +246,7 @@ class Fitter:
         return frozenset(self._days(self.task.fold.train, 1, 0, "training").tolist())
 
     def _validate(self) -> float:
-        """Mean RankIC of the current weights (or their average) with the neutralised label over the validation days."""
+        """Mean RankIC of the current weights (or their average) with the label over the validation days."""
         self._load(self.network.state_dict() if self.average is None else self.average.state)
         data, values = self.sampler.data, []
         for t in self._days(self.task.fold.valid, self.task.valid_every, 0, "validation"):

@@ -13,15 +13,19 @@ from support.toy import toy_market
 RULE = UniverseRule(window=20, min_observed=12)
 
 
-def reference(y: np.ndarray, size: np.ndarray, industry: np.ndarray, least: int) -> np.ndarray:
-    """Winsorise, then lstsq on ln cap and one dummy an industry; small and unknown industries share one."""
+def reference(
+    y: np.ndarray, size: np.ndarray, industry: np.ndarray, least: int, out=("industry", "size")
+) -> np.ndarray:
+    """Winsorise, then lstsq on ln cap and one dummy an industry, or one of all; small and unknown industries share one."""
     centre = np.median(y)
     mad = 1.4826 * np.median(np.abs(y - centre))
     y = np.clip(y, centre - 5 * mad, centre + 5 * mad)
     counts = {k: (industry == k).sum() for k in set(industry.tolist())}
     code = np.array([-1 if k < 0 or counts[k] < least else k for k in industry.tolist()])
+    if "industry" not in out:
+        code = np.zeros_like(code)
     dummies = np.stack([code == k for k in sorted(set(code.tolist()))], axis=1).astype(float)
-    x = np.column_stack([size, dummies])
+    x = np.column_stack([size, dummies]) if "size" in out else dummies
     return y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
 
 
@@ -41,6 +45,44 @@ def test_agrees_with_least_squares(convention: str) -> None:
         np.testing.assert_allclose(label[t, use], wanted, atol=1e-12)
         checked += use.sum()
     assert checked > 200
+
+
+@pytest.mark.parametrize("neutralise", [(), ("industry",), ("size",)])
+def test_takes_out_what_it_is_told_to(neutralise: tuple[str, ...]) -> None:
+    panel, universe = toy_market(90, 60, seed=3)
+    eligible = universe.eligible(RULE)
+    label = neutral_return.compute(
+        neutral_return.Settings(horizon=5, min_industry=14, neutralise=neutralise), panel, universe, eligible
+    )
+    forward = forward_return(panel, "t1_close", 5)
+    size = np.log(panel["float_mv"].astype(float))
+    for t in (40, 60):
+        use = eligible[t] & np.isfinite(forward[t])
+        wanted = reference(forward[t, use], size[t, use], universe.industry[t, use], 14, neutralise)
+        np.testing.assert_allclose(label[t, use], wanted, atol=1e-12)
+        leans = np.corrcoef(label[t, use], size[t, use])[0, 1]
+        assert (abs(leans) < 1e-6) == ("size" in neutralise)
+
+
+def test_a_return_as_it_is_needs_no_market_value() -> None:
+    panel, universe = toy_market(90, 60, seed=3)
+    eligible = universe.eligible(RULE)
+    panel["float_mv"][50] = np.nan
+    counts = [
+        np.isfinite(
+            neutral_return.compute(neutral_return.Settings(neutralise=out), panel, universe, eligible)[50]
+        ).sum()
+        for out in ((), ("industry", "size"))
+    ]
+    assert counts[0] > 20
+    assert counts[1] == 0
+
+
+def test_what_is_taken_out_is_a_set_and_by_default_says_nothing() -> None:
+    """Keys of trained jobs go by what is said beyond the defaults."""
+    assert neutral_return.Settings().identity() == {}
+    assert neutral_return.Settings(neutralise=("size", "industry")) == neutral_return.Settings()
+    assert neutral_return.Settings(neutralise=()).identity() == {"neutralise": []}
 
 
 def test_has_no_size_or_industry_left() -> None:

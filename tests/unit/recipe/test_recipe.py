@@ -134,6 +134,18 @@ BAD_TEXTS = {
     "an arm that is a path": (HEAD + ARM.replace('"gru"', '"../gru"', 1), r"arms\.0\.name: "),
     "features": (HEAD + '[features]\nkind = "volume"\n' + ARM, r"^features\.kind: no kind 'volume'.*price_volume"),
     "label": (HEAD + '[label]\nkind = "raw"\n' + ARM, r"^label\.kind: no kind 'raw'.*neutral_return"),
+    "an unknown part of the return": (
+        HEAD + '[label]\nkind = "neutral_return"\nneutralise = ["style"]\n' + ARM,
+        r"^label\.neutralise\.0: .*'industry' or 'size' \(given: 'style'\)",
+    ),
+    "a part taken out twice": (
+        HEAD + '[label]\nkind = "neutral_return"\nneutralise = ["size", "size"]\n' + ARM,
+        r"^label\.neutralise: 'size' stands twice",
+    ),
+    "an arm's label": (
+        HEAD + ARM + 'label = { kind = "neutral_return", neutralise = "size" }\n',
+        r"^arms\.0\.label\.neutralise: ",
+    ),
     "styles": (HEAD + '[styles]\nkind = "barra"\n' + ARM, r"^styles\.kind: no kind 'barra'.*basic"),
     "a shared part is no kind": (HEAD + ARM.replace('kind = "gru"', 'kind = "_layers"'), r"^arms\.0\.model\.kind: "),
     "base is no kind": (HEAD + ARM.replace('kind = "gru"', 'kind = "base"'), r"^arms\.0\.model\.kind: "),

@@ -138,7 +138,7 @@ def test_another_universe_leads_where_all_stocks_were_not_tested(make_content):
 
 
 def test_settings_read_like_sentences():
-    assert sentence({"a": [1, 2.50], "b": None, "c": True}) == "a 1, 2.5, b –, c yes"
+    assert sentence({"a": [1, 2.50], "b": None, "c": True, "d": []}) == "a 1, 2.5, b –, c yes, d none"
     assert flat({"arms": [{"name": "x"}], "fit": {"lr": 1e-3}}) == [("arms.0.name", "x"), ("fit.lr", "0.001")]
 
 

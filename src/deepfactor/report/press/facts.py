@@ -38,13 +38,14 @@ def flat(entries: Mapping[str, object], above: str = "") -> list[Fact]:
 
 
 def sentence(value: Any) -> Text:
-    """A setting as people write it: lists by commas, mappings as ``key value``, None as a dash."""
+    """A setting as people write it: lists by commas, mappings as ``key value``, None as a dash, "none" where a list is
+    empty."""
     if value is None:
         return Text(number(None, "plain"))
     if isinstance(value, Mapping):
         return listed(joined(" ", [words().setting(str(key)), sentence(item)]) for key, item in value.items())
     if isinstance(value, list | tuple):
-        return listed(map(sentence, value))
+        return listed(map(sentence, value)) if value else Text("none", "无")
     if isinstance(value, bool):
         return Text("yes", "是") if value else Text("no", "否")
     return Text(f"{value:g}") if isinstance(value, float) else words().setting(str(value))
