@@ -37,8 +37,8 @@ SMALL = {
     "test.horizons": [5],
     "test.decay": 0,
 }
-NETWORKS_A = (0, 2, 3, 4, 5, 6, 7, 8)
-SECOND = (7, 8)
+NETWORKS_A = (0, 2, 3, 4, 5, 6, 7, 8, 9)
+SECOND = (7, 8, 9)
 STUDY_A = SMALL | {
     "features.window": 10,
     "fundamentals.quarters": 4,
@@ -48,6 +48,8 @@ STUDY_A = SMALL | {
     **{f"arms.{i}.model.factors": 3 for i in SECOND},
     "arms.7.fit_on": "train",  # one year can't be held out of one
     "arms.7.weighting": {"kind": "ridge"},
+    "arms.9.fit_on": "train",
+    "arms.9.weighting": {"kind": "ridge"},
     "arms.8.weighting": {"kind": "xgboost", "rounds": 5, "check_every": 1, "min_weight": 5},
     "arms.1.model.hidden": 8,
     "arms.1.every": 80,

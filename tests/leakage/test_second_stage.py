@@ -64,7 +64,8 @@ def known(panel: Panel, universe: Universe, *, folder: Path, build: Build = buil
         fitter = Fitter(task_of(job, data), Sampler(data), folder / "checkpoint.safetensors")
         fitter.checkpoint.unlink(missing_ok=True)
         fitter.run(lambda *event: None)
-        stage = second_stage.fit(baseline_of(job), fitter, lambda day, days: None)
+        quarters = second_stage.quarters_beside(ARM, data)
+        stage = second_stage.fit(baseline_of(job), fitter, quarters, lambda day, days: None)
         fitted = np.concatenate([stage.signs, stage.rank_ics, stage.fitted.weights, [stage.valid_rank_ic]])  # type: ignore[attr-defined]
         out = np.full((len(panel.dates), panel.shape[1] + len(fitted)), np.nan)
         out[fold.test.start - 1 :, panel.shape[1] :] = fitted

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from deepfactor.core.kind import wrong
-from deepfactor.core.spec import Spec
+from deepfactor.core.spec import ONCE, Spec
 from deepfactor.features.base import FeatureSet
 from deepfactor.graphs.base import Graph
 from deepfactor.inputs.base import ROOM as INPUTS
@@ -28,6 +28,7 @@ from deepfactor.training.weightings.base import Weighting
 #: Also the name of a folder.
 ArmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
 FitOn = Literal["held_out", "train"]
+Beside = tuple[Literal["fundamentals"], ...]
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,12 @@ class Learner:
 
 @dataclass(frozen=True)
 class Stacked:
-    """A learner behind a network scores, fitted on the network's deep factors and on fundamental ones."""
+    """A learner behind a network scores, fitted on the network's deep factors and on what it is given `beside`."""
 
     network: Network
     weighting: Weighting
     fit_on: FitOn
+    beside: Beside
 
     @property
     def named(self) -> str:
@@ -87,11 +89,12 @@ class Stacked:
 
     def reads(self) -> frozenset[str]:
         """Fields of a `CrossSection`."""
-        return self.network.reads() | {"fundamentals"}
+        return self.network.reads() | set(self.beside)
 
     def identity(self) -> dict[str, object]:
         """What its numbers depend on, for keys."""
-        return self.network.identity() | {"weighting": self.weighting.identity(), "fit_on": self.fit_on}
+        own = {"weighting": self.weighting.identity(), "fit_on": self.fit_on}
+        return self.network.identity() | own | ({} if self.beside else {"beside": []})
 
 
 Scorer = Network | Learner | Stacked
@@ -102,7 +105,8 @@ class Arm(Spec):
     both, one after the other.
 
     Without a `model` it is a baseline: `weighting` is fitted on the day's standardised features, whose ``window`` is 1.
-    With a `model` the weighting is a second stage: it is fitted on the network's deep factors and on fundamental ones.
+    With a `model` the weighting is a second stage: it is fitted on the network's deep factors and on fundamental ones,
+    or with ``beside = []`` on the deep factors alone.
     """
 
     name: ArmName
@@ -113,6 +117,9 @@ class Arm(Spec):
     fit_on: FitOn = Field(
         default="held_out",
         description="a second stage's span: the last training year, held out from the network; train",
+    )
+    beside: Annotated[Beside, ONCE] = Field(
+        default=("fundamentals",), description="what a second stage is given beside the deep factors; [] = nothing"
     )
     features: FeatureSet | None = Field(default=None, description="instead of the recipe's")
     label: Label | None = Field(default=None, description="instead of the recipe's")
@@ -135,7 +142,7 @@ class Arm(Spec):
             assert self.weighting is not None, "validated"
             return Learner(self.weighting)
         network = Network(self.model, self.loss)
-        return network if self.weighting is None else Stacked(network, self.weighting, self.fit_on)
+        return network if self.weighting is None else Stacked(network, self.weighting, self.fit_on, self.beside)
 
     @property
     def network(self) -> Network | None:
@@ -165,6 +172,8 @@ class Arm(Spec):
             raise ValueError("give the arm a model (a network) or a weighting (a baseline on the day's features)")
         if not isinstance(self.scorer, Stacked) and self.fit_on != "held_out":
             raise ValueError("fit_on says what a weighting behind a network is fitted on: give a model and a weighting")
+        if not isinstance(self.scorer, Stacked) and self.beside != ("fundamentals",):
+            raise wrong("beside", "says what a weighting behind a network is given: give a model and a weighting")
         if isinstance(self.scorer, Learner) and self.loss.written() != {"kind": "ic"}:
             raise ValueError("an arm without a network has no loss: a weighting brings its own")
         return self

@@ -76,8 +76,13 @@ def _scorer(scorer: Scorer, data: TrainingData) -> ScorerCard:
                 "settings": _settings(weighting),
                 "loss": "squared error of the day's ranks",
             }
-        case Stacked(network, weighting, fit_on):
-            behind: WeightingCard = {"kind": weighting.kind, "settings": _settings(weighting), "fit_on": fit_on}
+        case Stacked(network, weighting, fit_on, beside):
+            behind: WeightingCard = {
+                "kind": weighting.kind,
+                "settings": _settings(weighting),
+                "fit_on": fit_on,
+                "beside": list(beside),
+            }
             return {**_network(network, data), "weighting": behind}
 
 

@@ -48,6 +48,7 @@ from deepfactor.training.second_stage import (
     check_fold,
     holds_out,
     network_fold,
+    quarters_beside,
     weighting_fold,
 )
 from deepfactor.training.second_stage import fit as fit_second_stage
@@ -284,7 +285,10 @@ def _second_stage(job: Job, fitter: Fitter, folder: Path, report: Callable[[Prog
     """Fit what stands behind the fitted network."""
     baseline, most = baseline_of(job), job.fit.epochs
     stage = fit_second_stage(
-        baseline, fitter, lambda day, days: report(Progress(job.label, job.key, "gather", most, most, day, days))
+        baseline,
+        fitter,
+        quarters_beside(job.arm, fitter.sampler.data),
+        lambda day, days: report(Progress(job.label, job.key, "gather", most, most, day, days)),
     )
     write_json(folder / "weighting.json", stage.state(baseline.weighting.kind))
     return stage
@@ -322,7 +326,7 @@ def task_of(job: Job, data: TrainingData) -> Task:
     network = job.arm.network
     assert network is not None, f"{job.label} has no network"
     first_day = int(data.dates[job.fold.train.start].astype("datetime64[D]").astype(np.int64))
-    own = {name: said for name, said in job.identity["arm"].items() if name not in ("weighting", "fit_on")}
+    own = {name: said for name, said in job.identity["arm"].items() if name not in ("weighting", "fit_on", "beside")}
     entropy = (job.seed, first_day, int(content_key(own), 16))  # the same network whatever stands behind it
     seed_torch(entropy, 0)
     built = network.model.part.build(network.model.settings, shapes_of(data))

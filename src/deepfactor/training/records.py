@@ -144,11 +144,12 @@ class LayerCard(TypedDict):
 
 
 class WeightingCard(TypedDict):
-    """A weighting behind a network."""
+    """A weighting behind a network; an earlier version didn't write `beside`."""
 
     kind: str
     settings: Mapping[str, object]
     fit_on: str
+    beside: NotRequired[list[str]]
 
 
 class ScorerCard(TypedDict):

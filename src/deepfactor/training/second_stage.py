@@ -1,5 +1,7 @@
 """Study A's second weighting: a weighting of a network's deep factors and of fundamental factors, after the network.
 
+An arm with ``beside = []`` weighs the deep factors alone: what the fundamental ones add shows against it.
+
 It runs inside the network's job, for factor 7 of one seed or fold is not factor 7 of another. With ``fit_on =
 "held_out"`` the network is trained on the training span without its last year and the weighting on that year, purged at
 the seam; with ``"train"`` both are fitted on the whole span, so that the weighting sees scores of days that the network
@@ -86,6 +88,7 @@ class SecondStage:
 
     Attributes
     ----------
+    quarters : what it is given beside the deep factors; None = nothing
     fitted : the weighting of `names`
     signs : (n,) float32, +1 or −1
         of the deep factors, the first n of the names.
@@ -96,6 +99,7 @@ class SecondStage:
     """
 
     fitter: Fitter
+    quarters: Quarters | None
     fitted: Fitted
     signs: Float32
     rank_ics: tuple[float, ...]
@@ -105,7 +109,7 @@ class SecondStage:
 
     def scores(self, t: int) -> tuple[Indices, Float32]:
         """Columns and scores of day t's whole batch; NaN on a day without deep factors."""
-        stocks, x = columns(self.fitter, t)
+        stocks, x = columns(self.fitter, self.quarters, t)
         if x is None:
             return stocks, np.full(len(stocks), np.nan, np.float32)
         x[:, : len(self.signs)] *= self.signs
@@ -134,8 +138,11 @@ class SecondStage:
         }
 
 
-def fit(baseline: Baseline, fitter: Fitter, report: Callable[[int, int], None]) -> SecondStage:
-    """Fit the weighting of `baseline` on its fold, on what the fitted network says of these days.
+def fit(
+    baseline: Baseline, fitter: Fitter, quarters: Quarters | None, report: Callable[[int, int], None]
+) -> SecondStage:
+    """Fit the weighting of `baseline` on its fold, on what the fitted network says of these days, and the companies'
+    quarters.
 
     Raises
     ------
@@ -145,14 +152,14 @@ def fit(baseline: Baseline, fitter: Fitter, report: Callable[[int, int], None]) 
     data, lacking = fitter.sampler.data, []
 
     def known(t: int) -> tuple[Indices, Float32 | None]:
-        stocks, x = columns(fitter, t)
+        stocks, x = columns(fitter, quarters, t)
         if x is None:
             lacking.append(t)
         return stocks, x
 
     train, valid = baseline.tables(data, known, report)
     spans = {"fit": baseline.fold.train, "valid": baseline.fold.valid}
-    others = fundamental_names(data)
+    others = () if quarters is None else quarters.names
     count = train.x.shape[1] - len(others)
     means = np.array([mean_rank_ic(train.x[:, j].astype(np.float64), train) for j in range(count)])
     signs = np.where(means < 0, -1, 1).astype(np.float32)
@@ -161,6 +168,7 @@ def fit(baseline: Baseline, fitter: Fitter, report: Callable[[int, int], None]) 
     fitted = baseline.learn(train, valid)
     return SecondStage(
         fitter=fitter,
+        quarters=quarters,
         fitted=fitted,
         signs=signs,
         rank_ics=tuple(float(ic) for ic in means * signs),
@@ -170,7 +178,7 @@ def fit(baseline: Baseline, fitter: Fitter, report: Callable[[int, int], None]) 
     )
 
 
-def columns(fitter: Fitter, t: int) -> tuple[Indices, Float32 | None]:
+def columns(fitter: Fitter, quarters: Quarters | None, t: int) -> tuple[Indices, Float32 | None]:
     """Columns of day t's batch; its deep factors, each z-scored, then its fundamental factors: (b, n + k)."""
     stocks, deep = fitter.factors(t)
     if deep is None:
@@ -178,22 +186,17 @@ def columns(fitter: Fitter, t: int) -> tuple[Indices, Float32 | None]:
     deep = deep - deep.mean(axis=0, dtype=np.float64)
     spread = np.sqrt(np.square(deep).mean(axis=0))
     deep = np.divide(deep, spread, where=spread > 0, out=np.zeros_like(deep)).astype(np.float32)
-    quarters = quarters_of(fitter.sampler.data)
     if quarters is None:
         return stocks, deep
     return stocks, np.concatenate([deep, fundamental_factors(quarters, t, stocks)], axis=1)
 
 
-def fundamental_names(data: TrainingData) -> tuple[str, ...]:
-    """The fundamental factors that a market gives."""
-    quarters = quarters_of(data)
-    return () if quarters is None else quarters.names
-
-
-def quarters_of(data: TrainingData) -> Quarters | None:
-    """The companies' quarters, where there are any."""
-    held = data.inputs.held.get("fundamentals")
-    assert held is None or isinstance(held, Quarters)
+def quarters_beside(arm: Arm, data: TrainingData) -> Quarters | None:
+    """The companies' quarters where the arm's weighting is given them; the network may read them all the same."""
+    if not (isinstance(arm.scorer, Stacked) and arm.scorer.beside):
+        return None
+    held = data.inputs.held["fundamentals"]
+    assert isinstance(held, Quarters)
     return held
 
 

@@ -16,7 +16,7 @@ RULE = UniverseRule(window=20, min_observed=12)
 def reference(
     y: np.ndarray, size: np.ndarray, industry: np.ndarray, least: int, out=("industry", "size")
 ) -> np.ndarray:
-    """Winsorise, then lstsq on ln cap and one dummy an industry, or one of all; small and unknown industries share one."""
+    """Winsorise, then lstsq on ln cap and one dummy an industry, or one of all; small and unknown ones share one."""
     centre = np.median(y)
     mad = 1.4826 * np.median(np.abs(y - centre))
     y = np.clip(y, centre - 5 * mad, centre + 5 * mad)

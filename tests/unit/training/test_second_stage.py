@@ -79,8 +79,12 @@ def data() -> TrainingData:
     return training_data(lambda book: book)
 
 
+def reads_quarters(arm: Arm) -> bool:
+    return "fundamentals" in arm.scorer.reads()
+
+
 def jobs_of(data: TrainingData, *arms: Arm, fit: Fit = FIT, fold: Fold = FOLD) -> list[Job]:
-    own = {arm.name: data.inputs if arm.weighting else StoredInputs() for arm in arms}
+    own = {arm.name: data.inputs if reads_quarters(arm) else StoredInputs() for arm in arms}
     base = replace(data, inputs=StoredInputs())
     return plan_jobs(base, arms, [fold], PLAN, fit, inputs={"x": 1}, label={}, stored=own)
 
@@ -90,7 +94,7 @@ def done(data: TrainingData, jobs: list[Job], folder: Path) -> list[dict[str, An
     quarters = data.inputs.held["fundamentals"]
     part = prepare_input(base, "fundamentals", data.inputs.content["fundamentals"], lambda: quarters)
     whole, bare = Arrays(base, {"fundamentals": part}), Arrays(base)
-    run_jobs(jobs, {j.arm.name: whole if j.arm.weighting else bare for j in jobs}, folder, workers=0)
+    run_jobs(jobs, {j.arm.name: whole if reads_quarters(j.arm) else bare for j in jobs}, folder, workers=0)
     return [read_record(folder / job.key) for job in jobs]
 
 
@@ -187,6 +191,20 @@ def test_where_nothing_is_to_be_found_nothing_is(fit_on: str, tmp_path: Path) ->
     (job,) = jobs_of(data, arm_of(weighting=TREES, fit_on=fit_on))
     done(data, [job], tmp_path)
     assert abs(mean_rank_ic(data, job, tmp_path)) < 0.06, "three standard errors of 27 days of some 100 stocks"
+
+
+def test_the_deep_factors_alone(data: TrainingData, tmp_path: Path) -> None:
+    """The control: the same network, no quarters read, nothing found of what only they hold."""
+    jobs = jobs_of(data, arm_of(), arm_of("deep", beside=[]))
+    whole, alone = done(data, jobs, tmp_path)
+    weights = [(tmp_path / job.key / "weights.safetensors").read_bytes() for job in jobs]
+    assert weights[0] == weights[1]
+    assert list(alone["importance"]) == list(whole["importance"])[:3] == ["deep_01", "deep_02", "deep_03"]
+    assert jobs[1].arm.scorer.reads() == {"windows"}
+    assert jobs[1].identity["arm"] == jobs[0].identity["arm"] | {"beside": []}
+    assert "parts" not in jobs[1].identity
+    assert mean_rank_ic(data, jobs[0], tmp_path) > 0.5 > 0.3 > mean_rank_ic(data, jobs[1], tmp_path)
+    assert model_card(jobs[1:], data, {})["weighting"]["beside"] == []
 
 
 def noisy(data: TrainingData, span: range) -> TrainingData:
@@ -318,8 +336,14 @@ def test_refused(data: TrainingData) -> None:
     for given in ({"weighting": None}, {"model": None}):
         with pytest.raises(ValidationError, match="give a model and a weighting"):
             arm_of(fit_on="train", **given)
+    for given in ({"weighting": None}, {"model": None}):
+        with pytest.raises(ValidationError, match=r"beside\n.*give a model and a weighting"):
+            arm_of(beside=[], **given)
     with pytest.raises(ValidationError, match="fit_on"):
         arm_of(fit_on="test")
+    for wrong in (["prices"], ["fundamentals", "fundamentals"], "fundamentals"):
+        with pytest.raises(ValidationError, match="beside"):
+            arm_of(beside=wrong)
     bare = replace(data, inputs=StoredInputs())
     with pytest.raises(RecipeError, match=r"arms\.0\.model: .* fundamentals"):
         plan_jobs(bare, [arm_of()], [FOLD], PLAN, FIT, inputs={}, label={})
