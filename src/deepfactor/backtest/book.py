@@ -24,17 +24,17 @@ class Book:
         CNY, whole fen, never negative.
     last : (N,) float64
         last known close in CNY, in today's share terms (divided by the factor's ratio on ex-dates); NaN = never traded.
-    bought_today : (N,) float64
-        shares that T+1 keeps from being sold today.
+    locked : (N,) float64
+        shares that may not be sold today: bought today (T+1), or frozen at the broker.
     """
 
     shares: Float64
     cash: float
     last: Float64
-    bought_today: Float64 = field(init=False)
+    locked: Float64 = field(init=False)
 
     def __post_init__(self) -> None:
-        self.bought_today = np.zeros_like(self.shares)
+        self.locked = np.zeros_like(self.shares)
 
     def market_value(self) -> Float64:
         """Value of each holding at the last price, CNY (N,); 0 where nothing is held."""
@@ -54,14 +54,14 @@ class Book:
         Cash dividends are in the factor too, so they are reinvested at the ex-date's reference price; dividend tax is
         ignored.
         """
-        self.bought_today = np.zeros_like(self.shares)
+        self.locked = np.zeros_like(self.shares)
         self.shares = self.shares * ratio
         self.last = self.last / ratio
 
     def buy(self, shares: Float64, amount: Float64, cost: Float64) -> None:
         """Add `shares` (N,) against `amount` + `cost` (N,) CNY."""
         self.shares = self.shares + shares
-        self.bought_today = self.bought_today + shares
+        self.locked = self.locked + shares
         self._pay(-float((amount + cost).sum()))
 
     def sell(self, shares: Float64, amount: Float64, cost: Float64) -> None:
@@ -71,9 +71,19 @@ class Book:
         self.shares = self.shares - shares
         self._pay(float((amount - cost).sum()))
 
+    def lock(self, shares: Float64) -> None:
+        """Keep `shares` (N,), at most what is held, from being sold until the next morning."""
+        self.locked = shares
+
+    def copy(self) -> Book:
+        """A book of the same holdings that goes its own way."""
+        twin = Book(self.shares, self.cash, self.last)
+        twin.locked = self.locked
+        return twin
+
     def sellable(self) -> Float64:
-        """Shares that may be sold today (N,): all but those bought today (T+1)."""
-        return self.shares - self.bought_today
+        """Shares that may be sold today (N,): all that are not `locked`."""
+        return self.shares - self.locked
 
     def settle(self, gone: Bools, haircut: float) -> tuple[Float64, Float64]:
         """Turn holdings of the delisted (`gone`, (N,)) into cash at last price × (1 − haircut) (Shumway 1997).

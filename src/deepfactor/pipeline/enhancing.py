@@ -52,7 +52,6 @@ def backtest_to(
     study, stated = preset.definitions or DEFAULT_DEFINITIONS, preset.definitions is not None
 
     def follow(enhancement: Enhancement, enhancer: Enhancer, what: str) -> BacktestResult:
-        bought = eligible & ~market.universe.st if "st" in enhancement.exclude else eligible
         result = run_backtest(
             market.panel,
             market.universe,
@@ -68,7 +67,7 @@ def backtest_to(
             ),
             start=_day(portfolio.start),
             end=_day(portfolio.end),
-            eligible=bought,
+            eligible=buyable(eligible, market.universe, enhancement),
             progress=lambda done, total: console.progress(what, done, total, "days"),
         )
         console.finish(what)
@@ -105,6 +104,11 @@ def backtest_to(
     }
     write_json(place / "what_if.json", content)
     return {**summary, "what_if": entries}
+
+
+def buyable(eligible: Bools, universe: Universe, enhancement: Enhancement) -> Bools:
+    """(T, N) who may be bought: who is eligible, less those that the constraint set excludes."""
+    return eligible & ~universe.st if "st" in enhancement.exclude else eligible
 
 
 def require_span(universe: Universe, scores: Scores, eligible: Bools, portfolio: Portfolio, key: str) -> None:

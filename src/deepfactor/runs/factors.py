@@ -11,11 +11,11 @@ import polars as pl
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.json import JsonRecord
+from deepfactor.market.vendor_codes import as_market_has_them
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
 from deepfactor.runs._factor_days import FactorDays, place_days
 from deepfactor.runs._factor_file import COLUMNS, read_columns
-from deepfactor.runs._factor_symbols import as_market_has_them
 from deepfactor.store.content import content_hash
 from deepfactor.store.parquet import write_parquet
 

@@ -1,0 +1,188 @@
+"""The desk's verbs: this evening's scores and holdings to tomorrow's trades."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from deepfactor.backtest.days import days, tick_prices
+from deepfactor.backtest.decision import Knowledge
+from deepfactor.core.arrays import Float64
+from deepfactor.core.errors import DataError
+from deepfactor.core.files import folder_lock, remove_litter
+from deepfactor.desk.evening_record import EveningRecord, evening_key, write_evening
+from deepfactor.desk.files import read_aligned, read_folder
+from deepfactor.desk.fill_file import read_fills
+from deepfactor.desk.holdings import Holdings, read_holdings
+from deepfactor.desk.lists import Lists, read_list, read_weights
+from deepfactor.desk.rebalancing import rebalance as decide_rebalance
+from deepfactor.desk.reconciling import evening, fill_table, require_ordered
+from deepfactor.desk.record import NAME, RebalanceRecord, read_rebalance, rebalance_key, write_rebalance
+from deepfactor.panel.panel import Panel
+from deepfactor.pipeline.console import Console, Silent, step
+from deepfactor.pipeline.enhancing import buyable
+from deepfactor.pipeline.factor import Factor
+from deepfactor.pipeline.markets import Market, StyleSets, absent_styles
+from deepfactor.pipeline.names import index_of
+from deepfactor.pipeline.places import require_outside
+from deepfactor.recipe import Portfolio, load_constraints
+from deepfactor.styles.base import ROOM as STYLES
+
+
+@dataclass(frozen=True)
+class Account:
+    """Files of an account; each None = there is none.
+
+    Attributes
+    ----------
+    holdings : position file; without one the account holds `cash` alone
+    cash : CNY, where the position file has no row of it
+    fractions : its shares need not be whole
+    previous : folder of the last rebalance
+    restricted, must_sell, must_hold, no_trade : lists
+    """
+
+    holdings: Path | None = None
+    cash: float | None = None
+    fractions: bool = False
+    previous: Path | None = None
+    restricted: Path | None = None
+    must_sell: Path | None = None
+    must_hold: Path | None = None
+    no_trade: Path | None = None
+
+    def lists(self, panel: Panel) -> Lists:
+        """The lists, read."""
+        return Lists(
+            restricted=() if self.restricted is None else read_list(self.restricted, panel),
+            must_sell=() if self.must_sell is None else read_list(self.must_sell, panel),
+            must_hold={} if self.must_hold is None else read_weights(self.must_hold, panel),
+            no_trade=() if self.no_trade is None else read_list(self.no_trade, panel),
+        )
+
+    def held(self, panel: Panel, row: int) -> Holdings:
+        """The holdings of the evening of `row`, read."""
+        if self.holdings is not None:
+            return read_holdings(self.holdings, panel, panel.dates[row], cash=self.cash, fractions=self.fractions)
+        if self.cash is None:
+            raise DataError(
+                "neither holdings nor cash: give --holdings FILE, or --cash of an account that holds nothing"
+            )
+        return Holdings.of_cash(len(panel.symbols), self.cash)
+
+
+def rebalance(
+    factor: Factor,
+    market: Market,
+    out: Path,
+    portfolio: Portfolio,
+    account: Account,
+    day: date | None = None,
+    console: Console | None = None,
+) -> tuple[Path, RebalanceRecord]:
+    """What to trade after the close of `day` (None = the market's last), by a backtest's own decision.
+
+    `portfolio` says index and constraints, see `enhance`; its capital and span are not read: the account's value is
+    that of its holdings. Returns the folder ``<out>/<day>-<key>`` that was written, and its record.
+
+    Raises
+    ------
+    DataError
+        a file of the account is wrong (names row and column), no score on the day, no such day.
+    InfeasibleError
+        no portfolio keeps the constraints.
+    """
+    console = console or Silent()
+    require_outside(out)
+    index = index_of(portfolio.index, market, "rebalance.index")
+    enhancement = load_constraints(portfolio)
+    panel = market.panel
+    row = row_of(panel, day)
+    holdings, lists = account.held(panel, row), account.lists(panel)
+    book = holdings.book(panel, row)
+    aimed_at = None if account.previous is None else previous_target(account.previous, panel, row)
+    kind = enhancement.styles or STYLES.choose("basic")
+    with step(console, f"styles {kind.kind}"):
+        styles = StyleSets(market).of(kind)
+    for text in absent_styles(kind, styles):
+        console.say(text)
+    eligible = buyable(factor.eligible, market.universe, enhancement)
+    known = Knowledge(panel, market.universe, factor.scores, styles.exposures, index, eligible)
+    with step(console, f"rebalance of {panel.dates[row]}"):
+        made = decide_rebalance(known, row, book, enhancement, lists, aimed_at)
+    key = rebalance_key(known, row, holdings, lists, enhancement, aimed_at)
+    with folder_lock(out):
+        remove_litter(out)
+        return write_rebalance(out, key, made, known, holdings, lists)
+
+
+def row_of(panel: Panel, day: date | None) -> int:
+    """The row of a day; the last one's without."""
+    if day is None:
+        return len(panel.dates) - 1
+    row = int(np.searchsorted(panel.dates, np.datetime64(day, "D")))
+    if row == len(panel.dates) or panel.dates[row] != np.datetime64(day, "D"):
+        raise DataError(f"{day} is no day of this market, which has {panel.dates[0]} to {panel.dates[-1]}")
+    return row
+
+
+def previous_target(folder: Path, panel: Panel, row: int) -> Float64:
+    """(N,) the target weights of an earlier rebalance; a `DataError` where it isn't one of an earlier day."""
+    content = read_folder(folder, NAME, "rebalance")
+    if not content["date"] < str(panel.dates[row]):
+        raise DataError(
+            f"is of {content['date']}: the last rebalance is of a day before {panel.dates[row]}", file=folder
+        )
+    return read_aligned(folder / "targets.csv", panel.symbols, ("weight",))["weight"]
+
+
+def reconcile(
+    folder: Path,
+    fills: Path,
+    market: Market,
+    out: Path,
+    day: date | None = None,
+    *,
+    reinvested: bool = False,
+    console: Console | None = None,
+) -> tuple[Path, EveningRecord]:
+    """The account at the close of `day` (None = the day of the fills), from a rebalance's folder and what was filled.
+
+    Fills are those of the trading day behind the rebalance's. `reinvested`: ex-dates as a backtest has them, see
+    `deepfactor.desk.reconciling.evening`. Returns the folder ``<out>/<day>-<key>`` that was written, and its record;
+    its ``book.csv`` is a position file for the next rebalance.
+
+    Raises
+    ------
+    DataError
+        fills that exceed the orders or the account, or are wrong (names row and column); a market without the day.
+    """
+    console = console or Silent()
+    require_outside(out)
+    panel, universe = market.panel, market.universe
+    ordered = read_rebalance(folder, panel)
+    first = ordered.row + 1
+    if first == len(panel.dates):
+        raise DataError(
+            f"this market has no day after {panel.dates[-1]}, on which the orders were to be filled: ingest it"
+        )
+    last = first if day is None else row_of(panel, day)
+    if last < first:
+        raise DataError(f"{day} lies before {panel.dates[first]}, the day of the fills")
+    traded = next(days(panel, universe, range(first, first + 1), "close"))
+    haircut, costs = ordered.enhancement.haircut, ordered.enhancement.costs
+    sells, buys = read_fills(fills, panel, panel.dates[first], costs, fractions=reinvested)
+    require_ordered(ordered.orders, traded, sells, buys, panel.symbols)
+    book = ordered.holdings.book(panel, ordered.row)
+    made = evening(book, panel, universe, range(first, last + 1), sells, buys, haircut, reinvested=reinvested)
+    vwap = tick_prices(panel["vwap"][first]) if "vwap" in panel.fields else None
+    table = fill_table(ordered.orders, traded, vwap, made, panel.symbols)
+    key = evening_key(ordered, fills, panel.fingerprint, made.date, reinvested=reinvested)
+    with folder_lock(out):
+        remove_litter(out)
+        return write_evening(
+            out, key, made, ordered, table, traded.date, panel.fingerprint, panel.symbols, reinvested=reinvested
+        )

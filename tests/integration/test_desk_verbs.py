@@ -1,0 +1,173 @@
+"""The desk's verbs from the command line: an evening, its fills, the next; and what is refused with nothing written."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from support.cli import Ended, deepfactor
+from support.desk import written
+
+INDEX, FIRST, SECOND = "csi500", "2020-12-28", "2020-12-29"
+
+
+@pytest.fixture(scope="module")
+def factor(small_market: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The oracle as a factor file."""
+    path = tmp_path_factory.mktemp("factor") / "factor.parquet"
+    oracle = pl.read_parquet(small_market.with_name("market.oracle.parquet"))
+    oracle.select("date", "symbol", score="oracle_10").drop_nulls().write_parquet(path)
+    return path
+
+
+@pytest.fixture
+def rebalance(factor: Path, small_market: Path, tmp_path: Path):
+    def run(*more: object, day: str = FIRST) -> Ended:
+        words = ("--market", small_market, "--out", tmp_path / "desk", "--index", INDEX, "--day", day, "--json")
+        return deepfactor("rebalance", factor, *words, *more)
+
+    return run
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def write_fills(path: Path, trades: list[dict[str, str]], share: float = 1.0) -> Path:
+    """What an xtquant account would report, each order in two parts at the reference price."""
+    lines = ["stock_code,order_type,traded_volume,traded_price"]
+    for one in trades:
+        code = {"buy": 23, "sell": 24}[one["side"]]
+        whole = int(float(one["shares"]) * share)
+        parts = (whole // 2, whole - whole // 2)
+        lines += [f"{one['symbol']},{code},{part},{one['price']}" for part in parts]
+    return written(path, "\n".join(lines) + "\n", "gbk")
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_two_evenings(rebalance, small_market: Path, tmp_path: Path) -> None:
+    first = rebalance("--cash", 5e7).json()
+    assert first["status"] == "draft"
+    assert first["trade_date"] == SECOND
+    folder = Path(first["folder"])
+    assert folder.name == f"{FIRST}-{first['key']}"
+    trades = rows_of(folder / "trades.csv")
+    assert len(trades) == first["trades"] > 20
+    spent = sum(float(one["amount"]) + float(one["cost"]) for one in trades)
+    assert first["expected_cash"] == pytest.approx(5e7 - spent, abs=0.005)
+    sheet = rows_of(folder / "constraints.csv")
+    assert {one["constraint"] for one in sheet} >= {
+        "stock_active_weight",
+        "style_active_exposure",
+        "constituents_weight",
+    }
+    for one in sheet:
+        if not one["relaxed"]:
+            assert float(one["slack"]) > -1e-7
+        if float(one["shadow_price"]):
+            assert abs(float(one["slack"])) < 1e-7 or one["relaxed"]
+    fills = write_fills(tmp_path / "fills.csv", trades[:-1])
+    words = (folder, "--fills", fills, "--market", small_market, "--out", tmp_path / "evenings", "--json")
+    evening = deepfactor("reconcile", *words).json()
+    assert (evening["date"], evening["filled"]) == (SECOND, len(trades) - 1)
+    assert evening["unfilled"] == [trades[-1]["symbol"]]
+    book = Path(evening["folder"]) / "book.csv"
+    held = {one["symbol"]: float(one["shares"]) for one in rows_of(book)}
+    assert held == {"CASH": evening["cash"]} | {one["symbol"]: float(one["shares"]) for one in trades[:-1]}
+    second = rebalance("--holdings", book, "--previous", folder, day=SECOND).json()
+    assert not second["first"]
+    assert 0 < second["turnover"] < 0.5
+    assert second["value"] == evening["value"]
+    before = bytes_of(tmp_path)
+    assert rebalance("--holdings", book, "--previous", folder, day=SECOND).json() == second
+    assert deepfactor("reconcile", *words).json() == evening
+    assert bytes_of(tmp_path) == before
+
+
+def test_lists_do_what_they_say(rebalance, tmp_path: Path) -> None:
+    trades = rows_of(Path(rebalance("--cash", 5e7).json()["folder"]) / "trades.csv")
+    a, b, c = (one["symbol"] for one in trades[:3])
+    restricted = written(tmp_path / "restricted.txt", f"{a}\n")
+    no_trade = written(tmp_path / "no_trade.csv", f"code\n{b[:6]}\n")
+    must_hold = written(tmp_path / "must_hold.csv", f"symbol,weight\n{c},0.02\n")
+    lists = ("--restricted", restricted, "--no-trade", no_trade, "--must-hold", must_hold)
+    again = rebalance("--cash", 5e7, *lists).json()
+    weights = {one["symbol"]: one for one in rows_of(Path(again["folder"]) / "targets.csv")}
+    assert a not in weights or float(weights[a]["weight"]) == 0
+    assert b not in weights or float(weights[b]["weight"]) == 0
+    assert float(weights[c]["weight"]) >= 0.02 - 1e-7
+    assert again["lists"]["no_trade"] == [b]
+
+
+@pytest.mark.parametrize(
+    ("holdings", "more", "said"),
+    [
+        ("symbol,shares\n600999.XX,100\nCASH,1\n", (), "row 1, column symbol: unknown code"),
+        ("symbol,shares\n{0},-100\nCASH,1\n", (), "row 1, column shares: -100 is negative"),
+        (
+            "symbol,shares,sellable\n{0},1000,1050\n",
+            ("--cash", 1),
+            "row 1, column sellable: 1050 sellable of 1000 held",
+        ),
+        (
+            "symbol,shares,date\n{0},100,2030-01-04\n",
+            ("--cash", 1),
+            "row 1, column date: 2030-01-04 lies in the future",
+        ),
+        ("代码,数量\n{0},100\n{0},100\n现金,5\n", (), "row 2, column 代码: {0} stands in row 1 already"),
+        ("symbol,shares\n{0},100\n", (), "has no cash"),
+        ("symbol,shares\n{0},100\nCASH,1\n", (), "count turnover from the last target"),
+        ("symbol,shares\n{0},100\nCASH,1\n", ("--day", "2020-12-27"), "2020-12-27 is no day of this market"),
+        ("symbol,shares\n{0},100\nCASH,1\n", ("--index", "csi9"), "unknown index"),
+        ("symbol,shares\n{0},100\nCASH,1\n", ("--previous", "."), "is no folder that `deepfactor rebalance`"),
+        ("symbol,shares\n{0},100\nCASH,1\n", ("--no-trade", "absent.txt"), "no such file"),
+    ],
+)
+def test_bad_input_is_named_and_nothing_is_written(
+    rebalance, small_market: Path, tmp_path: Path, holdings: str, more: tuple[object, ...], said: str
+) -> None:
+    symbol = pl.read_parquet(small_market.with_name("market.oracle.parquet"))["symbol"].sort()[0]
+    file = written(tmp_path / "h.csv", holdings.format(symbol), "gbk")
+    ended = rebalance("--holdings", file, *more)
+    assert ended.code == 2, ended.err
+    assert said.format(symbol) in ended.err
+    assert not (tmp_path / "desk").exists()
+
+
+def test_fills_that_cannot_be_are_refused(rebalance, small_market: Path, tmp_path: Path) -> None:
+    folder = Path(rebalance("--cash", 5e7).json()["folder"])
+    trades = rows_of(folder / "trades.csv")
+    out = tmp_path / "evenings"
+
+    def reconcile(fills: Path, *more: object) -> Ended:
+        return deepfactor("reconcile", folder, "--fills", fills, "--market", small_market, "--out", out, *more)
+
+    too_many = reconcile(write_fills(tmp_path / "a.csv", trades, 1.5))
+    assert (too_many.code, "fills exceed the orders" in too_many.err) == (2, True)
+    strange = [{**trades[0], "side": "sell"}]
+    assert "no such order was made" in reconcile(write_fills(tmp_path / "b.csv", strange)).err
+    dear = [{**one, "price": str(10 * float(one["price"]))} for one in trades]
+    assert "more than the account has" in reconcile(write_fills(tmp_path / "c.csv", dear)).err
+    early = reconcile(write_fills(tmp_path / "d.csv", trades), "--day", "2020-12-01")
+    assert "lies before 2020-12-29, the day of the fills" in early.err
+    assert not out.exists()
+    (folder / "trades.csv").write_text("changed")
+    changed = reconcile(tmp_path / "d.csv")
+    assert (changed.code, "was changed or removed since" in changed.err) == (2, True)
+    (folder / "rebalance.json").unlink()
+    assert "that it has not ended" in reconcile(tmp_path / "d.csv").err
+
+
+def test_the_last_evening_has_no_fills_yet(rebalance, small_market: Path, tmp_path: Path) -> None:
+    folder = rebalance("--cash", 5e7, day="2020-12-31").json()["folder"]
+    fills = written(tmp_path / "fills.csv", "symbol,side,shares,price\n")
+    ended = deepfactor("reconcile", folder, "--fills", fills, "--market", small_market, "--out", tmp_path / "e")
+    assert ended.code == 2
+    assert "this market has no day after 2020-12-31" in ended.err
