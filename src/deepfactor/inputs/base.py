@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Protocol, Self
+from typing import Annotated, Literal, Protocol, Self
 
 from deepfactor.core.arrays import AnyArray, Bools, Float64, Indices, Symbols
 from deepfactor.core.kind import Chosen, Room, SettingsOf
@@ -37,7 +37,7 @@ class Held(Protocol):
         """Hash of what it says on `days` of the stocks `columns`, those that are in some batch then; says the same
         whoever else the market holds."""
 
-    def card(self) -> Mapping[str, Any]:
+    def card(self) -> Mapping[str, object]:
         """What a model card says of it."""
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -71,7 +71,7 @@ class Exposures:
         """Columns."""
         return {"exposures": len(self.industries) + 2}
 
-    def card(self) -> Mapping[str, Any]:
+    def card(self) -> Mapping[str, object]:
         """What they are of."""
         return {"exposures": ["industry", "size", "value"]}
 

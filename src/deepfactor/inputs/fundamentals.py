@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -68,7 +68,7 @@ class Quarters(FundamentalQuarters):
             before = now
         return digest.hexdigest()[:16]
 
-    def card(self) -> Mapping[str, Any]:
+    def card(self) -> Mapping[str, object]:
         """The items, and those that the market can't give."""
         absent = dict(self.absent)
         return {"fundamentals": list(self.names), "fundamentals_absent": absent, "quarters": self.values.shape[1]}

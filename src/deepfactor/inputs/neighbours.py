@@ -5,7 +5,7 @@ neighbour, and as `similarity` (b, m) float32 how alike they are in the graph's 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from pydantic import Field
 
@@ -27,7 +27,7 @@ class Settings(Spec):
 
     graph: Graph = Field(default_factory=lambda: GRAPHS.choose("fundamental"), description="who is related to whom")
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """The graph's."""
         return self.graph.identity()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class Relations:
         """A model isn't built for a number of neighbours."""
         return {}
 
-    def card(self) -> Mapping[str, Any]:
+    def card(self) -> Mapping[str, object]:
         """The arm says its graph."""
         return {}
 

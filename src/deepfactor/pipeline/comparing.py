@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,6 +17,7 @@ from deepfactor.pipeline.pages import load_content, write_report
 from deepfactor.pipeline.pairs import paired_differences
 from deepfactor.pipeline.places import require_outside
 from deepfactor.report.content import ArmContent, RunContent
+from deepfactor.runs.environment import EnvironmentFile
 from deepfactor.runs.factors import read_table
 from deepfactor.runs.failures import read_failures
 from deepfactor.runs.layout import RunFolder
@@ -94,13 +94,14 @@ def _joined(folders: Sequence[RunFolder], contents: Sequence[RunContent]) -> Run
     return RunContent(
         name=names,
         title=" · ".join(dict.fromkeys(content.title for content in contents)),
-        recipe={label: dict(c.recipe) for label, c in zip(_labels(folders), contents, strict=True)},
+        recipe={},
         environment=_environment(contents),
         arms=tuple(arms),
         portfolios=tuple(portfolios),
         warnings=_warnings(contents),
         correlation=_correlation(scores),
         paired=tuple(paired_differences(arms)),
+        recipes={label: one.recipe for label, one in zip(_labels(folders), contents, strict=True)},
     )
 
 
@@ -110,10 +111,10 @@ def _labels(folders: Sequence[RunFolder]) -> list[str]:
     return [f"{name}#{k + 1}" if names.count(name) > 1 else name for k, name in enumerate(names)]
 
 
-def _environment(contents: Sequence[RunContent]) -> dict[str, Any]:
+def _environment(contents: Sequence[RunContent]) -> EnvironmentFile:
     """That of the first run, less what holds for it alone."""
     first = contents[0].environment
-    return {key: first[key] for key in ("versions", "machine", "market") if key in first}
+    return {"versions": first.get("versions", {}), "machine": first.get("machine", {}), "market": first["market"]}
 
 
 def _warnings(contents: Sequence[RunContent]) -> tuple[str, ...]:

@@ -19,8 +19,9 @@ from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
 from deepfactor.report.making import Lost
 from deepfactor.report.page import page_of, render, render_workbook, report_json, with_missing
 from deepfactor.report.runs_page import RunLine, render_runs
+from deepfactor.runs.environment import EnvironmentFile
 from deepfactor.runs.failures import Failure, read_failures
-from deepfactor.runs.layout import RunFolder
+from deepfactor.runs.layout import RecipeFile, RunFolder
 from deepfactor.runs.results import read_frame, read_json
 from deepfactor.runs.written import blamed, is_there, reading_results, renew_checksums
 
@@ -100,8 +101,8 @@ def load_content(folder: RunFolder) -> RunContent:
 
 
 def _load_content(folder: RunFolder) -> RunContent:
-    recipe = read_json(folder.recipe)
-    environment = read_json(folder.environment)
+    recipe: RecipeFile = read_json(folder.recipe)
+    environment: EnvironmentFile = read_json(folder.environment)
     missing = list(read_failures(folder))
     oracle, correlation, paired = (
         _optional(missing, stage, folder.path / f"{stage}.json") for stage in ("oracle", "model_correlation", "paired")

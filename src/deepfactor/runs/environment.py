@@ -8,10 +8,10 @@ import resource
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from deepfactor import __version__
 from deepfactor.core.errors import DataError
@@ -48,6 +48,26 @@ class MarketRecord(TypedDict, total=False):
     findings: list[SaidFinding]
 
 
+class CostRecord(TypedDict):
+    """See `Cost`."""
+
+    stage: str
+    wall_s: float
+    cpu_s: float
+    peak_mib: int
+
+
+class EnvironmentFile(TypedDict):
+    """``environment.json``; `earlier` are the `stages` of earlier calls, oldest first."""
+
+    versions: NotRequired[Mapping[str, str]]
+    machine: NotRequired[Mapping[str, str | int | float]]
+    market: MarketRecord
+    warnings: NotRequired[list[str]]
+    stages: NotRequired[list[CostRecord]]
+    earlier: NotRequired[list[object]]
+
+
 def versions() -> dict[str, str]:
     """Versions of deepfactor, Python and the packages that numbers depend on."""
     return {"deepfactor": __version__, "python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES}
@@ -78,6 +98,10 @@ class Cost:
     wall_s: float
     cpu_s: float
     peak_mib: int
+
+    def record(self) -> CostRecord:
+        """As ``environment.json`` has it."""
+        return {"stage": self.stage, "wall_s": self.wall_s, "cpu_s": self.cpu_s, "peak_mib": self.peak_mib}
 
 
 @dataclass
@@ -136,12 +160,12 @@ def write_environment(
     `kernel`, `device`: what networks were computed with, where any was; another one gives other last digits.
     """
     used = {name: value for name, value in (("gru_kernel", kernel), ("device", device)) if value is not None}
-    content = {
+    content: EnvironmentFile = {
         "versions": versions(),
         "machine": machine() | used,
-        "market": dict(market),
+        "market": market,
         "warnings": list(warnings),
-        "stages": [asdict(row) for row in stages.rows],
+        "stages": [row.record() for row in stages.rows],
         "earlier": stages.earlier,
     }
     write_json(path, content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NotRequired, TypedDict
@@ -24,12 +25,35 @@ class Backtests(TypedDict):
     constraints: str
 
 
-class RecipeFile(TypedDict):
-    """What is read of ``recipe.json`` by name."""
+class RecipePlan(TypedDict):
+    """Of the training plan: years of each span, one training day in `every`."""
 
+    train_years: int
+    valid_years: int
+    test_years: int
+    every: int
+
+
+class RecipeFit(TypedDict):
+    """Of the fit."""
+
+    epochs: int
+    patience: int
+    lr: float
+    seeds: list[int]
+
+
+class RecipeFile(TypedDict, total=False):
+    """What is read of ``recipe.json`` by name; of a factor file's test it has no plan and no fit."""
+
+    name: str
+    title: str
+    universe: Mapping[str, object]
+    plan: RecipePlan
+    fit: RecipeFit
     arms: list[Scored]
-    combinations: NotRequired[list[Scored]]
-    portfolios: NotRequired[list[Backtests]]
+    combinations: list[Scored]
+    portfolios: list[Backtests]
 
 
 @dataclass(frozen=True)

@@ -112,11 +112,11 @@ class TrainedJob(FitRecord):
     epochs: list[EpochRecord]
 
 
-class TrainingFile(TypedDict):
-    """``training.json``; `importance` is the mean over the jobs of arms with a weighting."""
+class TrainingFile(TypedDict, total=False):
+    """``training.json``, empty where nothing was trained; `importance` of weightings is the mean over the jobs."""
 
     jobs: list[TrainedJob]
-    importance: NotRequired[Mapping[str, float]]
+    importance: Mapping[str, float]
 
 
 class AxesFile(TypedDict):
@@ -152,15 +152,15 @@ class WeightingCard(TypedDict):
     beside: NotRequired[list[str]]
 
 
-class ScorerCard(TypedDict):
+class ScorerCard(TypedDict, total=False):
     """What scores, in its parts; `parameters` and `layers` of a network."""
 
     kind: str
     settings: Mapping[str, object]
-    parameters: NotRequired[int]
-    layers: NotRequired[list[LayerCard]]
-    loss: NotRequired[str | Mapping[str, object]]
-    weighting: NotRequired[WeightingCard]
+    parameters: int
+    layers: list[LayerCard]
+    loss: str | Mapping[str, object]
+    weighting: WeightingCard
 
 
 class FoldCard(TypedDict):
@@ -173,7 +173,7 @@ class FoldCard(TypedDict):
 
 
 class ModelCard(ScorerCard, total=False):
-    """``model_card.json``; a combination's has kind and settings alone.
+    """``model_card.json``; a combination's has kind and settings alone, what was not made here is an empty one.
 
     `inputs` holds ``features`` and ``window`` where windows are read, and what each other input says of itself.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import torch
 from torch import Tensor
@@ -12,7 +12,6 @@ from torch.autograd.function import once_differentiable
 
 from deepfactor.models._kernels import GRUJob, Kernel, PatchesJob
 
-_SIZED = (("offset", "sums", "grad_offset"), ("side",))
 _STEP = 16
 """Hidden sizes that the library computes are multiples of it."""
 
@@ -34,6 +33,34 @@ class How(NamedTuple):
     bf16: bool = False
 
 
+class KernelArguments(TypedDict, total=False):
+    """What the kernel takes beside x and the weights, named as in `gru.h`: dense tensors, None = null."""
+
+    gates: Tensor
+    states: Tensor
+    last: Tensor | None
+    group: Tensor
+    offset: Tensor
+    side: Tensor
+    embed: Tensor
+    gamma: Tensor
+    beta: Tensor
+    eps: float
+    sums: Tensor
+    grad_offset: Tensor
+    grad_states: Tensor
+    grad_last: Tensor
+    grad_x: Tensor | None
+    moment: Tensor | None
+    grad_w_ih: Tensor
+    grad_w_hh: Tensor
+    grad_b_ih: Tensor
+    grad_b_hh: Tensor
+    grad_embed: Tensor
+    grad_gamma: Tensor
+    grad_beta: Tensor
+
+
 def fits(x: Tensor, hidden: int) -> bool:
     """Whether the library can compute a GRU over `x` (p, b, k)."""
     return x.dtype == torch.float32 and x.device.type == "cpu" and hidden % _STEP == 0 and x.numel() > 0
@@ -44,10 +71,10 @@ def infer(kernel: Kernel, x: Tensor, weights: tuple[Tensor, ...], steps: int | N
     p, b, d = *x.shape[:2], weights[1].shape[1]
     if steps is None:
         last = x.new_empty(b, d)
-        run(kernel.forward, x, weights, how, last=last)
+        run(kernel.forward, x, weights, how, {"last": last})
         return last
     states = x.new_empty(p, b, d)
-    run(kernel.forward, x, weights, how, states=states)
+    run(kernel.forward, x, weights, how, {"states": states})
     return states[p - steps :]
 
 
@@ -64,12 +91,12 @@ class KernelGRU(torch.autograd.Function):
     ) -> Tensor:
         p, b, d = *x.shape[:2], weights[1].shape[1]
         ctx.leases = gates, states = Lease(p, b, 2 * d), Lease(p, b, d)
-        kept: dict[str, Any] = {"gates": gates.tensor, "states": states.tensor}
+        kept: KernelArguments = {"gates": gates.tensor, "states": states.tensor}
         if steps is None:
             kept["last"] = output = x.new_empty(b, d)
-            run(kernel.forward, x, weights, how, **kept)
+            run(kernel.forward, x, weights, how, kept)
         else:
-            run(kernel.forward, x, weights, how, **kept)
+            run(kernel.forward, x, weights, how, kept)
             output = states.tensor[p - steps :].clone()
         ctx.save_for_backward(x, *weights)
         ctx.kernel, ctx.steps, ctx.how = kernel, steps, how
@@ -85,17 +112,21 @@ class KernelGRU(torch.autograd.Function):
         grad_x = x.new_empty(x.shape) if ctx.needs_input_grad[1] else None
         moment = None if ctx.centred is None else x.new_empty(k, k)
         grads = [torch.empty_like(w) for w in weights]
-        names = ("grad_w_ih", "grad_w_hh", "grad_b_ih", "grad_b_hh")
-        given: dict[str, Any] = dict(zip(names, grads, strict=True)) | of_outputs(grad, ctx.steps)
-        given |= {"gates": gates, "states": states, "grad_x": grad_x, "moment": moment}
-        run(ctx.kernel.backward, x, weights, ctx.how, **given)
+        given: KernelArguments = {"gates": gates, "states": states, "grad_x": grad_x, "moment": moment}
+        run(ctx.kernel.backward, x, weights, ctx.how, given | of_weights(grads) | of_outputs(grad, ctx.steps))
         grad_centred = None if moment is None else centred_gradient(ctx.centred, moment)
         return None, grad_x, None, None, grad_centred, *grads
 
 
-def of_outputs(grad: Tensor, steps: int | None) -> dict[str, Tensor]:
+def of_outputs(grad: Tensor, steps: int | None) -> KernelArguments:
     """`run`'s argument for the gradient of the last `steps` outputs, or of the last one."""
-    return {"grad_last" if steps is None else "grad_states": grad.contiguous()}
+    return {"grad_last": grad.contiguous()} if steps is None else {"grad_states": grad.contiguous()}
+
+
+def of_weights(grads: list[Tensor]) -> KernelArguments:
+    """`run`'s arguments for the gradients of the weights."""
+    w_ih, w_hh, b_ih, b_hh = grads
+    return {"grad_w_ih": w_ih, "grad_w_hh": w_hh, "grad_b_ih": b_ih, "grad_b_hh": b_hh}
 
 
 def centred_gradient(centred: Tensor, moment: Tensor) -> Tensor:
@@ -103,8 +134,8 @@ def centred_gradient(centred: Tensor, moment: Tensor) -> Tensor:
     return (centred.detach() @ moment).div_(-len(centred))
 
 
-def run(way: Any, x: Tensor, weights: Any, how: How, *, eps: float = 0.0, **arrays: Any) -> None:
-    """Run `way` of a kernel on x (p, b, k); `arrays` are dense, named as in `gru.h`.
+def run(way: Any, x: Tensor, weights: Any, how: How, given: KernelArguments) -> None:
+    """Run `way` of a kernel on x (p, b, k).
 
     Raises
     ------
@@ -114,14 +145,15 @@ def run(way: Any, x: Tensor, weights: Any, how: How, *, eps: float = 0.0, **arra
     if x.stride()[1:] != (x.shape[2], 1):
         x = x.contiguous()
     dense = dict(zip(("w_ih", "w_hh", "b_ih", "b_hh"), (w.contiguous() for w in weights), strict=True))
-    addresses = {name: a.data_ptr() for name, a in ({"x": x} | dense | arrays).items() if a is not None}
+    arrays = {"x": x} | dense | {name: one for name, one in given.items() if isinstance(one, Tensor)}
+    addresses = {name: one.data_ptr() for name, one in arrays.items()}
     p, b, k = x.shape
-    sums, side = (next((a for n in names if (a := arrays.get(n)) is not None), None) for names in _SIZED)
-    group, given = arrays.get("group"), arrays.get("grad_states")
+    sums = next((arrays[name] for name in ("offset", "sums", "grad_offset") if name in arrays), None)
+    side, group, grad = (arrays.get(name) for name in ("side", "group", "grad_states"))
     job = GRUJob(
-        p=p, b=b, k=k, d=weights[1].shape[1], x_step=x.stride(0), reverse=how.reverse, bf16=how.bf16, eps=eps,
-        groups=0 if sums is None else sums.shape[1], m=0 if side is None else side.shape[2],
-        group_step=0 if group is None or group.dim() == 1 else b, grad_from=0 if given is None else p - len(given),
+        p=p, b=b, k=k, d=weights[1].shape[1], x_step=x.stride(0), reverse=how.reverse, bf16=how.bf16,
+        eps=given.get("eps", 0.0), groups=0 if sums is None else sums.shape[1], m=0 if side is None else side.shape[2],
+        group_step=0 if group is None or group.dim() == 1 else b, grad_from=0 if grad is None else p - len(grad),
         **addresses,
     )  # fmt: skip
     if way(ctypes.byref(job)):

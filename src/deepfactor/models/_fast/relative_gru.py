@@ -18,7 +18,16 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from deepfactor.models._fast.gru_kernel import GruWeights, How, Lease, centred_gradient, of_outputs, run
+from deepfactor.models._fast.gru_kernel import (
+    GruWeights,
+    How,
+    KernelArguments,
+    Lease,
+    centred_gradient,
+    of_outputs,
+    of_weights,
+    run,
+)
 from deepfactor.models._kernels import Kernel
 
 
@@ -90,9 +99,9 @@ def relative_gru(
         return output
     (p, b), d = first.x.shape[:2], first.weights[1].shape[1]
     states, last = Lease(p, b, d), first.x.new_empty((b, d) if steps is None else (p, b, d))
-    sums = _first(kernel, how, first.x, first.weights, groups, states=states.tensor)
-    kept: dict[str, Any] = {"last" if steps is None else "states": last}
-    run(kernel.forward, states.tensor, second, how, **kept, **_between(groups, sums, side, embedding))
+    sums = _first(kernel, how, first.x, first.weights, groups, {"states": states.tensor})
+    kept: KernelArguments = {"last": last} if steps is None else {"states": last}
+    run(kernel.forward, states.tensor, second, how, kept | _between(groups, sums, side, embedding))
     return last if steps is None else last[p - steps :]
 
 
@@ -108,10 +117,11 @@ class _Pair(torch.autograd.Function):
         (p, b), d = x.shape[:2], first[1].shape[1]
         ctx.leases = [Lease(p, b, width * d) for width in (2, 1, 2, 1)]
         gates_1, states_1, gates_2, states_2 = (lease.tensor for lease in ctx.leases)
-        sums = _first(kernel, how, x, first, groups, gates=gates_1, states=states_1)
+        sums = _first(kernel, how, x, first, groups, {"gates": gates_1, "states": states_1})
         between = _between(groups, sums, side, embedding)
         output: Tensor | None = x.new_empty(b, d) if steps is None else None
-        run(kernel.forward, states_1, second, how, gates=gates_2, states=states_2, last=output, **between)
+        kept: KernelArguments = {"gates": gates_2, "states": states_2, "last": output}
+        run(kernel.forward, states_1, second, how, kept | between)
         if output is None:
             output = states_2[p - steps :].clone()
         ctx.save_for_backward(*inputs)
@@ -129,58 +139,47 @@ class _Pair(torch.autograd.Function):
             raise RuntimeError("this graph of two GRUs was run back before, which took its states: run forward again")
         ctx.spent = True
         gates_1, states_1, gates_2, states_2 = (lease.tensor for lease in ctx.leases)
-        between: dict[str, Any] = of_outputs(grad, ctx.steps)
+        grads_2 = [torch.empty_like(w) for w in second]
+        between: KernelArguments = {"gates": gates_2, "states": states_2, "grad_x": states_2}
+        between |= of_weights(grads_2) | of_outputs(grad, ctx.steps)
         if groups is not None:
             between |= {"group": groups.of, "offset": ctx.offset, "sums": torch.empty_like(ctx.offset)}
-        grads_side: list[Tensor | None] = [None] * 3
+        grads_side: tuple[Tensor | None, ...] = (None,) * 3
         if side is not None:
-            grads_side = [torch.empty_like(e) for e in embedding]
+            grads_side = embed, gamma, beta = tuple(torch.empty_like(e) for e in embedding)
             between |= _side(side, embedding)
-            between |= dict(zip(("grad_embed", "grad_gamma", "grad_beta"), grads_side, strict=True))
-        grads_2 = [torch.empty_like(w) for w in second]
-        run(
-            way,
-            states_1,
-            second,
-            ctx.how,
-            gates=gates_2,
-            states=states_2,
-            grad_x=states_2,
-            **_named(grads_2),
-            **between,
-        )
-        given: dict[str, Any] = {}
-        if groups is not None:
-            given = {"group": groups.of, "grad_offset": groups.mean(between["sums"])}
+            between |= {"grad_embed": embed, "grad_gamma": gamma, "grad_beta": beta}
+        run(way, states_1, second, ctx.how, between)
         grads_1 = [torch.empty_like(w) for w in first]
         moment = x.new_empty(x.shape[2], x.shape[2])
-        run(
-            way, x, first, ctx.how, gates=gates_1, states=states_1, grad_states=states_2, moment=moment,
-            **_named(grads_1), **given,
-        )  # fmt: skip
+        given: KernelArguments = {"gates": gates_1, "states": states_1, "grad_states": states_2, "moment": moment}
+        given |= of_weights(grads_1)
+        if groups is not None:
+            given |= {"group": groups.of, "grad_offset": groups.mean(between["sums"])}
+        run(way, x, first, ctx.how, given)
         return *(None,) * 6, centred_gradient(centred, moment), *grads_side, *grads_1, *grads_2
 
 
-def _first(kernel: Kernel, how: How, x: Tensor, weights: Any, groups: Groups | None, **kept: Any) -> Tensor | None:
+def _first(
+    kernel: Kernel, how: How, x: Tensor, weights: Any, groups: Groups | None, kept: KernelArguments
+) -> Tensor | None:
     """Run the first GRU into `kept`; sums of its states over each group (p, G, d)."""
     if groups is None:
-        run(kernel.forward, x, weights, how, **kept)
+        run(kernel.forward, x, weights, how, kept)
         return None
     sums = x.new_empty(x.shape[0], groups.count.shape[-1], weights[1].shape[1])
-    run(kernel.forward, x, weights, how, group=groups.of, sums=sums, **kept)
+    run(kernel.forward, x, weights, how, kept | {"group": groups.of, "sums": sums})
     return sums
 
 
-def _between(groups: Groups | None, sums: Tensor | None, side: Side | None, embedding: Any) -> dict[str, Any]:
+def _between(groups: Groups | None, sums: Tensor | None, side: Side | None, embedding: Any) -> KernelArguments:
     """The kernel's arguments for what the second GRU reads in the forward pass."""
-    arrays: dict[str, Any] = {} if groups is None or sums is None else {"group": groups.of, "offset": groups.mean(sums)}
-    return arrays if side is None else arrays | _side(side, embedding)
+    given: KernelArguments = {}
+    if groups is not None and sums is not None:
+        given = {"group": groups.of, "offset": groups.mean(sums)}
+    return given if side is None else given | _side(side, embedding)
 
 
-def _side(side: Side, embedding: Any) -> dict[str, Any]:
+def _side(side: Side, embedding: Any) -> KernelArguments:
     embed, gamma, beta = (e.detach().contiguous() for e in embedding)
     return {"side": side.x, "embed": embed, "gamma": gamma, "beta": beta, "eps": side.eps}
-
-
-def _named(grads: list[Tensor]) -> dict[str, Any]:
-    return dict(zip(("grad_w_ih", "grad_w_hh", "grad_b_ih", "grad_b_hh"), grads, strict=True))

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
 from deepfactor.backtest.records import Parts, SpanRecord, SummaryFile
 from deepfactor.core.errors import DataError
 from deepfactor.evaluation.records import FactorFile, GroupRecord, ICRecord, OracleFile, PairedEntry
+from deepfactor.runs.environment import EnvironmentFile
 from deepfactor.runs.failures import Failure
-
-Facts = Mapping[str, Any]
+from deepfactor.runs.layout import RecipeFile
+from deepfactor.training.records import ModelCard, TrainingFile
 
 IC_COLUMNS = ("date", "universe", "convention", "horizon", "rank_ic")
 NAV_COLUMNS = ("date", "nav", "benchmark_nav", "excess_nav")
@@ -30,12 +30,7 @@ class ArmContent:
     Attributes
     ----------
     published : where the study's numbers stand, as ``"study_b/decomp_gru_ic"``; None where there is no such model.
-    model_card : any of ``kind``, ``parameters`` (count), ``layers`` (list of ``{"name", "parameters"[, "what"]}``),
-        ``inputs``, ``label``, ``loss``, ``scaling``, ``fit`` (text, number or mapping each), ``seeds`` (list),
-        ``folds`` (list of ``{"name", "train", "valid", "test"}``, each span ``[first, last]`` as ISO dates).
-    training : ``{"jobs": [{"fold", "seed", "best_epoch", "seconds", "epochs": […]}]}``, each epoch a row of the job's
-        log: ``{"epoch", "loss", "valid_rank_ic"}``. Jobs of arms without a network have no epochs, but
-        ``valid_rank_ic``, and the arm ``importance``, feature -> share. Empty where nothing was trained.
+    model_card, training : empty where nothing was trained.
     factor_report : as ``factor_report.json``.
     ic_series : date, universe, convention, horizon, rank_ic and more; all names, the ensemble's score.
     group_nav : optional: date, universe, nav (top group, starting near 1), excess_nav.
@@ -44,8 +39,8 @@ class ArmContent:
 
     name: str
     published: str | None
-    model_card: Facts
-    training: Facts
+    model_card: ModelCard
+    training: TrainingFile
     factor_report: FactorFile
     ic_series: pl.DataFrame
     group_nav: pl.DataFrame | None = None
@@ -120,20 +115,20 @@ class RunContent:
 
     Attributes
     ----------
-    environment : ``versions``, ``machine``, ``market`` (``source``, ``name``, ``simulated``, ``fingerprint``, ``span``,
-        ``stocks``, ``days``, ``cap``, ``derived``, ``notes``) and ``stages``, a list of ``{"stage", "wall_s", "cpu_s",
-        "peak_mib"}``. Only ``market.simulated`` must be there.
+    recipe : as resolved; empty where several runs are compared.
+    environment : only ``market.simulated`` must be there.
     oracle : a simulated market's own signal, tested like an arm: ``records`` as in ``factor_report.json``, and
         ``correlation``, arm -> mean daily cross-sectional correlation with its score.
     correlation : arm -> arm -> mean daily rank correlation of their scores.
     paired : as ``paired.json``: each arm beside each other one, means over the days that both have.
     missing : what of the run isn't there, and why.
+    recipes : of compared runs, by run.
     """
 
     name: str
     title: str
-    recipe: Facts
-    environment: Facts
+    recipe: RecipeFile
+    environment: EnvironmentFile
     arms: tuple[ArmContent, ...]
     portfolios: tuple[PortfolioContent, ...] = ()
     oracle: OracleFile | None = None
@@ -141,6 +136,7 @@ class RunContent:
     correlation: Mapping[str, Mapping[str, float | None]] | None = None
     paired: tuple[PairedEntry, ...] = ()
     missing: tuple[Failure, ...] = ()
+    recipes: Mapping[str, RecipeFile] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # A made-up market must never pass for a real one because someone forgot a key.

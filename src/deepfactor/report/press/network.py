@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any, NotRequired, TypedDict
 
 from markupsafe import Markup, escape
 
 from deepfactor.core.words import Text
 from deepfactor.report.press.formats import number
+from deepfactor.training.records import LayerCard, ModelCard
 
 WIDTH = 460
 _GAP, _HEAD, _LINE, _PAD = 26, 24, 15, 9
 _DROPPED = re.compile(r",? ?(eps|elementwise_affine|bias|batch_first|dropout|affine)=[^,()]+")
-
-
-class Layer(TypedDict):
-    """A part of a model card's network: its name, number of parameters, torch's words for it."""
-
-    name: str
-    parameters: int
-    what: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -39,22 +31,13 @@ class Block:
         return _HEAD + _LINE * len(self.lines) + _PAD
 
 
-def diagram(card: Mapping[str, Any]) -> Markup:
+def diagram(card: ModelCard) -> Markup:
     """Input, parts from top to bottom and the score, as one SVG element; empty without layers."""
-    layers: Sequence[Layer] = card.get("layers") or ()
+    layers = card.get("layers")
     if not layers:
         return Markup("")
     columns, rest = branches(layers)
-    inputs = card.get("inputs") or {}
-    shapes, y = [], 0
-    known = isinstance(inputs, Mapping) and inputs.get("features") and inputs.get("window")
-    named = Text("Input", "输入")
-    if known:
-        named = Text(
-            "Input: {features} fields × {window} days a stock", "输入：每只股票{features}个字段 × {window}日"
-        ).filled(features=len(inputs["features"]), window=inputs["window"])
-    shapes.append(_end(named, y))
-    y += 34
+    shapes, y = [_end(_read(card), 0)], 34
     if columns:
         width = (WIDTH - 16 * (len(columns) - 1)) / len(columns)
         tallest = max(sum(b.height + _GAP for b in column) for column in columns)
@@ -75,7 +58,18 @@ def diagram(card: Mapping[str, Any]) -> Markup:
     )
 
 
-def branches(layers: Sequence[Layer]) -> tuple[list[list[Block]], list[Block]]:
+def _read(card: ModelCard) -> Text:
+    """What goes in."""
+    match card.get("inputs"):
+        case {"features": [_, *_] as features, "window": int() as window}:
+            said = Text(
+                "Input: {features} fields × {window} days a stock", "输入：每只股票{features}个字段 × {window}日"
+            )
+            return said.filled(features=len(features), window=window)
+    return Text("Input", "输入")
+
+
+def branches(layers: Sequence[LayerCard]) -> tuple[list[list[Block]], list[Block]]:
     """Leading parts named ``<branch>_<part>`` of several branches stand side by side; the rest follows in order."""
     leading = list(takewhile(lambda layer: "_" in str(layer["name"]), layers))
     groups: dict[str, list[Block]] = {}
@@ -87,11 +81,11 @@ def branches(layers: Sequence[Layer]) -> tuple[list[list[Block]], list[Block]]:
     return list(groups.values()), others
 
 
-def _block(layer: Layer) -> Block:
+def _block(layer: LayerCard) -> Block:
     return Block(str(layer["name"]), tuple(described(str(layer.get("what") or ""))), _count(layer))
 
 
-def _count(layer: Layer) -> str:
+def _count(layer: LayerCard) -> str:
     return number(layer["parameters"], "count")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from markupsafe import Markup
 
@@ -18,6 +18,9 @@ from deepfactor.report.press.words import words
 from deepfactor.runs.environment import MarketRecord
 
 ORDER = 40
+
+#: Counts by name, or by name and name below.
+Counts: TypeAlias = "Mapping[str, int | Counts]"
 
 FACTS = {
     "source": Text("Source", "来源"),
@@ -68,7 +71,9 @@ def market_facts(content: RunContent) -> list[Fact]:
     """What the market is, in the order of importance."""
     market = content.environment["market"]
     return [
-        (label, _market_text(key, market[key])) for key, label in FACTS.items() if market.get(key) not in (None, {}, "")
+        (label, _market_text(key, value))
+        for key, label in FACTS.items()
+        if (value := market.get(key)) not in (None, {}, "")
     ]
 
 
@@ -162,7 +167,7 @@ def training_left_out(content: RunContent) -> Table | None:
     )
 
 
-def counts(entries: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, int]]:
+def counts(entries: Counts, above: str = "") -> Iterator[tuple[str, int]]:
     """Counts of a nested mapping that are not zero, with their path joined by a middle dot."""
     for key, value in entries.items():
         path = f"{above} · {key}".removeprefix(" · ").replace("_", " ")

@@ -15,7 +15,7 @@ ORDER = 120
 
 def section(content: RunContent, make: Maker) -> Section:
     """Facts beside the stages; the recipe folded in."""
-    facts, recipe = make.many(made_with, content), make.many(flat, content.recipe)
+    facts, recipe = make.many(made_with, content), make.many(flat, content.recipes or content.recipe)
     cost = make.all((stages, content))
     note = Said(
         Text("report.xlsx beside this file holds the same numbers.", "同名文件夹内的report.xlsx含相同数字。"), "note"

@@ -77,13 +77,14 @@ def _card(arm: ArmContent) -> Framed:
 def _facts(arm: ArmContent) -> list[Fact]:
     card = arm.model_card
     facts: list[Fact] = []
-    if "parameters" not in card and "features" in (card.get("inputs") or {}):
-        said = Text("none: {kind} on the day's {features} features", "无：{kind}，当日{features}个特征").filled(
-            kind=card["kind"], features=len(card["inputs"]["features"])
-        )
-        facts.append((Text("Network", "网络结构"), said))
-    stated = [key for key in FACTS if card.get(key) not in (None, {}, [], "")]
-    return [*facts, *((heading(key), sentence(card[key])) for key in stated)]
+    match card.get("inputs"):
+        case {"features": [*features]} if "parameters" not in card:
+            said = Text("none: {kind} on the day's {features} features", "无：{kind}，当日{features}个特征").filled(
+                kind=card["kind"], features=len(features)
+            )
+            facts.append((Text("Network", "网络结构"), said))
+    stated = {key: value for key in FACTS if (value := card.get(key)) not in (None, {}, [], "")}
+    return [*facts, *((heading(key), sentence(value)) for key, value in stated.items())]
 
 
 def study_label(ref: Reference) -> Text:
@@ -101,11 +102,11 @@ def folds(content: RunContent) -> Timeline | None:
     if found is None:
         return None
     rows = [
-        (str(fold.get("name", k + 1)), [(_day(fold[role][0]), _day(fold[role][-1])) for role in ROLES])
-        for k, fold in enumerate(found)
+        (fold["name"], [(_day(span[0]), _day(span[-1])) for span in (fold["train"], fold["valid"], fold["test"])])
+        for fold in found
     ]
     return timeline(Text("Timeline of folds", "滚动训练时间轴"), FOLDS_NOTE, ROLES, rows)
 
 
-def _day(text: object) -> date:
-    return date.fromisoformat(str(text))
+def _day(text: str) -> date:
+    return date.fromisoformat(text)

@@ -210,7 +210,7 @@ def ran(content: RunContent) -> list[Fact]:
     facts += [(Text("Test span", "测试区间"), joined(" · ", map(span, spans)))] if spans else []
     cards = [arm.model_card for arm in content.arms if arm.model_card]
     for key in ("inputs", "label", "loss", "seeds"):
-        given = dict.fromkeys(sentence(card[key]) for card in cards if card.get(key) not in (None, {}, []))
+        given = dict.fromkeys(sentence(said) for card in cards if (said := card.get(key)) not in (None, {}, []))
         facts += [(heading(key), joined(" | ", given))] if given else []
     sets = dict.fromkeys((p.index, p.named) for p in content.portfolios)
     enhanced = [joined(" · ", [words().universe(index), constraints]) for index, constraints in sets]

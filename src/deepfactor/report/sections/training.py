@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from deepfactor.core.words import Text, joined
 from deepfactor.report.content import ArmContent, RunContent
 from deepfactor.report.making import Maker
 from deepfactor.report.press.blocks import Charts, Said, Section, Tables
 from deepfactor.report.press.drawing import Figure, colour, figure, layout, line
 from deepfactor.report.press.tables import Cell, Table, label_cells, make, value_cell
+from deepfactor.training.records import TrainedJob
 
 ORDER = 110
 
@@ -66,7 +65,7 @@ def _training(content: RunContent, key: str, title: Text, unit: str, *, best: bo
     return figure(f"training_{key}", title, traces, look)
 
 
-def _hover(arm: ArmContent, job: Mapping[str, object]) -> Text:
+def _hover(arm: ArmContent, job: TrainedJob) -> Text:
     named = Text("{arm}, fold {fold}, seed {seed}", "{arm}，滚动期{fold}，种子{seed}").filled(
         arm=arm.name, fold=job.get("fold"), seed=job.get("seed")
     )
