@@ -130,8 +130,8 @@ class Recipe(Spec):
         return {name: {"kind": name, **one} if isinstance(one, dict) else one for name, one in given.items()}
 
     @model_serializer(mode="wrap")
-    def _inputs_where_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        content: dict[str, Any] = write(self)
+    def _inputs_where_said(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        content = write(self)
         said = {name: {k: v for k, v in one.items() if k != "kind"} for name, one in content.pop("inputs", {}).items()}
         return {**content, "inputs": said} if said else content
 
@@ -218,7 +218,7 @@ def load_recipe(name: str, settings: Iterable[str] = (), *, allow_code: bool = F
     return recipe
 
 
-def _read(name: str) -> dict[str, Any]:
+def _read(name: str) -> dict[str, object]:
     shipped = name in shipped_recipes()  # first: `demo` is also the folder that the demo leaves
     path = files("deepfactor.recipes") / f"{name}.toml" if shipped else Path(name)
     if not path.is_file():
@@ -226,7 +226,7 @@ def _read(name: str) -> dict[str, Any]:
     return read_toml(path, name)
 
 
-def _override(content: dict[str, Any], setting: str) -> None:
+def _override(content: dict[str, object], setting: str) -> None:
     """Set one dotted key of the recipe's content in place."""
     key, separator, text = setting.partition("=")
     if not separator:

@@ -7,7 +7,7 @@ defined.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from deepfactor.evaluation.records import Number
 from deepfactor.panel.weighting import WeightsRecord
@@ -16,10 +16,10 @@ from deepfactor.panel.weighting import WeightsRecord
 class CutRecord(TypedDict):
     """Where a backtest begins later or ends earlier than its scores; see `Cut`."""
 
-    side: str
+    side: Literal["start", "end"]
     day: str
     asked: str
-    why: str
+    why: Literal["members", "levels"]
 
 
 class EpisodeRecord(TypedDict):

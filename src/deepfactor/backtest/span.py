@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from deepfactor.backtest.records import CutRecord
 from deepfactor.core.arrays import Bools, Dates, Indices
 from deepfactor.core.errors import DataError
 from deepfactor.cross_section.plain_size import constant_rows
@@ -35,6 +36,11 @@ class Cut:
     day: np.datetime64
     asked: np.datetime64
     why: Literal["members", "levels"]
+
+    @classmethod
+    def of(cls, record: CutRecord) -> Cut:
+        """As it stands in ``summary.json``."""
+        return cls(record["side"], np.datetime64(record["day"]), np.datetime64(record["asked"]), record["why"])
 
     def sentence(self, index: str) -> str:
         """For a terminal."""

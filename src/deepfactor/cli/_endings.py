@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def finish(
     path: Path,
-    content: Mapping[str, Any],
+    content: Mapping[str, object],
     as_json: bool,
     *lines: str,
     failures: Sequence[Failure] | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from pydantic import ValidationError
@@ -28,6 +28,9 @@ from deepfactor.cli.options import (
 )
 from deepfactor.cli.terminal import terminal
 from deepfactor.core.kind import recipe_error
+
+if TYPE_CHECKING:
+    from deepfactor.evaluation.records import FactorFile
 
 
 @app.command()
@@ -80,19 +83,19 @@ def test(
     finish(out, content, as_json, *read.rows.lines(), *_ic_lines(report), *_tie_lines(report))
 
 
-def _ic_lines(report: Mapping[str, Any]) -> list[str]:
+def _ic_lines(report: FactorFile) -> list[str]:
     """RankIC at each universe and horizon: all names, daily and t1_close where they were tested."""
     records = [record for record in report["records"] if record["names"] == "all"]
-    for key, best in (("sampling", "daily"), ("convention", "t1_close")):
-        found = {record[key] for record in records}
-        shown = best if best in found else sorted(found)[-1]
+    preferred: Mapping[Literal["sampling", "convention"], str] = {"sampling": "daily", "convention": "t1_close"}
+    for key, best in preferred.items():
+        tested = {record[key] for record in records}
+        shown = best if best in tested else sorted(tested)[-1]
         records = [record for record in records if record[key] == shown]
     lines = [f"{'universe':<12}{'days':>5}{'RankIC':>9}{'ICIR':>7}{'t':>7}{'win':>6}"]
     for record in records:
         ic = record["rank_ic"]
-        numbers = (number(ic[k], f) for k, f in (("mean", ".4f"), ("icir", ".2f"), ("t_newey_west", ".1f")))
-        mean, icir, t = numbers
-        win = number(ic["win_rate"], ".0%")
+        mean, icir = number(ic["mean"], ".4f"), number(ic["icir"], ".2f")
+        t, win = number(ic["t_newey_west"], ".1f"), number(ic["win_rate"], ".0%")
         lines.append(f"{record['universe']:<12}{record['horizon']:>5}{mean:>9}{icir:>7}{t:>7}{win:>6}")
     return lines
 
@@ -107,19 +110,20 @@ _WHY = {
 _SAID = 0.01
 
 
-def _tie_lines(report: Mapping[str, Any]) -> list[str]:
+def _tie_lines(report: FactorFile) -> list[str]:
     """Universes without groups and why; groups and top portfolios whose edges lie within equal scores."""
     lines = []
     for group in report["groups"]:
         name = f"groups of {group['universe']}"
-        if group["reason"] is not None:
-            lines.append(f"{name}: none, {_WHY[group['reason']]}")
-        elif group["edges_in_ties"] >= _SAID:
-            edges, names = (f"{group[key]:.0%}" for key in ("edges_in_ties", "names_shared"))
-            lines.append(f"{name}: {edges} of the edges lie within equal scores, {names} of the names are shared")
+        if (reason := group["reason"]) is not None:
+            lines.append(f"{name}: none, {_WHY[reason]}")
+        elif (edges := group["edges_in_ties"]) is not None and edges >= _SAID:
+            shared = number(group["names_shared"], ".0%")
+            lines.append(f"{name}: {edges:.0%} of the edges lie within equal scores, {shared} of the names are shared")
     tops = report["top_n"]
-    if tops and all(top["reason"] is not None for top in tops):
-        lines.append(f"top portfolios: none, {_WHY[tops[0]['reason']]}")
+    reasons = [reason for top in tops if (reason := top["reason"]) is not None]
+    if tops and len(reasons) == len(tops):
+        lines.append(f"top portfolios: none, {_WHY[reasons[0]]}")
     cut = max((top["edges_in_ties"] or 0.0 for top in tops), default=0.0)
     if cut >= _SAID:
         lines.append(f"top portfolios: at up to {cut:.0%} of rebalances equal scores straddle the edge and are shared")
@@ -158,12 +162,15 @@ def enhance(
     console = terminal()
     opened = open_market(market, console)
     read = factors.open_factor(factor, opened, arm, Reading(date_format, partial))
-    summary = factors.enhance(read, opened, out, portfolio, console, what_if or (), language)
-    content = {**summary, "rows": read.rows.to_json_dict()}
-    cuts = [Cut(**cut).sentence(summary["index"]) for cut in summary.get("cuts", ())]
-    compared = table(summary.get("what_if", ()))
-    compared += [f"excess: {summary['definition_says']}"] if compared else []
-    finish(out, content, as_json, *read.rows.lines(), *cuts, *compared)
+    enhanced = factors.enhance(read, opened, out, portfolio, console, what_if or (), language)
+    content, lines = dict[str, object](), read.rows.lines()
+    if (summary := enhanced.summary) is not None:
+        content |= summary
+        lines += [Cut.of(cut).sentence(summary["index"]) for cut in summary["cuts"]]
+        if enhanced.what_if:
+            content["what_if"] = enhanced.what_if
+            lines += [*table(enhanced.what_if), f"excess: {summary['definition_says']}"]
+    finish(out, {**content, "rows": read.rows.to_json_dict()}, as_json, *lines)
 
 
 @app.command()

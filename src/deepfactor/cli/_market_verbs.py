@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
@@ -13,6 +12,10 @@ from pydantic import ValidationError
 from deepfactor.cli.options import Json, Language, LanguageOption, app, day_option, listed, show
 from deepfactor.cli.terminal import terminal
 from deepfactor.core.kind import recipe_error
+
+if TYPE_CHECKING:
+    from deepfactor.pipeline.checking_results import ResultsCheck
+    from deepfactor.report.audit_page import Audit
 
 
 @app.command()
@@ -143,7 +146,7 @@ def check(
         raise typer.Exit(2)
 
 
-def _compared(found: Mapping[str, Any], as_json: bool) -> None:
+def _compared(found: ResultsCheck, as_json: bool) -> None:
     """Show what became of comparing results with their checksums."""
     lines = [f"{one['severity']}: {one['code']} {one['table']}: {one['message']}" for one in found["findings"]]
     show(found, as_json, *lines, f"{found['compared']:,} files compared, {found['errors']:,} damaged")
@@ -151,7 +154,7 @@ def _compared(found: Mapping[str, Any], as_json: bool) -> None:
         raise typer.Exit(2)
 
 
-def _replica_lines(found: Mapping[str, Any]) -> list[str]:
+def _replica_lines(found: Audit) -> list[str]:
     """How near each index's replica came to it, a line a year."""
     lines = ["index replicas, with dividends, against the published price indices"]
     lines += [f"{'index':<11}{'year':>5}{'tracking error':>16}{'correlation':>13}{'replica':>10}{'index':>10}"]

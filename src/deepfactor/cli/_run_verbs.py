@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +22,9 @@ from deepfactor.cli.options import (
     show,
 )
 from deepfactor.cli.terminal import terminal
+
+if TYPE_CHECKING:
+    from deepfactor.pipeline.planning import DryRun
 
 ONLY = (
     "these stages alone, over what is there: training, scores, tests, portfolios, page; several as scores,tests. "
@@ -95,7 +97,7 @@ def run(
     finish(folder.path, {"run": str(folder.path), "report": str(folder.report)}, as_json, failures=failures)
 
 
-def _plan_lines(planned: Mapping[str, Any]) -> list[str]:
+def _plan_lines(planned: DryRun) -> list[str]:
     lines = [f"{job['job']}: {job['key']}{' (done before)' if job['done'] else ''}" for job in planned["jobs"]]
     lines += planned["said"]
     lines.append(f"{planned['stock_days_an_epoch']:,} stock-days an epoch, at most {planned['epochs']} epochs a job")

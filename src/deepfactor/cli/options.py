@@ -77,7 +77,7 @@ def root(version: Annotated[bool, typer.Option("--version", help="print the vers
         raise typer.Exit
 
 
-def show(content: Mapping[str, Any], as_json: bool, *lines: str) -> None:
+def show(content: Mapping[str, object], as_json: bool, *lines: str) -> None:
     """One JSON object or lines, on standard output. The work is done: a reader that has gone away changes nothing."""
     text = json.dumps(content, ensure_ascii=not shows_all(), allow_nan=False) if as_json else "\n".join(lines)
     try:

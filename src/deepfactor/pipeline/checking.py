@@ -39,7 +39,7 @@ def check(market: Path, html: Path | None = None, console: Console | None = None
     with step(console, "audited the tables"):
         findings = audit_tables(folder)
     errors = [one for one in findings if one.severity == "error"]
-    out: dict[str, Any] = {"market": str(market), "fingerprint": folder.fingerprint, "errors": len(errors)}
+    out: dict[str, object] = {"market": str(market), "fingerprint": folder.fingerprint, "errors": len(errors)}
     if not errors:
         findings += _mended_panel(market) + _oracle(folder)
         out["errors"] = sum(one.severity == "error" for one in findings)

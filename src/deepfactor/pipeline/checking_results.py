@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from deepfactor.core.checksums import CHECKSUMS, damaged, read_checksums
 from deepfactor.core.errors import DamagedFile
 from deepfactor.lake.folder import HEAD, Lake
 from deepfactor.pipeline.console import Console, Silent, step
-from deepfactor.store.checks import Finding
+from deepfactor.store.checks import Finding, FindingRecord
 
 #: File that makes a folder one whose files are known by checksums → what it is, and what to do where one is damaged.
 _KINDS = {
@@ -21,6 +20,15 @@ _KINDS = {
     "part.json": ("arrays", "the next run makes them again"),
 }
 _CACHE = ("arrays", "the next run makes it again")
+
+
+class ResultsCheck(TypedDict):
+    """The folder, how many of its files were compared, what was found, and how many of that are errors."""
+
+    results: str
+    compared: int
+    errors: int
+    findings: list[FindingRecord]
 
 
 def is_lake(path: Path) -> bool:
@@ -33,7 +41,7 @@ def holds_results(path: Path) -> bool:
     return (path / "recipe.json").exists() or any(path.glob("*/recipe.json")) or any(path.glob("jobs/*/job.json"))
 
 
-def check_lake(path: Path, console: Console | None = None) -> dict[str, Any]:
+def check_lake(path: Path, console: Console | None = None) -> ResultsCheck:
     """Compare all files of a lake with what was noted when they were written; as `check_results`.
 
     Raises
@@ -48,17 +56,14 @@ def check_lake(path: Path, console: Console | None = None) -> dict[str, Any]:
             Finding("error", "damaged", "lake", None, 1, f"{path / n} {w}: {mend}") for n, w in lake.damage().items()
         ]
     parts = {one.part for one in lake.recorded}
-    found = {"results": str(path), "compared": len(parts), "errors": len(wrong)}
-    return {**found, "findings": [asdict(one) for one in wrong]}
+    findings = [one.record() for one in wrong]
+    return {"results": str(path), "compared": len(parts), "errors": len(wrong), "findings": findings}
 
 
-def check_results(path: Path, console: Console | None = None) -> dict[str, Any]:
+def check_results(path: Path, console: Console | None = None) -> ResultsCheck:
     """Compare all that lies in the folder of a run (with the jobs beside it), or of runs, with its checksums.
 
-    Returns
-    -------
-    mapping, fit for JSON: results (the folder), compared (number of files), findings (as of a market), errors (their
-    number). What was left before there were checksums is a warning.
+    What was left before there were checksums is a warning.
     """
     places = [path, path.parent / "jobs"] if (path / "recipe.json").exists() else [path]
     findings: list[Finding] = []
@@ -82,7 +87,7 @@ def check_results(path: Path, console: Console | None = None) -> dict[str, Any]:
         "results": str(path),
         "compared": compared,
         "errors": sum(one.severity == "error" for one in findings),
-        "findings": [asdict(one) for one in findings],
+        "findings": [one.record() for one in findings],
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -17,8 +17,33 @@ from deepfactor.pipeline.factor import Factor, open_factor
 from deepfactor.pipeline.markets import Market
 from deepfactor.pipeline.places import require_outside
 from deepfactor.recipe import Combination
-from deepfactor.runs.factors import Reading, write_scores
+from deepfactor.runs.factors import Reading, RowsRecord, write_scores
 from deepfactor.runs.layout import RunFolder
+from deepfactor.training.records import ModelCard, TrainingFile
+
+
+class CombinationFile(TypedDict):
+    """``combination.json``: settings, factors, days and scores, what was left out, mean weights (None without any day)
+    over the span and by year."""
+
+    method: str
+    horizon: int
+    convention: str
+    window: int
+    min_days: int
+    factors: list[str]
+    days: int
+    scores: int
+    dropped: dict[str, int]
+    weights: dict[str, float | None]
+    weights_by_year: dict[str, dict[str, float | None]]
+
+
+class Combined(CombinationFile):
+    """The factor file that was written, and what became of each factor's rows."""
+
+    out: str
+    rows: dict[str, RowsRecord]
 
 
 def combine(
@@ -28,7 +53,7 @@ def combine(
     settings: CombinationSettings,
     console: Console | None = None,
     reading: Reading | None = None,
-) -> dict[str, Any]:
+) -> Combined:
     """Combine factors into the factor file `out` (parquet); returns what was done, see `account`.
 
     Parameters
@@ -60,11 +85,15 @@ def combine(
     return {"out": str(out), **account(found, settings), "rows": rows}
 
 
-def account(found: CombinedFactor, settings: CombinationSettings) -> dict[str, Any]:
+def account(found: CombinedFactor, settings: CombinationSettings) -> CombinationFile:
     """Settings, factors, days and scores, what was left out, mean weights over the span and by year."""
     finite = np.isfinite(found.scores.values)
     return {
-        **settings.model_dump(mode="json", include=set(CombinationSettings.model_fields)),
+        "method": settings.method,
+        "horizon": settings.horizon,
+        "convention": settings.convention,
+        "window": settings.window,
+        "min_days": settings.min_days,
         "factors": list(found.names),
         "days": int(finite.any(axis=1).sum()),
         "scores": int(finite.sum()),
@@ -91,10 +120,14 @@ def combine_arms(folder: RunFolder, one: Combination, arms: Mapping[str, Scores]
     place, said = folder.arm(one.name), account(found, one)
     content = write_scores(place / "scores.parquet", found.scores)
     write_json(place / "combination.json", said)
-    method = {"equal": ("method",)}.get(one.method, tuple(CombinationSettings.model_fields))
-    settings = {"of": list(one.of), **{name: said[name] for name in method}}
-    write_json(place / "model_card.json", {"kind": "combination", "settings": settings})
-    write_json(place / "training.json", {"jobs": [], "importance": said["weights"]})
+    told = {"method"} if one.method == "equal" else set(CombinationSettings.model_fields)
+    card: ModelCard = {
+        "kind": "combination",
+        "settings": {"of": list(one.of), **one.model_dump(mode="json", include=told)},
+    }
+    training: TrainingFile = {"jobs": [], "importance": said["weights"]}
+    write_json(place / "model_card.json", card)
+    write_json(place / "training.json", training)
     return found.scores, content
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from deepfactor.runs.environment import machine, versions
 
@@ -17,8 +17,8 @@ OPTIONAL = {
 }
 
 
-def doctor() -> dict[str, Any]:
-    """Versions, device, kernels in use and why, threads, memory, disk, what is optional and absent."""
+def doctor() -> dict[str, Mapping[str, object]]:
+    """By subject: versions, device, kernels in use and why, threads, memory, disk, what is optional and absent."""
     import torch
 
     from deepfactor.models import _kernels

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from deepfactor.backtest.attribution import attribute
 from deepfactor.backtest.decision import Enhancer
 from deepfactor.backtest.loop import BacktestSettings, run_backtest
 from deepfactor.backtest.performance import summary as summarise
+from deepfactor.backtest.records import SummaryFile
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.backtest.span import Cut, followed
 from deepfactor.core.arrays import Bools, Floats
@@ -23,12 +24,20 @@ from deepfactor.panel.universe import Universe
 from deepfactor.panel.weighting import WeightsUsed
 from deepfactor.pipeline.console import Console
 from deepfactor.pipeline.markets import Market
-from deepfactor.pipeline.what_if import Watched, entry
+from deepfactor.pipeline.what_if import Watched, WhatIfEntry, WhatIfFile, entry
 from deepfactor.portfolio.enhancer import IndexEnhancer
 from deepfactor.portfolio.presets import DEFAULT_DEFINITIONS, Enhancement
 from deepfactor.portfolio.what_if import Scenario
 from deepfactor.recipe import Portfolio, load_constraints, unchanged_preset
 from deepfactor.runs.results import write_backtest
+
+
+@dataclass(frozen=True)
+class Enhanced:
+    """The summary of a backtest, none where it failed, and the entries of ``what_if.json``."""
+
+    summary: SummaryFile | None = None
+    what_if: tuple[WhatIfEntry, ...] = ()
 
 
 def backtest_to(
@@ -40,11 +49,10 @@ def backtest_to(
     eligible: Bools,
     console: Console,
     scenarios: Sequence[Scenario] = (),
-) -> dict[str, Any]:
-    """Backtest `scores` and write the result to the folder `place`; returns the summary.
+) -> Enhanced:
+    """Backtest `scores` and write the result to the folder `place`.
 
-    With `scenarios` each is solved and followed too, and ``what_if.json`` beside the summary shows what they change;
-    the summary then has its entries as ``what_if``.
+    With `scenarios` each is solved and followed too, and ``what_if.json`` beside the summary shows what they change.
     """
     preset = load_constraints(portfolio)
     write_json(place / "constraints.json", preset.model_dump(mode="json"))
@@ -88,14 +96,14 @@ def backtest_to(
     for line in (*_lines(summary), _weights_line(result.replica_weights)):
         console.say(f"{key}, {portfolio.constraints}: {line}")
     if not scenarios:
-        return dict(summary)
+        return Enhanced(summary)
     entries = [entry(None, base.own.means(), base.own.means(), summary)]
     for scenario, same_books in zip(scenarios, base.others, strict=True):
         own = Watched(IndexEnhancer(scenario.enhancement))
         result = follow(scenario.enhancement, own, f"{key}, {scenario.text}")
         statistics = summarise(result, study, stated=stated)
         entries.append(entry(scenario, same_books.means(), own.own.means(), statistics))
-    content = {
+    content: WhatIfFile = {
         "factor": scores.name,
         "index": portfolio.index,
         "constraints": Path(portfolio.constraints).stem,
@@ -103,7 +111,7 @@ def backtest_to(
         "scenarios": entries,
     }
     write_json(place / "what_if.json", content)
-    return {**summary, "what_if": entries}
+    return Enhanced(summary, tuple(entries))
 
 
 def buyable(eligible: Bools, universe: Universe, enhancement: Enhancement) -> Bools:
@@ -130,7 +138,7 @@ def _day(day: date | None) -> np.datetime64 | None:
     return None if day is None else np.datetime64(day, "D")
 
 
-def _lines(summary: Mapping[str, Any]) -> list[str]:
+def _lines(summary: SummaryFile) -> list[str]:
     """The result of a backtest on a terminal: excess with its definition, and what must not be overlooked."""
     whole = summary["all"]
     named = {"study_a": "Study A", "study_b": "Study B"}[summary["definition"]]
@@ -147,7 +155,7 @@ def _lines(summary: Mapping[str, Any]) -> list[str]:
             f"WARNING: on {tied} rebalances a tenth or more of the names have equal scores (within 16 digits of the "
             "largest): which of them are held is the solver's choice, not the factor's"
         )
-    cuts = [Cut(**cut).sentence(summary["index"]) for cut in summary["cuts"]]
+    cuts = [Cut.of(cut).sentence(summary["index"]) for cut in summary["cuts"]]
     return [*lines, *cuts, *(f"WARNING: {text}" for text in summary["warnings"])]
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from deepfactor.core.arrays import Bools
 from deepfactor.core.errors import DataError
@@ -18,7 +17,7 @@ from deepfactor.panel.universe import UniverseRule
 from deepfactor.pipeline.attempts import Attempts
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.conventions import with_known_prices
-from deepfactor.pipeline.enhancing import backtest_to, require_span
+from deepfactor.pipeline.enhancing import Enhanced, backtest_to, require_span
 from deepfactor.pipeline.markets import Market, StyleSets, absent_styles, style_exposures
 from deepfactor.pipeline.names import index_of, named_test
 from deepfactor.pipeline.pages import report_run
@@ -27,7 +26,7 @@ from deepfactor.portfolio.what_if import change
 from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.runs.environment import Stages, write_environment
 from deepfactor.runs.factors import Reading, RowAccount, read_factor_rows
-from deepfactor.runs.layout import RunFolder
+from deepfactor.runs.layout import RecipeFile, RunFolder
 from deepfactor.runs.results import read_json, write_factor_test
 from deepfactor.runs.written import reading_results, writing_results
 from deepfactor.styles.base import ROOM as STYLES
@@ -56,8 +55,8 @@ def open_factor(path: Path, market: Market, arm: str | None = None, reading: Rea
     if path.is_dir():
         run = RunFolder.open(path)
         with reading_results(path):
-            recipe = read_json(run.recipe)
-            rule = UniverseRule(**recipe["universe"])
+            recipe: RecipeFile = read_json(run.recipe)
+            rule = UniverseRule.model_validate(recipe["universe"])
             names = [entry["name"] for entry in run.scored(recipe)]
         if arm is None and len(names) > 1:
             known = ", ".join(names)
@@ -119,9 +118,9 @@ def enhance(
     console: Console | None = None,
     what_if: Sequence[str] = (),
     language: str = "en",
-) -> dict[str, Any]:
-    """Enhance an index with a factor; writes tables, ``summary.json`` and a page into `out`; returns the summary, empty
-    where the portfolio failed: `read_failures` of the folder says why.
+) -> Enhanced:
+    """Enhance an index with a factor; writes tables, ``summary.json`` and a page into `out`; the result
+    lacks the summary where the portfolio failed: `read_failures` of the folder says why.
 
     Each of `what_if` (``setting=value``, see `portfolio.what_if.change`) is solved and followed too; ``what_if.json``
     beside the summary, and the summary's `what_if`, show what it changes. `language` is the page's first.
@@ -134,7 +133,7 @@ def enhance(
     require_span(market.universe, factor.scores, factor.eligible, portfolio, "enhance")
     content = {"portfolios": [portfolio.model_dump(mode="json")]}
     name = factor.scores.name
-    summary: dict[str, Any] = {}
+    enhanced = Enhanced()
     absent: list[str] = []
     with _results(out, name, content, console) as (folder, stages):
         attempts = Attempts(folder, console)
@@ -149,13 +148,13 @@ def enhance(
             absent = absent_styles(kind, found)
             for text in absent:
                 console.say(text)
-            summary = backtest_to(
+            enhanced = backtest_to(
                 place, market, factor.scores, found.exposures, portfolio, factor.eligible, console, scenarios
             )
         attempts.write()
         write_environment(folder.environment, market.account(), [*market.warnings(), *absent], stages)
     _report(folder, console, language)
-    return summary
+    return enhanced
 
 
 def _test_beside(factor: Factor, market: Market, portfolio: Portfolio) -> FactorReport:
@@ -173,7 +172,9 @@ def _test_beside(factor: Factor, market: Market, portfolio: Portfolio) -> Factor
 
 
 @contextmanager
-def _results(out: Path, name: str, settings: Mapping[str, Any], console: Console) -> Iterator[tuple[RunFolder, Stages]]:
+def _results(
+    out: Path, name: str, settings: Mapping[str, object], console: Console
+) -> Iterator[tuple[RunFolder, Stages]]:
     """A run's folder for one factor file, to write results into: one arm, nothing trained; never a trained run's."""
     folder = RunFolder(out)
     if folder.recipe.is_file() and _is_trained(folder):

@@ -6,7 +6,7 @@ import importlib
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from deepfactor.core.choices import choices
 from deepfactor.core.errors import RecipeError, UserError
@@ -16,6 +16,7 @@ from deepfactor.lake.settled import today
 from deepfactor.pipeline.console import Console, Silent, step
 
 if TYPE_CHECKING:
+    from deepfactor.lake.fetching import Wanted
     from deepfactor.lake.vendors import Opened
 
 #: Answers without rows that are named.
@@ -48,6 +49,17 @@ class Chosen:
     by_stock: bool = False
 
 
+class FetchAccount(TypedDict):
+    """What one call brought: answers by the vendor's calls, their rows, answers without rows; and answers in all."""
+
+    vendor: str
+    lake: str
+    fetched: dict[str, int]
+    rows: int
+    gaps: list[str]
+    answers: int
+
+
 def fetch(
     vendor: str,
     lake: Path,
@@ -55,7 +67,7 @@ def fetch(
     chosen: Chosen | None = None,
     console: Console | None = None,
     clock: Clock | None = None,
-) -> dict[str, Any]:
+) -> FetchAccount:
     """Bring what a vendor says since a day into a lake, but for what is there already. Safe to repeat, and to kill.
 
     Raises
@@ -109,7 +121,7 @@ def _opened(vendor: str, chosen: Chosen, clock: Clock, console: Console) -> Open
     return opened
 
 
-def _wanted(opened: Opened, since: date, chosen: Chosen, clock: Clock) -> Any:
+def _wanted(opened: Opened, since: date, chosen: Chosen, clock: Clock) -> Wanted:
     from deepfactor.lake.fetching import Wanted
 
     for option, names in (("--tables", chosen.tables), ("--may-be-empty", chosen.may_be_empty)):

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,9 +28,9 @@ class Inputs:
     what is at its default), `whole_label` with all settings, for readers."""
 
     folder: Path
-    inputs: dict[str, Any]
-    label: dict[str, Any]
-    whole_label: dict[str, Any]
+    inputs: dict[str, object]
+    label: dict[str, object]
+    whole_label: dict[str, object]
     reach: int
 
 
@@ -49,7 +48,7 @@ def prepare_inputs(
     `features` and `label` instead of the recipe's: arms may have their own. `tell` is told of damaged ones made again.
     """
     read, label = features or recipe.features, label or recipe.label
-    inputs = {"features": read.identity(), "universe": recipe.universe.identity()}
+    inputs: dict[str, object] = {"features": read.identity(), "universe": recipe.universe.identity()}
     target = label.identity()
 
     def build() -> TrainingData:

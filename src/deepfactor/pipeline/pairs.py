@@ -82,7 +82,9 @@ def _series(arm: ArmContent, measure: str) -> Series:
     return {key: part.select(columns) for key, part in parts.items()}
 
 
-def _differences(first: Series, second: Series, measure: str) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
+def _differences(
+    first: Series, second: Series, measure: str
+) -> Iterator[tuple[tuple[Any, ...], dict[str, float | int | None]]]:
     """Case and its numbers, of the cases that both arms have."""
     for key, one in first.items():
         if key not in second:
@@ -109,7 +111,7 @@ def _raw(both: pl.DataFrame) -> dict[str, float]:
     return {"raw_difference": raw.mean(), "names_first": days["n"].mean(), "names_second": days["n_second"].mean()}
 
 
-def _seed_std(arm: ArmContent, entry: Mapping[str, Any]) -> float | None:
+def _seed_std(arm: ArmContent, entry: Mapping[str, object]) -> float | None:
     """Standard deviation of the seeds' mean RankIC behind an entry; None where there is none."""
     if entry["measure"] != "rank_ic":
         return None

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -44,6 +44,48 @@ class Planned:
     stock_days: int
     said: tuple[str, ...] = ()
     mended: tuple[str, ...] = ()
+
+
+class PlannedJob(TypedDict):
+    """A job by its name for people and its key."""
+
+    job: str
+    key: str
+    done: bool
+
+
+class ArmCost(TypedDict):
+    """What a day of `stocks` takes of a core: to train on, to score, and once for its statistics."""
+
+    stocks: int
+    step_ms: float
+    score_ms: float
+    statistics_ms: float
+
+
+class TrainingCost(TypedDict):
+    """What is left to train at most, and what the disk has free."""
+
+    device: str
+    workers: int
+    cpu_hours: float
+    wall_hours: float
+    memory_mib_a_worker: int
+    disk_mib: float
+    disk_free_mib: int
+    arms: dict[str, ArmCost]
+
+
+class DryRun(TypedDict):
+    """What `run` would do."""
+
+    recipe: str
+    jobs: list[PlannedJob]
+    said: list[str]
+    stock_days_an_epoch: int
+    epochs: int
+    seeds: list[int]
+    estimate: TrainingCost
 
 
 def plan(recipe: Recipe, market: Market, jobs_folder: Path) -> Planned:
@@ -140,7 +182,7 @@ def _check_published(recipe: Recipe) -> None:
             )
 
 
-def dry_run(recipe: Recipe, market: Market, out: Path, *, workers: int = 1, device: str = "cpu") -> dict[str, Any]:
+def dry_run(recipe: Recipe, market: Market, out: Path, *, workers: int = 1, device: str = "cpu") -> DryRun:
     """Check a recipe against a market and say what `run` would do: jobs with their keys, size of the largest epoch, and
     what is left to train at most, from a few measured steps of each arm."""
     device_of(device)
@@ -169,7 +211,7 @@ def dry_run(recipe: Recipe, market: Market, out: Path, *, workers: int = 1, devi
     }
 
 
-def _cost(cost: Cost) -> dict[str, float]:
+def _cost(cost: Cost) -> ArmCost:
     """An arm's measured cost, in milliseconds of a core."""
     return {
         "stocks": cost.stocks,

@@ -9,13 +9,69 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
+from deepfactor.backtest.records import SummaryFile
+from deepfactor.evaluation.definitions import Study
+from deepfactor.evaluation.records import Number
 from deepfactor.portfolio.enhancer import IndexEnhancer
 from deepfactor.portfolio.problem import Rebalance, Target
 from deepfactor.portfolio.what_if import Scenario
+
+
+class Binding(TypedDict):
+    """How often a constraint holds the solution back, and its mean shadow price then."""
+
+    share_of_rebalances: float
+    mean_shadow_price: float
+
+
+class TargetMeans(TypedDict):
+    """Means of targets: objective, active share (half the sum of |w − index|), two-sided turnover (None with the first
+    rebalance alone), names; constraints that bind, and relaxed bounds by constraint."""
+
+    objective: Number
+    active_share: Number
+    turnover: Number
+    names: Number
+    binding: dict[str, Binding]
+    relaxed_bounds: dict[str, int]
+
+
+class Followed(TargetMeans):
+    """Of a backtest, whose `turnover` is what was traded; the targets' is `target_turnover`."""
+
+    excess: Number
+    tracking_error: Number
+    information_ratio: Number
+    cost: Number
+    relaxed_rebalances: int
+    target_turnover: Number
+
+
+# A keyword stands among the keys.
+Changed = TypedDict("Changed", {"from": object, "to": object})
+
+
+class WhatIfEntry(TypedDict):
+    """A scenario; `setting` "base" = the settings as they are."""
+
+    setting: str
+    changed: dict[str, Changed]
+    same_books: TargetMeans
+    backtest: Followed
+
+
+class WhatIfFile(TypedDict):
+    """``what_if.json``."""
+
+    factor: str
+    index: str
+    constraints: str
+    definition: Study
+    scenarios: list[WhatIfEntry]
 
 
 @dataclass
@@ -61,13 +117,14 @@ class Tally:
             self.prices[constraint].append(price)
         self.relaxed.update(x.constraint for x in target.relaxations)
 
-    def means(self) -> dict[str, Any]:
-        """Mean objective, active share (half the sum of |w − index|), names, two-sided turnover (None with the first
-        rebalance alone); binding constraints and relaxed bounds."""
+    def means(self) -> TargetMeans:
+        """Means of the rebalances."""
         days = len(self.targets["objective"])
-        values = {name: self.targets[name] for name in ("objective", "active_share", "turnover", "names")}
         return {
-            **{name: float(np.mean(v)) if v else None for name, v in values.items()},
+            "objective": self._mean("objective"),
+            "active_share": self._mean("active_share"),
+            "turnover": self._mean("turnover"),
+            "names": self._mean("names"),
             "binding": {
                 name: {"share_of_rebalances": len(v) / days, "mean_shadow_price": float(np.mean(v))}
                 for name, v in sorted(self.prices.items())
@@ -75,27 +132,37 @@ class Tally:
             "relaxed_bounds": dict(sorted(self.relaxed.items())),
         }
 
+    def _mean(self, name: str) -> Number:
+        return float(np.mean(self.targets[name])) if self.targets[name] else None
 
-def entry(
-    scenario: Scenario | None, same_books: Mapping[str, Any], own: Mapping[str, Any], summary: Mapping[str, Any]
-) -> dict[str, Any]:
+
+def entry(scenario: Scenario | None, same_books: TargetMeans, own: TargetMeans, summary: SummaryFile) -> WhatIfEntry:
     """One scenario's entry of ``what_if.json`` (None = the settings as they are); `summary` is its backtest's."""
     whole = summary["all"]
-    keys = ("excess", "tracking_error", "information_ratio", "turnover", "cost", "relaxed_rebalances")
     changed = {} if scenario is None else scenario.changed
+    backtest: Followed = {
+        **own,
+        "excess": whole["excess"],
+        "tracking_error": whole["tracking_error"],
+        "information_ratio": whole["information_ratio"],
+        "cost": whole["cost"],
+        "relaxed_rebalances": whole["relaxed_rebalances"],
+        "target_turnover": own["turnover"],
+    }
+    backtest["turnover"] = whole["turnover"]
     return {
         "setting": "base" if scenario is None else scenario.text,
         "changed": {name: {"from": before, "to": after} for name, (before, after) in changed.items()},
-        "same_books": dict(same_books),
-        "backtest": {**own, **{key: whole[key] for key in keys}, "target_turnover": own["turnover"]},
+        "same_books": same_books,
+        "backtest": backtest,
     }
 
 
-def table(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+def table(entries: Sequence[WhatIfEntry]) -> list[str]:
     """Lines of a table: a row a figure, a column a scenario."""
     if not entries:
         return []
-    rows = [("", [str(one["setting"]) for one in entries])]
+    rows = [("", [one["setting"] for one in entries])]
     rows.append(("on the base's books", [""] * len(entries)))
     rows += _figures([one["same_books"] for one in entries], ("objective", "active_share", "turnover", "names"))
     rows += _constraints([one["same_books"] for one in entries])
@@ -114,14 +181,14 @@ def table(entries: Sequence[Mapping[str, Any]]) -> list[str]:
 _FORMS = {"objective": ".4f", "names": ".0f", "information_ratio": ".2f", "excess": "+.2%"}
 
 
-def _figures(entries: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[tuple[str, list[str]]]:
+def _figures(entries: Sequence[Mapping[str, object]], names: Sequence[str]) -> list[tuple[str, list[str]]]:
     return [
         (f"  {name.replace('_', ' ')}", [_text(one[name], _FORMS.get(name, ".2%")) for one in entries])
         for name in names
     ]
 
 
-def _constraints(entries: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+def _constraints(entries: Sequence[TargetMeans]) -> list[tuple[str, list[str]]]:
     """A row a constraint that binds (share of rebalances, mean price) or is relaxed (number of bounds) anywhere."""
     rows = []
     for name in sorted({name for one in entries for name in one["binding"]}):
@@ -133,5 +200,5 @@ def _constraints(entries: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[s
     return rows
 
 
-def _text(value: float | None, form: str) -> str:
+def _text(value: object, form: str) -> str:
     return "–" if value is None else format(value, form)

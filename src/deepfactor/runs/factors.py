@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import polars as pl
 
 from deepfactor.core.errors import DataError
-from deepfactor.core.json import JsonRecord
 from deepfactor.market.vendor_codes import as_market_has_them
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
@@ -38,6 +38,16 @@ class Reading:
     partial: bool = False
 
 
+class RowsRecord(TypedDict):
+    """A `RowAccount` as JSON has it."""
+
+    file: int
+    matched: int
+    dropped: dict[str, int]
+    examples: dict[str, str]
+    notes: list[str]
+
+
 @dataclass(frozen=True)
 class RowAccount:
     """What became of a factor file's rows.
@@ -53,7 +63,7 @@ class RowAccount:
     matched: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: Sequence[str] = ()
 
     def lines(self) -> list[str]:
         """For people: the rows, then the notes."""
@@ -68,7 +78,7 @@ class RowAccount:
         shown = ((reason, count, self.examples.get(reason)) for reason, count in self.dropped.items())
         return ", ".join(f"{reason} {count:,}{f' (as {one})' if one else ''}" for reason, count, one in shown)
 
-    def to_json_dict(self) -> JsonRecord:
+    def to_json_dict(self) -> RowsRecord:
         """Keys file, matched, dropped, examples, notes."""
         return {
             "file": self.file,

@@ -116,7 +116,7 @@ class TrainingFile(TypedDict, total=False):
     """``training.json``, empty where nothing was trained; `importance` of weightings is the mean over the jobs."""
 
     jobs: list[TrainedJob]
-    importance: Mapping[str, float]
+    importance: Mapping[str, float | None]
 
 
 class AxesFile(TypedDict):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from deepfactor.core.arrays import Bools
 from deepfactor.core.spec import content_key
@@ -95,7 +95,7 @@ class Unit:
 
     what: str
     place: Path
-    reads: Mapping[str, Any]
+    reads: Mapping[str, object]
     outputs: Sequence[Path]
     work: Callable[[], Outcome]
     loses: Sequence[Path] = ()

@@ -22,7 +22,7 @@ def units(work: Work) -> Iterator[Unit]:
     recipe, folder = work.recipe, work.folder
     for portfolio in recipe.portfolios:
         preset = load_constraints(portfolio)
-        reads = {
+        reads: dict[str, object] = {
             "constraints": preset.model_dump(mode="json"),
             "preset": unchanged_preset(portfolio),
             "portfolio": portfolio.model_dump(mode="json", include={"index", "start", "end", "capital"}),

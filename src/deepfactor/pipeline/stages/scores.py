@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from deepfactor.core.checksums import CHECKSUMS, file_checksum
 from deepfactor.core.files import write_json
@@ -36,7 +35,7 @@ def units(work: Work) -> Iterator[Unit]:
         yield Unit(arm.name, files[0], _reads(work, jobs), files, partial(_write, work, arm.name, jobs))
 
 
-def _reads(work: Work, jobs: Sequence[Job]) -> dict[str, Any]:
+def _reads(work: Work, jobs: Sequence[Job]) -> dict[str, object]:
     """The jobs, what lies in their folders, and what the model card says beside."""
     return {
         "jobs": [[job.key, job.fold.name, job.seed, _content(work.folder.jobs / job.key)] for job in jobs],

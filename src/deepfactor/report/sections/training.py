@@ -97,7 +97,7 @@ def importance(content: RunContent) -> Table | None:
     rows = [
         (*label_cells(arm.name, feature), Cell(share, "percent"))
         for arm in content.arms
-        for feature, share in sorted((arm.training.get("importance") or {}).items(), key=lambda item: -item[1])
+        for feature, share in sorted((arm.training.get("importance") or {}).items(), key=lambda item: -(item[1] or 0.0))
     ]
     return make(
         "importance",
