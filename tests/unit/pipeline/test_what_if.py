@@ -33,33 +33,33 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], P
     eligible = market.universe.eligible(UniverseRule(window=20, min_observed=10))
     factor = factors.Factor(Scores("random", market.panel.dates, market.panel.symbols, values), eligible)
     portfolio = Portfolio(index=INDEX, constraints="study_b")
-    summary = factors.enhance(factor, market, folder / "out", portfolio, what_if=WHAT_IF)
+    enhanced = factors.enhance(factor, market, folder / "out", portfolio, what_if=WHAT_IF)
     with pytest.raises(RecipeError, match="no setting 'beta'"):
         factors.enhance(factor, market, folder / "other", portfolio, what_if=("beta=1",))
     assert not (folder / "other").exists()  # refused before the work
-    return summary, folder / "out" / "portfolio" / "random" / INDEX / "study_b"
+    return enhanced, folder / "out" / "portfolio" / "random" / INDEX / "study_b"
 
 
 def test_entries_are_on_disk_in_the_order_asked(results):
-    summary, place = results
+    enhanced, place = results
     content = json.loads((place / "what_if.json").read_text(encoding="utf-8"))
-    assert content["scenarios"] == summary["what_if"]
+    assert content["scenarios"] == list(enhanced.what_if)
     assert [one["setting"] for one in content["scenarios"]] == ["base", *WHAT_IF]
     assert content["scenarios"][1]["changed"] == {"stock_active_weight.limit": {"from": 0.008, "to": 0.02}}
     alone = json.loads((place / "summary.json").read_text(encoding="utf-8"))
-    assert alone == {k: v for k, v in summary.items() if k != "what_if"}
+    assert alone == enhanced.summary
 
 
 def test_constraints_and_attribution_take_the_preset_s_style_set(results):
-    summary, place = results
-    assert {"SIZE", "BETA", "NLSIZE", "BTOP"} <= summary["attribution"]["all"]["styles"].keys()
+    enhanced, place = results
+    assert {"SIZE", "BETA", "NLSIZE", "BTOP"} <= enhanced.summary["attribution"]["all"]["styles"].keys()
     resolved = json.loads((place / "constraints.json").read_text(encoding="utf-8"))
     assert resolved["styles"] == {"kind": "barra_cne5"}
 
 
 def test_the_base_is_what_the_tables_say(results):
-    summary, place = results
-    base = summary["what_if"][0]
+    enhanced, place = results
+    base = enhanced.what_if[0]
     weights, rebalances = pl.read_parquet(place / "weights.parquet"), pl.read_parquet(place / "rebalances.parquet")
     relaxations = pl.read_parquet(place / "relaxations.parquet")
     shares, turnover = [], []
@@ -73,11 +73,11 @@ def test_the_base_is_what_the_tables_say(results):
     assert base["same_books"]["names"] == pytest.approx(rebalances["held"].mean())
     assert sum(base["same_books"]["relaxed_bounds"].values()) == relaxations.height
     for key in ("excess", "tracking_error", "turnover"):
-        assert base["backtest"][key] == summary["all"][key]
+        assert base["backtest"][key] == enhanced.summary["all"][key]
 
 
 def test_looser_and_tighter_settings_move_the_objective_their_way(results):
-    base, looser, tighter, same = (one["same_books"] for one in results[0]["what_if"])
+    base, looser, tighter, same = (one["same_books"] for one in results[0].what_if)
     assert looser["objective"] > base["objective"] > tighter["objective"]
     assert looser["active_share"] > base["active_share"]
     assert tighter["turnover"] < base["turnover"]
@@ -85,12 +85,12 @@ def test_looser_and_tighter_settings_move_the_objective_their_way(results):
 
 
 def test_a_setting_that_changes_nothing_changes_nothing(results):
-    base, *_, same = (one["backtest"] for one in results[0]["what_if"])
+    base, *_, same = (one["backtest"] for one in results[0].what_if)
     assert same == base
 
 
 def test_the_table_has_a_column_a_scenario(results):
-    entries = results[0]["what_if"]
+    entries = results[0].what_if
     lines = table(entries)
     assert lines[0].split() == ["base", *WHAT_IF]
     (excess,) = [line for line in lines if line.strip().startswith("excess")]
