@@ -105,6 +105,6 @@ $(CORE): $(BIN)/python
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable .
 	@touch $@
 
-$(DEV): $(CORE)
+$(DEV): $(BIN)/python
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
-	@touch $@
+	@touch $(CORE) $@

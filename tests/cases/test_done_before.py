@@ -289,6 +289,7 @@ def runs() -> Iterator[Runs]:
     running.close()
 
 
+@pytest.mark.slow
 def test_killed_between_stages_nothing_stale_is_trusted(runs, small_market, tmp_path):
     """Killed while settings change, at every kind of write: the old settings again give the old bits."""
     write(tmp_path)
