@@ -99,7 +99,7 @@ class StockDecompGRU(nn.Module):
         slow, fast = self.body.trend_embedding, self.body.residual_embedding
         assert fast is not None
         if self.time_major:
-            smooth = decomp_gru.moving_average(windows, decomp_gru.TREND_DAYS)
+            smooth = decomp_gru.moving_average(decomp_gru.padded(windows, decomp_gru.TREND_DAYS), decomp_gru.TREND_DAYS)
             return slow(smooth), fast(windows - smooth)
         x = windows.transpose(1, 2)
         smooth = avg_pool1d(pad(x, (4, 0), mode="replicate"), 5, 1)

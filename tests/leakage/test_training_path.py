@@ -47,11 +47,13 @@ def market() -> Market:
     return toy_market(days=120, stocks=40)
 
 
-def samples(panel: Panel, universe: Universe, *, build: Build = build, scaling: str = "last_close") -> np.ndarray:
+def samples(
+    panel: Panel, universe: Universe, *, build: Build = build, scaling: str = "last_close", split: int = 1
+) -> np.ndarray:
     """(T, N, L·f + 1): each day's standardised windows and size ranks, NaN outside the batch."""
     data = build(panel, universe)
-    sampler = Sampler(data, SCALINGS.choose(scaling))
-    out = np.full((*panel.shape, data.window * 6 + 1), np.nan)
+    sampler = Sampler(data, SCALINGS.choose(scaling)).split(split)
+    out = np.full((*panel.shape, data.window * (6 if split == 1 else 12) + 1), np.nan)
     for t in range(len(panel.dates)):
         stocks = data.stocks(t)
         if len(stocks):
@@ -74,9 +76,11 @@ def targets(panel: Panel, universe: Universe, *, build: Build = build) -> np.nda
 
 
 def fitted(data: TrainingData, folder: Path, train: range, valid: range, fit: Fit, kind: str) -> Fitter:
-    """Two epochs on a market that may end before the test span begins."""
+    """Two epochs on a market that may end before the test span begins; `kind` of sequences may be "kind:split"."""
     fold = Fold("toy", train, valid, range(TEST.start, len(data.dates)))
-    arm = ARM if fit.samples == "windows" else Arm(name="s", model=Kind(kind=kind, hidden=16), scaling="by_day")
+    name, _, split = kind.partition(":")
+    model = Kind(kind=name, hidden=16, **({"split": split} if split else {}))
+    arm = ARM if fit.samples == "windows" else Arm(name="s", model=model, scaling="by_day")
     job = Job(arm, fold, 0, fit, 3, 1, {"arm": arm.identity()})
     fitter = Fitter(task_of(job, data), Sampler(data), folder / "checkpoint.safetensors")
     fitter.checkpoint.unlink(missing_ok=True)
@@ -122,9 +126,10 @@ def scores(
 EVE = range(TEST.start - 1, TEST.start)
 
 
+@pytest.mark.parametrize("split", [1, 5])
 @pytest.mark.parametrize("scaling", kinds_in("deepfactor.training.scalings"))
-def test_samples_are_known_at_the_close(scaling: str, market: Market) -> None:
-    found = partial(samples, scaling=scaling)
+def test_samples_are_known_at_the_close(scaling: str, split: int, market: Market) -> None:
+    found = partial(samples, scaling=scaling, split=split)
     assert np.isfinite(found(*market)).any(axis=(1, 2))[15:].all()
     assert reads_future(found, *market, range(20, 119, 14)) is None
 
@@ -145,7 +150,7 @@ def test_scores_are_known_at_the_close(market: Market, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["gru", "decomp_gru", "cross_gru"])
+@pytest.mark.parametrize("kind", ["gru", "decomp_gru", "decomp_gru:before_scaling", "cross_gru"])
 def test_sequences_and_streamed_scores_are_known_at_the_close(kind: str, market: Market, tmp_path: Path) -> None:
     by = {"folder": tmp_path, "fit": BY_SEQUENCES, "kind": kind}
     assert reads_future(partial(weights, **by), *market, EVE) is None

@@ -68,7 +68,8 @@ class CrossSection:
     Attributes
     ----------
     windows : (L, b, f) float32
-        time first, oldest day first; standardised, hence without unit; no NaN (a missing value is 0).
+        time first, oldest day first; standardised, hence without unit; no NaN (a missing value is 0). For a model whose
+        file splits them (`SplitsRaw`) (L, b, 2f): of each field the moving average, then what it leaves.
     inputs : mapping of name to tensor
         what the model's ``INPUTS`` ask for beside: see the files of `deepfactor.inputs`, which say shape and meaning.
     """
@@ -179,6 +180,14 @@ class ReadsBySettings(ModelKind[SettingsOf], Protocol[SettingsOf]):
         """What a model with these settings reads."""
 
 
+@runtime_checkable
+class SplitsRaw(ModelKind[SettingsOf], Protocol[SettingsOf]):
+    """A file whose networks may ask for windows that are split before they are scaled."""
+
+    def split_days(self, settings: SettingsOf, /) -> int:
+        """Days of the moving average that raw rows are split by; 1 = windows come whole."""
+
+
 ROOM: Room[ModelKind[Spec], Spec] = Room("deepfactor.models")
 Model = Annotated[Chosen[ModelKind[Spec], Spec], ROOM]
 """A network of a recipe."""
@@ -188,6 +197,12 @@ def inputs_of(model: Model) -> frozenset[str]:
     """What a model reads with its settings."""
     part = model.part
     return part.inputs(model.settings) if isinstance(part, ReadsBySettings) else part.INPUTS
+
+
+def split_days(model: Model) -> int:
+    """Days of the moving average that a model wants its raw windows split by; 1 = none."""
+    part = model.part
+    return part.split_days(model.settings) if isinstance(part, SplitsRaw) else 1
 
 
 def parameter_count(module: nn.Module) -> int:

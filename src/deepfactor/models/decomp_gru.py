@@ -1,6 +1,8 @@
 """`decomp_gru`: DecompGRU of Study B (Huachuang Securities, 2025); LayerNorm's places are our choice.
 
-1. Split the standardised window: trend = mean of the last five days at every day, residual = window - trend.
+1. Split the standardised window: trend = mean of the last five days at every day, residual = window - trend. With
+   ``split = "before_scaling"`` the raw window, and each part is standardised by itself: only so is the residual the
+   deviation of a price from its moving average. The study leaves open which.
 2. Trend branch: Conv1d patches -> LayerNorm -> GRU, all steps kept; at every step subtract the mean over the stocks of
    the same SIZE group (five equal groups of that day's whole batch).
 3. Residual branch: depthwise Conv1d patches -> pointwise -> LayerNorm.
@@ -14,9 +16,10 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from deepfactor.core.kind import wrong
 from deepfactor.core.spec import Spec
 from deepfactor.models import _fast
 from deepfactor.models._fast.gru_kernel import How
@@ -33,6 +36,9 @@ WORDS = {
     "decompose": "趋势分解",
     "residual_branch": "残差分支",
     "cross_section": "截面模块",
+    "split": "分解时点",
+    "after_scaling": "标准化之后",
+    "before_scaling": "标准化之前",
 }
 
 
@@ -41,6 +47,9 @@ class Settings(Spec):
 
     hidden: int = Field(default=64, ge=1, description="width of the embeddings and of both GRUs' states")
     patch: int = Field(default=3, ge=1, description="days a patch; the window must be a multiple of it")
+    split: Literal["after_scaling", "before_scaling"] = Field(
+        default="after_scaling", description="what the moving average is of: the standardised window, or the raw one"
+    )
     decompose: bool = Field(default=True, description="false: no split, both branches read the whole window")
     residual_branch: bool = Field(default=True, description="false: GRU2 reads the trend branch alone")
     cross_section: Literal["size_group", "mean", "none"] = Field(
@@ -52,6 +61,12 @@ class Settings(Spec):
         default="float32",
         description="bf16: what enters the GRUs' matrix products is rounded to bfloat16; all else is float32",
     )
+
+    @model_validator(mode="after")
+    def _splits_or_not(self) -> Settings:
+        if self.split != "after_scaling" and not self.decompose:
+            raise wrong("split", "decompose = false splits nothing: leave one of them out")
+        return self
 
 
 class DecompGRU(nn.Module):
@@ -65,7 +80,8 @@ class DecompGRU(nn.Module):
         self.residual_embedding = SeparablePatchEmbedding(features, s.hidden, s.patch) if s.residual_branch else None
         self.gru = nn.GRU(s.hidden, s.hidden)
         self.head = nn.Linear(s.hidden, 1)
-        self.trend_days = TREND_DAYS if s.decompose else 1
+        self.split_before = s.split == "before_scaling"
+        self.trend_days = TREND_DAYS if s.decompose and not self.split_before else 1
         self.patch, self.memory, self.compares = s.patch, self.trend_days - 1, s.cross_section != "none"
         self.how = How(bf16=s.precision == "bf16")
 
@@ -81,19 +97,27 @@ class DecompGRU(nn.Module):
         group, groups = self._group(batch)  # (b,), 0 … groups - 1; None: nobody is compared
         last = _fast.decomp_gru_states(self, x, group, groups, self.how)  # the same numbers, compiled
         if last is None:
-            slow = moving_average(x, self.trend_days)  # (L, b, f)
+            slow, rest = self._split(padded(x, self.trend_days))  # (L, b, f) each
             states, _ = self.trend_gru(self.trend_embedding(slow))  # (p, b, d)
-            states = self._between(states, x, slow, group, groups)  # (p, b, d)
+            states = self._between(states, rest, group, groups)  # (p, b, d)
             last = self.gru(states)[0][-1]  # (b, d)
         scores: Tensor = self.head(last).squeeze(1)  # (b,)
         return scores
 
-    def _between(self, states: Tensor, x: Tensor, slow: Tensor, group: Tensor | None, groups: int) -> Tensor:
+    def _split(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Trend and residual, (L, b, f) each, of `rows` (memory + L, b, f), or of (L, b, 2f) that were split before."""
+        if self.split_before:
+            slow, rest = rows.chunk(2, dim=2)
+            return slow, rest
+        slow, own = moving_average(rows, self.trend_days), rows[self.memory :]
+        return slow, own - slow if self.settings.decompose else own
+
+    def _between(self, states: Tensor, rest: Tensor, group: Tensor | None, groups: int) -> Tensor:
         """What the second GRU reads: the first one's states (p, b, d) beside their group, and the residual branch."""
         if group is not None:
             states = states - group_mean(states, group, groups)
         if self.residual_embedding is not None:
-            states = states + self.residual_embedding(x - slow if self.settings.decompose else x)
+            states = states + self.residual_embedding(rest)
         return states
 
     def sequence(self, windows: Tensor, size_rank: Tensor | None, last: int) -> Tensor:
@@ -101,19 +125,19 @@ class DecompGRU(nn.Module):
         group, groups = self._groups_at(size_rank)  # (p, n)
         states = _fast.decomp_gru_states(self, windows, group, groups, self.how, steps=last)  # compiled
         if states is None:
-            slow = moving_average(windows, self.trend_days)  # (L, n, f)
+            slow, rest = self._split(padded(windows, self.trend_days))  # (L, n, f) each
             trend, _ = self.trend_gru(self.trend_embedding(slow))  # (p, n, d)
-            states = self.gru(self._between(trend, windows, slow, group, groups))[0][-last:]  # (last, n, d)
+            states = self.gru(self._between(trend, rest, group, groups))[0][-last:]  # (last, n, d)
         scores: Tensor = self.head(states).squeeze(2)  # (last, n)
         return scores
 
     def advance(self, state: State | None, rows: Tensor, size_rank: Tensor | None) -> tuple[State, Tensor]:
         """See `Causal`."""
-        slow = rows.unfold(0, self.trend_days, 1).mean(dim=3)  # (patch, n, f)
+        slow, rest = self._split(rows)  # (patch, n, f) each
         first, second = (None, None) if state is None else (state[0][None], state[1][None])
         _, h = self.trend_gru(self.trend_embedding(slow), first)  # (1, n, d)
         group, groups = self._groups_at(None if size_rank is None else size_rank[None])
-        _, out = self.gru(self._between(h, rows[self.memory :], slow, group, groups), second)  # (1, n, d)
+        _, out = self.gru(self._between(h, rest, group, groups), second)  # (1, n, d)
         return (h[0], out[0]), self.head(out[0]).squeeze(1)
 
     def _groups_at(self, size_rank: Tensor | None) -> tuple[Tensor | None, int]:
@@ -154,14 +178,15 @@ class SeparablePatchEmbedding(nn.Module):
         return embedded
 
 
-def moving_average(windows: Tensor, days: int) -> Tensor:
-    """Mean of the last `days` days at every day: (L, b, f) -> (L, b, f).
+def moving_average(rows: Tensor, days: int) -> Tensor:
+    """Mean of the last `days` days at every day: (days - 1 + L, b, f) -> (L, b, f)."""
+    return rows.unfold(0, days, 1).mean(dim=3)
 
-    Before the window's first day its oldest value is repeated, so the padding sits at the far end only, and the last
-    day's mean reads the last `days` days.
-    """
-    padded = torch.cat([windows[:1].expand(days - 1, -1, -1), windows])  # (L + days - 1, b, f)
-    return padded.unfold(0, days, 1).mean(dim=3)
+
+def padded(windows: Tensor, days: int) -> Tensor:
+    """`windows` (L, b, f) behind what an average over `days` reads before them: the oldest value, repeated, so that the
+    padding sits at the far end only."""
+    return torch.cat([windows[:1].expand(days - 1, -1, -1), windows])  # (days - 1 + L, b, f)
 
 
 def group_mean(states: Tensor, group: Tensor, groups: int) -> Tensor:
@@ -173,6 +198,11 @@ def group_mean(states: Tensor, group: Tensor, groups: int) -> Tensor:
     member = (group[:, :, None] == torch.arange(groups, device=group.device)).to(states.dtype)  # (p, b, G)
     share = member / member.sum(dim=1, keepdim=True).clamp(min=1.0)  # (p, b, G): an empty group has no mean
     return member @ (share.transpose(1, 2) @ states)  # (p, b, G) (p, G, d)
+
+
+def split_days(settings: Settings) -> int:
+    """Raw windows are split before they are scaled, or come whole."""
+    return TREND_DAYS if settings.split == "before_scaling" else 1
 
 
 def build(settings: Settings, shapes: Shapes) -> DecompGRU:

@@ -48,7 +48,10 @@ Report = Callable[[int, int, int, float, float | None], None]
 
 @dataclass(frozen=True)
 class Task:
-    """What is fitted, on which rows, and the entropy of its random numbers; `scaling` None = `last_close`."""
+    """What is fitted, on which rows, and the entropy of its random numbers.
+
+    `scaling` None = `last_close`; `split`: days of the average that raw rows are split by before it, 1 = none.
+    """
 
     model: nn.Module
     inputs: frozenset[str]
@@ -59,6 +62,7 @@ class Task:
     valid_every: int
     entropy: tuple[int, ...]
     scaling: Scaling | None = None
+    split: int = 1
 
 
 @dataclass
@@ -101,7 +105,7 @@ class Fitter:
 
     def __init__(self, task: Task, sampler: Sampler, checkpoint: Path) -> None:
         self.task, self.checkpoint = task, checkpoint
-        self.sampler = sampler if task.scaling is None else sampler.scaled(task.scaling)
+        self.sampler = (sampler if task.scaling is None else sampler.scaled(task.scaling)).split(task.split)
         self.network = task.model.to(sampler.device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=task.fit.lr, fused=True)
         self.average = WeightAverage(task.fit.weight_average) if task.fit.weight_average is not None else None

@@ -23,7 +23,7 @@ from deepfactor.core.errors import DamagedFile, RecipeError
 from deepfactor.core.files import atomic_path, folder_lock, remove_file, write_json, write_text
 from deepfactor.core.spec import content_key
 from deepfactor.inputs.base import ROOM as INPUTS
-from deepfactor.models.base import WINDOWS
+from deepfactor.models.base import WINDOWS, split_days
 from deepfactor.training.arms import Arm, Learner, Network, Stacked
 from deepfactor.training.baseline import Baseline, scores
 from deepfactor.training.building import built_without_memory
@@ -138,7 +138,8 @@ def plan_jobs(
         read = data.window
         if network is not None and fit.samples == "sequences":
             read = max(read, days_read(fit, check_causal(network, arm, key)))
-        back.append(read - 1 + rows_back(arm.scaling))
+        split = 1 if arm.model is None else split_days(arm.model)
+        back.append(read - 1 + split - 1 + rows_back(arm.scaling))
     jobs = []
     for fold in folds:
         spans = {rows: range(max(fold.train.start - rows, 0), fold.test.stop) for rows in back}
@@ -331,7 +332,7 @@ def task_of(job: Job, data: TrainingData) -> Task:
     seed_torch(entropy, 0)
     built = network.model.part.build(network.model.settings, shapes_of(data))
     plan = (network_fold(job.arm, job.fold), job.fit, job.every, job.valid_every)
-    return Task(built, network.reads(), network.loss, *plan, entropy, job.arm.scaling)
+    return Task(built, network.reads(), network.loss, *plan, entropy, job.arm.scaling, split_days(network.model))
 
 
 def _epoch_reporter(

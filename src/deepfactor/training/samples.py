@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Literal
 
@@ -60,6 +61,13 @@ class Sampler:
         if scaling == self.scaling:
             return self
         return Sampler(self.data, scaling, device=self.device, store=self._store)
+
+    def split(self, days: int) -> Sampler:
+        """The sampler of the same days, their raw rows split by an average over `days`; 1 = as they are."""
+        if days == 1:
+            return self
+        features, store = self._store.split(self.data.features, days)
+        return Sampler(replace(self.data, features=features), self.scaling, device=self.device, store=store)
 
     def rows(self, first: int, stop: int) -> Tensor:
         """Scaled rows first … stop − 1 of all stocks (stop − first, N, f), of a scaling that scales rows."""

@@ -158,5 +158,9 @@ def test_bad_settings_are_refused():
         Settings(cross_section="industry")
     with pytest.raises(ValidationError, match="groups"):
         Settings(groups=0)
+    with pytest.raises(ValidationError, match="split"):
+        Settings(split="later")
+    with pytest.raises(ValidationError, match=r"split\n.*decompose = false splits nothing"):
+        Settings(split="before_scaling", decompose=False)
     with pytest.raises(RecipeError, match="patches of 7 days don't fill a window of 150"):
         decomp_gru.build(Settings(patch=7), STUDY)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from deepfactor.core.errors import RecipeError
 from deepfactor.models._layers import PatchEmbedding, check_patches
 from deepfactor.models.base import Shapes
-from deepfactor.models.decomp_gru import SeparablePatchEmbedding, group_mean, moving_average
+from deepfactor.models.decomp_gru import SeparablePatchEmbedding, group_mean, moving_average, padded
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_embeddings_read_a_tile_of_a_larger_batch(windows):
 
 
 def test_trend_is_the_mean_of_the_last_five_days(windows):
-    smooth = moving_average(windows, 5)
+    smooth = moving_average(padded(windows, 5), 5)
     for t in range(30):
         days = [max(s, 0) for s in range(t - 4, t + 1)]  # before the window: its oldest day
         torch.testing.assert_close(smooth[t], windows[days].mean(dim=0), rtol=1e-12, atol=1e-12)
@@ -64,14 +64,16 @@ def test_trend_is_the_mean_of_the_last_five_days(windows):
 def test_the_last_days_trend_reads_only_the_last_five_days(windows):
     other = windows.clone()
     other[:-5] += torch.randn_like(other[:-5])
-    assert torch.equal(moving_average(other, 5)[-1], moving_average(windows, 5)[-1])
+    assert torch.equal(moving_average(padded(other, 5), 5)[-1], moving_average(padded(windows, 5), 5)[-1])
     other[-5] += 1.0
-    assert not torch.allclose(moving_average(other, 5)[-1], moving_average(windows, 5)[-1])
+    assert not torch.allclose(moving_average(padded(other, 5), 5)[-1], moving_average(padded(windows, 5), 5)[-1])
 
 
 def test_the_padding_extends_the_oldest_day(windows):
     longer = torch.cat([windows[:1].expand(9, -1, -1), windows])
-    torch.testing.assert_close(moving_average(longer, 5)[9:], moving_average(windows, 5), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        moving_average(padded(longer, 5), 5)[9:], moving_average(padded(windows, 5), 5), rtol=1e-12, atol=1e-12
+    )
 
 
 def test_group_mean_against_a_loop():

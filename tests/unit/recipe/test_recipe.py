@@ -298,6 +298,7 @@ def test_each_ablation_changes_one_thing_under_the_reduced_protocol():
     }
     assert changed == {
         "no_decomposition": {("decompose", False)},
+        "split_before_scaling": {("split", "before_scaling")},
         "no_residual_branch": {("residual_branch", False)},
         "no_cross_section": {("cross_section", "none")},
         "plain_mean": {("cross_section", "mean")},

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from deepfactor.models._fast.gru import fitting, one_layer
 from deepfactor.models._fast.gru_kernel import How
-from deepfactor.models._fast.patch_gru import centred, folds, split_gru
+from deepfactor.models._fast.patch_gru import centred, folds, patches, split_gru
 from deepfactor.models._fast.relative_gru import Groups, Side, relative_gru
 from deepfactor.models._layers import PatchEmbedding
 
@@ -22,12 +22,13 @@ class Separable(Protocol):
 
 
 class Branches(Protocol):
-    """What is read of a DecompGRU. `trend_days` = length of the moving average; 1 = no split."""
+    """What is read of a DecompGRU. `trend_days` = length of the moving average; 1 = no split, or one made before."""
 
     trend_embedding: PatchEmbedding
     trend_gru: nn.GRU
     gru: nn.GRU
     trend_days: int
+    split_before: bool
 
     @property
     def residual_embedding(self) -> Separable | None: ...
@@ -42,17 +43,21 @@ def decomp_gru_states(
     *,
     steps: int | None = None,
 ) -> Tensor | None:
-    """States of the second GRU: windows (L, b, f) -> the last one (b, d), or the last `steps` (steps, b, d).
+    """States of the second GRU: windows (L, b, f), or (L, b, 2f) that were split before, -> the last one (b, d), or the
+    last `steps` (steps, b, d).
 
     `group` int64 is the group of each stock, 0 … `groups` - 1, whose mean it is compared with: (b,) of a day, or (p, b)
     of each patch's with -1 = of none. None: nobody is compared.
     """
     embedding, residual = network.trend_embedding, network.residual_embedding
     kernel = fitting(windows, network.gru.hidden_size, how)
-    if kernel is None or not folds(embedding, windows):
+    slow, apart = windows.chunk(2, dim=2) if network.split_before else (windows, None)
+    if kernel is None or not folds(embedding, slow):
         return None
     rest = residual is not None
-    first, fast = split_gru(kernel, embedding, network.trend_gru, windows, network.trend_days, rest=rest)
+    first, fast = split_gru(kernel, embedding, network.trend_gru, slow, network.trend_days, rest=rest and apart is None)
+    if rest and apart is not None:
+        fast = patches(apart, embedding.patch)
     side = None
     if residual is not None and fast is not None:
         side = Side(fast, centred(*_joint(residual)), residual.norm.weight, residual.norm.bias, residual.norm.eps)

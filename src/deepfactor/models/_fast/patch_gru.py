@@ -82,6 +82,13 @@ def split_gru(
     return First(slow, fold.weights, fold.centred), fast
 
 
+def patches(windows: Tensor, days: int) -> Tensor:
+    """The patches of the windows (L, b, f) as they are, with a one behind each: (p, b, k)."""
+    length, b, f = windows.shape
+    flat = windows.reshape(length // days, days, b, f).transpose(1, 2).reshape(length // days, b, days * f)
+    return torch.cat([flat, flat.new_ones(*flat.shape[:2], 1)], dim=2)
+
+
 def folds(embedding: PatchEmbedding, windows: Tensor) -> bool:
     """Patches of the windows (L, b, f) are narrower than the embedding, and nobody asks for the windows' gradient."""
     width = embedding.patch * windows.shape[2] + 1

@@ -17,6 +17,7 @@ from deepfactor.core.errors import DamagedFile, UserError
 from deepfactor.core.files import atomic_path
 from deepfactor.features.base import Features
 from deepfactor.training.scalings.base import Scaling, Standard, key_of
+from deepfactor.training.splitting import split_features, split_rows
 
 #: Bumped when a scaling's numbers change, so that nothing old is read.
 VERSION = 1
@@ -62,20 +63,38 @@ class Store:
 
         if self.folder is None:
             return block(whole)
-        path = self._place(scaling) / "rows.npy"
-        if not _is_whole(path):
-            with atomic_path(path) as temporary:
-                out = np.lib.format.open_memmap(temporary, "w+", np.float32, features.values.shape)
-                for first in range(0, len(whole), _BLOCK):
-                    span = whole[first : first + _BLOCK]
-                    out[span.start : span.stop] = block(span)
-                out.flush()
-            write_checksums(path.parent, {path.name: file_checksum(path)})
-        return np.asarray(np.load(path, mmap_mode="r"))
+        return _kept(self._place(scaling) / "rows.npy", features.values.shape, block)
+
+    def split(self, features: Features, days: int) -> tuple[Features, Store]:
+        """The features split by an average over `days`, see `splitting`, and the store of what is made of them."""
+        values = features.values
+
+        def block(span: range) -> Float32:
+            return split_rows(values, span, days)
+
+        if self.folder is None:
+            return split_features(features, block(range(len(values)))), Store()
+        folder = self.folder / f"split-{days}-{VERSION}"
+        kept = _kept(folder / "rows.npy", (*values.shape[:2], 2 * values.shape[2]), block)
+        return split_features(features, kept), Store(folder)
 
     def _place(self, scaling: Scaling) -> Path:
         assert self.folder is not None
         return self.folder / f"scaled-{key_of(scaling)}-{VERSION}"
+
+
+def _kept(path: Path, shape: tuple[int, ...], block: Callable[[range], Float32]) -> Float32:
+    """The array (T, …) of a file, memory-mapped; made by `block`, some rows at a time, unless it is whole."""
+    if not _is_whole(path):
+        rows = range(shape[0])
+        with atomic_path(path) as temporary:
+            out = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
+            for first in range(0, len(rows), _BLOCK):
+                span = rows[first : first + _BLOCK]
+                out[span.start : span.stop] = block(span)
+            out.flush()
+        write_checksums(path.parent, {path.name: file_checksum(path)})
+    return np.asarray(np.load(path, mmap_mode="r"))
 
 
 def _is_whole(path: Path) -> bool:

@@ -21,6 +21,8 @@ SWITCHES = (
     {"residual_branch": False},
     {"residual_branch": False, "cross_section": "none"},
     {"decompose": False},
+    {"split": "before_scaling"},
+    {"split": "before_scaling", "residual_branch": False},
     {"groups": 400},  # more groups than stocks: some are empty
     {"hidden": 48, "patch": 2},
 )
@@ -40,9 +42,10 @@ def model(**settings: object) -> DecompGRU:
     return m
 
 
-def batch(b: int = 301, seed: int = 4) -> CrossSection:
+def batch(b: int = 301, seed: int = 4, *, split_before: bool = False) -> CrossSection:
     torch.manual_seed(seed)
-    return CrossSection(torch.randn(SHAPES.window, b, SHAPES.features), {"size_rank": torch.randperm(b)})
+    windows = torch.randn(SHAPES.window, b, SHAPES.features * (1 + split_before))
+    return CrossSection(windows, {"size_rank": torch.randperm(b)})
 
 
 def exact(m: DecompGRU, day: CrossSection) -> tuple[DecompGRU, Tensor]:
@@ -57,7 +60,8 @@ def gradients(m: DecompGRU, scores: Tensor) -> list[Tensor]:
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=str)
 def test_scores_and_gradients_equal_float64(path, switches):
-    m, day = model(**switches), batch()
+    m = model(**switches)
+    day = batch(split_before=m.split_before)
     scores = m(day)
     assert "_PairBackward" in str(scores.grad_fn.next_functions[0][0].next_functions[1][0])
     double, expected = exact(m, day)
