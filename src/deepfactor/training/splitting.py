@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from deepfactor.core.arrays import Float32
-from deepfactor.features.base import Features
+from deepfactor.features.base import Features, Role
 
 OF_RESIDUAL = "_residual"
 
@@ -21,7 +21,8 @@ OF_RESIDUAL = "_residual"
 def split_features(features: Features, values: Float32) -> Features:
     """The fields of `split_rows`, with its `values` (T, N, 2f): averages under the fields' own names, residuals."""
     residuals = tuple(name + OF_RESIDUAL for name in features.names)
-    return Features(features.names + residuals, features.roles + ("plain",) * len(features.names), values)
+    without_level: tuple[Role, ...] = ("plain",) * len(residuals)
+    return Features(features.names + residuals, features.roles + without_level, values)
 
 
 def split_rows(values: Float32, rows: range, days: int) -> Float32:
