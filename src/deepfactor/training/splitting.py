@@ -21,8 +21,8 @@ OF_RESIDUAL = "_residual"
 def split_features(features: Features, values: Float32) -> Features:
     """The fields of `split_rows`, with its `values` (T, N, 2f): averages under the fields' own names, residuals."""
     residuals = tuple(name + OF_RESIDUAL for name in features.names)
-    without_level: tuple[Role, ...] = ("plain",) * len(residuals)
-    return Features(features.names + residuals, features.roles + without_level, values)
+    roles: list[Role] = [*features.roles, *("plain" for _ in residuals)]
+    return Features(features.names + residuals, tuple(roles), values)
 
 
 def split_rows(values: Float32, rows: range, days: int) -> Float32:
