@@ -16,13 +16,13 @@ from deepfactor.core.arrays import Float32
 from deepfactor.features.base import Features, Role
 
 OF_RESIDUAL = "_residual"
+WITHOUT_LEVEL: Role = "plain"
 
 
 def split_features(features: Features, values: Float32) -> Features:
     """The fields of `split_rows`, with its `values` (T, N, 2f): averages under the fields' own names, residuals."""
     residuals = tuple(name + OF_RESIDUAL for name in features.names)
-    roles: list[Role] = [*features.roles, *("plain" for _ in residuals)]
-    return Features(features.names + residuals, tuple(roles), values)
+    return Features(features.names + residuals, features.roles + (WITHOUT_LEVEL,) * len(residuals), values)
 
 
 def split_rows(values: Float32, rows: range, days: int) -> Float32:
