@@ -17,6 +17,7 @@ import pytest
 import typer
 
 from deepfactor.cli.verbs import app
+from deepfactor.desk.order_form import load_form
 from deepfactor.portfolio.presets import load_preset
 from deepfactor.recipe import Recipe, load_recipe, shipped_recipes
 from deepfactor.store.folder import MarketFolder
@@ -377,3 +378,10 @@ def test_your_first_day_with_tushare(tmp_path, monkeypatch):
             more = ["--url", server.url, "--until", "2019-03-29", "--a-minute", "100000"] if words[0] == "fetch" else []
             assert deepfactor(*words, *more).code == 0, line
     assert MarketFolder.open(tmp_path / "market").manifest.source["name"] == "tushare"
+
+
+def test_an_order_form_as_on_the_page(tmp_path):
+    (tmp_path / "mine.toml").write_text(only("orders.md", "toml").text, encoding="utf-8")
+    form = load_form(tmp_path / "mine.toml")
+    assert (form.symbol, form.sides.buy, form.price_offset) == ("600000", "买入", 0.01)
+    assert [column.name for column in form.columns][2:4] == ["证券代码", "买卖方向"]

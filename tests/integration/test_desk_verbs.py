@@ -171,3 +171,62 @@ def test_the_last_evening_has_no_fills_yet(rebalance, small_market: Path, tmp_pa
     ended = deepfactor("reconcile", folder, "--fills", fills, "--market", small_market, "--out", tmp_path / "e")
     assert ended.code == 2
     assert "this market has no day after 2020-12-31" in ended.err
+
+
+def test_order_files(rebalance, small_market: Path, tmp_path: Path) -> None:
+    made = rebalance("--cash", 5e7).json()
+    folder, out = Path(made["folder"]), tmp_path / "orders"
+    trades = rows_of(folder / "trades.csv")
+
+    def orders(*more: object) -> Ended:
+        return deepfactor("orders", folder, "--market", small_market, "--out", out, *more, "--json")
+
+    plain = orders().json()
+    assert (plain["status"], plain["orders"], plain["checked"]) == ("draft", len(trades), False)
+    assert plain["changed"] == []
+    written_orders = rows_of(Path(plain["path"]))
+    assert [(one["symbol"], one["side"], one["shares"]) for one in written_orders] == [
+        (one["symbol"], one["side"], one["shares"]) for one in trades
+    ]
+    assert {one["note"] for one in written_orders} == {f"draft {made['key']}"}
+
+    lines = ["symbol,pre_close,limit_up,limit_down,suspended"]
+    for k, one in enumerate(trades[1:]):
+        price = float(one["price"])
+        lines.append(f"{one['symbol']},{price},{price * 1.1:.2f},{price * 0.9:.2f},{int(k == 0)}")
+    morning = written(tmp_path / "morning.csv", "\n".join(lines) + "\n")
+    checked = orders("--check", morning).json()
+    assert [(one["symbol"], one["allowed"], one["reason"]) for one in checked["changed"]] == [
+        (trades[0]["symbol"], 0, "no_price"),
+        (trades[1]["symbol"], 0, "suspended"),
+    ]
+    assert checked["orders"] == len(trades) - 2
+    assert Path(checked["path"]) != Path(plain["path"])
+    before = bytes_of(out)
+    assert orders("--check", morning).json() == checked
+    assert bytes_of(out) == before
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--format", "xt"), "no form or file 'xt': there are generic, xt_csv, xt_dbf"),
+        (("--format", "xt_csv"), "give it by --account"),
+        (("--check", "absent.csv"), "no such file"),
+        (("--check", "morning.csv"), "leaves none of the orders possible (no_price): is it of the day?"),
+        (("--check", "early.csv"), "row 1, column date: 2020-12-28: the orders are for 2020-12-29"),
+    ],
+)
+def test_orders_that_cannot_be_written(
+    rebalance, small_market: Path, tmp_path: Path, monkeypatch, more: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path(rebalance("--cash", 5e7).json()["folder"])
+    symbol = rows_of(folder / "trades.csv")[0]["symbol"]
+    head = "symbol,pre_close,limit_up,limit_down"
+    written(tmp_path / "morning.csv", f"{head}\n")
+    written(tmp_path / "early.csv", f"{head},date\n{symbol},10,11,9,20201228\n")
+    ended = deepfactor("orders", folder, "--market", small_market, "--out", "orders", *more)
+    assert ended.code == 2
+    assert said in ended.err
+    assert not [path for path in Path("orders").glob("*") if not path.name.startswith(".")]

@@ -11,9 +11,11 @@ from deepfactor.backtest.fills import Fills
 from deepfactor.core.errors import DataError
 from deepfactor.desk.holdings import Holdings
 from deepfactor.desk.lists import Lists
+from deepfactor.desk.morning import Quotes, check_orders
 from deepfactor.desk.rebalancing import Rebalanced, rebalance, trading_day
 from deepfactor.desk.reconciling import evening, require_ordered
 from deepfactor.market.boards import boards_of
+from deepfactor.market.fees import Costs
 from deepfactor.market.lots import MINIMUM, STEP
 from deepfactor.portfolio.problem import InfeasibleError
 from support.desk import desk_constraints, desk_knowledge, random_holdings
@@ -150,3 +152,45 @@ def test_more_than_was_ordered_is_refused() -> None:
         require_ordered(orders, day, none, Fills(shares, shares, none.cost, {}), panel.symbols)
     with pytest.raises(DataError, match="no such order was made"):
         require_ordered(orders, day, Fills(shares, shares, none.cost, {}), none, panel.symbols)
+
+
+@settings(max_examples=60)
+@given(seed=SEED, value=VALUE, offset=some.sampled_from([0.0, 0.01, 0.1]))
+def test_a_random_morning_leaves_orders_that_can_be_done(seed: int, value: float, offset: float) -> None:
+    rng = np.random.default_rng(seed)
+    known = desk_knowledge(seed % 50)
+    panel, row = known.panel, len(known.panel.dates) - 1
+    holdings = random_holdings(rng, panel, value)
+    book = holdings.book(panel, row)
+    assume(book.value() > 0)
+    made = rebalance(known, row, book, desk_constraints(), Lists())
+    evening_orders = made.buys.shares - made.sells.shares
+    quotes = random_quotes(rng, book.last)
+    costs = Costs(kind="schedule")
+    checked = check_orders(evening_orders, book, quotes, costs, np.datetime64("2024-01-08"), panel.symbols, offset)
+    sold, bought = np.maximum(-checked.orders, 0.0), np.maximum(checked.orders, 0.0)
+    boards = boards_of(panel.symbols)
+    assert (sold <= np.minimum(holdings.sellable, np.maximum(-evening_orders, 0))).all()
+    assert not (sold + bought)[quotes.suspended | np.isnan(quotes.price)].any()
+    assert not bought[quotes.price >= quotes.limit_up].any()
+    assert not sold[quotes.price <= quotes.limit_down].any()
+    for filled in (bought, np.where(sold == holdings.shares, 0.0, sold)):
+        np.testing.assert_array_equal(filled % STEP[boards], 0)
+        assert ((filled == 0) | (filled >= MINIMUM[boards])).all()
+    price = np.nan_to_num(checked.price)
+    assert not ((checked.orders != 0) & ((price > quotes.limit_up + 1e-9) | (price < quotes.limit_down - 1e-9))).any()
+    flow = price * (sold - bought)
+    day = np.datetime64("2024-01-08")
+    paid = costs.cost(price * bought, "buy", day).sum() + costs.cost(price * sold, "sell", day).sum()
+    assert holdings.cash + flow.sum() - paid >= -0.01 * (1 + (checked.orders != 0).sum())
+    assert (np.isin(panel.symbols, checked.changed.symbol) == (checked.orders != evening_orders)).all()
+    assert (checked.changed.reason != "").all()
+
+
+def random_quotes(rng: np.random.Generator, last: np.ndarray) -> Quotes:
+    """Some suspended, at a limit, over an ex-date or not in the file."""
+    reference = np.round(np.where(rng.random(25) < 0.2, last / rng.uniform(1.0, 2.0, 25), last), 2)
+    up, down = np.round(reference * 1.1, 2), np.round(reference * 0.9, 2)
+    price = np.round(np.clip(reference * (1 + 0.06 * rng.standard_normal(25)), down, up), 2)
+    price[rng.random(25) < 0.05] = np.nan
+    return Quotes(reference, price, up, down, rng.random(25) < 0.1)

@@ -1,4 +1,4 @@
-"""Verbs of the desk: rebalance, reconcile."""
+"""Verbs of the desk: rebalance, orders, reconcile."""
 
 from __future__ import annotations
 
@@ -77,6 +77,40 @@ def _rebalance_lines(record: Mapping[str, Any]) -> list[str]:
         lines.append("left out: " + ", ".join(f"{reason} {n}" for reason, n in record["undone"].items()))
     if record["left"]:
         lines.append(f"to be sold, but not tradeable today: {', '.join(record['left'])}")
+    return lines
+
+
+@app.command()
+def orders(
+    folder: Annotated[Path, typer.Argument(metavar="REBALANCE", help="folder that rebalance made")],
+    market: MarketOption,
+    out: Annotated[Path, typer.Option("--out", help="folder for the order file")],
+    form: Annotated[str, typer.Option("--format", help="generic, xt_csv, xt_dbf or a TOML file")] = "generic",
+    check: Annotated[
+        Path | None, typer.Option(help="CSV of the morning: symbol, pre_close, limit_up, limit_down, suspended")
+    ] = None,
+    account: Annotated[str | None, typer.Option(help="account id, where the form has one")] = None,
+    as_json: Json = False,
+) -> None:
+    """A rebalance's orders as a broker's file; by the morning's prices, less what can't be done."""
+    from deepfactor.pipeline import desk
+    from deepfactor.pipeline.markets import open_market
+
+    made, record = desk.orders(folder, open_market(market, terminal()), out, form, check, account)
+    show({**record, "path": str(made)}, as_json, *_orders_lines(record), f"draft: {made}")
+
+
+def _orders_lines(record: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"{record['orders']} orders for {record['trade_date'] or 'the next trading day'}: "
+        f"{record['bought']:,.0f} CNY to buy, {record['sold']:,.0f} to sell; "
+        f"{'checked against' if record['checked'] else 'without'} the morning's prices"
+    ]
+    for one in record["changed"]:
+        what = f"{one['allowed']:,.0f} of {one['ordered']:,.0f}" if one["allowed"] else f"no {one['ordered']:,.0f}"
+        lines.append(f"{one['side']} {what} {one['symbol']}: {one['reason']}")
+    if record["fractions_cut"]:
+        lines.append(f"fractions of shares cut off: {', '.join(record['fractions_cut'])}")
     return lines
 
 

@@ -18,6 +18,9 @@ from deepfactor.desk.files import read_aligned, read_folder
 from deepfactor.desk.fill_file import read_fills
 from deepfactor.desk.holdings import Holdings, read_holdings
 from deepfactor.desk.lists import Lists, read_list, read_weights
+from deepfactor.desk.morning import Quotes, check_orders, read_quotes
+from deepfactor.desk.order_file import OrdersRecord, write_orders
+from deepfactor.desk.order_form import load_form
 from deepfactor.desk.rebalancing import rebalance as decide_rebalance
 from deepfactor.desk.reconciling import evening, fill_table, require_ordered
 from deepfactor.desk.record import NAME, RebalanceRecord, read_rebalance, rebalance_key, write_rebalance
@@ -186,3 +189,43 @@ def reconcile(
         return write_evening(
             out, key, made, ordered, table, traded.date, panel.fingerprint, panel.symbols, reinvested=reinvested
         )
+
+
+def orders(
+    folder: Path,
+    market: Market,
+    out: Path,
+    form: str = "generic",
+    quotes: Path | None = None,
+    account: str | None = None,
+) -> tuple[Path, OrdersRecord]:
+    """The orders of a rebalance's folder as a file in a broker's form; its path and record.
+
+    `form` is the name of a shipped one or a TOML file, see `deepfactor.desk.order_form`; `quotes` the morning's
+    reference prices and limits, by which orders that can't be done are taken out or resized.
+
+    Raises
+    ------
+    RecipeError
+        no such form, or a wrong one.
+    DataError
+        the morning's file is wrong (names row and column), or leaves nothing to order.
+    """
+    require_outside(out)
+    chosen, panel = load_form(form), market.panel
+    ordered = read_rebalance(folder, panel)
+    date: str | None = ordered.content["trade_date"]
+    book = ordered.holdings.book(panel, ordered.row)
+    known = Quotes.of_evening(book.last) if quotes is None else read_quotes(quotes, panel, date)
+    day = np.datetime64(date or ordered.content["date"])
+    costs = ordered.enhancement.costs
+    checked = check_orders(ordered.orders, book, known, costs, day, panel.symbols, chosen.price_offset)
+    if ordered.orders.any() and not checked.orders.any():
+        why = sorted(set(checked.changed.reason.tolist()))
+        raise DataError(f"leaves none of the orders possible ({', '.join(why)}): is it of the day?", file=quotes)
+    with folder_lock(out):
+        remove_litter(out)
+        return write_orders(
+            out, checked, panel.symbols, chosen, Path(form).stem, ordered.content["key"], date,
+            account=account, quoted=quotes is not None,
+        )  # fmt: skip
