@@ -2,11 +2,11 @@
 
 ::
 
-    python -m research.sequences.weight_average MARKET OUT [--losses ic,weighted_mse] [--rates none,0.01,0.03]
+    python -m research.sequences.weight_average MARKET OUT [--losses ic,weighted_mse] [--rates 0.01,0.03,none]
 
 Trains `study_b_full`'s GRU with one seed on the four folds that validate on 2015 to 2018 for each loss and rate, and
-prints a table; nothing of a test year is looked at. Killed, it goes on from the last epoch; losses can be shared out
-between processes with one OUT.
+prints a table; nothing of a test year is looked at. Killed, it goes on from the last epoch; losses and years can be
+shared out between processes with one OUT.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from pathlib import Path
 from deepfactor.pipeline.markets import open_market
 from research.sequences.trained import Course, train
 
-#: Folds that test 2016 … 2019 validate on the years before.
-PLAN = ("plan.first_test=2016", "plan.last_test=2019", "fit.seeds=[0]")
+YEARS = ("2018", "2016", "2017", "2015")
 ARMS = {"ic": "gru_ic", "weighted_mse": "gru_mse"}
 
 
@@ -29,16 +28,24 @@ def main() -> None:
     parser.add_argument("market", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--losses", default=",".join(ARMS))
-    parser.add_argument("--rates", default="none,0.01,0.03")
+    parser.add_argument("--rates", default="0.01,0.03,none")
+    parser.add_argument("--years", default=",".join(YEARS), help="validation years, in the order of training")
     given = parser.parse_args()
-    market, lines = open_market(given.market), []
-    for loss in given.losses.split(","):
-        for rate in given.rates.split(","):
-            own = () if rate == "none" else (f"fit.weight_average={rate}",)
-            courses = train(market, given.out, ARMS[loss], (*PLAN, *own))
-            lines.append(row(loss, rate, courses))
-            print(lines[-1], flush=True)
-    print("\n".join([HEAD, *lines]))
+    market, years = open_market(given.market), given.years.split(",")
+    courses: dict[tuple[str, str], dict[str, Course]] = {}
+    for year in years:
+        for loss in given.losses.split(","):
+            for rate in given.rates.split(","):
+                (course,) = train(market, given.out, ARMS[loss], settings(int(year), rate))
+                courses.setdefault((loss, rate), {})[year] = course
+                print(f"{loss} {rate} {year}: {course.best:.4f} at epoch {course.best_epoch}", flush=True)
+    print("\n".join([HEAD, *(row(loss, rate, of) for (loss, rate), of in courses.items())]))
+
+
+def settings(year: int, rate: str) -> list[str]:
+    """Of a fit that validates on `year`, before the year that it would be tested on."""
+    own = [] if rate == "none" else [f"fit.weight_average={rate}"]
+    return [f"plan.first_test={year + 1}", f"plan.last_test={year + 1}", "fit.seeds=[0]", *own]
 
 
 HEAD = (
@@ -47,13 +54,14 @@ HEAD = (
 )
 
 
-def row(loss: str, rate: str, courses: list[Course]) -> str:
+def row(loss: str, rate: str, courses: dict[str, Course]) -> str:
     """A line of the table: the best validation RankIC of each year, and how it was reached."""
-    years = [f"{course.best:.4f}" for course in courses]
-    mean = statistics.fmean(course.best for course in courses)
-    epochs = ", ".join(str(course.best_epoch) for course in courses)
-    change = statistics.fmean(course.restlessness for course in courses)
-    cpu = statistics.fmean(course.cpu[-1] for course in courses)
+    of = [courses[year] for year in sorted(courses)]
+    years = [f"{courses[year].best:.4f}" if year in courses else "" for year in sorted(YEARS)]
+    mean = statistics.fmean(course.best for course in of)
+    epochs = ", ".join(str(course.best_epoch) for course in of)
+    change = statistics.fmean(course.restlessness for course in of)
+    cpu = statistics.fmean(course.cpu[-1] for course in of)
     cells = [loss, rate, *years, f"{mean:.4f}", epochs, f"{change:.4f}", f"{cpu:.0f}"]
     return "| " + " | ".join(cells) + " |"
 
