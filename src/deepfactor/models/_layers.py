@@ -31,3 +31,9 @@ class PatchEmbedding(nn.Module):
         convolved = self.conv(windows.permute(1, 2, 0))  # (b, f, L) -> (b, d, p)
         embedded: Tensor = self.norm(convolved.permute(2, 0, 1))  # (p, b, d)
         return embedded
+
+
+def scores_by_row(head: nn.Linear, states: Tensor) -> Tensor:
+    """``head(states)`` (n,) of states (n, d), each by its own row alone: a matrix product may round a row's result by
+    how many rows there are, and a day's score must not know who else is remembered."""
+    return (states * head.weight).sum(dim=1) + head.bias

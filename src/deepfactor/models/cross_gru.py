@@ -60,8 +60,11 @@ class CrossGRU(nn.Module):
 
     def advance(self, state: State | None, rows: Tensor, size_rank: Tensor | None) -> tuple[State, Tensor]:
         """See `Causal`."""
-        _, h = self.gru(self.embedding(rows), None if state is None else state[0][None])  # (1, n, d)
-        return (h[0],), self._among(h[0], _given(size_rank) >= 0)
+        before = None if state is None else state[0]  # (n, d)
+        h = _fast.patch_gru_step(self.embedding, self.gru, rows, before)  # (n, d)
+        if h is None:
+            h = self.gru(self.embedding(rows), None if before is None else before[None])[1][0]
+        return (h,), self._among(h, _given(size_rank) >= 0)
 
     def _among(self, states: Tensor, batch: Tensor) -> Tensor:
         """Scores (n,) of one day whose batch is where `batch` (n,) holds; 0 elsewhere."""

@@ -23,7 +23,7 @@ from deepfactor.core.kind import wrong
 from deepfactor.core.spec import Spec
 from deepfactor.models import _fast
 from deepfactor.models._fast.gru_kernel import How
-from deepfactor.models._layers import PatchEmbedding, check_patches
+from deepfactor.models._layers import PatchEmbedding, check_patches, scores_by_row
 from deepfactor.models.base import CrossSection, Shapes, State
 
 INPUTS = frozenset({"windows", "size_rank"})
@@ -134,11 +134,15 @@ class DecompGRU(nn.Module):
     def advance(self, state: State | None, rows: Tensor, size_rank: Tensor | None) -> tuple[State, Tensor]:
         """See `Causal`."""
         slow, rest = self._split(rows)  # (patch, n, f) each
-        first, second = (None, None) if state is None else (state[0][None], state[1][None])
-        _, h = self.trend_gru(self.trend_embedding(slow), first)  # (1, n, d)
-        group, groups = self._groups_at(None if size_rank is None else size_rank[None])
-        _, out = self.gru(self._between(h, rest, group, groups), second)  # (1, n, d)
-        return (h[0], out[0]), self.head(out[0]).squeeze(1)
+        group, groups = self._groups_at(None if size_rank is None else size_rank[None])  # (1, n)
+        before = None if state is None else (state[0], state[1])  # (n, d) each
+        states = _fast.decomp_gru_step(self, slow, rest, group, groups, before, self.how)
+        if states is None:
+            first, second = (None, None) if before is None else (before[0][None], before[1][None])
+            _, h = self.trend_gru(self.trend_embedding(slow), first)  # (1, n, d)
+            _, out = self.gru(self._between(h, rest, group, groups), second)  # (1, n, d)
+            states = h[0], out[0]
+        return states, scores_by_row(self.head, states[1])
 
     def _groups_at(self, size_rank: Tensor | None) -> tuple[Tensor | None, int]:
         """`_group` of each of p days, from `size_rank` (p, n): (p, n), -1 = not in that day's batch."""
@@ -180,7 +184,10 @@ class SeparablePatchEmbedding(nn.Module):
 
 def moving_average(rows: Tensor, days: int) -> Tensor:
     """Mean of the last `days` days at every day: (days - 1 + L, b, f) -> (L, b, f)."""
-    return rows.unfold(0, days, 1).mean(dim=3)
+    length, total = len(rows) - days + 1, rows[: len(rows) - days + 1]
+    for i in range(1, days):  # one after the other: a sum by torch rounds by how many stocks there are
+        total = total + rows[i : i + length]
+    return total / days
 
 
 def padded(windows: Tensor, days: int) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from deepfactor.core.spec import Spec
 from deepfactor.models import _fast
 from deepfactor.models._fast.gru_kernel import How
-from deepfactor.models._layers import PatchEmbedding, check_patches
+from deepfactor.models._layers import PatchEmbedding, check_patches, scores_by_row
 from deepfactor.models.base import CrossSection, Shapes, State
 
 INPUTS = frozenset({"windows"})
@@ -68,8 +68,11 @@ class PatchGRU(nn.Module):
 
     def advance(self, state: State | None, rows: Tensor, size_rank: Tensor | None) -> tuple[State, Tensor]:
         """See `Causal`."""
-        _, h = self.gru(self.embedding(rows), None if state is None else state[0][None])  # (1, n, d)
-        return (h[0],), self.head(h[0]).squeeze(1)
+        before = None if state is None else state[0]  # (n, d)
+        h = _fast.patch_gru_step(self.embedding, self.gru, rows, before, self.how)  # (n, d)
+        if h is None:
+            h = self.gru(self.embedding(rows), None if before is None else before[None])[1][0]
+        return (h,), scores_by_row(self.head, h)
 
     def front(self, rows: Tensor) -> Tensor:
         """See `SharesFront`."""

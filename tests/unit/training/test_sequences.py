@@ -23,6 +23,7 @@ from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.sequences import Stream, ranks_at
 from deepfactor.training.spec import Fit, Plan
+from support.compiled import runnable
 from support.training import FOLD, toy_training
 
 SHAPES = Shapes(features=6, window=30)
@@ -76,6 +77,23 @@ def test_advancing_patch_by_patch_gives_the_same_scores(kind):
             state, advanced = model.advance(state, rows, ranks[p])
             there = ranks[p] >= 0
             torch.testing.assert_close(advanced[there], scores[p, there], rtol=0, atol=1e-5)
+
+
+@pytest.mark.skipif(not runnable(), reason="the compiled GRU isn't built here")
+@pytest.mark.parametrize("kind", [gru, decomp_gru])
+def test_compiled_scores_dont_know_to_the_last_bit_who_else_is_remembered(kind):
+    """So a day's scores are the same whether or not a stock that lists later already has its column."""
+    model, stocks, patches = network(kind), 41, 6
+    windows, others = torch.randn(3 * patches, stocks, 6), torch.rand(stocks) < 0.3
+    ranks = torch.where(others, -1, (~others).cumsum(0) - 1)
+    few, all_ = None, None
+    with torch.no_grad():
+        for p in range(patches):
+            rows = windows[max(3 * p - model.memory, 0) : 3 * p + 3]
+            rows = torch.cat([rows[:1].expand(model.memory + 3 - len(rows), -1, -1), rows])
+            all_, of_all = model.advance(all_, rows, ranks)
+            few, of_few = model.advance(few, rows[:, ~others], ranks[~others])
+            assert torch.equal(of_all[~others], of_few)
 
 
 def test_size_groups_are_those_of_each_steps_own_day():

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from deepfactor.models._fast.gru import fitting, one_layer
 from deepfactor.models._fast.gru_kernel import How
 from deepfactor.models._fast.patch_gru import centred, folds, patches, split_gru
-from deepfactor.models._fast.relative_gru import Groups, Side, relative_gru
+from deepfactor.models._fast.relative_gru import Groups, Side, relative_gru, relative_step
 from deepfactor.models._layers import PatchEmbedding
 
 
@@ -63,6 +63,34 @@ def decomp_gru_states(
         side = Side(fast, centred(*_joint(residual)), residual.norm.weight, residual.norm.bias, residual.norm.eps)
     members = None if group is None else Groups.split(group, groups)
     return relative_gru(kernel, first, members, side, one_layer(network.gru), steps=steps, how=how)
+
+
+def decomp_gru_step(
+    network: Branches,
+    slow: Tensor,
+    fast: Tensor,
+    group: Tensor | None,
+    groups: int,
+    state: tuple[Tensor, Tensor] | None,
+    how: How = How(),
+) -> tuple[Tensor, Tensor] | None:
+    """Both GRUs one patch on from their states `state`, None = from nothing: their states (n, d) each. For inference.
+
+    `slow` and `fast` (patch, n, f) are what the branches read, `group` (1, n) as in `decomp_gru_states`. A stock's
+    numbers depend on its own rows and on its group's, to the last bit.
+    """
+    embedding, residual = network.trend_embedding, network.residual_embedding
+    kernel = fitting(slow, network.gru.hidden_size, how)
+    if kernel is None or not folds(embedding, slow):
+        return None
+    first, _ = split_gru(kernel, embedding, network.trend_gru, slow, 1, rest=False)
+    side = None
+    if residual is not None:
+        _, rest = split_gru(kernel, embedding, network.trend_gru, fast, 1, rest=True)
+        assert rest is not None
+        side = Side(rest, centred(*_joint(residual)), residual.norm.weight, residual.norm.bias, residual.norm.eps)
+    members = None if group is None else Groups.split(group, groups)
+    return relative_step(kernel, first, members, side, one_layer(network.gru), initial=state, how=how)
 
 
 def _joint(residual: Separable) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from deepfactor.models._fast.gru import fitting, one_layer, recur, tiles
-from deepfactor.models._fast.gru_kernel import How, scaled_patches
+from deepfactor.models._fast.gru_kernel import How, run, scaled_patches
 from deepfactor.models._fast.relative_gru import First
 from deepfactor.models._kernels import Kernel
 from deepfactor.models._layers import PatchEmbedding
@@ -51,6 +51,22 @@ def _patch_gru(
         recur(kernel, fold.scaled(kernel, tile), fold.weights, steps=steps, centred=fold.centred, how=how)
         for tile in cut
     )
+
+
+def patch_gru_step(
+    embedding: PatchEmbedding, gru: nn.GRU, rows: Tensor, state: Tensor | None, how: How = How()
+) -> Tensor | None:
+    """`gru` behind `embedding`, one patch of `rows` (patch, n, f) on from `state` (n, d); None = from nothing: (n, d).
+
+    For inference. A stock's numbers depend on its own rows alone, to the last bit.
+    """
+    kernel = fitting(rows, gru.hidden_size, how)
+    if kernel is None or not folds(embedding, rows):
+        return None
+    fold = _Fold(embedding, gru)
+    after = rows.new_empty(rows.shape[1], gru.hidden_size)
+    run(kernel.forward, fold.scaled(kernel, rows), fold.weights, how, initial=state, last=after)
+    return after
 
 
 def front_of(embedding: PatchEmbedding, gru: nn.GRU, rows: Tensor) -> Tensor | None:

@@ -105,6 +105,26 @@ def relative_gru(
     return last if steps is None else last[p - steps :]
 
 
+def relative_step(
+    kernel: Kernel,
+    first: First,
+    groups: Groups | None,
+    side: Side | None,
+    second: GruWeights,
+    *,
+    initial: tuple[Tensor, Tensor] | None,
+    how: How = How(),
+) -> tuple[Tensor, Tensor]:
+    """Both GRUs one step on from the states `initial` (b, d) each, None = from nothing; their states. For inference."""
+    before = (None, None) if initial is None else initial
+    states = tuple(first.x.new_empty(1, first.x.shape[1], w.shape[1]) for w in (first.weights[1], second[1]))
+    embedding = (None,) * 3 if side is None else (side.centred, side.gamma, side.beta)
+    sums = _first(kernel, how, first.x, first.weights, groups, states=states[0], initial=before[0])
+    between = _between(groups, sums, side, embedding)
+    run(kernel.forward, states[0], second, how, states=states[1], initial=before[1], **between)
+    return states[0][0], states[1][0]
+
+
 class _Pair(torch.autograd.Function):
     """The node; its tensors: x, centred, (centred, gamma, beta) of the side, weights of the first and of the second."""
 

@@ -24,10 +24,10 @@ VARIABLE = "DEEPFACTOR_KERNELS"
 PATHS = ("avx512", "avx2", "portable")
 """Best first."""
 
-_ABI = 5
+_ABI = 6
 _SIZES = ("p", "b", "k", "d", "x_step", "reverse", "bf16", "groups", "m", "group_step", "grad_from")
 _ARRAYS = (
-    *("x", "w_ih", "w_hh", "b_ih", "b_hh", "gates", "states", "last"),
+    *("x", "w_ih", "w_hh", "b_ih", "b_hh", "initial", "gates", "states", "last"),
     *("group", "offset", "side", "embed", "gamma", "beta", "sums"),
     *("grad_offset", "grad_states", "grad_last", "grad_x", "moment"),
     *("grad_w_ih", "grad_w_hh", "grad_b_ih", "grad_b_hh", "grad_embed", "grad_gamma", "grad_beta"),

@@ -1,12 +1,13 @@
 // Plain C interface of the fused GRU, and what the files of the instruction sets share.
 //
 // All arrays are float32, row-major, dense but for x. Sizes: p steps, b stocks, k inputs, d hidden (a multiple of 16).
-// Weights are laid out as in torch.nn.GRU: three blocks of d rows in the order r, z, n. h_0 = 0.
+// Weights are laid out as in torch.nn.GRU: three blocks of d rows in the order r, z, n. h_0 = initial, or 0. What a stock
+// gets depends on nothing of the others but the sums of its group.
 #pragma once
 
 #include <stddef.h>
 
-#define DEEPFACTOR_GRU_ABI 5
+#define DEEPFACTOR_GRU_ABI 6
 
 typedef struct {
     ptrdiff_t p, b, k, d;
@@ -18,6 +19,7 @@ typedef struct {
     ptrdiff_t grad_from;   // grad_states begins with this step; none reaches earlier ones from outside
     const float *x;    // (p, b, k)
     const float *w_ih, *w_hh, *b_ih, *b_hh;  // (3d, k), (3d, d), (3d,), (3d,)
+    const float *initial;  // (b, d) or null; in a forward that no backward follows
     float *gates;      // (p, b, 2d) = r, z of every step, on a cache line (64 bytes); null in a forward that no backward follows
     float *states;     // (p, b, d), outputs of every step; null when only the last is wanted and nothing is kept
     float *last;       // (b, d), output of the last step; may be null

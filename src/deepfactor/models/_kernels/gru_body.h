@@ -348,9 +348,12 @@ int forward(const deepfactor_gru *job) {
             const float *x = stage.read(time, from, n);
             float *out = job->states ? job->states + at * d : turn + (t % 2) * TILE * d;
             const float *h = job->states ? out - (job->reverse ? -b : b) * d : turn + (1 - t % 2) * TILE * d;
+            if (!t && job->initial) h = job->initial + from * d;
+            const bool first = !t && !job->initial;
             float *gates = job->gates ? job->gates + at * 2 * d : NULL;
             H *before = h_half + t % 2 * TILE * d, *after = h_half + (1 - t % 2) * TILE * d;
             if (BF16) round_rows(x, n, k, pairs, x_half);
+            if (BF16 && !t && job->initial) round_rows(h, n, d, d / 2, before);
             for (ptrdiff_t unit = 0; unit < d; unit += LINE * LANES)
                 for (ptrdiff_t row = 0; row < n; row += FORWARD_ROWS) {
                     const float *x_row[FORWARD_ROWS], *h_row[FORWARD_ROWS];
@@ -365,11 +368,11 @@ int forward(const deepfactor_gru *job) {
                     }
                     const int live = (int)smaller(FORWARD_ROWS, n - row);
                     if (BF16)
-                        forward_block<FORWARD_ROWS>(x_halves, pairs, h_halves, h_row, d, t == 0,
+                        forward_block<FORWARD_ROWS>(x_halves, pairs, h_halves, h_row, d, first,
                                                     (U *)w_x + 3 * unit * pairs, (U *)w_h + 3 * unit * d / 2, d / 2, bias,
                                                     unit, gate_row, out_row, half_row, live);
                     else
-                        forward_block<FORWARD_ROWS>(x_row, k, h_row, h_row, d, t == 0, w_x + 3 * unit * k,
+                        forward_block<FORWARD_ROWS>(x_row, k, h_row, h_row, d, first, w_x + 3 * unit * k,
                                                     w_h + 3 * unit * d, d, bias, unit, gate_row, out_row, (H *const *)NULL,
                                                     live);
                 }
