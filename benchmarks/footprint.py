@@ -64,8 +64,9 @@ def _work(pipe: Connection, folder: Path, model: str) -> None:
     from benchmarks import jobs
     from deepfactor.core.kind import Kind
     from deepfactor.training.data import open_data
-    from deepfactor.training.jobs import Progress, run_job
+    from deepfactor.training.jobs import Progress
     from deepfactor.training.samples import Sampler
+    from deepfactor.training.work import run_job
 
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports more
     imported = _resident("VmRSS")

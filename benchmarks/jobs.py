@@ -10,10 +10,11 @@ from benchmarks.trainer import random_data
 from deepfactor.core.kind import Kind
 from deepfactor.training.arms import Arm
 from deepfactor.training.data import TrainingData
-from deepfactor.training.jobs import Job, Progress, plan_jobs, run_job
+from deepfactor.training.jobs import Job, Progress, plan_jobs
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler
 from deepfactor.training.spec import Fit, Plan
+from deepfactor.training.work import run_job
 
 
 def make(data: TrainingData, model: Kind, days: int, epochs: int, *, every: int = 1) -> Job:

@@ -94,8 +94,8 @@ def _work(pipe: Connection, library: str | None) -> None:
     from benchmarks import jobs
     from benchmarks.trainer import random_data
     from deepfactor.core.kind import Kind
-    from deepfactor.training.jobs import run_job
     from deepfactor.training.samples import Sampler
+    from deepfactor.training.work import run_job
 
     data = random_data(STOCKS, days=152 + DAYS)
     sampler = Sampler(data)

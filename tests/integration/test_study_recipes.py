@@ -173,8 +173,8 @@ def score(done: Done, job: Job, data: TrainingData, t: int, folder: Path) -> np.
     """Scores of row t by the job's weights."""
     with settled_torch():
         fitter = Fitter(task_of(job, data), Sampler(data), folder / "none")
-        fitter.scorer.load_state_dict(load_file(done.runs / "jobs" / job.key / "weights.safetensors"))
-        return fitter.scores(t)[1]
+        fitter.scorer.load(load_file(done.runs / "jobs" / job.key / "weights.safetensors"))
+        return fitter.scorer.scores(t)[1]
 
 
 def test_other_companies_reports_give_other_scores(study_a: Done, tmp_path: Path) -> None:

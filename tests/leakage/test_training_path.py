@@ -118,7 +118,7 @@ def scores(
     with settled_torch():
         fitter = fitted(data, folder, TRAIN, VALID, fit, kind)
         for t in range(TEST.start, len(panel.dates)):
-            stocks, score = fitter.scores(t)
+            stocks, score = fitter.scorer.scores(t)
             out[t, stocks] = score
     return out
 

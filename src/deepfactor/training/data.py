@@ -136,6 +136,19 @@ class TrainingData:
                 digest.update(np.ascontiguousarray(self.entry_ok[t][columns]).tobytes())
         return digest.hexdigest()[:16]
 
+    def day_print(self, t: int) -> str:
+        """Hash of what day t holds for those who read it, of the stocks of which there is something: no label.
+
+        A later listing leaves it alone.
+        """
+        known = np.isfinite(self.features.values[t]).any(axis=1) | self.eligible[t] | np.isfinite(self.size[t])
+        columns = np.flatnonzero(known)
+        digest = hashlib.sha256("\0".join(self.symbols[columns].tolist()).encode())
+        for array in (self.features.values, self.eligible, self.size):
+            digest.update(np.ascontiguousarray(array[t][columns]).tobytes())
+        digest.update(json.dumps(self.inputs.fingerprints(range(t, t + 1), columns, self.symbols)).encode())
+        return digest.hexdigest()[:16]
+
     def input_fingerprints(self, days: range) -> dict[str, str]:
         """Name of each input's folder -> hash of what a fold of `days` reads of it: on the days themselves."""
         columns = np.flatnonzero(np.asarray(self.eligible[days.start : days.stop]).any(axis=0))

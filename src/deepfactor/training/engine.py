@@ -21,10 +21,11 @@ from deepfactor.core.system import RESOURCES, USERS, out_of_memory, system_error
 from deepfactor.training.data import Arrays, Folders, open_data
 from deepfactor.training.device import device_of
 from deepfactor.training.finished import adopt, damage_of
-from deepfactor.training.jobs import Job, Progress, arrays_of, is_done, run_job
+from deepfactor.training.jobs import Job, Progress, arrays_of, is_done
 from deepfactor.training.samples import Sampler
 from deepfactor.training.scalings.store import Store
 from deepfactor.training.spawning import bound_to_this_process
+from deepfactor.training.work import run_job
 
 Listener = Callable[[Progress], None]
 

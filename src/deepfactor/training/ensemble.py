@@ -12,8 +12,8 @@ from deepfactor.core.arrays import AnyArray, Dates, Float64, Floats, Indices, Sy
 from deepfactor.core.errors import DataError
 from deepfactor.cross_section.zscores import zscore_rows
 from deepfactor.panel.scores import Scores
-from deepfactor.training.finished import read_scores
 from deepfactor.training.jobs import Job, is_done
+from deepfactor.training.predictions import read_scores
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ def _fill(into: Float64, job: Job, folder: Path, dates: Dates, symbols: Symbols)
     if not is_done(folder, job):
         raise DataError(f"{job.label} is not done: run the training first", file=folder / job.key)
     axes, values = read_scores(folder / job.key)
-    rows = _places(dates, np.array(axes["dates"], "datetime64[D]"), job, "day")
+    wanted = np.isin(axes["dates"], job.dates)  # another run may have scored days after ours
+    rows, values = _places(dates, np.array(axes["dates"], "datetime64[D]")[wanted], job, "day"), values[wanted]
     columns = _places(symbols, np.array(axes["symbols"], symbols.dtype), job, "stock")
     into[np.ix_(rows, columns)] = values
 

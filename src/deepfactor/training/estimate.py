@@ -21,9 +21,11 @@ from deepfactor.training.baseline import features_of, scores, table
 from deepfactor.training.data import Folders, TrainingData, open_data
 from deepfactor.training.device import device_of
 from deepfactor.training.engine import WORKER_ENVIRONMENT, environment
+from deepfactor.training.finished import read_trained
 from deepfactor.training.fit import Fitter, settled_torch
 from deepfactor.training.jobs import Job, arrays_of, baseline_of, is_done, task_of
 from deepfactor.training.plan import Fold
+from deepfactor.training.predictions import held_days
 from deepfactor.training.samples import Sampler
 from deepfactor.training.scalings.base import key_of, rows_back
 from deepfactor.training.second_stage import network_fold, weighting_fold
@@ -85,7 +87,7 @@ def estimate(jobs: Sequence[Job], data: Folders, folder: Path, *, workers: int, 
     arms = {job.arm.name: job for job in reversed(left)}
     costs = _in_worker(list(arms.values()), data, device) if arms else {}
     opened = {job.arm.name: open_data(arrays_of(data, job)) for job in arms.values()}
-    seconds = [_seconds(job, costs[job.arm.name], opened[job.arm.name]) for job in left]
+    seconds = [_seconds(job, costs[job.arm.name], opened[job.arm.name], folder) for job in left]
     workers = min(max(workers, 1), max(len(left), 1))
     once = _statistics_once(left, costs)
     spans = [(opened[job.arm.name], job.fold.test.stop - job.fold.train.start) for job in left]
@@ -100,10 +102,13 @@ def estimate(jobs: Sequence[Job], data: Folders, folder: Path, *, workers: int, 
     )
 
 
-def _seconds(job: Job, cost: Cost, data: TrainingData) -> float:
-    """CPU seconds of a job that takes all its epochs; a day's cost grows with its stocks."""
+def _seconds(job: Job, cost: Cost, data: TrainingData, jobs: Path) -> float:
+    """CPU seconds of a job that takes all its epochs, or, trained, of the days that it lacks; a day's cost grows with
+    its stocks."""
     fold, epochs = job.fold, 1 if isinstance(job.arm.scorer, Learner) else job.fit.epochs
     scale = [_median_stocks(data, span) / max(cost.stocks, 1) for span in (fold.train, fold.valid, fold.test)]
+    if read_trained(jobs / job.key) is not None:
+        return cost.score * scale[2] * (len(fold.test) - held_days(jobs / job.key, job.dates, job.read))
     train = cost.step * scale[0] * _steps_an_epoch(job)
     valid = cost.score * scale[1] * len(fold.valid) / job.valid_every
     second = 0.0
@@ -177,7 +182,8 @@ def _measure(jobs: Sequence[Job], data: Folders, device: str) -> dict[str, Cost]
             t, cut = _around_a_median_day(opened, job, rows_back(job.arm.scaling))
             sampler = Sampler(cut, device=device_of(device))
             train = range(t if job.fit.samples == "windows" else 0, t + 1)  # a sequence has labels on many days
-            here = replace(job, fold=Fold(job.fold.name, train, range(t, t + 1), range(t, t + 1)))
+            scored = range(t if job.fit.samples == "windows" else t - 1, t + 1)  # a running state goes on
+            here = replace(job, fold=Fold(job.fold.name, train, scored, scored))
             fitter = Fitter(task_of(here, cut), sampler, Path(folder) / "none")
             costs[job.arm.name] = _cost(fitter, t)
     return costs
@@ -188,12 +194,13 @@ def _cost(fitter: Fitter, t: int) -> Cost:
     first = _least(lambda: fitter.sampler.cross_section(t, inputs), 1)
     again = _least(lambda: fitter.sampler.cross_section(t, inputs))
     fitter.step(day, 1)  # the first one also fills pools
-    if fitter.stream is not None:
-        fitter.scores(t - 1)  # a running state scores a day once
+    scorer = fitter.scorer
+    if scorer.stream is not None:
+        scorer.scores(t - 1)  # a running state scores a day once
     return Cost(
         stocks=len(fitter.sampler.data.stocks(t)),
         step=_least(lambda: fitter.step(day, 1)),
-        score=_least(lambda: fitter.scores(t), 1 if fitter.stream is not None else _REPEATS),
+        score=_least(lambda: scorer.scores(t), 1 if scorer.stream is not None else _REPEATS),
         statistics=max(first - again, 0.0),
         parameters=parameter_count(fitter.network),
         peak=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,

@@ -7,26 +7,49 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from deepfactor.core.checksums import checksum, damaged, file_checksum, read_checksums, write_checksums
+from deepfactor.core.checksums import (
+    checksum,
+    damaged,
+    file_checksum,
+    read_checksums,
+    sealed,
+    unsealed,
+    write_checksums,
+)
 from deepfactor.core.errors import DamagedFile
-from deepfactor.core.files import json_text, write_text
+from deepfactor.core.files import json_text, write_json, write_text
 from deepfactor.core.system import raise_of_machine
-from deepfactor.training.records import AxesFile, EpochRecord, JobRecord
+from deepfactor.training.predictions import AXES, SCORES, read_scores
+from deepfactor.training.records import EpochRecord, JobRecord, TrainedRecord
 
 #: Comes last.
 DONE = "done"
 LOG = "log.jsonl"
-_RESULTS = (
-    "job.json",
-    LOG,
-    "checkpoint.safetensors",
-    "weights.safetensors",
-    "weighting.json",
-    "scores.npy",
-    "axes.json",
-)
+#: Comes before any score.
+TRAINED = "trained.json"
+_TRAINED = ("job.json", LOG, "checkpoint.safetensors", "weights.safetensors", "weighting.json")
+_RESULTS = (*_TRAINED, TRAINED, SCORES, AXES)
+
+
+def finish_training(folder: Path, record: TrainedRecord) -> None:
+    """Write `record` and the checksums of all that the fit left: from here on the job only scores."""
+    files = {name: file_checksum(folder / name) for name in _TRAINED if (folder / name).exists()}
+    write_json(folder / TRAINED, sealed({"record": record, "files": files}))
+
+
+def read_trained(folder: Path) -> TrainedRecord | None:
+    """What a fit said of itself; None where it isn't finished, or not all that it left is what was written."""
+    try:
+        content = unsealed(json.loads((folder / TRAINED).read_text(encoding="utf-8")))
+        if damaged(folder, content["files"], keep=False):
+            return None
+        record: TrainedRecord = content["record"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise_of_machine(error)
+        return None
+    return record
 
 
 def finish(folder: Path, record: JobRecord) -> None:
@@ -60,30 +83,6 @@ def adopt(folder: Path) -> None:
         with contextlib.suppress(OSError):  # a folder that can't be written is taken as it is
             names = [name for name in (*_RESULTS, DONE) if (folder / name).exists()]
             write_checksums(folder, {name: file_checksum(folder / name) for name in names})
-
-
-def read_scores(folder: Path) -> tuple[AxesFile, np.ndarray[Any, np.dtype[np.float32]]]:
-    """``axes.json`` (``dates``, ``symbols``) and the scores (days, stocks) of a job.
-
-    Raises
-    ------
-    DamagedFile
-        they can't be read, or don't fit each other.
-    """
-    try:
-        axes: AxesFile = json.loads((folder / "axes.json").read_text(encoding="utf-8"))
-        shape = (len(axes["dates"]), len(axes["symbols"]))
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise_of_machine(error)
-        raise DamagedFile(f"is damaged ({error!r})", file=folder / "axes.json") from None
-    try:
-        scores: np.ndarray[Any, np.dtype[np.float32]] = np.load(folder / "scores.npy", allow_pickle=False)
-    except Exception as error:  # its head is parsed as Python, which raises all kinds of things where it is broken
-        raise_of_machine(error)
-        raise DamagedFile(f"is damaged ({error!r})", file=folder / "scores.npy") from None
-    if scores.shape != shape:
-        raise DamagedFile(f"is damaged: shape {scores.shape}, wanted {shape}", file=folder / "scores.npy")
-    return axes, scores
 
 
 def read_record(folder: Path) -> JobRecord:

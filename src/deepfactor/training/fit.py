@@ -6,7 +6,6 @@ state, and an interrupted fit goes on bit for bit.
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,17 +17,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deepfactor.core.arrays import Float32, Indices
+from deepfactor.core.arrays import Indices
 from deepfactor.core.errors import DamagedFile, UserError
 from deepfactor.cross_section.correlation import spearman
 from deepfactor.models.base import Causal
-from deepfactor.training.front import front_of
 from deepfactor.training.losses.base import Loss
 from deepfactor.training.plan import Fold
 from deepfactor.training.records import CheckpointNote, EpochRecord
 from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.scalings.base import Scaling
-from deepfactor.training.sequences import Sequences, Stream
+from deepfactor.training.scorer import Scorer
+from deepfactor.training.sequences import Sequences
 from deepfactor.training.spec import Fit
 from deepfactor.training.weights import (
     State,
@@ -101,7 +100,7 @@ def seed_torch(entropy: tuple[int, ...], epoch: int) -> np.random.Generator:
 
 
 class Fitter:
-    """Fits one `Task`. Use: ``Fitter(task, sampler, checkpoint).run(report)``, then `scores`."""
+    """Fits one `Task`. Use: ``Fitter(task, sampler, checkpoint).run(report)``; `scorer` then has the best weights."""
 
     def __init__(self, task: Task, sampler: Sampler, checkpoint: Path) -> None:
         self.task, self.checkpoint = task, checkpoint
@@ -109,21 +108,14 @@ class Fitter:
         self.network = task.model.to(sampler.device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=task.fit.lr, fused=True)
         self.average = WeightAverage(task.fit.weight_average) if task.fit.weight_average is not None else None
-        # validation and scores never touch the weights that are being trained
-        self.scorer = copy.deepcopy(self.network).eval()
-        self.sequences, self.stream = self._sequences()
-        self.front = None if self.sequences is not None else front_of(self.scorer, self.sampler)
+        streams = task.fit.samples == "sequences"
+        self.sequences = self._sequences() if streams else None
+        self.scorer = Scorer(self.network, task.inputs, self.sampler, task.fold.valid, streams=streams)
         self.course = Course()
 
-    def _sequences(self) -> tuple[Sequences | None, Stream | None]:
-        """What trains and scores on sequences; None where the fit takes windows."""
-        task = self.task
-        if task.fit.samples == "windows":
-            return None, None
+    def _sequences(self) -> Sequences:
         assert isinstance(self.network, Causal), "planned with a network that is not causal"
-        assert isinstance(self.scorer, Causal)
-        sequences = Sequences(self.network, self.sampler, task.fit, task.loss)
-        return sequences, Stream(self.scorer, self.sampler, range(task.fold.valid.start, task.fold.test.stop))
+        return Sequences(self.network, self.sampler, self.task.fit, self.task.loss)
 
     def run(self, report: Report) -> Course:
         """Train to the end, from the checkpoint if there is one; leaves the best weights in `scorer`."""
@@ -132,44 +124,8 @@ class Fitter:
         while not self.course.is_over(self.task.fit):
             self._epoch(len(self.course.log) + 1, report)
             self._save()
-        self._load(self.course.best)
+        self.scorer.load(self.course.best)
         return self.course
-
-    def scores(self, t: int) -> tuple[Indices, Float32]:
-        """Columns and scores of day t's whole batch by `scorer`; both empty where there is no batch.
-
-        Raises
-        ------
-        UserError
-            a score is not finite.
-        """
-        stocks = self.sampler.data.stocks(t)
-        if not len(stocks):
-            return stocks, np.empty(0, np.float32)
-        with torch.inference_mode():
-            if self.stream is not None:
-                scored = self.stream.scores(t)
-            elif self.front is not None:
-                scored = self.front.scores(t)
-            else:
-                scored = self.scorer(self.sampler.cross_section(t, self.task.inputs))
-            score: Float32 = scored.cpu().numpy().copy()
-        if not np.isfinite(score).all():
-            day = self.sampler.data.dates[t]
-            raise UserError(
-                f"scores of {day} are not finite: the network diverged, lower fit.lr (now {self.task.fit.lr})"
-            )
-        return stocks, score
-
-    def factors(self, t: int) -> tuple[Indices, Float32 | None]:
-        """Columns of day t's batch and its deep factors (b, n) by `scorer`; None on a day that has none."""
-        stocks = self.sampler.data.stocks(t)
-        if not len(stocks):
-            return stocks, None
-        with torch.inference_mode():
-            batch = self.sampler.cross_section(t, self.task.inputs)
-            found: Tensor | None = self.scorer.factors(batch)  # type: ignore[operator]
-        return stocks, None if found is None else found.cpu().numpy().copy()
 
     def _epoch(self, epoch: int, report: Report) -> None:
         """One pass over the epoch's days, then validation; appends to the course."""
@@ -184,7 +140,7 @@ class Fitter:
         rank_ic_ = self._validate()
         if rank_ic_ > self.course.best_rank_ic:
             self.course.best_epoch, self.course.best_rank_ic = epoch, rank_ic_
-            self.course.best = copy_of(self.scorer.state_dict())
+            self.course.best = copy_of(self.scorer.network.state_dict())
         self.course.log.append(
             {
                 "epoch": epoch,
@@ -251,20 +207,13 @@ class Fitter:
 
     def _validate(self) -> float:
         """Mean RankIC of the current weights (or their average) with the label over the validation days."""
-        self._load(self.network.state_dict() if self.average is None else self.average.state)
+        self.scorer.load(self.network.state_dict() if self.average is None else self.average.state)
         data, values = self.sampler.data, []
         for t in self._days(self.task.fold.valid, self.task.valid_every, 0, "validation"):
-            stocks, score = self.scores(int(t))
+            stocks, score = self.scorer.scores(int(t))
             labelled = data.labelled(int(t), stocks)
             values.append(spearman(score[labelled], data.label[t, stocks[labelled]]))
         return float(np.mean(values))
-
-    def _load(self, state: State) -> None:
-        """Let `scores` use these weights."""
-        self.scorer.load_state_dict(state)
-        for running in (self.front, self.stream):
-            if running is not None:
-                running.forget()
 
     def _days(self, span: range, every: int, offset: int, name: str) -> Indices:
         """Every n-th row of `span` from `offset` on that has enough labelled stocks.

@@ -84,21 +84,26 @@ class FitRecord(TypedDict):
     cpu: NotRequired[float]
 
 
-class ScoredRecord(FitRecord):
-    """`FitRecord` with the number of epochs and the test days that got scores."""
+class FittedRecord(FitRecord):
+    """`FitRecord` with the number of epochs."""
 
     epochs: int
-    days_scored: int
 
 
-class JobRecord(ScoredRecord):
-    """``done``: what a finished job says of itself. `left_out` by span and reason, `seconds` of the last process."""
+class TrainedRecord(FittedRecord):
+    """``trained.json``: what a fit says of itself. `left_out` by span and reason, `seconds` of the last process."""
 
     job: str
     device: str
-    days_without_batch: int
     left_out: dict[str, dict[str, int]]
     seconds: float
+
+
+class JobRecord(TrainedRecord):
+    """``done``: what a finished job says of itself, and of the days that it has scored."""
+
+    days_scored: int
+    days_without_batch: int
 
 
 class TrainedJob(FitRecord):
@@ -120,10 +125,13 @@ class TrainingFile(TypedDict, total=False):
 
 
 class AxesFile(TypedDict):
-    """``axes.json``: what rows and columns of ``scores.npy`` are of."""
+    """``axes.json``: what rows and columns of ``scores.npy`` are of; `read` is a hash of each day that scores
+    read, `scores` the checksum of the file."""
 
     dates: list[str]
     symbols: list[str]
+    read: NotRequired[dict[str, str]]
+    scores: NotRequired[str]
 
 
 class WeightingFile(TypedDict):

@@ -26,9 +26,9 @@ from deepfactor.inputs.standardising import zscored
 from deepfactor.training.arms import Arm, Stacked
 from deepfactor.training.baseline import Baseline
 from deepfactor.training.data import TrainingData
-from deepfactor.training.fit import Fitter
 from deepfactor.training.plan import Fold
 from deepfactor.training.records import WeightingFile, WeightingRecord
+from deepfactor.training.scorer import Scorer
 from deepfactor.training.weightings.base import Fitted
 from deepfactor.training.weightings.validation import mean_rank_ic
 
@@ -83,33 +83,21 @@ def check_fold(arm: Arm, fold: Fold, key: str) -> None:
 
 
 @dataclass(frozen=True)
-class SecondStage:
-    """A fitted weighting behind a network.
+class Weighted:
+    """A fitted weighting behind a network: of `names`, the first n of which are deep factors with `signs` (n,) ±1.
 
-    Attributes
-    ----------
-    quarters : what it is given beside the deep factors; None = nothing
-    fitted : the weighting of `names`
-    signs : (n,) float32, +1 or −1
-        of the deep factors, the first n of the names.
-    rank_ics : (n,)
-        their mean RankIC where the weighting is fitted, signs included.
-    valid_rank_ic : mean RankIC of the weighted scores over the validation days
-    lacking : span -> days of it that have no deep factors
+    It is given the `quarters` beside the deep factors; None = nothing.
     """
 
-    fitter: Fitter
+    scorer: Scorer
     quarters: Quarters | None
     fitted: Fitted
-    signs: Float32
-    rank_ics: tuple[float, ...]
     names: tuple[str, ...]
-    valid_rank_ic: float
-    lacking: Mapping[str, int]
+    signs: Float32
 
     def scores(self, t: int) -> tuple[Indices, Float32]:
         """Columns and scores of day t's whole batch; NaN on a day without deep factors."""
-        stocks, x = columns(self.fitter, self.quarters, t)
+        stocks, x = columns(self.scorer, self.quarters, t)
         if x is None:
             return stocks, np.full(len(stocks), np.nan, np.float32)
         x[:, : len(self.signs)] *= self.signs
@@ -124,22 +112,44 @@ class SecondStage:
             "signs": self.signs.astype(int).tolist(),
         }
 
-    def record(self, test: range, days_scored: int) -> WeightingRecord:
-        """What the job says of it, when `days_scored` of the days `test` got scores."""
-        data = self.fitter.sampler.data
-        lacking = sum(len(data.stocks(t)) > 0 for t in test) - days_scored
-        shares = zip(self.names, self.fitted.importance(), strict=True)
-        deep = zip(self.names, self.signs, self.rank_ics, strict=False)
+
+def restored(scorer: Scorer, quarters: Quarters | None, fitted: Fitted, file: WeightingFile) -> Weighted:
+    """What `Weighted.state` was of."""
+    return Weighted(scorer, quarters, fitted, tuple(file["columns"]), np.array(file["signs"], np.float32))
+
+
+@dataclass(frozen=True)
+class SecondStage:
+    """What fitting a weighting behind a network gives.
+
+    Attributes
+    ----------
+    rank_ics : (n,)
+        mean RankIC of the deep factors where the weighting is fitted, signs included.
+    valid_rank_ic : mean RankIC of the weighted scores over the validation days
+    lacking : span -> days of it that have no deep factors
+    """
+
+    weighted: Weighted
+    rank_ics: tuple[float, ...]
+    valid_rank_ic: float
+    lacking: Mapping[str, int]
+
+    def record(self) -> WeightingRecord:
+        """What the job says of it."""
+        own = self.weighted
+        shares = zip(own.names, own.fitted.importance(), strict=True)
+        deep = zip(own.names, own.signs, self.rank_ics, strict=False)
         return {
             "weighting_valid_rank_ic": self.valid_rank_ic,
-            "days_without_factors": {**self.lacking, "test": lacking},
+            "days_without_factors": dict(self.lacking),
             "importance": {name: float(share) for name, share in shares},
             "deep_factors": [{"name": name, "sign": int(sign), "rank_ic": ic} for name, sign, ic in deep],
         }
 
 
 def fit(
-    baseline: Baseline, fitter: Fitter, quarters: Quarters | None, report: Callable[[int, int], None]
+    baseline: Baseline, scorer: Scorer, quarters: Quarters | None, report: Callable[[int, int], None]
 ) -> SecondStage:
     """Fit the weighting of `baseline` on its fold, on what the fitted network says of these days, and the companies'
     quarters.
@@ -149,10 +159,10 @@ def fit(
     UserError
         no day of a span has enough labelled stocks, or deep factors.
     """
-    data, lacking = fitter.sampler.data, []
+    data, lacking = scorer.sampler.data, []
 
     def known(t: int) -> tuple[Indices, Float32 | None]:
-        stocks, x = columns(fitter, quarters, t)
+        stocks, x = columns(scorer, quarters, t)
         if x is None:
             lacking.append(t)
         return stocks, x
@@ -166,21 +176,18 @@ def fit(
     for one in (train, valid):
         one.x[:, :count] *= signs
     fitted = baseline.learn(train, valid)
+    names = (*(f"deep_{j + 1:02d}" for j in range(count)), *others)
     return SecondStage(
-        fitter=fitter,
-        quarters=quarters,
-        fitted=fitted,
-        signs=signs,
+        weighted=Weighted(scorer, quarters, fitted, names, signs),
         rank_ics=tuple(float(ic) for ic in means * signs),
-        names=(*(f"deep_{j + 1:02d}" for j in range(count)), *others),
         valid_rank_ic=mean_rank_ic(fitted.predict(valid.x), valid),
         lacking={name: sum(t in span for t in lacking) for name, span in spans.items()},
     )
 
 
-def columns(fitter: Fitter, quarters: Quarters | None, t: int) -> tuple[Indices, Float32 | None]:
+def columns(scorer: Scorer, quarters: Quarters | None, t: int) -> tuple[Indices, Float32 | None]:
     """Columns of day t's batch; its deep factors, each z-scored, then its fundamental factors: (b, n + k)."""
-    stocks, deep = fitter.factors(t)
+    stocks, deep = scorer.factors(t)
     if deep is None:
         return stocks, None
     deep = deep - deep.mean(axis=0, dtype=np.float64)

@@ -143,30 +143,28 @@ class Stream:
     """Scores of consecutive days by a causal network that goes on from what it remembers, an alignment of the patches
     each.
 
-    It begins a window's length before the first day asked for, so that day's score is that of its window; later days
-    remember more. For one set of weights: `forget` when they change.
+    It begins a window's length before the first day of its span, so that day's score is that of its window; later days
+    remember more. So a day's score doesn't depend on which days are asked for, nor, by the compiled kernel, to the last
+    bit on where the span ends. For one set of weights: `forget` when they change.
     """
 
     def __init__(self, network: Causal, sampler: Sampler, span: range) -> None:
         """`span`: the days that may be asked for."""
-        self.network, self.sampler = network, sampler
+        self.network, self.sampler, self.first = network, sampler, span.start + 1 - sampler.data.window
         self.columns = _union(sampler.data, list(range(span.start + 1 - sampler.data.window, span.stop)))
         self.place = np.full(len(sampler.data.symbols), -1, np.intp)
         self.place[self.columns] = np.arange(len(self.columns))
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew with the next day asked for."""
+        """Begin anew."""
         self.states: dict[int, State] = {}
-        self.first: int | None = None
-        self.last = -1
+        self.last = self.first + self.network.patch - 2
 
     def scores(self, t: int) -> Tensor:
         """Scores (b,) of day t's batch ``data.stocks(t)``; call under `torch.inference_mode`."""
-        if self.first is None or t <= self.last or t - self.last > self.sampler.data.window:
+        if t <= self.last:
             self.forget()
-            self.first = t + 1 - self.sampler.data.window
-            self.last = self.first + self.network.patch - 2
         for day in range(self.last + 1, t):
             self._advance(day)
         scores, self.last = self._advance(t), t
@@ -185,7 +183,6 @@ class Stream:
 
     def _rows(self, day: int) -> Tensor:
         """(memory + patch, n, f); before the stream's first day that day's rows are repeated."""
-        assert self.first is not None
         wanted = self.network.memory + self.network.patch
         begin = max(day + 1 - wanted, self.first)
         rows = torch.empty(day + 1 - begin, len(self.columns), len(self.sampler.data.features.names))

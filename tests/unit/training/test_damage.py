@@ -15,8 +15,9 @@ from deepfactor.core.kind import Kind
 from deepfactor.training.arms import Arm
 from deepfactor.training.data import TrainingData, open_data, prepare_data
 from deepfactor.training.engine import run_jobs
-from deepfactor.training.finished import read_log, read_record, read_scores
+from deepfactor.training.finished import read_log, read_record
 from deepfactor.training.jobs import Job, Progress, is_done, plan_jobs
+from deepfactor.training.predictions import read_scores
 from deepfactor.training.spec import Fit
 from deepfactor.training.weights import load_tensors
 from support.damage import DAMAGES, be_a_folder, flip, lose, restore
@@ -24,7 +25,7 @@ from support.training import FOLD, PLAN, TINY, stored, toy_jobs, toy_training
 
 ONE = Fit(epochs=2, seeds=(0,), min_stocks=5)
 #: Not the same again: they hold times.
-TIMED = ("done", "log.jsonl", "checkpoint.safetensors", CHECKSUMS)
+TIMED = ("done", "trained.json", "log.jsonl", "checkpoint.safetensors", CHECKSUMS)
 
 
 @pytest.fixture(scope="module")

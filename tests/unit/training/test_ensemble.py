@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from deepfactor.core.checksums import sealed
 from deepfactor.core.errors import DataError
 from deepfactor.training.ensemble import average, collect
 from deepfactor.training.jobs import Job
@@ -19,12 +21,15 @@ SYMBOLS = np.array(["600000.SH", "600001.SH", "600002.SH", "600003.SH"])
 DATES = np.array(["2020-01-02", "2020-01-03", "2020-01-06"], "datetime64[D]")
 
 
-def write(jobs: Path, job: Job, dates: list[str], symbols: list[str], values: np.ndarray) -> None:
-    folder = jobs / job.key
+def write(jobs: Path, job: Job, dates: list[str], symbols: list[str], values: np.ndarray) -> Job:
+    """The job with these days, and what it would leave of them; of one more day that another run has asked for."""
+    folder, read = jobs / job.key, dict.fromkeys(dates, "print")
     folder.mkdir(parents=True)
-    np.save(folder / "scores.npy", values.astype(np.float32))
-    (folder / "axes.json").write_text(json.dumps({"dates": dates, "symbols": symbols}))
+    np.save(folder / "scores.npy", np.vstack([values, np.full_like(values[:1], 9.0)]).astype(np.float32))
+    axes = {"dates": [*dates, "2029-12-31"], "symbols": symbols, "read": read | {"2029-12-31": "later"}}
+    (folder / "axes.json").write_text(json.dumps(sealed(axes)))
     (folder / "done").write_text("{}")
+    return replace(job, dates=tuple(dates), read=read)
 
 
 def test_ensemble_is_the_mean_of_daily_z_scores() -> None:
@@ -41,10 +46,12 @@ def test_folds_are_joined_and_aligned(tmp_path: Path) -> None:
     data = toy_training()
     first = toy_jobs(data, TINY)
     second = toy_jobs(data, TINY, fold=Fold("next", range(20, 45), range(48, 60), range(63, 70)))
-    for k, job in enumerate(first):
-        write(tmp_path, job, ["2020-01-02"], ["600001.SH", "600003.SH"], np.array([[1.0, 2.0 + k]]))
-    for job in second:
-        write(tmp_path, job, ["2020-01-03", "2020-01-06"], ["600000.SH"], np.array([[5.0], [np.nan]]))
+    early, late = ["2020-01-02"], ["2020-01-03", "2020-01-06"]
+    first = [
+        write(tmp_path, job, early, ["600001.SH", "600003.SH"], np.array([[1.0, 2.0 + k]]))
+        for k, job in enumerate(first)
+    ]
+    second = [write(tmp_path, job, late, ["600000.SH"], np.array([[5.0], [np.nan]])) for job in second]
     arm = collect([*first, *second], tmp_path, DATES, SYMBOLS)["arm0"]
     nan = np.nan
     wanted = [[nan, 1, nan, 3], [5, nan, nan, nan], [nan] * 4]
@@ -58,8 +65,11 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     jobs = toy_jobs(toy_training(), TINY, fold=FOLD)
     with pytest.raises(DataError, match="arm0 toy seed 0 is not done"):
         collect(jobs, tmp_path, DATES, SYMBOLS)
-    write(tmp_path, jobs[0], ["2020-01-02"], ["600001.SH", "600002.SH"], np.array([[1.0, 2.0]]))
-    write(tmp_path, jobs[1], ["2020-01-02"], ["600001.SH", "600002.SH"], np.array([[1.0, np.nan]]))
+    day, symbols = ["2020-01-02"], ["600001.SH", "600002.SH"]
+    jobs = [
+        write(tmp_path, job, day, symbols, np.array([values]))
+        for job, values in zip(jobs, ([1.0, 2.0], [1.0, np.nan]), strict=True)
+    ]
     with pytest.raises(DataError, match="seed 42 scores other stocks"):
         collect(jobs, tmp_path, DATES, SYMBOLS)
     with pytest.raises(DataError, match=r"a stock that the market doesn't have: 600001"):

@@ -34,15 +34,15 @@ def test_workers_take_the_next_job_when_they_are_free(seconds: list[float], work
     assert _makespan(seconds, workers) == wall
 
 
-def test_a_jobs_seconds_add_up() -> None:
+def test_a_jobs_seconds_add_up(tmp_path: Path) -> None:
     data = toy_training()
     data = replace(data, eligible=np.ones_like(data.eligible))
     fit = Fit(epochs=3, seeds=(0,))
     job = toy_jobs(data, fit=fit, plan=Plan(first_test=2019, every=5, valid_every=3))[0]
     train, valid, test = len(FOLD.train), len(FOLD.valid), len(FOLD.test)
     wanted = 3 * (2.0 * train / 5 + 0.5 * valid / 3) + 0.5 * test
-    assert _seconds(job, COST, data) == pytest.approx(wanted)
-    assert _seconds(job, replace(COST, stocks=48), data) == pytest.approx(wanted / 2)
+    assert _seconds(job, COST, data, tmp_path) == pytest.approx(wanted)
+    assert _seconds(job, replace(COST, stocks=48), data, tmp_path) == pytest.approx(wanted / 2)
     assert _disk(job, COST, data) == 4 * (5 * 100 + test * 24)
 
 

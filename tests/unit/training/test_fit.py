@@ -19,12 +19,13 @@ from deepfactor.training.arms import Arm
 from deepfactor.training.data import TrainingData
 from deepfactor.training.finished import read_record
 from deepfactor.training.fit import Course, Fitter, seed_torch
-from deepfactor.training.jobs import Job, Progress, plan_jobs, run_job, task_of
+from deepfactor.training.jobs import Job, Progress, plan_jobs, task_of
 from deepfactor.training.losses import ic
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.spec import Fit, Plan
 from deepfactor.training.weights import WeightAverage, load_tensors
+from deepfactor.training.work import run_job
 from support.training import FOLD, TINY, toy_jobs, toy_training
 
 NOISY = Kind(kind="support.noisy_model")

@@ -125,7 +125,7 @@ def test_fundamental_factors_are_the_newest_known(data: TrainingData) -> None:
 def network_of(data: TrainingData, job: Job, folder: Path) -> Fitter:
     """The job's trained network."""
     fitter = Fitter(task_of(job, data), Sampler(data), folder / "none")
-    fitter.scorer.load_state_dict(load_file(folder / job.key / "weights.safetensors"))
+    fitter.scorer.load(load_file(folder / job.key / "weights.safetensors"))
     return fitter
 
 
@@ -137,7 +137,7 @@ def test_scores_are_those_of_the_weighting_of_all_columns(fit_on: str, data: Tra
     fitter, quarters = network_of(data, job, tmp_path), data.inputs.held["fundamentals"]
 
     def columns(t: int) -> tuple[np.ndarray, np.ndarray]:
-        stocks, deep = fitter.factors(t)
+        stocks, deep = fitter.scorer.factors(t)
         assert deep is not None
         np.testing.assert_allclose(np.cov(deep.T, bias=True), np.eye(3), atol=1e-5)
         return stocks, np.hstack([deep, fundamental_factors(quarters, t, stocks)])
@@ -282,7 +282,7 @@ def test_what_names_a_job(data: TrainingData) -> None:
         arm_of("trees", weighting=TREES),
     )
     assert set(plain.identity["arm"]) == {"model", "loss"}
-    assert set(plain.identity["fold"]) == {"train", "valid", "test"}
+    assert set(plain.identity["fold"]) == {"train", "valid"}
     assert held.identity["arm"] == plain.identity["arm"] | {"weighting": RIDGE, "fit_on": "held_out"}
     assert held.identity["fold"]["late"] == [str(data.dates[40]), str(data.dates[59])]
     assert "late" not in train.identity["fold"]

@@ -18,11 +18,12 @@ from deepfactor.training.arms import Arm
 from deepfactor.training.data import TrainingData
 from deepfactor.training.finished import read_record
 from deepfactor.training.fit import Fitter
-from deepfactor.training.jobs import Job, Progress, plan_jobs, run_job, task_of
+from deepfactor.training.jobs import Job, Progress, plan_jobs, task_of
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.sequences import Stream, ranks_at
 from deepfactor.training.spec import Fit, Plan
+from deepfactor.training.work import run_job
 from support.compiled import runnable
 from support.training import FOLD, toy_training
 
@@ -146,14 +147,14 @@ def test_the_loss_is_the_mean_over_the_labelled_days(kind: str, data: TrainingDa
 def test_a_stream_begins_as_windows_do_and_goes_on(kind: str, data: TrainingData, tmp_path: Path) -> None:
     (job,) = jobs_of(data, kind)
     fitter = Fitter(task_of(job, data), Sampler(data), tmp_path / "none")
-    stream = Stream(fitter.scorer, fitter.sampler, range(40, 70))
+    stream = Stream(fitter.scorer.network, fitter.sampler, range(45, 70))
     with torch.inference_mode():
         first = stream.scores(45).clone()
         if kind == "gru":
-            window = fitter.scorer(fitter.sampler.cross_section(45, frozenset({"windows"})))
+            window = fitter.scorer.network(fitter.sampler.cross_section(45, frozenset({"windows"})))
             torch.testing.assert_close(first, window, rtol=0, atol=1e-5)
         at_once = [stream.scores(t).clone() for t in (46, 47, 48)]
-        again = Stream(fitter.scorer, fitter.sampler, range(40, 70))
+        again = Stream(fitter.scorer.network, fitter.sampler, range(45, 70))
         again.scores(45)
         assert torch.equal(again.scores(48), at_once[-1])  # the days between are taken in unasked
         assert torch.equal(stream.scores(45), first)  # a day before begins anew

@@ -86,8 +86,7 @@ def decomp_gru_step(
     first, _ = split_gru(kernel, embedding, network.trend_gru, slow, 1, rest=False)
     side = None
     if residual is not None:
-        _, rest = split_gru(kernel, embedding, network.trend_gru, fast, 1, rest=True)
-        assert rest is not None
+        rest = patches(fast, embedding.patch)
         side = Side(rest, centred(*_joint(residual)), residual.norm.weight, residual.norm.bias, residual.norm.eps)
     members = None if group is None else Groups.split(group, groups)
     return relative_step(kernel, first, members, side, one_layer(network.gru), initial=state, how=how)
