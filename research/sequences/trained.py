@@ -8,23 +8,34 @@ from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+
+from deepfactor.cross_section.correlation import spearman
 from deepfactor.pipeline.markets import Market
 from deepfactor.pipeline.names import with_market_names
-from deepfactor.pipeline.planning import plan
+from deepfactor.pipeline.planning import Planned, plan
 from deepfactor.recipe import load_recipe
+from deepfactor.training.data import open_data
 from deepfactor.training.engine import run_jobs
+from deepfactor.training.ensemble import collect
 from deepfactor.training.finished import read_log
+from deepfactor.training.jobs import Job
 
 
 @dataclass(frozen=True)
 class Course:
-    """A job's epochs: validation RankIC after each, and the CPU-seconds from the start to the end of each."""
+    """A job's epochs: validation RankIC after each, and the CPU-seconds from the start to the end of each.
+
+    `after` is the mean RankIC with the same label over the test span, of the weights that validation chose, on the days
+    whose label ends within it.
+    """
 
     fold: str
     seed: int
     folder: Path
     rank_ic: tuple[float, ...]
     cpu: tuple[float, ...]
+    after: float
 
     @property
     def best(self) -> float:
@@ -60,5 +71,15 @@ def train(market: Market, jobs: Path, arm: str, settings: Sequence[str]) -> list
         log = read_log(jobs / job.key)
         seconds = [sum(row["cpu"] for row in log[: i + 1]) for i in range(len(log))]
         values = tuple(cast(float, row["valid_rank_ic"]) for row in log)
-        courses.append(Course(job.fold.name, job.seed, jobs / job.key, values, tuple(seconds)))
+        after = _rank_ic(job, planned, jobs)
+        courses.append(Course(job.fold.name, job.seed, jobs / job.key, values, tuple(seconds), after))
     return courses
+
+
+def _rank_ic(job: Job, planned: Planned, jobs: Path) -> float:
+    """Mean RankIC of a job's scores with the label that it was trained on, on days whose label ends in its span."""
+    data = open_data(planned.arrays[job.arm.name])
+    scores = collect([job], jobs, data.dates, data.symbols)[job.arm.name].seeds[job.seed].values
+    days = job.fold.test[: len(job.fold.test) - planned.inputs[job.arm.name].reach]
+    known = [(t, np.flatnonzero(np.isfinite(scores[t]) & np.isfinite(data.label[t]))) for t in days]
+    return float(np.mean([spearman(scores[t, stocks], data.label[t, stocks]) for t, stocks in known]))

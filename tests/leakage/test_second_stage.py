@@ -65,12 +65,13 @@ def known(panel: Panel, universe: Universe, *, folder: Path, build: Build = buil
         fitter.checkpoint.unlink(missing_ok=True)
         fitter.run(lambda *event: None)
         quarters = second_stage.quarters_beside(ARM, data)
-        stage = second_stage.fit(baseline_of(job), fitter, quarters, lambda day, days: None)
-        fitted = np.concatenate([stage.signs, stage.rank_ics, stage.fitted.weights, [stage.valid_rank_ic]])  # type: ignore[attr-defined]
+        stage = second_stage.fit(baseline_of(job), fitter.scorer, quarters, lambda day, days: None)
+        own = stage.weighted
+        fitted = np.concatenate([own.signs, stage.rank_ics, own.fitted.weights, [stage.valid_rank_ic]])  # type: ignore[attr-defined]
         out = np.full((len(panel.dates), panel.shape[1] + len(fitted)), np.nan)
         out[fold.test.start - 1 :, panel.shape[1] :] = fitted
         for t in fold.test:
-            stocks, score = stage.scores(t)
+            stocks, score = own.scores(t)
             out[t, stocks] = score
     return out
 

@@ -39,7 +39,6 @@ from deepfactor.training.second_stage import (
     check_fold,
     holds_out,
     network_fold,
-    quarters_beside,
     weighting_fold,
 )
 from deepfactor.training.sequences import check_causal, days_read
