@@ -120,7 +120,9 @@ def left(runs: Path) -> dict[str, Any]:
             continue
         if path.name == "checkpoint.safetensors":  # its note holds the log's times
             found[name] = {key: value.tobytes() for key, value in load_file(path).items()}
-        elif path.name in ("log.jsonl", "done", "trained.json", "training.json"):
+        elif path.name == "trained.json":  # its checksums are those of the times too
+            found[name] = _timeless(json.loads(path.read_text(encoding="utf-8"))["record"])
+        elif path.name in ("log.jsonl", "done", "training.json"):
             found[name] = [_timeless(json.loads(text)) for text in _texts(path)]
         else:
             found[name] = path.read_bytes()
