@@ -17,12 +17,13 @@ from deepfactor.training.arms import Arm
 from deepfactor.training.data import TrainingData
 from deepfactor.training.finished import read_record
 from deepfactor.training.fit import Fitter
-from deepfactor.training.jobs import Job, plan_jobs, run_job, task_of
+from deepfactor.training.jobs import Job, plan_jobs, task_of
 from deepfactor.training.samples import Sampler
 from deepfactor.training.scalings.base import ROOM as SCALINGS
 from deepfactor.training.scalings.store import Store
 from deepfactor.training.spec import Fit, Plan
 from deepfactor.training.splitting import split_rows
+from deepfactor.training.work import run_job
 from support.training import FOLD, NAMES, toy_training
 
 WINDOWS = frozenset({"windows"})

@@ -36,6 +36,7 @@ class How(NamedTuple):
 class KernelArguments(TypedDict, total=False):
     """What the kernel takes beside x and the weights, named as in `gru.h`: dense tensors, None = null."""
 
+    initial: Tensor | None
     gates: Tensor
     states: Tensor
     last: Tensor | None

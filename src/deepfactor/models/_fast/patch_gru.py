@@ -65,7 +65,7 @@ def patch_gru_step(
         return None
     fold = _Fold(embedding, gru)
     after = rows.new_empty(rows.shape[1], gru.hidden_size)
-    run(kernel.forward, fold.scaled(kernel, rows), fold.weights, how, initial=state, last=after)
+    run(kernel.forward, fold.scaled(kernel, rows), fold.weights, how, {"initial": state, "last": after})
     return after
 
 

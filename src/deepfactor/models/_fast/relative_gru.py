@@ -119,9 +119,9 @@ def relative_step(
     before = (None, None) if initial is None else initial
     states = tuple(first.x.new_empty(1, first.x.shape[1], w.shape[1]) for w in (first.weights[1], second[1]))
     embedding = (None,) * 3 if side is None else (side.centred, side.gamma, side.beta)
-    sums = _first(kernel, how, first.x, first.weights, groups, states=states[0], initial=before[0])
-    between = _between(groups, sums, side, embedding)
-    run(kernel.forward, states[0], second, how, states=states[1], initial=before[1], **between)
+    sums = _first(kernel, how, first.x, first.weights, groups, {"states": states[0], "initial": before[0]})
+    given: KernelArguments = {"states": states[1], "initial": before[1]}
+    run(kernel.forward, states[0], second, how, given | _between(groups, sums, side, embedding))
     return states[0][0], states[1][0]
 
 
