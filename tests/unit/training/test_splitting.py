@@ -21,6 +21,7 @@ from deepfactor.training.jobs import Job, plan_jobs, task_of
 from deepfactor.training.samples import Sampler
 from deepfactor.training.scalings.base import ROOM as SCALINGS
 from deepfactor.training.scalings.store import Store
+from deepfactor.training.sequences import Stream
 from deepfactor.training.spec import Fit, Plan
 from deepfactor.training.splitting import split_rows
 from deepfactor.training.work import run_job
@@ -168,11 +169,12 @@ def test_a_stream_begins_as_windows_do(data: TrainingData, tmp_path: Path) -> No
     """It needs no day before a patch: the averages are in the rows."""
     (job,) = jobs_of(data, "before_scaling", scaling="by_day", cross_section="none", **SEQUENCES)
     fitter = Fitter(task_of(job, data), Sampler(data), tmp_path / "none")
-    assert fitter.scorer.memory == 0
-    assert fitter.stream is not None
+    scorer, sampler = fitter.scorer, fitter.sampler
+    assert scorer.network.memory == 0
+    stream = Stream(scorer.network, sampler, range(50, 60))
     with torch.inference_mode():
-        window = fitter.scorer(fitter.sampler.cross_section(50, fitter.task.inputs))
-        torch.testing.assert_close(fitter.stream.scores(50), window, rtol=0, atol=1e-5)
+        window = scorer.network(sampler.cross_section(50, fitter.task.inputs))
+        torch.testing.assert_close(stream.scores(50), window, rtol=0, atol=1e-5)
 
 
 def test_a_key_says_what_the_averages_read(data: TrainingData) -> None:
