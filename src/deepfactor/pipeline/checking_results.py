@@ -69,7 +69,7 @@ def check_results(path: Path, console: Console | None = None) -> ResultsCheck:
     findings: list[Finding] = []
     compared = 0
     with step(console or Silent(), f"compared {path} with its checksums"):
-        for folder, (kind, mend) in (found for place in places for found in _known_folders(place)):
+        for folder, (kind, mend) in (known for place in places for known in _known_folders(place)):
             try:
                 checksums = read_checksums(folder)
             except DamagedFile as error:

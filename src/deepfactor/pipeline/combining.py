@@ -79,27 +79,27 @@ def combine(
     opened = _named([open_factor(path, market, arm, reading) for path, arm in map(_place, factors)])
     with step(console, f"combined {len(opened)} factors"):
         scores = {name: factor.scores for name, factor in opened.items()}
-        found = combine_factors(scores, market.panel, settings, out.stem)
-        write_scores(out, found.scores)
+        combined = combine_factors(scores, market.panel, settings, out.stem)
+        write_scores(out, combined.scores)
     rows = {name: factor.rows.to_json_dict() for name, factor in opened.items()}
-    return {"out": str(out), **account(found, settings), "rows": rows}
+    return {"out": str(out), **account(combined, settings), "rows": rows}
 
 
-def account(found: CombinedFactor, settings: CombinationSettings) -> CombinationFile:
+def account(combined: CombinedFactor, settings: CombinationSettings) -> CombinationFile:
     """Settings, factors, days and scores, what was left out, mean weights over the span and by year."""
-    finite = np.isfinite(found.scores.values)
+    finite = np.isfinite(combined.scores.values)
     return {
         "method": settings.method,
         "horizon": settings.horizon,
         "convention": settings.convention,
         "window": settings.window,
         "min_days": settings.min_days,
-        "factors": list(found.names),
+        "factors": list(combined.names),
         "days": int(finite.any(axis=1).sum()),
         "scores": int(finite.sum()),
-        "dropped": dict(found.scores.dropped),
-        "weights": found.mean_weights(),
-        "weights_by_year": found.weights_by_year(),
+        "dropped": dict(combined.scores.dropped),
+        "weights": combined.mean_weights(),
+        "weights_by_year": combined.weights_by_year(),
     }
 
 
@@ -111,14 +111,14 @@ def combine_arms(folder: RunFolder, one: Combination, arms: Mapping[str, Scores]
     DataError
         it has no scores.
     """
-    found = combine_factors({name: arms[name] for name in one.of}, market.panel, one, one.name)
-    if not len(found.scores.scored_days()):
+    combined = combine_factors({name: arms[name] for name in one.of}, market.panel, one, one.name)
+    if not len(combined.scores.scored_days()):
         raise DataError(
-            f"combination {one.name} has no scores: {found.scores.dropped['days_without_weights']} days without "
+            f"combination {one.name} has no scores: {combined.scores.dropped['days_without_weights']} days without "
             "weights; take fewer min_days, or equal weights"
         )
-    place, said = folder.arm(one.name), account(found, one)
-    content = write_scores(place / "scores.parquet", found.scores)
+    place, said = folder.arm(one.name), account(combined, one)
+    content = write_scores(place / "scores.parquet", combined.scores)
     write_json(place / "combination.json", said)
     told = {"method"} if one.method == "equal" else set(CombinationSettings.model_fields)
     card: ModelCard = {
@@ -128,7 +128,7 @@ def combine_arms(folder: RunFolder, one: Combination, arms: Mapping[str, Scores]
     training: TrainingFile = {"jobs": [], "importance": said["weights"]}
     write_json(place / "model_card.json", card)
     write_json(place / "training.json", training)
-    return found.scores, content
+    return combined.scores, content
 
 
 def _place(text: str) -> tuple[Path, str | None]:

@@ -119,11 +119,11 @@ def enhance(
     what_if: Sequence[str] = (),
     language: str = "en",
 ) -> Enhanced:
-    """Enhance an index with a factor; writes tables, ``summary.json`` and a page into `out`; the result
-    lacks the summary where the portfolio failed: `read_failures` of the folder says why.
+    """Enhance an index with a factor; writes tables, ``summary.json`` and a page into `out`. Without a summary the
+    portfolio failed: `read_failures` of the folder says why.
 
     Each of `what_if` (``setting=value``, see `portfolio.what_if.change`) is solved and followed too; ``what_if.json``
-    beside the summary, and the summary's `what_if`, show what it changes. `language` is the page's first.
+    beside the summary shows what it changes. `language` is the page's first.
     """
     console = console or Silent()
     require_outside(out)
@@ -144,12 +144,12 @@ def enhance(
         attempt, said = attempts.attempt("portfolio", label, place), step(console, f"backtest of {label}")
         with stages.stage("portfolio"), attempt, said:
             kind = preset.styles or STYLES.choose("basic")
-            found = StyleSets(market).of(kind)
-            absent = absent_styles(kind, found)
+            styles = StyleSets(market).of(kind)
+            absent = absent_styles(kind, styles)
             for text in absent:
                 console.say(text)
             enhanced = backtest_to(
-                place, market, factor.scores, found.exposures, portfolio, factor.eligible, console, scenarios
+                place, market, factor.scores, styles.exposures, portfolio, factor.eligible, console, scenarios
             )
         attempts.write()
         write_environment(folder.environment, market.account(), [*market.warnings(), *absent], stages)

@@ -82,12 +82,12 @@ def prepare_arrays(
     DataError
         the market can't give an input.
     """
-    found = {}
+    folders = {}
     for chosen in recipe.inputs_of(arm):
         if (part := chosen.part).KEPT:
             build = partial(_prepare, part, chosen.settings, recipe, market)
-            found[chosen.kind] = prepare_input(arrays, chosen.kind, chosen.settings.identity(), build, tell)
-    return Arrays(arrays, found)
+            folders[chosen.kind] = prepare_input(arrays, chosen.kind, chosen.settings.identity(), build, tell)
+    return Arrays(arrays, folders)
 
 
 def _prepare(part: FromMarket[Spec], settings: Spec, recipe: Recipe, market: Market) -> Held:

@@ -176,15 +176,15 @@ class StyleSets:
 
     def __init__(self, market: Market) -> None:
         self._market = market
-        self._found: dict[str, Styles] = {}
+        self._made: dict[str, Styles] = {}
 
     def of(self, styles: StyleSet) -> Styles:
         """The set of a kind with its settings."""
         key = content_key(styles.whole())
-        if key not in self._found:
-            found = style_exposures(styles, self._market)
-            self._found[key] = replace(found, exposures=dict(found.exposures))  # all days, once for all who ask
-        return self._found[key]
+        if key not in self._made:
+            made = style_exposures(styles, self._market)
+            self._made[key] = replace(made, exposures=dict(made.exposures))  # all days, once for all who ask
+        return self._made[key]
 
     def others(self, own: StyleSet) -> Iterator[tuple[str, Styles]]:
         """The shipped sets but `own`'s, by name."""
@@ -193,6 +193,6 @@ class StyleSets:
                 yield name, self.of(STYLES.choose(name))
 
 
-def absent_styles(styles: StyleSet, found: Styles) -> list[str]:
+def absent_styles(styles: StyleSet, made: Styles) -> list[str]:
     """A warning for each style of a set that the market can't give."""
-    return [f"style {name} of {styles.kind} is absent: {why}" for name, why in found.absent.items()]
+    return [f"style {name} of {styles.kind} is absent: {why}" for name, why in made.absent.items()]

@@ -19,10 +19,10 @@ def index_of(asked: str, market: Market, key: str) -> str:
         no such index, or several; `key` is where it was asked for.
     """
     known = sorted(market.universe.members)
-    found = index_named(asked, known)
-    if found is None:
+    code = index_named(asked, known)
+    if code is None:
         raise RecipeError(f"unknown index {asked!r}: of this market's indices {choices(asked, known)}", key=key)
-    return found
+    return code
 
 
 def with_market_names(recipe: Recipe, market: Market) -> Recipe:
@@ -53,13 +53,13 @@ def named_test(settings: TestSettings, market: Market, key: str = "test") -> Tes
     codes = sorted(market.universe.members)
     universes = []
     for i, asked in enumerate(settings.universes):
-        found = asked.casefold() if asked.casefold() in WHOLE else index_named(asked, codes)
+        universe = asked.casefold() if asked.casefold() in WHOLE else index_named(asked, codes)
         where = f"{key}.universes.{i}"
-        if found is None:
+        if universe is None:
             raise RecipeError(f"unknown universe {asked!r}: {choices(asked, (*WHOLE, *codes))}", key=where)
-        if found in universes:
-            raise RecipeError(f"{asked!r} is {found}, which stands before it", key=where)
-        universes.append(found)
+        if universe in universes:
+            raise RecipeError(f"{asked!r} is {universe}, which stands before it", key=where)
+        universes.append(universe)
     _require_room(settings, market, key)
     own = {name: index_named(name, codes) or name for name in (*settings.groups, settings.all_share_index)}
     groups = {own[name]: number for name, number in settings.groups.items()}

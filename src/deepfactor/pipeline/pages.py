@@ -81,16 +81,16 @@ def _write_workbook(path: Path, content: bytes) -> None:
 
 def write_index(runs: Path, language: str = "en") -> Path:
     """Write ``index.html`` of a runs folder: a line a run that has a report, the newest first."""
-    found = []
+    dated = []
     for path in runs.glob("*/report.json"):
         made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         try:
             report = read_json(path)
         except DataError:
             report = None
-        found.append((made, RunLine(path.parent.name, made.date().isoformat(), report)))
-    found.sort(key=lambda item: (item[0], item[1].name), reverse=True)
-    write_text(runs / "index.html", render_runs([line for _, line in found], language))
+        dated.append((made, RunLine(path.parent.name, made.date().isoformat(), report)))
+    dated.sort(key=lambda item: (item[0], item[1].name), reverse=True)
+    write_text(runs / "index.html", render_runs([line for _, line in dated], language))
     return runs / "index.html"
 
 
@@ -143,14 +143,14 @@ def _optional(missing: list[Failure], stage: str, file: Path) -> Any:
 
 def _there(missing: list[Failure], stage: str, parts: Mapping[str, Callable[[], Part]]) -> tuple[Part, ...]:
     """The parts of a stage that can be read; one that can't, and isn't known to be missing, is added to `missing`."""
-    found = []
+    read = []
     for what, load in parts.items():
         try:
-            found.append(load())
+            read.append(load())
         except DataError as error:
             if not any(one.stage in (stage, "scores", "combination") and one.what == what for one in missing):
                 missing.append(Failure(stage, what, str(error), 2))
-    return tuple(found)
+    return tuple(read)
 
 
 def _label(path: Path) -> str:

@@ -41,7 +41,7 @@ def paired_differences(arms: Sequence[ArmContent]) -> list[PairedEntry]:
     the two arms' means, where an arm has more than one seed; beside what styles leave, the difference of the raw
     RankICs over the same days and each arm's own names, and how many names a day those are.
     """
-    found: list[PairedEntry] = []
+    paired: list[PairedEntry] = []
     for measure, case in _CASES.items():
         series = {arm.name: _series(arm, measure) for arm in arms}
         for first, second in combinations(arms, 2):
@@ -54,10 +54,10 @@ def paired_differences(arms: Sequence[ArmContent]) -> list[PairedEntry]:
                     **dict(zip(case, key, strict=True)),
                 }
                 spreads = {f"seed_std_{k}": _seed_std(arm, entry) for k, arm in (("first", first), ("second", second))}
-                found.append(cast(PairedEntry, {**entry, **difference, **spreads}))
-    universes = list(dict.fromkeys(entry["universe"] for entry in found))
+                paired.append(cast(PairedEntry, {**entry, **difference, **spreads}))
+    universes = list(dict.fromkeys(entry["universe"] for entry in paired))
     order = list(_CASES)
-    return sorted(found, key=lambda e: (order.index(e["measure"]), e.get("set", ""), e.get("horizon", 0),
+    return sorted(paired, key=lambda e: (order.index(e["measure"]), e.get("set", ""), e.get("horizon", 0),
                                         universes.index(e["universe"])))  # fmt: skip
 
 
@@ -91,13 +91,13 @@ def _differences(
             continue
         both = one.join(second[key], on="date", suffix="_second").sort("date")
         left, right = (both[name].cast(pl.Float64).to_numpy() for name in ("value", "value_second"))
-        found = asdict(paired_difference(left, right, WEEK if measure == "top_excess" else int(key[-1])))
+        numbers = asdict(paired_difference(left, right, WEEK if measure == "top_excess" else int(key[-1])))
         scale = TRADING_DAYS if measure == "top_excess" else 1
-        found["difference"] = found.pop("mean") * scale
-        found["standard_error"] *= scale
+        numbers["difference"] = numbers.pop("mean") * scale
+        numbers["standard_error"] *= scale
         if measure == "residual_rank_ic":
-            found |= _raw(both)
-        yield key, {name: _plain(value) for name, value in found.items()}
+            numbers |= _raw(both)
+        yield key, {name: _plain(value) for name, value in numbers.items()}
 
 
 def _raw(both: pl.DataFrame) -> dict[str, float]:

@@ -192,8 +192,8 @@ def _constraints(entries: Sequence[TargetMeans]) -> list[tuple[str, list[str]]]:
     """A row a constraint that binds (share of rebalances, mean price) or is relaxed (number of bounds) anywhere."""
     rows = []
     for name in sorted({name for one in entries for name in one["binding"]}):
-        found = [one["binding"].get(name) for one in entries]
-        cells = [f"{x['share_of_rebalances']:.0%} at {x['mean_shadow_price']:.2g}" if x else "–" for x in found]
+        bindings = [one["binding"].get(name) for one in entries]
+        cells = [f"{x['share_of_rebalances']:.0%} at {x['mean_shadow_price']:.2g}" if x else "–" for x in bindings]
         rows.append((f"  binds: {name}", cells))
     for name in sorted({name for one in entries for name in one["relaxed_bounds"]}):
         rows.append((f"  relaxed: {name}", [str(one["relaxed_bounds"].get(name, 0)) for one in entries]))

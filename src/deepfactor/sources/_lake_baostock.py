@@ -24,14 +24,14 @@ _OURS = pl.concat_str(pl.col("code").str.slice(3), pl.lit("."), pl.col("code").s
 
 def _bars(held: Held, span: Span = (None, None)) -> list[Recorded]:
     """Answers with bars of a span: of a stock until a day, or of a day."""
-    found = []
+    bars = []
     for one in held.of(BARS, DAY):
         first, last = (one.request[name] or one.request["date"] for name in ("start_date", "end_date"))
         after = span[0] is not None and last < str(span[0])
         before = span[1] is not None and first > str(span[1])
         if not (is_level(one) or after or before):
-            found.append(one)
-    return found
+            bars.append(one)
+    return bars
 
 
 def daily(held: Held, span: Span) -> pl.DataFrame:

@@ -68,8 +68,8 @@ def _by_year(held: Held, span: Span) -> Iterator[dict[str, list[Recorded]]]:
 
 def _of_year(held: Held, of_calls: Mapping[str, list[Recorded]]) -> pl.DataFrame:
     def rows(api: str, columns: list[str]) -> pl.DataFrame:
-        found = held.rows(of_calls.get(api, []), [*_KEY, *columns])
-        return as_days(numbers(found, columns, api), ["trade_date"], api, _FORM)
+        answers = held.rows(of_calls.get(api, []), [*_KEY, *columns])
+        return as_days(numbers(answers, columns, api), ["trade_date"], api, _FORM)
 
     bars = _whole_volume(rows("daily", [*_BARS, *_after_hours(of_calls.get("daily", []))]))
     halted = _halts(held, of_calls.get("suspend_d", [])).join(bars, on=_KEY, how="anti")

@@ -43,5 +43,5 @@ def _silent(value: object) -> dict[Any, Any]:
 
 
 def _within(parts: abc.Mapping[Any, object]) -> dict[Any, Any]:
-    found = {name: _silent(part) for name, part in parts.items()}
-    return {name: silent for name, silent in found.items() if silent}
+    by_key = {name: _silent(part) for name, part in parts.items()}
+    return {name: silent for name, silent in by_key.items() if silent}

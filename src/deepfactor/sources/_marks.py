@@ -14,8 +14,8 @@ def matches(text: pl.Series, pattern: str) -> pl.Series:
     different = names.unique().drop_nulls()
     if different.is_empty():
         return pl.Series(text.name, [None], dtype=pl.Boolean).new_from_index(0, len(text))
-    found = [any(re.search(pattern, form) for form in (name, _half_width(name))) for name in different]
-    return names.replace_strict(different, pl.Series(found, dtype=pl.Boolean), return_dtype=pl.Boolean)
+    matched = [any(re.search(pattern, form) for form in (name, _half_width(name))) for name in different]
+    return names.replace_strict(different, pl.Series(matched, dtype=pl.Boolean), return_dtype=pl.Boolean)
 
 
 def _half_width(name: str) -> str:

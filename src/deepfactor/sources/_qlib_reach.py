@@ -31,7 +31,7 @@ class Reach:
             stop = int(np.searchsorted(calendar, np.datetime64(span.end), side="right"))
             before = self._spans.get(span.symbol, (first, stop))
             self._spans[span.symbol] = (min(first, before[0]), max(stop, before[1]))
-        self._found: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        self._lacking: dict[str, list[tuple[int, str]]] = defaultdict(list)
 
     def take(
         self,
@@ -68,15 +68,15 @@ class Reach:
 
     def dropped(self) -> Iterator[tuple[str, int]]:
         """Reasons, with the number of stock-days each."""
-        for what, found in self._found.items():
-            more = "; …" if len(found) > _SHOWN else ""
-            named = "; ".join(text for _, text in found[:_SHOWN])
-            yield f"daily: not traded where a symbol's data {what} ({named}{more})", sum(days for days, _ in found)
+        for what, symbols in self._lacking.items():
+            more = "; …" if len(symbols) > _SHOWN else ""
+            named = "; ".join(text for _, text in symbols[:_SHOWN])
+            yield f"daily: not traded where a symbol's data {what} ({named}{more})", sum(days for days, _ in symbols)
 
     def _count(self, what: str, symbol: str, start: int, stop: int) -> None:
         """Rows `start` to `stop` of the calendar that lack."""
         if stop > start:
-            self._found[what].append((stop - start, f"{symbol} {self._day(start)} to {self._day(stop - 1)}"))
+            self._lacking[what].append((stop - start, f"{symbol} {self._day(start)} to {self._day(stop - 1)}"))
 
     def _day(self, row: int) -> np.datetime64:
         day: np.datetime64 = self._calendar[row]

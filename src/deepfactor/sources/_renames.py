@@ -21,7 +21,7 @@ def renames_of(extract: Extract, table: RenameTable, patterns: Sequence[Pattern]
     days = [None] * extract.frame.height
     if table.date is not None:
         days = as_dates(extract, table.date, table.date_format).to_list()
-    found = []
+    renames = []
     for row, day in enumerate(days):
         codes = []
         for column in (table.old, table.new):
@@ -35,8 +35,8 @@ def renames_of(extract: Extract, table: RenameTable, patterns: Sequence[Pattern]
             )
         if _wrong(codes[1]):
             raise extract.fault(_wrong(codes[1]), table.new, row)
-        found.append(Rename(old=codes[0], new=codes[1], date=day))
-    return found
+        renames.append(Rename(old=codes[0], new=codes[1], date=day))
+    return renames
 
 
 def stated(renames: Iterable[Rename], patterns: Sequence[Pattern]) -> list[Rename]:
@@ -47,13 +47,13 @@ def stated(renames: Iterable[Rename], patterns: Sequence[Pattern]) -> list[Renam
     RecipeError
         an old code that can only be an A-share's, in a form that no row will have.
     """
-    found = []
+    written = []
     for one in renames:
         old, new = (code if _FORM.fullmatch(code) else ours(code, patterns) for code in (one.old, one.new))
         if meant := other_form_of(old):
             raise RecipeError(f"{old!r} is {meant} in another form: write it so", key="renames")
-        found.append(one.model_copy(update={"old": old, "new": new}))
-    return found
+        written.append(one.model_copy(update={"old": old, "new": new}))
+    return written
 
 
 def in_force(renames: Iterable[Rename], last: date | None) -> dict[str, Rename]:
@@ -64,20 +64,20 @@ def in_force(renames: Iterable[Rename], last: date | None) -> dict[str, Rename]:
     RecipeError
         a new code that is no A-share's, an old one that becomes two, or codes that go round in a circle.
     """
-    found: dict[str, Rename] = {}
+    changes: dict[str, Rename] = {}
     for one in renames:
         if wrong := _wrong(one.new):
             raise RecipeError(wrong, key="renames")
         if one.date is not None and last is not None and one.date > last:
             continue
-        other = found.setdefault(one.old, one)
+        other = changes.setdefault(one.old, one)
         if other.new != one.new:
             raise RecipeError(
                 f"{one.old} becomes {other.new} and {one.new}: it can become one code only", key="renames"
             )
-    for old in found:
-        chain(old, found)
-    return found
+    for old in changes:
+        chain(old, changes)
+    return changes
 
 
 def chain(code: str, renames: Mapping[str, Rename]) -> list[str]:

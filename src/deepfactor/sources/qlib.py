@@ -196,7 +196,7 @@ class Qlib:
     def _notes(self) -> list[str]:
         """What was done to every value, and what was left unread."""
         notes = [NO_ADJUSTMENT if self._basis.no_adjustment else QLIB_ADJUSTED if self._basis.adjusted else QLIB_RAW]
-        unread = sorted(self._found - {self._columns[name].source for name in self._fields})
+        unread = sorted(self._given_fields - {self._columns[name].source for name in self._fields})
         notes += [f"fields that are not read: {', '.join(unread)}"] if unread else []
         instruments = {file.name for file in (self._folder / "instruments").glob("*.txt")} - {"all.txt"}
         unknown = sorted(instruments - {file.name for file in self._members.values()})
@@ -230,16 +230,16 @@ class Qlib:
         folders = sorted(entry for entry in features.iterdir() if entry.is_dir()) if features.is_dir() else []
         if not folders:
             raise DataError("holds no folder of a symbol: is --folder a qlib data folder?", file=features)
-        found: dict[str, Path] = {}
+        by_symbol: dict[str, Path] = {}
         for entry in folders:
             symbol = our_code(entry.name, entry)
-            if symbol in found:
-                raise DataError(f"is the same symbol as {found[symbol].name}: take one away", file=entry)
-            found[symbol] = entry
-        return found
+            if symbol in by_symbol:
+                raise DataError(f"is the same symbol as {by_symbol[symbol].name}: take one away", file=entry)
+            by_symbol[symbol] = entry
+        return by_symbol
 
     @cached_property
-    def _found(self) -> frozenset[str]:
+    def _given_fields(self) -> frozenset[str]:
         """Fields that any stock has."""
         files = (file.name for symbol in self._stocks for file in self._folders[symbol].iterdir())
         return frozenset(name.removesuffix(ENDING) for name in files if name.endswith(ENDING))
@@ -249,10 +249,10 @@ class Qlib:
         features = self._folder / "features"
         there = {}
         for name, column in self._columns.items():
-            if column.source in self._found:
+            if column.source in self._given_fields:
                 there[name] = column.source
             elif name in _NEEDED or name in self._settings.columns:
-                known = ", ".join(sorted(self._found)) or "none"
+                known = ", ".join(sorted(self._given_fields)) or "none"
                 message = f"no stock has {column.source}{ENDING}; there are {known} (columns in the source's TOML)"
                 raise DataError(message, file=features, column=name)
         if not {"vwap", "amount"} & there.keys() and not self._settings.vwap_from_prices:

@@ -55,8 +55,8 @@ def read_trained(folder: Path) -> TrainedRecord | None:
 def finish(folder: Path, record: JobRecord) -> None:
     """Write the checksums of all that the job left, then `record` as ``done``."""
     text = json_text(record)
-    found = {name: file_checksum(folder / name) for name in _RESULTS if (folder / name).exists()}
-    write_checksums(folder, {**found, DONE: checksum(text.encode())})
+    checksums = {name: file_checksum(folder / name) for name in _RESULTS if (folder / name).exists()}
+    write_checksums(folder, {**checksums, DONE: checksum(text.encode())})
     write_text(folder / DONE, text)
 
 

@@ -92,7 +92,7 @@ def open_inputs(folders: Mapping[str, Path]) -> StoredInputs:
     DataError
         a folder is not what `prepare_input` writes.
     """
-    found: dict[str, Held] = {}
+    kept: dict[str, Held] = {}
     content = {}
     for name, folder in folders.items():
         kind: Any = _kept(name).HELD  # a dataclass
@@ -102,8 +102,8 @@ def open_inputs(folders: Mapping[str, Path]) -> StoredInputs:
             said = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
             held = {key: tuple(value) if isinstance(value, list) else value for key, value in said["held"].items()}
             arrays = map_arrays(folder, [one.name for one in fields(kind) if one.name not in held])
-            found[name], content[_kept(name).FOLDER] = kind(**arrays, **held), said["content"]
+            kept[name], content[_kept(name).FOLDER] = kind(**arrays, **held), said["content"]
         except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError) as error:
             raise_of_machine(error)
             raise DataError(f"unreadable arrays ({error}): delete the folder and repeat", file=folder) from error
-    return StoredInputs(found, content)
+    return StoredInputs(kept, content)

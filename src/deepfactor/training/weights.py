@@ -52,12 +52,12 @@ def load_tensors(path: Path) -> tuple[State, Any]:
 
 def _checksum_of(tensors: Mapping[str, Tensor], note: Mapping[str, object]) -> str:
     """Of the note, and of each tensor's name, type, shape and values."""
-    found = checksum(json.dumps(note, sort_keys=True, allow_nan=False).encode())
+    running = checksum(json.dumps(note, sort_keys=True, allow_nan=False).encode())
     for name, tensor in sorted(tensors.items()):
-        found = checksum(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), found)
+        running = checksum(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), running)
         values = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        found = checksum(values.numpy().data, found)
-    return found
+        running = checksum(values.numpy().data, running)
+    return running
 
 
 def copy_of(state: Mapping[str, Tensor]) -> State:

@@ -35,8 +35,8 @@ def _compare(work: Work, arms: list[str], file: Path) -> Outcome:
     market, settings = work.market, work.recipe.test
     path = oracle_path(market.folder.path)
     check_oracle(path, market.folder.fingerprint)
-    found = {h: read_oracle(path, market.panel, h) for h in settings.horizons}
-    truth = {h: scores for h, scores in found.items() if scores is not None}
+    by_horizon = {h: read_oracle(path, market.panel, h) for h in settings.horizons}
+    truth = {h: scores for h, scores in by_horizon.items() if scores is not None}
     if not truth:
         file.unlink(missing_ok=True)
         return Outcome()

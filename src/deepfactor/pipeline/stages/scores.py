@@ -48,8 +48,8 @@ def _reads(work: Work, jobs: Sequence[Job]) -> dict[str, object]:
 
 def _content(job: Path) -> str:
     """What a finished job holds: trained again, maybe on another device, its last digits and times may differ."""
-    found = job / CHECKSUMS
-    return file_checksum(found if found.exists() else job / DONE)
+    checksums = job / CHECKSUMS
+    return file_checksum(checksums if checksums.exists() else job / DONE)
 
 
 def _write(work: Work, arm: str, jobs: Sequence[Job]) -> Outcome:

@@ -46,7 +46,7 @@ def draw_latent(settings: Settings, industry: Ints) -> Latent:
 
 def _most_alike(vector: Float64, count: int) -> Ints:
     unit = vector / np.sqrt((vector * vector).sum(axis=1, keepdims=True))
-    found = np.empty((len(unit), count), np.int64)
+    alike = np.empty((len(unit), count), np.int64)
     for first in range(0, len(unit), _BLOCK):
         block = unit[first : first + _BLOCK]
         cosine = np.zeros((len(block), len(unit)))
@@ -54,5 +54,5 @@ def _most_alike(vector: Float64, count: int) -> Ints:
             cosine += block[:, k, None] * unit[None, :, k]
         rows = np.arange(len(block))
         cosine[rows, first + rows] = -2.0
-        found[first : first + _BLOCK] = np.sort(np.argpartition(-cosine, count, axis=1)[:, :count], axis=1)
-    return found
+        alike[first : first + _BLOCK] = np.sort(np.argpartition(-cosine, count, axis=1)[:, :count], axis=1)
+    return alike

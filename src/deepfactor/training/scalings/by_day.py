@@ -84,5 +84,5 @@ def _last(values: Float32) -> Float32:
     """Last finite value of each column of (days, N); NaN where there is none."""
     seen = np.isfinite(values)
     last = len(values) - 1 - seen[::-1].argmax(axis=0)
-    found: Float32 = np.where(seen.any(axis=0), values[last, np.arange(values.shape[1])], np.float32(np.nan))
-    return found
+    known: Float32 = np.where(seen.any(axis=0), values[last, np.arange(values.shape[1])], np.float32(np.nan))
+    return known

@@ -46,11 +46,11 @@ class Store:
                 self._kept[place] = make()
             return self._kept[place]
         path = self._place(scaling) / f"{t}.standard"
-        found = _read(path)
-        if found is None:
-            found = make()
-            _write(path, found)
-        return found
+        standard = _read(path)
+        if standard is None:
+            standard = make()
+            _write(path, standard)
+        return standard
 
     def rows(self, scaling: Scaling, features: Features, eligible: Bools) -> Float32:
         """The (T, N, f) array that windows are cut from; made once where the scaling scales rows."""

@@ -23,8 +23,8 @@ def best_round(part: Callable[[int, int], Float64], rounds: int, step: int, vali
     `part` gives what the trees first … stop − 1 add to the scores (n,), up to a constant.
     """
     counts: list[int] = sorted({*range(step, rounds + 1, step), rounds})
-    found, score = {}, np.zeros(len(valid.x))
+    rank_ics, score = {}, np.zeros(len(valid.x))
     for first, stop in zip([0, *counts], counts, strict=False):
         score += part(first, stop)
-        found[stop] = mean_rank_ic(score, valid)
-    return max(counts, key=lambda count: (found[count], -count))
+        rank_ics[stop] = mean_rank_ic(score, valid)
+    return max(counts, key=lambda count: (rank_ics[count], -count))
