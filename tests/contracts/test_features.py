@@ -59,6 +59,15 @@ def test_what_is_missing_is_nan_and_every_feature_is_known_somewhere(kind: Modul
     assert not np.isfinite(values[:, never]).any()
 
 
+def test_a_day_needs_no_more_past_than_the_set_says(kind: ModuleType, market: Market) -> None:
+    back = kind.rows_back(kind.Settings())
+    whole, first = computed(kind, market).values, len(market[0].dates) - 4 - back
+    assert first > 1, "the market is too short to tell"
+    part = computed(kind, (market[0].between(first, len(whole)), market[1].between(first, len(whole)))).values
+    assert part[back:].tobytes() == whole[first + back :].tobytes()
+    assert np.isfinite(part[back:]).any()
+
+
 def test_twice_the_same_bits_and_the_market_as_it_was(kind: ModuleType, market: Market) -> None:
     before = {name: market[0][name].tobytes() for name in market[0].fields}
     first, second = computed(kind, market), computed(kind, market)

@@ -50,6 +50,10 @@ class FeatureKind(Protocol[SettingsOf]):
     def compute(self, settings: SettingsOf, panel: Panel, universe: Universe, /) -> Features:
         """The features of every stock and day."""
 
+    def rows_back(self, settings: SettingsOf, /) -> int:
+        """Rows before a day that its features read: with that many before it, a day's features are the same to the
+        last bit, however many more there are."""
+
 
 ROOM: Room[FeatureKind[FeatureSettings], FeatureSettings] = Room("deepfactor.features")
 FeatureSet = Annotated[Chosen[FeatureKind[FeatureSettings], FeatureSettings], ROOM]

@@ -52,6 +52,11 @@ class Settings(FeatureSettings):
     fields: Annotated[tuple[FieldName, ...], ONCE] = Field(get_args(FieldName), min_length=1)
 
 
+def rows_back(settings: Settings) -> int:
+    """Of the longest mean of returns."""
+    return 21
+
+
 def compute(settings: Settings, panel: Panel, universe: Universe) -> Features:
     """The series of every stock and day, (T, N, f) float32; NaN = missing.
 

@@ -55,6 +55,11 @@ class Settings(FeatureSettings):
     window: int = Field(default=1, ge=1, le=2500)
 
 
+def rows_back(settings: Settings) -> int:
+    """Of the longest return."""
+    return max(RETURNS)
+
+
 def compute(settings: Settings, panel: Panel, universe: Universe) -> Features:
     """The features of every stock and day, (T, N, 21) float32; NaN = too little seen, or no trade on the day.
 

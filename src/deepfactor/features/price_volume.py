@@ -32,6 +32,11 @@ class Settings(FeatureSettings):
     )
 
 
+def rows_back(settings: Settings) -> int:
+    """A day's fields are its own."""
+    return 0
+
+
 def compute(settings: Settings, panel: Panel, universe: Universe) -> Features:
     """Log adjusted prices and log split-adjusted volume, (T, N, f) float32; zero volume is missing."""
     factor = np.log(panel["adj_factor"].astype(np.float64))

@@ -77,8 +77,12 @@ class Fundamentals:
 
     def until(self, t: int) -> Fundamentals:
         """What was known at the close of row t."""
-        day = int(self.dates[t].astype(np.int64))
-        return replace(self, dates=self.dates[: t + 1], items={k: v.until(day) for k, v in self.items.items()})
+        return self.between(0, t + 1)
+
+    def between(self, first: int, stop: int) -> Fundamentals:
+        """What was known at the close of row stop − 1, on the days of the rows from `first` on."""
+        day = int(self.dates[stop - 1].astype(np.int64))
+        return replace(self, dates=self.dates[first:stop], items={k: v.until(day) for k, v in self.items.items()})
 
     def __getitem__(self, item: str) -> Events:
         """Events of an item; a `DataError` that says what there is."""

@@ -60,11 +60,15 @@ class Panel:
 
     def until(self, t: int) -> Panel:
         """The panel as it was at the close of row t: rows 0 … t."""
+        return self.between(0, t + 1)
+
+    def between(self, first: int, stop: int) -> Panel:
+        """The rows first … stop − 1 of the panel as it was at the close of the last of them."""
         return replace(
             self,
-            dates=self.dates[: t + 1],
-            fields={k: v[: t + 1] for k, v in self.fields.items()},
-            fundamentals=None if self.fundamentals is None else self.fundamentals.until(t),
+            dates=self.dates[first:stop],
+            fields={k: v[first:stop] for k, v in self.fields.items()},
+            fundamentals=None if self.fundamentals is None else self.fundamentals.between(first, stop),
         )
 
     def market_cap(self, kind: str) -> Floats:

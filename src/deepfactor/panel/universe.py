@@ -91,7 +91,11 @@ class Universe:
 
     def until(self, t: int) -> Universe:
         """The universe as it was at the close of row t. `next_date` stays: it is published ahead."""
-        cut = slice(0, t + 1)
+        return self.between(0, t + 1)
+
+    def between(self, first: int, stop: int) -> Universe:
+        """The rows first … stop − 1 of the universe as it was at the close of the last of them."""
+        cut = slice(first, stop)
         arrays = ("dates", "listed", "traded", "st", "limit_up", "limit_down", "industry", "next_date")
         maps = ("members", "benchmark", "weighting", "index_close", "index_total_return")
         changed: dict[str, Any] = {name: getattr(self, name)[cut] for name in arrays}
