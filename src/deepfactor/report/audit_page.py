@@ -85,20 +85,20 @@ def render_audit(audit: Audit, language: str = "en") -> str:
     audit : what `deepfactor.pipeline.checking.check` returns
     """
     account: MarketRecord = audit.get("account") or {}
-    found = [table for table in (findings(audit), *_by_year(audit)) if table is not None]
+    tables = [table for table in (findings(audit), *_by_year(audit)) if table is not None]
     return document(
         "audit.html.j2",
         language,
         title=Text("Data audit of {market}", "数据审计：{market}").filled(market=audit["market"]),
         audit=audit,
         facts=_facts(audit, account),
-        findings=found[0] if found and found[0].id == "findings" else None,
-        tables=[table for table in found if table.id != "findings"],
+        findings=tables[0] if tables and tables[0].id == "findings" else None,
+        tables=[table for table in tables if table.id != "findings"],
         derived=[words().sentence(item) for item in audit.get("derived", ())],
         not_possible=[words().sentence(item) for item in audit.get("not_possible", ())],
         dropped=_dropped(audit, account),
         notes=[words().sentence(item) for item in account.get("notes", ())],
-        metrics=defined(found),
+        metrics=defined(tables),
     )
 
 
@@ -176,9 +176,9 @@ def _replicas(audit: Audit, years: Sequence[str]) -> Table | None:
     rows = [
         (
             *label_cells(words().universe(index), label),
-            *(Cell(value, style) for value in found[name]),
+            *(Cell(value, style) for value in replica[name]),
         )
-        for index, found in audit["replicas"].items()
+        for index, replica in audit["replicas"].items()
         for name, style, label in _REPLICA
     ]
     columns: list[str | Metric] = ["index", "audited", *map(head, years)]

@@ -80,8 +80,8 @@ class Page:
 def page_of(content: RunContent, lost: list[Lost] | None = None) -> Page:
     """All sections of a run; with a list `lost`, parts that can't be made are added to it and left out."""
     make = Maker(lost)
-    found = {name: make.one(file.section, content, make, part=name) for name, file in sections().items()}
-    kept = {name: section for name, section in found.items() if section is not None}
+    laid_out = {name: make.one(file.section, content, make, part=name) for name, file in sections().items()}
+    kept = {name: section for name, section in laid_out.items() if section is not None}
     return Page(content, kept, missing(content))
 
 
@@ -183,5 +183,5 @@ def source_line(content: RunContent) -> Text:
 
 def _spans(content: RunContent) -> list[tuple[str, ...]]:
     """Test spans of the arms, each once."""
-    found = [arm.factor_report.get("span") for arm in content.arms]
-    return list(dict.fromkeys(tuple(map(str, span)) for span in found if span))
+    spans = [arm.factor_report.get("span") for arm in content.arms]
+    return list(dict.fromkeys(tuple(map(str, span)) for span in spans if span))

@@ -40,14 +40,14 @@ def compared(content: RunContent) -> Iterator[tuple[ArmContent, Reference]]:
 def study_of(content: RunContent) -> Mapping[str, Any]:
     """The study of the first such arm; a run compares with one."""
     _, ref = next(compared(content))
-    found: Mapping[str, Any] = studies()[ref.study]
-    return found
+    study: Mapping[str, Any] = studies()[ref.study]
+    return study
 
 
 def spans_of(content: RunContent) -> list[tuple[str, str]]:
     """Test spans of the compared arms, each once."""
-    found = (arm.factor_report.get("span") for arm, _ in compared(content))
-    return list(dict.fromkeys((str(span[0]), str(span[-1])) for span in found if span))
+    spans = (arm.factor_report.get("span") for arm, _ in compared(content))
+    return list(dict.fromkeys((str(span[0]), str(span[-1])) for span in spans if span))
 
 
 def headline_record(content: RunContent, arm: ArmContent, universe: str | None = None) -> ICRecord | None:
@@ -104,18 +104,18 @@ def seeds_of(arm: ArmContent, record: ICRecord) -> SeedSpread | None:
     def case(of: ICRecord | SeedSpread) -> tuple[str, str, int, str, str]:
         return of["universe"], of["convention"], of["horizon"], of["sampling"], of["names"]
 
-    found = arm.factor_report.get("seed_spread") or ()
-    return next((one for one in found if case(one) == case(record)), None)
+    spreads = arm.factor_report.get("seed_spread") or ()
+    return next((one for one in spreads if case(one) == case(record)), None)
 
 
 def share_of_all(content: RunContent, arm: ArmContent, ref: Reference, universe: str) -> tuple[float, float] | None:
     """RankIC in a universe ÷ that over all stocks: ours, the study's; None where one of the four numbers is missing."""
-    found = []
+    means = []
     for where in (universe, content.lead):
         record = headline_record(content, arm, where)
-        found.append(None if record is None else record["rank_ic"]["mean"])
-        found.append(ref.rank_ic("mean", where, HEADLINE_HORIZONS[0], content.main))
-    ours, theirs, all_ours, all_theirs = found
+        means.append(None if record is None else record["rank_ic"]["mean"])
+        means.append(ref.rank_ic("mean", where, HEADLINE_HORIZONS[0], content.main))
+    ours, theirs, all_ours, all_theirs = means
     if ours is None or not theirs or not all_ours or not all_theirs:
         return None
     return ours / all_ours, theirs / all_theirs
@@ -162,8 +162,8 @@ def _days(group: GroupRecord, year: str) -> int:
 def residual(content: RunContent, arm: ArmContent, name: str | None) -> ResidualRecord | None:
     """The entry of what a style set leaves of the RankIC, first page's universe and headline horizon."""
     wanted = (name, content.lead, content.main, HEADLINE_HORIZONS[0])
-    found = arm.factor_report.get("residual_ic") or ()
-    return next((e for e in found if (e["set"], e["universe"], e["convention"], e["horizon"]) == wanted), None)
+    residuals = arm.factor_report.get("residual_ic") or ()
+    return next((e for e in residuals if (e["set"], e["universe"], e["convention"], e["horizon"]) == wanted), None)
 
 
 def strongest_styles(content: RunContent, arm: ArmContent) -> tuple[str, list[tuple[str, float]]]:

@@ -38,7 +38,7 @@ def residual_set(content: RunContent) -> str | None:
 def years_of(records: Iterable[Mapping[str, object]]) -> list[str]:
     """Calendar years that any record has, ascending."""
     years = (record.get("by_year") for record in records)
-    return sorted({str(year) for found in years if isinstance(found, Mapping) for year in found})
+    return sorted({str(year) for by_year in years if isinstance(by_year, Mapping) for year in by_year})
 
 
 def against(group: GroupRecord) -> list[tuple[str, Excess | None]]:

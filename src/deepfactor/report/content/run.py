@@ -184,12 +184,12 @@ def pick(
 ) -> ICRecord | None:
     """The record of one test, the daily sampling where there are several; None where there is none."""
     wanted = (universe, horizon, convention, names, seed)
-    found = [
+    matching = [
         record
         for record in records
         if (record["universe"], record["horizon"], record["convention"], record["names"], record.get("seed")) == wanted
     ]
-    return min(found, key=lambda record: record.get("sampling") != "daily", default=None)
+    return min(matching, key=lambda record: record.get("sampling") != "daily", default=None)
 
 
 def _need(frame: pl.DataFrame, columns: tuple[str, ...], what: str) -> None:

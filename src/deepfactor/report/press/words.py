@@ -88,8 +88,8 @@ class Words:
     def sentence(self, text: str) -> Text:
         """A message of the run; its Chinese where its form is known."""
         for form, other in self.sentences:
-            if found := form.fullmatch(text):
-                return Text(text, other.format(*map(self._named, found.groups())))
+            if matched := form.fullmatch(text):
+                return Text(text, other.format(*map(self._named, matched.groups())))
         return Text(text)
 
     def sentence_or_term(self, text: str) -> Text:

@@ -58,15 +58,15 @@ def workbook(title: str, notes: Sequence[str], source: str, tables: Sequence[Tab
 
 def sheet_names(tables: Sequence[Table]) -> list[str]:
     """A sheet's name a table: its id, cut to what Excel takes, each once."""
-    found: list[str] = []
+    names: list[str] = []
     for table in tables:
         name = "".join(c if c not in "[]:*?/\\'" else "_" for c in table.id)[:_LONGEST]
         k = 2
-        while name.lower() in {one.lower() for one in found} | {"contents", "definitions"}:
+        while name.lower() in {one.lower() for one in names} | {"contents", "definitions"}:
             name = f"{table.id[: _LONGEST - 3]}_{k}"
             k += 1
-        found.append(name)
-    return found
+        names.append(name)
+    return names
 
 
 class _Styles:

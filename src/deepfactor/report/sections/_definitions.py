@@ -45,11 +45,11 @@ def definition(of: DefinitionsRecord | None) -> Text:
 
 def definitions_of(records: Iterable[GroupRecord | TopRecord]) -> Text:
     """The words of all definitions among `records` (groups, top portfolios), each once."""
-    found: dict[str, Text] = {}
+    by_text: dict[str, Text] = {}
     for record in records:
         said = definition(record.get("definitions"))
-        found[str(said)] = said
-    return excess_is(joined("; ", found.values())) if found else Text("")
+        by_text[str(said)] = said
+    return excess_is(joined("; ", by_text.values())) if by_text else Text("")
 
 
 def definition_of_portfolio(p: PortfolioContent) -> Text:

@@ -104,12 +104,12 @@ _HORIZON = HEADLINE_HORIZONS[0]
 
 def sentences(content: RunContent) -> list[Text]:
     """From the protocol to the portfolios; what a run doesn't have is not spoken of."""
-    found = [_protocol(content)]
+    texts = [_protocol(content)]
     for arm, ref in compared(content):
-        found += [_gap(content, arm, ref), _same_years(content, arm, ref)]
-        found += [_size(content, arm, ref), _styles(content, arm)]
-    found += [_benchmark(content), *_portfolios(content)]
-    return [said for said in found if said is not None]
+        texts += [_gap(content, arm, ref), _same_years(content, arm, ref)]
+        texts += [_size(content, arm, ref), _styles(content, arm)]
+    texts += [_benchmark(content), *_portfolios(content)]
+    return [said for said in texts if said is not None]
 
 
 def _protocol(content: RunContent) -> Text | None:
@@ -169,10 +169,10 @@ def _verdict(content: RunContent, arm: ArmContent, record: ICRecord, published: 
 def _same_years(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
     """The universe whose top group is farthest from the study's in the years that both have."""
     given = ((universe, same_years(arm, ref, universe)) for universe in content.universes())
-    found = {universe: one for universe, one in given if one is not None}
-    if not found:
+    known = {universe: one for universe, one in given if one is not None}
+    if not known:
         return None
-    universe, one = max(found.items(), key=lambda item: abs(item[1].ours - item[1].theirs))
+    universe, one = max(known.items(), key=lambda item: abs(item[1].ours - item[1].theirs))
     return SAME_YEARS.filled(
         arm=arm.name,
         n=len(one.years),
@@ -185,14 +185,14 @@ def _same_years(content: RunContent, arm: ArmContent, ref: Reference) -> Text | 
 
 def _size(content: RunContent, arm: ArmContent, ref: Reference) -> Text | None:
     """The index universe whose share of the RankIC over all stocks is farthest from the study's."""
-    found = [
+    distances = [
         (abs(both[0] - both[1]), universe, both)
         for universe in content.universes()
         if universe != content.lead and (both := share_of_all(content, arm, ref, universe)) is not None
     ]
-    if not found:
+    if not distances:
         return None
-    _, universe, (ours, theirs) = max(found)
+    _, universe, (ours, theirs) = max(distances)
     said = SIZE.filled(
         arm=arm.name, universe=words().universe(universe), ours=_whole(ours), theirs=_whole(theirs)
     )  # fmt: skip
@@ -230,25 +230,25 @@ def _portfolios(content: RunContent) -> list[Text]:
     made."""
     names = {arm.name for arm, _ in compared(content)}
     mine = [p for p in content.portfolios if p.arm in names]
-    found: list[Text] = []
+    texts: list[Text] = []
 
     def ranged(style: str, reading: Callable[[PortfolioContent], float | None]) -> Text | None:
         return _range([value for p in mine if (value := reading(p)) is not None], style)
 
     strays, made = ranged("percent", _replica_error), ranged("signed_percent", _replica_excess)
     if strays and made:
-        found.append(REPLICA.filled(x=made, y=strays))
+        texts.append(REPLICA.filled(x=made, y=strays))
     styles, selection = (ranged("signed_percent", partial(part_a_year, key=key)) for key in ("styles", "selection"))
     if styles and selection:
-        found.append(PARTS.filled(x=styles, y=selection))
+        texts.append(PARTS.filled(x=styles, y=selection))
     relaxed = ranged("share", relaxed_share)
     infeasible = ranged("share", partial(relaxed_share, key="infeasible_rebalances"))
     if relaxed and infeasible:
-        found.append(RELAXED.filled(x=relaxed, y=infeasible))
+        texts.append(RELAXED.filled(x=relaxed, y=infeasible))
     how = dict.fromkeys(said for p in mine if (said := weights_said(p.summary)) is not None)
     if any(p.summary.get("replica_weights") not in (None, "published") for p in mine):
-        found.append(WEIGHTS.filled(how=joined(" | ", how)))
-    return found
+        texts.append(WEIGHTS.filled(how=joined(" | ", how)))
+    return texts
 
 
 def _range(values: Sequence[float], style: str) -> Text | None:
@@ -285,6 +285,6 @@ def study_name(content: RunContent) -> Text:
 
 def strongest(content: RunContent, arm: ArmContent) -> Text:
     """The styles that a score is correlated with most."""
-    of, found = strongest_styles(content, arm)
-    parts = [joined(" ", [words().style(style, of), number(mean, "signed")]) for style, mean in found]
+    of, ranked = strongest_styles(content, arm)
+    parts = [joined(" ", [words().style(style, of), number(mean, "signed")]) for style, mean in ranked]
     return joined(", ", parts) if parts else Text(MISSING)

@@ -18,8 +18,8 @@ TOP_NOTE = Text(
 
 def paired(content: RunContent) -> list[Table]:
     """Every paired difference: a table of RankIC, of what each style set leaves of it, and of the top groups."""
-    found = [_rank_ic(content, "rank_ic"), _rank_ic(content, "residual_rank_ic"), _top(content)]
-    return [table for table in found if table is not None]
+    tables = [_rank_ic(content, "rank_ic"), _rank_ic(content, "residual_rank_ic"), _top(content)]
+    return [table for table in tables if table is not None]
 
 
 def _rank_ic(content: RunContent, measure: str) -> Table | None:

@@ -126,17 +126,17 @@ def attribution_curve(p: PortfolioContent, name: str) -> Figure | None:
 def attribution_bars(p: PortfolioContent, name: str) -> Figure | None:
     """Contribution of each style and of the industries that matter most, over the whole span."""
     whole = p.parts
-    found = [(k, v, "styles") for k, v in whole.get("styles", {}).items() if v is not None]
+    contributions = [(k, v, "styles") for k, v in whole.get("styles", {}).items() if v is not None]
     industries = [(k, v, "industries") for k, v in whole.get("industries", {}).items() if v is not None]
-    found += sorted(industries, key=lambda item: -abs(item[1]))[: max(0, _LISTED - len(found))]
+    contributions += sorted(industries, key=lambda item: -abs(item[1]))[: max(0, _LISTED - len(contributions))]
     traces = []
     for part, fill in (("styles", COLOURS[0]), ("industries", COLOURS[1])):
-        mine = [(key, value) for key, value, kind in found if kind == part]
+        mine = [(key, value) for key, value, kind in contributions if kind == part]
         if mine:
             labels = [words().term(key) for key, _ in mine]
             traces.append(bars(words().term(part), labels, [v for _, v in mine], fill, horizontal=True))
-    look = sideways(CONTRIBUTION, ".1%", len(found))
-    look["xaxis"] |= percent_ticks(value for _, value, _ in found) | {"hoverformat": ".2%"}
+    look = sideways(CONTRIBUTION, ".1%", len(contributions))
+    look["xaxis"] |= percent_ticks(value for _, value, _ in contributions) | {"hoverformat": ".2%"}
     return figure(
         f"{name}_contributions", Text("Contribution of styles and industries", "风格与行业的贡献"), traces, look
     )

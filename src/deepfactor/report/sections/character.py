@@ -34,10 +34,10 @@ def section(content: RunContent, make: Maker) -> Section | None:
 
 def autocorrelation(content: RunContent) -> Table | None:
     """Arm × days between rebalances."""
-    found = [(arm, dict(arm.factor_report.get("autocorrelation") or {})) for arm in content.arms]
-    steps = sorted({int(step) for _, given in found for step in given})
+    by_arm = [(arm, dict(arm.factor_report.get("autocorrelation") or {})) for arm in content.arms]
+    steps = sorted({int(step) for _, given in by_arm for step in given})
     rows = []
-    for arm, given in found if steps else ():
+    for arm, given in by_arm if steps else ():
         ref = reference(arm.published)
         printed = {step: None if ref is None else ref.autocorrelation(step) for step in steps}
         rows.append((*label_cells(arm.name), *(value_cell(given, str(k), "ratio", printed[k]) for k in steps)))
@@ -57,18 +57,18 @@ def style_set_names(content: RunContent) -> list[str]:
 
 
 def _style_table(content: RunContent, name: str) -> Table | None:
-    found = [(arm, style_sets(arm).get(name, {})) for arm in content.arms]
+    by_arm = [(arm, style_sets(arm).get(name, {})) for arm in content.arms]
     rows = []
-    for style in dict.fromkeys(style for _, given in found for style in given):
+    for style in dict.fromkeys(style for _, given in by_arm for style in given):
         cells: list[Cell] = []
-        for arm, given in found:
+        for arm, given in by_arm:
             entry = given.get(style)
             mean, on_date = _printed(reference(arm.published), name, style)
             cells += [value_cell(entry, "mean", "ratio", mean), value_cell(entry, "last", "ratio", on_date)]
         defined = words().terms.get(f"definition.{name}.{style}")
         rows.append((*label_cells(words().style(style, name)), *cells, *label_cells(defined or MISSING)))
     columns: list[str | Metric] = ["style"]
-    for arm, _ in found:
+    for arm, _ in by_arm:
         columns += [head(arm.name), head(f"{arm.name}_last", joined(", ", [arm.name, Text("last day", "最后一日")]))]
     columns.append("style_definition")
     title = (
@@ -97,12 +97,12 @@ def _printed(ref: Reference | None, name: str, style: str) -> tuple[float | None
 
 def styles_absent(content: RunContent) -> Table | None:
     """Style set × style (or ``STYLE/DESCRIPTOR``): why this market can't have it."""
-    found: dict[tuple[str, str], str] = {}
+    by_style: dict[tuple[str, str], str] = {}
     for arm in content.arms:
         for name, absent in (arm.factor_report.get("styles_absent") or {}).items():
-            found |= {(name, style): why for style, why in absent.items()}
+            by_style |= {(name, style): why for style, why in absent.items()}
     rows = []
-    for (name, style), why in found.items():
+    for (name, style), why in by_style.items():
         reasons = joined("; ", map(words().sentence, why.split("; ")))
         rows.append(label_cells(words().term(name), words().style(style, name), reasons))
     return make(
@@ -141,10 +141,10 @@ def model_correlation(content: RunContent) -> Table | None:
 
 def style_bars(content: RunContent, name: str, which: str) -> Figure | None:
     """Correlation with each style of one set, ``mean`` of the span or ``last`` day, arms side by side."""
-    found = [style_sets(arm).get(name, {}) for arm in content.arms]
-    styles = list(dict.fromkeys(style for given in found for style in given))
+    correlations = [style_sets(arm).get(name, {}) for arm in content.arms]
+    styles = list(dict.fromkeys(style for given in correlations for style in given))
     traces = []
-    for k, (arm, given) in enumerate(zip(content.arms, found, strict=True)):
+    for k, (arm, given) in enumerate(zip(content.arms, correlations, strict=True)):
         heights = [_correlation(given, style, which) for style in styles]
         if any(height is not None for height in heights):
             labels = [words().style(style, name) for style in styles]

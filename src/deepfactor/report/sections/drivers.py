@@ -161,13 +161,13 @@ def _seeds(content: RunContent) -> str:
 
 def _benchmarks(content: RunContent) -> Text | None:
     groups = [group for arm, _ in compared(content) if (group := arm.group("all")) is not None]
-    found = dict.fromkeys(benchmark for group in groups for benchmark, _ in against(group))
-    return joined(", ", [words().universe(code) for code in found]) if found else None
+    benchmarks = dict.fromkeys(benchmark for group in groups for benchmark, _ in against(group))
+    return joined(", ", [words().universe(code) for code in benchmarks]) if benchmarks else None
 
 
 def _weights(content: RunContent) -> Text | None:
-    found = dict.fromkeys(said for p in content.portfolios if (said := weights_said(p.summary)) is not None)
-    return joined(", ", found) if found else None
+    weights = dict.fromkeys(said for p in content.portfolios if (said := weights_said(p.summary)) is not None)
+    return joined(", ", weights) if weights else None
 
 
 def gaps(content: RunContent) -> Table | None:
@@ -200,17 +200,17 @@ def gaps(content: RunContent) -> Table | None:
 def years(content: RunContent) -> Table | None:
     """RankIC of each of our years beside the study's over its whole span: no study prints RankIC by year."""
     picked = [(a, ref, record) for a, ref in compared(content) if (record := headline_record(content, a)) is not None]
-    found = years_of(record for _, _, record in picked)
+    all_years = years_of(record for _, _, record in picked)
     rows = []
     for arm, ref, record in picked:
-        cells = (year_cell(record.get("by_year", {}), year, "mean", "ic") for year in found)
+        cells = (year_cell(record.get("by_year", {}), year, "mean", "ic") for year in all_years)
         rows.append((*label_cells(arm.name), *cells, ic_cell(record, "mean", "ic", ref)))
-    columns: list[str | Metric] = ["arm", *map(head, found), head(ALL_YEARS)]
+    columns: list[str | Metric] = ["arm", *map(head, all_years), head(ALL_YEARS)]
     title = Text(
         "RankIC by year beside the study's whole span, {h} trading days",
         "分年度秩相关IC与研报全区间对照（{h}个交易日）",
     ).filled(h=HEADLINE_HORIZONS[0])
-    return make("drivers_years", title, columns, rows, YEARS_NOTE) if found else None
+    return make("drivers_years", title, columns, rows, YEARS_NOTE) if all_years else None
 
 
 def sizes(content: RunContent) -> Table | None:
@@ -249,14 +249,14 @@ def top_years(content: RunContent) -> Table | None:
     rows = []
     for universe in content.universes():
         for arm, ref in compared(content):
-            if (found := same_years(arm, ref, universe)) is None:
+            if (both := same_years(arm, ref, universe)) is None:
                 continue
             cells = (
-                Cell(len(found.years), "count"),
-                Cell(found.ours, "signed_percent", round(found.theirs, _DIGITS)),
-                Cell(found.ours - found.theirs, "signed_percent"),
-                Cell(found.theirs_all, "signed_percent"),
-                Cell(found.theirs - found.theirs_all, "signed_percent"),
+                Cell(len(both.years), "count"),
+                Cell(both.ours, "signed_percent", round(both.theirs, _DIGITS)),
+                Cell(both.ours - both.theirs, "signed_percent"),
+                Cell(both.theirs_all, "signed_percent"),
+                Cell(both.theirs - both.theirs_all, "signed_percent"),
             )
             rows.append((*label_cells(words().universe(universe), arm.name), *cells))
     columns = ("universe", "arm", "common_years", "common_excess", "common_gap", "study_all_years", "years_part")
@@ -274,8 +274,8 @@ def styles(content: RunContent) -> Table | None:
     rows = []
     sets = list(dict.fromkeys(e["set"] for arm in content.arms for e in arm.factor_report.get("residual_ic") or ()))
     for arm in content.arms if sets else ():
-        found = (residual(content, arm, name) for name in sets)
-        left = (value_cell(None if entry is None else entry["rank_ic"], "mean", "ic") for entry in found)
+        residuals = (residual(content, arm, name) for name in sets)
+        left = (value_cell(None if entry is None else entry["rank_ic"], "mean", "ic") for entry in residuals)
         raw = ic_cell(headline_record(content, arm), "mean", "ic")
         rows.append((*label_cells(arm.name), raw, *left, *label_cells(strongest(content, arm))))
     heads = [head(name, Text("After {set}", "剥离{set}后").filled(set=words().term(name))) for name in sets]

@@ -91,15 +91,15 @@ def _benchmarks_note(content: RunContent) -> Text:
 
 def group_returns(content: RunContent) -> Table | None:
     """The annual return of every group, worst to best: universe × arm by group."""
-    found = [(u, a, g) for u in content.universes() for a in content.arms if (g := a.group(u)) is not None]
-    most = max((g["n"] for _, _, g in found), default=0)
+    tested = [(u, a, g) for u in content.universes() for a in content.arms if (g := a.group(u)) is not None]
+    most = max((g["n"] for _, _, g in tested), default=0)
     rows = [
         (
             *label_cells(words().universe(universe), arm.name),
             *(Cell(value, "signed_percent", missing=why_none(group)) for value in group["annual_return"]),
             *[Cell("")] * (most - group["n"]),
         )
-        for universe, arm, group in found
+        for universe, arm, group in tested
     ]
     columns: list[str | Metric] = ["universe", "arm", *(head(str(k + 1)) for k in range(most))]
     return make("group_returns", Text("Return of every group", "各组年化收益"), columns, rows, RETURNS_NOTE)

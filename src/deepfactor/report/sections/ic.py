@@ -162,9 +162,9 @@ def decay(content: RunContent) -> Table | None:
     for arm in content.arms:
         for names in ("all", "tradeable"):
             wanted = {"universe": content.lead, "convention": content.main, "names": names}
-            found = {r["horizon"]: r for r in arm.factor_report.get("decay") or () if wanted.items() <= r.items()}
-            if found:
-                cells = (value_cell(found.get(h), "rank_ic", "ic") for h in horizons)
+            by_horizon = {r["horizon"]: r for r in arm.factor_report.get("decay") or () if wanted.items() <= r.items()}
+            if by_horizon:
+                cells = (value_cell(by_horizon.get(h), "rank_ic", "ic") for h in horizons)
                 rows.append((*label_cells(arm.name, words().term(names)), *cells))
     columns: list[str | Metric] = ["arm", "names", *(head(f"{h}d") for h in horizons)]
     return make("decay_table", Text("Decay of the RankIC", "秩相关IC衰减"), columns, rows, DECAY_NOTE)
@@ -176,12 +176,12 @@ def decay_figure(content: RunContent) -> Figure | None:
     for k, arm in enumerate(content.arms):
         for names, dash in (("all", "solid"), ("tradeable", "dot")):
             wanted = {"universe": content.lead, "convention": content.main, "names": names}
-            found = [r for r in arm.factor_report.get("decay") or () if wanted.items() <= r.items()]
-            found.sort(key=lambda r: r["horizon"])
-            if found:
+            records = [r for r in arm.factor_report.get("decay") or () if wanted.items() <= r.items()]
+            records.sort(key=lambda r: r["horizon"])
+            if records:
                 label = arm.name if names == "all" else joined(", ", [arm.name, words().term(names)])
-                heights = [r["rank_ic"] for r in found]
-                traces.append(line(label, [r["horizon"] for r in found], heights, colour(k), dash=dash))
+                heights = [r["rank_ic"] for r in records]
+                traces.append(line(label, [r["horizon"] for r in records], heights, colour(k), dash=dash))
     look = layout(
         x="plain", y_title="RankIC", y_format=".3f", x_title=Text("horizon, trading days", "预测区间（交易日）")
     )

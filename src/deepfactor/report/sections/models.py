@@ -98,12 +98,12 @@ def study_label(ref: Reference) -> Text:
 
 def folds(content: RunContent) -> Timeline | None:
     """The folds of the first arm that has any: arms of a run share the plan."""
-    found = next((arm.model_card["folds"] for arm in content.arms if arm.model_card.get("folds")), None)
-    if found is None:
+    fold_cards = next((arm.model_card["folds"] for arm in content.arms if arm.model_card.get("folds")), None)
+    if fold_cards is None:
         return None
     rows = [
         (fold["name"], [(_day(span[0]), _day(span[-1])) for span in (fold["train"], fold["valid"], fold["test"])])
-        for fold in found
+        for fold in fold_cards
     ]
     return timeline(Text("Timeline of folds", "滚动训练时间轴"), FOLDS_NOTE, ROLES, rows)
 

@@ -150,8 +150,8 @@ def headline_portfolio(content: RunContent) -> Table | None:
 
 
 def _of_study_b(content: RunContent) -> bool:
-    found = (reference_of(content, p) for p in content.portfolios)
-    return any(ref is not None and ref.study == "study_b" for ref in found)
+    references = (reference_of(content, p) for p in content.portfolios)
+    return any(ref is not None and ref.study == "study_b" for ref in references)
 
 
 def headline_paired(content: RunContent) -> Table | None:

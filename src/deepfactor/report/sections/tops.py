@@ -127,12 +127,12 @@ def interval(content: RunContent) -> Table | None:
 def _sampled(records: list[ICRecord], universe: str, convention: str, horizon: int) -> Statistics | None:
     """RankIC of the ensemble on every h-th day, all names."""
     wanted = (universe, convention, horizon, "every_h", "all", None)
-    found = (
+    matching = (
         one["rank_ic"]
         for one in records
         if (one["universe"], one["convention"], one["horizon"], one["sampling"], one["names"], one["seed"]) == wanted
     )
-    return next(found, None)
+    return next(matching, None)
 
 
 def _like(entry: TopRecord, ref: Reference | None) -> Reference | None:

@@ -34,7 +34,7 @@ def section(content: RunContent, make: Maker) -> Section | None:
 
 def training_curves(content: RunContent) -> list[Figure]:
     """Validation RankIC and training loss by epoch: a line a job, a colour an arm."""
-    found = (
+    curves = (
         _training(
             content,
             "valid_rank_ic",
@@ -46,7 +46,7 @@ def training_curves(content: RunContent) -> list[Figure]:
             content, "loss", Text("Training loss by epoch", "训练损失（按轮次）"), Text("loss", "损失"), best=False
         ),
     )
-    return [one for one in found if one is not None]
+    return [one for one in curves if one is not None]
 
 
 def _training(content: RunContent, key: str, title: Text, unit: str, *, best: bool) -> Figure | None:

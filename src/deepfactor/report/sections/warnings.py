@@ -150,21 +150,21 @@ COUNTS = {
 
 def section(content: RunContent, make: Maker) -> Section:
     """A list, or that there is nothing."""
-    found, title = make.many(cautions, content), Text("Warnings", "警示")
+    texts, title = make.many(cautions, content), Text("Warnings", "警示")
     said: Block = Said(Text("Nothing was found that a reader must be warned of.", "没有需要提醒读者的事项。"), "")
-    if found:
-        said = Sentences(found, "cautions", "warnings", numbered=True)
-    return Section(title, (Said(INTRO), said), link=title, count=len(found))
+    if texts:
+        said = Sentences(texts, "cautions", "warnings", numbered=True)
+    return Section(title, (Said(INTRO), said), link=title, count=len(texts))
 
 
 def cautions(content: RunContent) -> list[Text]:
     """Every warning, the gravest first."""
     market: MarketRecord = content.environment["market"]
-    found = [SIMULATED] if content.simulated else []
+    texts = [SIMULATED] if content.simulated else []
     audited = {one["said"]: one for one in market.get("findings") or ()}
-    found += [_audited(warning, audited.get(warning)) for warning in content.warnings]
-    found += _of_weights(market)
-    return [*found, *_of_arms(content), *_of_portfolios(content)]
+    texts += [_audited(warning, audited.get(warning)) for warning in content.warnings]
+    texts += _of_weights(market)
+    return [*texts, *_of_arms(content), *_of_portfolios(content)]
 
 
 def _of_weights(market: MarketRecord) -> list[Text]:
@@ -173,12 +173,12 @@ def _of_weights(market: MarketRecord) -> list[Text]:
     kinds: Mapping[str, str] = market.get("index_weights") or dict.fromkeys(
         market.get("derived_index_weights") or (), "float_cap"
     )
-    found = []
+    texts = []
     for made, warning in WEIGHTS:
         names = [words().universe(code) for code, kind in kinds.items() if kind in made]
         if names:
-            found.append(warning.filled(indices=joined(", ", names)))
-    return found
+            texts.append(warning.filled(indices=joined(", ", names)))
+    return texts
 
 
 def _audited(warning: str, finding: SaidFinding | None) -> Text:
@@ -191,51 +191,51 @@ def _audited(warning: str, finding: SaidFinding | None) -> Text:
 
 
 def _of_arms(content: RunContent) -> list[Text]:
-    found = []
+    texts = []
     for arm in content.arms:
         if len(arm.model_card.get("seeds") or (0, 0)) == 1:
-            found.append(ONE_SEED.filled(arm=arm.name))
+            texts.append(ONE_SEED.filled(arm=arm.name))
         horizon = 10
         record = arm.record(content.lead, horizon, content.main)
         n = 0 if record is None else int(record["rank_ic"].get("n") or 0)
         if n and record is not None and record.get("sampling") == "daily" and n // horizon < FEW:
-            found.append(SHORT.filled(arm=arm.name, n=n, h=horizon, m=n // horizon))
-        found += _of_ties(arm)
-    return found
+            texts.append(SHORT.filled(arm=arm.name, n=n, h=horizon, m=n // horizon))
+        texts += _of_ties(arm)
+    return texts
 
 
 def _of_ties(arm: ArmContent) -> list[Text]:
     """Universes without groups because all scores are equal, and those whose edges lie within equal scores."""
-    found = []
+    texts = []
     for group in arm.factor_report.get("groups", ()):
         named = {"arm": arm.name, "universe": words().universe(group["universe"])}
         if group.get("reason") == "equal_scores":
-            found.append(EQUAL_SCORES.filled(**named))
+            texts.append(EQUAL_SCORES.filled(**named))
         elif (group.get("edges_in_ties") or 0.0) >= TIED:
             shares = {key: number(group[key], "share") for key in ("edges_in_ties", "names_shared")}
-            found.append(TIES.filled(**named, **shares))
-    return found
+            texts.append(TIES.filled(**named, **shares))
+    return texts
 
 
 def _of_portfolios(content: RunContent) -> list[Text]:
-    found: list[Text] = []
+    texts: list[Text] = []
     without: list[Text] = []
     for p in content.portfolios:
         whole, index = p.summary["all"], words().universe(p.index)
-        found += [
+        texts += [
             CUTS[cut["side"], cut["why"]].filled(arm=p.arm, index=index, day=cut["day"], asked=cut["asked"])
             for cut in p.summary.get("cuts", ())
         ]
-        found += _uninvested(p)
+        texts += _uninvested(p)
         if whole.get("relaxed_rebalances"):
-            found.append(_relaxed(p))
-        found += _of_published(p, index)
+            texts.append(_relaxed(p))
+        texts += _of_published(p, index)
         for key, warning in COUNTS.items():
             if n := p.summary.get("counts", {}).get(key):
-                found.append(warning.filled(arm=p.arm, index=index, n=n))
+                texts.append(warning.filled(arm=p.arm, index=index, n=n))
         episode = whole.get("excess_drawdown")
         if episode is not None and episode.get("recovery") is None:
-            found.append(
+            texts.append(
                 Text(
                     "{arm} on {index}: the deepest excess drawdown had not recovered by the end.",
                     "{arm}增强{index}：最深的超额回撤至期末尚未修复。",
@@ -243,7 +243,7 @@ def _of_portfolios(content: RunContent) -> list[Text]:
             )
         if whole.get("excess_total_return") is None and index not in without:
             without.append(index)
-    return [*found, *(NO_TOTAL_RETURN.filled(index=index) for index in without)]
+    return [*texts, *(NO_TOTAL_RETURN.filled(index=index) for index in without)]
 
 
 def _uninvested(p: PortfolioContent) -> list[Text]:
@@ -275,10 +275,10 @@ def _relaxed(p: PortfolioContent) -> Text:
 def _of_published(p: PortfolioContent, index: Text) -> list[Text]:
     """Published weights that aren't the whole index, or are old."""
     days = p.summary.get("replica_weights_days") or {}
-    found = []
+    texts = []
     if "published_incomplete" in days:
-        found.append(INCOMPLETE.filled(arm=p.arm, index=index, how=weights_said(p.summary)))
+        texts.append(INCOMPLETE.filled(arm=p.arm, index=index, how=weights_said(p.summary)))
     if "published_stale" in days:
         age = p.summary.get("replica_weights_age")
-        found.append(STALE.filled(arm=p.arm, index=index, age=age))
-    return found
+        texts.append(STALE.filled(arm=p.arm, index=index, age=age))
+    return texts
