@@ -23,7 +23,7 @@ def rebalance(
     index: Annotated[str, typer.Option(help="an index, as in 000905.SH or csi500")],
     constraints: Annotated[str, typer.Option(help="study_a, study_a_all_market, study_b or a TOML file")] = "study_b",
     holdings: Annotated[Path | None, typer.Option(help="CSV of the account's positions this evening")] = None,
-    cash: Annotated[float | None, typer.Option(min=0, help="CNY, where the positions have no row of it")] = None,
+    cash: Annotated[float | None, typer.Option(help="CNY, where the positions have no row of it")] = None,
     day: Annotated[date | None, day_option("evening to decide on; without: the market's last day")] = None,
     previous: Annotated[Path | None, typer.Option(help="folder of the last rebalance, for what it aimed at")] = None,
     restricted: Annotated[Path | None, typer.Option(help="names that are not bought, a code a line")] = None,
@@ -150,6 +150,8 @@ def _evening_lines(record: Mapping[str, Any]) -> list[str]:
     ]
     if record["unfilled"]:
         lines.append(f"not or not all filled: {', '.join(record['unfilled'])}")
+    if record["out_of_range"]:
+        lines.append(f"WARNING: filled outside of the day's low and high: {', '.join(record['out_of_range'])}")
     if record["ex_dates"]:
         names = ", ".join(record["ex_dates"])
         lines.append(f"ex-dates, an estimate ({record['dividends']:,.2f} CNY): take the broker's positions for {names}")

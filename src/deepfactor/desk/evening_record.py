@@ -36,6 +36,7 @@ class EveningRecord(TypedDict):
     orders: int
     filled: int
     unfilled: list[str]
+    out_of_range: list[str]
     slippage_vwap: float | None
     slippage_close: float | None
     dividends: float
@@ -77,6 +78,7 @@ def write_evening(
         "orders": len(fills),
         "filled": int((fills.unfilled == 0).sum()),
         "unfilled": fills.symbol[fills.unfilled > 0].tolist(),
+        "out_of_range": fills.symbol[~fills.in_range].tolist(),
         "slippage_vwap": _mean(fills, fills.slippage_vwap),
         "slippage_close": _mean(fills, fills.slippage_close),
         "dividends": made.dividends,

@@ -151,6 +151,8 @@ def rebalance(
     universe, panel = known.universe, known.panel
     day = trading_day(known, row)
     _require_scores(known, row)
+    if not book.value() > 0:
+        raise DataError("the account holds neither stocks nor cash: there is nothing to invest")
     require_index(known.index, universe.weighting[known.index][row : row + 1], panel.dates[row : row + 1])
     frozen = panel.symbols[~day.open_at_close]
     enhancement = lists.apply(enhancement, frozen)

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from deepfactor.backtest.book import Book
-from deepfactor.backtest.days import TradingDay, days
+from deepfactor.backtest.days import TradingDay, days, tick_prices
 from deepfactor.backtest.fills import Fills
 from deepfactor.backtest.living import live
 from deepfactor.backtest.result import Columns
@@ -21,6 +21,8 @@ from deepfactor.panel.universe import Universe
 
 #: A float's way from a whole number of shares.
 _SLACK = 1e-6
+#: CNY: a mean price may lie off its fills by the rounding of amounts.
+_TICK = 0.01
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,11 @@ class FillTable(Columns):
 
     `ordered`, `filled`, `unfilled` shares; `price` the mean fill, `vwap` and `close` of the day, CNY a share;
     `slippage_vwap`, `slippage_close` by how much the fill was worse than these, a fraction (< 0 = better); `amount` and
-    `cost` CNY. NaN where nothing was filled, or the market has no such price.
+    `cost` CNY. NaN where nothing was filled, or the market has no such price. `in_range`: `price` lies between the
+    day's low and high, or nothing was filled.
     """
 
-    kinds = ("U1", "U1", *("f8",) * 10)
+    kinds = ("U1", "U1", *("f8",) * 10, "?")
 
     symbol: Symbols
     side: Strings
@@ -46,6 +49,7 @@ class FillTable(Columns):
     slippage_close: Float64
     amount: Float64
     cost: Float64
+    in_range: Bools
 
 
 @dataclass(frozen=True)
@@ -160,17 +164,18 @@ def _require_possible(book: Book, sells: Fills, buys: Fills, symbols: Symbols) -
 
 
 def held_after(made: Reconciled, before: Holdings, *, reinvested: bool) -> Holdings:
-    """The account as a position file has it: all that is held can be sold tomorrow; `cost` is the mean price paid,
-    costs included, not known where it wasn't before."""
+    """The account as a position file has it: what could not be sold `before` still can't, all else can tomorrow; `cost`
+    is the mean price paid, costs included, not known where it wasn't before."""
     shares, buys = made.book.shares, made.buys
     whole = np.rint(shares)
     if not reinvested:
         shares = np.where(np.abs(shares - whole) < _SLACK, whole, shares)
     paid = np.where(before.shares > 0, before.cost * before.shares, 0.0) + buys.amount + buys.cost
-    count = before.shares + buys.shares
+    count = made.book.shares + made.sells.shares  # in today's share terms
     cost = np.full(len(shares), np.nan)
     np.divide(paid, count, out=cost, where=(count > 0) & (shares > 0))
-    return Holdings(shares, shares, cost, made.book.cash)
+    frozen = before.shares - before.sellable
+    return Holdings(shares, np.maximum(shares - frozen, 0.0), cost, made.book.cash)
 
 
 def _none(stocks: int) -> Fills:
@@ -178,18 +183,36 @@ def _none(stocks: int) -> Fills:
     return Fills(nothing, nothing, nothing, {})
 
 
-def fill_table(orders: Float64, day: TradingDay, vwap: Float64 | None, made: Reconciled, symbols: Symbols) -> FillTable:
-    """What became of each of `orders` (N,) on the `day` of the fills; `vwap` (N,) None = the market has none."""
+@dataclass(frozen=True)
+class DayPrices:
+    """What a day's fills are held against, CNY (N,); NaN = no trade, or the market has no such price."""
+
+    vwap: Float64
+    close: Float64
+    low: Float64
+    high: Float64
+
+    @classmethod
+    def of(cls, panel: Panel, row: int) -> DayPrices:
+        """Those of `row`."""
+        unknown = np.full(len(panel.symbols), np.nan)
+        names = ("vwap", "close", "low", "high")
+        return cls(*(tick_prices(panel[name][row]) if name in panel.fields else unknown for name in names))
+
+
+def fill_table(orders: Float64, prices: DayPrices, sells: Fills, buys: Fills, symbols: Symbols) -> FillTable:
+    """What became of each of `orders` (N,), by the day's prices."""
     blocks = []
-    average = np.full(len(orders), np.nan) if vwap is None else vwap
-    for side, sign, fills in (("sell", -1.0, made.sells), ("buy", 1.0, made.buys)):
+    for side, sign, fills in (("sell", -1.0, sells), ("buy", 1.0, buys)):
         ordered = np.maximum(sign * orders, 0.0)
         at = np.flatnonzero((ordered > 0) | (fills.shares > 0))
         filled, amount = fills.shares[at], fills.amount[at]
         price = np.full(len(at), np.nan)
         np.divide(amount, filled, out=price, where=filled > 0)
-        worse = [sign * (price / reference[at] - 1.0) for reference in (average, day.close)]
+        vwap, close, low, high = (of[at] for of in (prices.vwap, prices.close, prices.low, prices.high))
+        worse = (sign * (price / vwap - 1.0), sign * (price / close - 1.0))
+        inside = ~((price < low - _TICK) | (price > high + _TICK))
         unfilled = np.maximum(ordered[at] - filled, 0.0)
-        prices = (price, average[at], day.close[at], *worse, amount, fills.cost[at])
-        blocks.append((symbols[at], np.full(len(at), side), ordered[at], filled, unfilled, *prices))
+        cells = (ordered[at], filled, unfilled, price, vwap, close, *worse, amount, fills.cost[at], inside)
+        blocks.append((symbols[at], np.full(len(at), side), *cells))
     return FillTable.stack(blocks)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfactor.backtest.days import days, tick_prices
+from deepfactor.backtest.days import days
 from deepfactor.backtest.decision import Knowledge
 from deepfactor.core.arrays import Float64
 from deepfactor.core.errors import DataError
@@ -22,8 +22,9 @@ from deepfactor.desk.morning import Quotes, check_orders, read_quotes
 from deepfactor.desk.order_file import OrdersRecord, write_orders
 from deepfactor.desk.order_form import load_form
 from deepfactor.desk.rebalancing import rebalance as decide_rebalance
-from deepfactor.desk.reconciling import evening, fill_table, require_ordered
+from deepfactor.desk.reconciling import DayPrices, evening, fill_table, require_ordered
 from deepfactor.desk.record import NAME, RebalanceRecord, read_rebalance, rebalance_key, write_rebalance
+from deepfactor.desk.tables import MOST
 from deepfactor.panel.panel import Panel
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.enhancing import buyable
@@ -68,6 +69,8 @@ class Account:
 
     def held(self, panel: Panel, row: int) -> Holdings:
         """The holdings of the evening of `row`, read."""
+        if self.cash is not None and not 0 <= self.cash <= MOST:
+            raise DataError(f"--cash {self.cash:g}: wanted CNY, at least 0")
         if self.holdings is not None:
             return read_holdings(self.holdings, panel, panel.dates[row], cash=self.cash, fractions=self.fractions)
         if self.cash is None:
@@ -181,8 +184,7 @@ def reconcile(
     require_ordered(ordered.orders, traded, sells, buys, panel.symbols)
     book = ordered.holdings.book(panel, ordered.row)
     made = evening(book, panel, universe, range(first, last + 1), sells, buys, haircut, reinvested=reinvested)
-    vwap = tick_prices(panel["vwap"][first]) if "vwap" in panel.fields else None
-    table = fill_table(ordered.orders, traded, vwap, made, panel.symbols)
+    table = fill_table(ordered.orders, DayPrices.of(panel, first), sells, buys, panel.symbols)
     key = evening_key(ordered, fills, panel.fingerprint, made.date, reinvested=reinvested)
     with folder_lock(out):
         remove_litter(out)
