@@ -38,6 +38,7 @@ from deepfactor.labels.base import ROOM as LABELS
 from deepfactor.labels.base import Label
 from deepfactor.market.fees import Costs
 from deepfactor.models.base import WINDOWS
+from deepfactor.panel.schedule import Schedule
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.portfolio.presets import Enhancement, load_preset, preset_names
 from deepfactor.styles.base import ROOM as STYLES
@@ -69,6 +70,7 @@ class Portfolio(Spec):
     styles: StyleSet | None = None
     costs: Costs | None = None
     haircut: float | None = Field(default=None, ge=0.0, le=1.0)
+    signal: Schedule | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Portfolio:
@@ -176,13 +178,14 @@ def load_constraints(portfolio: Portfolio, prefix: str = "") -> Enhancement:
         preset = load_preset(portfolio.constraints)
     except RecipeError as error:
         raise RecipeError(str(error), key=f"{prefix}constraints") from None
-    own = {name: value for name in ("styles", "costs", "haircut") if (value := getattr(portfolio, name)) is not None}
+    said = ("styles", "costs", "haircut", "signal")
+    own = {name: value for name in said if (value := getattr(portfolio, name)) is not None}
     return preset.model_copy(update=own)
 
 
 def unchanged_preset(portfolio: Portfolio) -> str | None:
     """The shipped preset that a portfolio takes as it is; None for a file, or where the portfolio says otherwise."""
-    own = (portfolio.styles, portfolio.costs, portfolio.haircut)
+    own = (portfolio.styles, portfolio.costs, portfolio.haircut, portfolio.signal)
     shipped = portfolio.constraints in preset_names()
     return portfolio.constraints if shipped and all(value is None for value in own) else None
 

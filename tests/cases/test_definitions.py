@@ -88,7 +88,9 @@ def test_a_file_that_states_none_gets_the_default_and_says_so_whatever_it_is_cal
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ('signal = "week_end"', "signal: no longer a setting"),
+        ('signal = "weekly"', "signal: 'weekly'"),
+        ('signal = "every:0"', "signal: 'every:0'"),
+        ("signal = [2020-01-03, 2020-01-02]", "signal: days must ascend"),
         ('indices = ["000300.SH"]', "indices: no longer a setting"),
         ('exclude = ["st", "limit_locked"]', "such names are never traded"),
         ('definitions = "mine"', "definitions: "),

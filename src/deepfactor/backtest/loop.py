@@ -1,4 +1,4 @@
-"""The day loop: ex-dates, settlements, yesterday's orders, marking, proof of the books; on week's ends a signal."""
+"""The day loop: ex-dates, settlements, yesterday's orders, marking, proof of the books; on signal days a decision."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from deepfactor.market.boards import boards_of
 from deepfactor.market.fees import Costs
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import PriceField
+from deepfactor.panel.schedule import Schedule
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 from deepfactor.panel.weighting import require_index
@@ -38,14 +39,15 @@ Fill = Literal["next_vwap", "next_close"]
 class BacktestSettings(Spec):
     """How target weights become a portfolio.
 
-    Orders are decided at the close of the last trading day of a week and filled on the next trading day at its `fill`
-    price. A holding of a delisted stock settles at its last price × (1 − `haircut`).
+    Orders are decided at the close of the `signal` days and filled on the next trading day at its `fill` price. A
+    holding of a delisted stock settles at its last price × (1 − `haircut`).
     """
 
     capital: float = Field(default=1e8, gt=0, le=MOST_CAPITAL)
     fill: Fill = "next_vwap"
     costs: Costs = Costs()
     haircut: float = Field(default=0.3, ge=0, le=1)
+    signal: Schedule = "week_end"
 
 
 def run_backtest(
@@ -72,7 +74,7 @@ def run_backtest(
     index : str
         benchmark, as in ``universe.members``.
     start, end : first and last date, both inclusive; None = the first and the last day with an eligible score
-        the first signal is the first week's end from `start` on that has a score.
+        the first signal is the first signal day from `start` on that has a score.
     eligible : (T, N) bool
         who may be bought on a signal day, such as ``universe.eligible(rule)``.
     progress : called with (days done, days in all)
@@ -86,7 +88,7 @@ def run_backtest(
         the books of a day don't balance to a cent: a fault of ours.
     """
     _require_alignment(panel, universe, scores, eligible)
-    span = followed(universe, scores, eligible, index, start=start, end=end)
+    span = followed(universe, scores, eligible, index, schedule=settings.signal, start=start, end=end)
     rows = span.rows
     days_followed = slice(rows.start, rows.stop)
     require_index(index, universe.weighting[index][days_followed], universe.dates[days_followed])

@@ -158,7 +158,7 @@ class BacktestResult:
         see their types.
     counts : mapping of name to int
         ``delisted``: holdings settled; ``carried_days``: holding-days valued at an older close; ``carried_at_end``:
-        holdings without a trade on the last day; ``unscored_week_ends``: signal days passed over for want of scores;
+        holdings without a trade on the last day; ``unscored_signal_days``: signal days passed over for want of scores;
         ``missing_exposures.<style>``: exposures filled in (regression), ``median_exposures.<style>``: by the median;
         ``days_without_total_return_level``: why there is no `total_return_nav`.
     cuts : where the index ends before the scores do, or begins after them

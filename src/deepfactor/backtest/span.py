@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +14,7 @@ from deepfactor.core.arrays import Bools, Dates, Indices
 from deepfactor.core.errors import DataError
 from deepfactor.cross_section.plain_size import constant_rows
 from deepfactor.panel.panel import rows_between
+from deepfactor.panel.schedule import signal_days
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 
@@ -51,8 +53,8 @@ class Cut:
 
 @dataclass(frozen=True)
 class Followed:
-    """`rows` of the panel, from the first signal day on; `signals`, rows of week's ends whose scores tell any two
-    stocks apart; counts of the later week's ends `without`; and where the index cut the span."""
+    """`rows` of the panel, from the first signal day on; `signals`, rows of signal days whose scores tell any two
+    stocks apart; counts of the later signal days `without`; and where the index cut the span."""
 
     rows: range
     signals: Indices
@@ -66,10 +68,11 @@ def followed(
     eligible: Bools,
     index: str,
     *,
+    schedule: str | tuple[dt.date, ...] = "week_end",
     start: np.datetime64 | str | None = None,
     end: np.datetime64 | str | None = None,
 ) -> Followed:
-    """The days of a backtest: from the first week's end with a score to the last scored day, within `start` … `end`
+    """The days of a backtest: from the first signal day with a score to the last scored day, within `start` … `end`
     (both inclusive, None = open) and within the days on which the index has weights, and levels where it has any.
 
     Raises
@@ -80,17 +83,17 @@ def followed(
     known = np.isfinite(scores.values) & eligible
     scored: Bools = np.asarray(known.any(axis=1))
     span = _scored_span(universe.dates, scored, start, end)
-    ends = span.start + np.flatnonzero(universe.week_ends()[span])
+    ends = span.start + np.flatnonzero(signal_days(universe, schedule)[span])
     told = ends[~constant_rows(scores.values[ends], known[ends]) & scored[ends]]
     if not len(told):
-        raise DataError(_no_signal(universe, scored, ends))
+        raise DataError(_no_signal(universe, scored, ends, schedule))
     asked = range(int(told[0]), span.stop)
     kept, why = index_span(universe, index, asked)
     signals = told[(told >= kept.start) & (told < kept.stop)]
     if not len(signals):
         raise DataError(
             f"{index} has members from {universe.dates[kept.start]} to {universe.dates[kept.stop - 1]} alone, "
-            "without a week's end that has a score: give a span in which the index has members"
+            f"without a {_name(schedule)} that has a score: give a span in which the index has members"
         )
     rows = range(int(signals[0]), kept.stop)
     cuts: list[Cut] = []
@@ -101,7 +104,7 @@ def followed(
     later = ends[(ends >= rows.start) & (ends < rows.stop)]
     unscored = int((~scored[later]).sum())
     equal = len(later) - len(signals) - unscored
-    without = {"unscored_week_ends": unscored, "week_ends_of_equal_scores": equal}
+    without = {"unscored_signal_days": unscored, "signal_days_of_equal_scores": equal}
     return Followed(rows, np.asarray(signals, np.intp), without, tuple(cuts))
 
 
@@ -149,12 +152,18 @@ def _scored_span(
     return slice(span.start, max(last, span.start))
 
 
-def _no_signal(universe: Universe, scored: Bools, ends: Indices) -> str:
+def _name(schedule: str | tuple[dt.date, ...]) -> str:
+    """What a signal day is called."""
+    return {"week_end": "week's end", "month_end": "month's end"}.get(str(schedule), "signal day")
+
+
+def _no_signal(universe: Universe, scored: Bools, ends: Indices, schedule: str | tuple[dt.date, ...]) -> str:
+    days = f"{_name(schedule)}s"
     if scored[ends].any():
         return (
-            f"all eligible stocks have one and the same score on each of {int(scored[ends].sum())} week's ends: "
+            f"all eligible stocks have one and the same score on each of {int(scored[ends].sum())} {days}: "
             "nothing tells them apart, so there is nothing to choose a portfolio by"
         )
     held = universe.dates[np.flatnonzero(scored)]
     there = f"scores of eligible stocks lie from {held[0]} to {held[-1]}" if len(held) else "no eligible stock has one"
-    return f"no week's end with a score of an eligible stock among {len(ends)} week's ends of the span: {there}"
+    return f"no {_name(schedule)} with a score of an eligible stock among {len(ends)} {days} of the span: {there}"

@@ -72,6 +72,7 @@ def backtest_to(
                 fill=enhancement.fill,
                 costs=enhancement.costs,
                 haircut=enhancement.haircut,
+                signal=enhancement.signal,
             ),
             start=_day(portfolio.start),
             end=_day(portfolio.end),
@@ -125,10 +126,11 @@ def require_span(universe: Universe, scores: Scores, eligible: Bools, portfolio:
     Raises
     ------
     RecipeError
-        no score, or no member of its index, on any week's end of its span.
+        no score, or no member of its index, on any signal day of its span.
     """
     try:
-        followed(universe, scores, eligible, portfolio.index, start=_day(portfolio.start), end=_day(portfolio.end))
+        span = {"start": _day(portfolio.start), "end": _day(portfolio.end)}
+        followed(universe, scores, eligible, portfolio.index, schedule=load_constraints(portfolio).signal, **span)
     except DataError as error:
         asked = portfolio.start is not None or portfolio.end is not None
         raise RecipeError(str(error), key=f"{key}.{'start' if asked else 'index'}") from None
@@ -148,8 +150,8 @@ def _lines(summary: SummaryFile) -> list[str]:
         f"excess by {named}'s definition{default}: {summary['definition_says']}",
     ]
     counts = summary["counts"]
-    if flat := counts.get("week_ends_of_equal_scores"):
-        lines.append(f"WARNING: all names have one score on {flat} week's ends: no rebalance there")
+    if flat := counts.get("signal_days_of_equal_scores"):
+        lines.append(f"WARNING: all names have one score on {flat} signal days: no rebalance there")
     if tied := counts.get("rebalances_with_equal_scores"):
         lines.append(
             f"WARNING: on {tied} rebalances a tenth or more of the names have equal scores (within 16 digits of the "

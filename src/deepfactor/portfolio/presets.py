@@ -17,6 +17,7 @@ from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import recipe_error
 from deepfactor.core.toml import read_toml
 from deepfactor.market.fees import Costs
+from deepfactor.panel.schedule import Schedule
 from deepfactor.portfolio.enhancer import EnhanceSettings
 from deepfactor.styles.base import StyleSet
 
@@ -28,7 +29,6 @@ DEFAULT_DEFINITIONS: Study = "study_b"
 #: Settings of earlier versions that nothing read, and what to do instead.
 GONE = {
     "indices": "the index is the command's --index, or the `index` of a recipe's portfolio: leave it out",
-    "signal": "the signal is always the score of a week's last trading day: leave it out",
 }
 _NEVER_TRADED = ("suspended", "limit_locked")
 
@@ -40,6 +40,7 @@ class Enhancement(EnhanceSettings):
     holding loses of its last price. `exclude`: names that may not be bought ("st"); suspended and limit-locked ones are
     never traded. `styles`: the style set that the constraints mean; None = whatever the command has. `definitions`: by
     which study's definitions excess is counted (`evaluation.definitions`); None = `DEFAULT_DEFINITIONS`, said so.
+    `signal`: on which days' closes the portfolio is decided anew.
     """
 
     name: str = "custom"
@@ -49,6 +50,7 @@ class Enhancement(EnhanceSettings):
     exclude: tuple[Literal["st"], ...] = ()
     styles: StyleSet | None = None
     definitions: Study | None = None
+    signal: Schedule = "week_end"
 
     @field_validator("exclude", mode="before")
     @classmethod

@@ -134,7 +134,7 @@ def keys(ground: Ground) -> Iterator[Case]:
             yield ground.case("keys", f"misspelt {dotted((*path, name))}", bad)
     for name, value in (
         ("indices", ["000905.SH"]),
-        ("signal", "week_end"),
+        ("signal", "weekly"),
         ("cost_rate", 0.001),
         ("exclude", ["suspended"]),
     ):

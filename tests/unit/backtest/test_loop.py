@@ -10,6 +10,7 @@ from deepfactor.backtest.result import BacktestResult
 from deepfactor.core.errors import DataError
 from deepfactor.market.fees import Costs
 from deepfactor.panel.panel import Panel
+from deepfactor.panel.schedule import signal_days
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 from support.portfolio import INDEX, BestScores, Scripted, hand_market, random_scores
@@ -340,7 +341,18 @@ def test_an_open_end_is_the_last_scored_day() -> None:
     eligible = universe.traded
     result = run_backtest(panel, universe, shorter, {}, BestScores(), INDEX, SETTINGS, eligible=eligible)
     assert result.dates[-1] == panel.dates[39]
-    assert result.counts.get("unscored_week_ends", 0) == 0
+    assert result.counts.get("unscored_signal_days", 0) == 0
+
+
+@pytest.mark.parametrize("schedule", ["daily", "month_end", "every:4", "week_end"])
+def test_a_portfolio_is_decided_on_the_days_of_its_schedule(schedule: str) -> None:
+    panel, universe = toy_market(60, 20, seed=3)
+    settings = SETTINGS.model_copy(update={"signal": schedule})
+    scores, eligible = random_scores(panel), universe.traded
+    result = run_backtest(panel, universe, scores, {}, BestScores(), INDEX, settings, eligible=eligible)
+    wanted = panel.dates[signal_days(universe, schedule)]
+    assert np.array_equal(result.rebalances.date, wanted[wanted >= result.dates[0]])
+    assert len(result.rebalances.date) >= 2
 
 
 def test_a_week_in_which_all_scores_are_equal_is_not_rebalanced() -> None:
@@ -352,7 +364,7 @@ def test_a_week_in_which_all_scores_are_equal_is_not_rebalanced() -> None:
     some = Scores("some", scores.dates, scores.symbols, values)
     eligible = universe.traded
     result = run_backtest(panel, universe, some, {}, BestScores(), INDEX, SETTINGS, eligible=eligible)
-    assert result.counts["week_ends_of_equal_scores"] == 1
+    assert result.counts["signal_days_of_equal_scores"] == 1
     assert panel.dates[ends[2]] not in result.rebalances.date
     flat = Scores("flat", scores.dates, scores.symbols, np.where(np.isfinite(scores.values), 0.1, np.nan))
     with pytest.raises(DataError, match=r"one and the same score on each of \d+ week's ends"):

@@ -136,9 +136,9 @@ WEIGHTS = (
 )
 #: Counts of a portfolio that a reader must know of.
 COUNTS = {
-    "week_ends_of_equal_scores": Text(
-        "{arm} on {index}: on {n} week's ends all names had one score, and nothing was rebalanced.",
-        "{arm}增强{index}：{n}个周末全部股票得分相同，未调仓。",
+    "signal_days_of_equal_scores": Text(
+        "{arm} on {index}: on {n} signal days all names had one score, and nothing was rebalanced.",
+        "{arm}增强{index}：{n}个信号日全部股票得分相同，未调仓。",
     ),
     "rebalances_with_equal_scores": Text(
         "{arm} on {index}: on {n} rebalances a tenth or more of the names had equal scores; which of "
