@@ -77,7 +77,7 @@ def test_a_file_can_have_the_fee_schedule_its_own_haircut_and_styles(tmp_path):
     ("text", "says"),
     [
         ('indices = ["000905.SH"]', "indices: no longer a setting: the index is the command's --index"),
-        ('signal = "week_end"', "signal: no longer a setting: the signal is always .* a week's last trading day"),
+        ('signal = "weekly"', "signal: 'weekly'"),
         ('exclude = ["st", "suspended"]', "exclude: .*suspended: such names are never traded, whatever a file says"),
         ('exclude = ["limit_locked"]', "exclude: .*limit_locked: such names are never traded"),
         ('exclude = ["stt"]', "exclude.0: .*'st'"),
