@@ -16,7 +16,7 @@ from deepfactor.backtest.records import (
     BindingRecord,
     EpisodeRecord,
     ExcessRecord,
-    Relaxed,
+    RelaxedRecord,
     SpanRecord,
     SummaryFile,
     Trading,
@@ -292,7 +292,7 @@ def _trading(result: BacktestResult, dates: Dates) -> Trading:
     }
 
 
-def _relaxed(result: BacktestResult, dates: Dates) -> Relaxed:
+def _relaxed(result: BacktestResult, dates: Dates) -> RelaxedRecord:
     """Bounds that the rebalances signalled on `dates` did not keep, and why.
 
     ``frozen_rebalances``: only because of names that can't be traded; ``infeasible_rebalances``: the constraints had no

@@ -67,7 +67,7 @@ class ExcessRecord(TypedDict):
     monthly_win_rate: Number
 
 
-class Relaxed(TypedDict):
+class RelaxedRecord(TypedDict):
     """Bounds that the rebalances of a span did not keep; `relaxed_constraints`: constraint → rebalances."""
 
     relaxed_bounds: NotRequired[int]
@@ -77,7 +77,7 @@ class Relaxed(TypedDict):
     relaxed_constraints: NotRequired[Mapping[str, int]]
 
 
-class Trading(Relaxed):
+class Trading(RelaxedRecord):
     """Turnover and cost of the rebalances of a span."""
 
     rebalances: NotRequired[int]

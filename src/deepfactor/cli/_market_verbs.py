@@ -65,7 +65,7 @@ def fetch(
     """Ask a vendor for its data since a day, and keep the answers as received. Safe to repeat, and to kill."""
     from deepfactor.pipeline import fetching
 
-    chosen = fetching.Chosen(
+    chosen = fetching.FetchOptions(
         tables=listed(tables),
         until=until,
         indices=listed(indices),

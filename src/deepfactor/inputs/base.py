@@ -11,7 +11,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 
-Day = Mapping[str, AnyArray]
+DayArrays = Mapping[str, AnyArray]
 """What a day's batch holds of an input: arrays by the names under which a `CrossSection` has them."""
 
 
@@ -26,7 +26,7 @@ class Held(Protocol):
     def between(self, rows: slice, /) -> Self:
         """Some of the days, as views."""
 
-    def day(self, t: int, stocks: Indices, size: Float64, /) -> Day:
+    def day(self, t: int, stocks: Indices, size: Float64, /) -> DayArrays:
         """Of the batch `stocks` (b,), columns of the market, on day t; `size` (b,) is their ln market value then. No
         NaN: a missing value is 0."""
 
@@ -73,7 +73,7 @@ class FromSize(Protocol[SettingsOf]):
     def KEPT(self) -> Literal[False]:  # noqa: N802
         """Nothing is kept."""
 
-    def day(self, settings: SettingsOf, size: Float64, /) -> Day:
+    def day(self, settings: SettingsOf, size: Float64, /) -> DayArrays:
         """Of a batch whose ln market values are `size` (b,)."""
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from deepfactor.core.arrays import Bools, Float32, Float64, Indices, Int16, Symbols
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
-from deepfactor.inputs.base import Day
+from deepfactor.inputs.base import DayArrays
 from deepfactor.inputs.standardising import zscored
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
@@ -62,7 +62,7 @@ class Exposures:
         found: Float32 = (industry[:, None] == np.arange(len(self.industries))).astype(np.float32)
         return found
 
-    def day(self, t: int, stocks: Indices, size: Float64) -> Day:
+    def day(self, t: int, stocks: Indices, size: Float64) -> DayArrays:
         """Dummies, size and value of the batch."""
         styles = np.stack([size, self.bp[t, stocks]]).astype(np.float32)
         return {"exposures": np.concatenate([self.dummies(t, stocks), zscored(styles).T], axis=1)}

@@ -16,7 +16,7 @@ import numpy as np
 
 from deepfactor.core.arrays import Bools, Float32, Float64, Indices, Symbols
 from deepfactor.features.quarters import FundamentalQuarters, QuarterSettings, fundamental_quarters
-from deepfactor.inputs.base import Day
+from deepfactor.inputs.base import DayArrays
 from deepfactor.inputs.standardising import zscored
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
@@ -38,7 +38,7 @@ class Quarters(FundamentalQuarters):
         """T."""
         return len(self.change)
 
-    def day(self, t: int, stocks: Indices, size: Float64) -> Day:
+    def day(self, t: int, stocks: Indices, size: Float64) -> DayArrays:
         """Items, masks and loss flags of the batch."""
         return {"fundamentals": self.standard(t, stocks)}
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from deepfactor.core.arrays import Bools, Dates, Float32, Float64, Indices, Int32, Ints, Symbols
 from deepfactor.graphs.base import Edges, alone, rebuilt
-from deepfactor.inputs.base import Day
+from deepfactor.inputs.base import DayArrays
 from deepfactor.panel.universe import Universe
 
 
@@ -49,7 +49,7 @@ class Relations:
         """Some of the days."""
         return replace(self, month=self.month[rows])
 
-    def day(self, t: int, stocks: Indices, size: Float64) -> Day:
+    def day(self, t: int, stocks: Indices, size: Float64) -> DayArrays:
         """The edges of the batch; see `at`."""
         found = self.at(t, stocks)
         return {"neighbours": found.neighbour, "similarity": found.similarity}

@@ -10,7 +10,7 @@ from typing import Final
 from deepfactor.core.arrays import Float64
 from deepfactor.core.spec import Spec
 from deepfactor.cross_section.ranks import position_rank
-from deepfactor.inputs.base import Day
+from deepfactor.inputs.base import DayArrays
 
 KEPT: Final = False
 
@@ -19,6 +19,6 @@ class Settings(Spec):
     """The input has none."""
 
 
-def day(settings: Settings, size: Float64) -> Day:
+def day(settings: Settings, size: Float64) -> DayArrays:
     """The ranks of `size` (b,)."""
     return {"size_rank": position_rank(size)}

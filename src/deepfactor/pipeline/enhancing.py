@@ -24,7 +24,7 @@ from deepfactor.panel.universe import Universe
 from deepfactor.panel.weighting import WeightsUsed
 from deepfactor.pipeline.console import Console
 from deepfactor.pipeline.markets import Market
-from deepfactor.pipeline.what_if import Watched, WhatIfEntry, WhatIfFile, entry
+from deepfactor.pipeline.what_if import Measured, WhatIfEntry, WhatIfFile, entry
 from deepfactor.portfolio.enhancer import IndexEnhancer
 from deepfactor.portfolio.presets import DEFAULT_DEFINITIONS, Enhancement
 from deepfactor.portfolio.what_if import Scenario
@@ -82,7 +82,7 @@ def backtest_to(
         console.finish(what)
         return result
 
-    base = Watched(IndexEnhancer(preset), [IndexEnhancer(one.enhancement) for one in scenarios])
+    base = Measured(IndexEnhancer(preset), [IndexEnhancer(one.enhancement) for one in scenarios])
     result = follow(preset, base, key)
     attribution = attribute(result, market.panel, market.universe, styles, preset.haircut)
     summary = write_backtest(
@@ -100,7 +100,7 @@ def backtest_to(
         return Enhanced(summary)
     entries = [entry(None, base.own.means(), base.own.means(), summary)]
     for scenario, same_books in zip(scenarios, base.others, strict=True):
-        own = Watched(IndexEnhancer(scenario.enhancement))
+        own = Measured(IndexEnhancer(scenario.enhancement))
         result = follow(scenario.enhancement, own, f"{key}, {scenario.text}")
         statistics = summarise(result, study, stated=stated)
         entries.append(entry(scenario, same_books.means(), own.own.means(), statistics))

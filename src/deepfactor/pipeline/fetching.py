@@ -24,7 +24,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Chosen:
+class FetchOptions:
     """What a user can say of a fetch.
 
     Attributes
@@ -64,7 +64,7 @@ def fetch(
     vendor: str,
     lake: Path,
     since: date,
-    chosen: Chosen | None = None,
+    chosen: FetchOptions | None = None,
     console: Console | None = None,
     clock: Clock | None = None,
 ) -> FetchAccount:
@@ -77,7 +77,7 @@ def fetch(
     Unanswered
         the vendor gives no answer, or none that can be believed, now.
     """
-    console, clock, chosen = console or Silent(), clock or MachineClock(), chosen or Chosen()
+    console, clock, chosen = console or Silent(), clock or MachineClock(), chosen or FetchOptions()
     opened = _opened(vendor, chosen, clock, console)
     wanted = _wanted(opened, since, chosen, clock)
     from deepfactor.lake.fetching import fetch as fetch_into
@@ -100,7 +100,7 @@ def fetch(
         }
 
 
-def _opened(vendor: str, chosen: Chosen, clock: Clock, console: Console) -> Opened:
+def _opened(vendor: str, chosen: FetchOptions, clock: Clock, console: Console) -> Opened:
     try:
         vendors = importlib.import_module("deepfactor.lake.vendors")
     except ModuleNotFoundError as error:
@@ -121,7 +121,7 @@ def _opened(vendor: str, chosen: Chosen, clock: Clock, console: Console) -> Open
     return opened
 
 
-def _wanted(opened: Opened, since: date, chosen: Chosen, clock: Clock) -> Wanted:
+def _wanted(opened: Opened, since: date, chosen: FetchOptions, clock: Clock) -> Wanted:
     from deepfactor.lake.fetching import Wanted
 
     for option, names in (("--tables", chosen.tables), ("--may-be-empty", chosen.may_be_empty)):

@@ -30,7 +30,7 @@ _PAGES = ("page", "workbook")
 _WRITTEN = ("report.html", "report.json", "report.xlsx")
 _ABSENT = "is not there: repeat the command that makes it"
 
-Part = TypeVar("Part")
+Content = TypeVar("Content")
 
 
 def report_run(folder: RunFolder, language: str = "en", console: Console | None = None) -> Path:
@@ -141,7 +141,7 @@ def _optional(missing: list[Failure], stage: str, file: Path) -> Any:
         return None
 
 
-def _there(missing: list[Failure], stage: str, parts: Mapping[str, Callable[[], Part]]) -> tuple[Part, ...]:
+def _there(missing: list[Failure], stage: str, parts: Mapping[str, Callable[[], Content]]) -> tuple[Content, ...]:
     """The parts of a stage that can be read; one that can't, and isn't known to be missing, is added to `missing`."""
     read = []
     for what, load in parts.items():

@@ -27,7 +27,7 @@ from deepfactor.runs.layout import RunFolder
 from deepfactor.training.arms import Arm
 from deepfactor.training.data import Arrays, TrainingData, open_data
 from deepfactor.training.device import device_of
-from deepfactor.training.estimate import Cost, estimate
+from deepfactor.training.estimate import DayCost, estimate
 from deepfactor.training.jobs import Job, is_done, plan_jobs
 from deepfactor.training.plan import Fold, cut_short, folds
 from deepfactor.training.stored import open_inputs
@@ -211,7 +211,7 @@ def dry_run(recipe: Recipe, market: Market, out: Path, *, workers: int = 1, devi
     }
 
 
-def _cost(cost: Cost) -> ArmCost:
+def _cost(cost: DayCost) -> ArmCost:
     """An arm's measured cost, in milliseconds of a core."""
     return {
         "stocks": cost.stocks,

@@ -21,7 +21,7 @@ from deepfactor.portfolio.problem import Rebalance, Target
 from deepfactor.portfolio.what_if import Scenario
 
 
-class Binding(TypedDict):
+class BindingShare(TypedDict):
     """How often a constraint holds the solution back, and its mean shadow price then."""
 
     share_of_rebalances: float
@@ -36,11 +36,11 @@ class TargetMeans(TypedDict):
     active_share: Number
     turnover: Number
     names: Number
-    binding: dict[str, Binding]
+    binding: dict[str, BindingShare]
     relaxed_bounds: dict[str, int]
 
 
-class Followed(TargetMeans):
+class BacktestMeans(TargetMeans):
     """Of a backtest, whose `turnover` is what was traded; the targets' is `target_turnover`."""
 
     excess: Number
@@ -52,16 +52,16 @@ class Followed(TargetMeans):
 
 
 # A keyword stands among the keys.
-Changed = TypedDict("Changed", {"from": object, "to": object})
+ChangedSetting = TypedDict("ChangedSetting", {"from": object, "to": object})
 
 
 class WhatIfEntry(TypedDict):
     """A scenario; `setting` "base" = the settings as they are."""
 
     setting: str
-    changed: dict[str, Changed]
+    changed: dict[str, ChangedSetting]
     same_books: TargetMeans
-    backtest: Followed
+    backtest: BacktestMeans
 
 
 class WhatIfFile(TypedDict):
@@ -75,7 +75,7 @@ class WhatIfFile(TypedDict):
 
 
 @dataclass
-class Watched:
+class Measured:
     """An enhancer whose targets are measured; the enhancers `beside` solve the same rebalances, for comparison."""
 
     enhancer: IndexEnhancer
@@ -140,7 +140,7 @@ def entry(scenario: Scenario | None, same_books: TargetMeans, own: TargetMeans, 
     """One scenario's entry of ``what_if.json`` (None = the settings as they are); `summary` is its backtest's."""
     whole = summary["all"]
     changed = {} if scenario is None else scenario.changed
-    backtest: Followed = {
+    backtest: BacktestMeans = {
         **own,
         "excess": whole["excess"],
         "tracking_error": whole["tracking_error"],

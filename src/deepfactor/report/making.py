@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-Part = TypeVar("Part")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Maker:
     def __init__(self, lost: list[Lost] | None = None) -> None:
         self.lost = lost
 
-    def one(self, work: Callable[..., Part], *arguments: Any, part: str = "") -> Part | None:
+    def one(self, work: Callable[..., Made], *arguments: Any, part: str = "") -> Made | None:
         """The part that `work` makes, called `part` or by what makes it; None where it is lost."""
         try:
             return work(*arguments)
@@ -33,19 +33,19 @@ class Maker:
             self.lost.append(Lost(part or work.__name__, error))
             return None
 
-    def all(self, *works: tuple[Callable[..., Part | None], *tuple[Any, ...]]) -> tuple[Part, ...]:
+    def all(self, *works: tuple[Callable[..., Made | None], *tuple[Any, ...]]) -> tuple[Made, ...]:
         """The parts of several works, each with its arguments, that there are."""
         return kept(self.one(work, *arguments) for work, *arguments in works)
 
-    def many(self, work: Callable[..., Iterable[Part | None]], *arguments: Any) -> tuple[Part, ...]:
+    def many(self, work: Callable[..., Iterable[Made | None]], *arguments: Any) -> tuple[Made, ...]:
         """The parts that one work makes several of."""
 
-        def listed() -> tuple[Part | None, ...]:
+        def listed() -> tuple[Made | None, ...]:
             return tuple(work(*arguments))
 
         return kept(self.one(listed, part=work.__name__) or ())
 
 
-def kept(parts: Iterable[Part | None]) -> tuple[Part, ...]:
+def kept(parts: Iterable[Made | None]) -> tuple[Made, ...]:
     """The parts that there are."""
     return tuple(part for part in parts if part is not None)

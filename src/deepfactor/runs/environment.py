@@ -48,8 +48,8 @@ class MarketRecord(TypedDict, total=False):
     findings: list[SaidFinding]
 
 
-class CostRecord(TypedDict):
-    """See `Cost`."""
+class StageRecord(TypedDict):
+    """See `StageCost`."""
 
     stage: str
     wall_s: float
@@ -64,7 +64,7 @@ class EnvironmentFile(TypedDict):
     machine: NotRequired[Mapping[str, str | int | float]]
     market: MarketRecord
     warnings: NotRequired[list[str]]
-    stages: NotRequired[list[CostRecord]]
+    stages: NotRequired[list[StageRecord]]
     earlier: NotRequired[list[object]]
 
 
@@ -91,7 +91,7 @@ def _processor() -> str:
 
 
 @dataclass(frozen=True)
-class Cost:
+class StageCost:
     """Wall and CPU seconds of a stage (children included), and the peak memory of the largest process so far."""
 
     stage: str
@@ -99,7 +99,7 @@ class Cost:
     cpu_s: float
     peak_mib: int
 
-    def record(self) -> CostRecord:
+    def record(self) -> StageRecord:
         """As ``environment.json`` has it."""
         return {"stage": self.stage, "wall_s": self.wall_s, "cpu_s": self.cpu_s, "peak_mib": self.peak_mib}
 
@@ -112,7 +112,7 @@ class Stages:
     nothing.
     """
 
-    rows: list[Cost] = field(default_factory=list)
+    rows: list[StageCost] = field(default_factory=list)
     earlier: list[object] = field(default_factory=list)
 
     @classmethod
@@ -133,7 +133,7 @@ class Stages:
         wall, cpu = time.perf_counter(), _cpu()
         yield
         wall, cpu = time.perf_counter() - wall, _cpu() - cpu
-        self.rows.append(Cost(name, round(wall, 2), round(cpu, 2), round(peak_memory() / 2**20)))
+        self.rows.append(StageCost(name, round(wall, 2), round(cpu, 2), round(peak_memory() / 2**20)))
 
 
 def _cpu() -> float:

@@ -30,7 +30,7 @@ _INDEX_CODE = re.compile(r"000\d{3}\.SH|399\d{3}\.SZ")
 
 
 @dataclass(frozen=True)
-class Span:
+class SymbolSpan:
     """A line of an instruments file: a symbol (ours) from `start` to `end`, both included."""
 
     symbol: str
@@ -82,7 +82,7 @@ def read_calendar(file: Path) -> Dates:
     return calendar
 
 
-def read_spans(file: Path) -> list[Span]:
+def read_spans(file: Path) -> list[SymbolSpan]:
     """The lines of an instruments file; a `DataError` names file and row of one that is wrong."""
     rows, symbols, starts, ends = [], [], [], []
     for row, line in _lines(file):
@@ -95,7 +95,7 @@ def read_spans(file: Path) -> list[Span]:
         ends.append(parts[2])
     if not rows:
         raise DataError("holds no symbol: fill it or take it away", file=file)
-    return [Span(*span) for span in zip(symbols, _days(starts, rows, file), _days(ends, rows, file), strict=True)]
+    return [SymbolSpan(*span) for span in zip(symbols, _days(starts, rows, file), _days(ends, rows, file), strict=True)]
 
 
 def read_field(file: Path, days: int) -> tuple[int, Float32]:

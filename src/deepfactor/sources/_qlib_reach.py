@@ -10,7 +10,7 @@ import numpy as np
 
 from deepfactor.core.arrays import Dates, Float32
 from deepfactor.core.errors import DataError
-from deepfactor.sources._qlib_files import Span
+from deepfactor.sources._qlib_files import SymbolSpan
 
 #: Symbols that a count names.
 _SHOWN = 3
@@ -23,7 +23,7 @@ class Reach:
     `calendar`: the folder's days. `spans`: of ``all.txt``; empty where there is none.
     """
 
-    def __init__(self, calendar: Dates, spans: Iterable[Span]) -> None:
+    def __init__(self, calendar: Dates, spans: Iterable[SymbolSpan]) -> None:
         self._calendar = calendar
         self._spans: dict[str, tuple[int, int]] = {}
         for span in spans:

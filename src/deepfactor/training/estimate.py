@@ -37,7 +37,7 @@ _MIB = 2**20
 
 
 @dataclass(frozen=True)
-class Cost:
+class DayCost:
     """An arm's measured cost on a day of `stocks`, in CPU seconds: a step's, a scored day's, a day's statistics once.
 
     `parameters`: trainable numbers; `peak`: bytes of the worker, the rows of the market that the steps read among them.
@@ -66,7 +66,7 @@ class Estimate:
         bytes that the jobs will add.
     """
 
-    arms: dict[str, Cost]
+    arms: dict[str, DayCost]
     workers: int
     cpu_seconds: float
     wall_seconds: float
@@ -102,7 +102,7 @@ def estimate(jobs: Sequence[Job], data: Folders, folder: Path, *, workers: int, 
     )
 
 
-def _seconds(job: Job, cost: Cost, data: TrainingData, jobs: Path) -> float:
+def _seconds(job: Job, cost: DayCost, data: TrainingData, jobs: Path) -> float:
     """CPU seconds of a job that takes all its epochs, or, trained, of the days that it lacks; a day's cost grows with
     its stocks."""
     fold, epochs = job.fold, 1 if isinstance(job.arm.scorer, Learner) else job.fit.epochs
@@ -125,7 +125,7 @@ def _steps_an_epoch(job: Job) -> float:
     return job.fit.updates or -(-days // job.fit.steps)
 
 
-def _statistics_once(jobs: Sequence[Job], costs: dict[str, Cost]) -> float:
+def _statistics_once(jobs: Sequence[Job], costs: dict[str, DayCost]) -> float:
     """CPU seconds of the scalings' statistics: each day once, whatever the arm, fold and seed."""
     days: dict[str, set[int]] = {}
     each: dict[str, float] = {}
@@ -145,7 +145,7 @@ def _makespan(seconds: Sequence[float], workers: int) -> float:
     return max(busy)
 
 
-def _disk(job: Job, cost: Cost, data: TrainingData) -> int:
+def _disk(job: Job, cost: DayCost, data: TrainingData) -> int:
     """Bytes of a job's folder: checkpoint (weights, best, two moments), weights, scores."""
     scored = int(np.asarray(data.eligible[job.fold.test.start : job.fold.test.stop]).any(axis=0).sum())
     average = job.fit.weight_average is not None
@@ -156,7 +156,7 @@ def _median_stocks(data: TrainingData, span: range) -> int:
     return int(np.median(np.asarray(data.eligible[span.start : span.stop]).sum(axis=1)))
 
 
-def _in_worker(jobs: Sequence[Job], data: Folders, device: str) -> dict[str, Cost]:
+def _in_worker(jobs: Sequence[Job], data: Folders, device: str) -> dict[str, DayCost]:
     """`_measure` in a process like those that train; what it raises is raised here."""
     context = multiprocessing.get_context("spawn")
     with (
@@ -170,7 +170,7 @@ def _in_worker(jobs: Sequence[Job], data: Folders, device: str) -> dict[str, Cos
             raise OutOfResources("the process that measures a step died, often for lack of memory") from None
 
 
-def _measure(jobs: Sequence[Job], data: Folders, device: str) -> dict[str, Cost]:
+def _measure(jobs: Sequence[Job], data: Folders, device: str) -> dict[str, DayCost]:
     """The cost of each job's arm on a training day of median size."""
     costs = {}
     with settled_torch(), tempfile.TemporaryDirectory() as folder:
@@ -189,7 +189,7 @@ def _measure(jobs: Sequence[Job], data: Folders, device: str) -> dict[str, Cost]
     return costs
 
 
-def _cost(fitter: Fitter, t: int) -> Cost:
+def _cost(fitter: Fitter, t: int) -> DayCost:
     day, inputs = np.array([t], np.intp), fitter.task.inputs
     first = _least(lambda: fitter.sampler.cross_section(t, inputs), 1)
     again = _least(lambda: fitter.sampler.cross_section(t, inputs))
@@ -197,7 +197,7 @@ def _cost(fitter: Fitter, t: int) -> Cost:
     scorer = fitter.scorer
     if scorer.stream is not None:
         scorer.scores(t - 1)  # a running state scores a day once
-    return Cost(
+    return DayCost(
         stocks=len(fitter.sampler.data.stocks(t)),
         step=_least(lambda: fitter.step(day, 1)),
         score=_least(lambda: scorer.scores(t), 1 if scorer.stream is not None else _REPEATS),
@@ -207,7 +207,7 @@ def _cost(fitter: Fitter, t: int) -> Cost:
     )
 
 
-def _baseline_cost(job: Job, data: TrainingData, device: str) -> Cost:
+def _baseline_cost(job: Job, data: TrainingData, device: str) -> DayCost:
     """Of an arm without a network: a fit on a few days, shared out among them. What a fit costs whatever its rows is
     counted too often, so the estimate is high."""
     baseline, fold = baseline_of(job), job.fold
@@ -219,7 +219,7 @@ def _baseline_cost(job: Job, data: TrainingData, device: str) -> Cost:
     start = time.process_time()
     fitted = baseline.learn(known, known)
     step = (time.process_time() - start) / len(days)
-    return Cost(
+    return DayCost(
         stocks=int(np.median([len(data.stocks(t)) for t in days])),
         step=step,
         score=_least(lambda: scores(fitted, sampler, days[-1])),

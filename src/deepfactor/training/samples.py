@@ -14,7 +14,7 @@ from deepfactor.core.arrays import AnyArray, Float32, Float64, Indices
 from deepfactor.cross_section.ranks import average_rank
 from deepfactor.cross_section.zscores import zscore
 from deepfactor.inputs.base import ROOM as INPUTS
-from deepfactor.inputs.base import Day, Input
+from deepfactor.inputs.base import DayArrays, Input
 from deepfactor.models.base import WINDOWS, CrossSection, Shapes
 from deepfactor.training.data import TrainingData
 from deepfactor.training.device import CPU, DeviceRows
@@ -81,7 +81,7 @@ class Sampler:
         beside = {name: self._tensor(array) for day in days for name, array in day.items()}
         return CrossSection(self._windows(t, stocks, read=WINDOWS in inputs), beside)
 
-    def _day(self, name: str, t: int, stocks: Indices) -> Day:
+    def _day(self, name: str, t: int, stocks: Indices) -> DayArrays:
         """What day t holds of an input."""
         size = self.data.size[t, stocks]
         if (held := self.data.inputs.held.get(name)) is not None:

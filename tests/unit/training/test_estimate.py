@@ -11,7 +11,7 @@ import pytest
 from deepfactor.core.errors import UserError
 from deepfactor.training.engine import run_jobs
 from deepfactor.training.estimate import (
-    Cost,
+    DayCost,
     _around_a_median_day,
     _disk,
     _makespan,
@@ -23,7 +23,7 @@ from deepfactor.training.jobs import is_done
 from deepfactor.training.spec import Fit, Plan
 from support.training import FOLD, TINY, stored, toy_jobs, toy_training
 
-COST = Cost(stocks=24, step=2.0, score=0.5, statistics=0.25, parameters=100, peak=0)
+COST = DayCost(stocks=24, step=2.0, score=0.5, statistics=0.25, parameters=100, peak=0)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ MODEL = {"kind": "bi_agru", "hidden": 4, "layers": 1, "factors": 3, "orthogonal"
 RIDGE = {"kind": "ridge", "strengths": [0.01]}
 TREES = {"kind": "xgboost", "rounds": 20, "min_weight": 5.0, "depth": 2, "learning_rate": 0.2, "check_every": 5}
 FIT = Fit(epochs=2, seeds=(0,), min_stocks=5)
-COST = costs.Cost(stocks=100, step=0.3, score=0.1, statistics=0.0, parameters=10, peak=0)
+COST = costs.DayCost(stocks=100, step=0.3, score=0.1, statistics=0.0, parameters=10, peak=0)
 PLAN = Plan(first_test=2019, every=2)
 
 

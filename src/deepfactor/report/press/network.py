@@ -19,7 +19,7 @@ _DROPPED = re.compile(r",? ?(eps|elementwise_affine|bias|batch_first|dropout|aff
 
 
 @dataclass(frozen=True)
-class Block:
+class LayerBox:
     """One part of the network: its name, what it is (a line each), its number of parameters as text."""
 
     name: str
@@ -69,10 +69,10 @@ def _read(card: ModelCard) -> Text:
     return Text("Input", "输入")
 
 
-def branches(layers: Sequence[LayerCard]) -> tuple[list[list[Block]], list[Block]]:
+def branches(layers: Sequence[LayerCard]) -> tuple[list[list[LayerBox]], list[LayerBox]]:
     """Leading parts named ``<branch>_<part>`` of several branches stand side by side; the rest follows in order."""
     leading = list(takewhile(lambda layer: "_" in str(layer["name"]), layers))
-    groups: dict[str, list[Block]] = {}
+    groups: dict[str, list[LayerBox]] = {}
     for layer in leading:
         groups.setdefault(str(layer["name"]).split("_")[0], []).append(_block(layer))
     if len(groups) < 2:
@@ -81,8 +81,8 @@ def branches(layers: Sequence[LayerCard]) -> tuple[list[list[Block]], list[Block
     return list(groups.values()), others
 
 
-def _block(layer: LayerCard) -> Block:
-    return Block(str(layer["name"]), tuple(described(str(layer.get("what") or ""))), _count(layer))
+def _block(layer: LayerCard) -> LayerBox:
+    return LayerBox(str(layer["name"]), tuple(described(str(layer.get("what") or ""))), _count(layer))
 
 
 def _count(layer: LayerCard) -> str:
@@ -107,7 +107,7 @@ def _short(piece: str) -> str:
     return re.sub(r"\(\((\d+),\)\)", r"(\1)", piece).replace("groups=", "groups ").replace(", s1)", ")")
 
 
-def _stack(column: list[Block], x: float, width: float, y: float, centre: float, *, join: float) -> list[str]:
+def _stack(column: list[LayerBox], x: float, width: float, y: float, centre: float, *, join: float) -> list[str]:
     shapes, middle, above = [], x + width / 2, (centre, y)
     for block in column:
         y += _GAP
@@ -117,7 +117,7 @@ def _stack(column: list[Block], x: float, width: float, y: float, centre: float,
     return [*shapes, f'<path class="wire" d="M{middle:g} {y:g} L{middle:g} {join - 8:g} L{centre:g} {join:g}"/>']
 
 
-def _box(block: Block, x: float, width: float, y: float) -> str:
+def _box(block: LayerBox, x: float, width: float, y: float) -> str:
     right = x + width - 10
     lines = "".join(
         f'<text class="what" x="{x + 12:g}" y="{y + _HEAD + 11 + _LINE * k:g}">{escape(line)}</text>'

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
 from deepfactor.store.checks.basis import Basis
 from deepfactor.store.checks.ex_dates import check_ex_dates, unanswered
 from deepfactor.store.checks.factor_gaps import check_factor_gaps
-from deepfactor.store.checks.finding import Finding, rows_where
+from deepfactor.store.checks.finding import Finding, Severity, rows_where
 from deepfactor.store.checks.moves import (
     CHANGED,
     Moves,
@@ -49,8 +49,6 @@ _REMEDY = (
     "prices must be raw, with a cumulative backward adj_factor beside them; where the vendor has only adjusted ones, "
     "say adjusted = true in the mapping (limits and lots are off then)"
 )
-
-Severity = Literal["error", "warning"]
 
 
 def check_adjustment(

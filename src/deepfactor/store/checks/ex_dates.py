@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import polars as pl
 
 from deepfactor.core.arrays import Float64
-from deepfactor.store.checks.finding import Finding
+from deepfactor.store.checks.finding import Finding, Severity
 from deepfactor.store.checks.moves import CHANGED, Moves, beyond_limit, contradicts, of_the_delivery
 
 #: Growth of a factor from which on a day's price says by itself whether it fell, and how many such days say something.
@@ -25,8 +23,6 @@ _DAY, _DAY_SYMBOLS, _DAYS = 0.5, 5, 20
 _OFTEN, _OFTEN_ROWS, _DRIFT, _DAILY = 0.2, 60, 1e-4, 0.02
 #: Share of ex-dates on which a given reference price may contradict the factor, and their least number.
 _CONTRADICTED, _ENOUGH_DATES = 0.5, 3
-
-Severity = Literal["error", "warning"]
 
 
 def check_ex_dates(moves: Moves, trades: pl.DataFrame, *, whole: bool) -> list[Finding]:

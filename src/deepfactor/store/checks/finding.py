@@ -9,11 +9,13 @@ import polars as pl
 
 from deepfactor.store.schema import TABLES
 
+Severity = Literal["error", "warning"]
+
 
 class FindingRecord(TypedDict):
     """A `Finding` as JSON has it."""
 
-    severity: Literal["error", "warning"]
+    severity: Severity
     code: str
     table: str
     column: str | None
@@ -38,7 +40,7 @@ class Finding:
     examples : up to five of them, as text
     """
 
-    severity: Literal["error", "warning"]
+    severity: Severity
     code: str
     table: str
     column: str | None
@@ -62,7 +64,7 @@ class Finding:
 
 
 def rows_where(
-    severity: Literal["error", "warning"],
+    severity: Severity,
     code: str,
     table: str,
     column: str | None,
