@@ -230,3 +230,37 @@ def test_orders_that_cannot_be_written(
     assert ended.code == 2
     assert said in ended.err
     assert not [path for path in Path("orders").glob("*") if not path.name.startswith(".")]
+
+
+def test_an_evening_is_released_once(rebalance, small_market: Path, tmp_path: Path) -> None:
+    first = rebalance("--cash", 5e7).json()
+    folder, log = Path(first["folder"]), tmp_path / "desk" / "releases.jsonl"
+
+    def release(of: Path = folder, by: str = "王小明") -> Ended:
+        return deepfactor("release", of, "--by", by, "--json")
+
+    def orders() -> dict[str, object]:
+        words = ("--market", small_market, "--out", tmp_path / "orders", "--json")
+        return deepfactor("orders", folder, *words).json()
+
+    assert orders()["status"] == "draft"
+    nobody = release(by=" ")
+    assert (nobody.code, "nobody's name" in nobody.err, log.exists()) == (2, True, False)
+    line = release().json()
+    assert (line["date"], line["rebalance"], line["by"]) == (FIRST, first["key"], "王小明")
+    assert line["market"] == first["market"]
+    assert release(by="another").json() == line, "twice is once"
+    made = orders()
+    assert made["status"] == "released"
+    assert Path(made["path"]).name.startswith("orders-")
+    assert {one["note"] for one in rows_of(Path(made["path"]))} == {f"released {first['key']}"}
+
+    other = Path(rebalance("--cash", 4e7).json()["folder"])
+    refused = release(other)
+    assert refused.code == 2
+    assert f"orders of {FIRST} are out already: {first['key']}, by 王小明" in refused.err
+    later = release(Path(rebalance("--cash", 4e7, day=SECOND).json()["folder"])).json()
+    assert log.read_text(encoding="utf-8").count("\n") == 2
+    assert later["date"] == SECOND
+    log.write_text("{}\n")
+    assert "is no log of releases (a line lacks" in release().err

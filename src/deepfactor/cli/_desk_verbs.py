@@ -1,4 +1,4 @@
-"""Verbs of the desk: rebalance, orders, reconcile."""
+"""Verbs of the desk: rebalance, release, orders, reconcile."""
 
 from __future__ import annotations
 
@@ -81,6 +81,21 @@ def _rebalance_lines(record: Mapping[str, Any]) -> list[str]:
 
 
 @app.command()
+def release(
+    folder: Annotated[Path, typer.Argument(metavar="REBALANCE", help="folder that rebalance made")],
+    by: Annotated[str, typer.Option(help="who lets the orders out")],
+    as_json: Json = False,
+) -> None:
+    """Let a rebalance's orders out: a line in releases.jsonl beside it. An evening has one release."""
+    from deepfactor.pipeline import desk
+
+    record = desk.release(folder, by)
+    show(
+        record, as_json, f"{record['date']}: orders {record['rebalance']} are out, by {record['by']} at {record['at']}"
+    )
+
+
+@app.command()
 def orders(
     folder: Annotated[Path, typer.Argument(metavar="REBALANCE", help="folder that rebalance made")],
     market: MarketOption,
@@ -97,7 +112,7 @@ def orders(
     from deepfactor.pipeline.markets import open_market
 
     made, record = desk.orders(folder, open_market(market, terminal()), out, form, check, account)
-    show({**record, "path": str(made)}, as_json, *_orders_lines(record), f"draft: {made}")
+    show({**record, "path": str(made)}, as_json, *_orders_lines(record), f"{record['status']}: {made}")
 
 
 def _orders_lines(record: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,8 @@ def write_folder(
     write_json(folder / name, {**content, "files": files})
 
 
-def read_folder(folder: Path, name: str, what: str) -> dict[str, Any]:
-    """The JSON `name` of a whole folder, its files compared with their hashes.
+def read_folder(folder: Path, name: str, what: str, keys: Iterable[str] = ()) -> dict[str, Any]:
+    """The JSON `name` of a whole folder, which has `keys`, its files compared with their hashes.
 
     Raises
     ------
@@ -73,6 +73,10 @@ def read_folder(folder: Path, name: str, what: str) -> dict[str, Any]:
         files: dict[str, str] = content["files"]
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedFile(f"can't be read ({error}): repeat `deepfactor {what}`", file=path) from None
+    if lacking := [key for key in keys if key not in content]:
+        raise DamagedFile(
+            f"lacks {', '.join(lacking)}, as another version wrote it: repeat `deepfactor {what}`", file=path
+        )
     for file, wanted in files.items():
         if not (folder / file).is_file() or file_hash(folder / file) != wanted:
             raise DamagedFile(

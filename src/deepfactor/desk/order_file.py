@@ -6,6 +6,7 @@ import csv
 import io
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypedDict
@@ -41,27 +42,52 @@ class OrdersRecord(TypedDict):
     fractions_cut: list[str]
 
 
-def order_rows(
-    checked: Checked, symbols: Symbols, form: OrderForm, date: str, note: str, account: str
-) -> list[list[str]]:
+@dataclass(frozen=True)
+class Heading:
+    """What all orders of a file have in common.
+
+    Attributes
+    ----------
+    form : name of the form
+    rebalance : key of what they are made of
+    date : of trading, ISO; None = not known
+    account : None = not said
+    quoted : checked against a morning's prices
+    draft : nobody has released them
+    """
+
+    form: str
+    rebalance: str
+    date: str | None
+    account: str | None
+    quoted: bool
+    draft: bool
+
+    @property
+    def status(self) -> str:
+        """In words."""
+        return "draft" if self.draft else "released"
+
+
+def order_rows(checked: Checked, symbols: Symbols, form: OrderForm, heading: Heading) -> list[list[str]]:
     """The cells of an order file, sells before buys; shares are whole: an ex-date's fraction is no order."""
     order = np.concatenate([np.flatnonzero(checked.orders < 0), np.flatnonzero(checked.orders > 0)])
-    written = np.datetime64(date, "D").item().strftime(form.date) if date else ""
+    date = "" if heading.date is None else np.datetime64(heading.date, "D").item().strftime(form.date)
     rows = []
     for number, k in enumerate(order.tolist(), 1):
         shares, price = whole_shares(float(checked.orders[k])), float(checked.price[k])
         symbol = str(symbols[k])
         cells: dict[Value, str] = {
             "number": str(number),
-            "date": written,
+            "date": date,
             "symbol": form.code(symbol),
             "exchange": symbol.partition(".")[2],
             "side": form.sides.buy if checked.orders[k] > 0 else form.sides.sell,
             "shares": str(shares),
             "price": f"{price:.2f}",
             "amount": f"{shares * price:.2f}",
-            "account": account,
-            "note": note,
+            "account": heading.account or "",
+            "note": f"{heading.status} {heading.rebalance}",
         }
         rows.append([str(column.text) if column.value is None else cells[column.value] for column in form.columns])
     return rows
@@ -73,40 +99,33 @@ def whole_shares(order: float) -> int:
 
 
 def write_orders(
-    out: Path, checked: Checked, symbols: Symbols, form: OrderForm, name: str, key: str, date: str | None,
-    *, account: str | None, quoted: bool,
-) -> tuple[Path, OrdersRecord]:  # fmt: skip
-    """Write ``draft-<date>-<form>-<content>.<csv|dbf>`` into `out`, and a JSON of that name before it.
-
-    Parameters
-    ----------
-    name : of the form
-    key : of the rebalance
-    date : of trading, None = not known
-    quoted : checked against a morning's prices
+    out: Path, checked: Checked, symbols: Symbols, form: OrderForm, heading: Heading
+) -> tuple[Path, OrdersRecord]:
+    """Write ``orders-<date>-<form>-<content>.<csv|dbf>`` into `out`, or ``draft-…``, and a JSON of that name before it.
 
     Raises
     ------
     UserError
         the form has an account and none is given; a word that the encoding lacks; DBF without its package.
     """
-    if account is None and any(column.value == "account" for column in form.columns):
-        raise UserError(f"the form {name} has a column of the account: give it by --account")
-    rows = order_rows(checked, symbols, form, date or "", f"draft {key}", account or "")
-    stem = f"draft-{date or 'undated'}-{name}-{content_key([form.key(), rows])}"
+    if heading.account is None and any(column.value == "account" for column in form.columns):
+        raise UserError(f"the form {heading.form} has a column of the account: give it by --account")
+    rows = order_rows(checked, symbols, form, heading)
+    first = "draft" if heading.draft else "orders"
+    stem = f"{first}-{heading.date or 'undated'}-{heading.form}-{content_key([form.key(), rows])}"
     path = out / f"{stem}.{form.file}"
     orders = np.array([np.sign(order) * whole_shares(order) for order in checked.orders.tolist()])
     amount = np.round(np.nan_to_num(np.abs(orders) * checked.price), 2)
     columns = checked.changed.columns()
     changed = zip(*(values.tolist() for values in columns.values()), strict=True)
     content: OrdersRecord = {
-        "status": "draft",
-        "rebalance": key,
-        "form": name,
+        "status": heading.status,
+        "rebalance": heading.rebalance,
+        "form": heading.form,
         "file": path.name,
         "sha256": "",
-        "trade_date": date,
-        "checked": quoted,
+        "trade_date": heading.date,
+        "checked": heading.quoted,
         "orders": len(rows),
         "bought": round(float(amount[orders > 0].sum()), 2),
         "sold": round(float(amount[orders < 0].sum()), 2),

@@ -27,8 +27,8 @@ class OrderColumn(Spec):
     """A column of an order file: what of an order stands there (`value`), or a `text` that is always the same.
 
     `value`: number (1, 2, …), date (of trading), symbol, exchange (SH, SZ, BJ), side, shares, price (CNY, fen), amount
-    (shares × price), account, note (the rebalance's key, and "draft"). `dbf`: the column's type in a DBF file, C(n) or
-    N(n,decimals).
+    (shares × price), account, note ("draft" or "released", and the rebalance's key). `dbf`: the column's type in a DBF
+    file, C(n) or N(n,decimals).
     """
 
     name: str = Field(min_length=1)

@@ -15,7 +15,7 @@ from deepfactor.core.arrays import Float64, Strings, Symbols
 from deepfactor.core.errors import DataError
 from deepfactor.cross_section.plain_size import constant_rows
 from deepfactor.desk.lists import Lists
-from deepfactor.desk.sheet import ActiveExposures, ConstraintSheet, Weights, active_exposures, constraint_sheet
+from deepfactor.desk.sheet import ActiveExposures, BeforeAndAfter, ConstraintSheet, active_exposures, constraint_sheet
 from deepfactor.market.boards import boards_of
 from deepfactor.panel.weighting import require_index
 from deepfactor.portfolio.enhancer import IndexEnhancer
@@ -28,7 +28,8 @@ class TradeList(Columns):
 
     `shares` in lots; `price` the last close, CNY; `amount` and `cost` at that price, CNY; `wanted` the shares that the
     target asks for, before lots and cash; `held`, `sellable` this evening; weights of the book's value; `score` the
-    z-score of the day; `reason`: the constraint whose bound on this name binds, or "score".
+    z-score of the day; `reason`: the constraint whose bound on this name binds, else "not_eligible" (it has no score
+    that counts), else "score".
     """
 
     kinds = ("U1", "U1", *("f8",) * 11, "U1")
@@ -86,23 +87,24 @@ class Rebalanced:
     left: tuple[str, ...]
 
     @property
-    def weights(self) -> Weights:
+    def weights(self) -> BeforeAndAfter:
         """Of the problem's names."""
         names = self.decision.signal.names
         problem = self.decision.signal.problem
-        return Weights(problem.previous, self.decision.target.weights, self.expected.weights()[names])
+        return BeforeAndAfter(problem.previous, self.decision.target.weights, self.expected.weights()[names])
 
     def trades(self, symbols: Symbols) -> TradeList:
         """The trade list over the market's `symbols` (N,)."""
         signal = self.decision.signal
         score = np.zeros(len(symbols))
         score[signal.names] = signal.problem.score
-        binding = {one.row: one.constraint for one in self.decision.target.binding}
+        reasons = dict.fromkeys(signal.problem.symbols[~signal.problem.buyable].tolist(), "not_eligible")
+        reasons |= {one.row: one.constraint for one in self.decision.target.binding}
         before, expected = self.book.weights(), self.expected.weights()
         blocks = []
         for side, fills in (("sell", self.sells), ("buy", self.buys)):
             at = np.flatnonzero(fills.shares)
-            reason = np.array([binding.get(symbol, "score") for symbol in symbols[at].tolist()], dtype=np.str_)
+            reason = np.array([reasons.get(symbol, "score") for symbol in symbols[at].tolist()], dtype=np.str_)
             own = (self.book.shares, self.book.sellable(), before, self.decision.aimed_at, expected, score)
             wanted = np.abs(self.decision.orders)
             cells = (fills.shares, self.book.last, fills.amount, fills.cost, wanted, *own)

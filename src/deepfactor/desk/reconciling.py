@@ -21,6 +21,8 @@ from deepfactor.panel.universe import Universe
 
 #: A float's way from a whole number of shares.
 _SLACK = 1e-6
+#: The morning counts by a reference price in whole fen, which the adjustment factor isn't bound to.
+_REFERENCE = 1.005
 #: CNY: a mean price may lie off its fills by the rounding of amounts.
 _TICK = 0.01
 
@@ -82,7 +84,7 @@ def require_ordered(orders: Float64, day: TradingDay, sells: Fills, buys: Fills,
 
     `orders` (N,) in the shares of the evening; over an ex-date an order may grow by the factor's ratio.
     """
-    grown = np.maximum(day.ratio, 1.0)
+    grown = np.where(day.ratio > 1.0, day.ratio * _REFERENCE, 1.0)
     for side, wanted, fills in (("sold", -orders, sells), ("bought", orders, buys)):
         most = np.maximum(wanted, 0.0) * grown
         beyond = np.flatnonzero(fills.shares > most + _SLACK * np.maximum(most, 1.0))

@@ -34,6 +34,7 @@ class RebalanceRecord(TypedDict):
     date: str
     trade_date: str | None
     factor: str
+    scores: str
     index: str
     market: str
     value: float
@@ -61,7 +62,6 @@ def rebalance_key(
     known: Knowledge, row: int, holdings: Holdings, lists: Lists, enhancement: Enhancement, aimed_at: Float64 | None
 ) -> str:
     """16 hex digits that name all that the rebalance of `row` is made from."""
-    scored = np.where(known.eligible[row], known.scores.values[row], np.nan)
     account = (holdings.shares, holdings.sellable, holdings.cost)
     return content_key(
         {
@@ -69,13 +69,18 @@ def rebalance_key(
             "market": known.panel.fingerprint,
             "date": str(known.panel.dates[row]),
             "index": known.index,
-            "scores": arrays_key(scored),
+            "factor": known.scores.name,
+            "scores": _scores_key(known, row),
             "account": [arrays_key(*account), holdings.cash],
             "aimed_at": None if aimed_at is None else arrays_key(aimed_at),
             "lists": asdict(lists),
             "enhancement": enhancement.model_dump(mode="json"),
         }
     )
+
+
+def _scores_key(known: Knowledge, row: int) -> str:
+    return arrays_key(np.where(known.eligible[row], known.scores.values[row], np.nan))
 
 
 def write_rebalance(
@@ -119,6 +124,7 @@ def _record(key: str, made: Rebalanced, known: Knowledge, lists: Lists) -> Rebal
         "date": str(made.day.date),
         "trade_date": None if np.isnat(made.trade_date) else str(made.trade_date),
         "factor": known.scores.name,
+        "scores": _scores_key(known, row),
         "index": known.index,
         "market": known.panel.fingerprint,
         "value": round(value, 2),
@@ -172,7 +178,7 @@ def read_rebalance(folder: Path, panel: Panel) -> Ordered:
     DataError
         it isn't whole, was changed, or is of a day or a stock that the market doesn't have.
     """
-    content = read_folder(folder, NAME, "rebalance")
+    content = read_folder(folder, NAME, "rebalance", RebalanceRecord.__annotations__)
     row = int(np.searchsorted(panel.dates, np.datetime64(content["date"])))
     if row == len(panel.dates) or str(panel.dates[row]) != content["date"]:
         raise DataError(f"is of {content['date']}, a day that this market doesn't have", file=folder)

@@ -13,7 +13,7 @@ from deepfactor.portfolio.problem import Bounds, Rebalance, Rows, Target
 
 
 @dataclass(frozen=True)
-class Weights:
+class BeforeAndAfter:
     """Weights of a rebalance's n names: of the book as it stands, the target's, and after the expected fills."""
 
     before: Float64
@@ -59,7 +59,7 @@ class ActiveExposures(Columns):
 
 
 def constraint_sheet(
-    limits: Sequence[Rows | Bounds], r: Rebalance, answer: Target, weights: Weights
+    limits: Sequence[Rows | Bounds], r: Rebalance, answer: Target, weights: BeforeAndAfter
 ) -> ConstraintSheet:
     """The sheet of a rebalance's `limits`, as they were asked."""
     prices: dict[tuple[str, str], float] = {}
@@ -79,14 +79,14 @@ def constraint_sheet(
     return ConstraintSheet.stack(blocks)
 
 
-def _concerned(r: Rebalance, weights: Weights) -> Bools:
+def _concerned(r: Rebalance, weights: BeforeAndAfter) -> Bools:
     """(n,) names that are held at some time, or in the index."""
     held = (weights.before != 0) | (weights.target != 0) | (weights.expected != 0)
     return np.asarray(held | (r.benchmark != 0), dtype=np.bool_)
 
 
 def _lines(
-    limit: Rows | Bounds, at: AnyArray, labels: Strings, weights: Weights, price: Float64, reason: Strings
+    limit: Rows | Bounds, at: AnyArray, labels: Strings, weights: BeforeAndAfter, price: Float64, reason: Strings
 ) -> tuple[AnyArray, ...]:
     before, target, expected = (limit.values(w)[at] for w in (weights.before, weights.target, weights.expected))
     lower, upper = limit.lower[at], limit.upper[at]
@@ -95,7 +95,7 @@ def _lines(
     return name, labels[at], lower, upper, before, target, expected, slack, price[at], reason[at]
 
 
-def active_exposures(r: Rebalance, invested: float, weights: Weights) -> ActiveExposures:
+def active_exposures(r: Rebalance, invested: float, weights: BeforeAndAfter) -> ActiveExposures:
     """Active exposures of a rebalance's weights; `invested` = 1 − cash, what the index is scaled to.
 
     Industries of the rebalance's codes, names of no known industry as "unknown"; a style's exposure is Σ active weight

@@ -19,11 +19,13 @@ from deepfactor.desk.fill_file import read_fills
 from deepfactor.desk.holdings import Holdings, read_holdings
 from deepfactor.desk.lists import Lists, read_list, read_weights
 from deepfactor.desk.morning import Quotes, check_orders, read_quotes
-from deepfactor.desk.order_file import OrdersRecord, write_orders
+from deepfactor.desk.order_file import Heading, OrdersRecord, write_orders
 from deepfactor.desk.order_form import load_form
 from deepfactor.desk.rebalancing import rebalance as decide_rebalance
 from deepfactor.desk.reconciling import DayPrices, evening, fill_table, require_ordered
 from deepfactor.desk.record import NAME, RebalanceRecord, read_rebalance, rebalance_key, write_rebalance
+from deepfactor.desk.releases import ReleaseRecord, released
+from deepfactor.desk.releases import release as let_out
 from deepfactor.desk.tables import MOST
 from deepfactor.panel.panel import Panel
 from deepfactor.pipeline.console import Console, Silent, step
@@ -137,7 +139,7 @@ def row_of(panel: Panel, day: date | None) -> int:
 
 def previous_target(folder: Path, panel: Panel, row: int) -> Float64:
     """(N,) the target weights of an earlier rebalance; a `DataError` where it isn't one of an earlier day."""
-    content = read_folder(folder, NAME, "rebalance")
+    content = read_folder(folder, NAME, "rebalance", RebalanceRecord.__annotations__)
     if not content["date"] < str(panel.dates[row]):
         raise DataError(
             f"is of {content['date']}: the last rebalance is of a day before {panel.dates[row]}", file=folder
@@ -225,9 +227,21 @@ def orders(
     if ordered.orders.any() and not checked.orders.any():
         why = sorted(set(checked.changed.reason.tolist()))
         raise DataError(f"leaves none of the orders possible ({', '.join(why)}): is it of the day?", file=quotes)
+    key = ordered.content["key"]
+    heading = Heading(Path(form).stem, key, date, account, quotes is not None, released(folder, key) is None)
     with folder_lock(out):
         remove_litter(out)
-        return write_orders(
-            out, checked, panel.symbols, chosen, Path(form).stem, ordered.content["key"], date,
-            account=account, quoted=quotes is not None,
-        )  # fmt: skip
+        return write_orders(out, checked, panel.symbols, chosen, heading)
+
+
+def release(folder: Path, by: str) -> ReleaseRecord:
+    """Let the orders of a rebalance's folder out, in the name of `by`: one line of the log beside it, once an evening.
+
+    Order files made from then on are no drafts.
+
+    Raises
+    ------
+    DataError
+        another rebalance of the evening is out already, nobody's name, or the folder isn't whole.
+    """
+    return let_out(folder, by)

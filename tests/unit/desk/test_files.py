@@ -52,6 +52,13 @@ def test_a_folder_that_was_killed_is_not_whole(tmp_path: Path, monkeypatch: pyte
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_what_another_version_wrote_is_said(tmp_path: Path) -> None:
+    write_folder(tmp_path, "it.json", {}, {"key": "k"})
+    assert read_folder(tmp_path, "it.json", "verb", ("key",))
+    with pytest.raises(DataError, match="lacks date, as another version wrote it: repeat `deepfactor verb`"):
+        read_folder(tmp_path, "it.json", "verb", ("key", "date"))
+
+
 @pytest.mark.parametrize("change", ["symbol\n000001.SZ\n", None])
 def test_a_file_that_was_changed_is_refused(tmp_path: Path, change: str | None) -> None:
     write_folder(tmp_path, "it.json", {"table": {"symbol": SYMBOLS}}, {})

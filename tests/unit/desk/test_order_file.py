@@ -11,7 +11,7 @@ import pytest
 from deepfactor.core.errors import UserError
 from deepfactor.desk import order_file
 from deepfactor.desk.morning import Changed, Checked
-from deepfactor.desk.order_file import OrdersRecord, write_orders
+from deepfactor.desk.order_file import Heading, OrdersRecord, write_orders
 from deepfactor.desk.order_form import load_form
 from support.desk import desk_market, written
 
@@ -25,11 +25,12 @@ def checked() -> Checked:
     return Checked(orders, price, Changed.stack([]))
 
 
-def write(out: Path, form: str = "generic", account: str | None = "A1") -> tuple[Path, OrdersRecord]:
+def write(
+    out: Path, form: str = "generic", account: str | None = "A1", *, draft: bool = True
+) -> tuple[Path, OrdersRecord]:
     name = Path(form).stem
-    return write_orders(
-        out, checked(), SYMBOLS, load_form(form), name, "0123", "2024-01-08", account=account, quoted=False
-    )
+    heading = Heading(name, "0123", "2024-01-08", account, quoted=False, draft=draft)
+    return write_orders(out, checked(), SYMBOLS, load_form(form), heading)
 
 
 def test_the_generic_form(tmp_path: Path) -> None:
@@ -46,6 +47,13 @@ def test_the_generic_form(tmp_path: Path) -> None:
     assert record["fractions_cut"] == [SYMBOLS[20]]
     assert json.loads(path.with_suffix(".json").read_text()) == record
     assert write(tmp_path)[0] == path
+
+
+def test_released_orders_say_so(tmp_path: Path) -> None:
+    path, record = write(tmp_path, draft=False)
+    assert path.name.startswith("orders-2024-01-08-generic-")
+    assert record["status"] == "released"
+    assert "draft" not in path.read_text(encoding="utf-8-sig")
 
 
 def test_the_form_of_xtquant(tmp_path: Path) -> None:
