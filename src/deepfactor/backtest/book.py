@@ -157,12 +157,12 @@ class DayCheck:
         price = np.where(np.isnan(close), before / ratio, close)
         carried = float((held * price - self.shares * before).sum())
         traded = flow + float(((bought - sold) * price).sum())
-        value, found = self.value + carried + traded, book.value()
+        value, worth = self.value + carried + traded, book.value()
         # Sums of 1e8 CNY are exact to far below a fen; larger books get the same relative room.
         room = max(TOLERANCE, 1e-13 * abs(value))
-        if abs(cash - book.cash) > room or abs(value - found) > room:
+        if abs(cash - book.cash) > room or abs(value - worth) > room:
             raise RuntimeError(
                 f"the books don't balance: cash {book.cash:.4f} against {cash:.4f} CNY by the log, "
-                f"value {found:.4f} against {value:.4f}"
+                f"value {worth:.4f} against {value:.4f}"
             )
-        return found
+        return worth

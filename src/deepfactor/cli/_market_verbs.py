@@ -130,37 +130,37 @@ def check(
         compare = check_lake if is_lake(market) else check_results
         _compared(compare(market, terminal()), as_json)
         return
-    found = audit(market, html, terminal(), language)
+    audited = audit(market, html, terminal(), language)
     lines = [
         f"{one['severity']}: {one['code']} in {one['table']}: {one['message']} ({one['count']:,})"
         + "".join(f"\n    {example}" for example in one["examples"])
-        for one in found["findings"]
+        for one in audited["findings"]
     ]
-    lines += [f"dropped: {why}: {n:,}" for why, n in found.get("account", {}).get("dropped", {}).items()]
-    lines += [f"derived: {what}" for what in found.get("derived", ())]
-    lines += [f"not possible: {what}" for what in found.get("not_possible", ())]
-    lines += [f"counted: {why}: {n:,}" for why, n in found.get("counts", {}).items()]
-    lines += _replica_lines(found) if found.get("replicas") else []
-    show(found, as_json, *(lines or ["nothing found"]), *([f"page: {html}"] if html else []))
-    if found["errors"]:
+    lines += [f"dropped: {why}: {n:,}" for why, n in audited.get("account", {}).get("dropped", {}).items()]
+    lines += [f"derived: {what}" for what in audited.get("derived", ())]
+    lines += [f"not possible: {what}" for what in audited.get("not_possible", ())]
+    lines += [f"counted: {why}: {n:,}" for why, n in audited.get("counts", {}).items()]
+    lines += _replica_lines(audited) if audited.get("replicas") else []
+    show(audited, as_json, *(lines or ["nothing found"]), *([f"page: {html}"] if html else []))
+    if audited["errors"]:
         raise typer.Exit(2)
 
 
-def _compared(found: ResultsCheck, as_json: bool) -> None:
+def _compared(checked: ResultsCheck, as_json: bool) -> None:
     """Show what became of comparing results with their checksums."""
-    lines = [f"{one['severity']}: {one['code']} {one['table']}: {one['message']}" for one in found["findings"]]
-    show(found, as_json, *lines, f"{found['compared']:,} files compared, {found['errors']:,} damaged")
-    if found["errors"]:
+    lines = [f"{one['severity']}: {one['code']} {one['table']}: {one['message']}" for one in checked["findings"]]
+    show(checked, as_json, *lines, f"{checked['compared']:,} files compared, {checked['errors']:,} damaged")
+    if checked["errors"]:
         raise typer.Exit(2)
 
 
-def _replica_lines(found: Audit) -> list[str]:
+def _replica_lines(audit: Audit) -> list[str]:
     """How near each index's replica came to it, a line a year."""
     lines = ["index replicas, with dividends, against the published price indices"]
     lines += [f"{'index':<11}{'year':>5}{'tracking error':>16}{'correlation':>13}{'replica':>10}{'index':>10}"]
     forms = {"tracking_error": "16.2%", "correlation": "13.4f", "replica_return": "+10.2%", "index_return": "+10.2%"}
-    for index, replica in found["replicas"].items():
-        for i, year in enumerate(found["years"]):
+    for index, replica in audit["replicas"].items():
+        for i, year in enumerate(audit["years"]):
             if replica["correlation"][i] is not None:
                 numbers = "".join(format(replica[name][i], form) for name, form in forms.items())
                 lines.append(f"{index:<11}{year:>5}{numbers}")

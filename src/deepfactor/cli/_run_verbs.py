@@ -153,6 +153,6 @@ def doctor(as_json: Json = False) -> None:
     """Versions, device, kernels in use and why, threads, memory, what is optional and absent."""
     from deepfactor.pipeline.doctor import doctor as examine
 
-    found = examine()
-    lines = [f"{room}: {name} {value}" for room, facts in found.items() for name, value in facts.items()]
-    show(found, as_json, *lines)
+    subjects = examine()
+    lines = [f"{room}: {name} {value}" for room, facts in subjects.items() for name, value in facts.items()]
+    show(subjects, as_json, *lines)

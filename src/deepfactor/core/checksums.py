@@ -39,12 +39,12 @@ def checksum(data: bytes | memoryview, before: str = "00000000") -> str:
 
 def file_checksum(path: Path) -> str:
     """Checksum of a file's bytes."""
-    block, found = bytearray(_BLOCK), 0
+    block, crc = bytearray(_BLOCK), 0
     view = memoryview(block)
     with path.open("rb", buffering=0) as handle:
         while length := handle.readinto(block):
-            found = zlib.crc32(view[:length], found)
-    return f"{found:08x}"
+            crc = zlib.crc32(view[:length], crc)
+    return f"{crc:08x}"
 
 
 def sealed(content: Mapping[str, object]) -> dict[str, object]:
@@ -60,10 +60,10 @@ def unsealed(content: Any) -> Any:
     ValueError
         its checksum is missing or wrong.
     """
-    found = {name: value for name, value in content.items() if name != _SEAL} if isinstance(content, dict) else None
-    if found is None or content.get(_SEAL) != _checksum_of(found):
+    bare = {name: value for name, value in content.items() if name != _SEAL} if isinstance(content, dict) else None
+    if bare is None or content.get(_SEAL) != _checksum_of(bare):
         raise ValueError("its checksum is wrong")
-    return found
+    return bare
 
 
 def _checksum_of(content: Mapping[str, object]) -> str:

@@ -32,10 +32,10 @@ def day_of(given: Any) -> dt.date:
 
 
 def _parsed(text: Any) -> dt.date:
-    found = _WRITTEN.fullmatch(text.strip()) if isinstance(text, str) else None
-    if found is None:
+    matched = _WRITTEN.fullmatch(text.strip()) if isinstance(text, str) else None
+    if matched is None:
         raise ValueError("is no day: write it like 2020-01-02 or 20200102")
-    year, _, month, day, *compact = found.groups()
+    year, _, month, day, *compact = matched.groups()
     numbers = (year, month, day) if year else compact
     try:
         return dt.date(*map(int, numbers))

@@ -55,14 +55,14 @@ def raise_of_machine(error: BaseException) -> None:
 
 def machine_memory() -> int:
     """Bytes of memory that this process may use: the machine's, or its control group's limit where that is less."""
-    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
             text = Path(file).read_text(encoding="ascii").strip()
         except OSError:
             continue
-        found += [int(text)] if text.isdigit() else []  # "max" = no limit
-    return min(found)
+        limits += [int(text)] if text.isdigit() else []  # "max" = no limit
+    return min(limits)
 
 
 def out_of_memory(error: BaseException) -> bool:

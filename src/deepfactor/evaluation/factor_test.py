@@ -178,11 +178,11 @@ def test_factor(
     )
     first = window.names(settings.universes[0])
     marks = _marks(window, settings)
-    found: AllSeries = all_series(window, settings, {price: of.enterable for price, of in marks.items()})
+    tested: AllSeries = all_series(window, settings, {price: of.enterable for price, of in marks.items()})
     groups, tops = _groups(window, settings, marks), _tops(window, settings, marks)
     del marks
-    beside = compare_with_styles(window, settings, styles, found.asked)
-    dropped = window.dropped | found.dropped
+    beside = compare_with_styles(window, settings, styles, tested.asked)
+    dropped = window.dropped | tested.dropped
     for one in beside:
         dropped |= one.dropped
     dropped |= {f"groups.{g.universe}.{reason}": n for g in groups for reason, n in g.counts.items()}
@@ -193,9 +193,9 @@ def test_factor(
         market=panel.fingerprint,
         span=(window.dates[0], window.dates[-1]),
         samplings=settings.samplings,
-        series=found.asked,
-        decay=found.decay,
-        long_legs=found.long_legs,
+        series=tested.asked,
+        decay=tested.decay,
+        long_legs=tested.long_legs,
         groups=tuple(groups),
         tops=tuple(tops),
         autocorrelation={k: autocorrelation(window, first, k) for k in settings.top_every},

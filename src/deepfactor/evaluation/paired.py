@@ -55,6 +55,6 @@ def paired_difference(first: Floats, second: Floats, lags: int) -> PairedDiffere
     if lags < 0:
         raise ValueError(f"lags = {lags}: give the number of days that samples overlap, 0 for none")
     difference = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
-    found = summarise(difference, lags)
+    summary = summarise(difference, lags)
     error = newey_west_error(difference, lags)
-    return PairedDifference(found.mean, error, found.t_newey_west, found.win_rate, lags, found.n)
+    return PairedDifference(summary.mean, error, summary.t_newey_west, summary.win_rate, lags, summary.n)

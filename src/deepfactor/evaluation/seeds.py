@@ -15,9 +15,9 @@ def seed_spread(records: Iterable[ICRecord]) -> list[SeedSpread] | None:
     for record in records:
         if record["seed"] is not None:
             case = (record["universe"], record["convention"], record["horizon"], record["sampling"], record["names"])
-            found = means.setdefault(case, [])
+            of_case = means.setdefault(case, [])
             if (mean := record["rank_ic"]["mean"]) is not None:
-                found.append(mean)
+                of_case.append(mean)
     entries: list[SeedSpread] = [
         {
             "universe": universe,
@@ -25,13 +25,13 @@ def seed_spread(records: Iterable[ICRecord]) -> list[SeedSpread] | None:
             "horizon": horizon,
             "sampling": sampling,
             "names": names,
-            "mean": statistics.fmean(found),
-            "std": statistics.stdev(found),
-            "min": min(found),
-            "max": max(found),
-            "n_seeds": len(found),
+            "mean": statistics.fmean(of_case),
+            "std": statistics.stdev(of_case),
+            "min": min(of_case),
+            "max": max(of_case),
+            "n_seeds": len(of_case),
         }
-        for (universe, convention, horizon, sampling, names), found in means.items()
-        if len(found) > 1
+        for (universe, convention, horizon, sampling, names), of_case in means.items()
+        if len(of_case) > 1
     ]
     return entries or None

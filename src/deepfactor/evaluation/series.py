@@ -62,7 +62,7 @@ class ICSeries:
                 "ic": summarise(self.values.ic[kept], lag).record(),
             }
 
-        found, icir = both(chosen), summarise(self.values.rank_ic[chosen], lag).icir
+        coefficients, icir = both(chosen), summarise(self.values.rank_ic[chosen], lag).icir
         return {
             "arm": arm,
             "seed": seed,
@@ -71,7 +71,7 @@ class ICSeries:
             "horizon": self.horizon,
             "sampling": sampling,
             "names": self.names,
-            **found,
+            **coefficients,
             "annualised_icir": None if sampling == "daily" else icir * self._a_year(chosen) ** 0.5,
             "by_year": {str(year): both(chosen[years == year]) for year in np.unique(years)},
         }
@@ -155,8 +155,8 @@ class Case:
         if free is not None:
             subsets["tradeable"] = names.inside & names.of(free)
         results = correlate(names, paired, [subsets[kind] for kind in self.values], settings.min_names)
-        for kind, found in zip(self.values, results, strict=True):
-            self.values[kind].put(rows, found)
+        for kind, result in zip(self.values, results, strict=True):
+            self.values[kind].put(rows, result)
         if self.leg is not None:
             groups = settings.groups_of(self.universe) or DECILES
             self.leg.long_excess[rows], self.leg.short_excess[rows] = _legs(names, paired, groups)

@@ -59,8 +59,8 @@ class Exposures:
     def dummies(self, t: int, stocks: Indices) -> Float32:
         """(b, industries): 1 in the column of the stock's industry; a row of zeros where it has none."""
         industry = self.industry[t, stocks]
-        found: Float32 = (industry[:, None] == np.arange(len(self.industries))).astype(np.float32)
-        return found
+        columns: Float32 = (industry[:, None] == np.arange(len(self.industries))).astype(np.float32)
+        return columns
 
     def day(self, t: int, stocks: Indices, size: Float64) -> DayArrays:
         """Dummies, size and value of the batch."""
@@ -79,8 +79,8 @@ class Exposures:
         """Hash of what `columns` have on `days`, whatever other industries the market knows."""
         rows = slice(days.start, days.stop)
         industry = np.asarray(self.industry[rows][:, columns])
-        found, numbers = np.unique(industry, return_inverse=True)
-        names = ["" if i < 0 else self.industries[i] for i in found.tolist()]
+        present, numbers = np.unique(industry, return_inverse=True)
+        names = ["" if i < 0 else self.industries[i] for i in present.tolist()]
         digest = hashlib.sha256(json.dumps([names, symbols[columns].tolist()]).encode())
         digest.update(np.ascontiguousarray(numbers.reshape(industry.shape), np.int64).tobytes())
         digest.update(np.ascontiguousarray(self.bp[rows][:, columns]).tobytes())

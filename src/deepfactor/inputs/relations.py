@@ -51,8 +51,8 @@ class Relations:
 
     def day(self, t: int, stocks: Indices, size: Float64) -> DayArrays:
         """The edges of the batch; see `at`."""
-        found = self.at(t, stocks)
-        return {"neighbours": found.neighbour, "similarity": found.similarity}
+        edges = self.at(t, stocks)
+        return {"neighbours": edges.neighbour, "similarity": edges.similarity}
 
     def widths(self) -> Mapping[str, int]:
         """A model isn't built for a number of neighbours."""
@@ -67,9 +67,9 @@ class Relations:
 
         A stock that is not in the graph, because it was not eligible in the month before, has itself only.
         """
-        found = alone(len(stocks))
+        edges = alone(len(stocks))
         if self.month[t] < 0:
-            return found
+            return edges
         row, place = self._edges(int(self.month[t]), stocks)
         position = np.full(self.starts.shape[1] - 1, -1, dtype=np.int64)
         position[stocks] = np.arange(len(stocks))
@@ -77,10 +77,10 @@ class Relations:
         here = other >= 0
         row, other, similarity = row[here], other[here], self.similarity[place[here]]
         column = np.arange(len(row)) - np.searchsorted(row, np.arange(len(stocks)))[row]
-        found = alone(len(stocks), int(column.max(initial=0)) + 1)
-        found.neighbour[row, column] = other
-        found.similarity[row, column] = similarity
-        return found
+        edges = alone(len(stocks), int(column.max(initial=0)) + 1)
+        edges.neighbour[row, column] = other
+        edges.similarity[row, column] = similarity
+        return edges
 
     def pairs(self, month: int) -> tuple[Ints, Ints, Float32]:
         """Graph `month` as columns (stock, other) with their similarity, without the edges to oneself."""
@@ -94,9 +94,9 @@ class Relations:
         """Hash of the graphs in force on `days`; says the same of them whoever else the market holds."""
         digest = hashlib.sha256()
         months = self.month[days.start : days.stop]
-        found, days_in_force = np.unique(months, return_counts=True)
+        in_force, days_in_force = np.unique(months, return_counts=True)
         digest.update(days_in_force.tobytes())
-        for month in found[found >= 0].tolist():
+        for month in in_force[in_force >= 0].tolist():
             digest.update(str(self.built[month]).encode())
             starts = self.starts[month]
             listed = np.flatnonzero(np.diff(starts))
@@ -136,12 +136,12 @@ def relations(edges: Callable[[int, Ints], Edges], universe: Universe, eligible:
         columns = np.flatnonzero(np.asarray(eligible[since : row + 1]).any(axis=0))
         starts[m] = total
         if len(columns):
-            found = edges(row, columns)
-            real = found.neighbour >= 0
+            of_month = edges(row, columns)
+            real = of_month.neighbour >= 0
             starts[m, columns + 1] += real.sum(axis=1)
             starts[m] = total + np.cumsum(starts[m] - total)
-            neighbour.append(columns[found.neighbour[real]].astype(np.int32))
-            similarity.append(found.similarity[real])
+            neighbour.append(columns[of_month.neighbour[real]].astype(np.int32))
+            similarity.append(of_month.similarity[real])
         since, total = row + 1, int(starts[m, -1])
     return Relations(
         month=np.array([-1 if row is None else number[row] for row in at], np.int32),

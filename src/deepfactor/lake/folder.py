@@ -113,12 +113,12 @@ class Lake:
 
     def of(self, *apis: str, as_of: datetime | None = None) -> list[Recorded]:
         """The newest answer to each request of `apis` that was there at the time `as_of` (None = now), by arrival."""
-        found: dict[str, Recorded] = {}
+        newest: dict[str, Recorded] = {}
         for one in self.recorded:
             if one.request.api in apis and (as_of is None or one.fetched_at <= as_of):
-                found.pop(key := one.request.key(), None)
-                found[key] = one
-        return list(found.values())
+                newest.pop(key := one.request.key(), None)
+                newest[key] = one
+        return list(newest.values())
 
     def add(self, answers: Sequence[Answer]) -> None:
         """Keep answers, which have the same call and columns: whole in the lake when this returns."""
@@ -235,12 +235,12 @@ class Lake:
 
 def content_of(rows: pl.DataFrame) -> str:
     """SHA-256 of columns and values of text, as hex; null and empty text differ."""
-    found = hashlib.sha256(json.dumps(rows.columns).encode())
+    digest = hashlib.sha256(json.dumps(rows.columns).encode())
     for column in rows.columns:
         text = rows[column].to_list()
-        found.update("\x1e".join("\x00" if one is None else one for one in text).encode())
-        found.update(b"\x1d")
-    return found.hexdigest()
+        digest.update("\x1e".join("\x00" if one is None else one for one in text).encode())
+        digest.update(b"\x1d")
+    return digest.hexdigest()
 
 
 def _alike(files: Sequence[Path], columns: dict[Path, tuple[str, ...]]) -> list[list[Path]]:

@@ -41,8 +41,8 @@ def _meant(code: str, known: frozenset[str]) -> str | None:
         return _named(match[2], match[1])
     if _BARE.fullmatch(code) is None:
         return None
-    found = [symbol for symbol in (f"{code.zfill(6)}.{exchange}" for exchange in _EXCHANGES) if _is_stock(symbol)]
-    return found[0] if len(found) == 1 and (len(code) == 6 or found[0] in known) else None
+    stocks = [symbol for symbol in (f"{code.zfill(6)}.{exchange}" for exchange in _EXCHANGES) if _is_stock(symbol)]
+    return stocks[0] if len(stocks) == 1 and (len(code) == 6 or stocks[0] in known) else None
 
 
 def _named(digits: str, exchange: str) -> str | None:

@@ -76,7 +76,7 @@ def audit_panel(panel: Panel, universe: Universe, *, adjusted: bool = False) -> 
     eligible = universe.eligible(UniverseRule())
     beyond, finding = _beyond(panel, universe, above | below, up | down, fen)
     replicas = {index: replica_years(panel, universe, index, cuts) for index in _with_level(universe)}
-    strange = [one for index, found in replicas.items() for one in doubtful(tuple(years.tolist()), index, found)]
+    strange = [one for index, replica in replicas.items() for one in doubtful(tuple(years.tolist()), index, replica)]
     return PanelAudit(
         years=tuple(int(y) for y in years),
         coverage=_coverage(panel, universe, cuts),
@@ -131,8 +131,8 @@ def _beyond(
         for board in Board:
             mine = (year[t] == y) & (boards[n] == board)
             if mine.any():
-                found = {name: int((reason[mine] == i).sum()) for i, name in enumerate(REASONS)}
-                out.append(Beyond(int(y), board.name, int(count[boards == board].sum()), found))
+                reasons = {name: int((reason[mine] == i).sum()) for i, name in enumerate(REASONS)}
+                out.append(Beyond(int(y), board.name, int(count[boards == board].sum()), reasons))
     return tuple(out), [
         *_doubtful_marks(panel, t, n, reason),
         *_unexplained(panel, universe, t, n, reason, fen, int(limited.sum())),
@@ -299,6 +299,6 @@ def _derived_weights(universe: Universe) -> list[tuple[bool, str]]:
         ("estimated", "market value, with inclusion factors of the largest members estimated from the index's returns"),
     ):
         days = {index: weighting.used().days.get(kind, 0) for index, weighting in universe.weighting.items()}
-        found = ", ".join(f"{index} ({n:,} days)" for index, n in sorted(days.items()) if n)
-        out.append((bool(found), f"no published weights, on all days or some: {found}: by {said} instead"))
+        named = ", ".join(f"{index} ({n:,} days)" for index, n in sorted(days.items()) if n)
+        out.append((bool(named), f"no published weights, on all days or some: {named}: by {said} instead"))
     return out

@@ -63,9 +63,9 @@ def signal_days(universe: Universe, schedule: str | tuple[dt.date, ...]) -> Bool
         ends: Bools = known & (universe.next_date.astype("datetime64[M]") != universe.dates.astype("datetime64[M]"))
         return ends
     if isinstance(schedule, str):
-        found = _EVERY.fullmatch(schedule)
-        assert found is not None, f"a schedule {schedule!r} that was not checked"
-        each: Bools = np.arange(len(universe.dates)) % int(found[1]) == 0
+        matched = _EVERY.fullmatch(schedule)
+        assert matched is not None, f"a schedule {schedule!r} that was not checked"
+        each: Bools = np.arange(len(universe.dates)) % int(matched[1]) == 0
         return each
     return _listed(universe.dates, np.array(schedule, "datetime64[D]"))
 

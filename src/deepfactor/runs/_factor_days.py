@@ -137,8 +137,8 @@ def _few(count: int, rows: Mapping[date, int]) -> bool:
     return count <= _FEW and count <= max(1, _SMALL * sum(rows.values()))
 
 
-def _refuse_weekends(path: Path, found: Mapping[date, int], rows: Mapping[date, int], *, clock: bool) -> None:
-    count = sum(found.values())
+def _refuse_weekends(path: Path, weekends: Mapping[date, int], rows: Mapping[date, int], *, clock: bool) -> None:
+    count = sum(weekends.values())
     if _few(count, rows):
         return
     there = Counter(day.weekday() for day in rows)
@@ -152,28 +152,28 @@ def _refuse_weekends(path: Path, found: Mapping[date, int], rows: Mapping[date, 
         why = "are dates a day early, as times of another zone are?"
     hint = " Their times name no zone: give it, as 2020-01-02T16:00:00Z" if clock else ""
     raise DataError(
-        f"{count:,} of {sum(rows.values()):,} rows lie on {_named(found)}: {why}{hint}", file=path, column="date"
+        f"{count:,} of {sum(rows.values()):,} rows lie on {_named(weekends)}: {why}{hint}", file=path, column="date"
     )
 
 
-def _refuse_holidays(path: Path, found: Mapping[date, int], rows: Mapping[date, int]) -> None:
-    count = sum(found.values())
+def _refuse_holidays(path: Path, holidays: Mapping[date, int], rows: Mapping[date, int]) -> None:
+    count = sum(holidays.values())
     if not _few(count, rows):
         raise DataError(
-            f"{count:,} of {sum(rows.values()):,} rows lie on {_named(found)} without trading in this market: have "
+            f"{count:,} of {sum(rows.values()):,} rows lie on {_named(holidays)} without trading in this market: have "
             "dates moved, or are they those of all weekdays? Leave them out, or take what fits with --partial",
             file=path,
             column="date",
         )
 
 
-def _named(found: Mapping[date, int]) -> str:
+def _named(days: Mapping[date, int]) -> str:
     """Like ``104 Sundays, as 2020-01-05 …``."""
-    kinds = Counter(_WEEKDAYS[day.weekday()] for day in found)
+    kinds = Counter(_WEEKDAYS[day.weekday()] for day in days)
     shown = " and ".join(f"{n:,} {name}{'s' if n > 1 else ''}" for name, n in kinds.most_common())
-    if all(day.weekday() < 5 for day in found):
-        shown = f"{len(found):,} weekday{'s' if len(found) > 1 else ''}"
-    return f"{shown} (as {next(iter(found))})"
+    if all(day.weekday() < 5 for day in days):
+        shown = f"{len(days):,} weekday{'s' if len(days) > 1 else ''}"
+    return f"{shown} (as {next(iter(days))})"
 
 
 def _refuse_missing_weekday(path: Path, rows: Mapping[date, int]) -> None:

@@ -94,15 +94,15 @@ def _choose(path: Path, there: Sequence[str], columns: Mapping[str, str]) -> dic
     """Our columns, and where the file has each: called as asked for, or so but for capitals where none is."""
     chosen = {}
     for wanted, ours in columns.items():
-        found = [at for at, name in enumerate(there) if name == wanted]
-        found = found or [at for at, name in enumerate(there) if name.strip().casefold() == wanted.casefold()]
-        if len(found) > 1:
-            message = f"is there {len(found)} times ({', '.join(there[at] for at in found)}): keep one"
+        places = [at for at, name in enumerate(there) if name == wanted]
+        places = places or [at for at, name in enumerate(there) if name.strip().casefold() == wanted.casefold()]
+        if len(places) > 1:
+            message = f"is there {len(places)} times ({', '.join(there[at] for at in places)}): keep one"
             raise DataError(message, file=path, column=wanted)
-        if not found:
+        if not places:
             message = f"missing; the file has {', '.join(there)}; wanted are {', '.join(columns)}"
             raise DataError(message, file=path, column=wanted)
-        chosen[ours] = found[0]
+        chosen[ours] = places[0]
     return chosen
 
 

@@ -94,10 +94,10 @@ def reading_results(*folders: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        found = blamed(error, *folders)
-        if found is error:
+        told = blamed(error, *folders)
+        if told is error:
             raise
-        raise found from error
+        raise told from error
 
 
 def _place(path: Path) -> tuple[Path | None, str]:

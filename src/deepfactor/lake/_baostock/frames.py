@@ -66,10 +66,10 @@ def answer(data: bytes) -> Frame:
 
 
 def _head(data: bytes | bytearray) -> tuple[str, int]:
-    found = _HEAD.match(data)
-    if found is None:
+    matched = _HEAD.match(data)
+    if matched is None:
         raise BadFrame("its head is none")
-    return found[2].decode(), int(found[3])
+    return matched[2].decode(), int(matched[3])
 
 
 def _characters(rest: bytes, length: int) -> bytes | None:

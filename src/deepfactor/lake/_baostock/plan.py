@@ -136,12 +136,12 @@ class _Plan:
     def stocks(self, last: str) -> list[Stock]:
         """A-shares that are, or were, listed by a day."""
         rows = self._lake.rows(self._lake.of("query_stock_basic"), ["code", "ipoDate", "outDate", "type"])
-        found = [
+        listed = [
             Stock(code, first or _EVER, gone or "9999-12-31")
             for code, first, gone, kind in rows.iter_rows()
             if kind == "1" and find_board(ours(code)) is not None
         ]
-        return sorted((one for one in found if one.first <= last), key=lambda one: one.code)
+        return sorted((one for one in listed if one.first <= last), key=lambda one: one.code)
 
     def base(self, days: Sequence[str]) -> str:
         """The day until which bars come stock by stock: the last one when that began. Later days come whole."""
@@ -200,8 +200,8 @@ class _Plan:
         rows = self._lake.rows(self._lake.of(DAY), ["date", "code", "close", "preclose"]).sort("code", "date")
         before = pl.col("close").cast(pl.Float64, strict=False).shift(1).over("code")
         moved = (pl.col("preclose").cast(pl.Float64, strict=False) - before).abs() > 1e-6
-        found = rows.filter(moved).group_by("code").agg(pl.col("date").max())
-        return dict(found.select("code", "date").iter_rows())
+        newest = rows.filter(moved).group_by("code").agg(pl.col("date").max())
+        return dict(newest.select("code", "date").iter_rows())
 
     def list_of(self, api: str, day: str) -> Ask:
         """Industries or members as of a day; the list may be of a day before."""

@@ -122,13 +122,13 @@ def _kernel(library: ctypes.CDLL, path: str) -> Kernel:
 @lru_cache
 def _library() -> tuple[ctypes.CDLL | None, str]:
     """The library, or why there is none."""
-    found = [file for end in EXTENSION_SUFFIXES if (file := Path(__file__).with_name(f"_gru{end}")).exists()]
-    if not found:
+    files = [file for end in EXTENSION_SUFFIXES if (file := Path(__file__).with_name(f"_gru{end}")).exists()]
+    if not files:
         return None, "the library wasn't built: install again with a C++ compiler (pip install -v shows its messages)"
     try:
-        library = ctypes.CDLL(str(found[0]))
+        library = ctypes.CDLL(str(files[0]))
     except OSError as error:
-        return None, f"the library {found[0].name} can't be loaded: {error}"
+        return None, f"the library {files[0].name} can't be loaded: {error}"
     if library.deepfactor_gru_abi() != _ABI:
-        return None, f"the library {found[0].name} is of another version: install again"
+        return None, f"the library {files[0].name} is of another version: install again"
     return library, ""

@@ -70,18 +70,18 @@ class Base:
 
 def find_base(folder: MarketFolder, panels: Path, version: int) -> Base | None:
     """The longest panel in `panels` that says of its days what `folder` says; None where there is none."""
-    found = []
+    bases = []
     for path in panels.iterdir():
         try:
             content = read_content(path)
             if not path.name.startswith(".") and content["build"] == version and "made_from" in content:
-                found.append((content["shape"][0], path, content))
+                bases.append((content["shape"][0], path, content))
         except (OSError, ValueError, LookupError, TypeError):
             continue  # a damaged panel, or one under construction
-    found.sort(key=lambda one: (-one[0], one[1].name))
-    for length, path, content in found:
+    bases.sort(key=lambda one: (-one[0], one[1].name))
+    for length, path, content in bases:
         if damage_of(path) is None:
-            base = Base(path, content, read_checksums(path) or {}, outgrown=length < found[0][0])
+            base = Base(path, content, read_checksums(path) or {}, outgrown=length < bases[0][0])
             if _goes_on(folder, base):
                 return base
     return None
