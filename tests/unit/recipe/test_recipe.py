@@ -334,10 +334,20 @@ def test_the_full_study_is_the_published_protocol():
 
 def test_study_a_has_each_of_its_networks_and_the_twins_of_its_graph():
     loaded, reduced = load_recipe("study_a"), load_recipe("study_a_reduced")
-    small = {"hidden": 32, "layers": 1}
-    for arm, other in zip((a for a in loaded.arms if a.name != "bi_agru_orthogonal"), reduced.arms, strict=True):
+    small, own = {"hidden": 32, "layers": 1}, [arm for arm in reduced.arms if arm.label is None]
+    for arm, other in zip((a for a in loaded.arms if a.name != "bi_agru_orthogonal"), own, strict=True):
         model = arm.model if arm.name == "fundamental_gru" else MODELS.choose(Kind(**{**arm.model.written(), **small}))
-        assert other == arm.model_copy(update={"model": model})
+        assert other.model_copy(update={"seeds": None}) == arm.model_copy(update={"model": model})
+    for arm in reduced.arms:
+        if arm.label is not None:  # BiAGRU but for what is taken out of the label
+            assert arm.model_copy(update={"name": "bi_agru", "label": None, "seeds": None}) == own[0].model_copy(
+                update={"seeds": None, "published": None}
+            )
+            assert {**arm.label.whole(), "neutralise": ["industry", "size"]} == reduced.label.whole()
+    assert [arm.name for arm in reduced.arms if arm.label is not None] == ["bi_agru_raw", "bi_agru_industry"]
+    assert [arm.name for arm in reduced.arms if arm.seeds == (0, 42, 3407)] == [
+        "bi_agru", "bi_agru_raw", "bi_agru_gat", "bi_agru_gat_random", "second_weighting", "second_weighting_deep",
+    ]  # fmt: skip
     arms = {arm.name: arm for arm in loaded.arms}
     assert {a.model.kind for a in loaded.arms} == {"bi_agru", "fundamental_gru", "composite", "bi_agru_gat"}
     assert {a.graph.kind for a in loaded.arms if a.graph} == {"fundamental", "random", "industry"}
