@@ -40,7 +40,8 @@ _MIB = 2**20
 class DayCost:
     """An arm's measured cost on a day of `stocks`, in CPU seconds: a step's, a scored day's, a day's statistics once.
 
-    `parameters`: trainable numbers; `peak`: bytes of the worker, the rows of the market that the steps read among them.
+    `parameters`: trainable numbers; `peak`: bytes of the worker, the rows of the market that the steps read among them;
+    `remembered`: numbers that a running state has a stock.
     """
 
     stocks: int
@@ -49,6 +50,7 @@ class DayCost:
     statistics: float
     parameters: int
     peak: int
+    remembered: int = 0
 
 
 @dataclass(frozen=True)
@@ -146,10 +148,10 @@ def _makespan(seconds: Sequence[float], workers: int) -> float:
 
 
 def _disk(job: Job, cost: DayCost, data: TrainingData) -> int:
-    """Bytes of a job's folder: checkpoint (weights, best, two moments), weights, scores."""
+    """Bytes of a job's folder: checkpoint (weights, best, two moments), weights, scores, what a stream remembers."""
     scored = int(np.asarray(data.eligible[job.fold.test.start : job.fold.test.stop]).any(axis=0).sum())
     average = job.fit.weight_average is not None
-    return 4 * ((5 + average) * cost.parameters + len(job.fold.test) * scored)
+    return 4 * ((5 + average) * cost.parameters + (len(job.fold.test) + cost.remembered) * scored)
 
 
 def _median_stocks(data: TrainingData, span: range) -> int:
@@ -197,6 +199,7 @@ def _cost(fitter: Fitter, t: int) -> DayCost:
     scorer = fitter.scorer
     if scorer.stream is not None:
         scorer.scores(t - 1)  # a running state scores a day once
+    remembered = 0 if scorer.stream is None else sum(one.shape[1] for s in scorer.stream.states.values() for one in s)
     return DayCost(
         stocks=len(fitter.sampler.data.stocks(t)),
         step=_least(lambda: fitter.step(day, 1)),
@@ -204,6 +207,7 @@ def _cost(fitter: Fitter, t: int) -> DayCost:
         statistics=max(first - again, 0.0),
         parameters=parameter_count(fitter.network),
         peak=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        remembered=remembered,
     )
 
 

@@ -27,8 +27,10 @@ DONE = "done"
 LOG = "log.jsonl"
 #: Comes before any score.
 TRAINED = "trained.json"
+#: What a running state remembers, of sequences; without it scores of further days take longer, and are the same.
+STREAM = "stream.safetensors"
 _TRAINED = ("job.json", LOG, "checkpoint.safetensors", "weights.safetensors", "weighting.json")
-_RESULTS = (*_TRAINED, TRAINED, SCORES, AXES)
+_RESULTS = (*_TRAINED, TRAINED, SCORES, AXES, STREAM)
 
 
 def finish_training(folder: Path, record: TrainedRecord) -> None:

@@ -10,6 +10,7 @@ Scores come from a running state an alignment (`Stream`): a further day costs on
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,7 +146,7 @@ class Stream:
 
     It begins a window's length before the first day of its span, so that day's score is that of its window; later days
     remember more. So a day's score doesn't depend on which days are asked for, nor, by the compiled kernel, to the last
-    bit on where the span ends. For one set of weights: `forget` when they change.
+    bit on where the span ends. For one set of weights: `forget` when they change. `stream_state` keeps it on disk.
     """
 
     def __init__(self, network: Causal, sampler: Sampler, span: range) -> None:
@@ -165,10 +166,22 @@ class Stream:
         """Scores (b,) of day t's batch ``data.stocks(t)``; call under `torch.inference_mode`."""
         if t <= self.last:
             self.forget()
-        for day in range(self.last + 1, t):
-            self._advance(day)
+        self.take_in(t - 1)
         scores, self.last = self._advance(t), t
         return scores[torch.from_numpy(self.place[self.sampler.data.stocks(t)]).to(scores.device)]
+
+    def take_in(self, last: int) -> None:
+        """Take in the patches that end on the days up to `last`."""
+        for day in range(self.last + 1, last + 1):
+            self._advance(day)
+        self.last = max(self.last, last)
+
+    def of(self, columns: Indices) -> Stream:
+        """A stream of these stocks by themselves, to take in the same days from the same first on."""
+        other = copy.copy(self)
+        other.columns = columns
+        other.forget()
+        return other
 
     def _advance(self, day: int) -> Tensor:
         """Take in the patch that ends on `day`; scores (n,) of all columns."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from deepfactor.core.arrays import Float32, Indices
@@ -13,7 +14,7 @@ from deepfactor.core.files import folder_lock, remove_file, write_json, write_te
 from deepfactor.core.system import raise_of_machine
 from deepfactor.training.arms import Learner, Network, Stacked
 from deepfactor.training.baseline import scores as scores_of_features
-from deepfactor.training.finished import DONE, LOG, finish, finish_training, read_trained
+from deepfactor.training.finished import DONE, LOG, STREAM, finish, finish_training, read_trained
 from deepfactor.training.fit import Fitter, settled_torch
 from deepfactor.training.jobs import Job, Progress, baseline_of, is_done, task_of
 from deepfactor.training.predictions import extend
@@ -28,12 +29,22 @@ from deepfactor.training.samples import Sampler
 from deepfactor.training.scorer import Scorer
 from deepfactor.training.second_stage import fit as fit_second_stage
 from deepfactor.training.second_stage import holds_out, network_fold, quarters_beside, restored
+from deepfactor.training.sequences import Stream
+from deepfactor.training.stream_state import save_stream, take_up
 from deepfactor.training.weightings.base import Fitted
 from deepfactor.training.weights import load_tensors, save_tensors
 
 WEIGHTS, WEIGHTING, CHECKPOINT = "weights.safetensors", "weighting.json", "checkpoint.safetensors"
 Listener = Callable[[Progress], None]
 Scores = Callable[[int], tuple[Indices, Float32]]
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What scores a day: columns of its batch and their scores; of sequences by a running state."""
+
+    scores: Scores
+    stream: Stream | None = None
 
 
 def run_job(job: Job, sampler: Sampler, jobs: Path, report: Listener) -> None:
@@ -71,6 +82,7 @@ def _fit(job: Job, sampler: Sampler, folder: Path, report: Listener) -> TrainedR
     """Train, and say that it is done."""
     start, cpu = time.perf_counter(), time.process_time()
     write_json(folder / "job.json", job.identity)
+    remove_file(folder / STREAM)  # of other weights
     fit = _fit_weighting if isinstance(job.arm.scorer, Learner) else _fit_network
     record: TrainedRecord = {
         "job": job.label,
@@ -135,8 +147,8 @@ def _fit_weighting(job: Job, sampler: Sampler, folder: Path, report: Listener) -
     return {"epochs": 0, "valid_rank_ic": valid_rank_ic, "importance": importance}
 
 
-def scorer_of(job: Job, sampler: Sampler, folder: Path) -> Scores:
-    """What scores a day by what the job has fitted: columns of its batch and their scores.
+def scorer_of(job: Job, sampler: Sampler, folder: Path) -> Scoring:
+    """What scores a day by what the job has fitted.
 
     Raises
     ------
@@ -146,7 +158,7 @@ def scorer_of(job: Job, sampler: Sampler, folder: Path) -> Scores:
     scorer = job.arm.scorer
     if isinstance(scorer, Learner):
         rows, fitted = sampler.scaled(job.arm.scaling), _fitted(job, _read_weighting(folder))
-        return lambda t: scores_of_features(fitted, rows, t)
+        return Scoring(lambda t: scores_of_features(fitted, rows, t))
     task = task_of(job, sampler.data)
     streams = job.fit.samples == "sequences"
     own = sampler.scaled(job.arm.scaling).split(task.split)
@@ -156,9 +168,9 @@ def scorer_of(job: Job, sampler: Sampler, folder: Path) -> Scores:
     except RuntimeError as error:  # of another network
         raise DamagedFile(f"holds no weights of this job ({error})", file=folder / WEIGHTS) from None
     if isinstance(scorer, Network):
-        return network.scores
+        return Scoring(network.scores, network.stream)
     file = _read_weighting(folder)
-    return restored(network, quarters_beside(job.arm, sampler.data), _fitted(job, file), file).scores
+    return Scoring(restored(network, quarters_beside(job.arm, sampler.data), _fitted(job, file), file).scores)
 
 
 def _fitted(job: Job, file: WeightingFile) -> Fitted:
@@ -177,7 +189,7 @@ def _read_weighting(folder: Path) -> WeightingFile:
 
 
 def _scored(
-    job: Job, sampler: Sampler, folder: Path, trained: TrainedRecord, scores: Scores, report: Listener
+    job: Job, sampler: Sampler, folder: Path, trained: TrainedRecord, by: Scoring, report: Listener
 ) -> JobRecord:
     """Score what is lacking; what `done` says."""
     data, test, epochs = sampler.data, job.fold.test, trained["epochs"] or 1
@@ -186,7 +198,11 @@ def _scored(
     def tell(day: int, days: int) -> None:
         report(Progress(job.label, job.key, "predict", epochs, most, day, days))
 
-    scored = extend(folder, data, test, job.read, scores, tell)
+    if by.stream is not None and not take_up(folder / STREAM, by.stream, job.read):
+        remove_file(folder / STREAM)
+    scored = extend(folder, data, test, job.read, by.scores, tell)
+    if by.stream is not None:
+        save_stream(folder / STREAM, by.stream, job.read)
     without = sum(not len(data.stocks(t)) for t in test)
     record: JobRecord = {**trained, "days_scored": scored, "days_without_batch": without}
     if (lacking := trained.get("days_without_factors")) is not None:
