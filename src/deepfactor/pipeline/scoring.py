@@ -144,7 +144,7 @@ def score_day(recipe: Recipe, run: RunFolder, market: Market, arm: Arm, row: int
         for one in jobs:
             fold = Fold(one.fold, range(1), range(0), here)
             job = Job(arm, fold, one.seed, recipe.fit, 1, 1, one.identity)
-            stocks, values = scorer_of(job, sampler, run.jobs / one.key)(here[-1])
+            stocks, values = scorer_of(job, sampler, run.jobs / one.key).scores(here[-1])
             seed = np.full((1, len(data.symbols)), np.nan)
             seed[0, stocks] = values
             seeds.append(seed)
