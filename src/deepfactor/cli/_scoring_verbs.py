@@ -1,15 +1,21 @@
-"""Scores of the evening: what a trained run says of one more day."""
+"""Scores of the evening, what a trained run says of one more day, and whether it is still what was tested."""
 
 from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deepfactor.cli.options import AllowCode, Json, MarketOption, app, day_option, show
+from deepfactor.cli.options import AllowCode, Json, MarketOption, app, day_option, number, show
 from deepfactor.cli.terminal import terminal
+
+if TYPE_CHECKING:
+    from deepfactor.pipeline.monitoring import LightRecord
+
+#: Exit code of `monitor` where a measure is outside of its band.
+OUTSIDE = 4
 
 
 @app.command()
@@ -37,3 +43,38 @@ def score(
         for place, one in found
     ]
     show({"scores": [{**one, "file": str(place)} for place, one in found]}, as_json, *lines)
+
+
+@app.command()
+def monitor(
+    run: Annotated[Path, typer.Argument(help="folder of a run of which days were scored")],
+    market: MarketOption,
+    arm: Annotated[str | None, typer.Option("--arm", help="which arm, where the run has several")] = None,
+    day: Annotated[date | None, day_option("day to look from; without: the last one scored")] = None,
+    allow_code: AllowCode = False,
+    as_json: Json = False,
+) -> None:
+    """Whether the live scores are what was tested: RankIC, coverage, inputs, leanings, age. Exit 4: one is outside."""
+    from deepfactor.core.trust import Trust
+    from deepfactor.pipeline.markets import open_market
+    from deepfactor.pipeline.monitoring import monitor as watch
+    from deepfactor.runs.layout import RunFolder
+
+    console = terminal()
+    opened = open_market(market, console)
+    place, record = watch(RunFolder.open(run), opened, arm, day, console, Trust(allow_code))
+    tested = " to ".join(record["tested"])
+    head = f"{record['arm']} on {record['date']}, {record['live_days']} days scored since the test of {tested}"
+    inputs = ("frozen", "moved")  # many, shown where there is something to see
+    shown = [one for one in record["lights"] if one["state"] != "ok" or not one["measure"].startswith(inputs)]
+    lines = [head, *(_light_line(one) for one in shown)]
+    show({**record, "file": str(place)}, as_json, *lines, str(place))
+    if record["alarms"]:
+        raise typer.Exit(OUTSIDE)
+
+
+def _light_line(light: LightRecord) -> str:
+    """Like ``ALARM coverage 0.898 (0.95 to 1.02)``."""
+    mark = {"ok": "ok", "alarm": "ALARM", "too_few": "too few days"}[light["state"]]
+    bounds = f"({number(light['low'], '.4g')} to {number(light['high'], '.4g')})"
+    return f"{mark:<12} {light['measure']:<24} {number(light['value'], '.4g')} {bounds}"
