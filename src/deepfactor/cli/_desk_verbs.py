@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
@@ -13,6 +12,11 @@ from pydantic import ValidationError
 from deepfactor.cli.options import ArmOption, Json, MarketOption, app, day_option, show
 from deepfactor.cli.terminal import terminal
 from deepfactor.core.kind import recipe_error
+
+if TYPE_CHECKING:
+    from deepfactor.desk.evening_record import EveningRecord
+    from deepfactor.desk.order_file import OrdersRecord
+    from deepfactor.desk.record import RebalanceRecord
 
 
 @app.command()
@@ -63,7 +67,7 @@ def rebalance(
     show({**record, "folder": str(folder)}, as_json, *_rebalance_lines(record), f"draft: {folder}")
 
 
-def _rebalance_lines(record: Mapping[str, Any]) -> list[str]:
+def _rebalance_lines(record: RebalanceRecord) -> list[str]:
     lines = [
         f"{record['date']}, for {record['trade_date'] or 'the next trading day'}: {record['trades']} orders, "
         f"{record['bought']:,.0f} CNY bought, {record['sold']:,.0f} sold ({record['turnover']:.1%} of "
@@ -115,7 +119,7 @@ def orders(
     show({**record, "path": str(made)}, as_json, *_orders_lines(record), f"{record['status']}: {made}")
 
 
-def _orders_lines(record: Mapping[str, Any]) -> list[str]:
+def _orders_lines(record: OrdersRecord) -> list[str]:
     lines = [
         f"{record['orders']} orders for {record['trade_date'] or 'the next trading day'}: "
         f"{record['bought']:,.0f} CNY to buy, {record['sold']:,.0f} to sell; "
@@ -151,12 +155,9 @@ def reconcile(
     show({**record, "folder": str(made)}, as_json, *_evening_lines(record), f"account: {made / 'book.csv'}")
 
 
-def _evening_lines(record: Mapping[str, Any]) -> list[str]:
-    slippage = ", ".join(
-        f"{record[f'slippage_{price}']:+.3%} against {price}"
-        for price in ("vwap", "close")
-        if record[f"slippage_{price}"] is not None
-    )
+def _evening_lines(record: EveningRecord) -> list[str]:
+    measured = {"vwap": record["slippage_vwap"], "close": record["slippage_close"]}
+    slippage = ", ".join(f"{share:+.3%} against {price}" for price, share in measured.items() if share is not None)
     lines = [
         f"{record['date']}: {record['value']:,.2f} CNY, of it cash {record['cash']:,.2f}",
         f"{record['filled']} of {record['orders']} orders filled on {record['fill_date']}: "

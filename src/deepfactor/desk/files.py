@@ -47,7 +47,7 @@ def write_csv(path: Path, columns: Mapping[str, AnyArray]) -> None:
 
 
 def write_folder(
-    folder: Path, name: str, tables: Mapping[str, Mapping[str, AnyArray]], content: Mapping[str, Any]
+    folder: Path, name: str, tables: Mapping[str, Mapping[str, AnyArray]], content: Mapping[str, object]
 ) -> None:
     """Write `tables` as ``<table>.csv`` into `folder`, then `content` and their hashes as the JSON `name`."""
     (folder / name).unlink(missing_ok=True)
@@ -57,8 +57,8 @@ def write_folder(
     write_json(folder / name, {**content, "files": files})
 
 
-def read_folder(folder: Path, name: str, what: str, keys: Iterable[str] = ()) -> dict[str, Any]:
-    """The JSON `name` of a whole folder, which has `keys`, its files compared with their hashes.
+def read_folder(folder: Path, name: str, what: str, keys: Iterable[str] = ()) -> Any:
+    """The JSON object `name` of a whole folder, which has `keys`, its files compared with their hashes.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def read_folder(folder: Path, name: str, what: str, keys: Iterable[str] = ()) ->
     if not path.is_file():
         raise DataError(f"is no folder that `deepfactor {what}` has made, or one that it has not ended", file=folder)
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
         files: dict[str, str] = content["files"]
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedFile(f"can't be read ({error}): repeat `deepfactor {what}`", file=path) from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from deepfactor.core.arrays import Symbols
 from deepfactor.core.errors import DataError
@@ -50,7 +49,7 @@ class Lists:
             if both:
                 raise DataError(f"{both[0]} has to be sold by one list, and {what} by another: take it off one of them")
         now = sorted(set(self.must_sell) - set(frozen.tolist()))
-        own: list[dict[str, Any]] = []
+        own: list[dict[str, object]] = []
         if self.restricted or now:
             own.append({"kind": "restricted", "never_buy": sorted(self.restricted), "must_sell": now})
         if self.must_hold:

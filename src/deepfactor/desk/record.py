@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 
@@ -56,6 +56,12 @@ class RebalanceRecord(TypedDict):
     index_weights: str
     lists: Mapping[str, object]
     enhancement: Mapping[str, object]
+
+
+class RebalanceFile(RebalanceRecord):
+    """As it lies on disk: with the hashes of the files beside it."""
+
+    files: dict[str, str]
 
 
 def rebalance_key(
@@ -163,7 +169,7 @@ class Ordered:
     """
 
     folder: Path
-    content: Mapping[str, Any]
+    content: RebalanceFile
     row: int
     holdings: Holdings
     orders: Float64
@@ -178,7 +184,7 @@ def read_rebalance(folder: Path, panel: Panel) -> Ordered:
     DataError
         it isn't whole, was changed, or is of a day or a stock that the market doesn't have.
     """
-    content = read_folder(folder, NAME, "rebalance", RebalanceRecord.__annotations__)
+    content: RebalanceFile = read_folder(folder, NAME, "rebalance", RebalanceRecord.__annotations__)
     row = int(np.searchsorted(panel.dates, np.datetime64(content["date"])))
     if row == len(panel.dates) or str(panel.dates[row]) != content["date"]:
         raise DataError(f"is of {content['date']}, a day that this market doesn't have", file=folder)

@@ -10,7 +10,7 @@ from typing import TypedDict
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import folder_lock, write_text
 from deepfactor.desk.files import read_folder
-from deepfactor.desk.record import NAME, RebalanceRecord
+from deepfactor.desk.record import NAME, RebalanceFile, RebalanceRecord
 
 #: Beside the folders of the rebalances.
 LOG = "releases.jsonl"
@@ -43,7 +43,7 @@ def release(folder: Path, by: str) -> ReleaseRecord:
     name = by.strip()
     if not name or not name.isprintable() or len(name) > _LONGEST:
         raise DataError(f"{by!r} is nobody's name: say who lets the orders out (--by)")
-    content = read_folder(folder, NAME, "rebalance", RebalanceRecord.__annotations__)
+    content: RebalanceFile = read_folder(folder, NAME, "rebalance", RebalanceRecord.__annotations__)
     log = folder.absolute().parent / LOG
     with folder_lock(log.parent):
         lines = _read(log)

@@ -23,7 +23,7 @@ from deepfactor.desk.order_file import Heading, OrdersRecord, write_orders
 from deepfactor.desk.order_form import load_form
 from deepfactor.desk.rebalancing import rebalance as decide_rebalance
 from deepfactor.desk.reconciling import DayPrices, evening, fill_table, require_ordered
-from deepfactor.desk.record import NAME, RebalanceRecord, read_rebalance, rebalance_key, write_rebalance
+from deepfactor.desk.record import NAME, RebalanceFile, RebalanceRecord, read_rebalance, rebalance_key, write_rebalance
 from deepfactor.desk.releases import ReleaseRecord, released
 from deepfactor.desk.releases import release as let_out
 from deepfactor.desk.tables import MOST
@@ -139,7 +139,7 @@ def row_of(panel: Panel, day: date | None) -> int:
 
 def previous_target(folder: Path, panel: Panel, row: int) -> Float64:
     """(N,) the target weights of an earlier rebalance; a `DataError` where it isn't one of an earlier day."""
-    content = read_folder(folder, NAME, "rebalance", RebalanceRecord.__annotations__)
+    content: RebalanceFile = read_folder(folder, NAME, "rebalance", RebalanceRecord.__annotations__)
     if not content["date"] < str(panel.dates[row]):
         raise DataError(
             f"is of {content['date']}: the last rebalance is of a day before {panel.dates[row]}", file=folder

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -79,12 +80,12 @@ def load_preset(name_or_path: str | Path) -> Enhancement:
     return parse_enhancement({"name": Path(given).stem, **content})
 
 
-def parse_enhancement(content: dict[str, Any], *, key: str = "") -> Enhancement:
+def parse_enhancement(content: Mapping[str, object], *, key: str = "") -> Enhancement:
     """An `Enhancement` from a TOML table that stands at `key` of a recipe."""
     for name in (name for name in GONE if name in content):
         raise RecipeError(f"no longer a setting: {GONE[name]}", key=f"{key}.{name}" if key else name)
     try:
-        return Enhancement(**content)
+        return Enhancement.model_validate(dict(content))
     except ValidationError as error:
         raise recipe_error(error, key) from None
 
