@@ -39,7 +39,7 @@ def asked(monkeypatch, tmp_path) -> list[str]:
     rows = SimpleNamespace(to_json_dict=dict, lines=list)
     monkeypatch.setattr(factor, "open_factor", lambda *_: SimpleNamespace(rows=rows))
     monkeypatch.setattr(factor, "test", note)
-    monkeypatch.setattr(factor, "enhance", lambda *arguments: (note(*arguments), {})[1])
+    monkeypatch.setattr(factor, "enhance", lambda *arguments: (note(*arguments), factor.Enhanced())[1])
     monkeypatch.setattr(experiment, "run", lambda *_, language, **others: note(language=language))
     return languages
 
