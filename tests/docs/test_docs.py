@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import sys
 import tomllib
 from dataclasses import dataclass
@@ -385,3 +386,28 @@ def test_an_order_form_as_on_the_page(tmp_path):
     form = load_form(tmp_path / "mine.toml")
     assert (form.symbol, form.sides.buy, form.price_offset) == ("600000", "买入", 0.01)
     assert [column.name for column in form.columns][2:4] == ["证券代码", "买卖方向"]
+
+
+def test_an_evening_as_on_the_page(small_market, tmp_path, monkeypatch):
+    """The commands of the page in their order, with names of what is there in the places of the page's."""
+    monkeypatch.chdir(tmp_path)
+    oracle = pl.read_parquet(small_market.with_name("market.oracle.parquet"))
+    oracle.select("date", "symbol", score="oracle_10").drop_nulls().write_parquet("factor.parquet")
+    names = {"FACTOR": "factor.parquet", "MARKET": str(small_market)}
+
+    def follow(words: list[str], *more: object) -> Path:
+        made = re.compile(r"DESK/\d{4}-\d\d-\d\d-[0-9a-f]{16}")
+        words = [names.get(word, made.sub(names.get("DESK", ""), word)) for word in words[1:]]
+        return Path(deepfactor(*words, *more, "--json").json().get("folder", ""))
+
+    first, second, let_out, reconcile = (words for words in commands_of("desk.md") if words[1] != "score")
+    Path("positions.csv").write_text("代码,数量\n现金,50000000\n", encoding="gbk")
+    names["DESK"] = str(follow(first, "--day", "2020-12-28"))
+    orders = commands_of("orders.md")[0]
+    follow(let_out)
+    follow(orders)
+    (file,) = Path("ORDERS").glob("orders-2020-12-29-generic-*.csv")
+    shutil.copy(file, "fills.csv")
+    evening = follow(reconcile)
+    shutil.copy(evening / "book.csv", "positions.csv")
+    assert follow(second, "--day", "2020-12-29").name.startswith("2020-12-29-")

@@ -144,7 +144,10 @@ def read_cells(path: Path, columns: Sequence[Column], *, bare: bool = False) -> 
     except NoTable as error:
         raise DataError(f"can't be read: {error}", file=path, row=error.row) from None
     content = table.source.read_bytes() if isinstance(table.source, Path) else table.source
-    lines = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=table.separator))
+    try:
+        lines = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=table.separator))
+    except csv.Error as error:
+        raise DataError(f"can't be read: {error}; is a quotation mark left open?", file=path) from None
     if bare and _LINE.fullmatch(_clean(lines[0][0])):
         places = {column.name: at for at, column in enumerate(columns[: len(lines[0])])}
         heads = {name: name for name in places}
