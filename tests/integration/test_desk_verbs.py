@@ -124,7 +124,7 @@ def test_lists_do_what_they_say(rebalance, tmp_path: Path) -> None:
         ("代码,数量\n{0},100\n{0},100\n现金,5\n", (), "row 2, column 代码: {0} stands in row 1 already"),
         ("symbol,shares\n{0},100\n", (), "has no cash"),
         ("symbol,shares\n{0},100\nCASH,1\n", (), "count turnover from the last target"),
-        ("symbol,shares\n{0},100\nCASH,1\n", ("--day", "2020-12-27"), "2020-12-27 is no day of this market"),
+        ("symbol,shares\n{0},100\nCASH,1\n", ("--day", "2020-12-27"), "2020-12-27: the market has no such trading day"),
         ("symbol,shares\n{0},100\nCASH,1\n", ("--index", "csi9"), "unknown index"),
         ("symbol,shares\n{0},100\nCASH,1\n", ("--previous", "."), "is no folder that `deepfactor rebalance`"),
         ("symbol,shares\n{0},100\nCASH,1\n", ("--no-trade", "absent.txt"), "no such file"),
@@ -264,3 +264,21 @@ def test_an_evening_is_released_once(rebalance, small_market: Path, tmp_path: Pa
     assert later["date"] == SECOND
     log.write_text("{}\n")
     assert "is no log of releases (a line lacks" in release().err
+
+
+def test_a_run_whose_evening_was_scored(factor: Path, small_market: Path, tmp_path: Path) -> None:
+    """The day's own scores count; without them the run's."""
+    scores = pl.read_parquet(factor)
+    run = tmp_path / "run"
+    (run / "arms" / "a").mkdir(parents=True)
+    (run / "scores" / "a").mkdir(parents=True)
+    written(run / "recipe.json", '{"universe": {}, "arms": [{"name": "a"}]}')
+    scores.filter(pl.col("date") < pl.lit(SECOND).str.to_date()).write_parquet(run / "arms" / "a" / "scores.parquet")
+    words = ("rebalance", run, "--market", small_market, "--index", INDEX, "--cash", 5e7, "--out", tmp_path / "desk")
+    assert deepfactor(*words, "--day", FIRST, "--json").json()["factor"] == "a"
+    missing = deepfactor(*words, "--day", SECOND)
+    assert missing.code == 2
+    assert f"no score of an eligible stock on {SECOND}: the newest day with one is {FIRST}" in missing.err
+    today = scores.filter(pl.col("date") == pl.lit(SECOND).str.to_date())
+    today.write_parquet(run / "scores" / "a" / f"{SECOND}.parquet")
+    assert deepfactor(*words, "--day", SECOND, "--json").json()["trades"] > 20

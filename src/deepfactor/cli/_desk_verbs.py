@@ -42,7 +42,6 @@ def rebalance(
 ) -> None:
     """Tomorrow's trades of an account: target, trade list in lots, bounds and exposures before and after. A draft."""
     from deepfactor.pipeline import desk
-    from deepfactor.pipeline.factor import open_factor
     from deepfactor.pipeline.markets import open_market
     from deepfactor.recipe import Portfolio
 
@@ -62,7 +61,7 @@ def rebalance(
     )
     console = terminal()
     opened = open_market(market, console)
-    read = open_factor(factor, opened, arm)
+    read = desk.open_evening(factor, opened, arm, day)
     folder, record = desk.rebalance(read, opened, out, portfolio, account, day, console)
     show({**record, "folder": str(folder)}, as_json, *_rebalance_lines(record), f"draft: {folder}")
 

@@ -30,11 +30,12 @@ from deepfactor.desk.tables import MOST
 from deepfactor.panel.panel import Panel
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.enhancing import buyable
-from deepfactor.pipeline.factor import Factor
+from deepfactor.pipeline.factor import Factor, arm_of, open_factor
 from deepfactor.pipeline.markets import Market, StyleSets, absent_styles
-from deepfactor.pipeline.names import index_of
+from deepfactor.pipeline.names import index_of, row_of
 from deepfactor.pipeline.places import require_outside
 from deepfactor.recipe import Portfolio, load_constraints
+from deepfactor.runs.factors import read_factor_rows
 from deepfactor.styles.base import ROOM as STYLES
 
 
@@ -82,6 +83,18 @@ class Account:
         return Holdings.of_cash(len(panel.symbols), self.cash)
 
 
+def open_evening(path: Path, market: Market, arm: str | None = None, day: date | None = None) -> Factor:
+    """The scores of the evening of `day` (None = the market's last): of a run's folder those that `score` has left
+    there, else as `open_factor` has them."""
+    if path.is_dir():
+        run, name, rule = arm_of(path, arm)
+        scored = run.day_scores(name, str(market.panel.dates[row_of(market.panel, day)]))
+        if scored.is_file():
+            scores, rows = read_factor_rows(scored, market.panel, name=name)
+            return Factor(scores, market.universe.eligible(rule), rows)
+    return open_factor(path, market, arm)
+
+
 def rebalance(
     factor: Factor,
     market: Market,
@@ -125,16 +138,6 @@ def rebalance(
     with folder_lock(out):
         remove_litter(out)
         return write_rebalance(out, key, made, known, holdings, lists)
-
-
-def row_of(panel: Panel, day: date | None) -> int:
-    """The row of a day; the last one's without."""
-    if day is None:
-        return len(panel.dates) - 1
-    row = int(np.searchsorted(panel.dates, np.datetime64(day, "D")))
-    if row == len(panel.dates) or panel.dates[row] != np.datetime64(day, "D"):
-        raise DataError(f"{day} is no day of this market, which has {panel.dates[0]} to {panel.dates[-1]}")
-    return row
 
 
 def previous_target(folder: Path, panel: Panel, row: int) -> Float64:

@@ -51,26 +51,36 @@ def open_factor(path: Path, market: Market, arm: str | None = None, reading: Rea
     DataError
         the file is wrong (names row and column), or a run's arm is not named rightly.
     """
-    rule, reading = UniverseRule(), reading or Reading()
+    reading = reading or Reading()
     if path.is_dir():
-        run = RunFolder.open(path)
-        with reading_results(path):
-            recipe: RecipeFile = read_json(run.recipe)
-            rule = UniverseRule.model_validate(recipe["universe"])
-            names = [entry["name"] for entry in run.scored(recipe)]
-        if arm is None and len(names) > 1:
-            known = ", ".join(names)
-            raise DataError(f"the run has the arms {known}: choose one with --arm (combine: RUN:ARM)", file=path)
-        if arm is not None and arm not in names:
-            raise DataError(f"the run has no arm {arm!r}: it has {', '.join(names)}", file=path)
-        name = arm or names[0]
-        path = run.arm(name) / "scores.parquet"
-        scores, rows = read_factor_rows(path, market.panel, name=name, reading=reading)
+        run, name, rule = arm_of(path, arm)
+        scores, rows = read_factor_rows(run.scores(name), market.panel, name=name, reading=reading)
         return Factor(scores, market.universe.eligible(rule), rows)
     if arm is not None:
         raise DataError(f"is a file, not a run: it has no arm {arm!r}", file=path)
     scores, rows = read_factor_rows(path, market.panel, reading=reading)
-    return Factor(scores, market.universe.eligible(rule), rows)
+    return Factor(scores, market.universe.eligible(UniverseRule()), rows)
+
+
+def arm_of(path: Path, arm: str | None) -> tuple[RunFolder, str, UniverseRule]:
+    """The run in the folder `path`, the name of its `arm` (None = its only one), and who may be scored there.
+
+    Raises
+    ------
+    DataError
+        no run, or its arm is not named rightly.
+    """
+    run = RunFolder.open(path)
+    with reading_results(path):
+        recipe: RecipeFile = read_json(run.recipe)
+        rule = UniverseRule.model_validate(recipe["universe"])
+        names = [entry["name"] for entry in run.scored(recipe)]
+    if arm is None and len(names) > 1:
+        known = ", ".join(names)
+        raise DataError(f"the run has the arms {known}: choose one with --arm (combine: RUN:ARM)", file=path)
+    if arm is not None and arm not in names:
+        raise DataError(f"the run has no arm {arm!r}: it has {', '.join(names)}", file=path)
+    return run, arm or names[0], rule
 
 
 def with_known_universes(settings: TestSettings, market: Market) -> TestSettings:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from deepfactor.core.choices import choices
-from deepfactor.core.errors import RecipeError
+from deepfactor.core.errors import RecipeError, UserError
 from deepfactor.evaluation.settings import ALL_SHARE, GROUPS, WHOLE, TestSettings
 from deepfactor.market.indices import index_named
+from deepfactor.panel.panel import Panel, rows_between
 from deepfactor.pipeline.markets import Market
 from deepfactor.recipe import Recipe, check_portfolios
 
@@ -23,6 +26,23 @@ def index_of(asked: str, market: Market, key: str) -> str:
     if code is None:
         raise RecipeError(f"unknown index {asked!r}: of this market's indices {choices(asked, known)}", key=key)
     return code
+
+
+def row_of(panel: Panel, day: date | None) -> int:
+    """The row of a day that was asked for; without one the last.
+
+    Raises
+    ------
+    UserError
+        the market doesn't have the day.
+    """
+    dates = panel.dates
+    if day is None:
+        return len(dates) - 1
+    rows = rows_between(dates, day, day)
+    if rows.start == rows.stop:
+        raise UserError(f"--day {day}: the market has no such trading day; it holds {dates[0]} to {dates[-1]}")
+    return int(rows.start)
 
 
 def with_market_names(recipe: Recipe, market: Market) -> Recipe:

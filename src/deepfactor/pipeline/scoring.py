@@ -19,11 +19,11 @@ from deepfactor.core.files import folder_lock, write_json
 from deepfactor.core.trust import Trust
 from deepfactor.inputs.base import Held, Input
 from deepfactor.models.base import split_days
-from deepfactor.panel.panel import rows_between
 from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.inputs import log_cap
 from deepfactor.pipeline.markets import Market
+from deepfactor.pipeline.names import row_of
 from deepfactor.recipe import Recipe
 from deepfactor.runs.factors import write_scores
 from deepfactor.runs.layout import RunFolder
@@ -95,29 +95,19 @@ def score(
     console = console or Silent()
     with reading_results(run.path):
         recipe = Recipe.model_validate(read_json(run.recipe), context=trust)
-    row = _row_of(market, day)
+    row = row_of(market.panel, day)
     chosen = [_arm_named(recipe, name) for name in arms] or list(recipe.arms)
     found = []
     with folder_lock(run.path / "scores"):
         for arm in chosen:
             with step(console, f"scored {arm.name} on {market.panel.dates[row]}"):
                 scores, record = score_day(recipe, run, market, arm, row)
-                place = run.path / "scores" / arm.name / f"{record['date']}.parquet"
+                place = run.day_scores(arm.name, record["date"])
                 place.parent.mkdir(parents=True, exist_ok=True)
                 write_scores(place, scores)
                 write_json(place.with_suffix(".json"), record)
                 found.append((place, record))
     return found
-
-
-def _row_of(market: Market, day: date | None) -> int:
-    dates = market.panel.dates
-    if day is None:
-        return len(dates) - 1
-    rows = rows_between(dates, day, day)
-    if rows.start == rows.stop:
-        raise UserError(f"--day {day}: the market has no such trading day; it holds {dates[0]} to {dates[-1]}")
-    return int(rows.start)
 
 
 def _arm_named(recipe: Recipe, name: str) -> Arm:

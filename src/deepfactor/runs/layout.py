@@ -113,6 +113,10 @@ class RunFolder:
         """Scores of an arm: a seed's, or the ensemble's."""
         return self.arm(arm) / f"scores{'' if seed is None else f'_seed{seed}'}.parquet"
 
+    def day_scores(self, arm: str, day: str) -> Path:
+        """Scores of one day (ISO), which `deepfactor score` leaves; a JSON of that name stands beside."""
+        return self.path / "scores" / arm / f"{day}.parquet"
+
     def tests(self, arm: str) -> tuple[Path, ...]:
         """Files of an arm's factor test."""
         series = (f"{name}.parquet" for name in ("ic_series", "residual_ic_series", "group_nav"))
