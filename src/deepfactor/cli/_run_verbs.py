@@ -156,3 +156,33 @@ def doctor(as_json: Json = False) -> None:
     subjects = examine()
     lines = [f"{room}: {name} {value}" for room, facts in subjects.items() for name, value in facts.items()]
     show(subjects, as_json, *lines)
+
+
+@app.command()
+def clean(
+    runs: Annotated[Path, typer.Argument(help="folder of runs, the --out of deepfactor run")],
+    remove: Annotated[bool, typer.Option("--remove", help="remove them; without: only say")] = False,
+    as_json: Json = False,
+) -> None:
+    """What nothing refers to any more: arrays of a market that has grown, jobs of recipes that have changed."""
+    from deepfactor.pipeline.cleaning import remove as remove_idle
+    from deepfactor.pipeline.cleaning import survey
+
+    found = survey(runs)
+    if remove:
+        remove_idle(found)
+    size = sum(one.size for one in found.idle)
+    content = {
+        "runs": found.runs,
+        "idle": [{"path": str(one.path), "kind": one.kind, "bytes": one.size} for one in found.idle],
+        "bytes": size,
+        "removed": remove,
+        "silent": [str(path) for path in found.silent],
+    }
+    what = "removed" if remove else "could be removed (--remove)"
+    lines = [f"{one.size / 2**20:>10,.1f} MiB  {one.kind:<6}  {one.path}" for one in found.idle]
+    lines.append(
+        f"{len(found.idle)} folders, {size / 2**20:,.1f} MiB, {what}: none of {found.runs} runs refers to them"
+    )
+    lines += [f"{path} doesn't say what it refers to: repeat deepfactor run on it first" for path in found.silent]
+    show(content, as_json, *lines)

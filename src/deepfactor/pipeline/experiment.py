@@ -9,6 +9,7 @@ from deepfactor.core.errors import UserError
 from deepfactor.core.files import remove_litter, write_json
 from deepfactor.models._kernels import kernel_in_use
 from deepfactor.pipeline.attempts import Attempts
+from deepfactor.pipeline.cleaning import refers
 from deepfactor.pipeline.console import Console, Logged, Silent
 from deepfactor.pipeline.conventions import with_known_prices
 from deepfactor.pipeline.markets import Market
@@ -81,6 +82,7 @@ def run(
         work = Work(folder, tested, market, planned, console, Done(folder, console.say), edges)
         require_read(work, wanted)
         write_json(folder.recipe, recipe.model_dump(mode="json"))
+        write_json(folder.refers, refers(planned))
         before = sum(is_done(folder.jobs, job) for job in planned.jobs)
         console.say(f"{recipe.name}: {len(planned.jobs)} jobs, {before} done before, {workers} workers")
         for text in (*planned.mended, *lost, *planned.said):

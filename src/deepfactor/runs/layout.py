@@ -79,6 +79,11 @@ class RunFolder:
         return self.path / "recipe.json"
 
     @property
+    def refers(self) -> Path:
+        """What of the jobs beside it the run's last call read, see `pipeline.cleaning`."""
+        return self.path / "refers.json"
+
+    @property
     def environment(self) -> Path:
         return self.path / "environment.json"
 
