@@ -91,6 +91,7 @@ def test_two_evenings(rebalance, small_market: Path, tmp_path: Path) -> None:
     assert bytes_of(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_lists_do_what_they_say(rebalance, tmp_path: Path) -> None:
     trades = rows_of(Path(rebalance("--cash", 5e7).json()["folder"]) / "trades.csv")
     a, b, c = (one["symbol"] for one in trades[:3])
@@ -106,6 +107,7 @@ def test_lists_do_what_they_say(rebalance, tmp_path: Path) -> None:
     assert again["lists"]["no_trade"] == [b]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("holdings", "more", "said"),
     [
@@ -165,6 +167,7 @@ def test_fills_that_cannot_be_are_refused(rebalance, small_market: Path, tmp_pat
     assert "that it has not ended" in reconcile(tmp_path / "d.csv").err
 
 
+@pytest.mark.slow
 def test_the_last_evening_has_no_fills_yet(rebalance, small_market: Path, tmp_path: Path) -> None:
     folder = rebalance("--cash", 5e7, day="2020-12-31").json()["folder"]
     fills = written(tmp_path / "fills.csv", "symbol,side,shares,price\n")
@@ -207,6 +210,7 @@ def test_order_files(rebalance, small_market: Path, tmp_path: Path) -> None:
     assert bytes_of(out) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "said"),
     [

@@ -150,21 +150,37 @@ def rebalance(
     InfeasibleError
         no portfolio keeps what has to be kept; names it.
     """
-    universe, panel = known.universe, known.panel
-    day = trading_day(known, row)
-    _require_scores(known, row)
-    if not book.value() > 0:
-        raise DataError("the account holds neither stocks nor cash: there is nothing to invest")
-    require_index(known.index, universe.weighting[known.index][row : row + 1], panel.dates[row : row + 1])
+    require_evening(known, row, book, enhancement, aimed_at)
+    universe, panel, day = known.universe, known.panel, trading_day(known, row)
     frozen = panel.symbols[~day.open_at_close]
     enhancement = lists.apply(enhancement, frozen)
-    _require_target(enhancement, book, aimed_at)
     decision = decide(known, day, book, aimed_at, IndexEnhancer(enhancement))
     expected, boards = book.copy(), boards_of(panel.symbols)
     trade_date = universe.next_date[row]
     sells, buys = execute(expected, decision.orders, tomorrow(day, book, trade_date), boards, enhancement.costs)
     left = tuple(sorted(set(lists.must_sell) & set(frozen[book.shares[~day.open_at_close] > 0].tolist())))
     return Rebalanced(day, trade_date, decision, book, expected, sells, buys, enhancement, left)
+
+
+def require_evening(known: Knowledge, row: int, book: Book, enhancement: Enhancement, aimed_at: Float64 | None) -> None:
+    """Refuse an evening that there is nothing to decide on; looks at no style, which may not be there yet.
+
+    Raises
+    ------
+    DataError
+        as `rebalance`.
+    """
+    _require_scores(known, row)
+    if not book.value() > 0:
+        raise DataError("the account holds neither stocks nor cash: there is nothing to invest")
+    weighting, dates = known.universe.weighting[known.index], known.panel.dates
+    require_index(known.index, weighting[row : row + 1], dates[row : row + 1])
+    turnovers = [one.whole() for one in enhancement.constraints if one.kind == "turnover"]
+    if aimed_at is None and book.shares.any() and any(one["turnover_from"] == "target" for one in turnovers):
+        raise DataError(
+            "the constraints count turnover from the last target, which isn't known: give the last rebalance "
+            '(--previous), or say turnover_from = "drifted"'
+        )
 
 
 def trading_day(known: Knowledge, row: int) -> TradingDay:
@@ -195,12 +211,3 @@ def _require_scores(known: Knowledge, row: int) -> None:
         raise DataError(f"{where} has no score of an eligible stock on {date}: {newest}")
     if constant_rows(known.scores.values[row][None, :], scored[row][None, :])[0]:
         raise DataError(f"{where} gives all eligible stocks one score on {date}: nothing tells them apart")
-
-
-def _require_target(enhancement: Enhancement, book: Book, aimed_at: Float64 | None) -> None:
-    turnovers = [one.whole() for one in enhancement.constraints if one.kind == "turnover"]
-    if aimed_at is None and book.shares.any() and any(one["turnover_from"] == "target" for one in turnovers):
-        raise DataError(
-            "the constraints count turnover from the last target, which isn't known: give the last rebalance "
-            '(--previous), or say turnover_from = "drifted"'
-        )

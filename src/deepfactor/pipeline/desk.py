@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from deepfactor.desk.morning import Quotes, check_orders, read_quotes
 from deepfactor.desk.order_file import Heading, OrdersRecord, write_orders
 from deepfactor.desk.order_form import load_form
 from deepfactor.desk.rebalancing import rebalance as decide_rebalance
+from deepfactor.desk.rebalancing import require_evening
 from deepfactor.desk.reconciling import DayPrices, evening, fill_table, require_ordered
 from deepfactor.desk.record import NAME, RebalanceFile, RebalanceRecord, read_rebalance, rebalance_key, write_rebalance
 from deepfactor.desk.releases import ReleaseRecord, released
@@ -125,13 +126,15 @@ def rebalance(
     holdings, lists = account.held(panel, row), account.lists(panel)
     book = holdings.book(panel, row)
     aimed_at = None if account.previous is None else previous_target(account.previous, panel, row)
+    eligible = buyable(factor.eligible, market.universe, enhancement)
+    known = Knowledge(panel, market.universe, factor.scores, {}, index, eligible)
+    require_evening(known, row, book, enhancement, aimed_at)  # before the minute that styles take
     kind = enhancement.styles or STYLES.choose("basic")
     with step(console, f"styles {kind.kind}"):
         styles = StyleSets(market).of(kind)
     for text in absent_styles(kind, styles):
         console.say(text)
-    eligible = buyable(factor.eligible, market.universe, enhancement)
-    known = Knowledge(panel, market.universe, factor.scores, styles.exposures, index, eligible)
+    known = replace(known, styles=styles.exposures)
     with step(console, f"rebalance of {panel.dates[row]}"):
         made = decide_rebalance(known, row, book, enhancement, lists, aimed_at)
     key = rebalance_key(known, row, holdings, lists, enhancement, aimed_at)
