@@ -400,7 +400,8 @@ def test_an_evening_as_on_the_page(small_market, tmp_path, monkeypatch):
         words = [names.get(word, made.sub(names.get("DESK", ""), word)) for word in words[1:]]
         return Path(deepfactor(*words, *more, "--json").json().get("folder", ""))
 
-    first, second, let_out, reconcile = (words for words in commands_of("desk.md") if words[1] != "score")
+    ours = ("rebalance", "release", "reconcile")  # what scores and watches needs a trained run
+    first, second, let_out, reconcile = (words for words in commands_of("desk.md") if words[1] in ours)
     Path("positions.csv").write_text("代码,数量\n现金,50000000\n", encoding="gbk")
     names["DESK"] = str(follow(first, "--day", "2020-12-28"))
     orders = commands_of("orders.md")[0]
