@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deepfactor.cli.options import AllowCode, Json, MarketOption, app, day_option, number, show
+from deepfactor.cli.options import (
+    AllowCode,
+    Json,
+    Language,
+    LanguageOption,
+    MarketOption,
+    app,
+    day_option,
+    number,
+    show,
+)
 from deepfactor.cli.terminal import terminal
+from deepfactor.core.errors import UserError
 
 if TYPE_CHECKING:
     from deepfactor.pipeline.monitoring import LightRecord
@@ -78,3 +89,27 @@ def _light_line(light: LightRecord) -> str:
     mark = {"ok": "ok", "alarm": "ALARM", "too_few": "too few days"}[light["state"]]
     bounds = f"({number(light['low'], '.4g')} to {number(light['high'], '.4g')})"
     return f"{mark:<12} {light['measure']:<24} {number(light['value'], '.4g')} {bounds}"
+
+
+@app.command()
+def nightly(
+    settings: Annotated[Path, typer.Argument(help="TOML: market, run, the desk's folder, accounts")],
+    day: Annotated[date | None, day_option("tonight; without: the market's last day")] = None,
+    language: LanguageOption = Language.EN,
+    allow_code: AllowCode = False,
+    as_json: Json = False,
+) -> None:
+    """The whole evening: ingest, score, monitor, every account's trades and orders, a page. Exit 4: a light is red."""
+    from deepfactor.core.trust import Trust
+    from deepfactor.pipeline.nightly import nightly as do_evening
+
+    record = do_evening(settings, day, terminal(), Trust(allow_code), language.value)
+    if record is None:
+        show({"day": str(day), "trading": False}, as_json, f"{day} is no trading day")
+        return
+    lines = [f"{one['name']}: {one['orders'] or one['rebalance'] or one['why']}" for one in record["accounts"]]
+    show(dict(record), as_json, *lines, f"page: {record['page']}")
+    if record["failed"]:
+        raise UserError("; ".join(f"account {name}: {why}" for name, why in record["failed"].items()))
+    if record["alarms"]:
+        raise typer.Exit(OUTSIDE)

@@ -37,6 +37,10 @@ _CHARACTERS = ("ret_20", "vol_20", "turnover_20")
 _YEAR, _LEEWAY = 250, 1.1
 
 
+class NothingLive(UserError):
+    """No day after a run's test is scored: there is nothing to watch yet."""
+
+
 class LightRecord(TypedDict):
     """A measure of ``DATE.json``; null = not known, or no bound. `state` is ``ok``, ``alarm`` or ``too_few``."""
 
@@ -120,7 +124,9 @@ def _live(run: RunFolder, arm: str, market: Market, tested: Scores, day: date | 
     files = sorted((run.path / "scores" / arm).glob("????-??-??.parquet"))
     after = [file for file in files if file.stem > last and (day is None or file.stem <= str(day))]
     if not after:
-        raise UserError(f"{run.path}: no day of {arm} after {last}, the test's last, is scored: deepfactor score first")
+        raise NothingLive(
+            f"{run.path}: no day of {arm} after the test's last, {last}, is scored: deepfactor score first"
+        )
     table = pl.concat([pl.read_parquet(file) for file in after])
     values = np.full(market.panel.shape, np.nan)
     rows = np.searchsorted(market.panel.dates, table["date"].to_numpy().astype("datetime64[D]"))

@@ -1,0 +1,144 @@
+"""`nightly`: an evening from tables to a page by one file, two accounts, the same bytes again, what isn't there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from deepfactor.core.files import folder_lock
+from support.cli import deepfactor, refused
+from support.results import contents
+
+RECIPE = """
+name = "live"
+title = "Live"
+features = { kind = "hand_features" }
+universe = { window = 30, min_observed = 20 }
+plan = { first_test = 2020-01-01, last_test = 2020-10-30, train_years = 1, every = 5, valid_every = 5 }
+fit = { seeds = [0] }
+portfolios = []
+
+[test]
+universes = ["all"]
+conventions = ["t1_close"]
+horizons = [5]
+groups = {}
+other_groups = 0
+tops = []
+
+[[arms]]
+name = "ridge"
+weighting = { kind = "ridge" }
+"""
+NIGHTLY = """
+market = "market"
+run = "runs/live"
+out = "desk"
+
+[[accounts]]
+name = "csi500"
+index = "000905.SH"
+constraints = "loose.toml"
+cash = 20_000_000
+
+[[accounts]]
+name = "monthly"
+index = "000905.SH"
+constraints = "monthly.toml"
+cash = 5_000_000
+"""
+LOOSE = """
+definitions = "study_b"
+cash = 0.02
+relax_order = ["stock"]
+
+[[constraints]]
+kind = "stock_active_weight"
+limit = 0.05
+"""
+#: A Friday after the test.
+FRIDAY = "2020-11-06"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, small_market: Path) -> Path:
+    """A folder with a market, a trained run and the desk's settings."""
+    folder = tmp_path_factory.mktemp("home")
+    shutil.copytree(small_market, folder / "market")
+    (folder / "recipe.toml").write_text(RECIPE)
+    (folder / "nightly.toml").write_text(NIGHTLY)
+    (folder / "loose.toml").write_text(LOOSE)
+    (folder / "monthly.toml").write_text('signal = "month_end"\n' + LOOSE)
+    asked = ("run", folder / "recipe.toml", "--market", folder / "market", "--out", folder / "runs", "--workers", 0)
+    assert deepfactor(*asked).code == 0
+    return folder
+
+
+def test_an_evening_leaves_drafts_of_every_account_and_a_page(home: Path) -> None:
+    ended = deepfactor("nightly", home / "nightly.toml", "--day", FRIDAY, "--json")
+    record = ended.json()
+    assert (record["day"], record["alarms"], record["failed"]) == (FRIDAY, [], {})
+    assert record["monitored"]
+    weekly, monthly = record["accounts"]
+    assert "no signal day" in monthly["why"]
+    assert monthly["rebalance"] is None
+    assert Path(weekly["orders"]).name.startswith("draft-")
+    assert json.loads((home / "desk" / weekly["rebalance"] / "rebalance.json").read_text())["trades"] > 5
+    page = (home / "desk" / record["page"]).read_text()
+    assert all(
+        word in page for word in ("The evening of 2020-11-06", "收盘后", "To trade", "待交易", "csi500", "monthly")
+    )
+    assert json.loads((home / "desk" / "evenings" / f"{FRIDAY}.json").read_text()) == record
+    before = contents(home / "desk")
+    again = deepfactor("nightly", home / "nightly.toml", "--day", FRIDAY)
+    assert again.code == 0
+    changed = {name for name, value in contents(home / "desk").items() if before.get(name) != value}
+    assert changed == {"nightly.log"}
+
+
+def test_a_release_is_seen_on_the_page_and_in_the_next_evening(home: Path) -> None:
+    record = deepfactor("nightly", home / "nightly.toml", "--day", FRIDAY, "--json").json()
+    folder = home / "desk" / record["accounts"][0]["rebalance"]
+    assert deepfactor("release", folder, "--by", "Lin").code == 0
+    record = deepfactor("nightly", home / "nightly.toml", "--day", FRIDAY, "--json").json()
+    assert not Path(record["accounts"][0]["orders"]).name.startswith("draft-")
+    assert "released" in (home / "desk" / record["page"]).read_text()
+
+
+def test_a_wrong_account_keeps_no_other_from_its_evening(home: Path) -> None:
+    text = NIGHTLY.replace('name = "csi500"', 'name = "broken"\nholdings = "positions-{day}.csv"', 1)
+    text = text.replace('constraints = "monthly.toml"', 'constraints = "loose.toml"').replace(
+        'out = "desk"', 'out = "two"'
+    )
+    (home / "two.toml").write_text(text)
+    ended = deepfactor("nightly", home / "two.toml", "--day", FRIDAY)
+    assert ended.code == 2
+    assert f"positions-{FRIDAY}.csv" in ended.err.splitlines()[-1]
+    record = json.loads((home / "two" / "evenings" / f"{FRIDAY}.json").read_text())
+    assert list(record["failed"]) == ["broken"]
+    assert record["accounts"][1]["orders"] is not None
+
+
+def test_evenings_that_are_none(home: Path) -> None:
+    ask = ("nightly", home / "nightly.toml", "--day")
+    assert "no trading day" in deepfactor(*ask, "2020-11-07").out
+    before = contents(home / "desk")
+    refused(deepfactor(*ask, "2021-01-29"), "2021-01-29", "haven't come")
+    assert {n: v for n, v in contents(home / "desk").items() if n != "nightly.log"} == {
+        n: v for n, v in before.items() if n != "nightly.log"
+    }
+    with folder_lock(home / "desk"):
+        refused(deepfactor(*ask, FRIDAY), "another process")
+
+
+@pytest.mark.parametrize(("old", "new", "named"), [
+    ('run = "runs/live"', "", "run"), ('name = "monthly"', 'name = "csi500"', "two accounts"),
+    ('index = "000905.SH"', 'idx = "000905.SH"', "idx"), ("cash = 20_000_000", "cash = -1", "cash"),
+    ('market = "market"', 'market = "nowhere"', "nowhere"),
+])  # fmt: skip
+def test_wrong_settings_name_their_key(home: Path, old: str, new: str, named: str) -> None:
+    (home / "wrong.toml").write_text(NIGHTLY.replace(old, new, 1).replace('out = "desk"', 'out = "never"'))
+    refused(deepfactor("nightly", home / "wrong.toml"), named)
