@@ -50,7 +50,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory, small_market: Path) -> Pat
 
 
 def test_nothing_is_watched_before_it_is_scored(watched: Path, small_market: Path) -> None:
-    refused(deepfactor("monitor", watched, "--market", small_market), "2020-10-30", "see deepfactor score")
+    refused(deepfactor("monitor", watched, "--market", small_market), "2020-10-30", "deepfactor score first")
 
 
 def test_quiet_as_tested_and_named_where_turned_round(watched: Path, small_market: Path, tmp_path: Path) -> None:
