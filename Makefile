@@ -32,7 +32,7 @@ demo: $(CORE) ## the main job on the simulated market, from nothing to a report
 	$(BIN)/deepfactor demo --out demo
 
 test: $(DEV) ## run the fast tests: of every room, in under three minutes
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow" --hypothesis-profile few
 
 test-all: $(DEV) ## run all tests: also kills, browsers, golden trainings, everything at full width
 	$(PYTEST)

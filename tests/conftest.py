@@ -1,4 +1,4 @@
-"""For all tests: one thread a process, reproducible Hypothesis, real data where there are any, a small market."""
+"""For all tests: one thread a process, reproducible Hypothesis, no waiting for disks, real data, a small market."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from support.shared import made_once
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 settings.register_profile("deepfactor", derandomize=True, deadline=None)
+settings.register_profile("few", settings.get_profile("deepfactor"), max_examples=25)  # `make test`
 settings.load_profile("deepfactor")
 
 
@@ -30,6 +31,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What `deepfactor.core.checksums` notes of the tests' folders stays with them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_wait_for_the_disk() -> Iterator[None]:
+    """`os.fsync`, there for power cuts, returns at once in this process; those that are killed have the real one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
         yield
 
 
@@ -56,3 +65,16 @@ def small_market(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert result.json()["span"] == ["2018-01-02", "2020-12-31"]
 
     return made_once(tmp_path_factory, "small_market", make) / "market"
+
+
+@pytest.fixture(scope="module")
+def styles_once() -> Iterator[None]:
+    """For those who run on one market over and over: its style exposures are computed once."""
+    from deepfactor.pipeline import factor, markets
+    from support.style_sets import remembering
+
+    with pytest.MonkeyPatch.context() as patch:
+        once = remembering(markets.style_exposures)
+        for room in (markets, factor):
+            patch.setattr(room, "style_exposures", once)
+        yield

@@ -43,8 +43,10 @@ def grow(place: Path, frame: pl.DataFrame, mapping: str, changes: str) -> list[E
     return out
 
 
-@pytest.mark.parametrize("factor", [1.0, 3.2])
-@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize(
+    ("factor", "announced"),
+    [(3.2, True), (1.0, False), *(pytest.param(*one, marks=pytest.mark.slow) for one in ((1.0, True), (3.2, False)))],
+)
 def test_a_market_that_is_kept_up_equals_a_fresh_one(tmp_path, factor, announced):
     """Whether the change stands in the table long before (it comes into force on its day) or that evening alone."""
     frame, mapping = cut(WHOLE, factor).drop("is_st"), ALL + TABLE
@@ -124,7 +126,7 @@ def test_changes_of_codes_that_a_market_has_not_are_noted_alone(tmp_path):
     assert (tmp_path / "market" / "manifest.json").read_bytes() == before
 
 
-@pytest.mark.parametrize("factor", [1.0, 3.2])
+@pytest.mark.parametrize("factor", [pytest.param(1.0, marks=pytest.mark.slow), 3.2])
 @pytest.mark.parametrize("when", ["that evening", "a week late", "after a halt"])
 def test_files_of_new_days_alone(tmp_path, factor, when):
     """What is held is renamed, and its factors come to the new level: as if all had been given at once."""

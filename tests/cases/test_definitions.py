@@ -11,6 +11,8 @@ import pytest
 from support.bars import CODES, DAILY, INDEX, MEMBERSHIP, bars, write, write_membership
 from support.cli import deepfactor, refused
 
+pytestmark = pytest.mark.usefixtures("styles_once")
+
 OWN = """
 relax_order = ["turnover", "style", "industry", "constituents", "stock"]
 [[constraints]]

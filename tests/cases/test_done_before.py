@@ -15,6 +15,8 @@ from support.killed_training import Runs, unbroken
 from support.recipe import TINY
 from support.results import contents, read
 
+pytestmark = pytest.mark.usefixtures("styles_once")
+
 MORE = """
 [[combinations]]
 name = "both"
@@ -175,7 +177,7 @@ def test_a_day_more_repeats_all(scene):
     assert scene.made_by(market="longer") == ALL
 
 
-@pytest.mark.parametrize("damage", [flip, lose])
+@pytest.mark.parametrize("damage", [flip, pytest.param(lose, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("name", "anew"),
     [

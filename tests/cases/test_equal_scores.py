@@ -13,6 +13,8 @@ from deepfactor.panel.build import open_panel
 from deepfactor.panel.returns import adjusted, trailing_return
 from support.cli import deepfactor
 
+pytestmark = pytest.mark.usefixtures("styles_once")
+
 SPAN = ("--start", "2020-01-01", "--end", "2020-12-31")
 
 

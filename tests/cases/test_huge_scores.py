@@ -13,6 +13,8 @@ from deepfactor.panel.build import open_panel
 from deepfactor.panel.returns import trailing_return
 from support.cli import deepfactor
 
+pytestmark = pytest.mark.usefixtures("styles_once")
+
 
 def factor(market: Path, file: Path, scale: float) -> Path:
     """Minus the 20-day return of one year, times `scale`."""

@@ -19,6 +19,8 @@ from support.bars import CODES, DAILY, bars, write
 from support.cli import Ended, deepfactor, refused, strict_json
 from support.factors import reversal
 
+pytestmark = pytest.mark.usefixtures("styles_once")
+
 MEMBERS = """
 [tables.index_members]
 file = "members.csv"
@@ -227,7 +229,10 @@ FAULTS: dict[str, tuple[Spoil, int, set[tuple[str, str]], str]] = {
 }
 
 
-@pytest.mark.parametrize("case", FAULTS)
+FAST = ("a portfolio without a solution", "a combination")
+
+
+@pytest.mark.parametrize("case", [pytest.param(x, marks=[] if x in FAST else pytest.mark.slow) for x in FAULTS])
 def test_a_stage_that_fails_leaves_the_others(case, again, monkeypatch):
     spoil, code, missing, there = FAULTS[case]
     place = again / "runs/tiny"

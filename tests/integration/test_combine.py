@@ -12,6 +12,8 @@ from support.cli import deepfactor, misused, refused
 from support.recipe import TINY
 from support.results import read
 
+pytestmark = pytest.mark.usefixtures("styles_once")
+
 LATELY = "horizon = 5, window = 20, min_days = 5"
 RECIPE = (
     TINY.replace('name = "tiny"', 'name = "combined"')

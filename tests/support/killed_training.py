@@ -22,17 +22,13 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from safetensors.numpy import load_file
 
 from support.killed import TESTS, watch_writes
-
-if TYPE_CHECKING:
-    from deepfactor.pipeline.markets import Market
-    from deepfactor.styles.base import Styles, StyleSet
 
 #: Of seconds and CPU seconds of an epoch or a job: what two runs may differ in.
 TIMES = ("seconds", "cpu")
@@ -254,23 +250,16 @@ def _warm(market: Path) -> None:
 
     A third of what a run takes. Nothing here may start a thread, which a fork would lose.
     """
-    from deepfactor.core.spec import content_key
     from deepfactor.pipeline import markets
     from deepfactor.report.press import html
     from deepfactor.styles.base import ROOM
+    from support.style_sets import remembering
 
     threads = os.listdir("/proc/self/task")
-    opened, honest = markets.open_market(market), markets.style_exposures
-    known: dict[str, Styles] = {}
+    opened = markets.open_market(market)
+    markets.style_exposures = remembering(markets.style_exposures)
     for styles in map(ROOM.choose, ROOM.kinds()):
-        found = honest(styles, opened)
-        known[content_key(styles.whole())] = replace(found, exposures=dict(found.exposures))
-
-    def exposures(styles: StyleSet, of: Market) -> Styles:
-        found = known.get(content_key(styles.whole())) if of.folder.path == market else None
-        return found or honest(styles, of)
-
-    markets.style_exposures = exposures
+        markets.style_exposures(styles, opened)
     for template in ("page.html.j2", "runs.html.j2"):
         html._template(template)
     assert os.listdir("/proc/self/task") == threads

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from deepfactor.cli import entry
 from deepfactor.core.errors import DataError, OutOfResources
 from support.cli import PROGRAM, deepfactor
+from support.factors import handmade_market
 
 ERRORS = {
     "data": (DataError("bad", file="f"), 2, "file f: bad"),
@@ -47,19 +49,20 @@ def test_every_error_ends_in_its_code(case, monkeypatch):
     assert ("Traceback" in result.err) == (code == 1)
 
 
-def closed(redirection: str) -> int:
+def closed(market: Path, redirection: str) -> int:
     """Exit code of a verb with something done to its streams by a shell."""
-    line = f"{sys.executable} -m deepfactor doctor {redirection}"
+    line = f"{sys.executable} -m deepfactor check {market} {redirection}"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {line}"], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
     return done.returncode
 
 
-def test_streams_that_nobody_reads():
-    assert closed("| true") == 0, "the work was done"
-    assert closed(">&- 2>&-") == 0
-    assert closed(">/dev/full") == 3
+def test_streams_that_nobody_reads(tmp_path):
+    market = handmade_market(tmp_path / "market")
+    assert closed(market, "| true") == 0, "the work was done"
+    assert closed(market, ">&- 2>&-") == 0
+    assert closed(market, ">/dev/full") == 3
 
 
 def test_ctrl_c_while_it_starts():

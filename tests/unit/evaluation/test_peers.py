@@ -17,11 +17,6 @@ from deepfactor.evaluation.membership import assign_groups
 from deepfactor.evaluation.performance import daily_returns, max_drawdown, sharpe_ratio
 from support.membership import numbers
 
-with warnings.catch_warnings():  # of their own imports
-    warnings.simplefilter("ignore")
-    import empyrical
-    from alphalens import performance
-
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 DAYS, STOCKS, QUANTILES = 40, 57, 5
@@ -29,6 +24,15 @@ DAYS, STOCKS, QUANTILES = 40, 57, 5
 
 def _groups(scores: np.ndarray, n: int) -> np.ndarray:
     return np.array([numbers(assign_groups(row, n), len(row)) for row in scores])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _peers() -> None:
+    """Imported here: it takes a second, and who collects the tests needs none of it. Their imports warn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import alphalens.performance  # noqa: F401
+        import empyrical  # noqa: F401
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +59,16 @@ def frame(arrays) -> pd.DataFrame:
 
 
 def test_rank_ic_is_alphalens_ic(arrays, frame):
+    from alphalens import performance
+
     theirs = performance.factor_information_coefficient(frame)["10D"].to_numpy()
     ours = information_coefficients(*arrays, np.ones((DAYS, STOCKS), bool)).rank_ic
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
 
 
 def test_group_returns_are_alphalens_mean_returns_by_quantile(arrays, frame):
+    from alphalens import performance
+
     scores, returns = arrays
     theirs, _ = performance.mean_return_by_quantile(frame, by_date=True, demeaned=False)
     kept = np.isfinite(scores) & np.isfinite(returns)
@@ -83,6 +91,8 @@ def test_quantiles_are_alphalens_quantiles_where_they_divide_evenly(frame):
 
 
 def test_drawdown_and_sharpe_are_empyricals():
+    import empyrical
+
     rng = np.random.default_rng(0)
     returns = pd.Series(0.0004 + 0.012 * rng.standard_normal(600), index=pd.bdate_range("2018-01-01", periods=600))
     nav = np.concatenate(([1.0], (1 + returns).cumprod()))

@@ -111,6 +111,7 @@ def test_scores_are_those_of_the_weighting_on_the_training_days(data: TrainingDa
     assert record["days_scored"] == len(FOLD.test)
 
 
+@pytest.mark.slow
 def test_workers_and_folders_of_their_own(data: TrainingData, tmp_path: Path) -> None:
     """A network on windows and baselines on days in one call: each reads its own arrays."""
     windows = toy_training()
