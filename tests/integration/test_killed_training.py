@@ -16,6 +16,8 @@ import pytest
 from support.killed_training import Runs, Scene, unbroken
 from support.recipe import WITH_BASELINE
 
+pytestmark = pytest.mark.slow
+
 AT_RANDOM = 10
 WITH_WORKERS = int(os.environ.get("DEEPFACTOR_KILLS", "1"))
 
@@ -46,8 +48,6 @@ NAMED = [
     ("replace tiny/arms/gru/model_card.json", 1, "after"),
     ("replace tiny/report.json", 1, "before"),
 ]
-#: Those among the fast tests.
-FAST = [("replace jobs//checkpoint.safetensors", 1, "after"), ("replace jobs//done", 2, "before")]
 IN_A_WORKER = [
     "weighting.json",
     "log.jsonl",
@@ -73,10 +73,7 @@ def scene(runs, small_market, tmp_path_factory) -> Scene:
     return found
 
 
-@pytest.mark.parametrize(
-    ("name", "occurrence", "side"),
-    [pytest.param(*one, marks=[] if one in FAST else pytest.mark.slow) for one in NAMED],
-)
+@pytest.mark.parametrize(("name", "occurrence", "side"), NAMED)
 def test_killed_at_a_named_moment(scene, runs, tmp_path, name, occurrence, side):
     number = scene.number(name, occurrence, side)
     ended = runs.run(scene.recipe, scene.market, tmp_path / "runs", kill=number)
@@ -84,7 +81,6 @@ def test_killed_at_a_named_moment(scene, runs, tmp_path, name, occurrence, side)
     scene.assert_is_mended(runs, tmp_path / "runs", f"{side} {name}")
 
 
-@pytest.mark.slow
 def test_killed_at_random_times(scene, runs, tmp_path):
     """Uniform over the duration, one in each tenth of it."""
     rng = np.random.default_rng(len(scene.points))
@@ -97,7 +93,6 @@ def test_killed_at_random_times(scene, runs, tmp_path):
     assert killed >= AT_RANDOM - 2, "nearly all hit it running"
 
 
-@pytest.mark.slow
 def test_killed_twice(scene, runs, tmp_path):
     """Once in the first job's last epoch, and again in what goes on from there."""
     number = scene.number("replace jobs//checkpoint.safetensors", 2, "before")
@@ -106,7 +101,6 @@ def test_killed_twice(scene, runs, tmp_path):
     scene.assert_is_mended(runs, tmp_path / "runs", "twice")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("i", range(WITH_WORKERS))
 @pytest.mark.parametrize("workers", [1, 2])
 def test_killed_with_workers(scene, runs, tmp_path, workers, i):
@@ -118,7 +112,6 @@ def test_killed_with_workers(scene, runs, tmp_path, workers, i):
     scene.assert_is_mended(runs, tmp_path / "runs", f"write {number} of a worker")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("i", range(WITH_WORKERS))
 def test_parent_killed_at_a_random_time(scene, runs, tmp_path, i):
     """Two workers that nobody tells to stop: both end by themselves."""
@@ -130,7 +123,6 @@ def test_parent_killed_at_a_random_time(scene, runs, tmp_path, i):
     scene.assert_is_mended(runs, tmp_path / "runs", f"{share:.0%} of two workers")
 
 
-@pytest.mark.slow
 def test_a_worker_killed_stops_the_run_which_can_go_on(scene, runs, tmp_path):
     how = {"workers": 2, "victims": "worker"}
     ended = runs.run(scene.recipe, scene.market, tmp_path / "runs", kill=9, **how)

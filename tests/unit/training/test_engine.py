@@ -133,7 +133,8 @@ def _alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_stopped_from_outside_no_orphans_and_the_job_goes_on(
     number: signal.Signals, unbroken: list[bytes], tmp_path: Path
 ) -> None:
