@@ -24,26 +24,26 @@ from deepfactor.training.weights import flatten, load_tensors, part, save_tensor
 _MANY = 64
 
 
-def save_stream(path: Path, stream: Stream, read: Mapping[str, str]) -> None:
-    """Write what `stream` remembers, atomically; nothing where it has taken in no day.
+def save_stream(path: Path, stream: Stream, last: int, read: Mapping[str, str]) -> None:
+    """Write what `stream` remembers after the row `last`, atomically; it takes in what it lacks of the days before.
 
-    `read`: day -> hash of what it holds, of all days that the stream has read, and maybe later ones.
+    `read`: day -> hash of what it holds, of all days that the stream has read.
     """
-    if not stream.states:
-        return
+    with torch.inference_mode():
+        stream.take_in(last)
     data, patch = stream.sampler.data, stream.network.patch
     by_age = {age: stream.states.get((stream.last - age) % patch, ()) for age in range(patch)}
     groups = {
         str(age): {str(i): one.detach().cpu().contiguous() for i, one in enumerate(state)}
         for age, state in by_age.items()
     }
-    last = str(data.dates[stream.last])
+    day = str(data.dates[stream.last])
     note = {
-        "last": last,
+        "last": day,
         "days": stream.last - stream.first + 1,
         "patch": patch,
         "symbols": [str(symbol) for symbol in data.symbols[stream.columns]],
-        "read": _print(read, last),
+        "read": _print(read, day),
     }
     save_tensors(path, flatten(groups), note)
 

@@ -202,7 +202,7 @@ def _scored(
         remove_file(folder / STREAM)
     scored = extend(folder, data, test, job.read, by.scores, tell)
     if by.stream is not None:
-        save_stream(folder / STREAM, by.stream, job.read)
+        save_stream(folder / STREAM, by.stream, test[-1], job.read)
     without = sum(not len(data.stocks(t)) for t in test)
     record: JobRecord = {**trained, "days_scored": scored, "days_without_batch": without}
     if (lacking := trained.get("days_without_factors")) is not None:

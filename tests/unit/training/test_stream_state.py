@@ -145,7 +145,15 @@ def test_killed_on_an_evening(kind, first: Path, fresh, whole, tmp_path: Path, p
         run(until(whole, LAST + 1), kind, jobs, stop)
     assert (jobs / first.name / STREAM).read_bytes() == before
     folder = run(until(whole, LAST + 1), kind, jobs)
-    (folder / STREAM).write_bytes(before)  # as if killed behind the scores
+    after = (folder / STREAM).read_bytes()
+    for state in (before, None):  # as if killed behind the scores
+        (folder / "done").unlink()
+        (folder / STREAM).unlink()
+        if state is not None:
+            (folder / STREAM).write_bytes(state)
+        run(until(whole, LAST + 1), kind, jobs)
+        assert (folder / STREAM).read_bytes() == after
+    (folder / STREAM).write_bytes(before)
     (folder / "done").unlink()
     patches.clear()
     run(until(whole, LAST + 2), kind, jobs)
@@ -204,9 +212,12 @@ def test_a_state_is_of_its_weights_and_of_its_span(kind, first: Path, whole, tmp
     other = Stream(stream.network, stream.sampler, range(FOLD.test.start + 1, LAST + 1))
     assert take_up(jobs / job.key / STREAM, stream, job.read)
     assert not take_up(jobs / job.key / STREAM, other, job.read)
-    save_stream(tmp_path / "none", other, job.read)
-    assert not (tmp_path / "none").exists()
-    (jobs / job.key / "weights.safetensors").unlink()
+    save_stream(tmp_path / STREAM, other, LAST, job.read)
+    assert take_up(
+        tmp_path / STREAM, Stream(stream.network, stream.sampler, range(FOLD.test.start + 1, LAST)), job.read
+    )
+    for name in ("weights", "checkpoint"):
+        (jobs / job.key / f"{name}.safetensors").unlink()
 
     def stop(event: Progress) -> None:
         raise Interrupted("stopped by the test")
