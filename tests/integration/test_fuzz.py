@@ -62,7 +62,7 @@ def _make(folder: Path) -> None:
 @pytest.fixture
 def recipes(market, monkeypatch) -> recipes_.Ground:
     """What is accepted isn't measured: a recipe that should have been refused ends with 0 all the same."""
-    nothing = Estimate(arms={}, workers=0, cpu_seconds=0.0, wall_seconds=0.0, memory=0, disk=0)
+    nothing = Estimate(arms={}, arm_seconds={}, workers=0, cpu_seconds=0.0, wall_seconds=0.0, memory=0, disk=0)
     monkeypatch.setattr(planning, "estimate", lambda *_, **__: nothing)
     return recipes_.Ground.of(market)
 

@@ -299,6 +299,7 @@ def test_a_changed_seed_trains_that_one_alone(main_job, copied):
     assert len({job["key"] for job in jobs}) == 4
     expected = result.json()["estimate"]
     assert set(expected["arms"]) == set(ARMS)
+    assert 0 < sum(arm["cpu_hours"] for arm in expected["arms"].values()) <= expected["cpu_hours"] + 1e-3
     assert 0 < expected["wall_hours"] <= expected["cpu_hours"] < 1
     assert expected["memory_mib_a_worker"] > 100
     assert contents(copied / "small") == contents(main_job.run)

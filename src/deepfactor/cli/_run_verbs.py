@@ -105,7 +105,8 @@ def _plan_lines(planned: DryRun) -> list[str]:
     for arm, cost in left["arms"].items():
         lines.append(
             f"{arm}: a day of {cost['stocks']:,} stocks takes {cost['step_ms']:.0f} ms to train, "
-            f"{cost['score_ms']:.0f} ms to score (and {cost['statistics_ms']:.0f} ms once)"
+            f"{cost['score_ms']:.0f} ms to score (and {cost['statistics_ms']:.0f} ms once); "
+            f"{_duration(cost['cpu_hours'])} of a core"
         )
     return [
         *lines,

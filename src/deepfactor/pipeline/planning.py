@@ -55,12 +55,14 @@ class PlannedJob(TypedDict):
 
 
 class ArmCost(TypedDict):
-    """What a day of `stocks` takes of a core: to train on, to score, and once for its statistics."""
+    """What a day of `stocks` takes of a core: to train on, to score, and once for its statistics; what is left of the
+    arm's jobs, without these."""
 
     stocks: int
     step_ms: float
     score_ms: float
     statistics_ms: float
+    cpu_hours: float
 
 
 class TrainingCost(TypedDict):
@@ -206,16 +208,17 @@ def dry_run(recipe: Recipe, market: Market, out: Path, *, workers: int = 1, devi
             "memory_mib_a_worker": round(expected.memory / 2**20),
             "disk_mib": round(expected.disk / 2**20, 1),
             "disk_free_mib": round(shutil.disk_usage(folder.jobs).free / 2**20),
-            "arms": {name: _cost(cost) for name, cost in expected.arms.items()},
+            "arms": {name: _cost(cost, expected.arm_seconds[name]) for name, cost in expected.arms.items()},
         },
     }
 
 
-def _cost(cost: DayCost) -> ArmCost:
-    """An arm's measured cost, in milliseconds of a core."""
+def _cost(cost: DayCost, seconds: float) -> ArmCost:
+    """An arm's measured cost, in milliseconds of a core, and what is left of it."""
     return {
         "stocks": cost.stocks,
         "step_ms": round(1e3 * cost.step, 1),
         "score_ms": round(1e3 * cost.score, 1),
         "statistics_ms": round(1e3 * cost.statistics, 1),
+        "cpu_hours": round(seconds / 3600, 4),
     }

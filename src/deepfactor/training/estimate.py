@@ -60,6 +60,7 @@ class Estimate:
     Attributes
     ----------
     arms : name -> measured cost.
+    arm_seconds : name -> CPU seconds of the arm's jobs that aren't done, without the days' statistics, which arms share.
     cpu_seconds, wall_seconds : float
         of all jobs that aren't done; the wall with `workers` that have a core each.
     memory : int
@@ -69,6 +70,7 @@ class Estimate:
     """
 
     arms: dict[str, DayCost]
+    arm_seconds: dict[str, float]
     workers: int
     cpu_seconds: float
     wall_seconds: float
@@ -90,12 +92,16 @@ def estimate(jobs: Sequence[Job], data: Folders, folder: Path, *, workers: int, 
     costs = _in_worker(list(arms.values()), data, device) if arms else {}
     opened = {job.arm.name: open_data(arrays_of(data, job)) for job in arms.values()}
     seconds = [_seconds(job, costs[job.arm.name], opened[job.arm.name], folder) for job in left]
+    by_arm = {
+        name: sum(s for job, s in zip(left, seconds, strict=True) if job.arm.name == name) for name in sorted(arms)
+    }
     workers = min(max(workers, 1), max(len(left), 1))
-    once = _statistics_once(left, costs)
+    once = _statistics_once(left, costs, data)
     spans = [(opened[job.arm.name], job.fold.test.stop - job.fold.train.start) for job in left]
     read = max((4 * rows * int(np.prod(one.features.values.shape[1:])) for one, rows in spans), default=0)
     return Estimate(
         arms=dict(sorted(costs.items())),
+        arm_seconds=by_arm,
         workers=workers,
         cpu_seconds=sum(seconds) + once,
         wall_seconds=_makespan(seconds, workers) + once / workers,
@@ -127,12 +133,12 @@ def _steps_an_epoch(job: Job) -> float:
     return job.fit.updates or -(-days // job.fit.steps)
 
 
-def _statistics_once(jobs: Sequence[Job], costs: dict[str, DayCost]) -> float:
-    """CPU seconds of the scalings' statistics: each day once, whatever the arm, fold and seed."""
-    days: dict[str, set[int]] = {}
-    each: dict[str, float] = {}
+def _statistics_once(jobs: Sequence[Job], costs: dict[str, DayCost], data: Folders) -> float:
+    """CPU seconds of the scalings' statistics: each day of the same arrays once, whatever the arm, fold and seed."""
+    days: dict[tuple[Path, str], set[int]] = {}
+    each: dict[tuple[Path, str], float] = {}
     for job in jobs:
-        name = key_of(job.arm.scaling)
+        name = arrays_of(data, job).folder, key_of(job.arm.scaling)
         days.setdefault(name, set()).update(job.fold.train, job.fold.valid, job.fold.test)
         each[name] = costs[job.arm.name].statistics
     return sum(each[name] * len(rows) for name, rows in days.items())

@@ -50,7 +50,7 @@ def test_a_days_statistics_are_paid_once() -> None:
     data = toy_training()
     jobs = toy_jobs(data, TINY, TINY)
     days = len(FOLD.train) + len(FOLD.valid) + len(FOLD.test)
-    assert _statistics_once(jobs, {"arm0": COST, "arm1": COST}) == 0.25 * days
+    assert _statistics_once(jobs, {"arm0": COST, "arm1": COST}, Path("a")) == 0.25 * days
 
 
 def test_the_measured_day_has_its_window_and_the_median_of_labels() -> None:
