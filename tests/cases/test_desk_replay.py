@@ -16,9 +16,16 @@ from support.replay import Scene, replay
 INDEX = "000905.SH"
 
 
-@pytest.mark.parametrize("preset", ["study_b", pytest.param("study_a_all_market", marks=pytest.mark.slow)])
-def test_evenings_one_at_a_time_are_the_backtest(small_market: Path, tmp_path: Path, preset: str) -> None:
-    market, enhancement = open_market(small_market), load_preset(preset)
+@pytest.mark.parametrize(
+    ("preset", "signal"),
+    [
+        ("study_b", "week_end"),
+        pytest.param("study_a_all_market", "week_end", marks=pytest.mark.slow),
+        pytest.param("study_b", "daily", marks=pytest.mark.slow),
+    ],
+)
+def test_evenings_one_at_a_time_are_the_backtest(small_market: Path, tmp_path: Path, preset: str, signal: str) -> None:
+    market, enhancement = open_market(small_market), load_preset(preset).model_copy(update={"signal": signal})
     panel, universe = market.panel, market.universe
     styles = StyleSets(market).of(enhancement.styles).exposures
     eligible = buyable(universe.traded, universe, enhancement)

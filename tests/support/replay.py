@@ -36,7 +36,11 @@ class Scene:
     @classmethod
     def follow(cls, known: Knowledge, enhancement: Enhancement, start: str, capital: float) -> Scene:
         settings = BacktestSettings(
-            capital=capital, fill=enhancement.fill, costs=enhancement.costs, haircut=enhancement.haircut
+            capital=capital,
+            fill=enhancement.fill,
+            costs=enhancement.costs,
+            haircut=enhancement.haircut,
+            signal=enhancement.signal,
         )
         result = run_backtest(
             known.panel, known.universe, known.scores, known.styles, IndexEnhancer(enhancement), known.index, settings,

@@ -72,7 +72,7 @@ class Book:
         self._pay(float((amount - cost).sum()))
 
     def lock(self, shares: Float64) -> None:
-        """Keep `shares` (N,), at most what is held, from being sold until the next morning."""
+        """Keep `shares` (N,), at most what is held, and no others from being sold until the next morning."""
         self.locked = shares
 
     def copy(self) -> Book:

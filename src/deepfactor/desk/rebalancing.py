@@ -140,7 +140,7 @@ def rebalance(
 
     Parameters
     ----------
-    book : the account at that close; not changed
+    book : the account at that close, its locked shares those that can't be sold tomorrow; not changed
     aimed_at : (N,) the last rebalance's target weights; None = there was none, or nobody knows
 
     Raises

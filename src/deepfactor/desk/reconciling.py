@@ -105,7 +105,7 @@ def evening(
 
     Parameters
     ----------
-    book : changed to that of the evening
+    book : changed to that of the evening; what was locked in it stays so, what T+1 locks is free by tomorrow
     haircut : what a delisted holding loses of its last price
     reinvested : ex-dates make shares, fractions kept, as a backtest has it. Else an account is expected to have been
         paid: where the factor rises by less than 8 % a cash dividend (tax ignored), beyond it bonus shares, the
@@ -116,7 +116,7 @@ def evening(
     DataError
         the fills sell more than may be sold, or spend more than there is.
     """
-    value, dividends = book.value(), 0.0
+    value, dividends, frozen = book.value(), 0.0, book.locked
     ex_dates: set[str] = set()
     settled: set[str] = set()
     for day in days(panel, universe, rows, "close"):
@@ -129,6 +129,7 @@ def evening(
             dividends += float(lived.sells.amount.sum() - fills[0].amount.sum())
         ex_dates |= set(panel.symbols[ex].tolist())
         settled |= set(panel.symbols[lived.settled > 0].tolist())
+    book.lock(np.minimum(frozen, book.shares))
     gone, ex_names = tuple(sorted(settled)), tuple(sorted(ex_dates))
     return Reconciled(panel.dates[rows[-1]], book, value, sells, buys, ex_names, gone, round(dividends, 2))
 
@@ -166,8 +167,8 @@ def _require_possible(book: Book, sells: Fills, buys: Fills, symbols: Symbols) -
 
 
 def held_after(made: Reconciled, before: Holdings, *, reinvested: bool) -> Holdings:
-    """The account as a position file has it: what could not be sold `before` still can't, all else can tomorrow; `cost`
-    is the mean price paid, costs included, not known where it wasn't before."""
+    """The account as a position file has it; `cost` is the mean price paid, costs included, not known where it wasn't
+    `before`."""
     shares, buys = made.book.shares, made.buys
     whole = np.rint(shares)
     if not reinvested:
@@ -176,8 +177,7 @@ def held_after(made: Reconciled, before: Holdings, *, reinvested: bool) -> Holdi
     count = made.book.shares + made.sells.shares  # in today's share terms
     cost = np.full(len(shares), np.nan)
     np.divide(paid, count, out=cost, where=(count > 0) & (shares > 0))
-    frozen = before.shares - before.sellable
-    return Holdings(shares, np.maximum(shares - frozen, 0.0), cost, made.book.cash)
+    return Holdings(shares, np.minimum(made.book.sellable(), shares), cost, made.book.cash)
 
 
 def _none(stocks: int) -> Fills:

@@ -77,6 +77,7 @@ def test_what_cannot_have_been_filled_is_refused() -> None:
 
 def test_the_account_goes_on_as_a_position_file() -> None:
     own = book()
+    own.lock(np.array([0.0, 0.0, 400.0, 0.0]))
     free, cost = np.array([1000.0, 1000.0, 600.0, 1000.0]), np.array([8.0, 9.0, 9.0, np.nan])
     before = Holdings(own.shares.copy(), free, cost, 5000.0)
     made = after(own, range(1, 2), sell=(3, 1000, 10.0), buy=(2, 100, 10.0))
