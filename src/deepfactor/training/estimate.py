@@ -60,7 +60,7 @@ class Estimate:
     Attributes
     ----------
     arms : name -> measured cost.
-    arm_seconds : name -> CPU seconds of the arm's jobs that aren't done, without the days' statistics, which arms share.
+    arm_seconds : name -> CPU seconds of the arm's jobs that aren't done, without statistics, which arms share.
     cpu_seconds, wall_seconds : float
         of all jobs that aren't done; the wall with `workers` that have a core each.
     memory : int
@@ -92,9 +92,9 @@ def estimate(jobs: Sequence[Job], data: Folders, folder: Path, *, workers: int, 
     costs = _in_worker(list(arms.values()), data, device) if arms else {}
     opened = {job.arm.name: open_data(arrays_of(data, job)) for job in arms.values()}
     seconds = [_seconds(job, costs[job.arm.name], opened[job.arm.name], folder) for job in left]
-    by_arm = {
-        name: sum(s for job, s in zip(left, seconds, strict=True) if job.arm.name == name) for name in sorted(arms)
-    }
+    by_arm = dict.fromkeys(sorted(arms), 0.0)
+    for job, one in zip(left, seconds, strict=True):
+        by_arm[job.arm.name] += one
     workers = min(max(workers, 1), max(len(left), 1))
     once = _statistics_once(left, costs, data)
     spans = [(opened[job.arm.name], job.fold.test.stop - job.fold.train.start) for job in left]

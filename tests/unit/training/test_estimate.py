@@ -51,6 +51,8 @@ def test_a_days_statistics_are_paid_once() -> None:
     jobs = toy_jobs(data, TINY, TINY)
     days = len(FOLD.train) + len(FOLD.valid) + len(FOLD.test)
     assert _statistics_once(jobs, {"arm0": COST, "arm1": COST}, Path("a")) == 0.25 * days
+    apart = {"arm0": Path("a"), "arm1": Path("b")}  # labels of their own
+    assert _statistics_once(jobs, {"arm0": COST, "arm1": COST}, apart) == 2 * 0.25 * days
 
 
 def test_the_measured_day_has_its_window_and_the_median_of_labels() -> None:
