@@ -1,4 +1,4 @@
-"""What a change makes train again: an appended day the folds that read it, an arm itself, a constraint nothing."""
+"""What a change makes train again: an appended day nothing, an arm itself, a constraint nothing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from deepfactor.panel.build import open_panel
 from deepfactor.sources import simulated
 from deepfactor.sources.base import fetch_all
 from deepfactor.store.update import update
+from deepfactor.training.predictions import read_scores
 from support.cli import deepfactor
 from support.recipe import TINY
 from support.results import contents
@@ -84,19 +85,19 @@ def growing(before, tmp_path) -> tuple[Growing, dict[str, str]]:
     return Growing(tmp_path / "growing", made.source), keys
 
 
-def test_a_day_appended_retrains_the_fold_that_reads_it(growing):
+def test_a_day_appended_is_scored_and_retrains_nothing(growing):
     market, before = growing
-    done = market.stamps()
-    old = contents(market.jobs / before["gru 2020 seed 0"])
+    done, last = market.stamps(), before["gru 2021 seed 0"]
+    old, weights = contents(market.jobs / before["gru 2020 seed 0"]), (market.jobs / last / "weights.safetensors")
+    trained, scored = weights.stat().st_mtime_ns, read_scores(market.jobs / last)[1]
     market.give(LAST)
-    after = market.run(ONE_ARM)
-    assert before.keys() == after.keys() == {"gru 2020 seed 0", "gru 2021 seed 0"}
-    assert after["gru 2020 seed 0"] == before["gru 2020 seed 0"]
-    assert after["gru 2021 seed 0"] != before["gru 2021 seed 0"]
+    assert market.run(ONE_ARM) == before
+    assert before.keys() == {"gru 2020 seed 0", "gru 2021 seed 0"}
     assert contents(market.jobs / before["gru 2020 seed 0"]) == old
     now = market.stamps()
-    assert {key: now[key] for key in done} == done
-    assert now.keys() - done.keys() == {after["gru 2021 seed 0"]}
+    assert {key for key in now if now[key] != done.get(key)} == {last}
+    assert weights.stat().st_mtime_ns == trained
+    assert len(read_scores(market.jobs / last)[1]) == len(scored) + 1
 
 
 def test_nothing_new_retrains_nothing(growing):
