@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,16 +18,6 @@ from deepfactor.training.spec import Fit
 
 SOURCE = Path(__file__).parents[2] / "src" / "deepfactor"
 HAN = re.compile("[一-鿿]")
-#: Calls that make a finding, and where its code stands among their arguments.
-MAKERS = {"Finding": 1, "rows_where": 1, "_names": 0}
-#: Codes that are made up at run time.
-MADE = (
-    *("not_in_securities", "not_in_industry", "calendar_gap", "off_calendar"),
-    *("weekend", "before_exchanges", "in_the_future", "foreign_code", "twin_symbols"),
-    *("factor_jump", "price_jump", "factor_jump_in_suspension"),
-    *("impossible_return", "factor_and_price", "not_adjusted", "impossible_level", "strange_level"),
-    *("unit_jump", "unit_of_board", "unit_of_rows"),
-)
 CARDS = ("features", "labels", "models", "graphs", "training.losses", "training.scalings", "training.weightings")
 OF_STUDY_A = "SIZE MID_CAP MOMENTUM LIQUIDITY VOLATILITY VALUE EP PROFITABILITY GROWTH SUE"
 STYLES = {
@@ -38,33 +27,21 @@ STYLES = {
 }
 
 
-@cache
-def nodes() -> list[ast.Call | ast.Subscript]:
-    """Calls and subscripts of the whole source."""
+def nodes() -> list[ast.Subscript]:
+    """Subscripts of the whole source."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted(SOURCE.rglob("*.py"))]
-    return [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call | ast.Subscript)]
-
-
-def codes() -> list[str]:
-    found = set(MADE)
-    for node in nodes():
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS:
-            at = MAKERS[node.func.id]
-            code = node.args[at] if len(node.args) > at else None
-            found |= {code.value} if isinstance(code, ast.Constant) and isinstance(code.value, str) else set()
-    return sorted(found)
-
-
-def test_a_finding_has_its_chinese():
-    assert [code for code in codes() if not HAN.search(words().findings.get(code, ""))] == []
+    return [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Subscript)]
 
 
 def reasons() -> list[str]:
     """Names of counts of what is left out or treated apart, as the code spells them; 7 stands for what it fills in."""
     found = set()
     for node in nodes():
-        kept = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
-        if kept and _name(node.value) in ("counts", "dropped") and (spelled := _spelled(node.slice)):
+        if (
+            isinstance(node.ctx, ast.Store)
+            and _name(node.value) in ("counts", "dropped")
+            and (spelled := _spelled(node.slice))
+        ):
             found.add(spelled)
     return sorted(found)
 
@@ -92,10 +69,6 @@ def test_a_reason_has_its_chinese():
 
 def test_reasons_are_found():
     assert {"stuck_positions", "daily rows with a trade, without 7", "missing_exposures.7"} <= set(reasons())
-
-
-def test_findings_are_found():
-    assert {"beyond_limit", "weight_sum", "null", "no_prices", "duplicate_key"} <= set(codes())
 
 
 @pytest.mark.parametrize("name", [*CONSTRAINTS.kinds(), "frozen", "not_buyable", "untradeable", "infeasible",

@@ -30,6 +30,19 @@ class Text(str):
         return Markup(both).format(str(self), self.zh)
 
 
+class Sentence(Text):
+    """What a room says in results, which keep the English alone: by this form the page finds its Chinese again.
+
+    Places are plain names, without formats; ``{n}`` holds a whole number, the others any text. The report reads forms
+    off the files, see `deepfactor.report.press.sentences`: both languages are written out.
+    """
+
+    def __new__(cls, en: str, zh: str) -> Sentence:
+        text = super().__new__(cls, en, zh)
+        assert isinstance(text, Sentence)
+        return text
+
+
 def chinese(value: object) -> object:
     """The Chinese of a `Text`; anything else as it is."""
     return value.zh if isinstance(value, Text) else value

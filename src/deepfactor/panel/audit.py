@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepfactor.core.arrays import Bools, Floats, Indices, Int8, Int32
+from deepfactor.core.words import Sentence, Text
 from deepfactor.market.boards import Board, boards_of
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.replicas import ReplicaYears, doubtful, replica_years
@@ -26,6 +27,61 @@ _YOUNG = 6  # days since the first row within which a price beyond the limit is 
 #: Why a close may lie beyond the derived limit, in the order in which reasons are looked for.
 #: "ST mark": the stock is marked, and the close lies within twice the width, which is the limit of one that isn't.
 REASONS = ("ex-date", "listing", "resumption", "ST mark", "unexplained")
+_OUTDATED_ST = Sentence(
+    "closes of {n} symbols lie beyond the limit of ST, within the ordinary one: is the mark outdated?",
+    "ST标记可疑：{n}只股票的收盘价超出ST涨跌幅而未超普通涨跌幅，标记是否过时？",
+)
+_BEYOND = Sentence(
+    "closes lie beyond the day's price limit; neither listing, resumption, ST nor factor explains it ({share} of "
+    "stock-days with a limit)",
+    "收盘价超出当日涨跌停价，上市、复牌、ST与复权因子均无法解释（占有涨跌幅限制的股票日的{share}）",
+)
+_STALE = Sentence(
+    "spells of {days} or more days of trade at one and the same price", "连续{days}天或以上以同一价格成交"
+)
+_NO_MEMBERS = Sentence(
+    "indices have levels but no members: no benchmark to enhance, no test universe",
+    "指数有点位而无成分：不能作为增强基准或测试股票池",
+)
+_FLAWED = Sentence(
+    "the weights of {index} are on {n} days not its own: {how}", "{index}的权重有{n}天并非其完整的最新公布权重：{how}"
+)
+_NO_SIZE = Sentence(
+    "no market value: no SIZE, so no neutralised label, no style constraint, no replica by cap",
+    "没有市值：无市值风格，因而无中性化标签、无风格约束、无市值加权的复制指数",
+)
+_NO_TOTAL_MV = Sentence("no total_mv: size is the float market value", "没有总市值：以流通市值为市值")
+_NO_VWAP = Sentence(
+    "no vwap, nor an amount that gives one: no t1_vwap convention, fills at the close only",
+    "没有均价，也没有可推算均价的成交额：无t1_vwap口径，只能以收盘价成交",
+)
+_NO_INDUSTRY = Sentence("no industry: no industry neutrality", "没有行业分类：无法行业中性")
+_NO_WEIGHTS = Sentence("no index weights: no index enhancement", "没有指数权重：无法做指数增强")
+_NO_LEVELS = Sentence("no index levels: excess is against the replica alone", "没有指数点位：超额只能相对复制指数")
+_NO_TOTAL_RETURN = Sentence(
+    "no total-return levels: excess against the price index earns the yield",
+    "没有全收益指数点位：相对价格指数的超额包含股息",
+)
+_NO_ST = Sentence(
+    "no ST marks: ST stocks are not left out, their limits are too wide", "没有ST标记：未剔除ST股票，其涨跌停幅度偏宽"
+)
+_NO_FUNDAMENTALS = Sentence(
+    "no fundamentals: no value, growth, profitability or leverage styles", "没有财务数据：无估值、成长、盈利与杠杆风格"
+)
+_NO_DELISTING = Sentence("no delisting is known: survivorship", "没有退市信息：存在幸存者偏差")
+_DERIVED_WEIGHTS = Sentence(
+    "no published weights, on all days or some: {named}: by {how} instead",
+    "部分或全部日期没有公布的指数权重：{named}；代之以{how}",
+)
+_INSTEAD = {
+    "free_float": Sentence("the vendor's free float", "数据商的自由流通股本"),
+    "float_cap": Sentence("float market value", "流通市值"),
+    "total_cap": Sentence("total market value", "总市值"),
+    "estimated": Sentence(
+        "market value, with inclusion factors of the largest members estimated from the index's returns",
+        "市值，最大成分股的纳入因子由指数收益估计",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -148,9 +204,7 @@ def _doubtful_marks(panel: Panel, t: Indices, n: Indices, reason: Int8) -> list[
     examples = tuple(
         f"{panel.symbols[name]} from {panel.dates[t[mine][i]]}" for name, i in zip(names, first, strict=True)
     )
-    message = (
-        f"closes of {len(names)} symbols lie beyond the limit of ST, within the ordinary one: is the mark outdated?"
-    )
+    message = _OUTDATED_ST.filled(n=len(names))
     return [Finding("warning", "doubtful_st", "daily", "is_st", int(mine.sum()), message, None, examples[:5])]
 
 
@@ -168,11 +222,7 @@ def _unexplained(
     if not len(strange):
         return []
     examples = tuple(_example(panel, universe, int(t[i]), int(n[i]), fen) for i in strange[:5])
-    share = len(strange) / max(limited, 1)
-    message = (
-        f"closes lie beyond the day's price limit; neither listing, resumption, ST nor factor explains it "
-        f"({share:.4%} of stock-days with a limit)"
-    )
+    message = _BEYOND.filled(share=f"{len(strange) / max(limited, 1):.4%}")
     return [Finding("warning", "beyond_limit", "daily", "close", len(strange), message, None, examples)]
 
 
@@ -236,7 +286,7 @@ def _stale(panel: Panel, universe: Universe, fen: Int32) -> list[Finding]:
         stale += [f"{panel.dates[t]} {panel.symbols[n]}" for n in np.flatnonzero(run == STALE_DAYS - 1)]
     if not stale:
         return []
-    message = f"spells of {STALE_DAYS} or more days of trade at one and the same price"
+    message = _STALE.filled(days=STALE_DAYS)
     return [Finding("warning", "stale_price", "daily", "close", len(stale), message, None, tuple(stale[:5]))]
 
 
@@ -245,9 +295,9 @@ def _thin_indices(universe: Universe) -> list[Finding]:
     empty = sorted(set(universe.index_close) - {name for name, mask in universe.members.items() if mask.any()})
     if not empty:
         return []
-    message = "indices have levels but no members: no benchmark to enhance, no test universe"
+    examples = tuple(empty[:5])
     return [
-        Finding("warning", "index_without_members", "index_daily", "index", len(empty), message, None, tuple(empty[:5]))
+        Finding("warning", "index_without_members", "index_daily", "index", len(empty), _NO_MEMBERS, None, examples)
     ]
 
 
@@ -258,7 +308,7 @@ def _flawed(universe: Universe) -> list[Finding]:
         used = weighting.used()
         days = sum(n for kind, n in used.days.items() if kind.startswith("published_"))
         if days:
-            message = f"the weights of {index} are on {days} days not its own: {used.text()}"
+            message = _FLAWED.filled(index=index, n=days, how=used.text())
             out.append(Finding("warning", "flawed_weights", "index_weights", "weight", days, message))
     return out
 
@@ -271,34 +321,26 @@ def limitations(panel: Panel, universe: Universe, has: frozenset[str]) -> list[s
     """Tests and constraints that this market doesn't allow, with what is missing. `has`: names of its tables."""
     caps = {"total_mv", "float_mv"} & set(panel.fields)
     lacking = [
-        (not caps, "no market value: no SIZE, so no neutralised label, no style constraint, no replica by cap"),
-        ("total_mv" not in panel.fields and bool(caps), "no total_mv: size is the float market value"),
-        (
-            "vwap" not in panel.fields,
-            "no vwap, nor an amount that gives one: no t1_vwap convention, fills at the close only",
-        ),
-        (not universe.industries, "no industry: no industry neutrality"),
-        (not universe.benchmark, "no index weights: no index enhancement"),
+        (not caps, _NO_SIZE),
+        ("total_mv" not in panel.fields and bool(caps), _NO_TOTAL_MV),
+        ("vwap" not in panel.fields, _NO_VWAP),
+        (not universe.industries, _NO_INDUSTRY),
+        (not universe.benchmark, _NO_WEIGHTS),
         *_derived_weights(universe),
-        (not universe.index_close, "no index levels: excess is against the replica alone"),
-        (not universe.index_total_return, "no total-return levels: excess against the price index earns the yield"),
-        (not universe.st.any(), "no ST marks: ST stocks are not left out, their limits are too wide"),
-        ("fundamentals" not in has, "no fundamentals: no value, growth, profitability or leverage styles"),
-        (bool((~universe.listed[-1] & universe.listed.any(axis=0)).sum() == 0), "no delisting is known: survivorship"),
+        (not universe.index_close, _NO_LEVELS),
+        (not universe.index_total_return, _NO_TOTAL_RETURN),
+        (not universe.st.any(), _NO_ST),
+        ("fundamentals" not in has, _NO_FUNDAMENTALS),
+        (bool((~universe.listed[-1] & universe.listed.any(axis=0)).sum() == 0), _NO_DELISTING),
     ]
-    return [text for missing, text in lacking if missing]
+    return [str(text) for missing, text in lacking if missing]
 
 
-def _derived_weights(universe: Universe) -> list[tuple[bool, str]]:
+def _derived_weights(universe: Universe) -> list[tuple[bool, Text]]:
     """What of the indices' weights is not the publisher's, by how it was made instead."""
     out = []
-    for kind, said in (
-        ("free_float", "the vendor's free float"),
-        ("float_cap", "float market value"),
-        ("total_cap", "total market value"),
-        ("estimated", "market value, with inclusion factors of the largest members estimated from the index's returns"),
-    ):
+    for kind, how in _INSTEAD.items():
         days = {index: weighting.used().days.get(kind, 0) for index, weighting in universe.weighting.items()}
         named = ", ".join(f"{index} ({n:,} days)" for index, n in sorted(days.items()) if n)
-        out.append((bool(named), f"no published weights, on all days or some: {named}: by {said} instead"))
+        out.append((bool(named), _DERIVED_WEIGHTS.filled(named=named, how=how)))
     return out

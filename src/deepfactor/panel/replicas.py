@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepfactor.core.arrays import Float64
+from deepfactor.core.words import Sentence
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.store.checks import Finding
@@ -15,6 +16,16 @@ from deepfactor.store.checks import Finding
 SOME_DAYS, FULL_YEAR = 20, 230
 #: Tracking error a year, and shortfall of a full year's return, beyond which a replica is doubtful.
 TRACKING_ERROR, SHORTFALL = 0.01, 0.001
+_STRAYS = Sentence(
+    "the replica of {index} strays from the published index by a tracking error of more than {error} a year, in "
+    "{count} of {n} years: are its weights and members right?",
+    "{index}的复制指数偏离公布指数：{n}年中有{count}年的年化跟踪误差超过{error}，请核对其权重与成分",
+)
+_BEHIND = Sentence(
+    "the replica of {index}, which earns dividends, is behind the price index, which doesn't, in {count} of {n} years: "
+    "are its weights and members right?",
+    "{index}的复制指数含分红，却在{n}年中有{count}年落后于不含分红的价格指数，请核对其权重与成分",
+)
 
 
 @dataclass(frozen=True)
@@ -81,10 +92,7 @@ def doubtful(years: tuple[int, ...], index: str, replica: ReplicaYears) -> list[
     strays = [i for i, error in enumerate(replica.tracking_error) if error > TRACKING_ERROR]
     if strays:
         examples = tuple(f"{years[i]}: {replica.tracking_error[i]:.2%}" for i in strays[:5])
-        message = (
-            f"the replica of {index} strays from the published index by a tracking error of more than "
-            f"{TRACKING_ERROR:.0%} a year, in {len(strays)} of {len(years)} years: are its weights and members right?"
-        )
+        message = _STRAYS.filled(index=index, error=f"{TRACKING_ERROR:.0%}", count=len(strays), n=len(years))
         out.append(Finding("warning", "replica_strays", "index_daily", "close", len(strays), message, None, examples))
     behind = [
         i
@@ -95,9 +103,6 @@ def doubtful(years: tuple[int, ...], index: str, replica: ReplicaYears) -> list[
         examples = tuple(
             f"{years[i]}: {replica.replica_return[i]:+.2%} against {replica.index_return[i]:+.2%}" for i in behind[:5]
         )
-        message = (
-            f"the replica of {index}, which earns dividends, is behind the price index, which doesn't, in "
-            f"{len(behind)} of {len(years)} years: are its weights and members right?"
-        )
+        message = _BEHIND.filled(index=index, count=len(behind), n=len(years))
         out.append(Finding("warning", "replica_behind", "index_daily", "close", len(behind), message, None, examples))
     return out

@@ -9,6 +9,7 @@ from typing import Any
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_text
+from deepfactor.core.words import Text
 from deepfactor.panel.audit import audit_panel, limitations
 from deepfactor.panel.build import describe_panel, open_panel
 from deepfactor.pipeline.console import Console, Silent, step
@@ -66,7 +67,7 @@ def _mended_panel(market: Path) -> list[Finding]:
     """Compare all of the compiled panel with what was built: a finding where it had to be built again."""
     said: list[str] = []
     open_panel(market, said.append, always=True)
-    return [Finding("warning", "damaged", "panel", None, 1, text) for text in said]
+    return [Finding("warning", "damaged", "panel", None, 1, Text(text)) for text in said]
 
 
 def _oracle(folder: MarketFolder) -> list[Finding]:
@@ -74,7 +75,7 @@ def _oracle(folder: MarketFolder) -> list[Finding]:
     try:
         check_oracle(oracle_path(folder.path), folder.fingerprint)
     except DataError as error:
-        return [Finding("error", "damaged", "oracle", None, 1, str(error))]
+        return [Finding("error", "damaged", "oracle", None, 1, Text(str(error)))]
     return []
 
 

@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from deepfactor.core.checksums import CHECKSUMS, damaged, read_checksums
 from deepfactor.core.errors import DamagedFile
+from deepfactor.core.words import Sentence, Text
 from deepfactor.lake.folder import HEAD, Lake
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.store.checks import Finding, FindingRecord
@@ -20,6 +21,10 @@ _KINDS = {
     "part.json": ("arrays", "the next run makes them again"),
 }
 _CACHE = ("arrays", "the next run makes it again")
+_NO_CHECKSUMS = Sentence(
+    "{folder} has no checksums: an earlier version left it, or it was killed",
+    "{folder}没有校验和：由较早版本写入，或写入时中断",
+)
 
 
 class ResultsCheck(TypedDict):
@@ -53,7 +58,8 @@ def check_lake(path: Path, console: Console | None = None) -> ResultsCheck:
         lake = Lake.open(path)
         mend = "put a copy of it back, or fetch anew into another folder"
         wrong = [
-            Finding("error", "damaged", "lake", None, 1, f"{path / n} {w}: {mend}") for n, w in lake.damage().items()
+            Finding("error", "damaged", "lake", None, 1, Text(f"{path / name} {why}: {mend}"))
+            for name, why in lake.damage().items()
         ]
     parts = {one.part for one in lake.recorded}
     findings = [one.record() for one in wrong]
@@ -73,15 +79,16 @@ def check_results(path: Path, console: Console | None = None) -> ResultsCheck:
             try:
                 checksums = read_checksums(folder)
             except DamagedFile as error:
-                findings.append(Finding("error", "damaged", kind, None, 1, f"{error}: {mend}"))
+                findings.append(Finding("error", "damaged", kind, None, 1, Text(f"{error}: {mend}")))
                 continue
             if checksums is None:
-                message = f"{folder} has no checksums: an earlier version left it, or it was killed"
+                message = _NO_CHECKSUMS.filled(folder=folder)
                 findings.append(Finding("warning", "no_checksums", kind, None, 1, message))
                 continue
             compared += len(checksums)
             for name, why in damaged(folder, checksums, always=True, keep=False).items():
-                findings.append(Finding("error", "damaged", kind, None, 1, f"{folder / name} {why}: {mend}"))
+                message = Text(f"{folder / name} {why}: {mend}")
+                findings.append(Finding("error", "damaged", kind, None, 1, message))
     findings.sort(key=lambda one: one.severity)
     return {
         "results": str(path),

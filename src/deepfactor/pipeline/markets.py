@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from deepfactor.core.errors import DataError, KindError
 from deepfactor.core.spec import content_key
 from deepfactor.core.trust import Trust
+from deepfactor.core.words import Sentence
 from deepfactor.panel.build import compile_panel, open_panel
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
@@ -32,11 +33,16 @@ if TYPE_CHECKING:
 
 #: Examples of a finding that stand in a warning.
 _SHOWN = 3
-#: What findings count that don't count rows.
+_ROWS = Sentence("{table}: {message} ({n} rows{examples})", "{table}：{message}（{n}行{examples}）")
+_DAYS = Sentence("{table}: {message} ({n} days{examples})", "{table}：{message}（{n}天{examples}）")
+_NAMES = Sentence("{table}: {message} ({n} names{examples})", "{table}：{message}（缺{n}只{examples}）")
+_ABSENT = Sentence("style {style} of {kind} is absent: {why}", "{kind}的风格因子{style}缺失：{why}")
+_SYMBOLS = Sentence("{table}: {message} ({n} symbols{examples})", "{table}：{message}（{n}个代码{examples}）")
+#: How findings are said that don't count rows.
 _COUNTED = {
-    **dict.fromkeys(("short_days", "late_start", "unit_jump"), "days"),
-    "short_last_day": "names",
-    "unit_of_symbols": "symbols",
+    **dict.fromkeys(("short_days", "late_start", "unit_jump"), _DAYS),
+    "short_last_day": _NAMES,
+    "unit_of_symbols": _SYMBOLS,
 }
 
 
@@ -77,8 +83,8 @@ def _warning(finding: FindingRecord) -> str:
     shown = finding["examples"][:_SHOWN]
     more = "; …" if len(finding["examples"]) > len(shown) else ""
     examples = f": {'; '.join(shown)}{more}" if shown else ""
-    counted = _COUNTED.get(finding["code"], "rows")
-    return f"{finding['table']}: {finding['message']} ({finding['count']} {counted}{examples})"
+    form = _COUNTED.get(finding["code"], _ROWS)
+    return form.format(table=finding["table"], message=finding["message"], n=finding["count"], examples=examples)
 
 
 def open_market(path: Path, console: Console | None = None) -> Market:
@@ -195,4 +201,4 @@ class StyleSets:
 
 def absent_styles(styles: StyleSet, made: Styles) -> list[str]:
     """A warning for each style of a set that the market can't give."""
-    return [f"style {name} of {styles.kind} is absent: {why}" for name, why in made.absent.items()]
+    return [_ABSENT.format(style=name, kind=styles.kind, why=why) for name, why in made.absent.items()]

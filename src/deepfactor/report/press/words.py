@@ -20,6 +20,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from deepfactor.core.words import Text
+from deepfactor.report.press.sentences import Form, forms, sentences_of_files
 from deepfactor.store.checks import FindingRecord
 
 #: Shown in place of what is not known.
@@ -49,8 +50,7 @@ class Words:
     metrics: Mapping[str, Metric]
     terms: Mapping[str, Text]
     settings: Mapping[str, str]
-    findings: Mapping[str, str]
-    sentences: tuple[tuple[re.Pattern[str], str], ...]
+    sentences: tuple[Form, ...]
 
     def universe(self, code: str) -> Text:
         """A universe or index by the name that people use."""
@@ -79,17 +79,17 @@ class Words:
         return Text(value, self.settings.get(value, value))
 
     def finding(self, one: FindingRecord) -> Text:
-        """What an audit found, an entry of its findings; the Chinese is that of its form, or else of its code."""
+        """What an audit found, an entry of its findings; a sentence of unknown form in Chinese behind its code."""
         said = self.sentence(str(one["message"]))
-        if said.zh != said or one.get("code") not in self.findings:
-            return said
-        return Text(str(said), self.findings[one["code"]].format(n=f"{one['count']:,}"))
+        code = self.terms.get(str(one.get("code")))
+        return Text(said, f"{code.zh}：{said}") if said.zh == said and code is not None else said
 
     def sentence(self, text: str) -> Text:
         """A message of the run; its Chinese where its form is known."""
-        for form, other in self.sentences:
-            if matched := form.fullmatch(text):
-                return Text(text, other.format(*map(self._named, matched.groups())))
+        for form in self.sentences:
+            if matched := form.pattern.fullmatch(text):
+                places = {place: self._named(part) for place, part in matched.groupdict().items()}
+                return Text(text, form.chinese.format(**places))
         return Text(text)
 
     def sentence_or_term(self, text: str) -> Text:
@@ -99,8 +99,10 @@ class Words:
 
     def _named(self, part: str) -> str:
         """The Chinese of a table's or another known name, or of sentences; numbers and codes as they are."""
-        known = self.terms.get(f"table.{part}") or self.terms.get(part)
-        return known.zh if known else "；".join(self.sentence(one).zh for one in part.split("; "))
+        if known := self.terms.get(f"table.{part}") or self.terms.get(part):
+            return known.zh
+        whole = self.sentence(part)
+        return whole.zh if whole.zh != part else "；".join(self.sentence(one).zh for one in part.split("; "))
 
     def _parts(self, text: str) -> str:
         """The Chinese of words between middle dots or colons, part by part."""
@@ -116,14 +118,14 @@ def words() -> Words:
         key: Metric(key, *(Text(en, zh) for en, zh in zip(both["en"], both["zh"], strict=True)))
         for key, both in columns.items()
     }
-    own = dict(words_of_files(Path(str(files("deepfactor")))))
+    package = Path(str(files("deepfactor")))
+    own = dict(words_of_files(package))
     named = {**own, **terms["terms"]}
     return Words(
         metrics,
         {key: _term(key, given) for key, given in named.items()},
         {**{key: given for key, given in own.items() if isinstance(given, str)}, **terms["settings"]},
-        messages["findings"],
-        tuple((re.compile(form), other) for form, other in messages["sentences"]),
+        forms([*sentences_of_files(package), *messages["sentences"].items()]),
     )
 
 

@@ -11,7 +11,7 @@ from deepfactor.report.press.blocks import Block, Said, Section, Sentences
 from deepfactor.report.press.formats import number
 from deepfactor.report.press.words import words
 from deepfactor.report.sections._weights import weights_said
-from deepfactor.runs.environment import MarketRecord, SaidFinding
+from deepfactor.runs.environment import MarketRecord
 
 ORDER = 20
 
@@ -161,8 +161,7 @@ def cautions(content: RunContent) -> list[Text]:
     """Every warning, the gravest first."""
     market: MarketRecord = content.environment["market"]
     texts = [SIMULATED] if content.simulated else []
-    audited = {one["said"]: one for one in market.get("findings") or ()}
-    texts += [_audited(warning, audited.get(warning)) for warning in content.warnings]
+    texts += [words().sentence(warning) for warning in content.warnings]
     texts += _of_weights(market)
     return [*texts, *_of_arms(content), *_of_portfolios(content)]
 
@@ -179,15 +178,6 @@ def _of_weights(market: MarketRecord) -> list[Text]:
         if names:
             texts.append(warning.filled(indices=joined(", ", names)))
     return texts
-
-
-def _audited(warning: str, finding: SaidFinding | None) -> Text:
-    """A warning of the run; one that is a finding of the data audit has the finding's Chinese."""
-    said = words().sentence(warning)
-    if finding is None or said.zh != said:
-        return said
-    examples = f"：{'；'.join(finding['examples'][:2])}" if finding["examples"] else ""
-    return Text(warning, f"{words().table(finding['table']).zh}：{words().finding(finding).zh}{examples}")
 
 
 def _of_arms(content: RunContent) -> list[Text]:

@@ -7,6 +7,7 @@ from datetime import date
 
 import polars as pl
 
+from deepfactor.core.words import Sentence
 from deepfactor.store.checks.basis import Basis, PricesAccount
 from deepfactor.store.checks.boards import check_boards
 from deepfactor.store.checks.days import TABLES_OF_DAYS, check_days, last_day
@@ -37,6 +38,11 @@ __all__ = [
 ]
 
 _RAW = Basis()
+_NO_DAILY = Sentence("a market needs the table daily", "市场数据必须有日行情表daily")
+_UNKNOWN_TABLE = Sentence("unknown table {table}: there are {known}", "未知的表{table}：已有的表为{known}")
+_EARLY = Sentence(
+    "is known before its period ends: is it the announcement date?", "公告日早于报告期末，请核对该列是否为公告日"
+)
 
 
 def check_tables(
@@ -73,7 +79,7 @@ def check_tables(
             of_table += check_twins(frame)
         findings += of_table
     if "daily" not in tables:
-        findings.append(Finding("error", "no_daily", "daily", None, 0, "a market needs the table daily"))
+        findings.append(Finding("error", "no_daily", "daily", None, 0, _NO_DAILY))
     if not any(f.severity == "error" for f in findings):
         findings += check_across(tables, priced, by_code=not simulated)
     return sorted(findings, key=lambda f: f.severity)
@@ -83,7 +89,8 @@ def check_table(name: str, frame: pl.DataFrame, last: date | None = None, basis:
     """Findings of one table alone: its form first, and its content only where the form is right."""
     if name not in TABLES:
         known = ", ".join(TABLES)
-        return [Finding("error", "unknown_table", name, None, 0, f"unknown table {name!r}: there are {known}")]
+        message = _UNKNOWN_TABLE.filled(table=repr(name), known=known)
+        return [Finding("error", "unknown_table", name, None, 0, message)]
     table = TABLES[name]
     findings = check_form(name, table, frame)
     if findings:
@@ -101,8 +108,7 @@ def check_table(name: str, frame: pl.DataFrame, last: date | None = None, basis:
     if name == "index_weights":
         findings += check_weights(frame)
     if name == "fundamentals" and "period_end" in frame.columns:
-        message = "is known before its period ends: is it the announcement date?"
         # A row without a value is no report: it says from when on nothing is known.
         early = (pl.col("known_at") <= pl.col("period_end")) & pl.col("value").is_not_null()
-        findings += rows_where("error", "announced_early", name, "known_at", frame, early, message)
+        findings += rows_where("error", "announced_early", name, "known_at", frame, early, _EARLY)
     return findings

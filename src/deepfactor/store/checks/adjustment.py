@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from deepfactor.core.words import Sentence, Text
 from deepfactor.store.checks.basis import Basis
 from deepfactor.store.checks.ex_dates import check_ex_dates, unanswered
 from deepfactor.store.checks.factor_gaps import check_factor_gaps
@@ -43,11 +44,62 @@ _RESUMED_AFTER = 5
 _IMPOSSIBLE = 20.0
 #: Trades of stocks (200 years) in which some ex-date must be: a stock has seven in ten years.
 _MUST_CHANGE = 48_000
-_ADJUSTED = "adjusted = true (they are adjusted: limits and lots are off)"
-_RAW = "no_adjustment = true (they are raw: returns contain the drops of ex-dates)"
-_REMEDY = (
-    "prices must be raw, with a cumulative backward adj_factor beside them; where the vendor has only adjusted ones, "
-    "say adjusted = true in the mapping (limits and lots are off then)"
+_OFF_THE_GRID = Sentence(
+    "closes are no whole fen, so not raw (share by year: {shares}): prices must be raw, with a cumulative backward "
+    "adj_factor beside them; where the vendor has only adjusted ones, say adjusted = true in the mapping (limits and "
+    "lots are off then)",
+    "收盘价不是整分，疑为复权价（各年占比：{shares}）：价格必须为原始价，并附累计后复权因子；"
+    "若数据商只有复权价，请在映射中声明adjusted = true（此时涨跌停价与每手股数不准确）",
+)
+_WILD = Sentence(
+    "adjusted closes move by more than {times} times from one trade to the next: mend close or adj_factor; a change of "
+    "its level without an ex-date can be declared (level_changes)",
+    "复权价一次变动超过{times}倍：请修正收盘价或复权因子；若只是因子基准变动而非除权除息，可用level_changes声明",
+)
+_MANY = Sentence(
+    "adjusted returns that no price limit allows, on {count} of {n} symbols: prices and adj_factor don't belong "
+    "together (is it cumulative and backward, of the right day and the right symbol?)",
+    "{n}只股票中有{count}只的复权收益率超出任何涨跌幅限制，价格与复权因子不相符"
+    "（因子是否为累计后复权因子，日期与代码是否对应？）",
+)
+_FACTOR_JUMPS = Sentence(
+    "adj_factor changes as the price does not, to returns that no price limit allows: is it right? a change of its "
+    "level without an ex-date can be declared (level_changes)",
+    "复权因子变动而价格未随之变动，复权收益率超出任何涨跌幅限制，请核对因子；"
+    "若只是因子基准变动而非除权除息，可用level_changes声明",
+)
+_PRICE_JUMPS = Sentence(
+    "the close jumps as on an ex-date, to returns that no price limit allows, and adj_factor does not change",
+    "收盘价像除权除息日那样跳变而复权因子未变，收益率超出任何涨跌幅限制",
+)
+_JUMPS_IN_SUSPENSION = Sentence(
+    "adj_factor changes over a suspension, to returns beyond the price limit: is it right?",
+    "复权因子在停牌期间变动，复牌日复权收益率超出涨跌幅限制，请核对",
+)
+_NO_FACTOR = Sentence(
+    "there is no adj_factor: returns are those of the prices as they are. Say in the source's TOML adjusted = true "
+    "(they are adjusted: limits and lots are off) or no_adjustment = true (they are raw: returns contain the drops of "
+    "ex-dates)",
+    "没有复权因子，收益率直接由所给价格计算；请声明adjusted = true（价格已复权）或no_adjustment = true（价格未复权）",
+)
+_NO_FACTOR_BUT_DROPS = Sentence(
+    "there is no adj_factor, and prices fall as on ex-dates ({count} of {n} rows, {share}): give a cumulative backward "
+    "factor, or say in the source's TOML adjusted = true (they are adjusted: limits and lots are off) or no_adjustment "
+    "= true (they are raw: returns contain the drops of ex-dates)",
+    "没有复权因子，而价格在除权日下跌（{n}行中的{count}行，{share}）：请给出累计后复权因子，"
+    "或声明adjusted = true（价格已复权）或no_adjustment = true（价格未复权）",
+)
+_NOT_ADJUSTED = Sentence(
+    "the source says that its prices are adjusted, but they fall as on ex-dates, on {count} of {n} symbols: give a "
+    "cumulative backward adj_factor beside raw prices, or say no_adjustment = true (they are raw: returns contain the "
+    "drops of ex-dates)",
+    "声明为复权价，{n}只股票中却有{count}只在除权除息日下跌：请给出原始价格与累计后复权因子，"
+    "或声明no_adjustment = true（价格未复权，收益率包含除权除息造成的下跌）",
+)
+_NEVER_CHANGES = Sentence(
+    "adj_factor never changes, on {n} rows of {symbols} symbols: are the prices adjusted? Then leave it out and say in "
+    "the source's TOML adjusted = true (they are adjusted: limits and lots are off)",
+    "复权因子从不变动（{symbols}只股票共{n}行）：价格是否已经复权？若是，请去掉该列并声明adjusted = true",
 )
 
 
@@ -100,8 +152,7 @@ def _off_grid(daily: pl.DataFrame) -> list[Finding]:
     if years.is_empty():
         return []
     shares = ", ".join(f"{year}: {share:.0%}" for year, share, _ in years.sort("year").rows())
-    message = f"closes are no whole fen, so not raw (share by year: {shares}): {_REMEDY}"
-    return rows_where("error", "adjusted_prices", "daily", "close", daily, off, message)
+    return rows_where("error", "adjusted_prices", "daily", "close", daily, off, _OFF_THE_GRID.filled(shares=shares))
 
 
 def _jumps(moves: Moves) -> list[Finding]:
@@ -109,36 +160,24 @@ def _jumps(moves: Moves) -> list[Finding]:
     table = moves.table
     changed = (pl.col("ratio") - 1).abs() > CHANGED
     wild = ~pl.col("young") & ~pl.col("adjusted").is_between(1 / _IMPOSSIBLE, _IMPOSSIBLE)
-    out = _named("error", "impossible_return", "close", table.filter(wild), _IMPOSSIBLE_TEXT)
+    out = _named("error", "impossible_return", "close", table.filter(wild), _WILD.filled(times=f"{_IMPOSSIBLE:.0f}"))
     table = table.filter(beyond_limit())
     sudden = table.filter((pl.col("gap") == 1) & ~pl.col("carried") & ~pl.col("leaving"))
     if of_the_delivery(sudden["symbol"].n_unique(), moves.symbols):
-        share = f"on {sudden['symbol'].n_unique()} of {moves.symbols} symbols"
-        return [*out, *_named("error", "factor_and_price", "adj_factor", sudden, _MANY_TEXT.format(share=share))]
+        message = _MANY.filled(count=sudden["symbol"].n_unique(), n=moves.symbols)
+        return [*out, *_named("error", "factor_and_price", "adj_factor", sudden, message)]
     resumed = pl.col("gap") > _RESUMED_AFTER
     return [
         *out,
-        *_named("warning", "factor_jump", "adj_factor", table.filter(changed & ~resumed), _FACTOR_TEXT),
-        *_named("warning", "price_jump", "close", table.filter(~changed & ~resumed), _PRICE_TEXT),
-        *_named("warning", "factor_jump_in_suspension", "adj_factor", table.filter(changed & resumed), _RESUMED_TEXT),
+        *_named("warning", "factor_jump", "adj_factor", table.filter(changed & ~resumed), _FACTOR_JUMPS),
+        *_named("warning", "price_jump", "close", table.filter(~changed & ~resumed), _PRICE_JUMPS),
+        *_named(
+            "warning", "factor_jump_in_suspension", "adj_factor", table.filter(changed & resumed), _JUMPS_IN_SUSPENSION
+        ),
     ]
 
 
-_LEVEL = "a change of its level without an ex-date can be declared (level_changes)"
-_IMPOSSIBLE_TEXT = (
-    f"adjusted closes move by more than {_IMPOSSIBLE:.0f} times from one trade to the next: mend close or adj_factor; "
-    f"{_LEVEL}"
-)
-_MANY_TEXT = (
-    "adjusted returns that no price limit allows, {share}: prices and adj_factor don't belong together "
-    "(is it cumulative and backward, of the right day and the right symbol?)"
-)
-_FACTOR_TEXT = f"adj_factor changes as the price does not, to returns that no price limit allows: is it right? {_LEVEL}"
-_PRICE_TEXT = "the close jumps as on an ex-date, to returns that no price limit allows, and adj_factor does not change"
-_RESUMED_TEXT = "adj_factor changes over a suspension, to returns beyond the price limit: is it right?"
-
-
-def _named(severity: Severity, code: str, column: str, rows: pl.DataFrame, message: str) -> list[Finding]:
+def _named(severity: Severity, code: str, column: str, rows: pl.DataFrame, message: Text) -> list[Finding]:
     """A finding with the first five of `rows` of the table of `Moves`, or none."""
     if rows.is_empty():
         return []
@@ -178,15 +217,9 @@ def _no_factor(moves: Moves) -> list[Finding]:
     if drops.is_empty() and moves.trades == 0:
         return []
     if drops.is_empty():
-        message = (
-            f"there is no adj_factor: returns are those of the prices as they are. Say in the source's TOML {_ADJUSTED}"
-        )
-        return [Finding("warning", "no_factor", "daily", None, moves.trades, f"{message} or {_RAW}")]
-    share = f"{drops.height} of {moves.trades} rows, {drops.height / moves.trades:.2%}"
-    message = (
-        f"there is no adj_factor, and prices fall as on ex-dates ({share}): give a cumulative backward factor, or say "
-        f"in the source's TOML {_ADJUSTED} or {_RAW}"
-    )
+        return [Finding("warning", "no_factor", "daily", None, moves.trades, _NO_FACTOR)]
+    share = f"{drops.height / moves.trades:.2%}"
+    message = _NO_FACTOR_BUT_DROPS.filled(count=drops.height, n=moves.trades, share=share)
     rows = drops.with_columns(beyond=beyond_limit()).sort("date", "symbol")
     examples = tuple(_drop_example(row) for row in rows.head(5).iter_rows(named=True))
     return [Finding("error", "no_factor", "daily", "close", drops.height, message, None, examples)]
@@ -197,21 +230,14 @@ def _falls_though_adjusted(moves: Moves) -> list[Finding]:
     drops = moves.table.filter(beyond_limit() & (pl.col("gap") <= _RESUMED_AFTER) & ~pl.col("leaving"))
     falls = drops.filter(pl.col("adjusted") < 1)
     if of_the_delivery(falls["symbol"].n_unique(), moves.symbols):
-        share = f"on {falls['symbol'].n_unique()} of {moves.symbols} symbols"
-        message = (
-            f"the source says that its prices are adjusted, but they fall as on ex-dates, {share}: give a cumulative "
-            f"backward adj_factor beside raw prices, or say {_RAW}"
-        )
+        message = _NOT_ADJUSTED.filled(count=falls["symbol"].n_unique(), n=moves.symbols)
         return _named("error", "not_adjusted", "close", falls, message)
-    return _named("warning", "price_jump", "close", drops, _PRICE_TEXT)
+    return _named("warning", "price_jump", "close", drops, _PRICE_JUMPS)
 
 
 def _never(moves: Moves) -> list[Finding]:
     """A factor that no ex-date changes in years is none."""
     if moves.trades < _MUST_CHANGE or moves.table.select(((pl.col("ratio") - 1).abs() > CHANGED).any()).item():
         return []
-    message = (
-        f"adj_factor never changes, on {moves.trades} rows of {moves.symbols} symbols: are the prices adjusted? Then "
-        f"leave it out and say in the source's TOML {_ADJUSTED}"
-    )
+    message = _NEVER_CHANGES.filled(n=moves.trades, symbols=moves.symbols)
     return [Finding("warning", "factor_never_changes", "daily", "adj_factor", moves.trades, message)]

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
+from deepfactor.core.words import Sentence, Text
 from deepfactor.store.checks.finding import Finding, rows_where
 
 #: Tables whose dates are trading days.
@@ -22,7 +23,27 @@ _FIVE_DAYS = date(1995, 5, 1)
 #: Days of a calendar year, rows of a stock, from which a weekday can't be missing by chance or by holidays.
 _ENOUGH_DAYS, _ENOUGH_ROWS = 20, 60
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
-_SHIFTED = "are dates a day early or late, as times of another zone are?"
+_WEEKEND = Sentence(
+    "the exchanges never trade on a Saturday or Sunday: are dates a day early or late, as times of another zone are?",
+    "交易日落在周六或周日：日期是否因时区错位一天？",
+)
+_BEFORE = Sentence(
+    "lies before {first}, when the Shanghai exchange opened: is it a date of another kind?",
+    "早于{first}上海证券交易所开业，是否为另一种日期？",
+)
+_AHEAD = Sentence(
+    "lies ahead: today is {today} in Shanghai by this machine's clock", "日期晚于今天：按本机时钟上海今天是{today}"
+)
+_NO_WEEKDAY = Sentence(
+    "none of the {n} trading days of {year} is a {lacking}: are dates a day early or late, as times of another zone "
+    "are?",
+    "{year}年的{n}个交易日中没有{lacking}：日期是否因时区错位一天？",
+)
+_STOCKS_WITHOUT_WEEKDAY = Sentence(
+    "{n} stocks never trade on one of the weekdays, {symbol} on no {lacking}: are dates a day early or late, as times "
+    "of another zone are?",
+    "{n}只股票从不在某个星期几交易，如{symbol}没有{lacking}的行情：日期是否因时区错位一天？",
+)
 
 
 def last_day(source: Mapping[str, object]) -> date | None:
@@ -43,12 +64,10 @@ def check_days(name: str, frame: pl.DataFrame, last: date | None) -> list[Findin
     weekday, clock = pl.col("date").dt.weekday(), pl.col("date")
     out = []
     weekend = (weekday == 7) | ((weekday == 6) & (clock >= _FIVE_DAYS))
-    message = f"the exchanges never trade on a Saturday or Sunday: {_SHIFTED}"
-    out += _where("weekend", name, frame, days, weekend, message)
-    message = f"lies before {FIRST}, when the Shanghai exchange opened: is it a date of another kind?"
-    out += _where("before_exchanges", name, frame, days, clock < FIRST, message)
+    out += _where("weekend", name, frame, days, weekend, _WEEKEND)
+    out += _where("before_exchanges", name, frame, days, clock < FIRST, _BEFORE.filled(first=FIRST))
     if last is not None and name != "calendar":  # which is published ahead
-        message = f"lies ahead: today is {last - timedelta(days=1)} in Shanghai by this machine's clock"
+        message = _AHEAD.filled(today=last - timedelta(days=1))
         out += _where("in_the_future", name, frame, days, clock > last, message)
     if not out:
         out += _missing_weekday(name, days)
@@ -57,7 +76,7 @@ def check_days(name: str, frame: pl.DataFrame, last: date | None) -> list[Findin
     return out
 
 
-def _where(code: str, name: str, frame: pl.DataFrame, days: pl.Series, bad: pl.Expr, message: str) -> list[Finding]:
+def _where(code: str, name: str, frame: pl.DataFrame, days: pl.Series, bad: pl.Expr, message: Text) -> list[Finding]:
     """A finding of the rows on days where `bad` holds; all rows are looked at only if there are such days."""
     if not days.to_frame().select(bad.any()).item():
         return []
@@ -70,7 +89,7 @@ def _missing_weekday(name: str, days: pl.Series) -> list[Finding]:
     years = days.to_frame().group_by(pl.col("date").dt.year().alias("year")).agg(pl.len().alias("n"), *_there(weekday))
     for row in years.filter(pl.col("n") >= _ENOUGH_DAYS).sort("year").iter_rows(named=True):
         if lacking := _lacking(row):
-            message = f"none of the {row['n']} trading days of {row['year']} is a {lacking}: {_SHIFTED}"
+            message = _NO_WEEKDAY.filled(n=row["n"], year=row["year"], lacking=lacking)
             return [Finding("error", "missing_weekday", name, "date", row["n"], message)]
     return []
 
@@ -83,9 +102,7 @@ def _missing_weekday_of_stocks(frame: pl.DataFrame) -> list[Finding]:
         return []
     shifted = shifted.with_columns(pl.col("symbol").cast(pl.String)).sort("symbol")
     row = shifted.row(0, named=True)
-    message = (
-        f"{shifted.height} stocks never trade on one of the weekdays, {row['symbol']} on no {_lacking(row)}: {_SHIFTED}"
-    )
+    message = _STOCKS_WITHOUT_WEEKDAY.filled(n=shifted.height, symbol=row["symbol"], lacking=_lacking(row))
     rows = int(shifted["n"].sum())
     examples = tuple(shifted["symbol"].head(5))
     return [Finding("error", "missing_weekday", "daily", "date", rows, message, None, examples)]

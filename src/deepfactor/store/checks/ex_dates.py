@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from deepfactor.core.arrays import Float64
+from deepfactor.core.words import Sentence, Text
 from deepfactor.store.checks.finding import Finding, Severity
 from deepfactor.store.checks.moves import CHANGED, Moves, beyond_limit, contradicts, of_the_delivery
 
@@ -23,6 +24,54 @@ _DAY, _DAY_SYMBOLS, _DAYS = 0.5, 5, 20
 _OFTEN, _OFTEN_ROWS, _DRIFT, _DAILY = 0.2, 60, 1e-4, 0.02
 #: Share of ex-dates on which a given reference price may contradict the factor, and their least number.
 _CONTRADICTED, _ENOUGH_DATES = 0.5, 3
+_BESIDE = {
+    "move_before": Sentence(
+        "closes fall a trade before adj_factor grows, which must do so on the ex-date (steps: lag_days = 0)",
+        "收盘价在复权因子上升的前一个交易日下跌，因子应在除权除息日变动（steps：lag_days = 0）",
+    ),
+    "move_after": Sentence(
+        "closes fall a trade after adj_factor grows, which must do so on the ex-date",
+        "收盘价在复权因子上升的后一个交易日下跌，因子应在除权除息日变动",
+    ),
+}
+_ADJUSTED = Sentence(
+    "closes don't fall on the days on which adj_factor grows: the prices are adjusted already, or the factor is no "
+    "backward one; prices must be raw, with a cumulative backward adj_factor beside them; where the vendor has only "
+    "adjusted ones, say adjusted = true in the mapping (limits and lots are off then)",
+    "复权因子上升之日收盘价没有下跌：价格疑为复权价，或因子不是后复权因子；价格必须为原始价，并附累计后复权因子；"
+    "若数据商只有复权价，请在映射中声明adjusted = true（此时涨跌停价与每手股数不准确）",
+)
+_LEVEL = Sentence(
+    "adj_factor changes on one day for most symbols, as on no ex-date: was its level changed there?",
+    "大多数股票的复权因子在同一天变动，不像除权除息：因子基准是否在该日改变？",
+)
+_FALLS = Sentence(
+    "adj_factor falls: a cumulative backward one only grows, but where shares are merged",
+    "复权因子下降：累计后复权因子只会上升，缩股除外",
+)
+_FALLS_OF_MANY = Sentence(
+    "adj_factor falls: a cumulative backward one only grows, but where shares are merged ({count} of {n} symbols: is "
+    "it the inverse, a forward one, or cut off on a day?)",
+    "复权因子下降：累计后复权因子只会上升，缩股除外（{n}只股票中的{count}只：是否为倒数、前复权因子，或自某日截断？）",
+)
+_DRIFTS = Sentence(
+    "adj_factor changes on many days, not on ex-dates alone", "复权因子在许多日子变动，而不只在除权除息日"
+)
+_DRIFTS_BY = Sentence(
+    "adj_factor changes on many days, not on ex-dates alone: of {n} symbols it drifts, by {yearly} a year, which no "
+    "price has earned",
+    "复权因子在许多日子变动，而不只在除权除息日：{n}只股票的因子每年漂移{yearly}，并非价格所得",
+)
+_REFERENCE = Sentence(
+    "prev_close (or the middle of the limits) isn't the close before, adjusted by adj_factor",
+    "昨收价（或涨跌停价的中点）与经复权因子调整的前收盘价不符",
+)
+_REFERENCE_OF_MANY = Sentence(
+    "prev_close (or the middle of the limits) isn't the close before, adjusted by adj_factor, on {count} of {n} "
+    "ex-dates: one is wrong; leave prev_close out to have it derived",
+    "昨收价（或涨跌停价的中点）与经复权因子调整的前收盘价不符（{n}个除权除息日中的{count}个）：两者必有一误；"
+    "去掉prev_close则由系统推导",
+)
 
 
 def check_ex_dates(moves: Moves, trades: pl.DataFrame, *, whole: bool) -> list[Finding]:
@@ -48,17 +97,6 @@ def unanswered(moves: Moves) -> list[Finding]:
     rows = large if large.height >= _ENOUGH_LARGE else small
     examples = tuple(f"{day} {symbol}" for day, symbol in rows.select("date", "symbol").head(5).rows())
     return [Finding("error", "adjusted_prices", "daily", "close", rows.height, message, None, examples)]
-
-
-_BESIDE = {
-    "move_before": "closes fall a trade before adj_factor grows, which must do so on the ex-date (steps: lag_days = 0)",
-    "move_after": "closes fall a trade after adj_factor grows, which must do so on the ex-date",
-}
-_ADJUSTED = (
-    "closes don't fall on the days on which adj_factor grows: the prices are adjusted already, or the factor is no "
-    "backward one; prices must be raw, with a cumulative backward adj_factor beside them; where the vendor has only "
-    "adjusted ones, say adjusted = true in the mapping (limits and lots are off then)"
-)
 
 
 def _answer(large: pl.DataFrame, small: pl.DataFrame, move: str) -> float | None:
@@ -94,10 +132,8 @@ def _level_of_a_day(changes: pl.DataFrame, trades: pl.DataFrame) -> list[Finding
     if strange_days.is_empty() or strange_days.height > _DAYS:
         return []
     examples = tuple(f"{day}: {n} of {total} symbols" for day, n, total in strange_days.head(5).rows())
-    message = "adj_factor changes on one day for most symbols, as on no ex-date: was its level changed there?"
-    return [
-        Finding("warning", "factor_level", "daily", "adj_factor", int(strange_days["n"].sum()), message, None, examples)
-    ]
+    rows = int(strange_days["n"].sum())
+    return [Finding("warning", "factor_level", "daily", "adj_factor", rows, _LEVEL, None, examples)]
 
 
 def _falling(changes: pl.DataFrame, symbols: int) -> list[Finding]:
@@ -111,9 +147,7 @@ def _falling(changes: pl.DataFrame, symbols: int) -> list[Finding]:
         return []
     shown = falls.sort("date", "symbol").select("date", "symbol", "factor_before", "factor").head(5)
     examples = tuple(f"{day} {symbol} {before:.6g} → {now:.6g}" for day, symbol, before, now in shown.rows())
-    message = "adj_factor falls: a cumulative backward one only grows, but where shares are merged"
-    if many:
-        message += f" ({n} of {symbols} symbols: is it the inverse, a forward one, or cut off on a day?)"
+    message = _FALLS_OF_MANY.filled(count=n, n=symbols) if many else _FALLS
     severity: Severity = "error" if many else "warning"
     return [Finding(severity, "factor_falls", "daily", "adj_factor", falls.height, message, None, examples)]
 
@@ -132,10 +166,10 @@ def _drifting(changes: pl.DataFrame, moves: Moves) -> list[Finding]:
     shown = drifting if drifting.height else often
     columns = shown.select("symbol", "changed", "n").head(5)
     examples = tuple(f"{symbol} {changed} of {n} rows" for symbol, changed, n in columns.rows())
-    message = "adj_factor changes on many days, not on ex-dates alone"
+    message: Text = _DRIFTS
     if drifting.height:
         yearly = float(np.median(drifting.select(drift).to_series().to_numpy())) * 250
-        message += f": of {drifting.height} symbols it drifts, by {yearly:+.1%} a year, which no price has earned"
+        message = _DRIFTS_BY.filled(n=drifting.height, yearly=f"{yearly:+.1%}")
     rows = int(often["changed"].sum())
     severity: Severity = "error" if many else "warning"
     return [Finding(severity, "factor_drifts", "daily", "adj_factor", rows, message, None, examples)]
@@ -155,8 +189,6 @@ def _contradictions(moves: Moves) -> list[Finding]:
         f"{day} {symbol} prev_close {reference:.6g}, close before {close:.6g}, adj_factor {before:.6g} → {now:.6g}"
         for day, symbol, reference, close, before, now in shown.rows()
     )
-    message = "prev_close (or the middle of the limits) isn't the close before, adjusted by adj_factor"
-    if many:
-        message += f", on {wrong.height} of {dates} ex-dates: one is wrong; leave prev_close out to have it derived"
+    message = _REFERENCE_OF_MANY.filled(count=wrong.height, n=dates) if many else _REFERENCE
     severity: Severity = "error" if many else "warning"
     return [Finding(severity, "prev_close_and_factor", "daily", "prev_close", wrong.height, message, None, examples)]

@@ -7,9 +7,12 @@ from typing import Literal, TypedDict
 
 import polars as pl
 
+from deepfactor.core.words import Text
 from deepfactor.store.schema import TABLES
 
 Severity = Literal["error", "warning"]
+#: What the page says of a caught error, whose own words are English.
+WORDS = {"damaged": "内容损坏"}
 
 
 class FindingRecord(TypedDict):
@@ -35,7 +38,7 @@ class Finding:
     code : names the kind of fault
     table, column : where
     count : how many rows (or symbols, where the message says so)
-    message : what was found, what is wanted, what to do
+    message : what was found, what is wanted, what to do; the Chinese stands beside it, results keep the English
     row : number of the first such row in the table as delivered, from 1; None where no row is to blame
     examples : up to five of them, as text
     """
@@ -45,7 +48,7 @@ class Finding:
     table: str
     column: str | None
     count: int
-    message: str
+    message: Text
     row: int | None = None
     examples: tuple[str, ...] = ()
 
@@ -57,7 +60,7 @@ class Finding:
             "table": self.table,
             "column": self.column,
             "count": self.count,
-            "message": self.message,
+            "message": str(self.message),
             "row": self.row,
             "examples": list(self.examples),
         }
@@ -70,7 +73,7 @@ def rows_where(
     column: str | None,
     frame: pl.DataFrame,
     bad: pl.Expr,
-    message: str,
+    message: Text,
 ) -> list[Finding]:
     """A finding for the rows of `frame` where `bad` holds (null = fine), or none."""
     where = frame.select(bad.fill_null(False).arg_true()).to_series()

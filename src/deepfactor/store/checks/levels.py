@@ -12,9 +12,15 @@ from typing import Literal
 
 import polars as pl
 
+from deepfactor.core.words import Sentence, Text
 from deepfactor.store.checks.finding import Finding, rows_where
 
 _NONE, _ALL = 0.0, float("inf")
+_OUTSIDE = Sentence(
+    "{column} lies outside of what {what} can be ({span}): is its unit right?",
+    "{column}超出可能范围（{what}，{span}），请核对单位",
+)
+_BETWEEN, _UP_TO = Sentence("from {least} to {most}", "{least}至{most}"), Sentence("up to {most}", "不超过{most}")
 
 
 @dataclass(frozen=True)
@@ -23,22 +29,28 @@ class _Bounds:
 
     strange: tuple[float, float]
     impossible: tuple[float, float]
-    what: str
+    what: Text
 
 
-_PRICE = _Bounds((_NONE, 1e4), (_NONE, 1e6), "a price in CNY")
-_ADJUSTED_PRICE = _Bounds((_NONE, _ALL), (_NONE, 1e7), "an adjusted price in CNY")
-_VALUE = _Bounds((1e6, 3e13), (1e4, 1e15), "a market value in CNY")
+_PRICE = _Bounds((_NONE, 1e4), (_NONE, 1e6), Sentence("a price in CNY", "以元计的价格"))
+_ADJUSTED_PRICE = _Bounds((_NONE, _ALL), (_NONE, 1e7), Sentence("an adjusted price in CNY", "以元计的复权价"))
+_VALUE = _Bounds((1e6, 3e13), (1e4, 1e15), Sentence("a market value in CNY", "以元计的市值"))
+_LIMIT = _Bounds((_NONE, _ALL), (_NONE, 1e7), Sentence("a price limit in CNY", "以元计的涨跌停价"))
+_LEVEL = _Bounds((_NONE, 1e6), (_NONE, 1e9), Sentence("an index level", "指数点位"))
 _DAILY = {
     **dict.fromkeys(("open", "high", "low", "close", "vwap", "prev_close"), _PRICE),
-    **dict.fromkeys(("limit_up", "limit_down"), _Bounds((_NONE, _ALL), (_NONE, 1e7), "a price limit in CNY")),
+    **dict.fromkeys(("limit_up", "limit_down"), _LIMIT),
     **dict.fromkeys(("float_mv", "total_mv"), _VALUE),
-    "adj_factor": _Bounds((1e-4, 1e5), (1e-9, 1e9), "a cumulative adjustment factor"),
-    "volume": _Bounds((_NONE, 2e11), (_NONE, 1e13), "a day's volume in shares"),
-    "amount": _Bounds((_NONE, 1e12), (_NONE, 1e14), "a day's amount in CNY"),
-    "turnover": _Bounds((_NONE, 2.0), (_NONE, 1e3), "a day's turnover as a fraction of the float"),
+    "adj_factor": _Bounds((1e-4, 1e5), (1e-9, 1e9), Sentence("a cumulative adjustment factor", "累计复权因子")),
+    "volume": _Bounds((_NONE, 2e11), (_NONE, 1e13), Sentence("a day's volume in shares", "以股计的日成交量")),
+    "amount": _Bounds((_NONE, 1e12), (_NONE, 1e14), Sentence("a day's amount in CNY", "以元计的日成交额")),
+    "turnover": _Bounds(
+        (_NONE, 2.0),
+        (_NONE, 1e3),
+        Sentence("a day's turnover as a fraction of the float", "以流通股本的小数计的日换手率"),
+    ),
 }
-_INDEX = dict.fromkeys(("close", "total_return_close"), _Bounds((_NONE, 1e6), (_NONE, 1e9), "an index level"))
+_INDEX = dict.fromkeys(("close", "total_return_close"), _LEVEL)
 
 
 def check_levels(table: str, frame: pl.DataFrame, *, adjusted: bool = False) -> list[Finding]:
@@ -70,10 +82,14 @@ def _finding(
     column: str,
     frame: pl.DataFrame,
     bounds: tuple[float, float],
-    what: str,
+    what: Text,
 ) -> list[Finding]:
     value = pl.col(column)
     bad = ((value > 0) & (value < bounds[0])) | (value > bounds[1])
-    span = f"from {bounds[0]:g} to {bounds[1]:g}" if bounds[0] > 0 else f"up to {bounds[1]:g}"
-    message = f"{column} lies outside of what {what} can be ({span}): is its unit right?"
+    span = (
+        _BETWEEN.filled(least=f"{bounds[0]:g}", most=f"{bounds[1]:g}")
+        if bounds[0] > 0
+        else _UP_TO.filled(most=f"{bounds[1]:g}")
+    )
+    message = _OUTSIDE.filled(column=column, what=what, span=span)
     return rows_where(severity, code, table, column, frame, bad, message)

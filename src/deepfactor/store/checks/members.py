@@ -7,19 +7,30 @@ from datetime import date
 
 import polars as pl
 
+from deepfactor.core.words import Sentence, Text
 from deepfactor.store.checks.finding import Finding, rows_where
 from deepfactor.store.checks.weights import check_number, check_recent
 
 #: Share of an index's symbols that must have prices, where it has so many that this says something of the mapping.
 _LEAST_PRICED, _LEAST_MEMBERS = 0.5, 2
+_TURNED = Sentence("the interval ends before it starts", "区间截止日早于起始日")
+_OVERLAP = Sentence(
+    "starts before the interval of the same symbol ahead of it ends: {example}",
+    "起始日早于同一代码前一区间的截止日：{example}",
+)
+_NO_PRICES = Sentence("{n} symbols have no row in daily: they are in no panel", "{n}个代码没有日行情，未进入面板")
+_NOT_THERE = Sentence("{n} symbols have no row in {table}", "{n}个代码在{table}中没有记录")
+_BARE = Sentence(
+    "of the {n} members of {index} only {share} have prices: mend the mapping of codes, or drop it",
+    "{index}的{n}只成分股中仅{share}有行情：请修正代码映射，或去掉该指数",
+)
 
 
 def check_intervals(name: str, frame: pl.DataFrame) -> list[Finding]:
     """Ends not before starts, no two intervals of one symbol (and index) overlapping."""
     if "end_date" not in frame.columns:
         return []
-    message = "the interval ends before it starts"
-    out = rows_where("error", "interval", name, "end_date", frame, pl.col("end_date") < pl.col("start_date"), message)
+    out = rows_where("error", "interval", name, "end_date", frame, pl.col("end_date") < pl.col("start_date"), _TURNED)
     group = ["index", "symbol"] if "index" in frame.columns else ["symbol"]
     rows = frame.with_row_index("row").sort([*group, "start_date"])
     before = pl.col("end_date").shift(1).over(group)
@@ -27,7 +38,7 @@ def check_intervals(name: str, frame: pl.DataFrame) -> list[Finding]:
     clash = rows.filter((pl.col("start_date") <= before) | open_before)
     if clash.height:
         examples = tuple(" ".join(map(str, row)) for row in clash.select(*group, "start_date").head(5).rows())
-        message = f"starts before the interval of the same symbol ahead of it ends: {examples[0]}"
+        message = _OVERLAP.filled(example=examples[0])
         row = int(clash["row"][0]) + 1
         out.append(Finding("error", "interval_overlap", name, "start_date", clash.height, message, row, examples))
     return out
@@ -48,8 +59,7 @@ def check_across(tables: Mapping[str, pl.DataFrame], priced_before: Collection[s
     for name in ("index_members", "index_weights", "industry", "fundamentals", "securities"):
         lacking = sorted(symbols.get(name, set()) - priced)
         if lacking:
-            message = f"{len(lacking)} symbols have no row in daily: they are in no panel"
-            out.append(_names("no_prices", name, lacking, message))
+            out.append(_names("no_prices", name, lacking, _NO_PRICES.filled(n=len(lacking))))
     for name in ("index_members", "index_weights"):
         if name in tables:
             out += _check_members(name, tables[name], priced)
@@ -61,7 +71,7 @@ def check_across(tables: Mapping[str, pl.DataFrame], priced_before: Collection[s
     for name in ("securities", "industry"):
         lacking = sorted(priced - symbols[name]) if name in symbols else []
         if lacking:
-            out.append(_names(f"not_in_{name}", "daily", lacking, f"{len(lacking)} symbols have no row in {name}"))
+            out.append(_names(f"not_in_{name}", "daily", lacking, _NOT_THERE.filled(n=len(lacking), table=name)))
     return out
 
 
@@ -74,10 +84,10 @@ def _check_members(name: str, frame: pl.DataFrame, priced: Collection[str]) -> l
     if bare.is_empty():
         return []
     index, share, total = bare.row(0)
-    message = f"of the {total} members of {index} only {share:.0%} have prices: mend the mapping of codes, or drop it"
+    message = _BARE.filled(n=total, index=index, share=f"{share:.0%}")
     wrong = pl.col("index").is_in(bare["index"].implode()) & ~has
     return rows_where("error", "members_without_prices", name, "symbol", frame, wrong, message)
 
 
-def _names(code: str, table: str, symbols: list[str], message: str) -> Finding:
+def _names(code: str, table: str, symbols: list[str], message: Text) -> Finding:
     return Finding("warning", code, table, "symbol", len(symbols), message, None, tuple(symbols[:5]))

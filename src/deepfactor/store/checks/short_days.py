@@ -13,6 +13,7 @@ from datetime import date
 import numpy as np
 
 from deepfactor.core.arrays import AnyArray
+from deepfactor.core.words import Sentence, Text
 from deepfactor.store.checks.finding import Finding
 from deepfactor.store.checks.grid import Grid
 
@@ -25,15 +26,32 @@ _BOARD = 0.5
 _TOGETHER = 2 / 3
 #: Share of a day's names, and how many, that begin together after the first day.
 _BEGIN, _BEGINNERS = 1 / 3, 5
-_REMEDY = "are the files whole?"
+_SHORT = Sentence(
+    "days without many of the names that trade on the days around: are the files whole?",
+    "有的日子缺少前后各日都有交易的许多股票，请核对文件是否完整",
+)
+_SHORT_LAST = Sentence(
+    "on the last day, {day}, {there} of {n} names that traded the day before have a row with a trade: are the files "
+    "whole?",
+    "最后一天{day}，前一交易日有交易的{n}只股票中仅{there}只有成交记录，请核对文件是否完整",
+)
+_SHORT_LAST_OF_BOARD = Sentence(
+    "on the last day, {day}, of {board} {there} of {n} names that traded the day before have a row with a trade: are "
+    "the files whole?",
+    "最后一天{day}，前一交易日有交易的{n}只股票（{board}）中仅{there}只有成交记录，请核对文件是否完整",
+)
+_LATE = Sentence(
+    "days after the first on which many names have their first trade at once: are the files whole?",
+    "首日之后有许多股票同时首次成交，请核对文件是否完整",
+)
 
 
 @dataclass(frozen=True)
 class _Part:
-    """The market (`where` is empty) or a board; of each day but the first, how many names traded the day before and
+    """The market (`board` is empty) or a board; of each day but the first, how many names traded the day before and
     how many of them don't (T − 1,); the share that must lack on a day in between (`least`) and on the `last` one."""
 
-    where: str
+    board: str
     names: AnyArray
     total: AnyArray
     lacking: AnyArray
@@ -49,6 +67,12 @@ class _Part:
         k = day - 1
         there = self.total[k] - self.lacking[k]
         return f"{there} of {self.total[k]} names that traded the day before have a row with a trade"
+
+    def last_day(self, day: object) -> Text:
+        """What the last day, `day`, has."""
+        counts = {"there": self.total[-1] - self.lacking[-1], "n": self.total[-1], "day": day}
+        form = _SHORT_LAST_OF_BOARD if self.board else _SHORT_LAST
+        return form.filled(board=self.board, **counts)
 
 
 def check_short_days(grid: Grid, since: date | None = None) -> list[Finding]:
@@ -66,8 +90,7 @@ def check_short_days(grid: Grid, since: date | None = None) -> list[Finding]:
     out = []
     if gaps:
         examples = tuple(gaps[day] for day in sorted(gaps)[:5])
-        message = f"days without many of the names that trade on the days around: {_REMEDY}"
-        out.append(Finding("warning", "short_days", "daily", "date", len(gaps), message, None, examples))
+        out.append(Finding("warning", "short_days", "daily", "date", len(gaps), _SHORT, None, examples))
     return [*out, *_last_day(grid, parts), *(_beginners(grid) if since is None else [])]
 
 
@@ -77,7 +100,7 @@ def _parts(grid: Grid) -> list[_Part]:
     everyone = np.ones(len(grid.symbols), np.bool_)
     market = _Part("", everyone, total.sum(axis=1), lacking.sum(axis=1), _GAP, _LAST)
     boards = [
-        _Part(f" of {name}", names, total[:, k], lacking[:, k], _BOARD, _BOARD)
+        _Part(name, names, total[:, k], lacking[:, k], _BOARD, _BOARD)
         for k, (name, names) in enumerate(grid.boards.items())
     ]
     return [market, *(boards if len(boards) > 1 else [])]
@@ -93,14 +116,15 @@ def _gap(grid: Grid, part: _Part, day: int) -> str:
     if counts[most] < _TOGETHER * lacking.sum():
         return ""
     back = "trade no more" if days[most] < 0 else f"are back on {grid.days[day + 1 + int(days[most])]}"
-    return f"{grid.days[day]}{part.where}: {part.text(day)}; {counts[most]} of the others {back}"
+    of = f" of {part.board}" if part.board else ""
+    return f"{grid.days[day]}{of}: {part.text(day)}; {counts[most]} of the others {back}"
 
 
 def _last_day(grid: Grid, parts: list[_Part]) -> list[Finding]:
     for part in parts:
         if part.short(part.last)[-1]:
             lacking = grid.traded[-2] & ~grid.traded[-1] & part.names
-            message = f"on the last day, {grid.days[-1]},{part.where} {part.text(len(grid.days) - 1)}: {_REMEDY}"
+            message = part.last_day(grid.days[-1])
             examples = tuple(f"{symbol} has none" for symbol in grid.symbols.to_numpy()[lacking][:5])
             return [
                 Finding("warning", "short_last_day", "daily", "symbol", int(lacking.sum()), message, None, examples)
@@ -119,5 +143,4 @@ def _beginners(grid: Grid) -> list[Finding]:
     if not len(days):
         return []
     examples = tuple(f"{grid.days[day]}: {begins[day]} of {names[day]} names" for day in days[:5])
-    message = f"days after the first on which many names have their first trade at once: {_REMEDY}"
-    return [Finding("warning", "late_start", "daily", "date", len(days), message, None, examples)]
+    return [Finding("warning", "late_start", "daily", "date", len(days), _LATE, None, examples)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from deepfactor.core.words import Sentence
 from deepfactor.store.checks.finding import Finding
 
 #: The code of its finding.
@@ -15,6 +16,11 @@ _ENOUGH = 20
 _STEP, _MANY_ROWS = 11, 500_000
 #: Symbols that share a bar of a day and from which on it is a filling, no company's.
 _CROWD = 10
+_EQUAL = Sentence(
+    "pairs of symbols have equal bars: one company under two codes counts twice in every cross-section; drop one of "
+    "them, or say in [[renames]] which became which",
+    "疑为同一公司的两个代码，逐日行情相同，在每个截面中被计两次：请去掉其一，或在[[renames]]中说明代码变更",
+)
 
 
 def bar_columns(columns: list[str]) -> list[str]:
@@ -39,11 +45,7 @@ def check_twins(frame: pl.DataFrame) -> list[Finding]:
         f"{one} and {other}: {days} days, {first} to {last}"
         for one, other, days, _, first, last in twins.head(5).rows()
     )
-    message = (
-        "pairs of symbols have equal bars: one company under two codes counts twice in every cross-section; drop one "
-        "of them, or say in [[renames]] which became which"
-    )
-    return [Finding("warning", TWINS, "daily", "symbol", twins.height, message, None, examples)]
+    return [Finding("warning", TWINS, "daily", "symbol", twins.height, _EQUAL, None, examples)]
 
 
 def _pairs(rows: pl.DataFrame, bar: list[str]) -> pl.DataFrame:

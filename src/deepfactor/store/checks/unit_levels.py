@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from deepfactor.core.arrays import AnyArray
+from deepfactor.core.words import Sentence
 from deepfactor.store.checks.basis import Basis
 from deepfactor.store.checks.finding import Finding
 from deepfactor.store.checks.grid import Grid
@@ -32,8 +33,22 @@ _SOME, _MANY, _SURE = 5, 20, 1 / 2
 _APART, _BOARD_LOW, _BOARD_HIGH, _FEW, _USUAL = 1.3, -3.4, -0.9, 3, -1.8
 #: Rows from which on a stock's mean says something, and the log10 beyond which none is possible.
 _ENOUGH, _LOWEST, _HIGHEST = 60, -4.2, -0.3
-_HINT = (
-    "is volume in shares and float_mv in CNY everywhere (a factor 100 = volume in lots, 10000 = values in 10,000 CNY)?"
+_JUMPS = Sentence(
+    "{what} jumps by one factor from a day to the next: {jump}; is volume in shares and float_mv in CNY everywhere (a "
+    "factor 100 = volume in lots, 10000 = values in 10,000 CNY)?",
+    "换手水平在相邻两天之间整体跳变（{what}，{jump}），请核对成交量（股）与流通市值（元）的单位",
+)
+_WILD = Sentence(
+    "volume × close / float_mv of {n} symbols is a turnover that no stock has for long: is volume in shares and "
+    "float_mv in CNY everywhere (a factor 100 = volume in lots, 10000 = values in 10,000 CNY)?",
+    "{n}只股票的换手率长期处于不可能的水平，请核对成交量（股）与流通市值（元）的单位",
+)
+_OF_BOARD = Sentence(
+    "volume × close / float_mv of {board} is about {factor} × that of any other board ({own} a day at the median of "
+    "its {n} stocks against {nearest}): is volume in shares and float_mv in CNY everywhere (a factor 100 = volume in "
+    "lots, 10000 = values in 10,000 CNY)?",
+    "{board}的换手率约为其他板块的{factor}倍（其{n}只股票日换手率中位数为{own}，最近的板块为{nearest}），"
+    "请核对成交量（股）与流通市值（元）的单位",
 )
 
 
@@ -62,7 +77,7 @@ def _jumps(grid: Grid, level: AnyArray, what: str, since: date | None) -> list[F
     sure = any(one[0] for one in jumps)
     severity: Literal["error", "warning"] = "error" if sure else "warning"
     days = len({day for _, day, _ in jumps})
-    message = f"{what} jumps by one factor from a day to the next: {jumps[0][2]}; {_HINT}"
+    message = _JUMPS.filled(what=what, jump=jumps[0][2])
     examples = tuple(text for _, _, text in jumps[:5])
     return [Finding(severity, "wrong_unit" if sure else "unit_jump", "daily", "volume", days, message, None, examples)]
 
@@ -100,7 +115,7 @@ def _levels(grid: Grid, level: AnyArray) -> list[Finding]:
     if wild.any() and not out:
         at = np.flatnonzero(wild)
         examples = tuple(f"{grid.symbols[int(k)]}: {_percent(mean[k])} a day over {rows[k]} rows" for k in at[:5])
-        message = f"volume × close / float_mv of {len(at)} symbols is a turnover that no stock has for long: {_HINT}"
+        message = _WILD.filled(n=len(at))
         out.append(Finding("warning", "unit_of_symbols", "daily", "volume", len(at), message, None, examples))
     return out
 
@@ -113,10 +128,8 @@ def _board(board: str, mean: AnyArray, nearest: float, rows: int) -> list[Findin
     if abs(far) < _APART or len(mean) < _FEW or (len(mean) < _MANY and not impossible):
         return []
     sure = len(mean) >= _MANY
-    message = (
-        f"volume × close / float_mv of {board} is about {_factor(np.array([far]))} × that of any other board "
-        f"({_percent(own)} a day at the median of its {len(mean)} stocks against {_percent(nearest)}): {_HINT}"
-    )
+    factor, shares = _factor(np.array([far])), {"own": _percent(own), "nearest": _percent(nearest)}
+    message = _OF_BOARD.filled(board=board, factor=factor, n=len(mean), **shares)
     severity: Literal["error", "warning"] = "error" if sure else "warning"
     return [Finding(severity, "wrong_unit" if sure else "unit_of_board", "daily", "volume", rows, message)]
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 import polars as pl
 
+from deepfactor.core.words import Sentence
 from deepfactor.store.checks.basis import Basis
 from deepfactor.store.checks.finding import Finding, rows_where
 from deepfactor.store.checks.grid import board_name
@@ -24,6 +25,26 @@ _WHOLE = 0.5
 #: Share of the rows of a board, a day or a stock, from which on it is wrong as a whole, and the rows that say so: of a
 #: board or day, of a board on days, of a stock.
 _PART, _ROWS, _ROWS_OF_DAYS, _ROWS_OF_STOCK = 0.5, 5, 20, 20
+_PRICE = Sentence(
+    "amount / volume is {factor} × {price} on {share} of rows: {where}. amount must be in CNY and volume in shares "
+    "(100 = volume in lots, 1000 or 10000 = amount in thousands)",
+    "{share}的行上成交额÷成交量为{price}的{factor}倍（{where}），请核对单位：成交额应以元计，成交量应以股计",
+)
+_TURNOVER = Sentence(
+    "volume × close / float_mv is {factor} × the given turnover on {share} of rows: {where}. volume must be in shares, "
+    "float_mv in CNY, turnover a fraction (100 = volume in lots or turnover in per cent, 10000 = values in 10,000 CNY)",
+    "{share}的行上成交量×收盘价÷流通市值为所给换手率的{factor}倍（{where}），"
+    "请核对单位：成交量应以股计，流通市值应以元计，换手率应为小数",
+)
+_TOTAL = Sentence(
+    "float_mv is {factor} × total_mv on {share} of rows: {where}. both must be in CNY (10000 = values in 10,000 CNY)",
+    "{share}的行上流通市值为总市值的{factor}倍（{where}），请核对单位：两者均应以元计",
+)
+_CAPITAL = Sentence(
+    "float_mv is {factor} × a_shares × close on {share} of rows: {where}. float_mv must be in CNY, a_shares in single "
+    "shares",
+    "{share}的行上流通市值为a_shares×收盘价的{factor}倍（{where}），请核对单位：流通市值应以元计，a_shares应以股计",
+)
 
 
 @dataclass(frozen=True)
@@ -31,15 +52,15 @@ class Evidence:
     """Two numbers of a row that say the same: `made` of other columns, and `given`, or made of others again.
 
     A row contradicts itself where their ratio lies below 10^−`below` or above 10^`above`; what isn't a positive number
-    is another finding. `says`: what the ratio is of, in words; `column` to blame; `hint`; `told`: another check tells
-    where it is wrong as a whole.
+    is another finding. `says`: what the ratio is of; `column` to blame; `price`: the column that a price is `given` by;
+    `told`: another check tells where it is wrong as a whole.
     """
 
     made: pl.Expr
     given: pl.Expr
-    says: str
+    says: Sentence
     column: str
-    hint: str
+    price: str = ""
     below: float = _FAR
     above: float = _FAR
     told: bool = False
@@ -68,25 +89,16 @@ def _evidence(frame: pl.DataFrame, basis: Basis) -> Iterator[Evidence]:
     if "amount" in there and not basis.raw_volume:
         price = "vwap" if "vwap" in there else "close"
         made, given = pl.col("amount"), pl.col("volume") * pl.col(price)
-        hint = "amount must be in CNY and volume in shares (100 = volume in lots, 1000 or 10000 = amount in thousands)"
-        says = f"amount / volume is {{factor}} × {price}"
-        yield Evidence(made, given, says, "volume", hint, told=price == "close")
+        yield Evidence(made, given, _PRICE, "volume", price, told=price == "close")
     if {"turnover", "float_mv"} <= there and value is not None:
         given = pl.col("turnover") * pl.col("float_mv")
-        hint = (
-            "volume must be in shares, float_mv in CNY, turnover a fraction (100 = volume in lots or turnover in per "
-            "cent, 10000 = values in 10,000 CNY)"
-        )
-        says = "volume × close / float_mv is {factor} × the given turnover"
-        yield Evidence(value, given, says, "volume", hint, told=True)
+        yield Evidence(value, given, _TURNOVER, "volume", told=True)
     if {"float_mv", "total_mv"} <= there:
-        made, given, hint = pl.col("float_mv"), pl.col("total_mv"), "both must be in CNY (10000 = values in 10,000 CNY)"
-        yield Evidence(made, given, "float_mv is {factor} × total_mv", "float_mv", hint, below=_FAR_BELOW_TOTAL)
+        made, given = pl.col("float_mv"), pl.col("total_mv")
+        yield Evidence(made, given, _TOTAL, "float_mv", below=_FAR_BELOW_TOTAL)
     if {"float_mv", "a_shares"} <= there and not basis.adjusted:
         made, given = pl.col("float_mv"), pl.col("a_shares") * pl.col("close")
-        hint = "float_mv must be in CNY, a_shares in single shares"
-        says = "float_mv is {factor} × a_shares × close"
-        yield Evidence(made, given, says, "float_mv", hint, below=_FAR_BELOW_TOTAL, told=True)
+        yield Evidence(made, given, _CAPITAL, "float_mv", below=_FAR_BELOW_TOTAL, told=True)
 
 
 def _check(frame: pl.DataFrame, one: Evidence) -> list[Finding]:
@@ -103,7 +115,8 @@ def _check(frame: pl.DataFrame, one: Evidence) -> list[Finding]:
     where, sure = _where(table)
     factor = _factor(table.filter("far").select(pl.col("log").median()).item())
     severity: Literal["error", "warning"] = "error" if sure else "warning"
-    message = f"{one.says.format(factor=factor)} on {share:.2%} of rows: {', '.join(where)}. {one.hint}"
+    parts = {"share": f"{share:.2%}", "where": ", ".join(where)}
+    message = one.says.filled(factor=factor, price=one.price, **parts)
     return rows_where(severity, "wrong_unit" if sure else "unit_of_rows", "daily", one.column, frame, one.far, message)
 
 

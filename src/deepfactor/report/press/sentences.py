@@ -1,0 +1,51 @@
+"""The Chinese of sentences that results keep in English, by the forms that made them.
+
+Each stands in the room that says it, as ``Sentence("…", "…")``. They are read off the files, not imported: a model's
+file would load torch.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from string import Formatter
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a sentence is told from others: `pattern` finds its places, `chinese` takes them, `said` = letters of it."""
+
+    pattern: re.Pattern[str]
+    chinese: str
+    said: int
+
+
+def form_of(english: str, chinese: str) -> Form:
+    """The form of ``{places}`` between words: `n` is a whole number, any other what stands there, if only nothing."""
+    pattern, said, seen = "", 0, set[str]()
+    for literal, place, _, _ in Formatter().parse(english):
+        pattern += re.escape(literal)
+        said += len(literal)
+        if place is not None:
+            found = r"[\d,]+" if place == "n" else ".*?"
+            pattern += f"(?P={place})" if place in seen else f"(?P<{place}>{found})"
+            seen.add(place)
+    return Form(re.compile(pattern, re.DOTALL), chinese, said)
+
+
+def forms(pairs: Iterable[tuple[str, str]]) -> tuple[Form, ...]:
+    """The forms of English and Chinese, those that say most first: of two that fit a sentence it is the nearer."""
+    return tuple(sorted((form_of(*pair) for pair in dict.fromkeys(pairs)), key=lambda form: -form.said))
+
+
+def sentences_of_files(folder: Path) -> Iterator[tuple[str, str]]:
+    """English and Chinese of every ``Sentence("…", "…")`` in the files under `folder`."""
+    for path in sorted(folder.rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)) if "Sentence(" in source else ():
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Sentence":
+                english, chinese = map(ast.literal_eval, node.args)
+                yield english, chinese
