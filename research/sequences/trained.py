@@ -10,16 +10,16 @@ from typing import cast
 
 import numpy as np
 
+from deepfactor.core.arrays import Float64
 from deepfactor.cross_section.correlation import spearman
 from deepfactor.pipeline.markets import Market
 from deepfactor.pipeline.names import with_market_names
-from deepfactor.pipeline.planning import Planned, plan
+from deepfactor.pipeline.planning import plan
 from deepfactor.recipe import load_recipe
-from deepfactor.training.data import open_data
+from deepfactor.training.data import TrainingData, open_data
 from deepfactor.training.engine import run_jobs
 from deepfactor.training.ensemble import collect
 from deepfactor.training.finished import read_log
-from deepfactor.training.jobs import Job
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Course:
     """A job's epochs: validation RankIC after each, and the CPU-seconds from the start to the end of each.
 
     `after` is the mean RankIC with the same label over the test span, of the weights that validation chose, on the days
-    whose label ends within it.
+    whose label ends within it; `scores` (T, N) are those of the test days.
     """
 
     fold: str
@@ -36,6 +36,7 @@ class Course:
     rank_ic: tuple[float, ...]
     cpu: tuple[float, ...]
     after: float
+    scores: Float64
 
     @property
     def best(self) -> float:
@@ -71,15 +72,14 @@ def train(market: Market, jobs: Path, arm: str, settings: Sequence[str]) -> list
         log = read_log(jobs / job.key)
         seconds = [sum(row["cpu"] for row in log[: i + 1]) for i in range(len(log))]
         values = tuple(cast(float, row["valid_rank_ic"]) for row in log)
-        after = _rank_ic(job, planned, jobs)
-        courses.append(Course(job.fold.name, job.seed, jobs / job.key, values, tuple(seconds), after))
+        data = open_data(planned.arrays[job.arm.name])
+        scores = collect([job], jobs, data.dates, data.symbols)[job.arm.name].seeds[job.seed].values
+        after = _rank_ic(scores, data, job.fold.test[: len(job.fold.test) - planned.inputs[job.arm.name].reach])
+        courses.append(Course(job.fold.name, job.seed, jobs / job.key, values, tuple(seconds), after, scores))
     return courses
 
 
-def _rank_ic(job: Job, planned: Planned, jobs: Path) -> float:
-    """Mean RankIC of a job's scores with the label that it was trained on, on days whose label ends in its span."""
-    data = open_data(planned.arrays[job.arm.name])
-    scores = collect([job], jobs, data.dates, data.symbols)[job.arm.name].seeds[job.seed].values
-    days = job.fold.test[: len(job.fold.test) - planned.inputs[job.arm.name].reach]
+def _rank_ic(scores: Float64, data: TrainingData, days: range) -> float:
+    """Mean RankIC of scores with the label that they were trained on."""
     known = [(t, np.flatnonzero(np.isfinite(scores[t]) & np.isfinite(data.label[t]))) for t in days]
     return float(np.mean([spearman(scores[t, stocks], data.label[t, stocks]) for t, stocks in known]))
