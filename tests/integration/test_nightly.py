@@ -10,6 +10,7 @@ import pytest
 
 from deepfactor.core.files import folder_lock
 from support.cli import deepfactor, refused
+from support.killed_command import killed
 from support.results import contents
 
 RECIPE = """
@@ -106,6 +107,28 @@ def test_a_release_is_seen_on_the_page_and_in_the_next_evening(home: Path) -> No
     record = deepfactor("nightly", home / "nightly.toml", "--day", FRIDAY, "--json").json()
     assert not Path(record["accounts"][0]["orders"]).name.startswith("draft-")
     assert "released" in (home / "desk" / record["page"]).read_text()
+
+
+@pytest.mark.slow
+def test_killed_at_a_write_a_rerun_leaves_the_same_files(home: Path, tmp_path: Path) -> None:
+    (home / "whole.toml").write_text(NIGHTLY.replace('out = "desk"', 'out = "whole"'))
+    (home / "cut.toml").write_text(NIGHTLY.replace('out = "desk"', 'out = "cut"'))
+    ask = ("nightly", home / "whole.toml", "--day", FRIDAY)
+    assert killed(home, 0, *ask, points=tmp_path / "points") == 0
+    whole, points = left(home / "whole"), (tmp_path / "points").read_text().splitlines()
+    assert any("rebalance.json" in point for point in points)
+    assert any(f"{FRIDAY}.html" in point for point in points)
+    for kill in range(1, len(points) + 1, max(len(points) // 12, 1)):
+        shutil.rmtree(home / "cut", ignore_errors=True)
+        assert killed(home, kill, "nightly", home / "cut.toml", "--day", FRIDAY) == -9
+        finals = [path for path in (home / "cut").rglob("draft-*") if not path.name.endswith(".tmp")]
+        assert all(path.read_bytes() == whole[str(path.relative_to(home / "cut"))] for path in finals), points[kill - 1]
+        assert deepfactor("nightly", home / "cut.toml", "--day", FRIDAY).code == 0
+        assert left(home / "cut") == whole, points[kill - 1]
+
+
+def left(desk: Path) -> dict[str, bytes]:
+    return {name: value for name, value in contents(desk).items() if name != "nightly.log"}
 
 
 def test_a_wrong_account_keeps_no_other_from_its_evening(home: Path) -> None:

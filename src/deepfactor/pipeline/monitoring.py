@@ -13,7 +13,7 @@ import polars as pl
 
 from deepfactor.core.arrays import Bools, Float64, Floats
 from deepfactor.core.errors import UserError
-from deepfactor.core.files import write_json
+from deepfactor.core.files import remove_litter, write_json
 from deepfactor.core.trust import Trust
 from deepfactor.desk.monitoring import Light, drift_lights, drifted, lights, measured
 from deepfactor.features.base import ROOM as FEATURES
@@ -101,6 +101,7 @@ def monitor(
     }
     place = run.path / "monitor" / own.name / f"{record['date']}.json"
     place.parent.mkdir(parents=True, exist_ok=True)
+    remove_litter(place.parent)
     write_json(place, record)
     return place, record
 

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field, ValidationError, field_validator
 
 from deepfactor.core.errors import DataError, DeepfactorError, RecipeError, UserError
-from deepfactor.core.files import folder_lock, write_json, write_text
+from deepfactor.core.files import folder_lock, remove_litter, write_json, write_text
 from deepfactor.core.kind import recipe_error
 from deepfactor.core.spec import Spec
 from deepfactor.core.toml import read_toml
@@ -154,6 +154,7 @@ def nightly(
     places = Places(home / settings.out)
     with folder_lock(places.out):
         console = Logged(console or Silent(), places.out / "nightly.log")
+        remove_litter(places.out / "evenings")
         market = _market(settings, home, console, trust)
         row = _row(market, day)
         if row is None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from deepfactor.core.choices import choices
 from deepfactor.core.errors import DataError, UserError
-from deepfactor.core.files import folder_lock, write_json
+from deepfactor.core.files import folder_lock, remove_litter, write_json
 from deepfactor.core.trust import Trust
 from deepfactor.inputs.base import Held, Input
 from deepfactor.models.base import split_days
@@ -104,6 +104,7 @@ def score(
                 scores, record = score_day(recipe, run, market, arm, row)
                 place = run.day_scores(arm.name, record["date"])
                 place.parent.mkdir(parents=True, exist_ok=True)
+                remove_litter(place.parent)
                 write_scores(place, scores)
                 write_json(place.with_suffix(".json"), record)
                 found.append((place, record))
