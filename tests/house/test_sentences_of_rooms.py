@@ -62,3 +62,25 @@ def test_a_finding_says_what_has_its_chinese():
         if isinstance(message, ast.Call) and isinstance(message.func, ast.Name) and message.func.id == "Text":
             assert not isinstance(message.args[0], ast.Constant), where
         assert not isinstance(message, (ast.Constant, ast.JoinedStr)), where
+
+
+def notes() -> list[tuple[str, ast.expr]]:
+    """Where, and what, is written out among the notes of a source."""
+    found = []
+    for path in sorted((SOURCE / "sources").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "append":
+                to = node.func.value.value if isinstance(node.func.value, ast.Subscript) else node.func.value
+                name = to.attr if isinstance(to, ast.Attribute) else to.id if isinstance(to, ast.Name) else ""
+                if name in ("notes", "_counted"):
+                    found.append((f"{path.name}:{node.lineno}", node.args[0]))
+    return found
+
+
+def test_a_note_of_a_source_is_made_of_a_sentence():
+    assert len(notes()) > 5
+    """What is written out itself is at most the name of a table, behind which it stands."""
+    for where, note in notes():
+        parts = note.values if isinstance(note, ast.JoinedStr) else [note]
+        written = [one.value for one in parts if isinstance(one, ast.Constant)]
+        assert not any(re.search("[a-z] [a-z]", str(one)) for one in written), where

@@ -88,7 +88,6 @@ def _home_of(digits: str) -> str | None:
     return next((symbol for symbol in symbols if find_board(symbol) is not None), None)
 
 
-def strangers(codes: Collection[str], what: str = "symbols that are no A-shares") -> str:
-    """Words for codes that are left out, the first three of them named."""
-    shown = [*sorted(codes)[:3], *(["…"] if len(codes) > 3 else [])]
-    return f"{what} ({', '.join(shown)})"
+def named(codes: Collection[str]) -> str:
+    """The first three of `codes`, and whether there are more."""
+    return ", ".join([*sorted(codes)[:3], *(["…"] if len(codes) > 3 else [])])

@@ -8,6 +8,7 @@ from functools import cached_property
 import polars as pl
 
 from deepfactor.core.errors import DataError
+from deepfactor.core.words import Sentence
 from deepfactor.sources._codes import Codes, Read
 from deepfactor.sources._files import convert
 from deepfactor.sources._mapping import Mapping, TableMapping
@@ -17,6 +18,12 @@ from deepfactor.sources._renames import in_force, renames_of, stated
 from deepfactor.store.records import CodesAccount
 from deepfactor.store.records import Rename as RenameRecord
 from deepfactor.store.stitching import Contradiction, Turn, leveled, stitch, turns
+
+_LEVELED = Sentence(
+    "daily.adj_factor of {symbol}: before its change of code on {day} on the level after it, × {by}",
+    "{symbol}的复权因子：{day}更换代码之前的数值已按之后的水平衔接，乘以{by}",
+)
+_NOT_MET = Sentence("renames: no row has the old code {code}", "renames：没有旧代码为{code}的行")
 
 
 class Changes:
@@ -88,14 +95,13 @@ class Changes:
         except Contradiction as error:
             raise DataError(str(error), table="daily", column=error.column) from None
         return daily, [
-            f"daily.adj_factor of {symbol}: before its change of code on {day} on the level after it, × {by:.6g}"
-            for (symbol, day), by in self._levels.items()
+            _LEVELED.format(symbol=symbol, day=day, by=f"{by:.6g}") for (symbol, day), by in self._levels.items()
         ]
 
     def notes(self) -> list[str]:
         """Changes of the mapping's own list that no row answers to, once all tables are read."""
         own = {one.old for one in stated(self._mapping.renames, self._mapping.symbols)} & self._renames.keys()
-        return [f"renames: no row has the old code {old}" for old in sorted(own - self.codes.met)]
+        return [_NOT_MET.format(code=old) for old in sorted(own - self.codes.met)]
 
     def add_to(self, account: CodesAccount) -> None:
         """Say what the store wants to know: see `deepfactor.store.renaming`."""

@@ -9,14 +9,20 @@ from functools import lru_cache
 
 import polars as pl
 
+from deepfactor.core.words import Sentence
 from deepfactor.market.boards import find_board
-from deepfactor.market.codes import other_form_of, strangers, what_is
+from deepfactor.market.codes import named, other_form_of, what_is
 from deepfactor.sources._files import Extract
 from deepfactor.sources._mapping_parts import Pattern, Rename
 from deepfactor.sources._renames import chain, ours
 from deepfactor.store.schema import SYMBOL_PATTERN
 
 _FORM = re.compile(SYMBOL_PATTERN)
+_STRANGE = {
+    "symbol": Sentence("rows of {n} symbols that are no A-shares ({codes})", "{n}个非A股代码的行（{codes}）"),
+    "index": Sentence("rows of {n} codes that are no indices ({codes})", "{n}个非指数代码的行（{codes}）"),
+}
+_NO_CODE = Sentence("rows without a code in {column}", "{column}列没有代码的行")
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ class Codes:
             self._require_droppable(extract, columns[name], name, bad, drop=drop or self.drop_unknown)
             strange = kept[columns[name]].is_in(bad.theirs.implode()).fill_null(value=False)
             if strange.any():
-                dropped[f"rows of {len(bad.codes)} {strangers(bad.codes, _WORDS[name])}"] = int(strange.sum())
+                dropped[_STRANGE[name].format(n=len(bad.codes), codes=named(bad.codes))] = int(strange.sum())
                 kept = kept.keep(~strange)
         if dropped and kept.frame.is_empty() and not drop:
             raise extract.fault(f"no row is left without the {' and '.join(dropped)}: mend [[symbols]] in the mapping")
@@ -160,7 +166,7 @@ def _with_codes(extract: Extract, columns: Sequence[str], *, drop: bool) -> tupl
         if without.any() and not drop:
             raise extract.fault("there is no code", column, without.arg_max())
         if without.any():
-            dropped[f"rows without a code in {column}"] = int(without.sum())
+            dropped[_NO_CODE.format(column=column)] = int(without.sum())
             extract = extract.keep(~without)
     return extract, dropped
 
@@ -175,6 +181,7 @@ def _is_stock(code: str) -> bool:
 
 
 _CHECKS = {"symbol": _is_stock, "index": _is_index}
+
 _WORDS = {"symbol": "symbols that are no A-shares", "index": "codes that are no indices"}
 
 

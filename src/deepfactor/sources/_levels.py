@@ -6,10 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from deepfactor.core.words import Sentence
 from deepfactor.sources._codes import Codes
 from deepfactor.sources._files import Extract, convert
 from deepfactor.sources._mapping import TableMapping
 from deepfactor.sources._reader import Reader
+
+_MENDED = Sentence(
+    "daily.{column} of {symbol}: the jump of its level on {day} taken out, {n} rows",
+    "{symbol}的{column}：已剔除{day}的水平跳变，共{n}行",
+)
 
 
 def mend_levels(
@@ -36,8 +42,8 @@ def mend_levels(
         mended = pl.col(change.column) * (before[change.column][-1] / rest[change.column][0])
         later = (pl.col("symbol").cast(pl.String) == change.symbol) & (pl.col("date") >= change.date)
         frame = frame.with_columns(pl.when(later).then(mended).otherwise(pl.col(change.column)))
-        what = f"the jump of its level on {change.date} taken out, {rest.height} rows"
-        notes.append(f"daily.{change.column} of {change.symbol}: {what}")
+        places = {"column": change.column, "symbol": change.symbol, "day": change.date}
+        notes.append(_MENDED.format(n=rest.height, **places))
     return frame, notes
 
 

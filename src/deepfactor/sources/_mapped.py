@@ -15,6 +15,7 @@ from typing import TypedDict
 import polars as pl
 
 from deepfactor.core.errors import DataError
+from deepfactor.core.words import Sentence
 from deepfactor.sources._basis import notes_of
 from deepfactor.sources._changes import Changes
 from deepfactor.sources._codes import Read
@@ -32,6 +33,24 @@ from deepfactor.store.records import Account
 from deepfactor.store.schema import TABLES
 
 _CODES = ("symbol", "index")
+_NO_ANNOUNCEMENT = Sentence(
+    "{n} reports of {part} have no announcement: known from the deadline",
+    "{part}的{n}份报告没有公告日，自披露截止日起视为已知",
+)
+_REPLACED = Sentence("figures replaced on the day they became known", "公布当日即被替换的数值")
+_OLD_CODES = Sentence("rows under old codes that rows under the newer ones replace", "旧代码的行，已由新代码的行取代")
+_MATCHING = Sentence("rows whose {column} matches {pattern} ({why})", "{column}符合{pattern}的行（{why}）")
+_MISSING = Sentence("{field} is missing on {n} rows of {symbols} symbols", "{field}缺失：{symbols}个代码共{n}行")
+_DENIED = Sentence(
+    "in {n} intervals of {part} a row that doesn't match starts: they hold to their end",
+    "{part}中有{n}个区间内另有不符合的记录开始，仍以区间的截止日为准",
+)
+_NOT_TOLD = Sentence(
+    "{n} symbols have no row in {part}: taken as not marked", "{n}个代码在{part}中没有记录，视为无标记"
+)
+_INCOMPLETE = Sentence("intervals of {index} before it is complete on {day}", "{index}于{day}成分齐全之前的区间")
+_CUT = Sentence("{n} intervals of {index} begin on {day}, not before", "{index}的{n}段区间自{day}起，而非更早")
+_NO_PRICES = Sentence("rows of {n} symbols without prices", "{n}个没有行情的代码的行")
 
 
 class FiguresMemo(TypedDict):
@@ -149,13 +168,13 @@ class MappedTables:
             figures, guessed = statement_figures(read.extract, part, read.codes["symbol"], days)
             parts.append(figures)
             if guessed:
-                what = f"{guessed} reports of {part.file or label} have no announcement: known from the deadline"
+                what = _NO_ANNOUNCEMENT.format(n=guessed, part=part.file or label)
                 self._counted["fundamentals"].append(f"fundamentals: {what}")
         rows, lost, waiting = finish_figures(parts)
         if any(steps.reports for steps in spec.steps):
             self._derived["fundamentals"].append("period_end")
         if lost:
-            self._drop("fundamentals", "figures replaced on the day they became known", lost)
+            self._drop("fundamentals", _REPLACED, lost)
         kept = self._priced_only("fundamentals", rows)
         contents = self._contents(spec)
         if None not in contents:
@@ -188,7 +207,7 @@ class MappedTables:
             frame = frame.with_columns(end_date=pl.lit(None, dtype=pl.Date))
         frame, replaced = self._changes.one_history(table, spec, read, frame)
         if replaced:
-            self._drop(table, "rows under old codes that rows under the newer ones replace", replaced)
+            self._drop(table, _OLD_CODES, replaced)
         if dated:
             inside = [pl.col("date") >= start] if start else []
             inside += [pl.col("date") <= end] if end else []
@@ -235,7 +254,7 @@ class MappedTables:
         for drop in drops:
             bad = extract[drop.column].cast(pl.String).str.contains(drop.matching).fill_null(False)
             if bad.any():
-                why = f"rows whose {drop.column} matches {drop.matching} ({drop.why})"
+                why = _MATCHING.format(column=drop.column, pattern=drop.matching, why=drop.why)
                 self._drop(table, why, int(bad.sum()), part)
                 extract = extract.keep(~bad)
         return extract
@@ -263,7 +282,7 @@ class MappedTables:
             missing = frame[name].null_count()
             if missing:
                 symbols = frame.filter(pl.col(name).is_null())["symbol"].n_unique()
-                self._counted["daily"].append(f"daily.{name} is missing on {missing} rows of {symbols} symbols")
+                self._counted["daily"].append(_MISSING.format(field=f"daily.{name}", n=missing, symbols=symbols))
         return frame
 
     def _filled(self, frame: pl.DataFrame, into: str, value: pl.Series, *, derived: bool) -> pl.DataFrame:
@@ -282,11 +301,11 @@ class MappedTables:
         read = self._coded("daily", extract, {"symbol": intervals.symbol}, drop=True, part=label)
         spells, denied = spells_of(read.extract, intervals, read)
         if denied:
-            what = f"in {denied} intervals of {label} a row that doesn't match starts: they hold to their end"
+            what = _DENIED.format(n=denied, part=label)
             self._counted["daily"].append(f"daily.{intervals.into}: {what}")
         ours, told = (set(column.unique().cast(pl.String)) for column in (frame["symbol"], read.codes["symbol"]))
         if ours - told and intervals.matching is not None:
-            what = f"{len(ours - told)} symbols have no row in {label}: taken as not marked"
+            what = _NOT_TOLD.format(n=len(ours - told), part=label)
             self._counted["daily"].append(f"daily.{intervals.into}: {what}")
         return self._filled(frame, intervals.into, flag_of(frame, spells), derived=True)
 
@@ -296,10 +315,8 @@ class MappedTables:
             mine = pl.col("index").cast(pl.String) == index
             over = frame.filter(mine & (pl.col("end_date") < begin)).height
             cut = frame.filter(mine & (pl.col("start_date") < begin)).height - over
-            self._drop("index_members", f"intervals of {index} before it is complete on {begin}", over)
-            self._counted["index_members"].append(
-                f"index_members: {cut} intervals of {index} begin on {begin}, not before"
-            )
+            self._drop("index_members", _INCOMPLETE.format(index=index, day=begin), over)
+            self._counted["index_members"].append(f"index_members: {_CUT.format(n=cut, index=index, day=begin)}")
             frame = frame.filter(~mine | (pl.col("end_date") >= begin).fill_null(True)).with_columns(
                 start_date=pl.when(mine).then(pl.max_horizontal("start_date", pl.lit(begin))).otherwise("start_date")
             )
@@ -312,7 +329,7 @@ class MappedTables:
         has = frame["symbol"].cast(pl.String).is_in(list(self._priced))
         lost = frame.filter(~has)
         if lost.height:
-            self._drop(table, f"rows of {lost['symbol'].n_unique()} symbols without prices", lost.height)
+            self._drop(table, _NO_PRICES.format(n=lost["symbol"].n_unique()), lost.height)
         return frame.filter(has)
 
 

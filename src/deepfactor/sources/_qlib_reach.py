@@ -10,11 +10,23 @@ import numpy as np
 
 from deepfactor.core.arrays import Dates, Float32
 from deepfactor.core.errors import DataError
+from deepfactor.core.words import Sentence
 from deepfactor.sources._qlib_files import SymbolSpan
 
 #: Symbols that a count names.
 _SHOWN = 3
-_EMPTY, _EARLY, _LATE = "hold no value at their end", "end before its span in all.txt", "begin after its span there"
+_EMPTY = Sentence(
+    "daily: not traded where a symbol's data hold no value at their end ({symbols})",
+    "文件末尾没有数值，视为未交易的股票日（{symbols}）",
+)
+_EARLY = Sentence(
+    "daily: not traded where a symbol's data end before its span in all.txt ({symbols})",
+    "数据文件早于all.txt所列区间结束，视为未交易的股票日（{symbols}）",
+)
+_LATE = Sentence(
+    "daily: not traded where a symbol's data begin after its span there ({symbols})",
+    "数据文件晚于all.txt所列区间开始，视为未交易的股票日（{symbols}）",
+)
 
 
 class Reach:
@@ -31,7 +43,7 @@ class Reach:
             stop = int(np.searchsorted(calendar, np.datetime64(span.end), side="right"))
             before = self._spans.get(span.symbol, (first, stop))
             self._spans[span.symbol] = (min(first, before[0]), max(stop, before[1]))
-        self._lacking: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        self._lacking: dict[Sentence, list[tuple[int, str]]] = defaultdict(list)
 
     def take(
         self,
@@ -71,9 +83,9 @@ class Reach:
         for what, symbols in self._lacking.items():
             more = "; …" if len(symbols) > _SHOWN else ""
             named = "; ".join(text for _, text in symbols[:_SHOWN])
-            yield f"daily: not traded where a symbol's data {what} ({named}{more})", sum(days for days, _ in symbols)
+            yield what.format(symbols=named + more), sum(days for days, _ in symbols)
 
-    def _count(self, what: str, symbol: str, start: int, stop: int) -> None:
+    def _count(self, what: Sentence, symbol: str, start: int, stop: int) -> None:
         """Rows `start` to `stop` of the calendar that lack."""
         if stop > start:
             self._lacking[what].append((stop - start, f"{symbol} {self._day(start)} to {self._day(stop - 1)}"))

@@ -22,8 +22,8 @@ from deepfactor.core.arrays import Dates, Float32, Float64, Ints
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
 from deepfactor.core.trust import SHIPPED, Trust
-from deepfactor.market.codes import strangers
-from deepfactor.sources._basis import NO_ADJUSTMENT, QLIB_ADJUSTED, QLIB_RAW
+from deepfactor.market.codes import named
+from deepfactor.sources import _qlib_notes as notes
 from deepfactor.sources._mapping_parts import Column, Columns
 from deepfactor.sources._places import require_plain_name
 from deepfactor.sources._qlib_files import (
@@ -191,16 +191,16 @@ class Qlib:
         """Funds, bonds and B-shares are in no market of ours; a count of symbols, or of lines of them."""
         strange = [symbol for symbol in symbols if not (is_stock(symbol) or is_index(symbol))]
         if strange:
-            self._dropped[f"{table}: {strangers(set(strange))}"] = len(strange)
+            self._dropped[f"{table}: {notes.STRANGE.format(codes=named(set(strange)))}"] = len(strange)
 
     def _notes(self) -> list[str]:
         """What was done to every value, and what was left unread."""
-        notes = [NO_ADJUSTMENT if self._basis.no_adjustment else QLIB_ADJUSTED if self._basis.adjusted else QLIB_RAW]
+        said = [notes.of_prices(self._basis)]
         unread = sorted(self._given_fields - {self._columns[name].source for name in self._fields})
-        notes += [f"fields that are not read: {', '.join(unread)}"] if unread else []
+        said += [notes.UNREAD.format(fields=", ".join(unread))] if unread else []
         instruments = {file.name for file in (self._folder / "instruments").glob("*.txt")} - {"all.txt"}
         unknown = sorted(instruments - {file.name for file in self._members.values()})
-        return notes + ([f"files in instruments/ of no known index, not read: {', '.join(unknown)}"] if unknown else [])
+        return said + ([notes.UNKNOWN.format(files=", ".join(unknown))] if unknown else [])
 
     @property
     def _has_factor(self) -> bool:
@@ -323,7 +323,7 @@ class Qlib:
         known = ~np.isnan(table).all(axis=0)
         self._dropped |= dict(reach.dropped())
         if rows := int((~known).sum()):
-            self._counted["daily"].append(f"daily: {rows} stock-days inside a span hold no value: no row, not traded")
+            self._counted["daily"].append(f"daily: {notes.NO_VALUE.format(n=rows)}")
         values = {name: self._in_our_unit(name, row[known]) for name, row in zip(self._fields, table, strict=True)}
         return symbol_of[known], day[known], values
 
@@ -348,9 +348,8 @@ class Qlib:
         spans = [span for span in spans if is_stock(span.symbol)]
         first, delisted = self._calendar[0], self._settings.ends == "delisted"
         early = [span for span in spans if np.datetime64(span.end) < self._calendar[-1]]
-        meaning = "is taken as delisting" if delisted else "is left unexplained (ends = unknown)"
         if early:
-            self._counted["securities"].append(f"securities: the end of {len(early)} spans {meaning}")
+            self._counted["securities"].append(f"securities: {notes.ENDS[self._settings.ends].format(n=len(early))}")
         return pl.DataFrame(
             {
                 "symbol": [span.symbol for span in spans],
@@ -372,7 +371,7 @@ class Qlib:
         rows = [(index, span) for index, file in sorted(self._members.items()) for span in read_spans(file)]
         strange = [span.symbol for _, span in rows if not is_stock(span.symbol)]
         if strange:
-            self._dropped[f"index_members: {strangers(set(strange))}"] = len(strange)
+            self._dropped[f"index_members: {notes.STRANGE.format(codes=named(set(strange)))}"] = len(strange)
         rows = [(index, span) for index, span in rows if is_stock(span.symbol)]
         return pl.DataFrame(
             {

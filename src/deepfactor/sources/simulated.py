@@ -20,6 +20,7 @@ import polars as pl
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.trust import SHIPPED, Trust
+from deepfactor.core.words import Sentence
 from deepfactor.sources._simulation import tables
 from deepfactor.sources._simulation.day_loop import World
 from deepfactor.sources._simulation.indices import Index, make_indices
@@ -33,6 +34,12 @@ __all__ = ["PARTS", "VISIBLE", "Settings", "Simulated", "Strength", "Volatility"
 def open_source(settings: Settings, folder: Path | None = None, trust: Trust = SHIPPED) -> Simulated:
     """The source of a simulated market; `folder` and `trust` are not used, nothing is read from disk."""
     return Simulated(settings)
+
+
+_MADE_UP = Sentence(
+    "returns, names and industries are made up by a seed; dates follow a holiday rule",
+    "收益、名称与行业均由随机种子生成；日期遵循节假日规则",
+)
 
 
 class Simulated:
@@ -88,7 +95,7 @@ class Simulated:
             "cap": "float",
             "derived": [],
             "dropped": {},
-            "notes": ["returns, names and industries are made up by a seed; dates follow a holiday rule"],
+            "notes": [str(_MADE_UP)],
         }
 
     def oracle(self) -> pl.DataFrame:

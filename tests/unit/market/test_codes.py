@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deepfactor.market.boards import find_board
-from deepfactor.market.codes import other_form_of, strangers, what_is
+from deepfactor.market.codes import named, other_form_of, what_is
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,6 @@ def test_what_is_no_stock_in_another_form(code):
 
 
 def test_the_first_three_are_named():
-    assert strangers({"900901.SH"}) == "symbols that are no A-shares (900901.SH)"
-    many = strangers([f"90090{i}.SH" for i in (4, 2, 3, 1)], "codes")
-    assert many == "codes (900901.SH, 900902.SH, 900903.SH, …)"
+    assert named({"900901.SH"}) == "900901.SH"
+    many = named([f"90090{i}.SH" for i in (4, 2, 3, 1)])
+    assert many == "900901.SH, 900902.SH, 900903.SH, …"

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from deepfactor.core.arrays import AnyArray, Bools, Dates, Float64, Floats, Indices, Int8, Symbols
+from deepfactor.core.words import Sentence
 from deepfactor.market.free_float import inclusion_factor
 from deepfactor.panel.build.history import History
 from deepfactor.store.checks import TICK, Basis
@@ -20,6 +21,9 @@ _PRICES = ("open", "high", "low", "close", "vwap", "prev_close")
 _EPSILON = 1e-6
 #: Fields that stay in force on days without a trade, at the last close.
 MARKET_VALUES = ("float_mv", "total_mv", "free_float_mv")
+_NO_TRADE = Sentence("daily rows without a trade", "无成交的日行情行")
+_LACKING = Sentence("daily rows with a trade, without {field}", "有成交而没有{field}的日行情行")
+_NO_MARK = Sentence("daily rows without a known ST mark", "ST状态未知的日行情行")
 
 
 @dataclass
@@ -183,10 +187,10 @@ def _complete_rows(frame: pl.DataFrame, held: set[str], basis: Basis) -> tuple[p
     hidden = [name for name in ("open", "high", "low", "close", "vwap", "volume", "turnover") if name in frame.columns]
     frame = frame.with_columns(pl.when(pl.col("traded")).then(pl.col(name)).alias(name) for name in hidden)
     traded_rows = frame.filter("traded")
-    counts = {"daily rows without a trade": frame.height - traded_rows.height}
+    counts = {str(_NO_TRADE): frame.height - traded_rows.height}
     values = ("vwap", "turnover", *MARKET_VALUES)
     for name in [name for name in values if name in frame.columns]:
-        counts[f"daily rows with a trade, without {name}"] = traded_rows[name].null_count()
+        counts[_LACKING.format(field=name)] = traded_rows[name].null_count()
     return frame, counts
 
 
@@ -239,7 +243,7 @@ def _carry_over(built: BuiltFields, marks: Int8) -> None:
     for t, mark in enumerate(marks):
         last = np.where(mark >= 0, mark, last)
         built.st[t] = last > 0
-    built.counts["daily rows without a known ST mark"] = int((built.traded & (marks < 0)).sum())
+    built.counts[str(_NO_MARK)] = int((built.traded & (marks < 0)).sum())
 
 
 def _go_on(built: BuiltFields, name: str, held: Bools) -> None:

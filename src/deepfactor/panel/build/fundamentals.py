@@ -9,13 +9,14 @@ import numpy as np
 import polars as pl
 
 from deepfactor.core.arrays import Symbols
+from deepfactor.core.words import Sentence
 from deepfactor.panel.build.axes import placed
 from deepfactor.panel.build.history import History
 from deepfactor.panel.fundamentals import NO_QUARTER, Events
 from deepfactor.store.folder import MarketFolder
 
 #: Why a figure is in no panel.
-STRANGERS = "fundamentals of symbols without prices, left out"
+STRANGERS = Sentence("fundamentals of symbols without prices, left out", "没有行情的代码的财务数据，已剔除")
 
 
 def figures_from(folder: MarketFolder) -> list[str]:
@@ -36,7 +37,7 @@ def build_fundamentals(
         column = history.columns(symbols)
         return {item: replace(own, column=column[own.column]) for item, own in history.events.items()}, {}
     table, column = placed(whole := folder.read("fundamentals"), symbols)
-    counts = {STRANGERS: whole.height - table.height}
+    counts = {str(STRANGERS): whole.height - table.height}
     if "period_end" not in table.columns:
         table = table.with_columns(period_end=pl.lit(None, dtype=pl.Date))
     end = pl.col("period_end")

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from deepfactor.core.arrays import Bools, Dates, Float32, Float64, Int8, Records
+from deepfactor.core.words import Sentence
 from deepfactor.market.index_rules import members_lacking
 from deepfactor.panel.build.axes import placed, spans
 from deepfactor.panel.build.derived import Derivation, derivation_of
@@ -17,6 +18,30 @@ from deepfactor.panel.build.published import Published, drift
 from deepfactor.panel.weighting import KINDS, ROWS
 from deepfactor.store.checks import Basis
 from deepfactor.store.folder import MarketFolder
+
+_NO_VALUES = Sentence(
+    "member-days of {index}: no weights, for want of market values", "{index}的成分日：因无市值而没有权重"
+)
+_STILL = Sentence(
+    "member-days of {index} before their first known price: weight does not drift",
+    "{index}中首个已知价格之前的成分日：权重不漂移",
+)
+_MADE_FROM = Sentence("benchmark {index} from {value}", "{index}的基准权重由{value}推导")
+_WITHOUT = Sentence("member-days of {index} without {value}: weight 0", "{index}中没有{value}的成分日：权重为0")
+_ESTIMATED = Sentence(
+    "inclusion factors of {index}'s largest members, estimated from its own returns",
+    "{index}最大成分股的纳入因子，由其自身收益估计",
+)
+_BY_ESTIMATE = Sentence(
+    "days of {index} with weights by estimated inclusion factors", "{index}以估计的纳入因子得到权重的日期"
+)
+_WEIGHTS_WITHOUT_PRICES = Sentence(
+    "index weights of symbols without prices, left out", "没有行情的代码的指数权重，已剔除"
+)
+_MEMBERS_WITHOUT_PRICES = Sentence(
+    "membership intervals of symbols without prices, left out", "没有行情的代码的成分区间，已剔除"
+)
+_NOT_LISTED = Sentence("member-days outside the listing span, left out", "上市区间之外的成分日，已剔除")
 
 
 @dataclass
@@ -57,13 +82,13 @@ class BuiltIndices:
             out, how = np.zeros(self.fields.shape, dtype=np.float32), np.zeros(len(members), dtype=ROWS)
             how["total"] = np.nan
             if index in derive and derivation is None:
-                self.counts[f"member-days of {index}: no weights, for want of market values"] = int(members.sum())
+                self.counts[_NO_VALUES.format(index=index)] = int(members.sum())
                 continue
             if index in derive and derivation is not None:
                 self._derive(derivation, index, derive[index], out, how["kind"])
             if index in self.published:
                 still = drift(self.fields, self.published[index], members, out, how)
-                self.counts[f"member-days of {index} before their first known price: weight does not drift"] = still
+                self.counts[_STILL.format(index=index)] = still
             yield index, out, how
 
     def _first_publication(self, index: str) -> int:
@@ -78,12 +103,12 @@ class BuiltIndices:
         level = self.level.get(index) if self.estimate else None
         lacking = derivation.weigh(members, before, level, out[: len(members)], kind[: len(members)])
         for name, count in lacking.items():
-            self.derived.add(f"benchmark {index} from {name}")
-            self.counts[f"member-days of {index} without {name}: weight 0"] = count
+            self.derived.add(_MADE_FROM.format(index=index, value=name))
+            self.counts[_WITHOUT.format(index=index, value=name)] = count
         estimated = int((kind == KINDS.index("estimated")).sum())
         if estimated:
-            self.derived.add(f"inclusion factors of {index}'s largest members, estimated from its own returns")
-            self.counts[f"days of {index} with weights by estimated inclusion factors"] = estimated
+            self.derived.add(_ESTIMATED.format(index=index))
+            self.counts[_BY_ESTIMATE.format(index=index)] = estimated
 
 
 def build_indices(folder: MarketFolder, fields: BuiltFields, listed: Bools) -> BuiltIndices:
@@ -106,7 +131,7 @@ def _published(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int])
     table = folder.read("index_weights")
     inside, column = placed(table, fields.symbols)
     if inside.height < table.height:
-        facts["index weights of symbols without prices, left out"] = table.height - inside.height
+        facts[str(_WEIGHTS_WITHOUT_PRICES)] = table.height - inside.height
     date = inside["date"].to_numpy().astype("datetime64[D]")
     row = np.searchsorted(fields.dates, date, side="left")
     weight = inside["weight"].to_numpy()
@@ -144,7 +169,7 @@ def _members(
         table = folder.read("index_members")
         inside, column = placed(table, fields.symbols)
         if inside.height < table.height:
-            facts["membership intervals of symbols without prices, left out"] = table.height - inside.height
+            facts[str(_MEMBERS_WITHOUT_PRICES)] = table.height - inside.height
         first, last = spans(inside, fields.dates, fields.begin)
         for i, name in enumerate(inside["index"]):
             if name not in out:
@@ -160,7 +185,7 @@ def _members(
         early += int((mask & ~listed).sum())
         mask &= listed
     if early:
-        counts["member-days outside the listing span, left out"] = early
+        counts[str(_NOT_LISTED)] = early
     return dict(sorted(out.items()))
 
 

@@ -37,6 +37,7 @@ from deepfactor.core.errors import DataError, OutOfResources
 from deepfactor.core.files import sync_folder
 from deepfactor.core.spec import content_key
 from deepfactor.core.system import raise_of_machine
+from deepfactor.core.words import Sentence
 from deepfactor.panel.build.arrays import BY_INDEX, EVENTS, UNIVERSE, PanelFile
 from deepfactor.panel.build.damage import damage_of, read_content
 from deepfactor.panel.build.extend import DamagedBase, extend, find_base, write_whole
@@ -50,6 +51,10 @@ from deepfactor.store.renaming import newest_codes
 
 #: Bumped when the same tables give other arrays, so that compiled panels are made again.
 BUILD = 6
+_MADE_AGAIN = Sentence(
+    "the compiled panel {folder} is damaged ({damage}): made again from the tables",
+    "编译面板{folder}已损坏（{damage}），已由数据表重新生成",
+)
 
 
 def open_panel(
@@ -83,7 +88,7 @@ def compile_panel(folder: MarketFolder, *, always: bool = False, tell: Callable[
     if not target.exists():
         _build_beside(folder, target, tell)
     elif (damage := damage_of(target, always=always)) is not None:
-        tell(f"the compiled panel {target} is damaged ({damage}): made again from the tables")
+        tell(_MADE_AGAIN.format(folder=target, damage=damage))
         shutil.rmtree(target)
         _build_beside(folder, target, tell)
     return target

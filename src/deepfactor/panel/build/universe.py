@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from deepfactor.core.arrays import AnyArray, Bools, Dates, Floats, Int16, Int32, Ints, Symbols
+from deepfactor.core.words import Sentence
 from deepfactor.market.boards import boards_of
 from deepfactor.market.limits import LONG_LISTED, price_limits
 from deepfactor.panel.build.axes import placed, spans
@@ -19,6 +20,10 @@ _BLOCK = 128  # rows whose limits are computed at once: bounds the memory
 _HALF_SLACK = 1e-4
 #: A reference price whose limits integers of 32 bits still hold. A factor that collapses would ask for more.
 _MOST_FEN = 1_400_000_000
+_NO_INDUSTRY = Sentence("traded stock-days without industry", "有成交而无行业的股票日")
+_NO_LIST_DATE = Sentence(
+    "symbols without list date: listed from their first row", "没有上市日期的代码：视为自首行起上市"
+)
 
 
 @dataclass
@@ -41,7 +46,7 @@ def build_universe(folder: MarketFolder, fields: BuiltFields) -> BuiltUniverse:
     up, down, derived = _limits(fields, listed, listing_day)
     industry, industries = build_industries(folder, fields.symbols, fields.dates, fields.begin)
     if industries:
-        counts["traded stock-days without industry"] = int((fields.traded & (industry < 0)).sum())
+        counts[str(_NO_INDUSTRY)] = int((fields.traded & (industry < 0)).sum())
     return BuiltUniverse(
         arrays={
             "listed": listed,
@@ -86,7 +91,7 @@ def _listing(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int]) -
             age[at] = np.busday_count(dates, np.maximum(fields.dates[0], dates))
             unknown[at] = False
     if unknown.any():
-        facts["symbols without list date: listed from their first row"] = int(unknown.sum())
+        facts[str(_NO_LIST_DATE)] = int(unknown.sum())
     rows = np.arange(fields.begin, T, dtype=np.int32)[:, None]
     listed = (rows >= start) & (rows < end)
     return listed, np.where(listed, np.minimum(rows - start + age, LONG_LISTED), -1).astype(np.int32)

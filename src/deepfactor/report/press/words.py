@@ -90,6 +90,9 @@ class Words:
             if matched := form.pattern.fullmatch(text):
                 places = {place: self._named(part) for place, part in matched.groupdict().items()}
                 return Text(text, form.chinese.format(**places))
+        place, _, what = text.partition(": ")
+        if what and f"table.{place.split('.')[0]}" in self.terms:  # what is said of a table stands behind its name
+            return Text(text, f"{self._named(place)}：{self.sentence(what).zh}")
         return Text(text)
 
     def sentence_or_term(self, text: str) -> Text:
