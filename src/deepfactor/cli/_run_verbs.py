@@ -36,9 +36,13 @@ ONLY = (
 def demo(
     out: Annotated[Path, typer.Option("--out", help="folder for market and results")] = Path("demo"),
     workers: Workers = min(2, os.cpu_count() or 1),
+    desk: Annotated[bool, typer.Option("--desk", help="ten evenings of a desk, to the last one's page")] = False,
     as_json: Json = False,
 ) -> None:
     """Simulated market, training, tests, enhanced portfolio, report: the whole way in a few minutes."""
+    if desk:
+        _demo_of_desk(out, as_json)
+        return
     from deepfactor.evaluation.definitions import PRESETS, in_words
     from deepfactor.pipeline.demo import demo as run_demo
 
@@ -52,6 +56,19 @@ def demo(
         f"Enhanced: tracking err {number(enhanced['tracking_error'], '.2%')}",
     ]
     show(result, as_json, f"report: {result['report']}", *lines)
+
+
+def _demo_of_desk(out: Path, as_json: bool) -> None:
+    from deepfactor.pipeline.desk_demo import desk_demo
+
+    made = desk_demo(out, terminal())
+    lines = [
+        f"{len(made['evenings'])} evenings, {made['evenings'][0]} to {made['evenings'][-1]}: {made['orders']} orders, "
+        f"{made['unfilled']} not filled, or not in full",
+        f"value of the account: {made['value'][0]:,.2f}, after ten days {made['value'][1]:,.2f}",
+        f"the last evening: {made['page']}",
+    ]
+    show(dict(made), as_json, *lines)
 
 
 @app.command()

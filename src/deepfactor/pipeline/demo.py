@@ -45,7 +45,7 @@ def demo(out: Path, workers: int, console: Console | None = None, recipe: Recipe
     recipe = recipe or load_recipe("demo")
     market = out / "market"
     settings = Settings()
-    if not _holds(market, settings):
+    if not holds(market, settings):
         simulate(market, settings, console)
     folder = run(recipe, open_market(market, console), out / "runs", workers=workers, console=console)
     content = _result(folder, recipe, round(time.perf_counter() - start, 1))
@@ -53,7 +53,7 @@ def demo(out: Path, workers: int, console: Console | None = None, recipe: Recipe
     return content
 
 
-def _holds(market: Path, settings: Settings) -> bool:
+def holds(market: Path, settings: Settings) -> bool:
     """Whether `market` is this simulated market, from an earlier demo."""
     if not (market / "manifest.json").is_file():
         return False
