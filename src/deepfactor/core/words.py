@@ -19,6 +19,10 @@ class Text(str):
         text.zh = zh or en
         return text
 
+    def __getnewargs__(self) -> tuple[str, str]:
+        """What a copy is made of."""
+        return str(self), self.zh
+
     def filled(self, **parts: object) -> Text:
         """Both languages with their ``{places}`` filled."""
         return Text(self.format(**parts), self.zh.format(**{key: chinese(part) for key, part in parts.items()}))
