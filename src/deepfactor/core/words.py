@@ -19,7 +19,7 @@ class Text(str):
         text.zh = zh or en
         return text
 
-    def __getnewargs__(self) -> tuple[str, str]:
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]  # a str is made of one
         """What a copy is made of."""
         return str(self), self.zh
 
