@@ -1,4 +1,4 @@
-"""What shipped mappings say of their markets, in every report, has its Chinese."""
+"""What shipped mappings say of their markets, in every report, and titles of shipped recipes have their Chinese."""
 
 from __future__ import annotations
 
@@ -20,3 +20,10 @@ NOTES = [note for file in FILES for note in tomllib.loads(file.read_text(encodin
 @pytest.mark.parametrize("note", NOTES)
 def test_a_note_has_its_chinese(note):
     assert HAN.search(words().sentence_or_term(note).zh)
+
+
+def test_a_title_of_a_shipped_recipe_has_its_chinese():
+    files = sorted((Path(deepfactor.__file__).parent / "recipes").glob("*.toml"))
+    titles = [tomllib.loads(file.read_text(encoding="utf-8"))["title"] for file in files]
+    assert len(titles) > 5
+    assert [title for title in titles if not HAN.search(words().sentence(title).zh)] == []

@@ -24,14 +24,17 @@ from deepfactor.backtest.factor_returns import FactorReturns, estimate, matrix
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.backtest.signals import benchmark_row
 from deepfactor.core.arrays import AnyArray, Bools, Dates, Float64, Floats, Indices
+from deepfactor.core.words import Sentence
 from deepfactor.evaluation.statistics import years_of
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles.completion import complete_exposures
 
-METHOD = (
+METHOD = Sentence(
     "against the replica; daily cross-sectional regression on industries and styles, weights sqrt(market value); "
-    "parts are log returns (Carino), which add over days and years to ln of the excess NAV"
+    "parts are log returns (Carino), which add over days and years to ln of the excess NAV",
+    "相对复制指数；逐日截面对行业与风格回归，以市值平方根加权；"
+    "各部分为对数收益（Carino方法），按日、按年可加，合计为超额净值的对数",
 )
 PARTS = ("style", "industry", "selection", "cost", "cash_and_rounding")
 #: Contributions that every day has, beside styles and industries: (part, name).

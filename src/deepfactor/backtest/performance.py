@@ -193,7 +193,7 @@ def summary(
                 for name, preset in PRESETS.items()
             },
             "attribution": None if attribution is None else attribution.summary(),
-            "attribution_method": None if attribution is None else METHOD,
+            "attribution_method": None if attribution is None else str(METHOD),
             "episodes": _episodes(result, attribution),
             "binding": binding_shares(result),
             "rejected": dict(sorted(Counter(result.rejected.reason.tolist()).items())),

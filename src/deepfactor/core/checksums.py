@@ -22,9 +22,15 @@ from typing import Any
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import write_json
 from deepfactor.core.system import raise_of_machine
+from deepfactor.core.words import Sentence
 
 #: In a folder: file name → checksum, 8 hex digits.
 CHECKSUMS = "checksums.json"
+#: What is wrong with a file.
+DIFFERS = Sentence("does not hold what was written", "与写入时不符")
+_UNREADABLE = Sentence("does not hold what was written ({error})", "与写入时不符（{error}）")
+_MISSING = Sentence("is missing", "缺失")
+_FOLDER = Sentence("is a folder", "是一个文件夹")
 _SEAL = "checksum"
 _BLOCK = 1 << 20
 
@@ -144,16 +150,16 @@ def note_whole(folder: Path, checksums: Mapping[str, str]) -> None:
 
 def _difference(path: Path, wanted: str, measure: Callable[[Path], str]) -> str | None:
     try:
-        return None if measure(path) == wanted else "does not hold what was written"
+        return None if measure(path) == wanted else str(DIFFERS)
     except FileNotFoundError:
-        return "is missing"
+        return str(_MISSING)
     except IsADirectoryError:
-        return "is a folder"
+        return str(_FOLDER)
     except PermissionError as error:
         raise DataError(f"may not be read ({error.strerror})", file=path) from None
     except (OSError, ValueError, EOFError) as error:
         raise_of_machine(error)
-        return f"does not hold what was written ({error})"
+        return _UNREADABLE.format(error=error)
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:

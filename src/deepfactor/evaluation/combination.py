@@ -25,6 +25,7 @@ from pydantic import Field, model_validator
 from deepfactor.core.arrays import Bools, Float64
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
+from deepfactor.core.words import Sentence
 from deepfactor.cross_section.plain_size import constant_rows
 from deepfactor.cross_section.regression import orthogonalise_in_turn
 from deepfactor.cross_section.zscores import zscore_rows
@@ -36,6 +37,8 @@ from deepfactor.panel.scores import Scores
 
 Method = Literal["equal", "ic_weighted", "orthogonalised"]
 
+_NOT_SCORED = Sentence("not_scored_by_{factor}", "{factor}未评分的股票")
+_EQUAL_SCORES = Sentence("days_of_equal_scores_{factor}", "{factor}全部得分相同的日期")
 _MIN_NAMES = 10  # a day with fewer pairs of score and return has no RankIC
 
 
@@ -111,11 +114,11 @@ def combine_factors(
     if not common.any():
         raise DataError(f"no name has a score of all of {', '.join(factors)} on any day")
     parts = [zscore_rows(scores.values, common) for scores in factors.values()]
-    dropped = {f"not_scored_by_{key}": int((some & ~own).sum()) for key, own in scored.items()}
+    dropped = {_NOT_SCORED.format(factor=key): int((some & ~own).sum()) for key, own in scored.items()}
     dropped["days_not_scored_by_all"] = int((some.any(axis=1) & ~common.any(axis=1)).sum())
     several = common.sum(axis=1) > 1
     for key, scores in factors.items():  # a factor that tells no two names apart adds nothing to the day
-        dropped[f"days_of_equal_scores_{key}"] = int((several & constant_rows(scores.values, common)).sum())
+        dropped[_EQUAL_SCORES.format(factor=key)] = int((several & constant_rows(scores.values, common)).sum())
     if settings.method == "orthogonalised":
         parts, spanned = orthogonalise_in_turn(parts, common)
         dropped |= {f"days_spanned_{key}": int(days) for key, days in zip(factors, spanned, strict=True)}

@@ -30,14 +30,16 @@ from pydantic import Field
 from deepfactor.core.arrays import Bools, Float32, Float64, Indices, Int32, Ints
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import ONCE, Spec
+from deepfactor.core.words import Sentence
 from deepfactor.panel.fundamentals import NO_QUARTER, Fundamentals, Quarters, surprise, year_on_year
-from deepfactor.panel.panel import Panel
+from deepfactor.panel.panel import LACKS, Panel
 
 Item = Literal[
     "BP", "EP", "SP", "CFP", "ROE", "ROA", "GROSS_MARGIN", "ASSET_TURNOVER", "LEVERAGE", "REVENUE_YOY", "PROFIT_YOY",
     "SUE", "ACCRUALS",
 ]  # fmt: skip
 PRICED = frozenset({"BP", "EP", "SP", "CFP"})
+_NO_QUARTER = Sentence("its figures belong to no quarter in this market", "该市场中其数值不属于任何季度")
 _SURPRISE = 9  # changes that a surprise is made of
 
 
@@ -159,7 +161,7 @@ class _Figures:
         A figure without a period has no place among quarters.
         """
         if (quarters.latest == NO_QUARTER).any():
-            raise _Lacking("its figures belong to no quarter in this market")
+            raise _Lacking(str(_NO_QUARTER))
         at, there = self._last(_stamp(quarters.column, quarters.known))
         late = self.newest - quarters.latest[at]  # quarters that this item is behind
         place = np.arange(self.n) - late[:, None]
@@ -169,7 +171,7 @@ class _Figures:
     def balance(self, item: str) -> Float64:
         """A figure at the quarters' ends."""
         if item not in self.reports.items:
-            raise _Lacking(f"the market has no {item}")
+            raise _Lacking(LACKS.format(what=item))
         return self._once(item, lambda: self.reports.quarters(item, self.n))
 
     def trailing(self, flow: str) -> Float64:
@@ -224,7 +226,7 @@ class _Figures:
     @staticmethod
     def _having(quarters: Quarters | None, flow: str) -> Quarters:
         if quarters is None:
-            raise _Lacking(f"the market has no {flow}")
+            raise _Lacking(LACKS.format(what=flow))
         return quarters
 
 

@@ -10,11 +10,14 @@ import numpy as np
 
 from deepfactor.core.arrays import Dates, Floats, Symbols
 from deepfactor.core.errors import DataError
+from deepfactor.core.words import Sentence
 from deepfactor.panel.fundamentals import Fundamentals
 
 #: Fields that a panel can hold. All float32 but `adj_factor` (float64). Prices are raw (unadjusted) CNY.
 FIELDS = ("open", "high", "low", "close", "vwap", "volume", "adj_factor", "turnover", "total_mv", "float_mv",
           "free_float_mv")  # fmt: skip
+#: Why a style, or what else is made of a market, is absent.
+LACKS = Sentence("the market has no {what}", "市场数据没有{what}")
 
 
 @dataclass(frozen=True)

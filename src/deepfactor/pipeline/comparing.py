@@ -11,6 +11,7 @@ import polars as pl
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_json
+from deepfactor.core.words import Sentence
 from deepfactor.evaluation.character import model_correlation
 from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.pages import load_content, write_report
@@ -22,6 +23,8 @@ from deepfactor.runs.factors import read_table
 from deepfactor.runs.failures import read_failures
 from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.written import is_there, reading_results
+
+_DIFFER = Sentence("Runs differ in their market data: {prints}", "各运行的市场数据不同：{prints}")
 
 
 def compare(runs: Sequence[Path], out: Path, language: str = "en") -> Path:
@@ -119,7 +122,7 @@ def _environment(contents: Sequence[RunContent]) -> EnvironmentFile:
 
 def _warnings(contents: Sequence[RunContent]) -> tuple[str, ...]:
     prints = {str(content.environment["market"].get("fingerprint")): None for content in contents}
-    differ = [f"Runs differ in their market data: {', '.join(prints)}"] if len(prints) > 1 else []
+    differ = [_DIFFER.format(prints=", ".join(prints))] if len(prints) > 1 else []
     return tuple(dict.fromkeys([*differ, *(warning for content in contents for warning in content.warnings)]))
 
 

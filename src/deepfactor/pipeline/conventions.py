@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from deepfactor.core.errors import DataError
+from deepfactor.core.words import Sentence
 from deepfactor.evaluation.settings import TestSettings
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import Convention, entry
+
+_LEFT_OUT = Sentence("{what} is left out: the market has no {prices}", "{what}未测试：市场数据没有{prices}")
 
 
 def with_known_prices(settings: TestSettings, panel: Panel) -> tuple[TestSettings, list[str]]:
@@ -29,4 +32,4 @@ def with_known_prices(settings: TestSettings, panel: Panel) -> tuple[TestSetting
         raise DataError(f"can't be formed: the market has no {prices}", table="test", column=", ".join(lost))
     tops = known(settings.top_conventions)
     update = {"conventions": conventions, "top_conventions": tops, **({} if tops else {"tops": ()})}
-    return settings.model_copy(update=update), [f"{', '.join(lost)} is left out: the market has no {prices}"]
+    return settings.model_copy(update=update), [_LEFT_OUT.format(what=", ".join(lost), prices=prices)]

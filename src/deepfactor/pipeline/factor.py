@@ -10,6 +10,7 @@ from pathlib import Path
 from deepfactor.core.arrays import Bools
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_json
+from deepfactor.core.words import Sentence
 from deepfactor.evaluation.factor_test import FactorReport, TestSettings, test_factor
 from deepfactor.evaluation.window import require_scores
 from deepfactor.panel.scores import Scores
@@ -30,6 +31,8 @@ from deepfactor.runs.layout import RecipeFile, RunFolder
 from deepfactor.runs.results import read_json, write_factor_test
 from deepfactor.runs.written import reading_results, writing_results
 from deepfactor.styles.base import ROOM as STYLES
+
+_TITLE = Sentence("Factor {name}", "因子{name}")
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,7 @@ def _results(
     if folder.recipe.is_file() and _is_trained(folder):
         raise DataError("holds a run, which this would replace: give another --out", file=out)
     stages = Stages.after(folder.environment, console.say)
-    recipe = {"name": name, "title": f"Factor {name}", "arms": [{"name": name}], "universe": {}}
+    recipe = {"name": name, "title": _TITLE.format(name=name), "arms": [{"name": name}], "universe": {}}
     with writing_results(out):
         write_json(folder.recipe, recipe | dict(settings))
         yield folder, stages

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from deepfactor.core.choices import choices
 from deepfactor.core.errors import UserError
+from deepfactor.core.words import Sentence
 from deepfactor.pipeline.attempts import Attempts
 from deepfactor.pipeline.stages.base import Stage, Unit, Work, key_of, stages
 from deepfactor.runs.done import Record
@@ -21,6 +22,10 @@ _TIMED = {"tests": "factor tests"}
 #: What of a page can be missing.
 _OF_PAGES = ("page", "workbook")
 _MADE_OF = "settings, scores or data"
+_OUTDATED = Sentence(
+    "{group} of {what} are of other settings, scores or data than the recipe's: run --only {stage} makes them again",
+    "{what}的结果（{group}）所用的设置、得分或数据与配置不同：deepfactor run --only {stage} 可重新生成",
+)
 
 
 def groups() -> tuple[str, ...]:
@@ -127,10 +132,7 @@ def _left(stage: Stage, work: Work) -> list[str]:
         if known := _fitting(stage, unit, work):
             warnings += known.outcome.warnings
         elif any(path.exists() for path in unit.outputs):
-            warnings.append(
-                f"{stage.GROUP} of {unit.what} are of other {_MADE_OF} than the recipe's: "
-                f"run --only {stage.GROUP} makes them again"
-            )
+            warnings.append(_OUTDATED.format(group=stage.GROUP, what=unit.what, stage=stage.GROUP))
     return warnings
 
 

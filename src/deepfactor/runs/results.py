@@ -14,9 +14,11 @@ from deepfactor.backtest.performance import summary
 from deepfactor.backtest.records import SummaryFile
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.core.arrays import AnyArray
+from deepfactor.core.checksums import DIFFERS
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import write_json
 from deepfactor.core.system import raise_of_machine
+from deepfactor.core.words import Sentence
 from deepfactor.evaluation.definitions import Study
 from deepfactor.evaluation.factor_test import FactorReport
 from deepfactor.evaluation.seeds import seed_spread
@@ -29,6 +31,11 @@ from deepfactor.store.parquet import UNREADABLE, parquet_schema, read_parquet, w
 
 #: In the oracle's file: the fingerprint of its market, the hash of its rows.
 _ORACLE_OF, _ORACLE_ROWS = "deepfactor.market", "deepfactor.rows"
+_SIMULATE = Sentence("{why}: simulate the market again", "{why}：请重新模拟行情")
+_OTHERS_ORACLE = Sentence(
+    "is the oracle of another market ({its}, this one is {market}): move it away, or simulate the market again",
+    "是另一个市场的真值文件（该市场{its}，本市场{market}）：请移走它，或重新模拟行情",
+)
 
 
 def write_table(path: Path, columns: Mapping[str, AnyArray]) -> None:
@@ -145,15 +152,11 @@ def check_oracle(path: Path, market: str) -> None:
             known = pl.read_parquet_metadata(handle)
         whole = known.get(_ORACLE_ROWS) in (None, content_hash(read_parquet(path)))
     except UNREADABLE as error:
-        raise DamagedFile(f"can't be read ({error}): simulate the market again", file=path) from None
+        raise DamagedFile(_SIMULATE.format(why=f"can't be read ({error})"), file=path) from None
     if not whole:
-        raise DamagedFile("does not hold what was written: simulate the market again", file=path)
+        raise DamagedFile(_SIMULATE.format(why=DIFFERS), file=path)
     if known.get(_ORACLE_OF, market) != market:
-        raise DataError(
-            f"is the oracle of another market ({known[_ORACLE_OF]}, this one is {market}): move it away, or simulate "
-            "the market again",
-            file=path,
-        )
+        raise DataError(_OTHERS_ORACLE.format(its=known[_ORACLE_OF], market=market), file=path)
 
 
 def read_oracle(path: Path, panel: Panel, horizon: int, part: str | None = None) -> Scores | None:

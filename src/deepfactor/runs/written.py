@@ -13,11 +13,12 @@ from pathlib import Path
 from deepfactor.core.checksums import CHECKSUMS, damaged, file_checksum, read_checksums, write_checksums
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import remove_file
+from deepfactor.core.words import Sentence
 
 _RECIPE = "recipe.json"  # what makes a folder a run's
 _DEPTH = 5  # folders between a run's and its files, at most
 _NOT_READ = ("run.log", CHECKSUMS)
-_MEND = "repeat the command that made it"
+_AGAIN = Sentence("{why}: repeat the command that made it", "{why}，请重新运行生成它的命令")
 
 
 @contextmanager
@@ -62,10 +63,10 @@ def require_written(path: Path) -> None:
     try:
         known = read_checksums(run) or {}
     except DamagedFile as error:
-        raise DamagedFile(f"{error}: {_MEND}") from None
+        raise DamagedFile(_AGAIN.format(why=error)) from None
     if name in known:
         for why in damaged(run, {name: known[name]}, keep=False).values():
-            raise DamagedFile(f"{why}: {_MEND}", file=path)
+            raise DamagedFile(_AGAIN.format(why=why), file=path)
 
 
 def is_there(path: Path) -> bool:
@@ -85,7 +86,7 @@ def blamed(error: Exception, *folders: Path) -> Exception:
     if not unknown or not isinstance(error, (LookupError, TypeError, ValueError, AttributeError)):
         return error
     text = f"{type(error).__name__}: {error}"
-    return DataError(f"holds results that this version can't read ({text}): {_MEND}", file=unknown[0])
+    return DataError(_AGAIN.format(why=f"holds results that this version can't read ({text})"), file=unknown[0])
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from deepfactor.core.checksums import DIFFERS
 from deepfactor.core.errors import DataError
 from deepfactor.core.words import Sentence, Text
 from deepfactor.store.checks import Basis, Finding, check_tables, last_day
@@ -35,7 +36,7 @@ def audit_tables(folder: MarketFolder) -> list[Finding]:
                 findings.append(Finding("error", "damaged", name, None, part.rows, Text(str(error))))
                 continue
             if content_hash(frame) != part.content:
-                message = _DAMAGED.filled(file=file.name, why="does not hold what was written")
+                message = _DAMAGED.filled(file=file.name, why=DIFFERS)
                 findings.append(Finding("error", "damaged", name, None, part.rows, message))
             frames.append(frame)
         if frames:

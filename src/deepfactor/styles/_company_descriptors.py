@@ -11,7 +11,7 @@ import numpy as np
 
 from deepfactor.core.arrays import Float32
 from deepfactor.panel.fundamentals import Fundamentals, Quarters, annual_growth, surprise, year_on_year
-from deepfactor.panel.panel import Panel
+from deepfactor.panel.panel import LACKS, Panel
 
 
 class Lacking(Exception):
@@ -95,14 +95,14 @@ def book_leverage(panel: Panel) -> Float32:
 
 def _reports(panel: Panel) -> Fundamentals:
     if panel.fundamentals is None:
-        raise Lacking("the market has no fundamentals")
+        raise Lacking(LACKS.format(what="fundamentals"))
     return panel.fundamentals
 
 
 def _balance(panel: Panel, item: str) -> Float32:
     reports = _reports(panel)
     if item not in reports.items:
-        raise Lacking(f"the market has no {item}")
+        raise Lacking(LACKS.format(what=item))
     return reports.in_force(item)
 
 
@@ -114,13 +114,13 @@ def _trailing(panel: Panel, flow: str) -> Float32:
 
 def _having(quarters: Quarters | None, flow: str) -> Quarters:
     if quarters is None:
-        raise Lacking(f"the market has no {flow}")
+        raise Lacking(LACKS.format(what=flow))
     return quarters
 
 
 def _total_value(panel: Panel) -> Float32:
     if "total_mv" not in panel.fields:
-        raise Lacking("the market has no total_mv")
+        raise Lacking(LACKS.format(what="total_mv"))
     return np.asarray(panel["total_mv"], dtype=np.float32)
 
 

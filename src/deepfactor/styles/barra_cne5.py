@@ -32,12 +32,12 @@ from deepfactor.core.spec import Spec
 from deepfactor.cross_section.clipping import clip_mad_rows
 from deepfactor.cross_section.regression import residual_rows
 from deepfactor.cross_section.zscores import zscore_rows_by_cap
-from deepfactor.panel.panel import Panel
+from deepfactor.panel.panel import LACKS, Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles import _company_descriptors as c
 from deepfactor.styles import _descriptors as d
 from deepfactor.styles._composite import composite
-from deepfactor.styles.base import CombinedStyles, Styles
+from deepfactor.styles.base import NO_WEIGHTS, CombinedStyles, Styles
 
 #: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
 WORDS: dict[str, str | tuple[str, str]] = {
@@ -122,7 +122,7 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
     field = f"{settings.cap}_mv"
     if field not in panel.fields:
         every = ("SIZE", "NLSIZE", "BETA", "MOMENTUM", "RESVOL", "LIQUIDITY", *COMPANY)
-        return Styles({}, dict.fromkeys(every, f"the market has no {field}: nothing can be weighted"))
+        return Styles({}, dict.fromkeys(every, NO_WEIGHTS.format(field=field)))
     cap = d.listed_cap(panel, universe, settings.cap)
     raw, absent = _price_descriptors(panel, universe, cap)
 
@@ -152,7 +152,7 @@ def _price_descriptors(panel: Panel, universe: Universe, cap: Float64) -> tuple[
     raw |= {"MOMENTUM": d.momentum(price), "CMRA": d.cumulative_range(price)}
     del price
     if "turnover" not in panel.fields:
-        return raw, {"LIQUIDITY": "the market has no turnover"}
+        return raw, {"LIQUIDITY": LACKS.format(what="turnover")}
     windows = {"STOM": d.MONTH, "STOQ": 3 * d.MONTH, "STOA": d.YEAR}
     return raw | {name: d.log_turnover(panel, universe, days) for name, days in windows.items()}, {}
 

@@ -12,11 +12,14 @@ import numpy as np
 from deepfactor.core.arrays import Float32, Float64, Floats
 from deepfactor.core.kind import Chosen, Room, SettingsOf
 from deepfactor.core.spec import Spec
+from deepfactor.core.words import Sentence
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 
 #: Rows (days) worked on at once: bounds the memory of a set to little more than its descriptors.
 _BLOCK = 64
+#: Why all styles of a set are absent.
+NO_WEIGHTS = Sentence("the market has no {field}: nothing can be weighted", "市场数据没有{field}：无法加权")
 
 ExposuresByStyle = Mapping[str, Float32]
 

@@ -12,7 +12,7 @@ from deepfactor.core.arrays import Float64
 from deepfactor.core.spec import Spec
 from deepfactor.cross_section.clipping import clip_mad_rows
 from deepfactor.cross_section.zscores import zscore_rows_by_cap
-from deepfactor.panel.panel import Panel
+from deepfactor.panel.panel import LACKS, Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles._descriptors import listed_cap
 from deepfactor.styles.base import CombinedStyles, Styles
@@ -35,7 +35,7 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
     """SIZE over all listed stocks with a market value, (T, N); a market without caps has it in `absent`."""
     field = f"{settings.cap}_mv"
     if field not in panel.fields:
-        return Styles({}, {"SIZE": f"the market has no {field}"})
+        return Styles({}, {"SIZE": LACKS.format(what=field)})
     cap = listed_cap(panel, universe, settings.cap)
 
     def combine(day: Mapping[str, Float64], cap: Float64) -> Mapping[str, Float64]:

@@ -29,11 +29,11 @@ from deepfactor.core.spec import Spec
 from deepfactor.cross_section.clipping import clip_mad_rows
 from deepfactor.cross_section.regression import residual_rows
 from deepfactor.cross_section.zscores import zscore_rows_by_cap
-from deepfactor.panel.panel import Panel
+from deepfactor.panel.panel import LACKS, Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles import _company_descriptors as c
 from deepfactor.styles import _descriptors as d
-from deepfactor.styles.base import CombinedStyles, Styles
+from deepfactor.styles.base import NO_WEIGHTS, CombinedStyles, Styles
 
 #: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
 WORDS: dict[str, str | tuple[str, str]] = {
@@ -88,7 +88,7 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
     field = f"{settings.cap}_mv"
     if field not in panel.fields:
         every = ("SIZE", "MID_CAP", "MOMENTUM", "LIQUIDITY", "VOLATILITY", *_DESCRIBED)
-        return Styles({}, dict.fromkeys(every, f"the market has no {field}: nothing can be weighted"))
+        return Styles({}, dict.fromkeys(every, NO_WEIGHTS.format(field=field)))
     cap = d.listed_cap(panel, universe, settings.cap)
     company, absent = c.described(panel, _DESCRIBED)
     raw = {
@@ -99,7 +99,7 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
     if "turnover" in panel.fields:
         raw["LIQUIDITY"] = d.log_turnover(panel, universe, d.MONTH)
     else:
-        absent["LIQUIDITY"] = "the market has no turnover"
+        absent["LIQUIDITY"] = LACKS.format(what="turnover")
 
     raw |= company
 

@@ -91,9 +91,14 @@ class Words:
                 places = {place: self._named(part) for place, part in matched.groupdict().items()}
                 return Text(text, form.chinese.format(**places))
         place, _, what = text.partition(": ")
-        if what and f"table.{place.split('.')[0]}" in self.terms:  # what is said of a table stands behind its name
-            return Text(text, f"{self._named(place)}：{self.sentence(what).zh}")
-        return Text(text)
+        where = self._place(place) if what else ""
+        return Text(text, f"{where}：{self.sentence(what).zh}") if where else Text(text)
+
+    def _place(self, place: str) -> str:
+        """The Chinese of a table or a file, behind which stands what is said of it; "" where it is neither."""
+        if place.startswith("file "):
+            return f"文件{place.removeprefix('file ')}"
+        return self._named(place) if f"table.{place.split('.')[0]}" in self.terms else ""
 
     def sentence_or_term(self, text: str) -> Text:
         """A reason for a count: a sentence of a known form, or a word."""
