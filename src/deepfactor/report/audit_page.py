@@ -94,7 +94,7 @@ def render_audit(audit: Audit, language: str = "en") -> str:
         facts=_facts(audit, account),
         findings=tables[0] if tables and tables[0].id == "findings" else None,
         tables=[table for table in tables if table.id != "findings"],
-        derived=[words().sentence(item) for item in audit.get("derived", ())],
+        derived=[words().derived(item) for item in audit.get("derived", ())],
         not_possible=[words().sentence(item) for item in audit.get("not_possible", ())],
         dropped=_dropped(audit, account),
         notes=[words().sentence(item) for item in account.get("notes", ())],

@@ -1,17 +1,22 @@
 """The Chinese of sentences that results keep in English, by the forms that made them.
 
-Each stands in the room that says it, as ``Sentence("…", "…")``. They are read off the files, not imported: a model's
-file would load torch.
+Each stands in the room that says it, as ``Sentence("…", "…")``, that of a shipped TOML (a title, a note) behind it as a
+comment. They are read off the files, not imported: a model's file would load torch.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
+
+#: A text at the end of a line of TOML, and behind it the comment that is its Chinese.
+_COMMENTED = re.compile(r'("(?:[^"\\]|\\.)*")[\s\]},]*#\s*(.*[一-鿿].*)$')
+_BRACES = str.maketrans({"{": "{{", "}": "}}"})
 
 
 @dataclass(frozen=True)
@@ -49,3 +54,12 @@ def sentences_of_files(folder: Path) -> Iterator[tuple[str, str]]:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Sentence":
                 english, chinese = map(ast.literal_eval, node.args)
                 yield english, chinese
+
+
+def sentences_of_tomls(folder: Path) -> Iterator[tuple[str, str]]:
+    """English and Chinese of every line ``"…"  # 中文`` in the TOML files under `folder`; their braces are no places."""
+    for path in sorted(folder.rglob("*.toml")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if found := _COMMENTED.search(line):
+                texts = tomllib.loads(f"english = {found[1]}")["english"], found[2]
+                yield texts[0].translate(_BRACES), texts[1].translate(_BRACES)

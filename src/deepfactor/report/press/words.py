@@ -20,7 +20,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from deepfactor.core.words import Text
-from deepfactor.report.press.sentences import Form, forms, sentences_of_files
+from deepfactor.report.press.sentences import Form, forms, sentences_of_files, sentences_of_tomls
 from deepfactor.store.checks import FindingRecord
 
 #: Shown in place of what is not known.
@@ -84,6 +84,10 @@ class Words:
         code = self.terms.get(str(one.get("code")))
         return Text(said, f"{code.zh}：{said}") if said.zh == said and code is not None else said
 
+    def derived(self, made: str) -> Text:
+        """What a market has by a rule: a field, or a sentence."""
+        return self.terms.get(f"derived.{made}") or self.sentence(made)
+
     def sentence(self, text: str) -> Text:
         """A message of the run; its Chinese where its form is known."""
         for form in self.sentences:
@@ -133,7 +137,7 @@ def words() -> Words:
         metrics,
         {key: _term(key, given) for key, given in named.items()},
         {**{key: given for key, given in own.items() if isinstance(given, str)}, **terms["settings"]},
-        forms([*sentences_of_files(package), *messages["sentences"].items()]),
+        forms([*sentences_of_files(package), *sentences_of_tomls(package), *messages["sentences"].items()]),
     )
 
 

@@ -57,7 +57,7 @@ def section(content: RunContent, make: Maker) -> Section | None:
 
 def _said(market: MarketRecord) -> Iterator[Block]:
     """What was derived, and the source's notes."""
-    derived: list[str] = [words().sentence(item) for item in market.get("derived") or ()]
+    derived: list[str] = [words().derived(item) for item in market.get("derived") or ()]
     if indices := market.get("derived_index_weights"):
         names = joined(", ", [words().universe(i) for i in indices])
         derived.append(Markup("{}: {}").format(Text("index weights", "指数权重"), names))
