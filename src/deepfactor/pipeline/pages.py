@@ -13,6 +13,7 @@ import polars as pl
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import atomic_path, write_json, write_text
+from deepfactor.core.words import Sentence
 from deepfactor.pipeline.attempts import Attempts
 from deepfactor.pipeline.console import Console, Silent
 from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
@@ -28,7 +29,7 @@ from deepfactor.runs.written import blamed, is_there, reading_results, renew_che
 #: Stages that are tried again with every page.
 _PAGES = ("page", "workbook")
 _WRITTEN = ("report.html", "report.json", "report.xlsx")
-_ABSENT = "is not there: repeat the command that makes it"
+_ABSENT = Sentence("is not there: repeat the command that makes it", "不存在，请重新运行生成它的命令")
 
 Content = TypeVar("Content")
 

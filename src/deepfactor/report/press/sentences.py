@@ -57,7 +57,7 @@ def sentences_of_files(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def sentences_of_tomls(folder: Path) -> Iterator[tuple[str, str]]:
-    """English and Chinese of every line ``"…"  # 中文`` in the TOML files under `folder`; their braces are no places."""
+    """English and Chinese of every line ``"…"  # 中文`` of the TOML files under `folder`; braces are no places."""
     for path in sorted(folder.rglob("*.toml")):
         for line in path.read_text(encoding="utf-8").splitlines():
             if found := _COMMENTED.search(line):
