@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,15 @@ from deepfactor.core.errors import UserError
 
 if TYPE_CHECKING:
     from deepfactor.pipeline.monitoring import LightRecord
+
+
+class ModelAction(StrEnum):
+    """What `models` does."""
+
+    LIST = "list"
+    PROMOTE = "promote"
+    RETIRE = "retire"
+
 
 #: Exit code of `monitor` where a measure is outside of its band.
 OUTSIDE = 4
@@ -113,3 +123,34 @@ def nightly(
         raise UserError("; ".join(f"account {name}: {why}" for name, why in record["failed"].items()))
     if record["alarms"]:
         raise typer.Exit(OUTSIDE)
+
+
+@app.command()
+def models(
+    action: Annotated[ModelAction, typer.Argument(help="list, promote or retire")],
+    settings: Annotated[Path, typer.Argument(help="the nightly file")],
+    arm: Annotated[str | None, typer.Option("--arm", help="whom, to promote or retire")] = None,
+    by: Annotated[str, typer.Option("--by", help="who decides")] = "",
+    allow_code: AllowCode = False,
+    as_json: Json = False,
+) -> None:
+    """Which arm a desk trades by, which are watched beside it, and how their matured days compare."""
+    from deepfactor.core.trust import Trust
+    from deepfactor.pipeline.models import change, compared
+    from deepfactor.pipeline.nightly import load_nightly
+    from deepfactor.pipeline.nightly import models as of_desk
+
+    recipe, run, market, found = of_desk(settings, Trust(allow_code))
+    if action is not ModelAction.LIST:
+        if arm is None:
+            raise UserError(f"--arm: say whom to {action.value}")
+        own = load_nightly(settings)
+        out = settings.absolute().parent / own.out
+        found = change(recipe, out, own.arm, "promote" if action is ModelAction.PROMOTE else "retire", arm, by)
+    lines = compared(recipe, run, market, found)
+    said = [
+        f"{one['state']:<10} {one['arm']:<20} {one['live_days']:>4} days, RankIC {number(one['rank_ic'], '.4f')}, "
+        f"less champion {number(one['less_champion'], '+.4f')} (t {number(one['t'], '+.1f')})"
+        for one in lines
+    ]
+    show({"champion": found.champion, "models": lines}, as_json, *said)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -128,12 +128,23 @@ def _live(run: RunFolder, arm: str, market: Market, tested: Scores, day: date | 
         raise NothingLive(
             f"{run.path}: no day of {arm} after the test's last, {last}, is scored: deepfactor score first"
         )
-    table = pl.concat([pl.read_parquet(file) for file in after])
+    return replace(tested, values=_values(after, market))
+
+
+def day_scores(run: RunFolder, arm: str, market: Market) -> Float64:
+    """(T, N) what `score` has left of an arm; NaN elsewhere."""
+    return _values(sorted((run.path / "scores" / arm).glob("????-??-??.parquet")), market)
+
+
+def _values(files: Sequence[Path], market: Market) -> Float64:
     values = np.full(market.panel.shape, np.nan)
-    rows = np.searchsorted(market.panel.dates, table["date"].to_numpy().astype("datetime64[D]"))
-    columns = np.searchsorted(market.panel.symbols, table["symbol"].to_numpy().astype(market.panel.symbols.dtype))
-    values[rows, columns] = table["score"].to_numpy()
-    return replace(tested, values=values)
+    if files:
+        table = pl.concat([pl.read_parquet(file) for file in files])
+        days, symbols = table["date"].to_numpy().astype("datetime64[D]"), table["symbol"].to_numpy()
+        rows = np.searchsorted(market.panel.dates, days)
+        columns = np.searchsorted(market.panel.symbols, symbols.astype(market.panel.symbols.dtype))
+        values[rows, columns] = table["score"].to_numpy()
+    return values
 
 
 def _horizon(recipe: Recipe) -> int:

@@ -30,12 +30,15 @@ from deepfactor.panel.schedule import signal_days
 from deepfactor.pipeline import desk
 from deepfactor.pipeline.console import Console, Logged, Silent
 from deepfactor.pipeline.markets import Market, ingest, open_market
+from deepfactor.pipeline.models import Standing, standing
 from deepfactor.pipeline.monitoring import MonitorRecord, NothingLive, monitor
 from deepfactor.pipeline.scoring import DayRecord, score
-from deepfactor.recipe import Portfolio, load_constraints
+from deepfactor.recipe import Portfolio, Recipe, load_constraints
 from deepfactor.report.evening_page import AccountEvening, render_evening
 from deepfactor.report.press.blocks import Fact
 from deepfactor.runs.layout import RunFolder
+from deepfactor.runs.results import read_json
+from deepfactor.runs.written import reading_results
 
 #: Stands for the evening's day in the paths of a nightly file.
 DAY = "{day}"
@@ -69,7 +72,7 @@ class SourceSettings(Spec):
 
 
 class NightlySettings(Spec):
-    """``nightly.toml``. `arm` of the `run` is the live one; None = its only one."""
+    """``nightly.toml``. `arm` of the `run` is the live one until `models` has promoted another; None = its only one."""
 
     market: str
     run: str
@@ -128,6 +131,15 @@ class Places:
         return self.out / "evenings" / f"{day}.{end}"
 
 
+def models(path: Path, trust: Trust = Trust()) -> tuple[Recipe, RunFolder, Market, Standing]:
+    """What a nightly file's desk trades by: the run with its recipe, its market, and who is what."""
+    settings, home = load_nightly(path), path.absolute().parent
+    run = RunFolder.open(home / settings.run)
+    with reading_results(run.path):
+        recipe = Recipe.model_validate(read_json(run.recipe), context=trust)
+    return recipe, run, open_market(home / settings.market), standing(recipe, home / settings.out, settings.arm)
+
+
 def load_nightly(path: Path) -> NightlySettings:
     """Read and check a nightly file; a `RecipeError` names the key."""
     if not path.is_file():
@@ -162,13 +174,16 @@ def nightly(
             return None
         evening = str(market.panel.dates[row])
         run = RunFolder.open(home / settings.run)
-        chosen = [] if settings.arm is None else [settings.arm]
-        scored = score(run, market, day=date.fromisoformat(evening), arms=chosen, console=console, trust=trust)
-        watched = _monitored(run, market, settings, evening, console, trust)
+        with reading_results(run.path):
+            recipe = Recipe.model_validate(read_json(run.recipe), context=trust)
+        models = standing(recipe, places.out, settings.arm)
+        arms = (models.champion, *models.challengers)
+        scored = score(run, market, day=date.fromisoformat(evening), arms=arms, console=console, trust=trust)
+        watched = _monitored(run, market, models.champion, evening, console, trust)
         made, failed = [], dict[str, str]()
         for account in settings.accounts:
             try:
-                made.append(_account(account, settings, run, market, row, places, home, console))
+                made.append(_account(account, models.champion, run, market, row, places, home, console))
             except DeepfactorError as error:
                 failed[account.name] = str(error)
                 made.append(AccountEvening(account.name, why=Text(str(error), str(error))))
@@ -217,11 +232,11 @@ def _row(market: Market, day: date | None) -> int | None:
 
 
 def _monitored(
-    run: RunFolder, market: Market, settings: NightlySettings, evening: str, console: Console, trust: Trust
+    run: RunFolder, market: Market, arm: str, evening: str, console: Console, trust: Trust
 ) -> MonitorRecord | None:
     """What the monitor says; None on a day that the run's test still covers."""
     try:
-        return monitor(run, market, settings.arm, date.fromisoformat(evening), console, trust)[1]
+        return monitor(run, market, arm, date.fromisoformat(evening), console, trust)[1]
     except NothingLive as error:
         console.say(f"not monitored: {error}")
         return None
@@ -229,7 +244,7 @@ def _monitored(
 
 def _account(
     account: AccountSettings,
-    settings: NightlySettings,
+    arm: str,
     run: RunFolder,
     market: Market,
     row: int,
@@ -259,7 +274,7 @@ def _account(
         must_hold=file(account.must_hold),
         no_trade=file(account.no_trade),
     )
-    factor = desk.open_evening(run.path, market, settings.arm, date.fromisoformat(day))
+    factor = desk.open_evening(run.path, market, arm, date.fromisoformat(day))
     folder, record = desk.rebalance(factor, market, out, portfolio, evening, date.fromisoformat(day), console)
     if record["trades"]:
         desk.orders(folder, market, places.orders(account.name), _form(account.form, home), account=account.name)
