@@ -88,7 +88,19 @@ def commands() -> list[pytest.param]:
 def test_there_is_something_to_test():
     languages = {block.language for block in BLOCKS}
     assert {"", "python", "toml"} <= languages
-    known = {"", "console", "bash", "sh", "shell", "python", "toml", "json", "text", "mermaid"}
+    known = {
+        "",
+        "console",
+        "bash",
+        "sh",
+        "shell",
+        "python",
+        "toml",
+        "json",
+        "text",
+        "mermaid",
+        "ini",
+    }  # ini: test_units
     assert languages <= known, "a language that nothing here tests"
     assert len(commands()) >= 8
 
