@@ -28,7 +28,7 @@ FOLDS = [
         "test": ["2020-01-02", "2020-12-31"],
     },
 ]
-DERIVED = ["benchmark weights from float capitalisation and membership", "ST status from the names table"]
+DERIVED = ["benchmark 000905.SH from float_mv", "daily.is_st"]
 
 
 def trading_days() -> list[date]:
@@ -303,7 +303,7 @@ def build(**changes: Any) -> RunContent:
         "arms": (arm("gru", 0.104, "study_b/gru_ic", 26369), arm("decomp_gru", 0.112, "study_b/decomp_gru_ic", 51929)),
         "portfolios": (portfolio("gru", "000905.SH", 0.0002), portfolio("decomp_gru", "000905.SH", 0.0004)),
         "oracle": oracle,
-        "warnings": ("Only 2 seeds: the spread over seeds is itself uncertain.",),
+        "warnings": ("t1_vwap is left out: the market has no vwap",),
         "correlation": {"gru": {"gru": 1.0, "decomp_gru": 0.82}, "decomp_gru": {"gru": 0.82, "decomp_gru": 1.0}},
     }
     return RunContent(**(parts | changes))
