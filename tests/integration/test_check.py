@@ -30,7 +30,7 @@ def test_a_sound_market(market, tmp_path):
         assert text in html
     assert "http:" not in html
     assert "https:" not in html
-    for text in ("数据审计", "有代码没有日行情", "覆盖率", "超出涨跌停价的收盘价"):
+    for text in ("数据审计", "个代码没有日行情", "覆盖率", "超出涨跌停价的收盘价"):
         assert text in html
     lines = deepfactor("check", market)
     assert lines.code == 0
