@@ -45,7 +45,7 @@ def score(
     market: MarketOption,
     day: Annotated[date | None, day_option("day to score; without: the market's last")] = None,
     arm: Annotated[list[str] | None, typer.Option("--arm", help="an arm, more than once; without: all")] = None,
-    allow_code: AllowCode = False,
+    outside: AllowCode = False,
     as_json: Json = False,
 ) -> None:
     """Score one day by the newest models that had ended their training by then. Nothing is trained."""
@@ -56,7 +56,7 @@ def score(
 
     console = terminal()
     opened = open_market(market, console)
-    trust = Trust(allow_code)
+    trust = Trust(outside)
     found = score_day(RunFolder.open(run), opened, day=day, arms=arm or (), console=console, trust=trust)
     lines = [
         f"{one['arm']}: {one['stocks']} stocks on {one['date']} by fold {one['fold']}, whose training has seen prices "
@@ -72,7 +72,7 @@ def monitor(
     market: MarketOption,
     arm: Annotated[str | None, typer.Option("--arm", help="which arm, where the run has several")] = None,
     day: Annotated[date | None, day_option("day to look from; without: the last one scored")] = None,
-    allow_code: AllowCode = False,
+    outside: AllowCode = False,
     as_json: Json = False,
 ) -> None:
     """Whether the live scores are what was tested: RankIC, coverage, inputs, leanings, age. Exit 4: one is outside."""
@@ -83,7 +83,7 @@ def monitor(
 
     console = terminal()
     opened = open_market(market, console)
-    place, record = watch(RunFolder.open(run), opened, arm, day, console, Trust(allow_code))
+    place, record = watch(RunFolder.open(run), opened, arm, day, console, Trust(outside))
     tested = " to ".join(record["tested"])
     head = f"{record['arm']} on {record['date']}, {record['live_days']} days scored since the test of {tested}"
     inputs = ("frozen", "moved")  # many, shown where there is something to see
@@ -106,14 +106,14 @@ def nightly(
     settings: Annotated[Path, typer.Argument(help="TOML: market, run, the desk's folder, accounts")],
     day: Annotated[date | None, day_option("tonight; without: the market's last day")] = None,
     language: LanguageOption = Language.EN,
-    allow_code: AllowCode = False,
+    outside: AllowCode = False,
     as_json: Json = False,
 ) -> None:
     """The whole evening: ingest, score, monitor, every account's trades and orders, a page. Exit 4: a light is red."""
     from deepfactor.core.trust import Trust
     from deepfactor.pipeline.nightly import nightly as do_evening
 
-    record = do_evening(settings, day, terminal(), Trust(allow_code), language.value)
+    record = do_evening(settings, day, terminal(), Trust(outside), language.value)
     if record is None:
         show({"day": str(day), "trading": False}, as_json, f"{day} is no trading day")
         return
@@ -131,7 +131,7 @@ def models(
     settings: Annotated[Path, typer.Argument(help="the nightly file")],
     arm: Annotated[str | None, typer.Option("--arm", help="whom, to promote or retire")] = None,
     by: Annotated[str, typer.Option("--by", help="who decides")] = "",
-    allow_code: AllowCode = False,
+    outside: AllowCode = False,
     as_json: Json = False,
 ) -> None:
     """Which arm a desk trades by, which are watched beside it, and how their matured days compare."""
@@ -140,7 +140,7 @@ def models(
     from deepfactor.pipeline.nightly import load_nightly
     from deepfactor.pipeline.nightly import models as of_desk
 
-    recipe, run, market, found = of_desk(settings, Trust(allow_code))
+    recipe, run, market, found = of_desk(settings, Trust(outside))
     if action is not ModelAction.LIST:
         if arm is None:
             raise UserError(f"--arm: say whom to {action.value}")
