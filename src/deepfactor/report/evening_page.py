@@ -18,6 +18,8 @@ from deepfactor.report.press.tables import Cell, Table, defined, head, label_cel
 from deepfactor.report.press.words import Metric, words
 
 STATES = {"ok": Text("ok", "正常"), "alarm": Text("ALARM", "警报"), "too_few": Text("too few days", "天数不足")}
+#: Why a trade is wanted where no bound on the name binds.
+REASONS = {"score": Text("score", "得分"), "not_eligible": Text("no score that counts", "无有效得分")}
 SIDES = {"buy": Text("buy", "买入"), "sell": Text("sell", "卖出")}
 _MEASURES = {
     "coverage": Text("names scored", "评分覆盖率"),
@@ -146,7 +148,7 @@ def _trades(one: AccountEvening) -> Table | None:
             Cell(_number(row["drifted_weight"]), "percent"),
             Cell(_number(row["target_weight"]), "percent"),
             Cell(_number(row["score"]), "signed"),
-            *label_cells(words().term(row["reason"])),
+            *label_cells(REASONS.get(row["reason"]) or words().term(row["reason"])),
         )
         for row in _rows(one, "trades", names)
     ]
