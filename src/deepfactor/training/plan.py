@@ -9,11 +9,17 @@ import numpy as np
 
 from deepfactor.core.arrays import Dates
 from deepfactor.core.errors import RecipeError
+from deepfactor.core.words import Sentence
 from deepfactor.panel.panel import rows_between
 from deepfactor.training.spec import Plan
 
 #: Longest stretch of calendar days without trading that a span's edge may show and still count as covered.
 _HOLIDAY = dt.timedelta(days=14)
+#: What a plan's last test day comes to where the market ends before it.
+CUT_SHORT = Sentence(
+    "plan.last_test: asked for {asked}, the market ends on {held}, and so do the tests",
+    "plan.last_test：要求至{asked}，而市场数据止于{held}，测试亦止于该日",
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ def cut_short(dates: Dates, plan: Plan) -> str | None:
     day = dt.timedelta(days=1)
     if asked is None or np.busday_count(held + day, asked + day) < 2:  # the year may end with a holiday
         return None
-    return f"plan.last_test: asked for {asked}, the market ends on {held}, and so do the tests"
+    return CUT_SHORT.filled(asked=asked, held=held)
 
 
 def _fold(dates: Dates, plan: Plan, reach: int, start: dt.date, end: dt.date) -> Fold:

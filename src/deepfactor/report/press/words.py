@@ -125,7 +125,7 @@ class Words:
 @cache
 def words() -> Words:
     """The shared words of the report."""
-    columns, terms, messages = (_file(name) for name in ("columns", "terms", "messages"))
+    columns, terms = (_file(name) for name in ("columns", "terms"))
     metrics = {
         key: Metric(key, *(Text(en, zh) for en, zh in zip(both["en"], both["zh"], strict=True)))
         for key, both in columns.items()
@@ -137,7 +137,7 @@ def words() -> Words:
         metrics,
         {key: _term(key, given) for key, given in named.items()},
         {**{key: given for key, given in own.items() if isinstance(given, str)}, **terms["settings"]},
-        forms([*sentences_of_files(package), *sentences_of_tomls(package), *messages["sentences"].items()]),
+        forms([*sentences_of_files(package), *sentences_of_tomls(package)]),
     )
 
 
