@@ -139,7 +139,7 @@ def day_scores(run: RunFolder, arm: str, market: Market) -> Float64:
 def _values(files: Sequence[Path], market: Market) -> Float64:
     values = np.full(market.panel.shape, np.nan)
     if files:
-        table = pl.concat([pl.read_parquet(file) for file in files])
+        table = pl.concat([pl.read_parquet(file, glob=False) for file in files])
         days, symbols = table["date"].to_numpy().astype("datetime64[D]"), table["symbol"].to_numpy()
         rows = np.searchsorted(market.panel.dates, days)
         columns = np.searchsorted(market.panel.symbols, symbols.astype(market.panel.symbols.dtype))
