@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from deepfactor.core.files import folder_lock
@@ -106,7 +107,9 @@ def test_a_release_is_seen_on_the_page_and_in_the_next_evening(home: Path) -> No
     assert deepfactor("release", folder, "--by", "Lin").code == 0
     record = deepfactor("nightly", home / "nightly.toml", "--day", FRIDAY, "--json").json()
     assert not Path(record["accounts"][0]["orders"]).name.startswith("draft-")
-    assert "released" in (home / "desk" / record["page"]).read_text()
+    assert "released by Lin" in (home / "desk" / record["page"]).read_text()
+    sheets = openpyxl.load_workbook(home / "desk" / "evenings" / f"{FRIDAY}.xlsx", read_only=True).sheetnames
+    assert {"contents", "lights", "trades_csi500", "bounds_csi500"} <= {name.lower() for name in sheets}
 
 
 @pytest.mark.slow

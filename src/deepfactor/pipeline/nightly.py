@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field, ValidationError, field_validator
 
 from deepfactor.core.errors import DataError, DeepfactorError, RecipeError, UserError
-from deepfactor.core.files import folder_lock, remove_litter, write_json, write_text
+from deepfactor.core.files import atomic_path, folder_lock, remove_litter, write_json, write_text
 from deepfactor.core.kind import recipe_error
 from deepfactor.core.spec import Spec
 from deepfactor.core.toml import read_toml
@@ -34,7 +34,7 @@ from deepfactor.pipeline.models import Standing, standing
 from deepfactor.pipeline.monitoring import MonitorRecord, NothingLive, monitor
 from deepfactor.pipeline.scoring import DayRecord, score
 from deepfactor.recipe import Portfolio, Recipe, load_constraints
-from deepfactor.report.evening_page import AccountEvening, render_evening
+from deepfactor.report.evening_page import AccountEvening, evening_workbook, render_evening
 from deepfactor.report.press.blocks import Fact
 from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import read_json
@@ -202,6 +202,9 @@ def nightly(
         text = render_evening(evening, _facts(record), lights, made, language)
         places.evening(evening, "html").parent.mkdir(parents=True, exist_ok=True)
         write_text(places.evening(evening, "html"), text)
+        book = evening_workbook(evening, lights, made, market.folder.fingerprint)
+        with atomic_path(places.evening(evening, "xlsx")) as temporary:
+            temporary.write_bytes(book)
         write_json(places.evening(evening, "json"), record)
         console.say(f"evening of {evening}: {places.evening(evening, 'html')}")
     return record

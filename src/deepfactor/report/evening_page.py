@@ -16,6 +16,7 @@ from deepfactor.report.press.formats import number
 from deepfactor.report.press.html import document
 from deepfactor.report.press.tables import Cell, Table, defined, head, label_cells, make
 from deepfactor.report.press.words import Metric, words
+from deepfactor.report.press.workbook import workbook
 
 STATES = {"ok": Text("ok", "正常"), "alarm": Text("ALARM", "警报"), "too_few": Text("too few days", "天数不足")}
 #: Why a trade is wanted where no bound on the name binds.
@@ -52,6 +53,12 @@ class AccountEvening:
     folder: Path | None = None
     why: Text | None = None
     released_by: str | None = None
+
+
+def evening_workbook(day: str, lights: Sequence[Light], accounts: Sequence[AccountEvening], source: str) -> bytes:
+    """The page's tables as an Excel workbook, a sheet a table."""
+    tables = [*([shown] if (shown := _lights(lights)) else []), *(table for one in accounts for table in _tables(one))]
+    return workbook(Text("The evening of {day}", "{day} 收盘后").filled(day=day), (), source, tables)
 
 
 def render_evening(
@@ -107,7 +114,9 @@ def _facts(one: AccountEvening) -> list[Fact]:
     record = one.record
     if record is None:
         return [(Text("Tonight", "今晚"), one.why or Text("nothing to decide", "无需决策"))]
-    out = Text("draft", "草稿") if one.released_by is None else Text("released", "已放行")
+    out = Text("draft", "草稿")
+    if one.released_by is not None:
+        out = Text("released by {by}", "已由{by}放行").filled(by=one.released_by)
     return [
         (Text("Status", "状态"), out),
         (Text("For", "交易日"), record["trade_date"] or "–"),
@@ -123,7 +132,7 @@ def _facts(one: AccountEvening) -> list[Fact]:
 def _tables(one: AccountEvening) -> Iterable[Table]:
     if one.folder is None:
         return
-    made = (_trades(one), _undone(one), _bounds(one), _exposures(one))
+    made = (_trades(one), _undone(one), _book(one), _bounds(one), _exposures(one))
     yield from (table for table in made if table is not None)
 
 
@@ -156,7 +165,7 @@ def _trades(one: AccountEvening) -> Table | None:
         ("Stock", "股票"), ("Side", "方向"), ("Shares", "股数"), ("Last close", "收盘价"), ("Amount", "金额"),
         ("Weight now", "现有权重"), ("Target", "目标权重"), ("Score", "得分"), ("Because of", "原因"),
     )  # fmt: skip
-    return make("trades", Text("To trade", "待交易"), columns, rows)
+    return make(f"trades_{one.name}", Text("To trade", "待交易"), columns, rows)
 
 
 def _undone(one: AccountEvening) -> Table | None:
@@ -166,7 +175,22 @@ def _undone(one: AccountEvening) -> Table | None:
         for row in _rows(one, "undone", ("symbol", "side", "shares", "reason"))
     ]  # fmt: skip
     columns = _heads(("Stock", "股票"), ("Side", "方向"), ("Shares", "股数"), ("Why not", "未交易原因"))
-    return make("undone", Text("Wanted and left out", "目标中未能下单的部分"), columns, rows)
+    return make(f"undone_{one.name}", Text("Wanted and left out", "目标中未能下单的部分"), columns, rows)
+
+
+def _book(one: AccountEvening) -> Table | None:
+    """What is held, the largest first, and what of it is aimed at."""
+    names = ("symbol", "drifted_weight", "benchmark_weight", "weight", "score")
+    held = [row for row in _rows(one, "targets", names) if (_number(row["drifted_weight"]) or 0.0) > 0]
+    rows = []
+    for row in sorted(held, key=lambda row: -float(row["drifted_weight"])):
+        now, index, aim = (_number(row[name]) or 0.0 for name in names[1:4])
+        weights = (Cell(now, "percent"), Cell(now - index, "signed_percent"), Cell(aim, "percent"))
+        rows.append((*label_cells(row["symbol"]), *weights, Cell(_number(row["score"]), "signed")))
+    columns = _heads(
+        ("Stock", "股票"), ("Weight", "权重"), ("Active", "主动权重"), ("Target", "目标"), ("Score", "得分")
+    )
+    return make(f"book_{one.name}", Text("The book tonight", "今晚持仓"), columns, rows)
 
 
 def _bounds(one: AccountEvening) -> Table | None:
@@ -183,7 +207,7 @@ def _bounds(one: AccountEvening) -> Table | None:
         ("Bound", "约束"), ("Of", "对象"), ("From", "下限"), ("To", "上限"), ("Before", "调仓前"),
         ("Target", "目标"), ("Expected", "预计"), ("Shadow price", "影子价格"),
     )  # fmt: skip
-    return make("bounds", Text("Bounds that bind", "起作用的约束"), columns, rows)
+    return make(f"bounds_{one.name}", Text("Bounds that bind", "起作用的约束"), columns, rows)
 
 
 def _exposures(one: AccountEvening) -> Table | None:
@@ -194,7 +218,7 @@ def _exposures(one: AccountEvening) -> Table | None:
         for row in _rows(one, "exposures", names)
     ]  # fmt: skip
     columns = _heads(("Kind", "类别"), ("Of", "对象"), ("Before", "调仓前"), ("Target", "目标"), ("Expected", "预计"))
-    return make("exposures", Text("Active exposures", "主动暴露"), columns, rows)
+    return make(f"exposures_{one.name}", Text("Active exposures", "主动暴露"), columns, rows)
 
 
 def _heads(*titles: tuple[str, str]) -> list[str | Metric]:
