@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.timing import Line
 
 #: As many days as a real market has: of less the network's own arrays are the larger part.
-STOCKS, DAYS, EVERY, EPOCHS = 3000, 2500, 400, 2
+STOCKS, DAYS, EVERY, EPOCHS = 3000, 2500, 250, 2
 _MIB = 2**20
 
 
