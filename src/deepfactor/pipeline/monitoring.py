@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
-import polars as pl
 
 from deepfactor.core.arrays import Bools, Float64, Floats
 from deepfactor.core.errors import UserError
@@ -138,12 +137,10 @@ def day_scores(run: RunFolder, arm: str, market: Market) -> Float64:
 
 def _values(files: Sequence[Path], market: Market) -> Float64:
     values = np.full(market.panel.shape, np.nan)
-    if files:
-        table = pl.concat([pl.read_parquet(file, glob=False) for file in files])
-        days, symbols = table["date"].to_numpy().astype("datetime64[D]"), table["symbol"].to_numpy()
-        rows = np.searchsorted(market.panel.dates, days)
-        columns = np.searchsorted(market.panel.symbols, symbols.astype(market.panel.symbols.dtype))
-        values[rows, columns] = table["score"].to_numpy()
+    for file in files:
+        day = read_factor(file, market.panel).values  # refuses what has no place in this market
+        rows = np.isfinite(day).any(axis=1)
+        values[rows] = day[rows]
     return values
 
 

@@ -42,6 +42,8 @@ from deepfactor.runs.written import reading_results
 
 #: Stands for the evening's day in the paths of a nightly file.
 DAY = "{day}"
+#: Of an account whose files are wrong, with the error.
+UNDECIDED = Text("nothing could be decided: {error}", "未能决策：{error}")
 
 
 class AccountSettings(Spec):
@@ -186,7 +188,7 @@ def nightly(
                 made.append(_account(account, models.champion, run, market, row, places, home, console))
             except DeepfactorError as error:
                 failed[account.name] = str(error)
-                made.append(AccountEvening(account.name, why=Text(str(error), str(error))))
+                made.append(AccountEvening(account.name, why=UNDECIDED.filled(error=error)))
                 console.say(f"account {account.name}: {error}")
         record: NightlyRecord = {
             "day": evening,
