@@ -17,33 +17,17 @@ from deepfactor.pipeline.models import _rank_ics
 from deepfactor.pipeline.scoring import score
 from deepfactor.runs.layout import RunFolder
 from support.cli import deepfactor, refused
+from support.recipe import RIDGE
 
-RECIPE = """
-name = "live"
-title = "Two arms"
-features = { kind = "hand_features" }
-universe = { window = 30, min_observed = 20 }
-plan = { first_test = 2020-01-01, last_test = 2020-10-30, train_years = 1, every = 5, valid_every = 5 }
-fit = { seeds = [0] }
-portfolios = []
-
-[test]
-universes = ["all"]
-conventions = ["t1_close"]
-horizons = [5]
-groups = {}
-other_groups = 0
-tops = []
-
-[[arms]]
-name = "ridge"
-weighting = { kind = "ridge" }
-
+RECIPE = (
+    RIDGE.format(name="live")
+    + """
 [[arms]]
 name = "coarse"
 weighting = { kind = "ridge" }
 every = 40
 """
+)
 NIGHTLY = """
 market = "market"
 run = "runs/live"

@@ -15,28 +15,9 @@ from deepfactor.pipeline.markets import open_market
 from deepfactor.pipeline.scoring import score
 from deepfactor.runs.layout import RunFolder
 from support.cli import deepfactor, refused
+from support.recipe import RIDGE
 
-RECIPE = """
-name = "watched"
-title = "Watched"
-features = { kind = "hand_features" }
-universe = { window = 30, min_observed = 20 }
-plan = { first_test = 2020-01-01, last_test = 2020-10-30, train_years = 1, every = 5, valid_every = 5 }
-fit = { seeds = [0] }
-portfolios = []
-
-[test]
-universes = ["all"]
-conventions = ["t1_close"]
-horizons = [5]
-groups = {}
-other_groups = 0
-tops = []
-
-[[arms]]
-name = "ridge"
-weighting = { kind = "ridge" }
-"""
+RECIPE = RIDGE.format(name="watched")
 LIVE = ("2020-11-02", "2020-11-03", "2020-11-04", "2020-11-05", "2020-11-06", "2020-11-09", "2020-11-10")
 
 

@@ -12,29 +12,10 @@ import pytest
 from deepfactor.core.files import folder_lock
 from support.cli import deepfactor, refused
 from support.killed_command import killed
+from support.recipe import RIDGE
 from support.results import contents
 
-RECIPE = """
-name = "live"
-title = "Live"
-features = { kind = "hand_features" }
-universe = { window = 30, min_observed = 20 }
-plan = { first_test = 2020-01-01, last_test = 2020-10-30, train_years = 1, every = 5, valid_every = 5 }
-fit = { seeds = [0] }
-portfolios = []
-
-[test]
-universes = ["all"]
-conventions = ["t1_close"]
-horizons = [5]
-groups = {}
-other_groups = 0
-tops = []
-
-[[arms]]
-name = "ridge"
-weighting = { kind = "ridge" }
-"""
+RECIPE = RIDGE.format(name="live")
 NIGHTLY = """
 market = "market"
 run = "runs/live"

@@ -70,3 +70,26 @@ features = { kind = "hand_features" }
 weighting = { kind = "ridge" }
 """
 )
+
+#: A ridge regression tested on ten months of 2020 in seconds; `{name}` is the run's. What comes after is live.
+RIDGE = """
+name = "{name}"
+title = "A ridge regression"
+features = {{ kind = "hand_features" }}
+universe = {{ window = 30, min_observed = 20 }}
+plan = {{ first_test = 2020-01-01, last_test = 2020-10-30, train_years = 1, every = 5, valid_every = 5 }}
+fit = {{ seeds = [0] }}
+portfolios = []
+
+[test]
+universes = ["all"]
+conventions = ["t1_close"]
+horizons = [5]
+groups = {{}}
+other_groups = 0
+tops = []
+
+[[arms]]
+name = "ridge"
+weighting = {{ kind = "ridge" }}
+"""
