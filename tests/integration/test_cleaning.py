@@ -11,6 +11,9 @@ from support.cli import deepfactor, refused
 from support.recipe import TINY
 
 
+pytestmark = pytest.mark.slow  # whole runs; the nightly tests stay among the fast ones
+
+
 @pytest.fixture
 def runs(tmp_path: Path, small_market: Path) -> Path:
     """A run, and again with another window and another seed: the first arrays and jobs are idle."""

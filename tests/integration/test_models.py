@@ -28,6 +28,8 @@ weighting = { kind = "ridge" }
 every = 40
 """
 )
+pytestmark = pytest.mark.slow  # whole runs; the nightly tests stay among the fast ones
+
 NIGHTLY = """
 market = "market"
 run = "runs/live"
