@@ -10,7 +10,6 @@ from deepfactor.core.files import folder_lock
 from support.cli import deepfactor, refused
 from support.recipe import TINY
 
-
 pytestmark = pytest.mark.slow  # whole runs; the nightly tests stay among the fast ones
 
 
