@@ -60,7 +60,7 @@ def rebalance(
         no_trade,
     )
     console = terminal()
-    opened = open_market(market, console)
+    opened = open_market(market, console, live=True)
     read = desk.open_evening(factor, opened, arm, day)
     folder, record = desk.rebalance(read, opened, out, portfolio, account, day, console)
     show({**record, "folder": str(folder)}, as_json, *_rebalance_lines(record), f"draft: {folder}")
@@ -114,7 +114,7 @@ def orders(
     from deepfactor.pipeline import desk
     from deepfactor.pipeline.markets import open_market
 
-    made, record = desk.orders(folder, open_market(market, terminal()), out, form, check, account)
+    made, record = desk.orders(folder, open_market(market, terminal(), live=True), out, form, check, account)
     show({**record, "path": str(made)}, as_json, *_orders_lines(record), f"{record['status']}: {made}")
 
 
@@ -149,7 +149,7 @@ def reconcile(
     from deepfactor.pipeline.markets import open_market
 
     console = terminal()
-    opened = open_market(market, console)
+    opened = open_market(market, console, live=True)
     made, record = desk.reconcile(folder, fills, opened, out, day, reinvested=reinvested, console=console)
     show({**record, "folder": str(made)}, as_json, *_evening_lines(record), f"account: {made / 'book.csv'}")
 

@@ -19,11 +19,13 @@ from deepfactor.cli.options import (
     Language,
     LanguageOption,
     MarketOption,
+    OpenHoldout,
     Partial,
     app,
     day_option,
     listed,
     number,
+    opening,
     show,
 )
 from deepfactor.cli.terminal import terminal
@@ -52,6 +54,7 @@ def test(
     arm: ArmOption = None,
     date_format: DateFormat = None,
     partial: Partial = False,
+    open_holdout: OpenHoldout = False,
     language: LanguageOption = Language.EN,
     as_json: Json = False,
 ) -> None:
@@ -74,7 +77,7 @@ def test(
     except ValidationError as error:
         raise recipe_error(error, "test") from None
     console = terminal()
-    opened = open_market(market, console)
+    opened = open_market(market, console, opening=opening(open_holdout))
     if universe is None:
         settings = factors.with_known_universes(settings, opened)
     read = factors.open_factor(factor, opened, arm, Reading(date_format, partial))
@@ -144,6 +147,7 @@ def enhance(
     arm: ArmOption = None,
     date_format: DateFormat = None,
     partial: Partial = False,
+    open_holdout: OpenHoldout = False,
     language: LanguageOption = Language.EN,
     as_json: Json = False,
 ) -> None:
@@ -160,7 +164,7 @@ def enhance(
     except ValidationError as error:
         raise recipe_error(error, "enhance") from None
     console = terminal()
-    opened = open_market(market, console)
+    opened = open_market(market, console, opening=opening(open_holdout))
     read = factors.open_factor(factor, opened, arm, Reading(date_format, partial))
     enhanced = factors.enhance(read, opened, out, portfolio, console, what_if or (), language)
     content, lines = dict[str, object](), read.rows.lines()
@@ -185,6 +189,7 @@ def combine(
     min_days: Annotated[int, typer.Option(help="a factor with fewer RankICs there weighs nothing")] = 60,
     date_format: DateFormat = None,
     partial: Partial = False,
+    open_holdout: OpenHoldout = False,
     as_json: Json = False,
 ) -> None:
     """One factor file out of several factors: equally weighted, by past RankIC, or orthogonalised in order."""
@@ -199,7 +204,8 @@ def combine(
     except ValidationError as error:
         raise recipe_error(error, "combine") from None
     console = terminal()
-    made = combine_factors(factors, open_market(market, console), out, settings, console, Reading(date_format, partial))
+    opened = open_market(market, console, opening=opening(open_holdout))
+    made = combine_factors(factors, opened, out, settings, console, Reading(date_format, partial))
     lines = [f"{name}: {line}" for name, rows in made["rows"].items() for line in RowAccount(**rows).lines()]
     lines += [f"{name}: mean weight {number(weight, '.3f')}" for name, weight in made["weights"].items()]
     lines += [f"left out: {reason}: {count:,}" for reason, count in made["dropped"].items() if count]

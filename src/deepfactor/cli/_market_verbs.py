@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from deepfactor.cli.options import Json, Language, LanguageOption, app, day_option, listed, show
+from deepfactor.cli.options import Json, Language, LanguageOption, OpenHoldout, app, day_option, listed, opening, show
 from deepfactor.cli.terminal import terminal
 from deepfactor.core.kind import recipe_error
 
@@ -114,6 +114,7 @@ def ingest(
 def check(
     market: Annotated[Path, typer.Argument(help="market folder; or a run's, one of runs, or a lake")],
     html: Annotated[Path | None, typer.Option("--html", help="write a page of it to this file")] = None,
+    open_holdout: OpenHoldout = False,
     language: LanguageOption = Language.EN,
     as_json: Json = False,
 ) -> None:
@@ -130,7 +131,7 @@ def check(
         compare = check_lake if is_lake(market) else check_results
         _compared(compare(market, terminal()), as_json)
         return
-    audited = audit(market, html, terminal(), language)
+    audited = audit(market, html, terminal(), language, opening(open_holdout))
     lines = [
         f"{one['severity']}: {one['code']} in {one['table']}: {one['message']} ({one['count']:,})"
         + "".join(f"\n    {example}" for example in one["examples"])

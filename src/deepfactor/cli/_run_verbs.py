@@ -15,10 +15,12 @@ from deepfactor.cli.options import (
     Language,
     LanguageOption,
     MarketOption,
+    OpenHoldout,
     Workers,
     app,
     listed,
     number,
+    opening,
     show,
 )
 from deepfactor.cli.terminal import terminal
@@ -83,6 +85,7 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="check and list the jobs, train nothing")] = False,
     edges: Annotated[bool, typer.Option("--edges", help="write who was related to whom: edges.parquet")] = False,
     allow_code: AllowCode = False,
+    open_holdout: OpenHoldout = False,
     language: LanguageOption = Language.EN,
     as_json: Json = False,
 ) -> None:
@@ -94,7 +97,7 @@ def run(
     chosen = staging.chosen([word for words in only or () for word in listed(words)])
     loaded = load_recipe(recipe, settings or (), allow_code=allow_code)
     console = terminal()
-    opened = open_market(market, console)
+    opened = open_market(market, console, opening=opening(open_holdout))
     if dry_run:
         planned = planning.dry_run(loaded, opened, out, workers=workers, device=device)
         show(planned, as_json, *_plan_lines(planned))

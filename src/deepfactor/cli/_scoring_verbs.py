@@ -15,9 +15,11 @@ from deepfactor.cli.options import (
     Language,
     LanguageOption,
     MarketOption,
+    OpenHoldout,
     app,
     day_option,
     number,
+    opening,
     show,
 )
 from deepfactor.cli.terminal import terminal
@@ -46,6 +48,7 @@ def score(
     day: Annotated[date | None, day_option("day to score; without: the market's last")] = None,
     arm: Annotated[list[str] | None, typer.Option("--arm", help="an arm, more than once; without: all")] = None,
     outside: AllowCode = False,
+    open_holdout: OpenHoldout = False,
     as_json: Json = False,
 ) -> None:
     """Score one day by the newest models that had ended their training by then. Nothing is trained."""
@@ -55,9 +58,9 @@ def score(
     from deepfactor.runs.layout import RunFolder
 
     console = terminal()
-    opened = open_market(market, console)
-    trust = Trust(outside)
-    found = score_day(RunFolder.open(run), opened, day=day, arms=arm or (), console=console, trust=trust)
+    opened = open_market(market, console, live=True)
+    trust, why = Trust(outside), opening(open_holdout)
+    found = score_day(RunFolder.open(run), opened, day=day, arms=arm or (), console=console, trust=trust, opening=why)
     lines = [
         f"{one['arm']}: {one['stocks']} stocks on {one['date']} by fold {one['fold']}, whose training has seen prices "
         f"to {one['trained_until']}, {one['age']} trading days before: {place}"
@@ -82,7 +85,7 @@ def monitor(
     from deepfactor.runs.layout import RunFolder
 
     console = terminal()
-    opened = open_market(market, console)
+    opened = open_market(market, console, live=True)
     place, record = watch(RunFolder.open(run), opened, arm, day, console, Trust(outside))
     tested = " to ".join(record["tested"])
     head = f"{record['arm']} on {record['date']}, {record['live_days']} days scored since the test of {tested}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from datetime import date
@@ -54,9 +55,9 @@ def _day(text: str) -> date:
         raise typer.BadParameter(f"{text!r} {error}") from None
 
 
-def day_option(text: str) -> Any:
-    """An option that is a day; `text` is its help."""
-    return typer.Option(parser=_day, metavar="DAY", help=f"{text}, as 2020-01-02 or 20200102")
+def day_option(text: str, *names: str) -> Any:
+    """An option that is a day; `text` is its help, `names` where it isn't called like its argument."""
+    return typer.Option(*names, parser=_day, metavar="DAY", help=f"{text}, as 2020-01-02 or 20200102")
 
 
 DateFormat = Annotated[
@@ -65,6 +66,10 @@ DateFormat = Annotated[
 ]
 Partial = Annotated[
     bool, typer.Option("--partial", help="take what fits of a file, even if that is less than half of its scores")
+]
+OpenHoldout = Annotated[
+    bool,
+    typer.Option("--open-holdout", help="take the market's locked days, too; logged for ever in MARKET/holdout.jsonl"),
 ]
 ArmOption = Annotated[str | None, typer.Option("--arm", help="which arm, where FACTOR is a run with several")]
 
@@ -84,6 +89,11 @@ def show(content: Mapping[str, object], as_json: bool, *lines: str) -> None:
         print(text, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def opening(asked: bool) -> str | None:
+    """For what a holdout is opened, as its log has it: the words of the command."""
+    return shlex.join(["deepfactor", *sys.argv[1:]]) if asked else None
 
 
 def listed(text: str) -> tuple[str, ...]:

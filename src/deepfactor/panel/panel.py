@@ -38,6 +38,7 @@ class Panel:
         names the content of the tables that the panel was built from.
     fundamentals : what was published of the companies and when; None where the market has no such table.
     former : old code = today's, of companies whose code changed.
+    locked : first day of the market's locked holdout, before which this panel ends; None = nothing is left out.
 
     Row t holds what was known at the close of day t.
     """
@@ -48,6 +49,7 @@ class Panel:
     fingerprint: str
     fundamentals: Fundamentals | None = None
     former: Mapping[str, str] = field(default_factory=dict)
+    locked: date | None = None
 
     def __getitem__(self, name: str) -> Floats:
         """The (T, N) array of a field; a `DataError` that says what is missing where the market has none."""

@@ -21,8 +21,17 @@ from deepfactor.store.checks import Basis, Finding
 from deepfactor.store.folder import MarketFolder
 
 
-def check(market: Path, html: Path | None = None, console: Console | None = None, language: str = "en") -> Audit:
+def check(
+    market: Path,
+    html: Path | None = None,
+    console: Console | None = None,
+    language: str = "en",
+    opening: str | None = None,
+) -> Audit:
     """Audit a market folder; with `html`, write a page of it there, `language` (``en``, ``zh``) shown first.
+
+    Tables are audited whole; statistics by year end before a locked holdout, unless `opening` says for what it is
+    opened, which is logged: they show what prices and indices did.
 
     Returns
     -------
@@ -44,7 +53,7 @@ def check(market: Path, html: Path | None = None, console: Console | None = None
     if not errors:
         findings += _mended_panel(market) + _oracle(folder)
         out["errors"] = sum(one.severity == "error" for one in findings)
-        opened = open_market(market, console)
+        opened = open_market(market, console, opening=opening)
         with step(console, "audited the panel"):
             audit = audit_panel(opened.panel, opened.universe, adjusted=Basis.of(folder.manifest.source).adjusted)
         findings = [*findings, *audit.findings]

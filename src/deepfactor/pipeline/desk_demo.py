@@ -123,7 +123,7 @@ def _market(out: Path, console: Console) -> Market:
     settings = Settings(stocks=300, start=date(2018, 1, 2), end=date(2020, 12, 31))
     if not holds(out / "market", settings):
         simulate(out / "market", settings, console)
-    return open_market(out / "market", console)
+    return open_market(out / "market", console, live=True)
 
 
 def _fill(folder: Path, market: Market, row: int, file: Path) -> None:

@@ -65,7 +65,7 @@ def prepare_inputs(
             window=read.settings.window,
         )
 
-    key = content_key({"market": market.folder.fingerprint, "inputs": inputs, "label": target})
+    key = content_key({"market": market.fingerprint, "inputs": inputs, "label": target})
     reach = label.part.reach(label.settings)
     return Inputs(prepare_data(jobs, key, build, tell), inputs, target, label.whole(), reach)
 

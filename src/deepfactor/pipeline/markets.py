@@ -13,7 +13,7 @@ from deepfactor.core.errors import DataError, KindError
 from deepfactor.core.spec import content_key
 from deepfactor.core.trust import Trust
 from deepfactor.core.words import Sentence
-from deepfactor.panel.build import compile_panel, open_panel
+from deepfactor.panel.build import compile_panel, describe_panel, open_panel
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.pipeline.console import Console, Silent, step
@@ -22,13 +22,14 @@ from deepfactor.sources.base import choose_source, fetch_all
 from deepfactor.store.checks import FindingRecord
 from deepfactor.store.folder import MarketFolder
 from deepfactor.store.folder import ingest as store_tables
+from deepfactor.store.holdout import read_holdout
 from deepfactor.store.update import update
 from deepfactor.store.writing import MANIFEST
 from deepfactor.styles.base import ROOM as STYLES
 from deepfactor.styles.base import Styles, StyleSet
 
 if TYPE_CHECKING:
-    from deepfactor.runs.environment import MarketRecord
+    from deepfactor.runs.environment import HoldoutRecord, MarketRecord
     from deepfactor.sources import simulated
 
 #: Examples of a finding that stand in a warning.
@@ -37,6 +38,15 @@ _ROWS = Sentence("{table}: {message} ({n} rows{examples})", "{table}：{message}
 _DAYS = Sentence("{table}: {message} ({n} days{examples})", "{table}：{message}（{n}天{examples}）")
 _NAMES = Sentence("{table}: {message} ({n} names{examples})", "{table}：{message}（缺{n}只{examples}）")
 _ABSENT = Sentence("style {style} of {kind} is absent: {why}", "{kind}的风格因子{style}缺失：{why}")
+_LOCKED = Sentence(
+    "locked holdout: the {n} days from {start} on are left out (--open-holdout opens them, on record)",
+    "锁定的留存期：{start}起的{n}个交易日未使用（--open-holdout 可打开，并永久记录）",
+)
+_OPENED = Sentence(
+    "the locked holdout, {start} on, was opened for this: opening {n} of this market; what is chosen by these days can "
+    "no longer be judged by them",
+    "锁定的留存期（{start}起）为此结果打开：该市场第{n}次打开；凡据此选择的结果，这段数据不能再用来检验",
+)
 _SYMBOLS = Sentence("{table}: {message} ({n} symbols{examples})", "{table}：{message}（{n}个代码{examples}）")
 #: How findings are said that don't count rows.
 _COUNTED = {
@@ -48,19 +58,31 @@ _COUNTED = {
 
 @dataclass(frozen=True)
 class Market:
-    """An opened market: arrays, and its folder with the manifest."""
+    """An opened market: arrays, and its folder with the manifest; `holdout` as results say it, None = none is locked.
+
+    A locked holdout is no part of the arrays unless it was opened.
+    """
 
     folder: MarketFolder
     panel: Panel
     universe: Universe
+    holdout: HoldoutRecord | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits that name the content of the tables, less a holdout that is locked."""
+        tables = self.folder.fingerprint
+        if self.panel.locked is None:
+            return tables
+        return content_key({"tables": tables, "holdout": self.panel.locked.isoformat()})
 
     def account(self) -> MarketRecord:
         """What results say of their data."""
         source = self.folder.manifest.source
-        return {
+        record: MarketRecord = {
             "source": source["name"],
             "simulated": source["simulated"],
-            "fingerprint": self.folder.fingerprint,
+            "fingerprint": self.fingerprint,
             "span": [str(self.panel.dates[0]), str(self.panel.dates[-1])],
             "stocks": len(self.panel.symbols),
             "days": len(self.panel.dates),
@@ -73,10 +95,22 @@ class Market:
             "notes": list(source.get("notes", [])),
             "findings": [{**w, "said": _warning(w)} for w in self.folder.manifest.warnings],
         }
+        if self.holdout is not None:
+            record["holdout"] = self.holdout
+        return record
 
     def warnings(self) -> list[str]:
-        """Findings of the data audit that did not stop the ingest, with the first of their examples."""
-        return [_warning(one) for one in self.folder.manifest.warnings]
+        """A locked or opened holdout; findings of the data audit that did not stop the ingest, with the first of their
+        examples."""
+        held = [] if self.holdout is None else [_holdout_said(self.holdout)]
+        return [*held, *(_warning(one) for one in self.folder.manifest.warnings)]
+
+
+def _holdout_said(holdout: HoldoutRecord) -> str:
+    opened = holdout["opened"]
+    if opened is None:
+        return _LOCKED.format(n=holdout["locked_days"], start=holdout["start"])
+    return _OPENED.format(n=opened, start=holdout["start"])
 
 
 def _warning(finding: FindingRecord) -> str:
@@ -87,8 +121,13 @@ def _warning(finding: FindingRecord) -> str:
     return form.format(table=finding["table"], message=finding["message"], n=finding["count"], examples=examples)
 
 
-def open_market(path: Path, console: Console | None = None) -> Market:
+def open_market(
+    path: Path, console: Console | None = None, *, live: bool = False, opening: str | None = None
+) -> Market:
     """Open a market folder; the panel is compiled the first time, and again where it is damaged.
+
+    A locked holdout is left out, and said, unless `live` (for the desk) or `opening` (for what it is opened, logged for
+    ever): see `deepfactor.panel.build.open_panel`.
 
     Raises
     ------
@@ -97,8 +136,20 @@ def open_market(path: Path, console: Console | None = None) -> Market:
     """
     folder, console = MarketFolder.open(path), console or Silent()
     with step(console, f"opened market {path}"):
-        panel, universe = open_panel(path, console.say)
-    return Market(folder, panel, universe)
+        panel, universe = open_panel(path, console.say, live=live, opening=opening)
+    market = Market(folder, panel, universe, None if live else _holdout_of(folder, panel, opening))
+    if market.holdout is not None:
+        console.say(_holdout_said(market.holdout))
+    return market
+
+
+def _holdout_of(folder: MarketFolder, panel: Panel, opening: str | None) -> HoldoutRecord | None:
+    held = read_holdout(folder.path)
+    if held is None:
+        return None
+    opened = held.openings if opening is not None else None
+    days = describe_panel(folder.path)["shape"][0] - len(panel.dates) if opened is None else 0
+    return {"start": held.start.isoformat(), "locked_days": days, "opened": opened}
 
 
 def ingest(
@@ -112,7 +163,8 @@ def ingest(
 ) -> Market:
     """Bring a source's tables into a market folder and compile its panel. Safe to repeat, and to kill.
 
-    A market of the same source goes on: it is asked for the days since, and for the last 60 days held again.
+    A market of the same source goes on: it is asked for the days since, and for the last 60 days held again. What is
+    returned has the days of a locked holdout, too: it is for the desk, and for the account of what came.
 
     Parameters
     ----------
@@ -143,7 +195,7 @@ def ingest(
             progress=console.say,
             prove=partial(compile_panel, tell=console.say),
         )
-    return open_market(market, console)
+    return open_market(market, console, live=True)
 
 
 def simulate(market: Path, settings: simulated.Settings, console: Console | None = None) -> Market:
@@ -163,7 +215,7 @@ def simulate(market: Path, settings: simulated.Settings, console: Console | None
     with step(console, f"simulated {settings.stocks} stocks, {settings.start} to {settings.end}"):
         folder = store_tables(market, fetch_all(source), source.describe)
         write_oracle(oracle_path(market), source.oracle(), folder.fingerprint)
-    return open_market(market, console)
+    return open_market(market, console, live=True)
 
 
 def _require_simulated(market: Path) -> None:

@@ -139,7 +139,12 @@ def models(path: Path, trust: Trust = Trust()) -> tuple[Recipe, RunFolder, Marke
     run = RunFolder.open(home / settings.run)
     with reading_results(run.path):
         recipe = Recipe.model_validate(read_json(run.recipe), context=trust)
-    return recipe, run, open_market(home / settings.market), standing(recipe, home / settings.out, settings.arm)
+    return (
+        recipe,
+        run,
+        open_market(home / settings.market, live=True),
+        standing(recipe, home / settings.out, settings.arm),
+    )
 
 
 def load_nightly(path: Path) -> NightlySettings:
@@ -215,7 +220,7 @@ def nightly(
 def _market(settings: NightlySettings, home: Path, console: Console, trust: Trust) -> Market:
     place = home / settings.market
     if settings.source is None:
-        return open_market(place, console)
+        return open_market(place, console, live=True)
     name, folder = settings.source.name, settings.source.folder
     own = home / name
     source = str(own) if own.is_file() else name

@@ -98,7 +98,7 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path) -> Planned:
     RecipeError, DataError
         the market lacks what the recipe needs.
     """
-    windows = folds(market.panel.dates, recipe.plan, 0)  # fails before any array is made
+    windows = _windows(recipe, market)  # fails before any array is made
     _check_published(recipe)
     jobs: list[Job] = []
     inputs: dict[str, Inputs] = {}
@@ -131,6 +131,16 @@ def plan(recipe: Recipe, market: Market, jobs_folder: Path) -> Planned:
     sizes = [int(np.asarray(data.eligible[window.train[:: recipe.plan.every]]).sum()) for window in windows]
     short = cut_short(market.panel.dates, recipe.plan)
     return Planned(jobs, inputs, arrays, max(sizes), () if short is None else (short,), tuple(mended))
+
+
+def _windows(recipe: Recipe, market: Market) -> Sequence[Fold]:
+    """The folds, whatever a label reads ahead."""
+    try:
+        return folds(market.panel.dates, recipe.plan, 0)
+    except RecipeError as error:
+        if (locked := market.panel.locked) is None:
+            raise
+        raise RecipeError(f"{error} (days from {locked} on are a locked holdout)") from None
 
 
 def _check_tested(recipe: Recipe, market: Market, windows: Sequence[Fold]) -> None:

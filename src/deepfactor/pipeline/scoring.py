@@ -29,6 +29,7 @@ from deepfactor.runs.factors import write_scores
 from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import read_json
 from deepfactor.runs.written import reading_results
+from deepfactor.store.holdout import log_opening, read_holdout
 from deepfactor.training.arms import Arm
 from deepfactor.training.data import TrainingData
 from deepfactor.training.ensemble import average
@@ -41,6 +42,9 @@ from deepfactor.training.samples import Sampler
 from deepfactor.training.scalings.base import rows_back
 from deepfactor.training.stored import StoredInputs
 from deepfactor.training.work import scorer_of
+
+#: Days of a locked holdout that are still live ones: the last, and a week in which nobody came to score.
+LIVE = 5
 
 
 class DayRecord(TypedDict):
@@ -80,15 +84,19 @@ def score(
     arms: Sequence[str] = (),
     console: Console | None = None,
     trust: Trust = Trust(),
+    opening: str | None = None,
 ) -> list[tuple[Path, DayRecord]]:
     """Score a day, the market's last by default, by the run's arms; file and record of each.
 
-    ``RUN/scores/ARM/DATE.parquet`` is a factor file of that day. Repeated, it leaves the same bytes.
+    ``RUN/scores/ARM/DATE.parquet`` is a factor file of that day. Repeated, it leaves the same bytes. In a locked
+    holdout the market's last `LIVE` days are scored as on any evening; earlier ones have outcomes by now, which
+    `monitor` would show: `opening` says for what the holdout is opened, which is logged.
 
     Raises
     ------
     UserError
-        a day that the market doesn't have, an unknown arm, an arm without a fold that was trained by then.
+        a day that the market doesn't have or that is locked, an unknown arm, an arm without a fold that was trained by
+        then.
     DamagedFile
         what was trained can't be read.
     """
@@ -96,6 +104,7 @@ def score(
     with reading_results(run.path):
         recipe = Recipe.model_validate(read_json(run.recipe), context=trust)
     row = row_of(market.panel, day)
+    _require_live(market, row, opening)
     chosen = [_arm_named(recipe, name) for name in arms] or list(recipe.arms)
     found = []
     with folder_lock(run.path / "scores"):
@@ -109,6 +118,19 @@ def score(
                 write_json(place.with_suffix(".json"), record)
                 found.append((place, record))
     return found
+
+
+def _require_live(market: Market, row: int, opening: str | None) -> None:
+    """Refuse a locked day that is no evening's any more, unless the holdout is opened for it."""
+    day, held = market.panel.dates[row], read_holdout(market.folder.path)
+    if held is None or day < np.datetime64(held.start, "D") or row >= len(market.panel.dates) - LIVE:
+        return
+    if opening is None:
+        raise UserError(
+            f"--day {day} lies in the market's locked holdout, from {held.start} on, and its outcome is known: the "
+            f"last {LIVE} days are scored as live ones; --open-holdout opens the others, on record"
+        )
+    log_opening(market.folder.path, held.start, opening)
 
 
 def _arm_named(recipe: Recipe, name: str) -> Arm:

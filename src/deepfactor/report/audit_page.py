@@ -125,6 +125,9 @@ def _facts(audit: Audit, account: MarketRecord) -> list[Fact]:
         facts += [(Text("Span", "区间"), span(account["span"]))]
         counted = ((Text("Stocks", "股票数"), account["stocks"]), (Text("Trading days", "交易日数"), account["days"]))
         facts += [(label, number(n, "count")) for label, n in counted]
+    if (held := account.get("holdout")) is not None and held["opened"] is None:
+        said = Text("{n} days from {start} on, not shown", "{start}起的{n}个交易日，未显示")
+        facts += [(Text("Locked holdout", "锁定的留存期"), said.filled(n=held["locked_days"], start=held["start"]))]
     return facts
 
 

@@ -25,6 +25,8 @@ _FEW, _SMALL = 5, 0.01
 _ENOUGH, _ENOUGH_FOR_WEEKDAYS = 3, 40
 #: A trading day further back isn't the last before, but the last that the market has (calendar days).
 _FAR = 10
+#: Why a day of a locked holdout has no place.
+LOCKED = "in the market's locked holdout"
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -44,7 +46,9 @@ class FactorDays:
     notes: tuple[str, ...]
 
 
-def place_days(path: Path, days: pl.Series, trading: Dates, *, clock: bool, partial: bool) -> FactorDays:
+def place_days(
+    path: Path, days: pl.Series, trading: Dates, *, clock: bool, partial: bool, locked: date | None = None
+) -> FactorDays:
     """Where the days of a file's rows lie in a market.
 
     Parameters
@@ -53,6 +57,7 @@ def place_days(path: Path, days: pl.Series, trading: Dates, *, clock: bool, part
     trading : the market's days, ascending
     clock : they were times without a zone, which may be of any
     partial : weekdays without trading are left out, however many, and a weekday may be missing
+    locked : first day of the market's locked holdout, before which `trading` ends
 
     Raises
     ------
@@ -70,7 +75,11 @@ def place_days(path: Path, days: pl.Series, trading: Dates, *, clock: bool, part
     if not partial:
         _refuse_holidays(path, {day: rows[day] for day in left if day.weekday() < 5}, rows)
         _refuse_missing_weekday(path, rows)
-    reasons = {day: _reason(day, first, last) for day in rows if day not in market and day not in moved}
+    reasons = {
+        day: LOCKED if locked is not None and day >= locked else _reason(day, first, last)
+        for day in rows
+        if day not in market and day not in moved
+    }
     return FactorDays(moved, reasons, _said(moved, rows))
 
 

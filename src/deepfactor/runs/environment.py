@@ -28,8 +28,19 @@ class SaidFinding(FindingRecord):
     said: str
 
 
+class HoldoutRecord(TypedDict):
+    """A market's locked holdout: first locked day; how many days were left out for it; null, or the number of the
+    opening that these results are made by."""
+
+    start: str
+    locked_days: int
+    opened: int | None
+
+
 class MarketRecord(TypedDict, total=False):
-    """What results say of their data; runs of earlier versions say less."""
+    """What results say of their data; runs of earlier versions say less. `holdout`: where the market has one."""
+
+    holdout: HoldoutRecord
 
     source: str
     name: str

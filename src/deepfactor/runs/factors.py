@@ -14,12 +14,13 @@ from deepfactor.core.errors import DataError
 from deepfactor.market.vendor_codes import as_market_has_them
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
-from deepfactor.runs._factor_days import FactorDays, place_days
+from deepfactor.runs._factor_days import LOCKED, FactorDays, place_days
 from deepfactor.runs._factor_file import COLUMNS, read_columns
 from deepfactor.store.content import content_hash
 from deepfactor.store.parquet import write_parquet
 
 _NO_SCORE, _INFINITE, _NO_SYMBOL = "no score", "infinite score", "symbol not in market"
+_OPEN = ". Locked days are opened by --open-holdout, on record"
 #: Share of the rows with a score that must find a place.
 _LEAST = 0.5
 
@@ -132,7 +133,9 @@ def read_factor_rows(
     table = read_columns(path, {column: column for column in COLUMNS}, reading.date_format)
     if table.rows.is_empty():
         raise DataError("holds no rows", file=path)
-    days = place_days(path, table.rows["date"], panel.dates, clock=table.clock, partial=reading.partial)
+    days = place_days(
+        path, table.rows["date"], panel.dates, clock=table.clock, partial=reading.partial, locked=panel.locked
+    )
     own = frozenset(panel.symbols.tolist())
     read = as_market_has_them(table.rows["symbol"].unique().to_list(), own)
     symbols = {theirs: ours if ours in own else panel.former.get(ours, ours) for theirs, ours in read.items()}
@@ -194,14 +197,16 @@ def _account(placed: pl.DataFrame, notes: tuple[str, ...]) -> RowAccount:
 
 
 def _refuse_misfits(path: Path, panel: Panel, account: RowAccount, reading: Reading) -> None:
-    """A file of which nothing, or less than half of what has a score, finds a place."""
-    scored = account.file - account.dropped.get(_NO_SCORE, 0)
+    """A file of which nothing, or less than half of what has a score, finds a place; what is locked could have one."""
+    scored = account.file - account.dropped.get(_NO_SCORE, 0) - account.dropped.get(LOCKED, 0)
     if account.matched and (reading.partial or account.matched >= _LEAST * scored):
         return
     market = f"the market has {panel.dates[0]} to {panel.dates[-1]}, symbols as {panel.symbols[0]}"
     if not account.matched:
         raise DataError(
-            f"none of its {account.file:,} rows has a score of this market: {account.reasons()}; {market}", file=path
+            f"none of its {account.file:,} rows has a score of this market: {account.reasons()}; {market}"
+            f"{_OPEN if LOCKED in account.dropped else ''}",
+            file=path,
         )
     raise DataError(
         f"only {account.matched:,} of its {scored:,} scores ({account.matched / scored:.1%}) find a place: "

@@ -22,6 +22,7 @@ dates and ends of intervals are read only from their day on.
 
 from __future__ import annotations
 
+import datetime as dt
 import errno
 import os
 import shutil
@@ -47,6 +48,7 @@ from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.panel.weighting import Weighting
 from deepfactor.store.folder import MarketFolder
+from deepfactor.store.holdout import log_opening, read_holdout
 from deepfactor.store.renaming import newest_codes
 
 #: Bumped when the same tables give other arrays, so that compiled panels are made again.
@@ -58,23 +60,47 @@ _MADE_AGAIN = Sentence(
 
 
 def open_panel(
-    market: Path, tell: Callable[[str], None] | None = None, *, always: bool = False
+    market: Path,
+    tell: Callable[[str], None] | None = None,
+    *,
+    always: bool = False,
+    live: bool = False,
+    opening: str | None = None,
 ) -> tuple[Panel, Universe]:
     """The panel and universe of the market folder `market`, read-only and memory-mapped; built first where absent.
 
     One whose files don't hold what was built is built again, which `tell` is told. They are compared once a
     modification, or `always`.
 
+    A market with a locked holdout (`deepfactor.store.holdout`) ends on the day before it, unless `live`: for an
+    evening's decisions, which read no outcome; or `opening`: for what it is opened, which is logged for ever.
+
     Raises
     ------
     DataError
-        no market, or a table that doesn't hold what was written.
+        no market, a table that doesn't hold what was written, or no day before the holdout.
     OutOfResources
         no space for the panel (about 80 bytes a stock and day); what was there is intact.
     """
     folder = MarketFolder.open(market)
     panel, universe = _load(compile_panel(folder, always=always, tell=tell))
-    return replace(panel, former=newest_codes(folder.manifest.source)), universe
+    panel = replace(panel, former=newest_codes(folder.manifest.source))
+    holdout = None if live else read_holdout(market)
+    if holdout is None:
+        return panel, universe
+    if opening is not None:
+        log_opening(market, holdout.start, opening)
+        return panel, universe
+    return _before(panel, universe, holdout.start, market)
+
+
+def _before(panel: Panel, universe: Universe, start: dt.date, market: Path) -> tuple[Panel, Universe]:
+    """What of a market lies before its locked days; named otherwise than the whole."""
+    stop = int(np.searchsorted(panel.dates, np.datetime64(start, "D")))
+    if not stop:
+        raise DataError(f"all days of {market} are locked: its holdout begins on {start}, it on {panel.dates[0]}")
+    name = content_key({"panel": panel.fingerprint, "holdout": start.isoformat()})
+    return replace(panel.between(0, stop), fingerprint=name, locked=start), universe.between(0, stop)
 
 
 def compile_panel(folder: MarketFolder, *, always: bool = False, tell: Callable[[str], None] | None = None) -> Path:
