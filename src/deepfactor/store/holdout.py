@@ -153,7 +153,7 @@ def _settings(market: Path) -> dt.date | None:
     if not file.is_file():
         return None
     try:
-        settings = MarketSettings.model_validate(read_toml(file, str(file)))
+        settings: MarketSettings = MarketSettings.model_validate(read_toml(file, str(file)))
     except ValidationError as error:
         raise DataError(str(recipe_error(error)), file=file) from None
     return None if settings.holdout is None else settings.holdout.start

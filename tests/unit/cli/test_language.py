@@ -35,7 +35,7 @@ def asked(monkeypatch, tmp_path) -> list[str]:
             to_json_dict=lambda: {"records": [record], "groups": [], "top_n": []},
         )
 
-    monkeypatch.setattr(markets, "open_market", lambda *_: None)
+    monkeypatch.setattr(markets, "open_market", lambda *_, **__: None)
     rows = SimpleNamespace(to_json_dict=dict, lines=list)
     monkeypatch.setattr(factor, "open_factor", lambda *_: SimpleNamespace(rows=rows))
     monkeypatch.setattr(factor, "test", note)
