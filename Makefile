@@ -41,7 +41,7 @@ test-313: ## run fast tests of rooms that need no torch on Python 3.13, in an en
 	.ci/python-3.13
 
 kills: $(DEV) ## kill -9 training 10 times at each kind of moment, with workers too
-	DEEPFACTOR_KILLS=10 $(BIN)/python -m pytest tests/integration/test_killed_training.py
+	DEEPFACTOR_KILLS=10 $(BIN)/python -m pytest tests/integration/test_killed_training.py tests/integration/test_nightly.py -k kill
 
 check: $(DEV) ## what CI runs, line for line
 	$(MAKE) test-all

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from support.cli import Ended, deepfactor
+from deepfactor.core.files import file_hash
+from support.cli import Ended, deepfactor, refused
 from support.desk import written
 
 INDEX, FIRST, SECOND = "csi500", "2020-12-28", "2020-12-29"
@@ -284,5 +286,10 @@ def test_a_run_whose_evening_was_scored(factor: Path, small_market: Path, tmp_pa
     assert missing.code == 2
     assert f"no score of an eligible stock on {SECOND}: the newest day with one is {FIRST}" in missing.err
     today = scores.filter(pl.col("date") == pl.lit(SECOND).str.to_date())
-    today.write_parquet(run / "scores" / "a" / f"{SECOND}.parquet")
+    place = run / "scores" / "a" / f"{SECOND}.parquet"
+    today.write_parquet(place)
+    refused(deepfactor(*words, "--day", SECOND), place.name, "deepfactor score")  # nothing says that it is whole
+    written(place.with_suffix(".json"), json.dumps({"scores": file_hash(place)}))
     assert deepfactor(*words, "--day", SECOND, "--json").json()["trades"] > 20
+    today.with_columns(pl.col("score") * 2).write_parquet(place)
+    refused(deepfactor(*words, "--day", SECOND), place.name, "deepfactor score")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import openpyxl
 import pytest
 
 from deepfactor.core.files import folder_lock
+from deepfactor.panel.build import open_panel
+from deepfactor.panel.panel import Panel
 from support.cli import deepfactor, refused
 from support.killed_command import killed
 from support.recipe import RIDGE
@@ -102,7 +106,8 @@ def test_killed_at_a_write_a_rerun_leaves_the_same_files(home: Path, tmp_path: P
     whole, points = left(home / "whole"), (tmp_path / "points").read_text().splitlines()
     assert any("rebalance.json" in point for point in points)
     assert any(f"{FRIDAY}.html" in point for point in points)
-    for kill in range(1, len(points) + 1, max(len(points) // 6, 1)):
+    kills = int(os.environ.get("DEEPFACTOR_KILLS", "6"))
+    for kill in range(1, len(points) + 1, max(len(points) // kills, 1)):
         shutil.rmtree(home / "cut", ignore_errors=True)
         assert killed(home, kill, "nightly", home / "cut.toml", "--day", FRIDAY) == -9
         finals = [path for path in (home / "cut").rglob("draft-*") if not path.name.endswith(".tmp")]
@@ -113,6 +118,41 @@ def test_killed_at_a_write_a_rerun_leaves_the_same_files(home: Path, tmp_path: P
 
 def left(desk: Path) -> dict[str, bytes]:
     return {name: value for name, value in contents(desk).items() if name != "nightly.log"}
+
+
+def test_the_page_says_what_the_day_earned_and_by_what(home: Path) -> None:
+    """The account holds what it held the evening before: the day's return is that of its stocks, and the parts add."""
+    panel = open_panel(home / "market")[0]
+    row = int(np.searchsorted(panel.dates, np.datetime64(FRIDAY)))
+    held = np.flatnonzero(np.isfinite(panel["close"][row - 1 : row + 1]).all(axis=0))[:20]
+    for k in (row - 1, row):
+        lines = ["symbol,shares", "CASH,1000000", *(f"{panel.symbols[n]},1000" for n in held)]
+        (home / f"held-{panel.dates[k]}.csv").write_text("\n".join(lines) + "\n")
+    text = NIGHTLY.replace("cash = 20_000_000", 'holdings = "held-{day}.csv"').replace(
+        'out = "desk"', 'out = "earning"'
+    )
+    (home / "earning.toml").write_text(text)
+    record = deepfactor("nightly", home / "earning.toml", "--day", FRIDAY, "--json").json()
+    earned = record["accounts"][0]["earned"]
+    close = panel["close"][row - 1 : row + 1, held].astype(float)
+    gained = 1000 * (close[1] * ratio_of(panel, row)[held] - close[0]).sum() / (1000 * close[0].sum() + 1e6)
+    assert earned["held"] == pytest.approx(gained, abs=1e-7)
+    parts = sum(earned["styles"].values()) + sum(earned["industries"].values()) + earned["selection"] + earned["cash"]
+    assert parts == pytest.approx(earned["held"] - earned["replica"], abs=1e-12)
+    plain = 1000 * (close[1] - close[0]).sum() / (1000 * close[0].sum() + 1e6)
+    assert earned["book"] == pytest.approx(plain, abs=1e-7)
+    assert record["accounts"][1]["earned"] is None
+    page = (home / "earning" / record["page"]).read_text()
+    assert f"What {FRIDAY} earned, and by what" in page
+    assert f"{FRIDAY} 收益及来源" in page
+    assert "aren&#39;t known: name a position file an evening, by {day} in its path" in page
+    sheets = openpyxl.load_workbook(home / "earning" / "evenings" / f"{FRIDAY}.xlsx", read_only=True).sheetnames
+    assert "earned_csi500" in {name.lower() for name in sheets}
+
+
+def ratio_of(panel: Panel, row: int) -> np.ndarray:
+    factor = panel["adj_factor"][row - 1 : row + 1].astype(float)
+    return np.asarray(factor[1] / factor[0])
 
 
 def test_a_wrong_account_keeps_no_other_from_its_evening(home: Path) -> None:

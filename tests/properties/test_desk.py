@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as some
 
 from deepfactor.backtest.fills import Fills
@@ -70,6 +70,13 @@ def require_rules(made: Rebalanced, holdings: Holdings, lists: Lists, symbols: n
     gone = np.isin(symbols, lists.must_sell) & free
     left = sum((part for why, part in made.sells.rejected.items() if why == "cash"), np.zeros(len(symbols)))
     np.testing.assert_array_equal((sold + left)[gone], holdings.shares[gone])
+    # Nothing is wanted sold that can't be, where a portfolio without that was possible.
+    if any(one.kind == "must_hold" for one in made.enhancement.constraints):
+        locked = holdings.shares - holdings.sellable
+        kept = made.day.open_at_close & (locked > 0) & ~np.isin(symbols, lists.must_sell)
+        least = locked * np.where(holdings.shares > 0, made.book.last, 0.0) / made.book.value()
+        assert (made.decision.aimed_at[kept] >= least[kept] - 1e-7).all()
+        event("locked shares bound")
     # What is not done has a reason.
     wanted = np.abs(made.decision.orders)
     rejected = sum([*made.sells.rejected.values(), *made.buys.rejected.values()], np.zeros(len(symbols)))

@@ -19,16 +19,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepfactor.backtest.days import TradingDay, days, last_close
-from deepfactor.backtest.factor_returns import FactorReturns, estimate, matrix
+from deepfactor.backtest.days import days, last_close
+from deepfactor.backtest.explaining import Close, explain, factor_names, stock_returns
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.backtest.signals import benchmark_row
-from deepfactor.core.arrays import AnyArray, Bools, Dates, Float64, Floats, Indices
+from deepfactor.core.arrays import AnyArray, Bools, Dates, Float64, Floats
 from deepfactor.core.words import Sentence
 from deepfactor.evaluation.statistics import years_of
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
-from deepfactor.styles.completion import complete_exposures
 
 METHOD = Sentence(
     "against the replica; daily cross-sectional regression on industries and styles, weights sqrt(market value); "
@@ -37,12 +36,10 @@ METHOD = Sentence(
     "各部分为对数收益（Carino方法），按日、按年可加，合计为超额净值的对数",
 )
 PARTS = ("style", "industry", "selection", "cost", "cash_and_rounding")
-#: Contributions that every day has, beside styles and industries: (part, name).
+#: Contributions that every day has, beside those that the factors explain: (part, name).
 _OTHERS = (
-    ("selection", "stocks"), ("selection", "fills"), ("cost", "cost"),
-    ("cash_and_rounding", "cash"), ("cash_and_rounding", "rounding"),
+    ("selection", "fills"), ("cost", "cost"), ("cash_and_rounding", "cash"), ("cash_and_rounding", "rounding"),
 )  # fmt: skip
-UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -115,23 +112,17 @@ def attribute(
     """
     first = int(np.searchsorted(panel.dates, result.dates[0]))
     rows = range(first, first + len(result.dates))
-    groups = len(universe.industries) + 1  # the last is that of unknown industries
-    names = [("style", name) for name in styles] + [("industry", name) for name in (*universe.industries, UNKNOWN)]
+    names = factor_names(styles, universe)
     book, replica = _returns(result.nav), _returns(result.replica_nav)
-    shape = (len(rows), len(styles))
-    contribution, exposures = np.zeros((len(rows), len(names) + len(_OTHERS))), np.zeros(shape)
-    before: _Close | None = None
-    for k, close in enumerate(_closes(result, panel, universe, rows, haircut)):
-        group = universe.industry[close.day.row].astype(np.intp) % groups  # −1 is the last
-        held = np.flatnonzero((close.weights != 0) | (close.benchmark != 0))
-        completed, _ = complete_exposures(styles, close.day.row, held, universe.industry[close.day.row])
-        active = close.weights[held] - close.invested * close.benchmark[held]
+    contribution, exposures = np.zeros((len(rows), len(names) + len(_OTHERS))), np.zeros((len(rows), len(styles)))
+    before: Close | None = None
+    for k, (close, fills) in enumerate(_closes(result, panel, universe, rows, haircut)):
+        close.lean(universe, styles)
+        exposures[k] = (close.exposures * close.active).sum(axis=1)
         if before is not None:
-            factors = _factors(before, close, panel, universe, styles, groups)
-            contribution[k] = _explain(before, close, factors, groups)
+            contribution[k, : len(names)] = explain(before, close, panel, universe, styles)
+            contribution[k, len(names)] = fills
             contribution[k, -2] = -(1.0 - before.invested) * replica[k]
-        close.state(held, active, matrix(completed, len(held)), group[held])
-        exposures[k] = (close.exposures * active).sum(axis=1)
         before = close
     contribution[1:, -3] = -result.cost[1:] / (result.capital * result.nav[:-1])
     active_return = book - replica
@@ -141,58 +132,10 @@ def attribute(
     )
 
 
-@dataclass
-class _Close:
-    """A day's close: the book's and the replica's weights (N,), stock returns of the day, what fills made.
-
-    `held` (n,) columns with a weight in either; `active` (n,) weights, `exposures` (K, n) and `group` (n,) of these.
-    """
-
-    day: TradingDay
-    weights: Float64
-    invested: float
-    benchmark: Float64
-    returns: Float64
-    fills: float
-
-    def state(self, held: Indices, active: Float64, exposures: Float64, group: Indices) -> None:
-        """What the next day's return is explained by."""
-        self.held, self.active, self.exposures, self.group = held, active, exposures, group
-
-
-def _explain(before: _Close, close: _Close, factors: FactorReturns, groups: int) -> Float64:
-    """Contributions of styles, industries, stocks and fills; the others 0."""
-    returns = close.returns[before.held]
-    style = (before.exposures * before.active).sum(axis=1) * factors.styles
-    industry = np.bincount(before.group, before.active, groups) * factors.industries
-    rest = returns - factors.fitted(before.exposures, before.group)
-    stocks = float((before.active * rest).sum())
-    return np.concatenate((style, industry, [stocks, close.fills, 0.0, 0.0, 0.0]))
-
-
-def _factors(
-    before: _Close, close: _Close, panel: Panel, universe: Universe, styles: Mapping[str, Floats], groups: int
-) -> FactorReturns:
-    """Factor returns of a day over all stocks that traded on it and the day before, with all exposures and a value."""
-    row = before.day.row
-    cap = _market_value(panel, row)
-    known = before.day.traded & close.day.traded & close.day.listed & np.isfinite(close.returns) & (cap > 0)
-    exposures = np.array([values[row] for values in styles.values()], dtype=np.float64).reshape(len(styles), len(cap))
-    at = np.flatnonzero(known & np.isfinite(exposures).all(axis=0))
-    group = universe.industry[row][at].astype(np.intp) % groups
-    return estimate(close.returns[at], exposures[:, at], group, cap[at], groups)
-
-
-def _market_value(panel: Panel, row: int) -> Float64:
-    """Float market value (N,), else the total one, else 1 each; NaN = none known."""
-    for name in ("float_mv", "total_mv"):
-        if name in panel.fields:
-            return np.asarray(panel[name][row], dtype=np.float64)
-    return np.ones(panel.shape[1])
-
-
-def _closes(result: BacktestResult, panel: Panel, universe: Universe, rows: range, haircut: float) -> Iterator[_Close]:
-    """The book of each day, replayed from its trades: shares × ratio + bought − sold."""
+def _closes(
+    result: BacktestResult, panel: Panel, universe: Universe, rows: range, haircut: float
+) -> Iterator[tuple[Close, float]]:
+    """The book of each day, and what its fills made, replayed from its trades: shares × ratio + bought − sold."""
     shares, last = np.zeros(panel.shape[1]), np.full(panel.shape[1], np.nan)
     if rows.start > 0:
         last = last_close(panel, rows.start - 1)
@@ -204,8 +147,7 @@ def _closes(result: BacktestResult, panel: Panel, universe: Universe, rows: rang
     for k, day in enumerate(days(panel, universe, rows, "close")):
         shares, reference = shares * day.ratio, last / day.ratio
         last = np.where(np.isnan(day.close), reference, day.close)
-        with np.errstate(invalid="ignore"):
-            returns = np.where(day.listed, last / reference - 1.0, -haircut)
+        returns = stock_returns(day, last, reference, haircut)
         span = slice(int(edges[k]), int(edges[k + 1]))
         at, change, price = column[span], signed[span], trades.price[span]
         np.add.at(shares, at, change)
@@ -220,7 +162,7 @@ def _closes(result: BacktestResult, panel: Panel, universe: Universe, rows: rang
             )
         benchmark = benchmark_row(universe, result.index, day.row)
         weights = held / value
-        yield _Close(day, weights, float(weights.sum()), benchmark, np.nan_to_num(returns), fills)
+        yield Close(day, weights, float(weights.sum()), benchmark, returns), fills
 
 
 def _returns(nav: Float64) -> Float64:

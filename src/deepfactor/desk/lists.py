@@ -33,11 +33,14 @@ class Lists:
     must_hold: Mapping[str, float] = field(default_factory=dict)
     no_trade: tuple[str, ...] = ()
 
-    def apply(self, enhancement: Enhancement, frozen: Symbols) -> Enhancement:
+    def apply(
+        self, enhancement: Enhancement, frozen: Symbols, locked: Mapping[str, float] | None = None
+    ) -> Enhancement:
         """The enhancement with the lists as constraints of their own, which give way to nothing.
 
         `frozen` can't be traded today: their weight stays as it is anyway, and a demand to sell them would leave no
-        portfolio.
+        portfolio. `locked`: symbol → the weight of shares that may not be sold tomorrow; it has to be held as by
+        `must_hold`, but for names that have to be sold, of which what may be goes.
 
         Raises
         ------
@@ -52,8 +55,10 @@ class Lists:
         own: list[dict[str, object]] = []
         if self.restricted or now:
             own.append({"kind": "restricted", "never_buy": sorted(self.restricted), "must_sell": now})
-        if self.must_hold:
-            own.append({"kind": "must_hold", "weights": dict(sorted(self.must_hold.items()))})
+        held = {name: weight for name, weight in (locked or {}).items() if name not in self.must_sell}
+        held |= {name: max(weight, held.get(name, 0.0)) for name, weight in self.must_hold.items()}
+        if held:
+            own.append({"kind": "must_hold", "weights": dict(sorted(held.items()))})
         if self.no_trade:
             own.append({"kind": "no_trade", "symbols": sorted(self.no_trade)})
         if not own:

@@ -20,6 +20,7 @@ from deepfactor.market.boards import boards_of
 from deepfactor.panel.weighting import require_index
 from deepfactor.portfolio.enhancer import IndexEnhancer
 from deepfactor.portfolio.presets import Enhancement
+from deepfactor.portfolio.problem import InfeasibleError
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,10 @@ class Undone(Columns):
     side: Strings
     shares: Float64
     reason: Strings
+
+
+#: By how much a weight that has to be held is asked for less: what dividing by the value loses.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,8 @@ def rebalance(
 
     Parameters
     ----------
-    book : the account at that close, its locked shares those that can't be sold tomorrow; not changed
+    book : the account at that close, its locked shares those that can't be sold tomorrow; not changed. No target is
+        below these where a portfolio allows that; else what can't be sold is left undone
     aimed_at : (N,) the last rebalance's target weights; None = there was none, or nobody knows
 
     Raises
@@ -153,8 +159,7 @@ def rebalance(
     require_evening(known, row, book, enhancement, aimed_at)
     universe, panel, day = known.universe, known.panel, trading_day(known, row)
     frozen = panel.symbols[~day.open_at_close]
-    enhancement = lists.apply(enhancement, frozen)
-    decision = decide(known, day, book, aimed_at, IndexEnhancer(enhancement))
+    enhancement, decision = _decided(known, day, book, aimed_at, enhancement, lists)
     expected, boards = book.copy(), boards_of(panel.symbols)
     trade_date = universe.next_date[row]
     sells, buys = execute(expected, decision.orders, tomorrow(day, book, trade_date), boards, enhancement.costs)
@@ -200,6 +205,29 @@ def tomorrow(day: TradingDay, book: Book, date: np.datetime64) -> TradingDay:
         can_buy=day.open_at_close,
         can_sell=day.open_at_close,
     )
+
+
+def _decided(
+    known: Knowledge, day: TradingDay, book: Book, aimed_at: Float64 | None, enhancement: Enhancement, lists: Lists
+) -> tuple[Enhancement, Decision]:
+    """The target that holds what can't be sold tomorrow, else the one that would be best if it could be."""
+    symbols = known.panel.symbols
+    frozen, locked = symbols[~day.open_at_close], _locked(book, day, symbols)
+    listed = lists.apply(enhancement, frozen)
+    if locked:
+        held = lists.apply(enhancement, frozen, locked)
+        try:
+            return held, decide(known, day, book, aimed_at, IndexEnhancer(held))
+        except InfeasibleError:
+            pass  # the trade list says what of the other target can't be done
+    return listed, decide(known, day, book, aimed_at, IndexEnhancer(listed))
+
+
+def _locked(book: Book, day: TradingDay, symbols: Symbols) -> dict[str, float]:
+    """Weight of the shares that may not be sold tomorrow, by name, of those that can be traded at all."""
+    at = np.flatnonzero((book.locked > 0) & (book.shares > 0) & day.open_at_close)
+    weights = np.minimum(book.locked[at] / book.shares[at], 1.0) * book.weights()[at] * (1.0 - ROUNDING)
+    return dict(zip(symbols[at].tolist(), weights.tolist(), strict=True))
 
 
 def _require_scores(known: Knowledge, row: int) -> None:

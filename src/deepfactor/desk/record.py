@@ -23,7 +23,7 @@ from deepfactor.portfolio.presets import Enhancement, parse_enhancement
 
 NAME = "rebalance.json"
 #: Raised where the numbers or the form of the files change.
-NUMERICS = 1
+NUMERICS = 2
 
 
 class RebalanceRecord(TypedDict):

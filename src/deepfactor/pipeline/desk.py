@@ -35,6 +35,7 @@ from deepfactor.pipeline.factor import Factor, arm_of, open_factor
 from deepfactor.pipeline.markets import Market, StyleSets, absent_styles
 from deepfactor.pipeline.names import index_of, row_of
 from deepfactor.pipeline.places import require_outside
+from deepfactor.pipeline.scoring import require_whole
 from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.runs.factors import read_factor_rows
 from deepfactor.styles.base import ROOM as STYLES
@@ -91,6 +92,7 @@ def open_evening(path: Path, market: Market, arm: str | None = None, day: date |
         run, name, rule = arm_of(path, arm)
         scored = run.day_scores(name, str(market.panel.dates[row_of(market.panel, day)]))
         if scored.is_file():
+            require_whole(scored)
             scores, rows = read_factor_rows(scored, market.panel, name=name)
             return Factor(scores, market.universe.eligible(rule), rows)
     return open_factor(path, market, arm)
@@ -104,11 +106,13 @@ def rebalance(
     account: Account,
     day: date | None = None,
     console: Console | None = None,
+    style_sets: StyleSets | None = None,
 ) -> tuple[Path, RebalanceRecord]:
     """What to trade after the close of `day` (None = the market's last), by a backtest's own decision.
 
     `portfolio` says index and constraints, see `enhance`; its capital and span are not read: the account's value is
-    that of its holdings. Returns the folder ``<out>/<day>-<key>`` that was written, and its record.
+    that of its holdings. `style_sets`: the market's, where a caller has made some. Returns the folder
+    ``<out>/<day>-<key>`` that was written, and its record.
 
     Raises
     ------
@@ -131,7 +135,7 @@ def rebalance(
     require_evening(known, row, book, enhancement, aimed_at)  # before the minute that styles take
     kind = enhancement.styles or STYLES.choose("basic")
     with step(console, f"styles {kind.kind}"):
-        styles = StyleSets(market).of(kind)
+        styles = (style_sets or StyleSets(market)).of(kind)
     for text in absent_styles(kind, styles):
         console.say(text)
     known = replace(known, styles=styles.exposures)

@@ -7,7 +7,7 @@ it leaves are drafts; `release` lets an account's orders out.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TypedDict
@@ -22,6 +22,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.core.toml import read_toml
 from deepfactor.core.trust import Trust
 from deepfactor.core.words import Text
+from deepfactor.desk.earned import EarnedRecord
 from deepfactor.desk.files import read_folder
 from deepfactor.desk.monitoring import Light
 from deepfactor.desk.record import NAME, RebalanceFile, RebalanceRecord
@@ -29,7 +30,8 @@ from deepfactor.desk.releases import released
 from deepfactor.panel.schedule import signal_days
 from deepfactor.pipeline import desk
 from deepfactor.pipeline.console import Console, Logged, Silent
-from deepfactor.pipeline.markets import Market, ingest, open_market
+from deepfactor.pipeline.evening_return import AccountBooks, evening_return
+from deepfactor.pipeline.markets import Market, StyleSets, ingest, open_market
 from deepfactor.pipeline.models import Standing, standing
 from deepfactor.pipeline.monitoring import MonitorRecord, NothingLive, monitor
 from deepfactor.pipeline.scoring import DayRecord, score
@@ -99,6 +101,7 @@ class AccountRecord(TypedDict):
     rebalance: str | None
     orders: str | None
     why: str | None
+    earned: EarnedRecord | None
 
 
 class NightlyRecord(TypedDict):
@@ -187,14 +190,15 @@ def nightly(
         arms = (models.champion, *models.challengers)
         scored = score(run, market, day=date.fromisoformat(evening), arms=arms, console=console, trust=trust)
         watched = _monitored(run, market, models.champion, evening, console, trust)
-        made, failed = [], dict[str, str]()
+        made, failed, styles = [], dict[str, str](), StyleSets(market)
         for account in settings.accounts:
             try:
-                made.append(_account(account, models.champion, run, market, row, places, home, console))
+                one = _account(account, models.champion, run, market, row, places, home, console, styles)
             except DeepfactorError as error:
                 failed[account.name] = str(error)
-                made.append(AccountEvening(account.name, why=UNDECIDED.filled(error=error)))
+                one = AccountEvening(account.name, why=UNDECIDED.filled(error=error))
                 console.say(f"account {account.name}: {error}")
+            made.append(replace(one, earned=_earned(account, market, row, places, home, styles)))
         record: NightlyRecord = {
             "day": evening,
             "market": market.folder.fingerprint,
@@ -261,6 +265,7 @@ def _account(
     places: Places,
     home: Path,
     console: Console,
+    styles: StyleSets,
 ) -> AccountEvening:
     """Decide an account's evening, where its schedule has one."""
     portfolio = Portfolio(index=account.index, constraints=_constraints(account.constraints, home))
@@ -271,7 +276,7 @@ def _account(
         return AccountEvening(account.name, why=why)
 
     def file(given: str | None) -> Path | None:
-        return None if given is None else home / given.replace(DAY, day)
+        return _file(given, home, day)
 
     out = places.rebalances(account.name)
     evening = desk.Account(
@@ -285,11 +290,35 @@ def _account(
         no_trade=file(account.no_trade),
     )
     factor = desk.open_evening(run.path, market, arm, date.fromisoformat(day))
-    folder, record = desk.rebalance(factor, market, out, portfolio, evening, date.fromisoformat(day), console)
+    folder, record = desk.rebalance(factor, market, out, portfolio, evening, date.fromisoformat(day), console, styles)
     if record["trades"]:
         desk.orders(folder, market, places.orders(account.name), _form(account.form, home), account=account.name)
     out_by = released(folder, record["key"])
     return AccountEvening(account.name, record, folder, released_by=None if out_by is None else out_by["by"])
+
+
+def _file(given: str | None, home: Path, day: str) -> Path | None:
+    return None if given is None else home / given.replace(DAY, day)
+
+
+def _earned(
+    account: AccountSettings, market: Market, row: int, places: Places, home: Path, styles: StyleSets
+) -> EarnedRecord | Text:
+    """What the day has earned; a `Text` says why that isn't known."""
+    portfolio = Portfolio(index=account.index, constraints=_constraints(account.constraints, home))
+    then, now = (_books(account, places, home, str(market.panel.dates[k])) for k in (max(row - 1, 0), row))
+    try:
+        enhancement = load_constraints(portfolio)
+    except DeepfactorError as error:
+        return UNDECIDED.filled(error=error)
+    return evening_return(then, now, market, account.index, enhancement, row, styles, DAY)
+
+
+def _books(account: AccountSettings, places: Places, home: Path, day: str) -> AccountBooks:
+    """Where the holdings of `day` lie. A path without a day is that of tonight's, whichever night it is read."""
+    own = _file(account.holdings, home, day) if account.holdings is not None and DAY in account.holdings else None
+    made = (folder / "book.csv" for folder, content in _rebalances(places.rebalances(account.name), day))
+    return AccountBooks(own, made, account.cash, account.fractions)
 
 
 def _constraints(given: str, home: Path) -> str:
@@ -323,16 +352,24 @@ def _previous(out: Path, day: str) -> Path | None:
     return (let_out or [latest[0][0]])[0]
 
 
-def _rebalances(out: Path) -> Iterator[tuple[Path, RebalanceFile]]:
-    for file in sorted(out.glob(f"*/{NAME}")):
+def _rebalances(out: Path, day: str = "*") -> Iterator[tuple[Path, RebalanceFile]]:
+    """An account's rebalances, of a day if given, by name."""
+    for file in sorted(out.glob(f"{day}-*/{NAME}")):
         content: RebalanceFile = read_folder(file.parent, NAME, "rebalance", RebalanceRecord.__annotations__)
         yield file.parent, content
 
 
 def _record(one: AccountEvening, places: Places) -> AccountRecord:
     """Its place, and the order file of its rebalance, a draft or released."""
+    earned = None if isinstance(one.earned, str) else one.earned
     if one.folder is None or one.record is None:
-        return {"name": one.name, "rebalance": None, "orders": None, "why": None if one.why is None else str(one.why)}
+        return {
+            "name": one.name,
+            "rebalance": None,
+            "orders": None,
+            "why": None if one.why is None else str(one.why),
+            "earned": earned,
+        }
     found = places.orders(one.name).glob("*.json")
     orders = [file for file in sorted(found) if f'"{one.record["key"]}"' in file.read_text(encoding="utf-8")]
     return {
@@ -340,6 +377,7 @@ def _record(one: AccountEvening, places: Places) -> AccountRecord:
         "rebalance": str(one.folder.relative_to(places.out)),
         "orders": str(orders[-1].relative_to(places.out)) if orders else None,
         "why": None,
+        "earned": earned,
     }
 
 

@@ -14,8 +14,8 @@ from typing import TypedDict
 import numpy as np
 
 from deepfactor.core.choices import choices
-from deepfactor.core.errors import DataError, UserError
-from deepfactor.core.files import folder_lock, remove_litter, write_json
+from deepfactor.core.errors import DamagedFile, DataError, UserError
+from deepfactor.core.files import file_hash, folder_lock, remove_litter, write_json
 from deepfactor.core.trust import Trust
 from deepfactor.inputs.base import Held, Input
 from deepfactor.models.base import split_days
@@ -51,7 +51,7 @@ class DayRecord(TypedDict):
     """What stands beside a day's scores, in ``DATE.json``.
 
     `trained_until` is the last day of a price that training or validation has seen, `age` the trading days since;
-    `jobs` and `seeds` go together; `market` is the fingerprint of the market's tables.
+    `jobs` and `seeds` go together; `market` is the fingerprint of the market's tables, `scores` the hash of the file.
     """
 
     arm: str
@@ -63,6 +63,7 @@ class DayRecord(TypedDict):
     jobs: list[str]
     stocks: int
     market: str
+    scores: str
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def score(
                 place.parent.mkdir(parents=True, exist_ok=True)
                 remove_litter(place.parent)
                 write_scores(place, scores)
+                record["scores"] = file_hash(place)
                 write_json(place.with_suffix(".json"), record)
                 found.append((place, record))
     return found
@@ -131,6 +133,20 @@ def _require_live(market: Market, row: int, opening: str | None) -> None:
             f"last {LIVE} days are scored as live ones; --open-holdout opens the others, on record"
         )
     log_opening(market.folder.path, held.start, opening)
+
+
+def require_whole(place: Path) -> None:
+    """Refuse a day's scores that aren't those that `score` wrote.
+
+    Raises
+    ------
+    DamagedFile
+        they were changed since, or a command was killed between them and their record.
+    """
+    record = place.with_suffix(".json")
+    known = read_json(record).get("scores") if record.is_file() else None
+    if known != file_hash(place):
+        raise DamagedFile("isn't what `deepfactor score` wrote: repeat that", file=place)
 
 
 def _arm_named(recipe: Recipe, name: str) -> Arm:
@@ -172,6 +188,7 @@ def score_day(recipe: Recipe, run: RunFolder, market: Market, arm: Arm, row: int
         "jobs": [one.key for one in jobs],
         "stocks": int(np.isfinite(mean).sum()),
         "market": market.folder.fingerprint,
+        "scores": "",  # known once they are written
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepfactor.core.words import Text
+from deepfactor.desk.earned import EarnedRecord
 from deepfactor.desk.files import read_columns
 from deepfactor.desk.monitoring import Light
 from deepfactor.desk.record import RebalanceRecord
@@ -46,13 +47,16 @@ _FAMILIES = {
 
 @dataclass(frozen=True)
 class AccountEvening:
-    """What an account's evening has come to; `record` and `folder` None = nothing is decided tonight, by `why`."""
+    """What an account's evening has come to; `record` and `folder` None = nothing is decided tonight, by `why`.
+
+    `earned`: what the day has earned, or why that isn't known."""
 
     name: str
     record: RebalanceRecord | None = None
     folder: Path | None = None
     why: Text | None = None
     released_by: str | None = None
+    earned: EarnedRecord | Text | None = None
 
 
 def evening_workbook(day: str, lights: Sequence[Light], accounts: Sequence[AccountEvening], source: str) -> bytes:
@@ -112,8 +116,11 @@ def _measure(name: str) -> Text:
 
 def _facts(one: AccountEvening) -> list[Fact]:
     record = one.record
+    day: list[Fact] = (
+        [(Text("The day's active return", "当日主动收益"), one.earned)] if isinstance(one.earned, Text) else []
+    )
     if record is None:
-        return [(Text("Tonight", "今晚"), one.why or Text("nothing to decide", "无需决策"))]
+        return [(Text("Tonight", "今晚"), one.why or Text("nothing to decide", "无需决策")), *day]
     out = Text("draft", "草稿")
     if one.released_by is not None:
         out = Text("released by {by}", "已由{by}放行").filled(by=one.released_by)
@@ -126,14 +133,42 @@ def _facts(one: AccountEvening) -> list[Fact]:
         (Text("Turnover, both sides", "双边换手"), number(record["turnover"], "percent")),
         (Text("Expected cost", "预计费用"), number(record["expected_cost"], "count")),
         (Text("Bounds not kept", "未满足的约束"), number(len(record["relaxations"]), "count")),
+        *day,
     ]
 
 
 def _tables(one: AccountEvening) -> Iterable[Table]:
-    if one.folder is None:
-        return
-    made = (_trades(one), _undone(one), _book(one), _bounds(one), _exposures(one))
+    made = [_earned(one)]
+    if one.folder is not None:
+        made += [_trades(one), _undone(one), _book(one), _bounds(one), _exposures(one)]
     yield from (table for table in made if table is not None)
+
+
+def _earned(one: AccountEvening) -> Table | None:
+    """The day's active return: the sum, then by styles, industries and selection, the largest of each first."""
+    day = one.earned
+    if day is None or isinstance(day, Text):
+        return None
+    rows = [
+        _line(Text("Held over night", "隔夜持仓"), "", day["held"]),
+        _line(Text("Index by its weights", "指数（按权重复制）"), "", day["replica"]),
+        _line(Text("Active", "主动收益"), "", day["held"] - day["replica"]),
+        _line(Text("Selection", "选股"), "", day["selection"]),
+        _line(Text("Cash", "现金"), "", day["cash"]),
+    ]
+    for part, by_name in ((Text("Style", "风格"), day["styles"]), (Text("Industry", "行业"), day["industries"])):
+        rows.append(_line(part, Text("all", "合计"), sum(by_name.values())))
+        largest = sorted(by_name.items(), key=lambda item: -abs(item[1]))
+        rows += [_line(part, words().term(name), value) for name, value in largest]
+    if day["book"] is not None:
+        rows.append(_line(Text("Trades, costs, money moved", "交易、费用与资金进出"), "", day["book"] - day["held"]))
+    columns = _heads(("Part", "部分"), ("Of", "对象"), ("Return", "收益"))
+    title = Text("What {day} earned, and by what", "{day} 收益及来源").filled(day=day["date"])
+    return make(f"earned_{one.name}", title, columns, rows)
+
+
+def _line(part: Text, of: str, value: float) -> tuple[Cell, ...]:
+    return (*label_cells(part, of), Cell(value, "signed_points"))
 
 
 def _rows(one: AccountEvening, file: str, names: Sequence[str]) -> list[dict[str, str]]:

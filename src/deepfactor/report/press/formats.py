@@ -16,6 +16,7 @@ _STYLES: dict[str, Callable[[float], str]] = {
     "signed": lambda x: f"{x:+.2f}",
     "share": lambda x: f"{100 * x:.1f}%",
     "signed_percent": lambda x: f"{100 * x:+.2f}%",
+    "signed_points": lambda x: f"{100 * x:+.3f}%",
     "small_share": lambda x: f"{100 * x:.4f}%",
     "correlation": lambda x: f"{x:.4f}",
     "percent": lambda x: f"{100 * x:.2f}%",

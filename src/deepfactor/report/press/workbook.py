@@ -23,6 +23,7 @@ _FORMATS = {
     "signed": "+0.00;-0.00;0.00",
     "share": "0.0%",
     "signed_percent": "+0.00%;-0.00%;0.00%",
+    "signed_points": "+0.000%;-0.000%;0.000%",
     "small_share": "0.0000%",
     "correlation": "0.0000",
     "percent": "0.00%",
