@@ -30,7 +30,7 @@ from deepfactor.runs.written import reading_results
 from deepfactor.training.arms import Arm
 
 #: Days of the features that the last one is held against.
-_FEATURE_DAYS = 60
+FEATURE_DAYS = 60
 _CHARACTERS = ("ret_20", "vol_20", "turnover_20")
 #: Trading days of a year, and how much older than the test's a model may be.
 _YEAR, _LEEWAY = 250, 1.1
@@ -180,10 +180,10 @@ def characters(market: Market, rows: slice) -> dict[str, Floats]:
 def _of_inputs(recipe: Recipe, arm: Arm, market: Market, stop: int) -> Iterator[Light]:
     """Measures of what the arm reads, on the last day."""
     read = arm.features or recipe.features
-    first = max(stop - _FEATURE_DAYS - read.part.rows_back(read.settings), 0)
+    first = max(stop - FEATURE_DAYS - read.part.rows_back(read.settings), 0)
     panel, universe = market.panel.between(first, stop), market.universe.between(first, stop)
     features = read.part.compute(read.settings, panel, universe)
-    kept = slice(max(len(panel.dates) - _FEATURE_DAYS, 0), None)
+    kept = slice(max(len(panel.dates) - FEATURE_DAYS, 0), None)
     eligible: Bools = market.universe.between(0, stop).eligible(recipe.universe)[first:][kept]
     yield from drift_lights(drifted(replace(features, values=features.values[kept]), eligible))
 
@@ -192,5 +192,10 @@ def _age(recipe: Recipe, run: RunFolder, arm: str, day: str) -> Light:
     """Trading days since the model that scored the day had seen its last price, against those that the test had."""
     with reading_results(run.path):
         record: DayRecord = read_json(run.path / "scores" / arm / f"{day}.json")
-    most = _LEEWAY * _YEAR * recipe.plan.test_years
+    most = oldest(recipe)
     return Light("age", float(record["age"]), None, most, "ok" if record["age"] <= most else "alarm")
+
+
+def oldest(recipe: Recipe) -> float:
+    """Trading days that a model may be old: what the test's had, and a tenth more."""
+    return _LEEWAY * _YEAR * recipe.plan.test_years
