@@ -20,7 +20,8 @@ SPEC = "deepfactor.core.spec.Spec"
 #: Read where types can't show it, and where that is.
 ELSEWHERE = {
     "evaluation.settings.TestSettings.preset": "by its own validator, before there is a model",
-    "features.daily_set.Settings.window": "pipeline.inputs, from the settings of whatever feature set it is",
+    "features.alpha.Settings.window": "pipeline.inputs, from the settings of whatever feature set it is",
+    "features.daily_set.Settings.window": "the same",
     "features.hand_features.Settings.window": "the same",
     "recipe.Recipe.title": "report, from recipe.json",
     **{

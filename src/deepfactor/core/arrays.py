@@ -27,6 +27,8 @@ Int32 = NDArray[np.int32]
 Int16 = NDArray[np.int16]
 #: Stored marks: boards, reasons.
 Int8 = NDArray[np.int8]
+#: Stored codes of ranks.
+Bytes = NDArray[np.uint8]
 #: Any of them: what a function takes.
 Integers = NDArray[np.integer[Any]]
 #: Positions on an axis: rows (days) or columns (stocks) to take.

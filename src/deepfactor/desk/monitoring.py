@@ -104,7 +104,7 @@ def _correlation(x: Floats, y: Floats) -> float:
 def drifted(features: Features, eligible: Bools) -> dict[str, Float64]:
     """Of each feature by day, (T,): ``frozen NAME``, the share of names with the day before's very value, and ``moved
     NAME``, the population stability of the day's z-scores against those of the first half of the days."""
-    values = features.values
+    values = features.plain()
     found = {}
     for k, name in enumerate(features.names):
         x = np.where(eligible, values[..., k], np.nan).astype(np.float64)

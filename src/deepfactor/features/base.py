@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
 
+import numpy as np
 from pydantic import Field
 
-from deepfactor.core.arrays import Float32
+from deepfactor.core.arrays import Bools, Bytes, Float32
 from deepfactor.core.kind import Chosen, Room, SettingsOf
 from deepfactor.core.spec import Spec
+from deepfactor.features._rank_codes import MISSING, VALUES
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 
@@ -32,8 +34,9 @@ class Features:
     names : f field names, in the order of the last axis.
     roles : f roles
         "price": log of the adjusted price; "volume": log of the split-adjusted volume, or of an amount; "plain": as is.
-    values : (T, N, f) float32
-        row t uses only what was known at the close of t; NaN = missing.
+    values : (T, N, f) float32, or uint8 codes of the day's ranks (`deepfactor.features._rank_codes`)
+        row t uses only what was known at the close of t; NaN, or code 0, = missing. Codes are read as what they stand
+        for, missing as 0, and no scaling is laid over them.
 
     Logs of prices keep an arbitrary level a stock: scalings use differences within one window only, so a later
     adjustment factor can't change an earlier sample.
@@ -41,7 +44,22 @@ class Features:
 
     names: tuple[str, ...]
     roles: tuple[Role, ...]
-    values: Float32
+    values: Float32 | Bytes
+
+    @property
+    def coded(self) -> bool:
+        """Whether `values` are codes of ranks."""
+        return self.values.dtype == np.uint8
+
+    def known(self, t: int) -> Bools:
+        """(N, f) what is there on day t."""
+        there: Bools = self.values[t] != MISSING if self.coded else np.isfinite(self.values[t])
+        return there
+
+    def plain(self) -> Float32:
+        """(T, N, f) values; of codes what they stand for, NaN = missing."""
+        values = self.values
+        return values if values.dtype == np.float32 else VALUES[values]  # type: ignore[return-value]
 
 
 class FeatureKind(Protocol[SettingsOf]):

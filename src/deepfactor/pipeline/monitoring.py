@@ -173,7 +173,8 @@ def characters(market: Market, rows: slice) -> dict[str, Floats]:
     if "turnover" not in panel.fields:
         return {"size": size}
     made = kind.part.compute(kind.settings, panel, universe)
-    own = {name: made.values[rows.start - first :, :, made.names.index(name)] for name in _CHARACTERS}
+    values = made.plain()[rows.start - first :]
+    own = {name: values[:, :, made.names.index(name)] for name in _CHARACTERS}
     return {"size": size, **own}
 
 

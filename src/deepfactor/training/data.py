@@ -141,7 +141,7 @@ class TrainingData:
 
         A later listing leaves it alone.
         """
-        known = np.isfinite(self.features.values[t]).any(axis=1) | self.eligible[t] | np.isfinite(self.size[t])
+        known = self.features.known(t).any(axis=1) | self.eligible[t] | np.isfinite(self.size[t])
         columns = np.flatnonzero(known)
         digest = hashlib.sha256("\0".join(self.symbols[columns].tolist()).encode())
         for array in (self.features.values, self.eligible, self.size):

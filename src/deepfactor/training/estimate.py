@@ -98,7 +98,7 @@ def estimate(jobs: Sequence[Job], data: Folders, folder: Path, *, workers: int, 
     workers = min(max(workers, 1), max(len(left), 1))
     once = _statistics_once(left, costs, data)
     spans = [(opened[job.arm.name], job.fold.test.stop - job.fold.train.start) for job in left]
-    read = max((4 * rows * int(np.prod(one.features.values.shape[1:])) for one, rows in spans), default=0)
+    read = max((rows * one.features.values[:1].nbytes for one, rows in spans), default=0)
     return Estimate(
         arms=dict(sorted(costs.items())),
         arm_seconds=by_arm,

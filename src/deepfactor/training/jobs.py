@@ -131,7 +131,7 @@ def plan_jobs(
     back = []
     for arm, key, own in zip(arms, keys, whole, strict=True):
         network = _check_shapes(arm, key, own)
-        arm.scaling.part.check(data.features)
+        _check_scaling(arm, key, own)
         read = data.window
         if network is not None and fit.samples == "sequences":
             read = max(read, days_read(fit, check_causal(network, arm, key)))
@@ -166,6 +166,19 @@ def plan_jobs(
             for seed in arm.seeds or fit.seeds:
                 jobs.append(Job(arm, fold, seed, fit, every, plan.valid_every, {**common, "seed": seed}, dates, held))
     return jobs
+
+
+def _check_scaling(arm: Arm, key: str, data: TrainingData) -> None:
+    """The features are what the arm's scaling can scale; ranks are read as they are."""
+    if not data.features.coded:
+        arm.scaling.part.check(data.features)
+        return
+    if arm.scaling.identity() != {"kind": "last_close"}:
+        raise RecipeError("these features are ranks, which are read as they are: leave it out", key=f"{key}.scaling")
+    if arm.model is not None and split_days(arm.model) > 1:
+        raise RecipeError(
+            f"{arm.scorer.named} splits prices by an average, these features are ranks", key=f"{key}.model"
+        )
 
 
 def _check_shapes(arm: Arm, key: str, data: TrainingData) -> nn.Module | None:

@@ -98,6 +98,8 @@ class Sampler:
         if not read:
             return self._buffer[:0].view(0, len(stocks), len(self.data.features.names))
         windows = self._gather(t, stocks)
+        if self.data.features.coded:
+            return windows
         if self.scaling.part.SCALES == "windows":
             apply(windows, self._store.standard(self.scaling, t, lambda: self._standard(windows)))
         return windows
@@ -114,7 +116,8 @@ class Sampler:
         Rows before the market's first are missing.
         """
         absent = min(max(-first, 0), stop - first)
-        out[:absent] = torch.nan if self.scaling.part.SCALES == "windows" else 0.0
+        scaled_later = self.scaling.part.SCALES == "windows" and not self.data.features.coded
+        out[:absent] = torch.nan if scaled_later else 0.0
         if absent < stop - first:
             self._rows.gather(first + absent, stop, stocks, out[absent:])
         return out

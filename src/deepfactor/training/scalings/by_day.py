@@ -66,7 +66,8 @@ def rows(settings: Settings, features: Features, eligible: Bools, span: range) -
 
 def _scaled(features: Features, s: int, trailing: int, stocks: np.ndarray) -> Float32:
     """Row s: (N, f)."""
-    before, x = features.values[max(s - trailing, 0) : s], features.values[s].T.copy()  # (≤ trailing, N, f), (f, N)
+    values = features.plain()
+    before, x = values[max(s - trailing, 0) : s], values[s].T.copy()  # (≤ trailing, N, f), (f, N)
     for k, role in enumerate(features.roles):
         if role == "price":
             x[k] -= _last(before[:, :, features.names.index("close")])

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load, save
 
-from deepfactor.core.arrays import Bools, Float32
+from deepfactor.core.arrays import Bools, Bytes, Float32
 from deepfactor.core.checksums import damaged, file_checksum, read_checksums, write_checksums
 from deepfactor.core.errors import DamagedFile, UserError
 from deepfactor.core.files import atomic_path
@@ -52,10 +52,10 @@ class Store:
             _write(path, standard)
         return standard
 
-    def rows(self, scaling: Scaling, features: Features, eligible: Bools) -> Float32:
+    def rows(self, scaling: Scaling, features: Features, eligible: Bools) -> Float32 | Bytes:
         """The (T, N, f) array that windows are cut from; made once where the scaling scales rows."""
         part, whole = scaling.part, range(len(features.values))
-        if part.SCALES == "windows":
+        if part.SCALES == "windows" or features.coded:
             return features.values
 
         def block(span: range) -> Float32:
@@ -67,7 +67,7 @@ class Store:
 
     def split(self, features: Features, days: int) -> tuple[Features, Store]:
         """The features split by an average over `days`, see `splitting`, and the store of what is made of them."""
-        values = features.values
+        values = features.plain()
 
         def block(span: range) -> Float32:
             return split_rows(values, span, days)
