@@ -127,9 +127,9 @@ BAD: dict[str, tuple[Change, str]] = {
         bars(at("code", "600000SH")),
         r"bars\.parquet, row \d+, column code: '600000SH' is 600000\.SH in another form: add a pattern",
     ),
-    "unsorted dates": (
-        frame(lambda d: d.reverse()),
-        r"bars\.parquet, row \d+, column date: date runs backwards within symbol",
+    "unsorted, and twice": (
+        frame(lambda d: pl.concat([d, d.head(1)]).reverse()),
+        r"bars\.parquet, row \d+: two rows with the same date, symbol: ",
     ),
     "empty file": (frame(lambda d: d.clear()), r"bars\.parquet .*no rows|bars\.parquet.*no rows"),
     "truncated parquet": (half, r"bars\.parquet: can't be read as \.parquet"),

@@ -10,7 +10,7 @@ import polars as pl
 from deepfactor.core.errors import DataError
 from deepfactor.core.words import Sentence
 from deepfactor.sources._codes import Codes, Read
-from deepfactor.sources._files import convert
+from deepfactor.sources._convert import convert
 from deepfactor.sources._mapping import Mapping, TableMapping
 from deepfactor.sources._mapping_parts import Rename
 from deepfactor.sources._reader import Reader
@@ -49,7 +49,7 @@ class Changes:
             renames += renames_of(extract, table, mapping.symbols)
         dated = any(one.date for one in renames)
         self._renames = in_force(renames, self._last_day() if dated else None)
-        return Codes(mapping.symbols, mapping.drop_unknown, self._renames)
+        return Codes(mapping.symbols, mapping.indices, mapping.drop_unknown, self._renames)
 
     def _last_day(self) -> date | None:
         """The last day with prices."""

@@ -12,8 +12,9 @@ import polars as pl
 from deepfactor.core.words import Sentence
 from deepfactor.market.boards import find_board
 from deepfactor.market.codes import named, other_form_of, what_is
-from deepfactor.sources._files import Extract
-from deepfactor.sources._mapping_parts import Pattern, Rename
+from deepfactor.sources._extract import Extract
+from deepfactor.sources._mapping_columns import Pattern
+from deepfactor.sources._mapping_parts import Rename
 from deepfactor.sources._renames import chain, ours
 from deepfactor.store.schema import SYMBOL_PATTERN
 
@@ -52,10 +53,12 @@ class Read:
 class Codes:
     """How a mapping's codes become ours: by the first of `patterns` that matches, else as they are; then by `renames`.
 
-    `renames`: old code (ours, or as the vendor writes it) = its change; `met`: those of which a row was read.
+    Codes of indices become ours by `indices`, where there are any. `renames`: old code (ours, or as the vendor writes
+    it) = its change; `met`: those of which a row was read.
     """
 
     patterns: tuple[Pattern, ...] = ()
+    indices: tuple[Pattern, ...] = ()
     drop_unknown: bool = False
     renames: Mapping[str, Rename] = field(default_factory=dict)
     met: set[str] = field(default_factory=set)
@@ -94,9 +97,10 @@ class Codes:
 
     def _translated(self, extract: Extract, column: str, name: str) -> _Words:
         old = extract[column].unique().drop_nulls()
-        memo = _memo(self.patterns)
+        patterns = self.indices if name == "index" and self.indices else self.patterns
+        memo = _memo(patterns)
         text = old.cast(pl.String).to_list()
-        made = [memo.get(code) or memo.setdefault(code, ours(code, self.patterns)) for code in text]
+        made = [memo.get(code) or memo.setdefault(code, ours(code, patterns)) for code in text]
         if name != "symbol" or not self.renames:
             return _Words(old, made, made, [0] * len(made))
         named = [theirs if theirs in self.renames else code for theirs, code in zip(text, made, strict=True)]
@@ -185,7 +189,7 @@ _CHECKS = {"symbol": _is_stock, "index": _is_index}
 _WORDS = {"symbol": "symbols that are no A-shares", "index": "codes that are no indices"}
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _memo(patterns: tuple[Pattern, ...]) -> dict[str, str]:
     """Codes of the mapping at hand and ours, since each comes in many tables."""
     return {}

@@ -1,124 +1,219 @@
-"""A vendor's rows out of a parquet or CSV file, and their values into our types; faults name file, row and column."""
+"""A vendor's rows out of files: parquet, Feather, text and spreadsheets; faults name file, row and column."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from deepfactor.core.errors import DataError
-from deepfactor.sources._mapping_parts import Column
-from deepfactor.sources._marks import matches
-from deepfactor.store.dates import NoDate, as_days
+from deepfactor.sources._convert import has, where_holds
+from deepfactor.sources._extract import Among, Extract, Pieces
+from deepfactor.sources._mapping_columns import Origin
+from deepfactor.sources._patterns import Found
+from deepfactor.sources._spreadsheets import rows_of_sheet
 from deepfactor.store.parquet import scan_parquet
-from deepfactor.store.schema import TABLES
 from deepfactor.store.text_files import NoTable, form_to_read, open_text
-from deepfactor.store.values import MISSING, kind_of
+from deepfactor.store.values import MISSING
 
 _ROW = "row of the file"
-_FLAGS = {"1": True, "0": False, "true": True, "false": False, "True": True, "False": False}
-
-
-#: Rows that are wanted: a column = its values, or its first and last date (None = open).
-Among = Mapping[str, Sequence[str] | tuple[date | None, date | None]]
-
-
-@dataclass(frozen=True)
-class Extract:
-    """Rows of a file, or of a query's result, that are wanted.
-
-    Attributes
-    ----------
-    origin : where they come from: a file's path, or the table (ours) whose query gave them
-    frame : the rows, as they were there; CSV as text
-    numbers : their row numbers there, from 1 (a CSV's head not counted); None = all rows are here
-    """
-
-    origin: Path | str
-    frame: pl.DataFrame
-    numbers: pl.Series | None = None
-
-    def __getitem__(self, column: str) -> pl.Series:
-        return self.frame[column]
-
-    def keep(self, mask: pl.Series) -> Extract:
-        """The rows where `mask` holds."""
-        numbers = pl.int_range(1, len(mask) + 1, eager=True) if self.numbers is None else self.numbers
-        return Extract(self.origin, self.frame.filter(mask), numbers.filter(mask))
-
-    def fault(self, message: str, column: str | None = None, position: int | None = None) -> DataError:
-        """The error for `column`, and for the row at `position` (from 0) of `frame`."""
-        row = position
-        if position is not None:
-            row = position + 1 if self.numbers is None else int(self.numbers[position])
-        if isinstance(self.origin, Path):
-            return DataError(message, file=self.origin, row=row, column=column)
-        return DataError(message, table=self.origin, row=row, column=column)
-
-    def where(self, values: Mapping[str, str | float | bool]) -> Extract:
-        """The rows whose columns have these values."""
-        extract = self
-        for column, value in values.items():
-            given = extract[column].cast(pl.String) if isinstance(value, str) else as_number(extract, column)
-            extract = extract.keep(given == value)
-        return extract
+#: Columns of a wide table made long.
+CODE, VALUE = "code", "value"
+_AS_IT_IS = Origin()
 
 
 def read(
-    file: Path,
+    files: Sequence[Found],
     columns: Sequence[str],
     where: Mapping[str, str | float | bool],
     among: Among | None = None,
+    form: Origin = _AS_IT_IS,
+    encodings: dict[Path, str] | None = None,
 ) -> Extract:
     """The `columns` of the rows whose columns have the values of `where`. CSV comes as text: ``000001`` stays a code.
 
-    `among` leaves out rows before they are read, and their numbers: a column = its values, or its first and last date
-    (None = open) where the file has it as dates.
+    Several files come as one table, those columns that their names say among the others.
+
+    Parameters
+    ----------
+    among : leaves out rows before they are read, and their numbers: a column = its values, or its first and last date
+        (None = open) where the file has it as dates
+    form : how the files are to be read
+    encodings : takes the encoding of each file that is text
 
     Raises
     ------
     DataError
-        the file is missing, can't be read, or lacks a column.
+        a file is missing, can't be read, or lacks a column.
     """
-    if not file.is_file():
-        raise DataError("there is no such file: give its folder with --folder, or mend the mapping", file=file)
-    try:
-        lazy = _scan(file, numbered=bool(among))
-        there = lazy.collect_schema().names()
-        for column in [*columns, *where]:
-            if column not in there:
-                known = ", ".join(name for name in there if name != _ROW)
-                raise DataError(f"is not there; the file has {known}", file=file, column=column)
-            if f"{column}_duplicated_0" in there:
-                raise DataError("is there twice: give each column a name of its own", file=file, column=column)
-        extract = _collected(file, lazy, list(dict.fromkeys([*columns, *where])), among or {})
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"can't be read as {file.suffix or 'parquet'}: {first_line(error)}", file=file) from None
-    return extract.where(where)
+    wanted = list(dict.fromkeys([*columns, *where, *form.order_by, *form.must_be]))
+    parts = [_read(found, wanted, among or {}, form, encodings) for found in files]
+    extract = _require(parts[0] if len(parts) == 1 else _together(files, parts), form.must_be)
+    if form.order_by:
+        keys = extract.frame.select(pl.col(name).cast(pl.String) for name in form.order_by)
+        order = keys.with_row_index("place").sort(*form.order_by, maintain_order=True)["place"]
+        extract = extract.taken(order)
+    return where_holds(extract, where)
 
 
-def distinct(file: Path, column: str, where: Mapping[str, str | float | bool]) -> Extract:
+def distinct(
+    files: Sequence[Found], column: str, where: Mapping[str, str | float | bool], form: Origin = _AS_IT_IS
+) -> Extract:
     """The distinct values of a column, missing ones left out, without reading the others."""
-    if where:
-        extract = read(file, [column], where)
-        return Extract(file, extract.frame.select(column).unique(maintain_order=True).drop_nulls())
+    parts = []
+    for found in files:
+        if where or not form.as_it_is or found.named:
+            extract = where_holds(_read(found, list(dict.fromkeys([column, *where])), {}, form), where)
+            values = extract.frame.select(column).unique(maintain_order=True).drop_nulls()
+        else:
+            values = _distinct(found.path, column)
+        parts.append(values)
+    origin = files[0].path if len(files) == 1 else Pieces(tuple(one.path for one in files), (0,) * len(files))
+    if len(parts) == 1:
+        return Extract(origin, parts[0])
+    return Extract(origin, pl.concat(parts, how="vertical_relaxed").unique(maintain_order=True))
+
+
+def _distinct(file: Path, column: str) -> pl.DataFrame:
     lazy, values = _scan(file), pl.col(column)
     if lazy.collect_schema().get(column) in (pl.String, pl.Categorical):  # codes come in runs, and text is slow to hash
         values = values.filter((values != values.shift(1)).fill_null(value=True))
-    return Extract(file, lazy.select(values.unique().drop_nulls().sort()).collect())
+    return lazy.select(values.unique().drop_nulls().sort()).collect()
 
 
-def _scan(file: Path, *, numbered: bool = False) -> pl.LazyFrame:
+def _together(files: Sequence[Found], parts: Sequence[Extract]) -> Extract:
+    """Rows of several files as one table."""
+    starts, rows, numbers = [], 0, []
+    for part in parts:
+        starts.append(rows)
+        numbers.append(part.numbers)
+        rows += part.frame.height
+    paths = tuple(found.path for found in files)
+    if any(one is not None for one in numbers):  # then numbers of a file may be beyond its rows that are here
+        starts = [0]
+        for part in parts[:-1]:
+            last = part.numbers.max() if part.numbers is not None else part.frame.height
+            starts.append(starts[-1] + int(last or 0))  # type: ignore[arg-type]  # of integers
+    try:
+        frame = pl.concat([part.frame for part in parts], how="vertical_relaxed")
+    except pl.exceptions.PolarsError:
+        raise _of_other_types(parts) from None
+    if all(one is None for one in numbers):
+        return Extract(Pieces(paths, tuple(starts)), frame)
+    counted = [
+        (part.numbers if part.numbers is not None else pl.int_range(1, part.frame.height + 1, eager=True)) + start
+        for part, start in zip(parts, starts, strict=True)
+    ]
+    return Extract(Pieces(paths, tuple(starts)), frame, pl.concat(counted))
+
+
+def _of_other_types(parts: Sequence[Extract]) -> DataError:
+    """The error for the first file whose columns don't go together with those of the first."""
+    for part in parts[1:]:
+        for name, dtype in part.frame.schema.items():
+            first = parts[0].frame.schema[name]
+            try:
+                pl.concat([one.frame.select(name).head(1) for one in (parts[0], part)], how="vertical_relaxed")
+            except pl.exceptions.PolarsError:
+                return part.fault(f"holds {dtype}, in {parts[0].origin} it holds {first}: write all alike", name)
+    return parts[0].fault("the files' columns don't go together")
+
+
+def _read(
+    found: Found, wanted: Sequence[str], among: Among, form: Origin, encodings: dict[Path, str] | None = None
+) -> Extract:
+    file = found.path
+    if not file.is_file():
+        raise DataError("there is no such file: give its folder with --folder, or mend the mapping", file=file)
+    own = [name for name in wanted if name not in found.named]
+    try:
+        lazy = _scan(file, numbered=bool(among), form=form, encodings=encodings)
+        if form.wide is not None:
+            lazy = _long(file, lazy, form.wide)
+        there = lazy.collect_schema().names()
+        both = sorted(set(found.named) & set(there))
+        if both:
+            raise DataError(
+                "is a column of the file and named in braces: name the brace otherwise", file=file, column=both[0]
+            )
+        theirs = {name: _name_there(file, name, there, form) for name in own}
+        present = {name: column for name, column in theirs.items() if column is not None}
+        bounds = {name: span for name, span in among.items() if name in present}
+        lazy = lazy.select(
+            *([_ROW] if among else []), *(pl.col(column).alias(name) for name, column in present.items())
+        )
+        extract = _collected(file, lazy, list(present), bounds)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"can't be read as {file.suffix or 'parquet'}: {first_line(error)}", file=file) from None
+    absent = [pl.lit(None, dtype=pl.String).alias(name) for name, column in theirs.items() if column is None]
+    said = [pl.lit(text, dtype=pl.String).alias(name) for name, text in found.named.items() if name in wanted]
+    frame = extract.frame.with_columns(*absent, *said).select(wanted)
+    numbers = extract.numbers
+    if form.wide is not None:
+        return _rows_of_wide(file, frame)
+    return Extract(file, frame, numbers)
+
+
+def _name_there(file: Path, name: str, there: Sequence[str], form: Origin) -> str | None:
+    """What a file calls a column: by its name or another of it; None where it may lack it.
+
+    Raises
+    ------
+    DataError
+        it is not there, or twice.
+    """
+    column = next((one for one in (name, *form.aliases.get(name, ())) if one in there), None)
+    if column is None:
+        if name in form.may_lack:
+            return None
+        known = ", ".join(one for one in there if one != _ROW)
+        raise DataError(f"is not there; the file has {known}", file=file, column=name)
+    if f"{column}_duplicated_0" in there:
+        raise DataError("is there twice: give each column a name of its own", file=file, column=column)
+    return column
+
+
+def _long(file: Path, lazy: pl.LazyFrame, day: str) -> pl.LazyFrame:
+    """A wide table, a column a security, as rows of a day, a code and a value."""
+    there = lazy.collect_schema().names()
+    if day not in there:
+        raise DataError(f"is not there; the file has {', '.join(there[:5])} …", file=file, column=day)
+    text = lazy.with_columns(pl.exclude(day, _ROW).cast(pl.String))
+    return text.unpivot(
+        index=[day], on=[name for name in there if name not in (day, _ROW)], variable_name=CODE, value_name=VALUE
+    )
+
+
+def _rows_of_wide(file: Path, frame: pl.DataFrame) -> Extract:
+    """Rows of a table that was wide, without empty cells, numbered as they stood."""
+    height = frame.height // frame[CODE].n_unique() if CODE in frame.columns and frame.height else frame.height
+    numbers = pl.Series(np.arange(frame.height) % max(height, 1) + 1)
+    extract = Extract(file, frame, numbers)
+    return extract.keep(frame[VALUE].is_not_null()) if VALUE in frame.columns else extract
+
+
+def _scan(
+    file: Path, *, numbered: bool = False, form: Origin = _AS_IT_IS, encodings: dict[Path, str] | None = None
+) -> pl.LazyFrame:
     """A file, not read yet; `numbered` adds the column `_ROW`, from 0."""
     index = _ROW if numbered else None
     try:
-        if form_to_read(file) == "parquet":
+        kind = form_to_read(file, more=("arrow", "excel"))
+        if kind == "parquet":
             return scan_parquet(file, index)
-        table = open_text(file)
+        if kind == "arrow":
+            with file.open("rb") as handle:
+                frame = pl.read_ipc(handle)
+            return (frame.with_row_index(index) if index else frame).lazy()
+        if kind == "excel":
+            frame = rows_of_sheet(file, form.sheet, form.skip_rows)
+            return (frame.with_row_index(index) if index else frame).lazy()
+        table = open_text(file, form.skip_rows)
+        if encodings is not None:
+            encodings[file] = table.encoding
     except NoTable as error:
         raise DataError(f"can't be read: {error}", file=file, row=error.row) from None
     source = table.source.absolute() if isinstance(table.source, Path) else BytesIO(table.source)
@@ -154,78 +249,14 @@ def _collected(
     return Extract(file, frame.drop(_ROW), frame[_ROW].cast(pl.Int64) + 1)
 
 
-def convert(extract: Extract, column: Column, name: str, table: str, date_format: str) -> pl.Series:
-    """One column of ours in its type and unit (codes excepted, see `_codes`)."""
-    dtype = TABLES[table].columns[name].dtype
-    if column.names is not None:
-        return _renamed(extract, column.source, column.names).alias(name)
-    if column.matching is not None:
-        return matches(extract[column.source], column.matching).alias(name)
-    if column.equals is not None:
-        text = isinstance(column.equals, str)
-        value = extract[column.source].cast(pl.String) if text else as_number(extract, column.source)
-        return (value == column.equals).alias(name)
-    if dtype == pl.Date:
-        return as_dates(extract, column.source, date_format).alias(name)
-    if dtype == pl.Float64:
-        return scaled(as_number(extract, column.source), column.multiply, column.divide).alias(name)
-    return _cast(extract, column.source, dtype).alias(name)
-
-
-def scaled(series: pl.Series, multiply: float | None, divide: float | None) -> pl.Series:
-    """`series` in another unit, correctly rounded: 57 fen are 0.57 CNY to the last bit."""
-    if multiply is None and divide is None:
-        return series
-    # By numpy: polars divides by a number as it multiplies by its inverse, which is off by a bit.
-    values = series.cast(pl.Float64).to_numpy()
-    values = values * (1.0 if multiply is None else multiply) / (1.0 if divide is None else divide)
-    return pl.Series(series.name, values, nan_to_null=True)
-
-
-def as_dates(extract: Extract, column: str, date_format: str) -> pl.Series:
-    """A column as dates, as `deepfactor.store.dates` understands them; text and whole numbers by `date_format`."""
-    try:
-        return as_days(extract[column], date_format)
-    except NoDate as error:
-        where = "" if error.position is None else " (date_format in the mapping)"
-        raise extract.fault(f"{error}{where}", column, error.position) from None
-
-
-def as_number(extract: Extract, column: str) -> pl.Series:
-    """A column as float64, NaN as null; a `DataError` for what is no number."""
-    return _cast(extract, column, pl.Float64()).fill_nan(None)
-
-
-def _renamed(extract: Extract, column: str, names: Mapping[str, str]) -> pl.Series:
-    text = extract[column].cast(pl.String)
-    unknown = (text.is_not_null() & ~text.is_in(list(names))).arg_true()
-    if len(unknown):
-        position = int(unknown[0])
-        message = f"{text[position]!r} has no entry in the mapping's names ({', '.join(names)})"
-        raise extract.fault(message, column, position)
-    return text.replace_strict(names, return_dtype=pl.String)
-
-
-def _cast(extract: Extract, column: str, dtype: pl.DataType) -> pl.Series:
-    series = extract[column]
-    if dtype == pl.Boolean and series.dtype == pl.String:
-        out = series.replace_strict(_FLAGS, default=None, return_dtype=pl.Boolean)
-    else:
-        try:
-            out = series.cast(dtype, strict=False)
-        except pl.exceptions.PolarsError:
-            raise extract.fault(f"holds {kind_of(series.dtype)}, wanted {dtype}", column, 0) from None
-    return _require_kept(extract, column, out, f"is no {dtype}")
-
-
-def _require_kept(extract: Extract, column: str, after: pl.Series, message: str) -> pl.Series:
-    """No value may become null by conversion."""
-    before = extract[column]
-    lost = (before.is_not_null() & after.is_null()).arg_true()
-    if len(lost):
-        position = int(lost[0])
-        raise extract.fault(f"{before[position]!r} {message}", column, position)
-    return after
+def _require(extract: Extract, values: Mapping[str, str | float | bool]) -> Extract:
+    """Every row has these values."""
+    for column, value in values.items():
+        other = ~has(extract, column, value).fill_null(value=False)
+        if other.any():
+            at = int(other.arg_max() or 0)
+            raise extract.fault(f"is {extract[column][at]!r}, wanted {value!r} on every row (must_be)", column, at)
+    return extract
 
 
 def first_line(error: Exception) -> str:

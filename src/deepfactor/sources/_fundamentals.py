@@ -16,7 +16,8 @@ import datetime
 import polars as pl
 
 from deepfactor.sources._codes import Read
-from deepfactor.sources._files import Extract, as_dates, as_number, scaled
+from deepfactor.sources._convert import as_dates, as_number, numbers_of, scaled
+from deepfactor.sources._extract import Extract
 from deepfactor.sources._mapping_parts import FundamentalSteps, Statements
 from deepfactor.sources._steps import once
 
@@ -75,9 +76,7 @@ def statement_figures(
     keys = pl.DataFrame({"symbol": symbols.cast(pl.String), "period_end": period})
     keys = keys.with_columns(known_at=known)
     rows = pl.concat(
-        keys.with_columns(
-            item=pl.lit(item), value=scaled(as_number(extract, column.source), column.multiply, column.divide)
-        ).select(_COLUMNS)
+        keys.with_columns(item=pl.lit(item), value=numbers_of(extract, column)).select(_COLUMNS)
         for item, column in statements.items.items()
     )
     return rows.drop_nulls("period_end"), guessed
@@ -88,7 +87,7 @@ def columns_of(part: FundamentalSteps | Statements) -> list[str]:
     if isinstance(part, FundamentalSteps):
         return [part.symbol, part.date, part.value]
     announced = [part.announced] if part.announced else []
-    return [part.symbol, part.period, *announced, *(column.source for column in part.items.values())]
+    return [part.symbol, part.period, *announced, *(name for column in part.items.values() for name in column.reads)]
 
 
 def finish_figures(parts: list[pl.DataFrame]) -> tuple[pl.DataFrame, int, int]:

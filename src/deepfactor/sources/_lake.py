@@ -16,9 +16,10 @@ import polars as pl
 from deepfactor.core.errors import DataError
 from deepfactor.core.toml import read_toml
 from deepfactor.lake.folder import Lake, Recorded
-from deepfactor.sources._files import Among, Extract
+from deepfactor.sources._convert import where_holds
+from deepfactor.sources._extract import Among, Extract
 from deepfactor.sources._mapping import Mapping as MappingSpec
-from deepfactor.sources._mapping_parts import Origin
+from deepfactor.sources._mapping_columns import Origin
 from deepfactor.sources._reader import Values
 from deepfactor.store.dates import ZONE
 
@@ -71,7 +72,7 @@ class LakeReader:
         span = next((wanted for wanted in (among or {}).values() if isinstance(wanted, tuple)), (None, None))
         view = self._views[origin.of_kind("file")]
         rows = view.make(self._held, span).select(list(dict.fromkeys([*columns, *where])))
-        extract = Extract(f"{label} of the lake", rows).where(where)
+        extract = where_holds(Extract(f"{label} of the lake", rows), where)
         for column, wanted in (among or {}).items():
             if not isinstance(wanted, tuple):
                 extract = extract.keep(extract[column].cast(pl.String).is_in(list(wanted)))
@@ -91,6 +92,10 @@ class LakeReader:
             (one.request.key(), one.content) for one in self._held.of(*self._views[origin.of_kind("file")].apis)
         )
         return hashlib.sha256(repr(told).encode()).hexdigest()
+
+    def notes(self) -> list[str]:
+        """Nothing; see `Reader.notes`."""
+        return []
 
 
 def open_held(folder: Path | None, vendor: str, as_of: date | None, needed: Sequence[str]) -> Held:

@@ -8,7 +8,8 @@ import polars as pl
 
 from deepfactor.core.words import Sentence
 from deepfactor.sources._codes import Codes
-from deepfactor.sources._files import Extract, convert
+from deepfactor.sources._convert import convert
+from deepfactor.sources._extract import Extract
 from deepfactor.sources._mapping import TableMapping
 from deepfactor.sources._reader import Reader
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Collection
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+import polars as pl
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import recipe_error
 from deepfactor.core.spec import Spec
 from deepfactor.core.toml import read_toml
+from deepfactor.sources._formula import parsed
+from deepfactor.sources._mapping_columns import Column, Columns, DateFormat, Drop, Origin, Pattern, one_or_several
 from deepfactor.sources._mapping_parts import (
-    Columns,
-    DateFormat,
-    Drop,
     Fundamentals,
+    Halts,
     Intervals,
+    Joined,
     LevelChange,
-    Origin,
-    Pattern,
     Rename,
     RenameTable,
     Steps,
@@ -30,11 +31,10 @@ from deepfactor.store.schema import TABLES
 
 #: Columns of `daily` that intervals can fill.
 _FLAGS = ("is_st", "is_suspended")
-
-
-def _one_or_several(value: object) -> object:
-    """``[tables.daily.intervals]`` for ``[[tables.daily.intervals]]``."""
-    return (value,) if isinstance(value, dict) else value
+_CODES = ("symbol", "index")
+#: What is read beside the rows of a table, as a mapping names it.
+_BESIDE = ("joined", "halts", "steps", "intervals")
+_OF_FILES = ("optional", "may_lack", "aliases", "order_by", "must_be", "sheet", "skip_rows", "wide")
 
 
 class TableMapping(Origin):
@@ -49,7 +49,9 @@ class TableMapping(Origin):
     begin : for `index_members`: index (ours) = first day from which its members are complete; earlier days are cut off
         the intervals, and counted
     priced_only : rows of symbols without a row in `daily` are dropped, with a count
-    steps, intervals, level_changes : for `daily`
+    listed_on : for `index_members` and `industry`: the column of days, where each day has a whole list. Intervals are
+        made: from the first list with a row to the day before the next list without it
+    joined, halts, steps, intervals, level_changes : for `daily`
     """
 
     columns: Columns
@@ -58,8 +60,11 @@ class TableMapping(Origin):
     drop: tuple[Drop, ...] = ()
     begin: dict[str, datetime.date] = Field(default_factory=dict)
     priced_only: bool = False
+    listed_on: str | None = None
+    joined: Annotated[tuple[Joined, ...], BeforeValidator(one_or_several)] = ()
+    halts: Annotated[tuple[Halts, ...], BeforeValidator(one_or_several)] = ()
     steps: tuple[Steps, ...] = ()
-    intervals: Annotated[tuple[Intervals, ...], BeforeValidator(_one_or_several)] = ()
+    intervals: Annotated[tuple[Intervals, ...], BeforeValidator(one_or_several)] = ()
     level_changes: tuple[LevelChange, ...] = ()
 
 
@@ -75,6 +80,7 @@ class Mapping(Spec):
     `adjusted` = prices come adjusted and there are no raw ones: limits and lots are off, which the notes say. Then
     `adjusted_volume` = volumes are too (raw ÷ factor), and `vwap_from_prices` = (open + high + low + close) / 4 stands
     for the vwap that raw volumes can't give. `no_adjustment` = prices are raw and there is no factor.
+    `indices` = forms of codes of indices, as `symbols`; without any, `symbols` are theirs too.
     `drop_unknown` = rows of codes that are no A-shares (of indices: no indices) are dropped and counted, not refused.
     `renames`, `rename_table` = codes that changed: the rows under the old and the new one are one history.
     """
@@ -85,6 +91,7 @@ class Mapping(Spec):
     cap: Literal["float", "total"] = "float"
     notes: tuple[str, ...] = ()
     symbols: tuple[Pattern, ...] = ()
+    indices: tuple[Pattern, ...] = ()
     drop_unknown: bool = False
     renames: tuple[Rename, ...] = ()
     rename_table: RenameTable | None = None
@@ -117,7 +124,8 @@ class Mapping(Spec):
     @model_validator(mode="after")
     def _adjusted_or_raw(self) -> Mapping:
         daily = self.tables.get("daily")
-        given = [*daily.columns, *(step.into for step in daily.steps)] if daily else []
+        joined = [column for part in (daily.joined if daily else ()) for column in part.columns]
+        given = [*daily.columns, *joined, *(step.into for step in daily.steps)] if daily else []
         said = [name for name in ("adjusted", "no_adjustment") if getattr(self, name)]
         if len(said) > 1:
             raise ValueError("adjusted = true says that prices are adjusted, no_adjustment = true that they aren't")
@@ -146,11 +154,16 @@ class Mapping(Spec):
 
     @model_validator(mode="after")
     def _one_origin_each(self) -> Mapping:
+        wanted = ("file", "files") if self.ORIGIN == "file" else ("query",)
         for key, part in self.origins():
-            given = [kind for kind in ("file", "query") if getattr(part, kind) is not None]
-            if given != [self.ORIGIN]:
+            given = [kind for kind in ("file", "files", "query") if getattr(part, kind) is not None]
+            if len(given) != 1 or given[0] not in wanted:
                 there = f"{' and '.join(given)} given" if given else "none given"
                 raise ValueError(f"{key}.{self.ORIGIN}: give a {self.ORIGIN} and nothing else ({there})")
+            if self.ORIGIN == "query" and (not part.as_it_is or part.optional):
+                raise ValueError(f"{key}: a query says itself what it reads: {', '.join(_OF_FILES)} are for files")
+        if self.tables["daily"].optional:
+            raise ValueError("tables.daily can't be optional: a market needs it")
         return self
 
     def origins(self) -> list[tuple[str, Origin]]:
@@ -158,43 +171,93 @@ class Mapping(Spec):
         parts: list[tuple[str, Origin]] = []
         for name, table in self.tables.items():
             parts.append((f"tables.{name}", table))
-            parts += [(f"tables.{name}.steps.{number}", step) for number, step in enumerate(table.steps)]
-            parts += [(f"tables.{name}.intervals.{number}", one) for number, one in enumerate(table.intervals)]
+            for kind in _BESIDE:
+                parts += [(f"tables.{name}.{kind}.{number}", one) for number, one in enumerate(getattr(table, kind))]
         if self.rename_table is not None:
             parts.append(("rename_table", self.rename_table))
         return [*parts, *(self.fundamentals.parts() if self.fundamentals else ())]
 
 
+def without(mapping: Mapping, keys: Collection[str]) -> Mapping:
+    """The mapping without these of its `origins`."""
+    if not keys:
+        return mapping
+    tables = {}
+    for name, table in mapping.tables.items():
+        if f"tables.{name}" not in keys:
+            left = {kind: _left(getattr(table, kind), f"tables.{name}.{kind}", keys) for kind in _BESIDE}
+            tables[name] = table.model_copy(update=left)
+    made, of = mapping.fundamentals, "fundamentals"
+    if made is not None:
+        steps = _left(made.steps, f"{of}.steps", keys)
+        made = Fundamentals(steps=steps, statements=_left(made.statements, f"{of}.statements", keys))
+        made = made if made.parts() else None
+    rename_table = None if "rename_table" in keys else mapping.rename_table
+    return mapping.model_copy(update={"tables": tables, "fundamentals": made, "rename_table": rename_table})
+
+
+def _left(parts: tuple[Any, ...], key: str, keys: Collection[str]) -> tuple[Any, ...]:
+    return tuple(part for number, part in enumerate(parts) if f"{key}.{number}" not in keys)
+
+
 def _check_columns(name: str, table: TableMapping) -> None:
     """Every column is one of the store's table `name`, and those that it requires are there."""
-    for column in [*table.columns, *(s.into for s in table.steps), *(i.into for i in table.intervals)]:
+    joined = {column: how for part in table.joined for column, how in part.columns.items()}
+    for column in [*table.columns, *(s.into for s in table.steps), *(i.into for i in table.intervals), *joined]:
         if column not in TABLES[name].columns:
             known = ", ".join(TABLES[name].columns)
             raise ValueError(f"tables.{name}: unknown column {column!r}; there are {known}")
     for column in TABLES[name].required():
-        if column not in table.columns and not _may_be_absent(name, column):
+        if column not in table.columns and not _may_be_absent(name, column, table):
             raise ValueError(f"tables.{name}.columns: {column} is missing")
+    for column, how in [*table.columns.items(), *joined.items()]:
+        _check_way(f"tables.{name}.columns.{column}", TABLES[name].columns[column].dtype, how, coded=column in _CODES)
+
+
+def _check_way(key: str, dtype: pl.DataType, how: Column, *, coded: bool) -> None:
+    """What a column of ours is made by gives values of its type."""
+    if how.formula is not None:
+        flag = parsed(how.formula).flag
+        if dtype != (pl.Boolean if flag else pl.Float64):
+            what = "a comparison makes a flag" if flag else "a formula makes numbers"
+            raise ValueError(f"{key}: {what}, this is {'a number' if dtype == pl.Float64 else 'none'}")
+    if coded and (how.part is not None or how.missing):
+        raise ValueError(f"{key}: codes are read by [[symbols]] and [[indices]], not by part and missing")
 
 
 def _check_parts(name: str, table: TableMapping) -> None:
     """What is filled in beside the columns stands in a table that has it, and fills what may be absent."""
-    if name != "daily" and (table.steps or table.intervals or table.level_changes):
-        raise ValueError(f"tables.{name}: steps, intervals and level_changes belong to tables.daily")
-    for step in table.steps:
-        if step.into in TABLES[name].required():
-            raise ValueError(f"tables.{name}.steps: into is a column that may be absent, {step.into} isn't")
-        if step.times not in (None, *table.columns, *(other.into for other in table.steps)):
-            raise ValueError(f"tables.{name}.steps: times is one of its columns, there is no {step.times!r}")
-    for part in table.intervals:
-        if part.into not in _FLAGS:
-            raise ValueError(f"tables.{name}.intervals: into is a flag, {' or '.join(_FLAGS)}")
+    if name != "daily" and (table.level_changes or any(getattr(table, kind) for kind in _BESIDE)):
+        raise ValueError(f"tables.{name}: {', '.join(_BESIDE)} and level_changes belong to tables.daily")
+    if table.listed_on is not None and name not in ("industry", "index_members"):
+        raise ValueError(f"tables.{name}: listed_on belongs to tables.industry and tables.index_members")
+    if table.listed_on is not None and {"start_date", "end_date"} & table.columns.keys():
+        raise ValueError(f"tables.{name}: listed_on makes start_date and end_date: leave them out")
+    _check_filled(name, table)
     if name != "index_members" and table.begin:
         raise ValueError(f"tables.{name}: begin belongs to tables.index_members")
 
 
-def _may_be_absent(table: str, column: str) -> bool:
-    """Required by the store, but the source can make it: members that are open-ended."""
-    return (table, column) == ("index_members", "end_date")
+def _check_filled(name: str, table: TableMapping) -> None:
+    """Further files, steps and intervals fill what may be absent."""
+    filled = [column for part in table.joined for column in part.columns]
+    for column in filled:
+        if column in TABLES[name].required():
+            raise ValueError(f"tables.{name}.joined: fills columns that may be absent, {column} isn't")
+    for step in table.steps:
+        if step.into in TABLES[name].required():
+            raise ValueError(f"tables.{name}.steps: into is a column that may be absent, {step.into} isn't")
+        if step.times not in (None, *table.columns, *filled, *(other.into for other in table.steps)):
+            raise ValueError(f"tables.{name}.steps: times is one of its columns, there is no {step.times!r}")
+    for part in table.intervals:
+        if part.into not in _FLAGS:
+            raise ValueError(f"tables.{name}.intervals: into is a flag, {' or '.join(_FLAGS)}")
+
+
+def _may_be_absent(table: str, column: str, spec: TableMapping) -> bool:
+    """Required by the store, but the source can make it: members that are open-ended, intervals of lists."""
+    made = column == "start_date" and spec.listed_on is not None
+    return made or (table, column) == ("index_members", "end_date")
 
 
 def shipped_mappings() -> list[str]:

@@ -12,15 +12,17 @@ from typing import Any
 
 from deepfactor.core.spec import Spec
 from deepfactor.sources._mapping import Mapping, TableMapping
-from deepfactor.sources._mapping_parts import Column, Steps
+from deepfactor.sources._mapping_columns import Column, Origin
+from deepfactor.sources._mapping_parts import Steps
 
 _APART = ("renames", "rename_table", "drop_unknown")
 #: Keys that came after markets were made by mappings: each names a mapping only where it says something.
 _LATER: abc.Mapping[type[Spec], tuple[str, ...]] = {
-    Mapping: ("adjusted", "adjusted_volume", "vwap_from_prices", "no_adjustment", "append"),
-    TableMapping: ("intervals",),
+    Mapping: ("indices", "adjusted", "adjusted_volume", "vwap_from_prices", "no_adjustment", "append"),
+    TableMapping: ("listed_on", "joined", "halts", "intervals"),
+    Origin: ("files", "optional", "may_lack", "aliases", "order_by", "must_be", "sheet", "skip_rows", "wide"),
     Steps: ("matching", "before_first"),
-    Column: ("matching",),
+    Column: ("formula", "part", "missing", "matching"),
 }
 
 
@@ -35,7 +37,8 @@ def _silent(value: object) -> dict[Any, Any]:
     if isinstance(value, Spec):
         later = [name for kind, names in _LATER.items() if isinstance(value, kind) for name in names]
         fields = type(value).model_fields
-        silent: dict[Any, Any] = {name: True for name in later if getattr(value, name) == fields[name].default}
+        usual = {name: fields[name].get_default(call_default_factory=True) for name in later}
+        silent: dict[Any, Any] = {name: True for name in later if getattr(value, name) == usual[name]}
         return {**_within({name: getattr(value, name) for name in fields if name not in silent}), **silent}
     if isinstance(value, dict):
         return _within(value)

@@ -1,42 +1,15 @@
-"""Parts of a mapping: codes, columns, steps, statements, rows that are dropped."""
+"""Parts of a mapping: changes of codes, steps, intervals, further files, statements."""
 
 from __future__ import annotations
 
 import datetime
-import re
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from deepfactor.core.spec import Spec
-from deepfactor.sources._regex import Matching, Searching, groups_of
-
-
-def _names_parts(value: str) -> str:
-    if "%" not in value:
-        raise ValueError("names no part of a date: write it like %Y-%m-%d")
-    return value
-
-
-#: How days are written, as text or whole numbers.
-DateFormat = Annotated[str, AfterValidator(_names_parts)]
-
-
-class Pattern(Spec):
-    """A vendor's form of a code and ours: a regular expression over the whole code, groups as ``$1``."""
-
-    pattern: Matching
-    to: str
-
-    @model_validator(mode="after")
-    def _has_the_groups(self) -> Pattern:
-        groups_of(self.pattern, self.to)
-        return self
-
-    def apply(self, code: str) -> str | None:
-        """Our form of `code`; None where the pattern doesn't match."""
-        match = re.fullmatch(self.pattern, code)
-        return re.sub(r"\$(\d+)", lambda group: match[int(group[1])] or "", self.to) if match else None
+from deepfactor.sources._mapping_columns import Columns, DateFormat, Drop, Origin
+from deepfactor.sources._regex import Matching, Searching
 
 
 class Rename(Spec):
@@ -56,53 +29,6 @@ class Rename(Spec):
     shares: float | None = Field(default=None, gt=0)
 
 
-class Column(Spec):
-    """Where one of our columns comes from.
-
-    `multiply` and `divide` bring it to our unit (CNY, shares, fractions); `divide` by a power of ten is exact where
-    multiplying by its inverse isn't. `names` renames values (vendor's = ours); a value that it lacks is an error.
-    `equals` makes a flag, `matching` too: "the text matches this regular expression" (see `Intervals`).
-    """
-
-    source: str = Field(alias="from")
-    multiply: float | None = Field(default=None, gt=0)
-    divide: float | None = Field(default=None, gt=0)
-    names: dict[str, str] | None = None
-    equals: float | str | None = None
-    matching: Matching | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Column:
-        ways = [name for name in ("names", "equals", "matching") if getattr(self, name) is not None]
-        if len(ways) > 1:
-            raise ValueError(f"{' and '.join(ways)} are each a way to read a column: give one")
-        return self
-
-
-def _short_form(value: object) -> object:
-    """``close = "c"`` for ``close = { from = "c" }``."""
-    if not isinstance(value, dict):
-        return value
-    return {name: {"from": column} if isinstance(column, str) else column for name, column in value.items()}
-
-
-#: Our column = theirs (its name, or a `Column`).
-Columns = Annotated[dict[str, Column], BeforeValidator(_short_form)]
-
-
-class Origin(Spec):
-    """Where rows come from: `file`, parquet or CSV by its ending, relative to the folder; or `query`, SQL."""
-
-    file: str | None = None
-    query: str | None = None
-
-    def of_kind(self, kind: Literal["file", "query"]) -> str:
-        """The file or the query; the mapping has made sure that it is there."""
-        origin = self.file if kind == "file" else self.query
-        assert origin is not None
-        return origin
-
-
 class RenameTable(Origin):
     """Changes of codes as a table: columns of old and new code, and of the day, as in `Rename`."""
 
@@ -111,14 +37,6 @@ class RenameTable(Origin):
     date: str | None = None
     where: dict[str, str | float | bool] = Field(default_factory=dict)
     date_format: DateFormat = "%Y-%m-%d"
-
-
-class Drop(Spec):
-    """Rows whose `column` (theirs, as text) matches the regular expression `matching` are dropped and counted."""
-
-    column: str
-    matching: Searching
-    why: str
 
 
 class Steps(Origin):
@@ -206,6 +124,42 @@ class Intervals(Origin):
         if self.end is None and self.value is None:
             raise ValueError("give the column of the end, or value and matching: an interval must end somewhere")
         return self
+
+
+class Joined(Origin):
+    """Columns of `daily` from further files with a row a stock and day; nothing is carried forward.
+
+    Attributes
+    ----------
+    columns : as of a table; of a column that is known already only what is missing is filled
+    symbol, date : columns of the file or the query
+    where, drop, date_format : as of a table
+    """
+
+    symbol: str = "symbol"
+    date: str = "date"
+    columns: Columns
+    where: dict[str, str | float | bool] = Field(default_factory=dict)
+    drop: tuple[Drop, ...] = ()
+    date_format: DateFormat = "%Y-%m-%d"
+
+
+class Halts(Origin):
+    """A table of stocks and days without trading, of a vendor whose bars have no rows then: such rows are made.
+
+    They have no prices, a volume and amount of 0, and `is_suspended`; where there is a bar it stands.
+
+    Attributes
+    ----------
+    symbol, date : columns of the file or the query
+    where, drop, date_format : as of a table
+    """
+
+    symbol: str = "symbol"
+    date: str = "date"
+    where: dict[str, str | float | bool] = Field(default_factory=dict)
+    drop: tuple[Drop, ...] = ()
+    date_format: DateFormat = "%Y-%m-%d"
 
 
 class FundamentalSteps(Origin):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from deepfactor.sources._files import Among, Extract
-from deepfactor.sources._mapping_parts import Origin
+from deepfactor.sources._extract import Among, Extract
+from deepfactor.sources._mapping_columns import Origin
 
 Values = Mapping[str, str | float | bool]
 
@@ -31,3 +31,6 @@ class Reader(Protocol):
 
     def content(self, origin: Origin) -> str | None:
         """Names the bytes that are read there; None where only reading all of it tells."""
+
+    def notes(self) -> list[str]:
+        """What is to be said of how it was read, once all is read."""

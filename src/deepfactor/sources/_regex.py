@@ -62,6 +62,19 @@ def searched(value: str) -> str:
     return value
 
 
+def grouped(value: str) -> str:
+    """A regular expression that polars takes and that has a group.
+
+    Raises
+    ------
+    ValueError
+        else.
+    """
+    if re.compile(searched(compiled(value))).groups < 1:
+        raise ValueError("has no group: put what is wanted into parentheses")
+    return value
+
+
 def groups_of(pattern: str, to: str) -> None:
     """Refuse a replacement that names a group (``$1``) which the pattern doesn't have.
 
@@ -80,3 +93,5 @@ def groups_of(pattern: str, to: str) -> None:
 Matching = Annotated[str, AfterValidator(compiled)]
 #: Searched for in a text, by polars.
 Searching = Annotated[str, AfterValidator(searched)]
+#: Of whose first group the text is taken, by polars.
+Grouping = Annotated[str, AfterValidator(grouped)]

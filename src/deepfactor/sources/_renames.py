@@ -9,8 +9,10 @@ from datetime import date
 from deepfactor.core.errors import RecipeError
 from deepfactor.market.boards import find_board
 from deepfactor.market.codes import other_form_of
-from deepfactor.sources._files import Extract, as_dates
-from deepfactor.sources._mapping_parts import Pattern, Rename, RenameTable
+from deepfactor.sources._convert import as_dates
+from deepfactor.sources._extract import Extract
+from deepfactor.sources._mapping_columns import Pattern
+from deepfactor.sources._mapping_parts import Rename, RenameTable
 from deepfactor.store.schema import SYMBOL_PATTERN
 
 _FORM = re.compile(SYMBOL_PATTERN)

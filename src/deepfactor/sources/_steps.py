@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from deepfactor.sources._codes import Read
-from deepfactor.sources._files import Extract, as_dates, as_number, scaled
+from deepfactor.sources._convert import as_dates, as_number, scaled
+from deepfactor.sources._extract import Extract
 from deepfactor.sources._mapping_parts import Steps
 from deepfactor.sources._marks import matches
 from deepfactor.store.stitching import until_newer

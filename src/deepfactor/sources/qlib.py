@@ -24,7 +24,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.core.trust import SHIPPED, Trust
 from deepfactor.market.codes import named
 from deepfactor.sources import _qlib_notes as notes
-from deepfactor.sources._mapping_parts import Column, Columns
+from deepfactor.sources._mapping_columns import Column, Columns
 from deepfactor.sources._places import require_plain_name
 from deepfactor.sources._qlib_files import (
     ENDING,

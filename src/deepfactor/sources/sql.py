@@ -15,11 +15,12 @@ from pydantic import Field
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.trust import SHIPPED, Trust
+from deepfactor.sources._convert import where_holds
 from deepfactor.sources._databases import Database, open_database
-from deepfactor.sources._files import Among, Extract
+from deepfactor.sources._extract import Among, Extract
 from deepfactor.sources._mapped import MappedTables
 from deepfactor.sources._mapping import Mapping
-from deepfactor.sources._mapping_parts import Origin
+from deepfactor.sources._mapping_columns import Origin
 from deepfactor.sources._reader import Values
 
 
@@ -65,7 +66,7 @@ class Queries:
             if column not in frame.columns:
                 there = ", ".join(frame.columns)
                 raise DataError(f"is not there; the query gives {there}", table=label, column=column)
-        extract = Extract(label, frame.select(list(dict.fromkeys([*columns, *where])))).where(where)
+        extract = where_holds(Extract(label, frame.select(list(dict.fromkeys([*columns, *where])))), where)
         for column, wanted in (among or {}).items():
             if not isinstance(wanted, tuple):
                 extract = extract.keep(extract[column].cast(pl.String).is_in(list(wanted)))
@@ -79,3 +80,7 @@ class Queries:
     def content(self, origin: Origin) -> str | None:
         """Of a query nothing is known before it is run; see `Reader`."""
         return None
+
+    def notes(self) -> list[str]:
+        """Nothing; see `Reader.notes`."""
+        return []

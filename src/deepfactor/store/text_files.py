@@ -11,7 +11,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,15 +19,16 @@ from typing import IO, Literal
 
 import numpy as np
 
+_ZIP, _ARROW, _XLS = "a zip archive (or .xlsx, .npz)", "an Arrow file (.feather, .arrow)", "an Excel file (.xls)"
 #: First bytes of files, and what they are.
 _MARKS = (
     (b"PAR1", "parquet"),
     (b"PARE", "an encrypted parquet file"),
     (b"\x1f\x8b", "gzip"),
-    (b"PK\x03\x04", "a zip archive (or .xlsx, .npz)"),
-    (b"ARROW1", "an Arrow file (.feather, .arrow)"),
+    (b"PK\x03\x04", _ZIP),
+    (b"ARROW1", _ARROW),
     (b"\xff\xff\xff\xff", "an Arrow stream"),
-    (b"\xd0\xcf\x11\xe0", "an Excel file (.xls)"),
+    (b"\xd0\xcf\x11\xe0", _XLS),
     (b"\x89HDF", "an HDF5 file (.h5)"),
     (b"\x93NUMPY", "a NumPy file (.npy)"),
     (b"SQLite format 3", "an SQLite database"),
@@ -44,6 +45,7 @@ _MARKS = (
 )
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PARQUET = (".parquet", ".parq", ".pq")
+_SHEETS = (".xlsx", ".xlsm", ".xls")
 _TEXT = (".csv", ".tsv", ".txt")
 _SEPARATORS = ",\t;|"
 _CHUNK = 1 << 24
@@ -85,8 +87,12 @@ def form_of(path: Path) -> str:
     return known or ("bytes that are no text" if b"\0" in start and not start.startswith(_UTF16) else "text")
 
 
-def form_to_read(path: Path) -> Literal["parquet", "text"]:
+def form_to_read(path: Path, *, more: Collection[str] = ()) -> Literal["parquet", "text", "arrow", "excel"]:
     """What to read a file as.
+
+    Parameters
+    ----------
+    more : what is read beside parquet and text: "arrow" (.feather, .arrow) and "excel" (.xlsx, .xls)
 
     Raises
     ------
@@ -96,8 +102,13 @@ def form_to_read(path: Path) -> Literal["parquet", "text"]:
     form = form_of(path)
     if form == "empty":
         raise NoTable("is empty")
+    if "arrow" in more and form == _ARROW:
+        return "arrow"
+    if "excel" in more and (form == _XLS or (form == _ZIP and path.suffix.lower() in _SHEETS)):
+        return "excel"
     if form not in ("parquet", "text", "gzip"):
-        raise NoTable(f"is {form}: parquet and CSV are read (.csv, .tsv, .txt, .csv.gz)")
+        also = (", .feather" if "arrow" in more else "") + (", .xlsx, .xls" if "excel" in more else "")
+        raise NoTable(f"is {form}: parquet and CSV are read (.csv, .tsv, .txt, .csv.gz{also})")
     endings = [ending.lower() for ending in path.suffixes if ending.lower() != ".gz"]
     named = endings[-1] if endings else ""
     if form == "parquet":
@@ -109,8 +120,12 @@ def form_to_read(path: Path) -> Literal["parquet", "text"]:
     return "text"
 
 
-def open_text(path: Path) -> TextTable:
+def open_text(path: Path, skip_lines: int = 0) -> TextTable:
     """The table in a text file; looked at once for each change of it.
+
+    Parameters
+    ----------
+    skip_lines : lines above the head
 
     Raises
     ------
@@ -118,17 +133,19 @@ def open_text(path: Path) -> TextTable:
         no text, neither UTF-8 nor GBK, nothing in it, a damaged .gz, or a line with more or fewer fields than the head.
     """
     told = path.stat()
-    return _opened(path.absolute(), told.st_size, told.st_mtime_ns)
+    return _opened(path.absolute(), told.st_size, told.st_mtime_ns, skip_lines)
 
 
 @lru_cache(maxsize=2)
-def _opened(path: Path, size: int, changed: int) -> TextTable:
+def _opened(path: Path, size: int, changed: int, skip_lines: int) -> TextTable:
     raw = _unpacked(path) if form_of(path) == "gzip" else None
     encoding = _encoding(path if raw is None else raw)
     if encoding == "UTF-8":
         source: Path | bytes = path if raw is None else raw
     else:
         source = (path.read_bytes() if raw is None else raw).decode(encoding).encode()
+    if skip_lines:
+        source = _below(source, skip_lines)
     with _lines(source) as lines:
         first = lines.readline()
     if first.endswith("\r"):
@@ -140,6 +157,12 @@ def _opened(path: Path, size: int, changed: int) -> TextTable:
         row, fields = ragged
         raise NoTable(f"the line has {fields} fields, the head has {len(head)}: {_why(fields, len(head))}", row)
     return TextTable(source, encoding, separator, tuple(head))
+
+
+def _below(source: Path | bytes, lines: int) -> bytes:
+    """All bytes below so many lines."""
+    content = source.read_bytes() if isinstance(source, Path) else source
+    return content.split(b"\n", lines)[-1] if content.count(b"\n") >= lines else b""
 
 
 def _why(fields: int, wanted: int) -> str:

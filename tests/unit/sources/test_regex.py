@@ -5,7 +5,7 @@ import time
 import pytest
 from pydantic import ValidationError
 
-from deepfactor.sources._mapping_parts import Pattern
+from deepfactor.sources._mapping_columns import Pattern
 from deepfactor.sources._regex import compiled, searched
 
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from deepfactor.core.errors import DataError, RecipeError
-from deepfactor.sources._files import scaled
+from deepfactor.sources._convert import scaled
 from deepfactor.sources._mapped import MappedTables
 from deepfactor.sources._mapping import load_mapping, shipped_mappings
 from deepfactor.sources._steps import usable_from
