@@ -20,6 +20,8 @@ from deepfactor.store.text_files import NoTable, form_to_read, open_text
 from deepfactor.store.values import MISSING
 
 _ROW = "row of the file"
+#: A column that stands for the rows, where none of the file's is wanted.
+_ANY = "any of the file"
 #: Columns of a wide table made long.
 CODE, VALUE = "code", "value"
 _AS_IT_IS = Origin()
@@ -129,32 +131,29 @@ def _read(
     if not file.is_file():
         raise DataError("there is no such file: give its folder with --folder, or mend the mapping", file=file)
     own = [name for name in wanted if name not in found.named]
+    among = {} if form.wide is not None else among
     try:
         lazy = _scan(file, numbered=bool(among), form=form, encodings=encodings)
         if form.wide is not None:
-            lazy = _long(file, lazy, form.wide)
+            lazy = _long(file, lazy, form)
         there = lazy.collect_schema().names()
-        both = sorted(set(found.named) & set(there))
-        if both:
-            raise DataError(
-                "is a column of the file and named in braces: name the brace otherwise", file=file, column=both[0]
-            )
+        if both := sorted(set(found.named) & set(there)):
+            what = "is a column of the file and named in braces: name the brace otherwise"
+            raise DataError(what, file=file, column=both[0])
         theirs = {name: _name_there(file, name, there, form) for name in own}
         present = {name: column for name, column in theirs.items() if column is not None}
         bounds = {name: span for name, span in among.items() if name in present}
-        lazy = lazy.select(
-            *([_ROW] if among else []), *(pl.col(column).alias(name) for name, column in present.items())
-        )
-        extract = _collected(file, lazy, list(present), bounds)
+        renamed = [pl.col(column).alias(name) for name, column in present.items()] or [pl.first().alias(_ANY)]
+        lazy = lazy.select(*([_ROW] if among else []), *renamed)
+        extract = _collected(file, lazy, list(present) or [_ANY], bounds)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"can't be read as {file.suffix or 'parquet'}: {first_line(error)}", file=file) from None
     absent = [pl.lit(None, dtype=pl.String).alias(name) for name, column in theirs.items() if column is None]
     said = [pl.lit(text, dtype=pl.String).alias(name) for name, text in found.named.items() if name in wanted]
     frame = extract.frame.with_columns(*absent, *said).select(wanted)
-    numbers = extract.numbers
     if form.wide is not None:
         return _rows_of_wide(file, frame)
-    return Extract(file, frame, numbers)
+    return Extract(file, frame, extract.numbers)
 
 
 def _name_there(file: Path, name: str, there: Sequence[str], form: Origin) -> str | None:
@@ -176,15 +175,14 @@ def _name_there(file: Path, name: str, there: Sequence[str], form: Origin) -> st
     return column
 
 
-def _long(file: Path, lazy: pl.LazyFrame, day: str) -> pl.LazyFrame:
+def _long(file: Path, lazy: pl.LazyFrame, form: Origin) -> pl.LazyFrame:
     """A wide table, a column a security, as rows of a day, a code and a value."""
+    assert form.wide is not None
     there = lazy.collect_schema().names()
-    if day not in there:
-        raise DataError(f"is not there; the file has {', '.join(there[:5])} …", file=file, column=day)
-    text = lazy.with_columns(pl.exclude(day, _ROW).cast(pl.String))
-    return text.unpivot(
-        index=[day], on=[name for name in there if name not in (day, _ROW)], variable_name=CODE, value_name=VALUE
-    )
+    day = _name_there(file, form.wide, there, form)
+    codes = [name for name in there if name not in (day, _ROW)]
+    text = lazy.select(pl.col(str(day)).alias(form.wide), *(pl.col(codes).cast(pl.String) for _ in codes[:1]))
+    return text.unpivot(index=[form.wide], on=codes, variable_name=CODE, value_name=VALUE)
 
 
 def _rows_of_wide(file: Path, frame: pl.DataFrame) -> Extract:

@@ -35,7 +35,7 @@ _ARITHMETIC: Mapping[type[ast.operator], Callable[..., AnyArray]] = {
     ast.Add: np.add,
     ast.Sub: np.subtract,
     ast.Mult: np.multiply,
-    ast.Div: np.divide,
+    ast.Div: lambda one, other: np.divide(one, np.where(other == 0, np.nan, other)),
 }
 _COMPARISONS: Mapping[type[ast.cmpop], Callable[..., AnyArray]] = {
     ast.Eq: np.equal,
@@ -195,4 +195,9 @@ def _value(node: ast.expr, names: Mapping[str, str], columns: Mapping[str, AnyAr
         return _COMPARISONS[type(node.ops[0])](of(node.left), of(node.comparators[0]))
     assert isinstance(node, ast.Call)
     assert isinstance(node.func, ast.Name)
-    return FUNCTIONS[node.func.id][1](*map(of, node.args))
+    value = FUNCTIONS[node.func.id][1](*map(of, node.args))
+    condition = node.args[0]
+    if isinstance(condition, ast.Compare):  # of what is missing nothing can be told
+        unknown = np.isnan(of(condition.left)) | np.isnan(of(condition.comparators[0]))
+        value = np.where(unknown, np.nan, value)
+    return value

@@ -135,7 +135,7 @@ class MappedTables:
 
     def _contents(self, spec: Fundamentals) -> list[str | None]:
         """What names the bytes of each file or query."""
-        by_origin = {part.of_kind(self._mapping.ORIGIN): part for _, part in spec.parts()}
+        by_origin = {part.named or part.query: part for _, part in spec.parts()}
         return [self._reader.content(part) for part in by_origin.values()]
 
     def _files(self) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Files of a folder by patterns: ``daily/*.csv``, ``bars/{code}.csv``; what stands in braces is read off the name.
 
 ``*`` is any part of a name, never a ``/``; ``[``, ``]`` and ``?`` are themselves. ``{code}`` is such a part that
-becomes a column. Names that begin with a dot or ``~$`` (a spreadsheet that is open) match no ``*``.
+becomes a column. ``.*`` at the end is any ending of a table, as ``.csv.gz``. Names that begin with a dot or ``~$`` (a
+spreadsheet that is open) match no ``*``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from deepfactor.core.trust import Trust
 from deepfactor.sources._places import inside
 
 _MARKS = re.compile(r"\*|\{(\w+)\}")
+_ENDING = r"\.(?:csv|tsv|txt|parquet|parq|pq|feather|arrow|ipc|xlsx|xlsm|xls)(?:\.gz)?"
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ def _matching(
 
 def _form(part: str) -> str:
     """A part of a pattern as a regular expression."""
+    if part.endswith(".*") and part != ".*":
+        return _form(part.removesuffix(".*")) + f"(?i:{_ENDING})"
     form, at = "", 0
     for match in _MARKS.finditer(part):
         form += re.escape(part[at : match.start()]) + (f"(?P<{match[1]}>.+?)" if match[1] else ".*")

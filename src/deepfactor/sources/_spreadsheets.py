@@ -43,11 +43,17 @@ def _read(file: Path, size: int, changed: int, sheet: str | None, skip_rows: int
         book = fastexcel.read_excel(str(file))
         if sheet is not None and sheet not in book.sheet_names:
             raise DataError(f"has no sheet {sheet!r}: it has {', '.join(book.sheet_names)}", file=file)
-        frame: pl.DataFrame = book.load_sheet(
-            0 if sheet is None else sheet, header_row=skip_rows, dtypes="string"
-        ).to_polars()
+        page = book.load_sheet(0 if sheet is None else sheet, header_row=skip_rows, schema_sample_rows=None)
+        frame: pl.DataFrame = page.to_polars()
     except fastexcel.FastExcelError as error:
         raise DataError(f"can't be read as a spreadsheet: {str(error).splitlines()[0]}", file=file) from None
-    text = pl.all().cast(pl.String).str.strip_chars()
-    frame = frame.select(text).select(pl.when(~pl.all().is_in(list(MISSING))).then(pl.all()))
+    text = pl.DataFrame([_as_text(column) for column in frame]).select(pl.all().str.strip_chars())
+    frame = text.select(pl.when(~pl.all().is_in(list(MISSING))).then(pl.all()))
     return frame.filter(~pl.all_horizontal(pl.all().is_null())) if frame.width else frame
+
+
+def _as_text(column: pl.Series) -> pl.Series:
+    """Cells as a CSV would have them: whole numbers without decimals, others with all of theirs."""
+    if column.dtype.is_float() and ((column == column.floor()) & (column.abs() < 2.0**53)).fill_null(value=True).all():
+        return column.cast(pl.Int64).cast(pl.String)
+    return column.cast(pl.String)

@@ -33,6 +33,7 @@ def value(text: str) -> list[object]:
         ("round(成交量 / 7, 1)", [14.3, 28.6, 42.9, 57.1]),
         ("abs(b - 2)", [0.0, 2.0, 1.0, 2.0]),
         ("when(成交量 >= 300, b, 0)", [0.0, 0.0, 3.0, 0.0]),
+        ("when(a >= 1, 5, 6)", [5.0, 5.0, None, 6.0]),
         ("b == 0", [False, True, False, True]),
         ("a < 2", [True, False, None, True]),
     ],
