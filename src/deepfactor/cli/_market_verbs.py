@@ -84,7 +84,7 @@ def fetch(
 def ingest(
     source: Annotated[
         str,
-        typer.Argument(help="TOML that names the source's kind and settings; or a shipped one: ashare_parquet, qlib"),
+        typer.Argument(help="TOML that names the source's kind and settings; or a shipped one: tushare_csv, qlib, …"),
     ],
     market: Annotated[Path, typer.Argument(help="market folder to write")],
     folder: Annotated[Path | None, typer.Option("--folder", help="where the source's files lie")] = None,
@@ -106,6 +106,7 @@ def ingest(
     lines = [f"{market}: {account['stocks']} stocks, {account['days']} days, {' to '.join(account['span'])}"]
     lines += [f"dropped: {reason}: {count}" for reason, count in account["dropped"].items()]
     lines += [f"derived: {what}" for what in account["derived"]]
+    lines += [f"note: {text}" for text in account["notes"]]
     lines += [f"warning: {text}" for text in warnings]
     show({**account, "warnings": warnings}, as_json, *lines)
 

@@ -5,9 +5,17 @@ Heavy imports stand inside the verbs: ``deepfactor test`` never loads torch.
 
 # Importing a file registers its commands, in the order of ``--help``.
 # isort: off
-from deepfactor.cli import _market_verbs, _run_verbs, _factor_verbs, _guard_verbs, _scoring_verbs, _desk_verbs
+from deepfactor.cli import (
+    _market_verbs,
+    _mapping_verb,
+    _run_verbs,
+    _factor_verbs,
+    _guard_verbs,
+    _scoring_verbs,
+    _desk_verbs,
+)
 from deepfactor.cli.options import Language, app
 
 __all__ = ["Language", "app"]
 
-ROOMS = (_market_verbs, _run_verbs, _factor_verbs, _guard_verbs, _scoring_verbs, _desk_verbs)
+ROOMS = (_market_verbs, _mapping_verb, _run_verbs, _factor_verbs, _guard_verbs, _scoring_verbs, _desk_verbs)

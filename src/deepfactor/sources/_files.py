@@ -80,7 +80,7 @@ def distinct(
 
 
 def _distinct(file: Path, column: str) -> pl.DataFrame:
-    lazy, values = _scan(file), pl.col(column)
+    lazy, values = scan(file), pl.col(column)
     if lazy.collect_schema().get(column) in (pl.String, pl.Categorical):  # codes come in runs, and text is slow to hash
         values = values.filter((values != values.shift(1)).fill_null(value=True))
     return lazy.select(values.unique().drop_nulls().sort()).collect()
@@ -133,7 +133,7 @@ def _read(
     own = [name for name in wanted if name not in found.named]
     among = {} if form.wide is not None else among
     try:
-        lazy = _scan(file, numbered=bool(among), form=form, encodings=encodings)
+        lazy = scan(file, numbered=bool(among), form=form, encodings=encodings)
         if form.wide is not None:
             lazy = _long(file, lazy, form)
         there = lazy.collect_schema().names()
@@ -193,7 +193,7 @@ def _rows_of_wide(file: Path, frame: pl.DataFrame) -> Extract:
     return extract.keep(frame[VALUE].is_not_null()) if VALUE in frame.columns else extract
 
 
-def _scan(
+def scan(
     file: Path, *, numbered: bool = False, form: Origin = _AS_IT_IS, encodings: dict[Path, str] | None = None
 ) -> pl.LazyFrame:
     """A file, not read yet; `numbered` adds the column `_ROW`, from 0."""

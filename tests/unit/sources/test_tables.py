@@ -346,7 +346,7 @@ def test_a_wrong_mapping_is_a_recipe_error_that_names_the_key(folder, change, me
 
 
 def test_unknown_mapping_and_missing_folder_or_file(folder, tmp_path):
-    with pytest.raises(RecipeError, match=r"neither a shipped mapping \(akshare_csv, ashare_parquet.*\) nor a TOML file"):
+    with pytest.raises(RecipeError, match=r"neither a shipped mapping \(akshare_csv.*\) nor a TOML"):
         open_source(Settings(mapping="tushare"), folder)
     with pytest.raises(DataError, match="give their folder with --folder"):
         open_source(Settings(), None)
