@@ -24,11 +24,14 @@ from deepfactor.pipeline.checking_results import check_results
 from deepfactor.pipeline.markets import Market, open_market
 from deepfactor.pipeline.pages import load_content
 from deepfactor.pipeline.planning import plan
+from deepfactor.pipeline.risk import risk_model
 from deepfactor.pipeline.training import train
 from deepfactor.recipe import load_recipe
+from deepfactor.risk.settings import RiskSettings
 from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import check_oracle, oracle_path, read_oracle
 from deepfactor.store.folder import MarketFolder
+from deepfactor.styles.base import ROOM as STYLES
 from deepfactor.training.ensemble import collect
 from deepfactor.training.scalings import store as scalings
 from support.cli import deepfactor, refused
@@ -84,6 +87,11 @@ class Place:
         universe = {one: getattr(market.universe, one) for one in ("listed", "members", "benchmark", "industries")}
         kept = contents(self.path / "market" / "panel")
         return market.panel.fields, universe, describe_panel(self.path / "market"), kept
+
+    def _risk(self, name: str) -> Any:
+        kind, settings = STYLES.choose("basic"), RiskSettings()
+        styles = dict(kind.part.compute(kind.settings, self.market.panel, self.market.universe).exposures)
+        return risk_model(self.market, kind, styles, settings, self.screen)  # type: ignore[arg-type]
 
     def _oracle(self, name: str) -> Any:
         path = oracle_path(self.path / "market")
@@ -145,7 +153,7 @@ def damages_of(name: str, rng: np.random.Generator) -> list[tuple[str, Callable[
     return [*found, (other.__name__, other)]
 
 
-READERS = ("tables", "panel", "oracle", "jobs", "arrays", "scaled", "results")
+READERS = ("tables", "panel", "oracle", "jobs", "arrays", "scaled", "results", "risk")
 
 
 @pytest.mark.parametrize("reader", READERS)

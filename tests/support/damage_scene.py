@@ -57,6 +57,7 @@ KINDS: Mapping[str, str] = {
     r"market/manifest\.json": "tables",
     r"market/tables/\w+/[\w-]+\.parquet": "tables",
     rf"market/panel/KEY/({_PANEL})": "panel",
+    r"market/risk/KEY/(risk\.json|\w+\.npy|state-\d+\.npz)": "risk",
     r"market\.oracle\.parquet": "oracle",
     r"runs/jobs/KEY/(job\.json|log\.jsonl|checkpoint\.safetensors|weights\.safetensors)": "jobs",
     r"runs/jobs/KEY/(weighting\.json|trained\.json|scores\.npy|axes\.json|done|checksums\.json)": "jobs",
@@ -83,6 +84,7 @@ def make_scene(folder: Path) -> None:
     (folder / "recipe.toml").write_text(RECIPE)
     commands = (
         ("simulate", market, "--stocks", 110, "--start", "2018-01-02", "--end", "2020-03-31"),
+        ("risk", market, "--styles", "basic"),
         ("run", folder / "recipe.toml", "--market", market, "--out", runs, "--workers", 0, "--edges"),
         ("test", runs / "tiny", "--arm", "ridge", "--market", market, "--out", folder / "tested", "--horizon", 5),
         ("enhance", runs / "tiny", "--arm", "ridge", "--market", market, "--out", folder / "enhanced"),

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepfactor.backtest.days import TradingDay
-from deepfactor.backtest.factor_returns import FactorReturns, estimate, matrix
 from deepfactor.core.arrays import Float64, Floats, Indices
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
+from deepfactor.risk.factor_returns import FactorReturns, estimate, matrix
 from deepfactor.styles.completion import complete_exposures
 
 UNKNOWN = "unknown"

@@ -8,6 +8,7 @@ Heavy imports stand inside the verbs: ``deepfactor test`` never loads torch.
 from deepfactor.cli import (
     _market_verbs,
     _mapping_verb,
+    _risk_verb,
     _run_verbs,
     _factor_verbs,
     _guard_verbs,
@@ -18,4 +19,4 @@ from deepfactor.cli.options import Language, app
 
 __all__ = ["Language", "app"]
 
-ROOMS = (_market_verbs, _mapping_verb, _run_verbs, _factor_verbs, _guard_verbs, _scoring_verbs, _desk_verbs)
+ROOMS = (_market_verbs, _mapping_verb, _risk_verb, _run_verbs, _factor_verbs, _guard_verbs, _scoring_verbs, _desk_verbs)

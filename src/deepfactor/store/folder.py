@@ -6,6 +6,7 @@
         manifest.json               schema version, source, parts with their hashes, its own; replaced by rename
         tables/<table>/<part>.parquet   a month or a whole table; named by content, never changed once written
         panel/<fingerprint>/            compiled arrays, made by `panel.build`
+        risk/<key>/                     risk models, made by `risk.opening`
 
 A writer puts new parts down, syncs them and then replaces the manifest, so a reader sees the old market or the new one.
 Parts of the manifest before stay until the next write: a reader that opened it can go on.

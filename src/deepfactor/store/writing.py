@@ -73,4 +73,4 @@ def _require_market_or_empty(path: Path) -> None:
 
 def _ours(name: str) -> bool:
     """Names that an ingest that was killed may have left (the lock and temporary files start with a dot)."""
-    return name.startswith(".") or name in ("tables", "panel")
+    return name.startswith(".") or name in ("tables", "panel", "risk")

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from deepfactor.backtest.attribution import Attribution, attribute
-from deepfactor.backtest.factor_returns import estimate
 from deepfactor.backtest.loop import BacktestSettings, run_backtest
 from deepfactor.backtest.performance import summary
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.market.fees import Costs
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
+from deepfactor.risk.factor_returns import estimate
 from support.portfolio import BestScores, random_scores
 from support.toy import INDEX, toy_market
 
