@@ -18,7 +18,7 @@ HAN = re.compile("[一-鿿]")
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("risk") / "market"
-    made = deepfactor("simulate", path, "--stocks", 90, "--start", "2019-01-02", "--end", "2019-12-31")
+    made = deepfactor("simulate", path, "--stocks", 200, "--start", "2019-01-02", "--end", "2019-12-31")
     assert made.code == 0, made.err
     return path
 
