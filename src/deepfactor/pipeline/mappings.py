@@ -7,6 +7,9 @@ from pathlib import Path
 from deepfactor.core.errors import UserError
 from deepfactor.core.files import write_text
 from deepfactor.sources._guess import Guess, guessed
+from deepfactor.sources._mapping_reference import reference
+
+__all__ = ["guess", "reference"]
 
 
 def guess(folder: Path, out: Path, language: str) -> Guess:

@@ -42,7 +42,7 @@ class TableMapping(Origin):
 
     Attributes
     ----------
-    columns : our column = theirs, or a `Column`
+    columns : our column = theirs, a formula, or a table that says more
     where : only rows whose columns (theirs) have these values
     date_format : of dates that are text or whole numbers, as ``%Y%m%d``
     drop : rows that are known to be of no use; each kind is counted
@@ -51,7 +51,11 @@ class TableMapping(Origin):
     priced_only : rows of symbols without a row in `daily` are dropped, with a count
     listed_on : for `index_members` and `industry`: the column of days, where each day has a whole list. Intervals are
         made: from the first list with a row to the day before the next list without it
-    joined, halts, steps, intervals, level_changes : for `daily`
+    joined : for `daily`: further files with a row a stock and day
+    halts : for `daily`: days without trading, from a table
+    steps : for `daily`: step tables, carried forward
+    intervals : for `daily`: flags from tables of intervals
+    level_changes : for `daily`: days on which the factor jumps without an ex-date
     """
 
     columns: Columns
@@ -69,7 +73,12 @@ class TableMapping(Origin):
 
 
 class Append(Spec):
-    """How a market goes on: `only_new_days` = files hold the days since the last delivery and none before."""
+    """How a market goes on.
+
+    Attributes
+    ----------
+    only_new_days : files hold the days since the last delivery and none before
+    """
 
     only_new_days: bool = False
 
@@ -77,12 +86,23 @@ class Append(Spec):
 class Mapping(Spec):
     """A whole mapping file. `ORIGIN` is what its kind of source reads.
 
-    `adjusted` = prices come adjusted and there are no raw ones: limits and lots are off, which the notes say. Then
-    `adjusted_volume` = volumes are too (raw ÷ factor), and `vwap_from_prices` = (open + high + low + close) / 4 stands
-    for the vwap that raw volumes can't give. `no_adjustment` = prices are raw and there is no factor.
-    `indices` = forms of codes of indices, as `symbols`; without any, `symbols` are theirs too.
-    `drop_unknown` = rows of codes that are no A-shares (of indices: no indices) are dropped and counted, not refused.
-    `renames`, `rename_table` = codes that changed: the rows under the old and the new one are one history.
+    Attributes
+    ----------
+    name : of the source, in results
+    cap : which market value there is, "float" or "total"
+    notes : what is to be known of the data, kept with the market
+    symbols : forms of codes of stocks; the first that matches counts, what matches none must be as 600000.SH
+    indices : forms of codes of indices, as `symbols`; without any, `symbols` are theirs too
+    drop_unknown : rows of codes that are no A-shares (of indices: no indices) are dropped and counted, not refused
+    renames : codes that changed: the rows under the old and the new one are one history
+    rename_table : codes that changed, as a table
+    tables : our tables; `daily` must be there
+    fundamentals : what company figures are made of
+    adjusted : prices come adjusted and there are no raw ones: limits and lots are off, which the notes say
+    adjusted_volume : of `adjusted`: volumes are too (raw ÷ factor)
+    vwap_from_prices : of `adjusted`: (open + high + low + close) / 4 stands for the vwap that raw volumes can't give
+    no_adjustment : prices are raw and there is no factor: returns contain the drops of ex-dates
+    append : how a market goes on
     """
 
     ORIGIN: ClassVar[Literal["file", "query"]] = "file"

@@ -24,7 +24,13 @@ DateFormat = Annotated[str, AfterValidator(_names_parts)]
 
 
 class Pattern(Spec):
-    """A vendor's form of a code and ours: a regular expression over the whole code, groups as ``$1``."""
+    """A vendor's form of a code and ours.
+
+    Attributes
+    ----------
+    pattern : a regular expression over the whole code
+    to : our form, groups as ``$1``
+    """
 
     pattern: Matching
     to: str
@@ -164,7 +170,14 @@ class Origin(Spec):
 
 
 class Drop(Spec):
-    """Rows whose `column` (theirs, as text) matches the regular expression `matching` are dropped and counted."""
+    """Rows that are dropped and counted.
+
+    Attributes
+    ----------
+    column : theirs, as text
+    matching : rows that match this regular expression are dropped
+    why : stands beside their count
+    """
 
     column: str
     matching: Searching

@@ -17,6 +17,8 @@ class Rename(Spec):
 
     Attributes
     ----------
+    old : the code before, in our form
+    new : the code after, in our form
     date : day from which the new one is the company's; the change is made once the market reaches it. None = whenever
         the old one is met
     shares : new shares for an old one, of a merger; the factor before the change is then brought to the level after it
@@ -30,7 +32,15 @@ class Rename(Spec):
 
 
 class RenameTable(Origin):
-    """Changes of codes as a table: columns of old and new code, and of the day, as in `Rename`."""
+    """Changes of codes as a table.
+
+    Attributes
+    ----------
+    old, new : columns of the codes, before and after
+    date : column of the day, as in `renames`
+    where : only rows whose columns have these values
+    date_format : of dates that are text or whole numbers
+    """
 
     old: str = "old"
     new: str = "new"
@@ -47,6 +57,7 @@ class Steps(Origin):
     into : column of `daily` that it fills
     symbol, date, value : columns of the file or the query
     where : only rows whose columns have these values
+    multiply, divide : to our unit
     times : column of `daily` that the value is multiplied by (float shares × close = float market value)
     equals : the result is the flag "value equals this"
     matching : the result is the flag "the value as text matches this regular expression", as in `Intervals`
@@ -54,6 +65,7 @@ class Steps(Origin):
     start, end : only days of `daily` within
     lag_days : trading days after its date from which a value may be used; 0 = on its date (a date without trading
         counts as the next trading day). By default 0 for `adj_factor`, which is that of its ex-date, else 1
+    date_format : of dates that are text or whole numbers
     before_first : the value (after `multiply` and `divide`) before a symbol's first step, and of symbols without any;
         None = none is known there
 
@@ -104,7 +116,9 @@ class Intervals(Origin):
     value, matching : only rows whose `value` matches the regular expression `matching`; it is searched for in the text
         as it is and with full-width letters and signs made half-width (``＊ＳＴ`` as ``*ST``). The other rows still end
         the intervals before them
-    where, drop : only rows whose columns have these values; rows that are left out, counted
+    where : only rows whose columns have these values
+    drop : rows that are left out, counted
+    date_format : of dates that are text or whole numbers
     """
 
     into: str
@@ -133,7 +147,9 @@ class Joined(Origin):
     ----------
     columns : as of a table; of a column that is known already only what is missing is filled
     symbol, date : columns of the file or the query
-    where, drop, date_format : as of a table
+    where : only rows whose columns have these values
+    drop : rows that are left out, counted
+    date_format : of dates that are text or whole numbers
     """
 
     symbol: str = "symbol"
@@ -152,7 +168,9 @@ class Halts(Origin):
     Attributes
     ----------
     symbol, date : columns of the file or the query
-    where, drop, date_format : as of a table
+    where : only rows whose columns have these values
+    drop : rows that are left out, counted
+    date_format : of dates that are text or whole numbers
     """
 
     symbol: str = "symbol"
@@ -172,7 +190,11 @@ class FundamentalSteps(Origin):
         changes on any day, such as a number of shares
     null_is_loss : a missing value means "a loss"; the item ``<item>_loss`` is 1 there and 0 elsewhere
     end : last day that the vendor knows of; after it the value is missing, not the last one for ever
-    symbol, date, value, where, lag_days, multiply, divide, date_format : as in `Steps`
+    symbol, date, value : columns of the file or the query
+    where : only rows whose columns have these values
+    lag_days : trading days after its date from which a value may be used
+    multiply, divide : to our unit
+    date_format : of dates that are text or whole numbers
     """
 
     item: str
@@ -194,8 +216,11 @@ class Statements(Origin):
 
     Attributes
     ----------
-    period, announced : columns with the period's end and the day of publication; without `announced`, or where it is
-        missing, the statutory deadline
+    symbol : column of codes
+    period : column of the period's end
+    announced : column of the day of publication; without it, or where it is missing, the statutory deadline
+    where : only rows whose columns have these values
+    date_format : of dates that are text or whole numbers
     items : item (ours, such as ``net_profit_ytd``) = column, or a `Column` with its unit
     lag_days : trading days after the announcement
     """
@@ -210,7 +235,13 @@ class Statements(Origin):
 
 
 class Fundamentals(Spec):
-    """What the table `fundamentals` is made of."""
+    """What the table `fundamentals` is made of.
+
+    Attributes
+    ----------
+    steps : step tables, a row each time the publicly known value changed
+    statements : a row a report
+    """
 
     steps: tuple[FundamentalSteps, ...] = ()
     statements: tuple[Statements, ...] = ()
@@ -224,7 +255,14 @@ class Fundamentals(Spec):
 
 
 class LevelChange(Spec):
-    """The vendor's level of `column` of `symbol` jumps on `date` without a cause; it is taken out."""
+    """A jump of the vendor's level without a cause, which is taken out.
+
+    Attributes
+    ----------
+    column : which
+    symbol : the code, in our form
+    date : the day of the jump
+    """
 
     column: Literal["adj_factor"] = "adj_factor"
     symbol: str

@@ -359,6 +359,33 @@ def test_lists_as_of_days_become_intervals(folder: Path) -> None:
     assert json.dumps(source.describe(), default=str)
 
 
+def test_a_code_that_changed_has_a_file_of_its_own(folder: Path, plain: pl.DataFrame) -> None:
+    """Bars under the old and the new code are one history, told by the files' names."""
+    for code, cut in (("600000", slice(3, 6)), ("600001", slice(0, 3))):
+        own = bars().filter(pl.col("代码") == "600000").drop("代码")
+        own[cut].write_csv(folder / f"{code}.csv")
+    rename = 'renames = [{ old = "600001.SH", new = "600000.SH", date = 2020-01-06 }]\n'
+    made = opened(folder, rename + MAPPING % ('files = "{code}.csv"', "code")).fetch("daily", None, None)
+    one = made.with_columns(pl.col("symbol").cast(pl.String)).sort("date")
+    assert_frame_equal(one, plain.filter(pl.col("symbol") == "600000.SH"), check_exact=True)
+
+
+def test_names_over_several_files_with_rows_twice(folder: Path) -> None:
+    """Equal rows count once, also from two files."""
+    bars().write_csv(folder / "x.csv")
+    (folder / "names").mkdir()
+    for year in (1, 2):
+        rows = "600000,20200103,20200106,*ST甲\n600000,20200107,,甲\n000001,20190101,,乙\n300750,20190101,,丙\n"
+        (folder / "names" / f"{year}.csv").write_text("code,start,end,name\n" + rows)
+    more = (
+        '[[tables.daily.intervals]]\ninto = "is_st"\nfiles = "names/*"\nsymbol = "code"\nstart = "start"\nend = "end"\n'
+        "value = \"name\"\nmatching = '^G?\\*?S?\\*?ST'\n"
+    )
+    made = daily(folder, 'file = "x.csv"', more=more)
+    marked = made.filter("is_st").select("symbol", pl.col("date").cast(pl.String)).rows()
+    assert marked == [("600000.SH", "2020-01-03"), ("600000.SH", "2020-01-06")]
+
+
 def test_later_rows_count_where_two_say_different_things(folder: Path) -> None:
     """By `order_by`, whatever order the file has."""
     bars().write_csv(folder / "x.csv")
