@@ -14,6 +14,7 @@ from deepfactor.cli._endings import finish
 from deepfactor.cli.options import (
     WHAT_IF,
     ArmOption,
+    ColumnsOption,
     DateFormat,
     Json,
     Language,
@@ -33,11 +34,14 @@ from deepfactor.core.kind import recipe_error
 
 if TYPE_CHECKING:
     from deepfactor.evaluation.records import FactorFile
+    from deepfactor.runs.factors import Reading, RowAccount
+
+_FACTOR = "a file with dates, codes and scores, in any usual layout (parquet, feather, CSV); or a run's folder"
 
 
 @app.command()
 def test(
-    factor: Annotated[Path, typer.Argument(help="parquet or CSV with date, symbol, score; or a run's folder")],
+    factor: Annotated[Path, typer.Argument(help=_FACTOR)],
     market: MarketOption,
     out: Annotated[Path, typer.Option("--out", help="folder for the results")],
     universe: Annotated[
@@ -52,17 +56,17 @@ def test(
     start: Annotated[date | None, day_option("first day tested")] = None,
     end: Annotated[date | None, day_option("last day tested")] = None,
     arm: ArmOption = None,
+    columns: ColumnsOption = "",
     date_format: DateFormat = None,
     partial: Partial = False,
     open_holdout: OpenHoldout = False,
     language: LanguageOption = Language.EN,
     as_json: Json = False,
 ) -> None:
-    """Test any factor file: IC in three conventions, decay, styles, groups, top portfolios."""
+    """Test any factor file: IC in three conventions, decay, styles, groups, top portfolios; of several factors each."""
     from deepfactor.evaluation.factor_test import TestSettings
     from deepfactor.pipeline import factor as factors
     from deepfactor.pipeline.markets import open_market
-    from deepfactor.runs.factors import Reading
 
     try:
         asked = {
@@ -80,10 +84,49 @@ def test(
     opened = open_market(market, console, opening=opening(open_holdout))
     if universe is None:
         settings = factors.with_known_universes(settings, opened)
-    read = factors.open_factor(factor, opened, arm, Reading(date_format, partial))
+    reading = _reading(columns, date_format, partial)
+    names = [name for name in factors.factor_names(factor, opened, arm, reading) if name is not None]
+    if names:
+        from deepfactor.pipeline.factor_columns import test_columns
+
+        tested = test_columns(factor, names, opened, out, settings, reading, console, language)
+        each = {name: (one.report.to_json_dict(), one.rows) for name, one in tested.items()}
+        shown = {name: {**report, "rows": rows.to_json_dict()} for name, (report, rows) in each.items()}
+        finish(out, {"factors": shown}, as_json, *_columns_lines(each, language))
+        return
+    read = factors.open_factor(factor, opened, arm, reading)
     report = factors.test(read, opened, out, settings, console, language).to_json_dict()
     content = {**report, "rows": read.rows.to_json_dict()}
-    finish(out, content, as_json, *read.rows.lines(), *_ic_lines(report), *_tie_lines(report))
+    finish(out, content, as_json, *_rows_lines(read.rows, language), *_ic_lines(report), *_tie_lines(report))
+
+
+def _reading(columns: str, date_format: str | None, partial: bool) -> Reading:
+    from deepfactor.runs.factors import Reading
+
+    return Reading.of(columns, date_format, partial=partial)
+
+
+def _rows_lines(rows: RowAccount, language: Language) -> list[str]:
+    """What was understood of a file, in the language that is asked for."""
+    if language == Language.EN:
+        return [str(line) for line in rows.lines()]
+    from deepfactor.report.press.words import words
+
+    return [line.zh for line in rows.lines(words().term)]
+
+
+def _columns_lines(tested: Mapping[str, tuple[FactorFile, RowAccount]], language: Language) -> list[str]:
+    """What was understood, once for what all factors of a file share; then one table of all."""
+    said: dict[str, list[str]] = {}
+    for name, (_, rows) in tested.items():
+        for line in _rows_lines(rows, language):
+            said.setdefault(line, []).append(name)
+    lines = [line if len(names) == len(tested) else f"{', '.join(names)}: {line}" for line, names in said.items()]
+    width = max((len(name) for name in tested), default=0) + 2
+    tables = [(name, _ic_lines(report)) for name, (report, _) in tested.items()]
+    lines += [f"{'factor':<{width}}{table[0]}" for _, table in tables[:1]]
+    lines += [f"{name:<{width}}{row}" for name, table in tables for row in table[1:]]
+    return lines + [f"{name}: {line}" for name, (report, _) in tested.items() for line in _tie_lines(report)]
 
 
 def _ic_lines(report: FactorFile) -> list[str]:
@@ -135,7 +178,7 @@ def _tie_lines(report: FactorFile) -> list[str]:
 
 @app.command()
 def enhance(
-    factor: Annotated[Path, typer.Argument(help="parquet or CSV with date, symbol, score; or a run's folder")],
+    factor: Annotated[Path, typer.Argument(help=_FACTOR)],
     market: MarketOption,
     out: Annotated[Path, typer.Option("--out", help="folder for the results")],
     index: Annotated[str, typer.Option(help="an index, as in 000905.SH or csi500")],
@@ -145,6 +188,7 @@ def enhance(
     end: Annotated[date | None, day_option("last day followed")] = None,
     what_if: Annotated[list[str] | None, typer.Option("--what-if", help=WHAT_IF)] = None,
     arm: ArmOption = None,
+    columns: ColumnsOption = "",
     date_format: DateFormat = None,
     partial: Partial = False,
     open_holdout: OpenHoldout = False,
@@ -157,7 +201,6 @@ def enhance(
     from deepfactor.pipeline.markets import open_market
     from deepfactor.pipeline.what_if import table
     from deepfactor.recipe import Portfolio
-    from deepfactor.runs.factors import Reading
 
     try:
         portfolio = Portfolio(index=index, constraints=constraints, capital=capital, start=start, end=end)
@@ -165,9 +208,9 @@ def enhance(
         raise recipe_error(error, "enhance") from None
     console = terminal()
     opened = open_market(market, console, opening=opening(open_holdout))
-    read = factors.open_factor(factor, opened, arm, Reading(date_format, partial))
+    read = factors.open_factor(factor, opened, arm, _reading(columns, date_format, partial))
     enhanced = factors.enhance(read, opened, out, portfolio, console, what_if or (), language)
-    content, lines = dict[str, object](), read.rows.lines()
+    content, lines = dict[str, object](), _rows_lines(read.rows, language)
     if (summary := enhanced.summary) is not None:
         content |= summary
         lines += [Cut.of(cut).sentence(summary["index"]) for cut in summary["cuts"]]
@@ -187,6 +230,7 @@ def combine(
     convention: Annotated[str, typer.Option(help="their entry and exit: t1_close, t1_vwap or t0_close")] = "t1_close",
     window: Annotated[int, typer.Option(help="trading days whose RankICs make a day's weights")] = 240,
     min_days: Annotated[int, typer.Option(help="a factor with fewer RankICs there weighs nothing")] = 60,
+    columns: ColumnsOption = "",
     date_format: DateFormat = None,
     partial: Partial = False,
     open_holdout: OpenHoldout = False,
@@ -196,7 +240,7 @@ def combine(
     from deepfactor.evaluation.combination import CombinationSettings
     from deepfactor.pipeline.combining import combine as combine_factors
     from deepfactor.pipeline.markets import open_market
-    from deepfactor.runs.factors import Reading, RowAccount
+    from deepfactor.runs.factors import RowAccount
 
     given = {"method": method, "horizon": horizon, "convention": convention, "window": window, "min_days": min_days}
     try:
@@ -205,7 +249,8 @@ def combine(
         raise recipe_error(error, "combine") from None
     console = terminal()
     opened = open_market(market, console, opening=opening(open_holdout))
-    made = combine_factors(factors, opened, out, settings, console, Reading(date_format, partial))
+    reading = _reading(columns, date_format, partial)
+    made = combine_factors(factors, opened, out, settings, console, reading)
     lines = [f"{name}: {line}" for name, rows in made["rows"].items() for line in RowAccount(**rows).lines()]
     lines += [f"{name}: mean weight {number(weight, '.3f')}" for name, weight in made["weights"].items()]
     lines += [f"left out: {reason}: {count:,}" for reason, count in made["dropped"].items() if count]

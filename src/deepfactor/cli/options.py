@@ -71,6 +71,14 @@ OpenHoldout = Annotated[
     bool,
     typer.Option("--open-holdout", help="take the market's locked days, too; logged for ever in MARKET/holdout.jsonl"),
 ]
+ColumnsOption = Annotated[
+    str,
+    typer.Option(
+        "--columns",
+        help="what a file's columns are, where it can't be told: date=NAME,symbol=NAME,score=NAME; several scores as "
+        "score=A,score=B, all numbers as score=*",
+    ),
+]
 ArmOption = Annotated[str | None, typer.Option("--arm", help="which arm, where FACTOR is a run with several")]
 
 

@@ -13,7 +13,7 @@ from deepfactor.core.files import write_json
 from deepfactor.evaluation.combination import CombinationSettings, CombinedFactor, combine_factors
 from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.console import Console, Silent, step
-from deepfactor.pipeline.factor import Factor, open_factor
+from deepfactor.pipeline.factor import Factor, factor_names, open_factor
 from deepfactor.pipeline.markets import Market
 from deepfactor.pipeline.places import require_outside
 from deepfactor.recipe import Combination
@@ -58,7 +58,8 @@ def combine(
 
     Parameters
     ----------
-    factors : files, runs with one arm, or ``RUN:arm``; their order matters where they are made orthogonal.
+    factors : files, a factor a column of scores, runs with one arm, or ``RUN:arm``; their order matters where they are
+        made orthogonal.
     reading : how files are read, see `deepfactor.runs.factors.read_factor_rows`.
 
     Raises
@@ -76,7 +77,13 @@ def combine(
     if twice := next((text for k, text in enumerate(factors) if places[k] in places[:k]), None):
         raise DataError(f"{twice} stands twice among the factors: nothing comes of it")
     console = console or Silent()
-    opened = _named([open_factor(path, market, arm, reading) for path, arm in map(_place, factors)])
+    opened = _named(
+        [
+            open_factor(path, market, arm, reading, name)
+            for path, arm in map(_place, factors)
+            for name in factor_names(path, market, arm, reading)
+        ]
+    )
     with step(console, f"combined {len(opened)} factors"):
         scores = {name: factor.scores for name, factor in opened.items()}
         combined = combine_factors(scores, market.panel, settings, out.stem)

@@ -26,7 +26,7 @@ from deepfactor.pipeline.places import require_outside
 from deepfactor.portfolio.what_if import change
 from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.runs.environment import Stages, write_environment
-from deepfactor.runs.factors import Reading, RowAccount, read_factor_rows
+from deepfactor.runs.factors import Reading, RowAccount, factors_in, read_factor_rows
 from deepfactor.runs.layout import RecipeFile, RunFolder
 from deepfactor.runs.results import read_json, write_factor_test
 from deepfactor.runs.written import reading_results, writing_results
@@ -44,10 +44,28 @@ class Factor:
     rows: RowAccount = field(default_factory=RowAccount)
 
 
-def open_factor(path: Path, market: Market, arm: str | None = None, reading: Reading | None = None) -> Factor:
+def factor_names(
+    path: Path, market: Market, arm: str | None = None, reading: Reading | None = None
+) -> tuple[str | None, ...]:
+    """The factors that a file holds, a column each; None = one, called as the file or the arm is.
+
+    Raises
+    ------
+    DataError
+        as `open_factor`, but for what the rows hold.
+    """
+    if path.is_dir() or arm is not None:
+        return (None,)
+    names = factors_in(path, market.panel, reading or Reading())
+    return names if len(names) > 1 else (None,)
+
+
+def open_factor(
+    path: Path, market: Market, arm: str | None = None, reading: Reading | None = None, factor: str | None = None
+) -> Factor:
     """A factor file, or an arm of a run's folder (its only one, or `arm`), aligned with a market.
 
-    `reading` says how a file is read, see `deepfactor.runs.factors.read_factor_rows`.
+    `reading` says how a file is read, see `deepfactor.runs.factors.read_factor_rows`; `factor` which of several.
 
     Raises
     ------
@@ -61,7 +79,7 @@ def open_factor(path: Path, market: Market, arm: str | None = None, reading: Rea
         return Factor(scores, market.universe.eligible(rule), rows)
     if arm is not None:
         raise DataError(f"is a file, not a run: it has no arm {arm!r}", file=path)
-    scores, rows = read_factor_rows(path, market.panel, reading=reading)
+    scores, rows = read_factor_rows(path, market.panel, name=factor, reading=reading, factor=factor)
     return Factor(scores, market.universe.eligible(UniverseRule()), rows)
 
 
@@ -110,7 +128,7 @@ def test(
     for text in left_out:
         console.say(text)
     name = factor.scores.name
-    with _results(out, name, {"test": settings.model_dump(mode="json")}, console) as (folder, stages):
+    with writing_run(out, (name,), name, {"test": settings.model_dump(mode="json")}, console) as (folder, stages):
         Attempts(folder, console).write()  # nothing has failed yet
         with stages.stage("factor test"), step(console, f"tested {name}"):
             styles = ((kind, style_exposures(STYLES.choose(kind), market)) for kind in STYLES.kinds())
@@ -119,7 +137,7 @@ def test(
             )
             write_factor_test(folder.arm(name), report)
         write_environment(folder.environment, market.account(), [*market.warnings(), *left_out], stages)
-    _report(folder, console, language)
+    report_of(folder, console, language)
     return report
 
 
@@ -148,7 +166,7 @@ def enhance(
     name = factor.scores.name
     enhanced = Enhanced()
     absent: list[str] = []
-    with _results(out, name, content, console) as (folder, stages):
+    with writing_run(out, (name,), name, content, console) as (folder, stages):
         attempts = Attempts(folder, console)
         with stages.stage("factor test"), attempts.attempt("factor_test", name, *folder.tests(name)):
             write_factor_test(folder.arm(name), _test_beside(factor, market, portfolio))
@@ -166,7 +184,7 @@ def enhance(
             )
         attempts.write()
         write_environment(folder.environment, market.account(), [*market.warnings(), *absent], stages)
-    _report(folder, console, language)
+    report_of(folder, console, language)
     return enhanced
 
 
@@ -185,15 +203,16 @@ def _test_beside(factor: Factor, market: Market, portfolio: Portfolio) -> Factor
 
 
 @contextmanager
-def _results(
-    out: Path, name: str, settings: Mapping[str, object], console: Console
+def writing_run(
+    out: Path, arms: Sequence[str], name: str, settings: Mapping[str, object], console: Console
 ) -> Iterator[tuple[RunFolder, Stages]]:
-    """A run's folder for one factor file, to write results into: one arm, nothing trained; never a trained run's."""
+    """A run's folder for a factor file, to write results into: an arm a factor, nothing trained; never a trained
+    run's."""
     folder = RunFolder(out)
     if folder.recipe.is_file() and _is_trained(folder):
         raise DataError("holds a run, which this would replace: give another --out", file=out)
     stages = Stages.after(folder.environment, console.say)
-    recipe = {"name": name, "title": _TITLE.format(name=name), "arms": [{"name": name}], "universe": {}}
+    recipe = {"name": name, "title": _TITLE.format(name=name), "arms": [{"name": arm} for arm in arms], "universe": {}}
     with writing_results(out):
         write_json(folder.recipe, recipe | dict(settings))
         yield folder, stages
@@ -206,6 +225,7 @@ def _is_trained(folder: RunFolder) -> bool:
         raise DataError(f"may hold a trained run ({error}): give another --out", file=folder.path) from None
 
 
-def _report(folder: RunFolder, console: Console, language: str) -> None:
+def report_of(folder: RunFolder, console: Console, language: str) -> None:
+    """Make the page of a factor's results, and say where it is."""
     report_run(folder, language, console)
     console.say(f"report: {folder.report}")

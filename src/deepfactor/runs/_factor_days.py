@@ -18,7 +18,12 @@ import polars as pl
 
 from deepfactor.core.arrays import Dates
 from deepfactor.core.errors import DataError
+from deepfactor.core.words import Sentence, Text
 
+_MOVED = Sentence(
+    "{n} dates moved to the last trading day before, as {day} to {to} ({rows} rows)",
+    "{n} 个日期移到之前最近的交易日，例如 {day} 移到 {to}（{rows} 行）",
+)
 #: Rows on days without trading that are taken for slips, left out and counted: so many, and this share of all.
 _FEW, _SMALL = 5, 0.01
 #: Days of a file from which its rhythm can be told.
@@ -43,7 +48,7 @@ class FactorDays:
 
     moved: Mapping[date, date]
     left_out: Mapping[date, str]
-    notes: tuple[str, ...]
+    notes: tuple[Text, ...]
 
 
 def place_days(
@@ -89,12 +94,12 @@ def _reason(day: date, first: date, last: date) -> str:
     return "after the market's last day" if day > last else "no trading day"
 
 
-def _said(moved: Mapping[date, date], rows: Mapping[date, int]) -> tuple[str, ...]:
+def _said(moved: Mapping[date, date], rows: Mapping[date, int]) -> tuple[Text, ...]:
     if not moved:
         return ()
     day, to = next(iter(moved.items()))
     count = sum(rows[one] for one in moved)
-    return (f"{len(moved)} dates moved to the last trading day before, as {day} to {to} ({count:,} rows)",)
+    return (_MOVED.filled(n=len(moved), day=day, to=to, rows=f"{count:,}"),)
 
 
 def _period_ends(days: list[date], market: frozenset[date]) -> dict[date, date | None]:

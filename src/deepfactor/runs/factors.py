@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypedDict
@@ -11,14 +11,21 @@ import numpy as np
 import polars as pl
 
 from deepfactor.core.errors import DataError
+from deepfactor.core.words import Sentence, Text
 from deepfactor.market.vendor_codes import as_market_has_them
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
 from deepfactor.runs._factor_days import LOCKED, FactorDays, place_days
-from deepfactor.runs._factor_file import COLUMNS, read_columns
+from deepfactor.runs._factor_file import COLUMNS, factors_of, read_columns, read_factor_table
+from deepfactor.runs._factor_layout import Columns
 from deepfactor.store.content import content_hash
 from deepfactor.store.parquet import write_parquet
 
+_ROWS = Sentence("rows: {file} in the file, {matched} matched", "行数：文件 {file}，匹配 {matched}")
+_DROPPED = Text("; dropped: {why}", "；未采用：{why}")
+_SYMBOLS = Sentence("symbols read as the market's: {one}", "代码按市场的写法读取：{one}")
+_READ_AS = Text("{theirs} as {ours}{more}", "{theirs} 读作 {ours}{more}")
+_MORE = Text(", and {n} more", "，另有 {n} 个")
 _NO_SCORE, _INFINITE, _NO_SYMBOL = "no score", "infinite score", "symbol not in market"
 _OPEN = ". Locked days are opened by --open-holdout, on record"
 #: Share of the rows with a score that must find a place.
@@ -33,10 +40,17 @@ class Reading:
     ----------
     date_format : of dates as text or whole numbers, where day or month come first, as ``%d/%m/%Y``
     partial : take what fits, even if that is less than half, or days aren't the market's
+    columns : what its columns are, where names and content don't say
     """
 
     date_format: str | None = None
     partial: bool = False
+    columns: Columns = field(default_factory=Columns)
+
+    @classmethod
+    def of(cls, columns: str, date_format: str | None = None, *, partial: bool = False) -> Reading:
+        """With columns as a user says them, ``date=trade_date,symbol=ts_code,score=a``; else a `UserError`."""
+        return cls(date_format, partial, Columns.of(columns))
 
 
 class RowsRecord(TypedDict):
@@ -66,18 +80,23 @@ class RowAccount:
     examples: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
-    def lines(self) -> list[str]:
-        """For people: the rows, then the notes."""
-        lost = self.reasons()
+    def lines(self, named: Callable[[str], Text] = Text) -> list[Text]:
+        """For people: the rows, then the notes; `named` brings the Chinese of reasons."""
+        said = _ROWS.filled(file=f"{self.file:,}", matched=f"{self.matched:,}")
+        lost = _DROPPED.filled(why=self.reasons(named)) if self.dropped else Text("")
         return [
-            f"rows: {self.file:,} in the file, {self.matched:,} matched{lost and f'; dropped: {lost}'}",
-            *self.notes,
+            Text(said + lost, said.zh + lost.zh),
+            *(one if isinstance(one, Text) else Text(one) for one in self.notes),
         ]
 
-    def reasons(self) -> str:
+    def reasons(self, named: Callable[[str], Text] = Text) -> Text:
         """Like ``symbol not in market 28,712 (as 000636.XX), no score 3``."""
-        shown = ((reason, count, self.examples.get(reason)) for reason, count in self.dropped.items())
-        return ", ".join(f"{reason} {count:,}{f' (as {one})' if one else ''}" for reason, count, one in shown)
+        english, chinese = [], []
+        for reason, count in self.dropped.items():
+            one, word = self.examples.get(reason), named(reason)
+            english.append(f"{reason} {count:,}{f' (as {one})' if one else ''}")
+            chinese.append(f"{word.zh} {count:,}{f'（如 {one}）' if one else ''}")
+        return Text(", ".join(english), "，".join(chinese))
 
     def to_json_dict(self) -> RowsRecord:
         """Keys file, matched, dropped, examples, notes."""
@@ -86,7 +105,7 @@ class RowAccount:
             "matched": self.matched,
             "dropped": dict(self.dropped),
             "examples": dict(self.examples),
-            "notes": list(self.notes),
+            "notes": [str(one) for one in self.notes],
         }
 
 
@@ -115,11 +134,23 @@ def read_factor(path: Path, panel: Panel, *, name: str | None = None, reading: R
     return read_factor_rows(path, panel, name=name, reading=reading)[0]
 
 
-def read_factor_rows(
-    path: Path, panel: Panel, *, name: str | None = None, reading: Reading = Reading()
-) -> tuple[Scores, RowAccount]:
-    """Read a factor file (parquet or CSV: date, symbol, score), align it with a panel, and say what became of its rows.
+def factors_in(path: Path, panel: Panel, reading: Reading = Reading()) -> tuple[str, ...]:
+    """Names of the factors in a file, one a column of scores; of a table with a column a stock or day, nothing.
 
+    Raises
+    ------
+    DataError
+        no such file, not readable, or columns that could be several things.
+    """
+    return factors_of(path, reading.columns, frozenset(panel.symbols.tolist()))
+
+
+def read_factor_rows(
+    path: Path, panel: Panel, *, name: str | None = None, reading: Reading = Reading(), factor: str | None = None
+) -> tuple[Scores, RowAccount]:
+    """Read a factor file, align it with a panel, and say what became of its rows.
+
+    The file has a row a date and stock, or a column a stock or a day; of a file with several factors `factor` is read.
     Codes of other vendors' forms are read as the market's where no doubt is left, former codes as today's; ends of
     months and weeks that are no trading days move to the last trading day before; rows without a score, of other
     symbols or outside of the market's days are dropped and counted.
@@ -130,23 +161,27 @@ def read_factor_rows(
         no such file, not readable, a missing column, a value that is none (names the row), two rows of a date and
         symbol, days that must have moved, or less than half of the scores placed.
     """
-    table = read_columns(path, {column: column for column in COLUMNS}, reading.date_format)
+    own = frozenset(panel.symbols.tolist())
+    table = read_factor_table(path, reading.columns, own, reading.date_format, factor)
     if table.rows.is_empty():
         raise DataError("holds no rows", file=path)
     days = place_days(
         path, table.rows["date"], panel.dates, clock=table.clock, partial=reading.partial, locked=panel.locked
     )
-    own = frozenset(panel.symbols.tolist())
     read = as_market_has_them(table.rows["symbol"].unique().to_list(), own)
     symbols = {theirs: ours if ours in own else panel.former.get(ours, ours) for theirs, ours in read.items()}
     placed = _placed(table.rows, panel, days, symbols)
     _refuse_duplicates(path, placed, panel.shape)
     read_as = [(theirs, ours) for theirs, ours in sorted(symbols.items()) if ours in own and ours != theirs.strip()]
-    more = f", and {len(read_as) - 1:,} more" if len(read_as) > 1 else ""
-    notes = [f"symbols read as the market's: {read_as[0][0]} as {read_as[0][1]}{more}"] if read_as else []
+    notes = [_read_as(*read_as[0], len(read_as) - 1)] if read_as else []
     account = _account(placed, (*table.notes, *notes, *days.notes))
     _refuse_misfits(path, panel, account, reading)
     return _scores(name or path.stem, placed, panel, account), account
+
+
+def _read_as(theirs: str, ours: str, others: int) -> Text:
+    more = _MORE.filled(n=f"{others:,}") if others else Text("")
+    return _SYMBOLS.filled(one=_READ_AS.filled(theirs=theirs, ours=ours, more=more))
 
 
 def _placed(rows: pl.DataFrame, panel: Panel, days: FactorDays, symbols: Mapping[str, str]) -> pl.DataFrame:
@@ -182,7 +217,7 @@ def _placed(rows: pl.DataFrame, panel: Panel, days: FactorDays, symbols: Mapping
     return placed.with_columns(why=why)
 
 
-def _account(placed: pl.DataFrame, notes: tuple[str, ...]) -> RowAccount:
+def _account(placed: pl.DataFrame, notes: tuple[Text, ...]) -> RowAccount:
     lost = placed.filter(pl.col("why").is_not_null())
     by_reason = lost.group_by("why", maintain_order=True).agg(pl.len(), pl.col("date", "symbol").first())
     rows = by_reason.sort("len", "why", descending=[True, False]).rows()
@@ -218,7 +253,7 @@ def _refuse_misfits(path: Path, panel: Panel, account: RowAccount, reading: Read
 def read_table(path: Path, columns: Mapping[str, str] | None = None) -> pl.DataFrame:
     """Columns date, symbol, score of a file of ours, typed; `columns` renames the file's to these."""
     names = columns or {column: column for column in COLUMNS}
-    return read_columns(path, names, None).rows.drop("row")
+    return read_columns(path, names).rows.drop("row")
 
 
 def align(path: Path, frame: pl.DataFrame, panel: Panel, *, name: str) -> Scores:

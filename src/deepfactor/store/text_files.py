@@ -26,6 +26,7 @@ _MARKS = (
     (b"PARE", "an encrypted parquet file"),
     (b"\x1f\x8b", "gzip"),
     (b"PK\x03\x04", _ZIP),
+    (b"FEA1", "a feather file of version 1"),
     (b"ARROW1", _ARROW),
     (b"\xff\xff\xff\xff", "an Arrow stream"),
     (b"\xd0\xcf\x11\xe0", _XLS),
