@@ -64,9 +64,7 @@ def test_every_name_in_every_layout(
     check(panel, right, written(tmp_path, in_form(FACTOR, layout=layout, names=names), file))
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(
     form=st.fixed_dictionaries(
         {

@@ -148,6 +148,22 @@ def check(
         raise typer.Exit(2)
 
 
+@app.command("reconcile-market")
+def reconcile_market(
+    a: Annotated[Path, typer.Argument(help="a market folder")],
+    b: Annotated[Path, typer.Argument(help="another one, of other data on the same stocks")],
+    html: Annotated[Path | None, typer.Option("--html", help="write a page of it to this file")] = None,
+    worst: Annotated[int, typer.Option(min=0, help="stocks that are named of each quantity")] = 10,
+    language: LanguageOption = Language.EN,
+    as_json: Json = False,
+) -> None:
+    """Two markets beside each other: where prices, factors, limits, ST, halts, industries, members differ, by year."""
+    from deepfactor.pipeline import market_pair
+
+    record = market_pair.reconcile_market(a, b, html, terminal(), language, worst)
+    show(dict(record), as_json, *market_pair.lines(record), *([f"page: {html}"] if html else []))
+
+
 def _compared(checked: ResultsCheck, as_json: bool) -> None:
     """Show what became of comparing results with their checksums."""
     lines = [f"{one['severity']}: {one['code']} {one['table']}: {one['message']}" for one in checked["findings"]]

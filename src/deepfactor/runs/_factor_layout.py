@@ -178,7 +178,7 @@ class _Finder:
     def holds_codes(self, sample: pl.Series, bare: bool) -> bool:
         """Whether a column's values are codes; `bare` numbers are where half of them are the market's."""
         texts = [one for one in sample.unique().to_list() if one is not None]
-        if not texts or sample.dtype.is_float() or sample.dtype.is_nested():
+        if not texts or sample.dtype.is_nested():
             return False
         if 10 * sum(isinstance(one, str) and is_code(one) for one in texts) >= 9 * len(texts):
             return True
