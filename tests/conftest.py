@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from support.outside import refuse_outside
 from support.shared import made_once
 
 #: torch and numpy read these once, when they are imported, which nothing above does.
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
+refuse_outside()
 settings.register_profile("deepfactor", derandomize=True, deadline=None)
 settings.register_profile("few", settings.get_profile("deepfactor"), max_examples=25)  # `make test`
 settings.load_profile("deepfactor")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import random
+import signal
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -14,7 +18,7 @@ from deepfactor.core.errors import DataError, Unanswered, UserError
 from deepfactor.lake._baostock.calls import BARS, DAY
 from deepfactor.lake._baostock.wire import BaoStockWire
 from support.baostock_server import Fault, Question, Reply, Server, baostock_server
-from support.cli import deepfactor, refused
+from support.cli import PROGRAM, deepfactor, refused
 from support.clock import FakeClock
 from support.lakes import Listening, baostock_lake, contents
 from support.vendor_baostock import BaoStockData, baostock_data
@@ -26,6 +30,7 @@ TABLES = (BARS, "query_adjust_factor", "query_hs300_stocks")
 EVENINGS = datetime(2019, 3, 27, 11, tzinfo=UTC), datetime(2019, 3, 29, 11, tzinfo=UTC)
 Does = Callable[[Reply], Any]
 ALWAYS = 10**6
+KILLS = int(os.environ.get("DEEPFACTOR_KILLS", "2"))
 
 
 @pytest.fixture(scope="module")
@@ -280,3 +285,36 @@ def test_the_verb_and_the_key(data, tmp_path, monkeypatch):
     for file in tmp_path.rglob("*"):
         assert not file.is_file() or key.encode() not in file.read_bytes()
     refused(deepfactor("fetch", "baostock", tmp_path / "lake", *until, "--url", "http://x"), "--url")
+
+
+def test_killed_at_any_moment_the_lake_is_as_an_unbroken_one(data, tmp_path):
+    def command(path: Path) -> list[str]:
+        span = ("--since", str(SPAN[0]), "--until", str(SPAN[1]), "--tables", ",".join(TABLES))
+        return ["fetch", "baostock", str(path), *span, "--url", server.url, "--a-minute", "1000000"]
+
+    lake, moments = tmp_path / "lake", random.Random(11)
+    with baostock_server(data) as server:
+        assert deepfactor(*command(tmp_path / "unbroken")).code == 0
+        whole, asked = contents(tmp_path / "unbroken"), len(server.asked)
+        running: list[subprocess.Popen[bytes]] = []
+        at_question = [0]
+
+        def kill(question: Question, reply: Reply) -> bool:
+            at_question[0] -= 1
+            if at_question[0] == 0:
+                running[-1].send_signal(signal.SIGKILL)
+            return False
+
+        server.fault = kill
+        for _ in range(KILLS):
+            at_question[0] = moments.randint(1, asked)
+            running.append(subprocess.Popen([str(PROGRAM), *command(lake)], stderr=subprocess.DEVNULL))
+            running[-1].wait(timeout=120)
+            if (lake / "lake.json").exists():
+                assert contents(lake).items() <= whole.items()
+        server.fault = None
+        assert deepfactor(*command(lake)).code == 0
+    assert contents(lake) == whole
+    named = {line.split('"')[3] for line in (lake / "answers.jsonl").read_text().splitlines()}
+    there = {file.relative_to(lake).as_posix() for file in (lake / "answers").rglob("*") if file.is_file()}
+    assert there == named, "no file is left over"

@@ -6,19 +6,15 @@ Compared are days and stocks that both have, in blocks of days, so that the cost
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from deepfactor.core.arrays import AnyArray, Bools, Dates, Float64, Floats, Indices, Symbols
+from deepfactor.core.arrays import AnyArray, Bools, Dates, Float64, Floats, Indices
 from deepfactor.core.errors import DataError
-from deepfactor.panel.panel import Panel
-from deepfactor.panel.universe import Universe
+from deepfactor.panel.pair_tally import Common, Counts, Difference, Side, Tally
 
-Side = tuple[Panel, Universe]
-#: Trading days that are held at once.
-_BLOCK = 256
 #: Fields of a panel, how far two may lie apart, and whether that is a share of the larger one. Prices: half a fen,
 #: vendors' vwap a fen; volumes: vendors round to lots; market values: shares are as of.
 _FIELDS: tuple[tuple[str, str, float, bool], ...] = (
@@ -39,62 +35,6 @@ _STEP = 0.001
 _WEIGHT, _LEVEL = 0.0001, 0.0001
 #: Examples of days and stocks that one market has alone.
 _EXAMPLES = 10
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Stock-days of a year: both have a value; these differ; only the first, only the second has one.
-
-    Of flags (listed, suspended, ST, members) both always have one: `only_a` and `only_b` are those that only one
-    raises, and together `differ`.
-    """
-
-    compared: int
-    differ: int
-    only_a: int
-    only_b: int
-
-
-@dataclass(frozen=True)
-class Case:
-    """The day on which a stock differs most: both values, how far apart, and on how many days it differs.
-
-    `a` and `b` are None where that market has none, text for industries."""
-
-    symbol: str
-    date: str
-    a: float | str | None
-    b: float | str | None
-    size: float
-    days: int
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What two markets say of one quantity.
-
-    Attributes
-    ----------
-    quantity, group : its name (an index's behind a point, as in ``members.000300.SH``); what it is part of
-    tolerance, relative : how far apart values of one thing may lie, as they are or as a share of the larger one
-    by_year : year → counts
-    stocks : that differ, or that only one market has a value of, on any day
-    worst : of the stocks that differ most, the worst first
-    """
-
-    quantity: str
-    group: str
-    tolerance: float
-    relative: bool
-    by_year: dict[int, Counts]
-    stocks: int
-    worst: tuple[Case, ...]
-
-    def total(self) -> Counts:
-        """Of all years."""
-        years = self.by_year.values()
-        names = ("compared", "differ", "only_a", "only_b")
-        return Counts(*(sum(getattr(one, name) for one in years) for name in names))
 
 
 @dataclass(frozen=True)
@@ -123,29 +63,6 @@ class MarketPair:
     differences: tuple[Difference, ...]
 
 
-@dataclass(frozen=True)
-class _Common:
-    """Days and stocks of both: their places in each, the days' place before, the years."""
-
-    a: Side
-    b: Side
-    dates: Dates
-    symbols: Symbols
-    rows: tuple[Indices, Indices]
-    columns: tuple[Indices, Indices]
-
-    def blocks(self) -> Iterator[slice]:
-        """Days, some at once."""
-        for first in range(0, len(self.dates), _BLOCK):
-            yield slice(first, min(first + _BLOCK, len(self.dates)))
-
-    def taken(self, name: Callable[[Side], AnyArray], block: slice) -> tuple[AnyArray, AnyArray]:
-        """An array (T, N) of each market at the days of a block and the common stocks."""
-        sides = zip((self.a, self.b), self.rows, self.columns, strict=True)
-        one, two = (name(side)[np.ix_(rows[block], columns)] for side, rows, columns in sides)
-        return one, two
-
-
 def compare_markets(a: Side, b: Side, worst: int = 10) -> MarketPair:
     """Compare two markets.
 
@@ -165,95 +82,26 @@ def compare_markets(a: Side, b: Side, worst: int = 10) -> MarketPair:
     return MarketPair(_coverage(common), (*made, *([industry] if industry else [])))
 
 
-def _common(a: Side, b: Side) -> _Common:
+def _common(a: Side, b: Side) -> Common:
     dates, rows_a, rows_b = np.intersect1d(a[0].dates, b[0].dates, return_indices=True)
     symbols, columns_a, columns_b = np.intersect1d(a[0].symbols, b[0].symbols, return_indices=True)
     if not len(dates) or not len(symbols):
         what, one, two = ("day", a[0].dates, b[0].dates) if not len(dates) else ("stock", a[0].symbols, b[0].symbols)
         raise DataError(f"the markets have no {what} in common: {one[0]} to {one[-1]}, and {two[0]} to {two[-1]}")
-    return _Common(a, b, dates, symbols, (rows_a, rows_b), (columns_a, columns_b))
+    return Common(a, b, dates, symbols, (rows_a, rows_b), (columns_a, columns_b))
 
 
-@dataclass
-class _Tally:
-    """Counts a day and worst days a stock of one quantity, filled block by block."""
-
-    common: _Common
-    quantity: str
-    group: str
-    tolerance: float
-    relative: bool
-    worst: int
-    labels: Symbols
-    by_days: bool = False
-    say: Callable[[float], float | str] = float
-    rows: Float64 = field(init=False)
-    best: Float64 = field(init=False)
-    where: Indices = field(init=False)
-    values: Float64 = field(init=False)
-    days: Indices = field(init=False)
-
-    def __post_init__(self) -> None:
-        stocks = len(self.labels)
-        self.rows = np.zeros((4, len(self.common.dates)))
-        self.best, self.where = np.full(stocks, -1.0), np.zeros(stocks, np.intp)
-        self.values, self.days = np.full((2, stocks), np.nan), np.zeros(stocks, np.intp)
-
-    def add(self, block: slice, a: Floats, b: Floats, mask: Bools) -> None:
-        """Values (days of the block, stocks) of both, NaN = none, where `mask` holds."""
-        flags = a.dtype == np.bool_
-        a, b = a.astype(np.float64), b.astype(np.float64)
-        known_a, known_b = np.isfinite(a) & mask, np.isfinite(b) & mask
-        with np.errstate(invalid="ignore"):
-            apart = np.abs(a - b)
-            size = apart / np.maximum(np.maximum(np.abs(a), np.abs(b)), 1e-300) if self.relative else apart
-        both = known_a & known_b
-        differ = both & (size > self.tolerance)
-        only_a, only_b = (differ & (a > b), differ & (b > a)) if flags else (known_a & ~known_b, known_b & ~known_a)
-        for k, counted in enumerate((both, differ, only_a, only_b)):
-            self.rows[k, block] = counted.sum(axis=1)
-        alone = only_a | only_b
-        self.days += (differ | alone).sum(axis=0)
-        # A value that one market lacks is worse than none, less than any that differs.
-        found = np.where(differ, 1.0 if self.by_days else size, np.where(alone, 0.0, -1.0))
-        at = found.argmax(axis=0)
-        largest = np.take_along_axis(found, at[None], axis=0)[0]
-        new = largest > self.best
-        self.best[new], self.where[new] = largest[new], at[new] + block.start
-        for k, side in enumerate((a, b)):
-            given = np.take_along_axis(np.where(mask, side, np.nan), at[None], axis=0)[0]
-            self.values[k][new] = given[new]
-
-    def made(self) -> Difference:
-        """The result; the worst are those that are farthest apart, or, `by_days`, apart for longest."""
-        years = self.common.dates.astype("datetime64[Y]").astype(int) + 1970
-        counts = {}
-        for year in np.unique(years):
-            here = years == year
-            counts[int(year)] = Counts(*(int(row[here].sum()) for row in self.rows))
-        found = np.flatnonzero(self.days)
-        key = (self.days, self.best) if self.by_days else (self.best, self.days)
-        order = found[np.lexsort((found, -key[1][found], -key[0][found]))]
-        cases = tuple(self._case(i) for i in order[: self.worst])
-        return Difference(self.quantity, self.group, self.tolerance, self.relative, counts, len(found), cases)
-
-    def _case(self, i: int) -> Case:
-        a, b = (None if np.isnan(one) else self.say(float(one)) for one in self.values[:, i])
-        day = str(self.common.dates[self.where[i]])
-        return Case(str(self.labels[i]), day, a, b, float(self.best[i]), int(self.days[i]))
-
-
-def _numbers(common: _Common, worst: int) -> Iterator[Difference]:
+def _numbers(common: Common, worst: int) -> Iterator[Difference]:
     for name, group, tolerance, relative in _FIELDS:
         if name in common.a[0].fields and name in common.b[0].fields:
-            tally = _Tally(common, name, group, tolerance, relative, worst, common.symbols)
+            tally = Tally(common, name, group, tolerance, relative, worst, common.symbols)
             for block in common.blocks():
                 tally.add(block, *common.taken(partial(_of_panel, name), block), _both_listed(common, block))
             yield tally.made()
     if "adj_factor" in common.a[0].fields and "adj_factor" in common.b[0].fields:
         yield from _steps(common, worst)
     for name in ("limit_up", "limit_down"):
-        tally = _Tally(common, name, "limits", 0.0051, False, worst, common.symbols)
+        tally = Tally(common, name, "limits", 0.0051, False, worst, common.symbols)
         for block in common.blocks():
             fen = common.taken(partial(_of_universe, name), block)
             yuan = [np.where(one == 0, np.nan, one / 100) for one in fen]
@@ -261,10 +109,10 @@ def _numbers(common: _Common, worst: int) -> Iterator[Difference]:
         yield tally.made()
 
 
-def _steps(common: _Common, worst: int) -> Iterator[Difference]:
+def _steps(common: Common, worst: int) -> Iterator[Difference]:
     """Steps of the adjustment factor and adjusted returns, from a day that both have to the next."""
-    factor = _Tally(common, "adj_factor", "adjustment", _STEP, False, worst, common.symbols)
-    earned = _Tally(common, "return", "adjustment", _STEP, False, worst, common.symbols)
+    factor = Tally(common, "adj_factor", "adjustment", _STEP, False, worst, common.symbols)
+    earned = Tally(common, "return", "adjustment", _STEP, False, worst, common.symbols)
     for block in common.blocks():
         wide = slice(max(block.start - 1, 0), block.stop)
         factors = common.taken(partial(_of_panel, "adj_factor"), wide)
@@ -287,14 +135,14 @@ def _step(values: Floats, lead: int) -> Float64:
     return out[lead:]
 
 
-def _flags(common: _Common, worst: int) -> Iterator[Difference]:
+def _flags(common: Common, worst: int) -> Iterator[Difference]:
     flags: dict[str, Callable[[Side], Bools]] = {
         "listed": lambda side: side[1].listed,
         "suspended": lambda side: side[1].listed & ~side[1].traded,
         "is_st": lambda side: side[1].st,
     }
     for name, flag in flags.items():
-        tally = _Tally(common, name, "status", 0.5, False, worst, common.symbols, by_days=True)
+        tally = Tally(common, name, "status", 0.5, False, worst, common.symbols, by_days=True)
         for block in common.blocks():
             mask = np.ones(1, np.bool_) if name == "listed" else _both_listed(common, block)
             tally.add(
@@ -305,12 +153,12 @@ def _flags(common: _Common, worst: int) -> Iterator[Difference]:
         yield tally.made()
 
 
-def _of_indices(common: _Common, worst: int) -> Iterator[Difference]:
+def _of_indices(common: Common, worst: int) -> Iterator[Difference]:
     """Members and weights on days on which both have them, and levels."""
     one, two = common.a[1], common.b[1]
     for index in sorted(one.members.keys() & two.members.keys()):
-        members = _Tally(common, f"members.{index}", "indices", 0.5, False, worst, common.symbols, by_days=True)
-        weights = _Tally(common, f"weight.{index}", "indices", _WEIGHT, False, worst, common.symbols)
+        members = Tally(common, f"members.{index}", "indices", 0.5, False, worst, common.symbols, by_days=True)
+        weights = Tally(common, f"weight.{index}", "indices", _WEIGHT, False, worst, common.symbols)
         weighed = index in one.benchmark and index in two.benchmark
         for block in common.blocks():
             given = common.taken(partial(_of_index, "members", index), block)
@@ -325,7 +173,7 @@ def _of_indices(common: _Common, worst: int) -> Iterator[Difference]:
     for name, kind in (("level", "index_close"), ("total_return", "index_total_return")):
         there = sorted(getattr(one, kind).keys() & getattr(two, kind).keys())
         if there:
-            tally = _Tally(common, name, "indices", _LEVEL, True, worst, np.array(there))
+            tally = Tally(common, name, "indices", _LEVEL, True, worst, np.array(there))
             for block in common.blocks():
                 levels = [
                     np.stack([getattr(side[1], kind)[index][rows[block]] for index in there], axis=1)
@@ -335,7 +183,7 @@ def _of_indices(common: _Common, worst: int) -> Iterator[Difference]:
             yield tally.made()
 
 
-def _industries(common: _Common, worst: int) -> Difference | None:
+def _industries(common: Common, worst: int) -> Difference | None:
     """Industries, by name where half of the names are shared; else each of the first market's stands for the one of the
     second's that most of its stock-days have, and what isn't in it differs."""
     names = [side[1].industries for side in (common.a, common.b)]
@@ -343,7 +191,7 @@ def _industries(common: _Common, worst: int) -> Difference | None:
         return None
     meant = _same_industry(common, *names)
     every = [*names[0], *names[1]]
-    tally = _Tally(
+    tally = Tally(
         common,
         "industry",
         "industry",
@@ -364,7 +212,7 @@ def _industries(common: _Common, worst: int) -> Difference | None:
     return tally.made()
 
 
-def _same_industry(common: _Common, first: Sequence[str], second: Sequence[str]) -> Indices:
+def _same_industry(common: Common, first: Sequence[str], second: Sequence[str]) -> Indices:
     """Of each industry of the first market the second's that is the same; -1 = none."""
     places = {name: at for at, name in enumerate(second)}
     by_name = np.array([places.get(name, -1) for name in first])
@@ -394,12 +242,12 @@ def _of_index(kind: str, index: str, side: Side) -> AnyArray:
     return array
 
 
-def _both_listed(common: _Common, block: slice) -> Bools:
+def _both_listed(common: Common, block: slice) -> Bools:
     one, two = common.taken(partial(_of_universe, "listed"), block)
     return np.asarray(one & two)
 
 
-def _coverage(common: _Common) -> Coverage:
+def _coverage(common: Common) -> Coverage:
     (panel_a, one), (panel_b, two) = common.a, common.b
     counts: dict[str, dict[str, int]] = {}
     examples: dict[str, list[str]] = {}
@@ -414,7 +262,7 @@ def _coverage(common: _Common) -> Coverage:
     return Coverage(counts["days"], counts["stocks"], counts["indices"], examples, _traded(common))
 
 
-def _traded(common: _Common) -> dict[int, Counts]:
+def _traded(common: Common) -> dict[int, Counts]:
     """Stock-days with a trade by year, of all days and stocks."""
     both = np.zeros(len(common.dates), np.int64)
     for block in common.blocks():

@@ -9,7 +9,8 @@ from typing import Any
 
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_text
-from deepfactor.panel.market_pair import Case, Coverage, Difference, compare_markets
+from deepfactor.panel.market_pair import Coverage, compare_markets
+from deepfactor.panel.pair_tally import Case, Difference
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.markets import Market, open_market
 from deepfactor.report.market_pair_page import (

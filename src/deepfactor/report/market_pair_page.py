@@ -69,7 +69,7 @@ _FACTOR = Text(
 
 
 class CountsRecord(TypedDict):
-    """See `deepfactor.panel.market_pair.Counts`."""
+    """See `deepfactor.panel.pair_tally.Counts`."""
 
     compared: int
     differ: int
@@ -78,7 +78,7 @@ class CountsRecord(TypedDict):
 
 
 class CaseRecord(TypedDict):
-    """See `deepfactor.panel.market_pair.Case`."""
+    """See `deepfactor.panel.pair_tally.Case`."""
 
     symbol: str
     date: str
@@ -89,7 +89,7 @@ class CaseRecord(TypedDict):
 
 
 class DifferenceRecord(CountsRecord):
-    """See `deepfactor.panel.market_pair.Difference`; the counts are of all years."""
+    """See `deepfactor.panel.pair_tally.Difference`; the counts are of all years."""
 
     quantity: str
     group: str

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepfactor.core.errors import DataError
-from deepfactor.panel.market_pair import Counts, Difference, MarketPair, Side, compare_markets
+from deepfactor.panel.market_pair import MarketPair, compare_markets
+from deepfactor.panel.pair_tally import Counts, Difference, Side
 from support.toy import INDEX, toy_market
 
 PAIR = toy_market(days=600, stocks=40, seed=5)
