@@ -126,7 +126,7 @@ def _opened(path: Path) -> OpenedFile:
         with path.open("rb") as handle:
             schema = pl.read_ipc_schema(handle) if arrow == "arrow" else pl.read_ipc_stream(handle, n_rows=0).schema
         return _of(path, arrow, path, "", tuple(schema), frozenset(), ())
-    if form_to_read(path) == "parquet":
+    if form_to_read(path, more=("arrow",)) == "parquet":
         head = tuple(parquet_schema(path).names())
         return _of(path, "parquet", path, "", head, _index_of_pandas(path, head), ())
     table = open_text(path)
