@@ -14,6 +14,7 @@ from deepfactor.runs.environment import machine, versions
 OPTIONAL = {
     "duckdb": "source sql on a DuckDB file: pip install 'deepfactor[sql]'",
     "sqlalchemy": "source sql on other databases: pip install 'deepfactor[sql]'",
+    "fastexcel": "spreadsheets of vendors: pip install 'deepfactor[excel]'",
 }
 
 

@@ -49,6 +49,17 @@ def numbers_of(extract: Extract, column: Column) -> pl.Series:
     return values if found.flag else scaled(values, column.multiply, column.divide)
 
 
+def numeric(table: str, columns: Mapping[str, Column]) -> frozenset[str]:
+    """Columns (theirs) that are wanted as numbers alone; those of dates may be too, in formulas."""
+    wanted: set[str] = set()
+    other: set[str] = set()
+    for name, column in columns.items():
+        as_text = column.part or column.missing or column.names or column.matching or column.equals is not None
+        number = TABLES[table].columns[name].dtype == pl.Float64 and not as_text
+        (wanted if number or column.formula is not None else other).update(column.reads)
+    return frozenset(wanted - other)
+
+
 def where_holds(extract: Extract, values: Mapping[str, str | float | bool]) -> Extract:
     """The rows whose columns have these values."""
     for column, value in values.items():

@@ -9,7 +9,7 @@ import polars as pl
 from deepfactor.core.words import Sentence
 from deepfactor.sources._changes import Changes
 from deepfactor.sources._codes import Read
-from deepfactor.sources._convert import as_dates, convert
+from deepfactor.sources._convert import as_dates, convert, numeric
 from deepfactor.sources._extract import Extract
 from deepfactor.sources._intervals import flag_of, spells_of
 from deepfactor.sources._mapping import Mapping, TableMapping
@@ -72,7 +72,9 @@ class DailyRows:
         """Rows of a table by stock and day within a span: row (its place), symbol (text), date."""
         wanted = [part.symbol, part.date, *columns, *(drop.column for drop in part.drop)]
         bounds = {part.date: span} if span != (None, None) else {}
-        extract = self._reader.read(part, wanted, part.where, f"daily.{label}", bounds)
+        drops = {drop.column for drop in part.drop}
+        numbers = numeric("daily", part.columns) - drops if isinstance(part, Joined) else ()
+        extract = self._reader.read(part, wanted, part.where, f"daily.{label}", bounds, numbers)
         extract = self._tally.without("daily", part.drop, extract, label)
         read = self._tally.coded(self._changes.codes, "daily", extract, {"symbol": part.symbol}, drop=True, part=label)
         days = as_dates(read.extract, part.date, part.date_format)

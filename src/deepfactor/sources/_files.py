@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -33,6 +33,7 @@ def read(
     where: Mapping[str, str | float | bool],
     among: Among | None = None,
     form: Origin = _AS_IT_IS,
+    numbers: Collection[str] = (),
     encodings: dict[Path, str] | None = None,
 ) -> Extract:
     """The `columns` of the rows whose columns have the values of `where`. CSV comes as text: ``000001`` stays a code.
@@ -44,6 +45,7 @@ def read(
     among : leaves out rows before they are read, and their numbers: a column = its values, or its first and last date
         (None = open) where the file has it as dates
     form : how the files are to be read
+    numbers : columns of text that may come as float64 where every value is a number, in a third of the memory
     encodings : takes the encoding of each file that is text
 
     Raises
@@ -52,13 +54,27 @@ def read(
         a file is missing, can't be read, or lacks a column.
     """
     wanted = list(dict.fromkeys([*columns, *where, *form.order_by, *form.must_be]))
-    parts = [_read(found, wanted, among or {}, form, encodings) for found in files]
+    plain = set(numbers) - {*where, *form.order_by, *form.must_be}
+    parts = [_with_numbers(_read(found, wanted, among or {}, form, encodings), plain) for found in files]
     extract = _require(parts[0] if len(parts) == 1 else _together(files, parts), form.must_be)
     if form.order_by:
         keys = extract.frame.select(pl.col(name).cast(pl.String) for name in form.order_by)
         order = keys.with_row_index("place").sort(*form.order_by, maintain_order=True)["place"]
         extract = extract.taken(order)
     return where_holds(extract, where)
+
+
+def _with_numbers(extract: Extract, columns: Collection[str]) -> Extract:
+    """Columns of text as float64 where no value is lost by it; NaN stays as it was written."""
+    made = []
+    for name in columns:
+        text = extract.frame[name] if name in extract.frame.columns else None
+        if text is None or text.dtype != pl.String:
+            continue
+        values = text.cast(pl.Float64, strict=False)
+        if values.null_count() == text.null_count():
+            made.append(values)
+    return Extract(extract.origin, extract.frame.with_columns(made), extract.numbers) if made else extract
 
 
 def distinct(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from importlib import resources
@@ -66,7 +66,13 @@ class LakeReader:
         self._held, self._views = held, views
 
     def read(
-        self, origin: Origin, columns: Sequence[str], where: Values, label: str, among: Among | None = None
+        self,
+        origin: Origin,
+        columns: Sequence[str],
+        where: Values,
+        label: str,
+        among: Among | None = None,
+        numbers: Collection[str] = (),
     ) -> Extract:
         """Rows of a view; see `Reader.read`."""
         span = next((wanted for wanted in (among or {}).values() if isinstance(wanted, tuple)), (None, None))

@@ -16,7 +16,7 @@ from deepfactor.core.words import Sentence
 from deepfactor.sources._basis import notes_of
 from deepfactor.sources._changes import Changes
 from deepfactor.sources._codes import Read
-from deepfactor.sources._convert import as_dates, convert
+from deepfactor.sources._convert import as_dates, convert, numeric
 from deepfactor.sources._daily import DailyRows
 from deepfactor.sources._fundamentals import columns_of, finish_figures, statement_figures, step_figures
 from deepfactor.sources._levels import mend_levels
@@ -207,7 +207,9 @@ class MappedTables:
         wanted += [*(drop.column for drop in spec.drop), *([spec.listed_on] if spec.listed_on else [])]
         dated = "date" in TABLES[table].columns
         bounds = {spec.columns["date"].source: (start, end)} if dated and (start or end) else {}
-        extract = self._tally.without(table, spec.drop, self._reader.read(spec, wanted, spec.where, table, bounds))
+        numbers = numeric(table, spec.columns) - {drop.column for drop in spec.drop}
+        rows = self._reader.read(spec, wanted, spec.where, table, bounds, numbers)
+        extract = self._tally.without(table, spec.drop, rows)
         coded = {name: c.source for name, c in spec.columns.items() if name in _CODES and c.names is None}
         read = self._tally.coded(self._changes.codes, table, extract, coded, drop=spec.priced_only)
         frame = pl.DataFrame(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from deepfactor.sources._extract import Among, Extract
@@ -18,12 +18,19 @@ class Reader(Protocol):
     """
 
     def read(
-        self, origin: Origin, columns: Sequence[str], where: Values, label: str, among: Among | None = None
+        self,
+        origin: Origin,
+        columns: Sequence[str],
+        where: Values,
+        label: str,
+        among: Among | None = None,
+        numbers: Collection[str] = (),
     ) -> Extract:
         """The `columns` of the rows whose columns have the values of `where`.
 
         `among` leaves out other rows: a column = its values, or its first and last date (None = open) where it holds
-        dates. Of dates a reader may give more.
+        dates. Of dates a reader may give more. `numbers` are columns that are wanted as numbers alone: a reader may
+        give them so where all of a column's values are some.
         """
 
     def distinct(self, origin: Origin, column: str, where: Values, label: str) -> Extract:

@@ -6,7 +6,7 @@ The mapping is the one of source `tables` (see `_mapping`) with `query` in the p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -57,7 +57,13 @@ class Queries:
         self._database = database
 
     def read(
-        self, origin: Origin, columns: Sequence[str], where: Values, label: str, among: Among | None = None
+        self,
+        origin: Origin,
+        columns: Sequence[str],
+        where: Values,
+        label: str,
+        among: Among | None = None,
+        numbers: Collection[str] = (),
     ) -> Extract:
         """Rows of a query's result; see `Reader`."""
         span = next((wanted for wanted in (among or {}).values() if isinstance(wanted, tuple)), (None, None))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from deepfactor.core.errors import DataError
@@ -85,10 +85,16 @@ class Files:
         return self._found[named]
 
     def read(
-        self, origin: Origin, columns: Sequence[str], where: Values, label: str, among: Among | None = None
+        self,
+        origin: Origin,
+        columns: Sequence[str],
+        where: Values,
+        label: str,
+        among: Among | None = None,
+        numbers: Collection[str] = (),
     ) -> Extract:
         """Rows of files; see `Reader`."""
-        return read(self.of(origin, label), columns, where, among, origin, self._encodings)
+        return read(self.of(origin, label), columns, where, among, origin, numbers, self._encodings)
 
     def distinct(self, origin: Origin, column: str, where: Values, label: str) -> Extract:
         """Distinct values of a column; see `Reader`."""

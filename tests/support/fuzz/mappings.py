@@ -355,4 +355,43 @@ def one_of_three(column: str, factor: float, where: pl.Expr) -> Spoil:
     return frame(lambda d: d.with_columns(pl.when(where).then(pl.col(column) * factor).otherwise(column).alias(column)))
 
 
-FAMILIES = (keys, values, patterns, files, rows)
+def forms(ground: Ground) -> Iterator[Case]:
+    """Patterns of files, formulas, further files, lists, wide tables that can't be."""
+    daily = ("tables", "daily")
+    clean = changed(without(BASE, (*daily, "file")), (*daily, "files"), "bars.*")
+    for bad in ("", [], ["bars.*", 3], "../*", "/etc/*", "*/", "**/x.csv", "{", "{a b}.csv", "{x}{x}.csv", "a\x00*",
+                "{a}.parquet/{b}", "x" * 300 + "*", ["bars.*", "{code}.csv"], "names.*", "*"):  # fmt: skip
+        yield ground.case("forms", f"files = {str(bad)[:30]!r}", changed(clean, (*daily, "files"), bad))
+    yield ground.case("forms", "file and files", changed(BASE, (*daily, "files"), "bars.*"))
+    for bad in ("close *", "close * nothing", "__import__('os')", "close.real + 1", "close ** 9", "1 + 1", "close > 1",
+                "(" * 300, "close + " * 400 + "close", "open(close)", "`close + 1", "symbol * 2", "lambda: 1",
+                ):  # fmt: skip
+        yield ground.case(
+            "forms", f"formula {bad[:30]!r}", changed(BASE, (*daily, "columns", "close"), {"formula": bad})
+        )
+    for key, column in (
+        ("close", {"formula": "close * 1", "from": "close"}), ("close", {}),
+        ("close", {"formula": "close * 1", "part": "(.)"}),
+        ("date", {"formula": "close * 1"}), ("symbol", {"from": "symbol", "part": "(.*)"}),
+        ("symbol", {"from": "symbol", "missing": ["x"]}), ("close", {"from": "close", "part": "x"}),
+        ("close", {"from": "close", "part": "(a+)+$"}), ("close", {"from": "close", "part": "([a-z])"}),
+    ):  # fmt: skip
+        yield ground.case("forms", f"{key} = {column}", changed(BASE, (*daily, "columns", key), column))
+    for key, bad in (
+        ("aliases", {"close": "x"}), ("aliases", {"nothing": 3}), ("may_lack", "close"), ("order_by", ["nothing"]),
+        ("must_be", {"close": 3}), ("must_be", {"nothing": "x"}), ("sheet", 3), ("skip_rows", -1), ("skip_rows", 10**9),
+        ("wide", "nothing"), ("wide", "date"), ("optional", True), ("listed_on", "date"), ("joined", [{}]),
+        ("joined", {"file": "bars.parquet", "columns": {"close": "close"}}),
+        ("joined", {"file": "bars.parquet", "columns": {"turnover": "nothing"}}),
+        ("joined", {"file": "bars.parquet", "columns": {"turnover": "symbol"}}),
+        ("joined", {"file": "bars.parquet", "date": "close", "columns": {"turnover": "close"}}),
+        ("joined", {"file": "gone.csv", "columns": {"turnover": "close"}}),
+        ("halts", {"file": "bars.parquet", "date": "close"}), ("halts", {"file": "gone.csv"}), ("halts", {}),
+    ):  # fmt: skip
+        yield ground.case("forms", f"{key} = {str(bad)[:50]}", changed(BASE, (*daily, key), bad))
+    for key, bad in (("listed_on", "since"), ("listed_on", "nothing"), ("wide", "symbol"), ("joined", [{}])):
+        yield ground.case("forms", f"industry.{key} = {bad}", changed(BASE, ("tables", "industry", key), bad))
+    yield ground.case("forms", "indices", changed(BASE, ("indices",), [{"pattern": "(", "to": "$1"}]))
+
+
+FAMILIES = (keys, values, patterns, files, rows, forms)

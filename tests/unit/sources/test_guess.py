@@ -180,6 +180,23 @@ def test_comments_and_questions_in_chinese(mapping: str, tmp_path: Path) -> None
     assert all(HAN.search(question) for question in chinese.questions)
 
 
+def test_files_that_are_no_tables_are_said_and_left(tmp_path: Path) -> None:
+    folder = anyones(tmp_path / "files", 100, 1000, 100, 1)
+    (folder / "empty.csv").write_bytes(b"")
+    (folder / "broken.parquet").write_bytes(b"PAR1" + bytes(90))
+    (folder / "broken.feather").write_bytes(b"ARROW1" + bytes(90))
+    (folder / "broken.xlsx").write_bytes(b"PK\x03\x04" + bytes(90))
+    (folder / "ragged.csv").write_text("a,b\n1,2,3\n")
+    (folder / "binary.csv").write_bytes(bytes(range(256)))
+    (folder / "loop").symlink_to(folder)
+    (folder / "lists.parquet").unlink(missing_ok=True)
+    pl.DataFrame({"date": ["2020-01-02"], "x": [[1, 2]]}).write_parquet(folder / "lists.parquet")
+    guess = guessed(folder, "en")
+    for name in ("empty.csv", "broken.parquet", "broken.feather", "broken.xlsx", "ragged.csv", "binary.csv"):
+        assert name in guess.text, name
+    assert tables_by(guess.text, folder)["daily"].height > 500
+
+
 def test_a_folder_without_bars_says_what_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(DataError, match="no file of a table"):

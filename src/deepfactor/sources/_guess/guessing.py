@@ -89,8 +89,8 @@ def guessed(folder: Path, language: str) -> Guess:
         vendor = None
     for key, parts in used.items():
         say(key, _FILES.filled(n=sum(len(group.files) for group in parts)))
-    for _, why in unread:
-        say("", _NOT_READ.filled(why=why))
+    for path, why in unread:
+        say("", _NOT_READ.filled(why=why if path.name in why else f"{path.name}: {why}"))
     text = _written(folder, content, comments, language)
     Mapping(**parse_toml(text, "the guess"))  # it can be read, or the fault is ours
     tables = [*content["tables"], *(["fundamentals"] if "fundamentals" in content else [])]

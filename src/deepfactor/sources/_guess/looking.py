@@ -9,8 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
-from deepfactor.core.errors import DataError
-from deepfactor.sources._files import scan
+from deepfactor.core.errors import DataError, UserError
+from deepfactor.sources._files import first_line, scan
+from deepfactor.store.parquet import UNREADABLE
 
 _ENDINGS = re.compile(r"\.(csv|tsv|txt|parquet|parq|pq|feather|arrow|xlsx|xlsm|xls)(\.gz)?$", re.IGNORECASE)
 #: Parts of names that differ from file to file: a code, a day, a month, a year.
@@ -70,8 +71,8 @@ def groups_of(folder: Path) -> tuple[list[Group], list[tuple[Path, str]]]:
     for pattern, files in sorted(named.items()):
         try:
             groups.append(_group(folder, pattern, files))
-        except DataError as error:
-            unread.append((files[0], str(error)))
+        except (UserError, *UNREADABLE) as error:
+            unread.append((files[0], first_line(error)))
     return groups, unread
 
 
