@@ -136,6 +136,17 @@ def test_tushare_with_prices_and_factors_alone(tushare: Path, tmp_path: Path) ->
     assert len(left) > 10
 
 
+def test_tushare_whole_numbers_as_pandas_writes_them_beside_missing_ones(tushare: Path) -> None:
+    """1 as 1.0: of open days, of kinds of reports."""
+    plain = tables_of("tushare_csv", tushare)
+    change(tushare / "trade_cal.csv", is_open=pl.col("is_open") + ".0")
+    for file in (tushare / "income").iterdir():
+        change(file, report_type=pl.col("report_type") + ".0")
+    made = tables_of("tushare_csv", tushare)
+    for name in ("calendar", "fundamentals"):
+        assert made[name].equals(plain[name]), name
+
+
 def test_tushare_an_unknown_column_names_its_file(tushare: Path) -> None:
     edit(tushare / "daily" / "2019.csv", "pre_close", "preclose")
     with pytest.raises(DataError, match=r"daily/2019\.csv, column pre_close: is not there; the file has ts_code"):
@@ -208,6 +219,16 @@ def test_akshare_files_in_gbk_are_said(akshare: Path) -> None:
     source = opened("akshare_csv", akshare)
     dict(fetch_all(source))
     assert any("files are read as GBK (GB18030)" in note for note in source.describe()["notes"])
+
+
+def test_akshare_volume_of_some_stocks_in_shares(akshare: Path) -> None:
+    """Lots for all but STAR, where some versions give shares: told row by row."""
+    plain = tables_of("akshare_csv", akshare)["daily"]
+    for file in sorted((akshare / "hist").iterdir())[::3]:
+        frame = pl.read_csv(file.read_bytes().decode("gbk").encode(), infer_schema=False)
+        frame.with_columns(pl.col("成交量").cast(pl.Float64) * 100).write_csv(file)
+    made = tables_of("akshare_csv", akshare)["daily"]
+    assert_frame_equal(made, plain)
 
 
 def test_akshare_has_no_rows_of_halted_days(akshare: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import polars as pl
@@ -14,6 +15,7 @@ from deepfactor.store.dates import NoDate, as_days
 from deepfactor.store.schema import TABLES
 from deepfactor.store.values import kind_of
 
+_WHOLE = re.compile(r"-?\d+")
 _FLAGS = {
     "1": True, "0": False, "true": True, "false": False, "True": True, "False": False, "1.0": True, "0.0": False
 }  # fmt: skip
@@ -30,9 +32,7 @@ def convert(extract: Extract, column: Column, name: str, table: str, date_format
     if column.matching is not None:
         return matches(extract[column.source], column.matching).alias(name)
     if column.equals is not None:
-        text = isinstance(column.equals, str)
-        value = extract[column.source].cast(pl.String) if text else as_number(extract, column.source)
-        return (value == column.equals).alias(name)
+        return has(extract, column.source, column.equals).alias(name)
     if dtype == pl.Date:
         return as_dates(extract, column.source, date_format).alias(name)
     if dtype == pl.Float64:
@@ -68,8 +68,17 @@ def where_holds(extract: Extract, values: Mapping[str, str | float | bool]) -> E
 
 
 def has(extract: Extract, column: str, value: str | float | bool) -> pl.Series:
-    """Where a column has a value, as text or as a number; null where it is missing."""
-    return (extract[column].cast(pl.String) if isinstance(value, str) else as_number(extract, column)) == value
+    """Where a column has a value, as text or as a number; null where it is missing.
+
+    Text of a whole number is the same with decimals of 0, as pandas writes it beside missing ones; so is ``True`` in
+    whatever letters.
+    """
+    if not isinstance(value, str):
+        return as_number(extract, column) == value
+    text = extract[column].cast(pl.String)
+    if value.lower() in ("true", "false"):
+        return text.str.to_lowercase() == value.lower()
+    return (text.str.replace(r"^(-?\d+)\.0+$", "$1") if _WHOLE.fullmatch(value) else text) == value
 
 
 def _as_operand(extract: Extract, column: str) -> pl.Series:

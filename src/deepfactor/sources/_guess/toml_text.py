@@ -10,6 +10,7 @@ from typing import Any
 
 #: Keys whose value is a table, or a list of tables, under a heading of its own.
 _TABLES = ("tables", "columns", "fundamentals", "append", "names", "aliases")
+_LONG = 100
 _LISTS = ("symbols", "indices", "joined", "halts", "steps", "intervals", "statements")
 
 
@@ -63,7 +64,8 @@ def _value(value: Any) -> str:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
+        line = f"[{', '.join(map(_value, value))}]"
+        return line if len(line) < _LONG else "[\n" + "".join(f"    {_value(one)},\n" for one in value) + "]"
     if isinstance(value, dict):
         return f"{{ {', '.join(f'{_name(key)} = {_value(one)}' for key, one in value.items())} }}"
     return repr(value)
