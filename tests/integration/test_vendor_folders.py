@@ -172,3 +172,29 @@ def test_evening_after_evening_is_as_all_at_once(mapping: str, tmp_path: Path) -
     again = MarketFolder.open(tmp_path / "m")
     assert again.manifest.source.get("appended", []) == []
     assert_frame_equal(again.read("daily"), stored(mapping).read("daily"), categorical_as_str=True)
+
+
+def until(tables: Tables, last: date) -> dict[str, pl.DataFrame]:
+    """The market as a vendor had it on a day; the calendar reaches ahead."""
+    day = {"daily": "date", "index_daily": "date", "index_weights": "date", "fundamentals": "known_at"}
+    return {name: frame.filter(pl.col(day[name]) <= last) if name in day else frame for name, frame in tables.items()}
+
+
+@MAPPINGS
+def test_a_folder_that_grows_is_as_all_at_once(mapping: str, tmp_path: Path) -> None:
+    """Further files, halted days and lists too: an evening asks for the last days alone."""
+    for last in (date(2019, 6, 28), date(2019, 7, 5), END):
+        folder = tmp_path / str(last)
+        folder.mkdir()
+        WRITERS[mapping](folder, until(simulated(), last))
+        held = ingest(mapping, tmp_path / "m", folder, accept_revisions=True).folder
+    source = held.manifest.source
+    assert len(source.get("appended", [])) == 2, "days were appended, nothing was read anew"
+    for table in stored(mapping).manifest.tables:
+        one, other = held.read(table), stored(mapping).read(table)
+        by = [
+            name
+            for name in one.columns
+            if name in ("symbol", "index", "date", "item", "known_at", "period_end", "start_date")
+        ]
+        assert_frame_equal(one.sort(by), other.sort(by), categorical_as_str=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import date, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -25,6 +26,9 @@ _ANY = "any of the file"
 #: Columns of a wide table made long.
 CODE, VALUE = "code", "value"
 _AS_IT_IS = Origin()
+#: Formats of days whose text is in their order, and such a text.
+_YEAR_FIRST = ("%Y-%m-%d", "%Y%m%d")
+_DAY = r"^\s*(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})(?:\D.*)?$"
 
 
 def read(
@@ -161,7 +165,8 @@ def _read(
         bounds = {name: span for name, span in among.items() if name in present}
         renamed = [pl.col(column).alias(name) for name, column in present.items()] or [pl.first().alias(_ANY)]
         lazy = lazy.select(*([_ROW] if among else []), *renamed)
-        extract = _collected(file, lazy, list(present) or [_ANY], bounds)
+        as_text = getattr(form, "date_format", None) in _YEAR_FIRST
+        extract = _collected(file, lazy, list(present) or [_ANY], bounds, as_text=as_text)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"can't be read as {file.suffix or 'parquet'}: {first_line(error)}", file=file) from None
     absent = [pl.lit(None, dtype=pl.String).alias(name) for name, column in theirs.items() if column is None]
@@ -246,12 +251,18 @@ def _collected(
     lazy: pl.LazyFrame,
     columns: list[str],
     among: Among,
+    *,
+    as_text: bool = False,
 ) -> Extract:
+    """The rows that are wanted; `as_text` = of days as text too, as far as their digits tell."""
     bounds = []
     for name, wanted in among.items():
         column = pl.col(name)
         if isinstance(wanted, tuple):
-            if lazy.collect_schema()[name] != pl.Date:
+            dtype = lazy.collect_schema()[name]
+            if as_text and dtype == pl.String:
+                bounds.append(_may_lie_within(column, wanted))
+            if dtype != pl.Date:
                 continue  # of another type: left to who converts it
             bounds += [column >= wanted[0]] if wanted[0] else []
             bounds += [column <= wanted[1]] if wanted[1] else []
@@ -261,6 +272,17 @@ def _collected(
         return Extract(file, lazy.select(columns).collect())
     frame = lazy.filter(bounds).select(_ROW, *columns).collect()
     return Extract(file, frame.drop(_ROW), frame[_ROW].cast(pl.Int64) + 1)
+
+
+def _may_lie_within(text: pl.Expr, span: tuple[date | None, date | None]) -> pl.Expr:
+    """Where a day as text lies in a span or a day beside it (a time with a zone moves by one), or isn't understood."""
+    day = text.str.replace(_DAY, "$1$2$3")
+    outside = pl.lit(value=False)
+    if span[0] is not None and span[0] > date(1900, 1, 1):
+        outside = outside | (day < f"{span[0] - timedelta(days=1):%Y%m%d}")
+    if span[1] is not None and span[1] < date(9999, 1, 1):
+        outside = outside | (day > f"{span[1] + timedelta(days=1):%Y%m%d}")
+    return ~((day.str.len_bytes() == 8) & day.str.contains(r"^\d{8}$") & outside).fill_null(value=False)
 
 
 def _require(extract: Extract, values: Mapping[str, str | float | bool]) -> Extract:

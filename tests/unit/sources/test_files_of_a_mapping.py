@@ -202,6 +202,38 @@ def test_rows_in_any_order(order: list[int], tmp_path_factory: pytest.TempPathFa
     assert_frame_equal(daily(folder, 'file = "bars.csv"'), plain, check_exact=True)
 
 
+WRITINGS = {
+    "2020-01-06": lambda day: day.isoformat(),
+    "20200106": lambda day: f"{day:%Y%m%d}",
+    "2020/1/6": lambda day: f"{day.year}/{day.month}/{day.day}",
+    "2020年1月6日": lambda day: f"{day.year}年{day.month}月{day.day}日",
+    "2020-01-06 15:00": lambda day: f"{day} 15:00:00",
+    "2020-01-05T16:00Z": lambda day: f"{day - timedelta(days=1)}T16:00:00Z",
+}
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_a_part_of_the_days_however_they_are_written(writing: str, folder: Path, plain: pl.DataFrame) -> None:
+    """Rows of other days are left out before they are converted: never one that is wanted."""
+    days = dict(zip((day.isoformat() for day in DAYS), map(WRITINGS[writing], DAYS), strict=True))
+    bars().with_columns(pl.col("日期").replace_strict(days)).reverse().write_csv(folder / "x.csv")
+    for first in range(len(DAYS)):
+        for last in range(first, len(DAYS)):
+            span = (DAYS[first], DAYS[last])
+            made = opened(folder, MAPPING % ('file = "x.csv"', "代码")).fetch("daily", *span)
+            made = made.with_columns(pl.col("symbol").cast(pl.String)).sort("symbol", "date")
+            assert_frame_equal(made, plain.filter(pl.col("date").is_between(*span)), check_exact=True)
+
+
+def test_a_part_of_the_days_of_another_format(folder: Path, plain: pl.DataFrame) -> None:
+    """Digits that look like year, month, day and aren't."""
+    days = {day.isoformat(): f"{day:%Y%d%m}" for day in DAYS}
+    bars().with_columns(pl.col("日期").replace_strict(days)).write_csv(folder / "x.csv")
+    text = MAPPING % ('file = "x.csv"\ndate_format = "%Y%d%m"', "代码")
+    made = opened(folder, text).fetch("daily", DAYS[2], DAYS[3]).with_columns(pl.col("symbol").cast(pl.String))
+    assert_frame_equal(made, plain.filter(pl.col("date").is_between(DAYS[2], DAYS[3])), check_exact=True)
+
+
 def test_rows_twice_in_any_order_name_the_second(folder: Path) -> None:
     frame = bars().reverse()
     pl.concat([frame, frame.slice(3, 1)]).write_csv(folder / "bars.csv")
