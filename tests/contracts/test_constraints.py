@@ -11,7 +11,8 @@ from deepfactor.core.kind import kinds_in
 from deepfactor.core.spec import Spec
 from deepfactor.portfolio.constraints.base import ROOM
 from deepfactor.portfolio.enhancer import DEFAULT_RELAX_ORDER
-from deepfactor.portfolio.problem import Bounds, Rebalance, Rows
+from deepfactor.portfolio.problem import Bounds, Deviation, Rebalance, Rows
+from support.rebalances import with_risk
 
 KINDS = kinds_in("deepfactor.portfolio.constraints")
 #: Settings that limit something, where the defaults don't.
@@ -27,7 +28,7 @@ def rebalance(n: int = 30) -> Rebalance:
     g = np.random.default_rng(0)
     benchmark = np.where(np.arange(n) < n // 2, g.random(n), 0.0)
     previous = g.random(n)
-    return Rebalance(
+    bare = Rebalance(
         date=np.datetime64("2020-01-10"),
         symbols=np.array([f"{600000 + i}.SH" for i in range(n)]),
         score=g.standard_normal(n),
@@ -43,6 +44,7 @@ def rebalance(n: int = 30) -> Rebalance:
         adv=1e7 * g.random(n),
         value=1e8,
     )
+    return with_risk(bare, 0)
 
 
 def test_the_studies_constraints_are_here():
@@ -68,16 +70,20 @@ def test_limits_are_whole_and_named(constraint, first):
 
 
 def check_limits(limits, kind, module, r):
-    assert isinstance(limits, Rows | Bounds)
+    assert isinstance(limits, Rows | Bounds | Deviation)
     assert (limits.name, limits.family) == (kind, module.FAMILY)
     m, n = len(limits.lower), len(r)
-    assert limits.upper.shape == limits.lower.shape == limits.reference.shape == (m,)
+    assert limits.upper.shape == limits.lower.shape == (m,)
+    assert limits.reference.shape == ((n,) if isinstance(limits, Deviation) else (m,))
     assert (limits.lower <= limits.upper).all()
     assert np.isfinite(limits.reference).all()
     assert not (np.isposinf(limits.lower) | np.isneginf(limits.upper)).any()
     assert len({limits.label(k) for k in range(m)}) == m
     assert limits.values(r.previous).shape == (m,)
-    if isinstance(limits, Bounds):
+    if isinstance(limits, Deviation):
+        assert m == 1
+        assert limits.values(limits.reference) == 0.0
+    elif isinstance(limits, Bounds):
         assert m == n
     else:
         assert (np.isfinite(limits.lower) | np.isfinite(limits.upper)).all()

@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from deepfactor.core.checksums import unsealed
 from deepfactor.risk.files import NAME
+from deepfactor.panel.build import open_panel
 from support.cli import deepfactor, refused, strict_json
 
 HAN = re.compile("[一-鿿]")
@@ -61,3 +63,58 @@ def test_a_market_that_is_too_short_has_no_forecast(tmp_path: Path) -> None:
     assert record["first"] is None
     assert record["factors"] == []
     assert np.isfinite(record["days"])
+
+
+@pytest.fixture(scope="module")
+def factor(market: Path) -> Path:
+    """Scores by chance of the last two months."""
+    panel, _ = open_panel(market)
+    rng, days = np.random.default_rng(0), panel.dates[-42:]
+    date = np.repeat(days, len(panel.symbols))
+    table = {"date": date, "symbol": np.tile(panel.symbols, len(days)), "score": rng.standard_normal(len(date))}
+    path = market.parent / "factor.parquet"
+    pl.DataFrame(table).write_parquet(path)
+    return path
+
+
+def test_a_portfolio_keeps_its_tracking_error(market: Path, factor: Path, tmp_path: Path) -> None:
+    words = ("--market", market, "--index", "000905.SH", "--json")
+    what_if = ("--what-if", "max_tracking_error=0.9", "--what-if", "tracking_error=off")
+    made = deepfactor("enhance", factor, *words, "--out", tmp_path, "--constraints", "study_b_te", *what_if).json()
+    base, wide, off = (one["same_books"] for one in made["what_if"])
+    assert wide["objective"] == off["objective"] >= base["objective"]
+    assert "tracking_error" not in off["binding"]
+    place = next(tmp_path.rglob("constraints.json"))
+    kept = strict_json(place.read_text(encoding="utf-8"))
+    assert {"kind": "tracking_error", "limit": 0.05} in kept["constraints"]
+
+
+def test_an_aversion_of_a_file_of_ones_own(market: Path, factor: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('styles = { kind = "study_a" }\nrisk_aversion = 5.0\n[[constraints]]\nkind = "turnover"\n')
+    words = ("--market", market, "--index", "000905.SH", "--json")
+    ended = deepfactor("enhance", factor, *words, "--out", tmp_path / "out", "--constraints", own)
+    assert ended.code == 0, ended.err
+    assert "risk model of study_a" in ended.err
+
+
+def test_an_evening_keeps_it_too(market: Path, factor: Path, tmp_path: Path) -> None:
+    words = ("--market", market, "--index", "000905.SH", "--cash", 1e8, "--out", tmp_path, "--json")
+    record = deepfactor("rebalance", factor, *words, "--constraints", "study_b_te").json()
+    sheet = pl.read_csv(Path(record["folder"]) / "constraints.csv").filter(pl.col("constraint") == "tracking_error")
+    assert sheet["upper"].to_list() == [0.05]
+    target = sheet["target"][0]
+    relaxed = {one["constraint"] for one in record["relaxations"]}
+    assert target <= 0.05 + 1e-8 or "tracking_error" in relaxed
+
+
+def test_a_day_before_the_first_forecast_is_refused(market: Path, factor: Path, tmp_path: Path) -> None:
+    table = pl.read_parquet(factor)
+    panel, _ = open_panel(market)
+    moved = dict(zip(table["date"].unique().sort().to_list(), panel.dates[20:62].tolist(), strict=True))
+    early = tmp_path / "early.parquet"
+    table.with_columns(pl.col("date").replace_strict(moved, return_dtype=pl.Date)).write_parquet(early)
+    words = ("--market", market, "--index", "000905.SH", "--out", tmp_path / "out", "--partial")
+    ended = deepfactor("enhance", early, *words, "--constraints", "study_b_te")
+    assert ended.code == 2
+    assert "no forecast on" in ended.err

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from deepfactor.portfolio.problem import Rebalance
+from deepfactor.risk.forecast import Forecast
 
 
 def make_week(
@@ -48,3 +51,15 @@ def make_week(
         first=first,
         previous_target=None if first else 0.995 * benchmark,
     )
+
+
+def with_risk(r: Rebalance, seed: int, strength: float = 1.0) -> Rebalance:
+    """The same with a forecast: the market, industries and styles vary together, names by 20 to 60 % a year beyond."""
+    g = np.random.default_rng(seed)
+    groups = int(r.industry.max()) + 1
+    names = ("market", *(f"industry {k}" for k in range(groups)), "unknown", *r.styles)
+    scale = strength * np.array([0.2, *[0.1] * (groups + 1), *[0.05] * len(r.styles)])
+    mixing = np.eye(len(names)) + 0.2 * g.standard_normal((len(names), len(names)))
+    covariance = scale[:, None] * (mixing @ mixing.T) * scale
+    deviation = strength * g.uniform(0.2, 0.6, len(r))
+    return replace(r, risk=Forecast.of(names, covariance, deviation, r.industry, r.styles))

@@ -11,12 +11,13 @@ import numpy as np
 
 from deepfactor.backtest.book import Book
 from deepfactor.backtest.days import TradingDay
-from deepfactor.backtest.signals import Signal, average_daily_volume, orders, state_problem
+from deepfactor.backtest.signals import Signal, average_daily_volume, orders, state_problem, with_risk
 from deepfactor.core.arrays import Bools, Float64, Floats
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 from deepfactor.portfolio.problem import Rebalance, Target
+from deepfactor.risk.model import RiskModel
 
 
 class Enhancer(Protocol):
@@ -40,6 +41,7 @@ class Knowledge:
         benchmark, as in ``universe.members``.
     eligible : (T, N) bool
         who may be bought.
+    risk : of `styles`; wanted where the tracking error is limited or risk has a price.
     """
 
     panel: Panel
@@ -48,6 +50,7 @@ class Knowledge:
     styles: Mapping[str, Floats]
     index: str
     eligible: Bools
+    risk: RiskModel | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ def decide(known: Knowledge, day: TradingDay, book: Book, aimed_at: Float64 | No
         day, book, known.scores, known.eligible, known.universe, known.styles, known.index, aimed_at,
         average_daily_volume(known.panel, day.row),
     )  # fmt: skip
+    if known.risk is not None:
+        signal = with_risk(signal, known.risk, day.row)
     target = enhancer.solve(signal.problem)
     wanted = orders(book, signal.names, target.weights)
     weights = np.zeros_like(wanted)

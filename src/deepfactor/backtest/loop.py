@@ -30,6 +30,7 @@ from deepfactor.panel.schedule import Schedule
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 from deepfactor.panel.weighting import require_index
+from deepfactor.risk.model import RiskModel
 
 #: CNY; the whole market's value is of this size.
 MOST_CAPITAL = 1e14
@@ -62,6 +63,7 @@ def run_backtest(
     start: np.datetime64 | str | None = None,
     end: np.datetime64 | str | None = None,
     eligible: Bools,
+    risk: RiskModel | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> BacktestResult:
     """Follow an index-enhanced portfolio from its first signal day to `end`, as far as its index goes (see `span`).
@@ -77,6 +79,7 @@ def run_backtest(
         the first signal is the first signal day from `start` on that has a score.
     eligible : (T, N) bool
         who may be bought on a signal day, such as ``universe.eligible(rule)``.
+    risk : of `styles`, see `Knowledge`
     progress : called with (days done, days in all)
 
     Raises
@@ -92,7 +95,7 @@ def run_backtest(
     rows = span.rows
     days_followed = slice(rows.start, rows.stop)
     require_index(index, universe.weighting[index][days_followed], universe.dates[days_followed])
-    known = Knowledge(panel, universe, scores, styles, index, eligible)
+    known = Knowledge(panel, universe, scores, styles, index, eligible, risk)
     loop = _Loop(known, enhancer, settings, rows.start)
     loop.log.counts.update(span.without)
     field: PriceField = "vwap" if settings.fill == "next_vwap" else "close"

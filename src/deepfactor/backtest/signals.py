@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 from deepfactor.portfolio.problem import Rebalance
+from deepfactor.risk.model import RiskModel
 from deepfactor.styles.completion import complete_exposures
 
 #: Days of the average daily volume.
@@ -91,6 +92,21 @@ def state_problem(
         value=book.value(),
     )
     return Signal(names, problem, counts)
+
+
+def with_risk(signal: Signal, model: RiskModel, row: int) -> Signal:
+    """The problem with the forecast of its names at the close of `row`; names without one are counted.
+
+    Raises
+    ------
+    DataError
+        the model has no forecast on that day.
+    """
+    problem, counts = signal.problem, dict(signal.counts)
+    forecast = model.forecast(row, signal.names, problem.industry, problem.styles)
+    if forecast.filled:
+        counts["missing_specific_risk"] = forecast.filled
+    return replace(signal, problem=replace(problem, risk=forecast), counts=counts)
 
 
 def _equal(z: Float64) -> float:

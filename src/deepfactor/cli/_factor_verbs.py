@@ -182,7 +182,9 @@ def enhance(
     market: MarketOption,
     out: Annotated[Path, typer.Option("--out", help="folder for the results")],
     index: Annotated[str, typer.Option(help="an index, as in 000905.SH or csi500")],
-    constraints: Annotated[str, typer.Option(help="study_a, study_a_all_market, study_b or a TOML file")] = "study_b",
+    constraints: Annotated[
+        str, typer.Option(help="study_a, study_a_all_market, study_b, study_b_te or a TOML file")
+    ] = "study_b",
     capital: Annotated[float, typer.Option(help="CNY")] = 1e8,
     start: Annotated[date | None, day_option("first day followed")] = None,
     end: Annotated[date | None, day_option("last day followed")] = None,

@@ -9,7 +9,7 @@ import numpy as np
 
 from deepfactor.backtest.result import Columns
 from deepfactor.core.arrays import AnyArray, Bools, Float64, Strings
-from deepfactor.portfolio.problem import Bounds, Rebalance, Rows, Target
+from deepfactor.portfolio.problem import Bounds, Limit, Rebalance, Target
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,7 @@ class ActiveExposures(Columns):
     expected: Float64
 
 
-def constraint_sheet(
-    limits: Sequence[Rows | Bounds], r: Rebalance, answer: Target, weights: BeforeAndAfter
-) -> ConstraintSheet:
+def constraint_sheet(limits: Sequence[Limit], r: Rebalance, answer: Target, weights: BeforeAndAfter) -> ConstraintSheet:
     """The sheet of a rebalance's `limits`, as they were asked."""
     prices: dict[tuple[str, str], float] = {}
     for one in answer.binding:
@@ -86,7 +84,12 @@ def _concerned(r: Rebalance, weights: BeforeAndAfter) -> Bools:
 
 
 def _lines(
-    limit: Rows | Bounds, at: AnyArray, labels: Strings, weights: BeforeAndAfter, price: Float64, reason: Strings
+    limit: Limit,
+    at: AnyArray,
+    labels: Strings,
+    weights: BeforeAndAfter,
+    price: Float64,
+    reason: Strings,
 ) -> tuple[AnyArray, ...]:
     before, target, expected = (limit.values(w)[at] for w in (weights.before, weights.target, weights.expected))
     lower, upper = limit.lower[at], limit.upper[at]

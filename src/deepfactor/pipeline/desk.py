@@ -35,6 +35,7 @@ from deepfactor.pipeline.factor import Factor, arm_of, open_factor
 from deepfactor.pipeline.markets import Market, StyleSets, absent_styles
 from deepfactor.pipeline.names import index_of, row_of
 from deepfactor.pipeline.places import require_outside
+from deepfactor.pipeline.risk import risk_wanted
 from deepfactor.pipeline.scoring import require_whole
 from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.runs.factors import read_factor_rows
@@ -138,7 +139,8 @@ def rebalance(
         styles = (style_sets or StyleSets(market)).of(kind)
     for text in absent_styles(kind, styles):
         console.say(text)
-    known = replace(known, styles=styles.exposures)
+    risk = risk_wanted(market, kind, styles.exposures, [enhancement], console)
+    known = replace(known, styles=styles.exposures, risk=risk)
     with step(console, f"rebalance of {panel.dates[row]}"):
         made = decide_rebalance(known, row, book, enhancement, lists, aimed_at)
     key = rebalance_key(known, row, holdings, lists, enhancement, aimed_at)

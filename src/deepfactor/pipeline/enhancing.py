@@ -29,6 +29,7 @@ from deepfactor.portfolio.enhancer import IndexEnhancer
 from deepfactor.portfolio.presets import DEFAULT_DEFINITIONS, Enhancement
 from deepfactor.portfolio.what_if import Scenario
 from deepfactor.recipe import Portfolio, load_constraints, unchanged_preset
+from deepfactor.risk.model import RiskModel
 from deepfactor.runs.results import write_backtest
 
 
@@ -49,10 +50,12 @@ def backtest_to(
     eligible: Bools,
     console: Console,
     scenarios: Sequence[Scenario] = (),
+    risk: RiskModel | None = None,
 ) -> Enhanced:
     """Backtest `scores` and write the result to the folder `place`.
 
-    With `scenarios` each is solved and followed too, and ``what_if.json`` beside the summary shows what they change.
+    `risk`: the model of `styles`, where the constraints or a scenario's want one (`risk_wanted`). With `scenarios` each
+    is solved and followed too, and ``what_if.json`` beside the summary shows what they change.
     """
     preset = load_constraints(portfolio)
     write_json(place / "constraints.json", preset.model_dump(mode="json"))
@@ -77,6 +80,7 @@ def backtest_to(
             start=_day(portfolio.start),
             end=_day(portfolio.end),
             eligible=buyable(eligible, market.universe, enhancement),
+            risk=risk,
             progress=lambda done, total: console.progress(what, done, total, "days"),
         )
         console.finish(what)

@@ -23,6 +23,7 @@ from deepfactor.pipeline.markets import Market, StyleSets, absent_styles, style_
 from deepfactor.pipeline.names import index_of, named_test
 from deepfactor.pipeline.pages import report_run
 from deepfactor.pipeline.places import require_outside
+from deepfactor.pipeline.risk import risk_wanted
 from deepfactor.portfolio.what_if import change
 from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.runs.environment import Stages, write_environment
@@ -179,8 +180,9 @@ def enhance(
             absent = absent_styles(kind, styles)
             for text in absent:
                 console.say(text)
+            risk = risk_wanted(market, kind, styles.exposures, [preset, *(x.enhancement for x in scenarios)], console)
             enhanced = backtest_to(
-                place, market, factor.scores, styles.exposures, portfolio, factor.eligible, console, scenarios
+                place, market, factor.scores, styles.exposures, portfolio, factor.eligible, console, scenarios, risk
             )
         attempts.write()
         write_environment(folder.environment, market.account(), [*market.warnings(), *absent], stages)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -13,6 +13,7 @@ from deepfactor.core.words import Text, joined
 from deepfactor.evaluation.records import Number
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.markets import Market, StyleSets, absent_styles, open_market
+from deepfactor.portfolio.presets import Enhancement
 from deepfactor.report.press.words import words
 from deepfactor.risk.covariance import YEAR
 from deepfactor.risk.estimation import Market as Estimated
@@ -103,6 +104,18 @@ def risk_model(
         )
     console.finish(what)
     return model
+
+
+def risk_wanted(
+    market: Market,
+    styles: StyleSet,
+    exposures: Mapping[str, Floats],
+    enhancements: Sequence[Enhancement],
+    console: Console | None = None,
+) -> RiskModel | None:
+    """The risk model that any of `enhancements` wants, by the settings of the first that does; None = none does."""
+    wanted = [settings for one in enhancements if (settings := one.of_risk) is not None]
+    return risk_model(market, styles, exposures, wanted[0], console) if wanted else None
 
 
 def risk(market: Path, styles: StyleSet, settings: RiskSettings, console: Console | None = None) -> RiskRecord:

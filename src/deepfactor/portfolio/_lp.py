@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from deepfactor.core.arrays import Float64, Indices
+from deepfactor.portfolio._risk_term import RiskTerm
 from deepfactor.portfolio.problem import SolverError
 
 # highspy's stubs lack what its binary has (`getDualRay`).
@@ -36,7 +37,10 @@ _OPTIONS: dict[str, bool | int | float | str] = {
 
 @dataclass(frozen=True)
 class LinearProgram:
-    """Maximise cost @ x subject to row_lower <= A x <= row_upper, lower <= x <= upper; A sparse by columns."""
+    """Maximise cost @ x subject to row_lower <= A x <= row_upper, lower <= x <= upper; A sparse by columns.
+
+    `risk`: what makes it curved; `solve_lp` looks at the rest alone.
+    """
 
     cost: Float64
     lower: Float64
@@ -44,24 +48,30 @@ class LinearProgram:
     matrix: sparse.csc_array
     row_lower: Float64
     row_upper: Float64
+    risk: RiskTerm | None = None
 
 
 @dataclass(frozen=True)
 class Optimum:
-    """x (columns,), the rows' prices (d objective / d bound), the objective."""
+    """x (columns,), prices of the rows (d objective / d bound) and of the tracking error's limit, the objective."""
 
     x: Float64
     row_price: Float64
     objective: float
     iterations: int
+    risk_price: float = 0.0
 
 
 @dataclass(frozen=True)
 class Infeasible:
-    """No x exists. `rows`: those of a Farkas ray, which can't hold within the columns' bounds (none: bounds cross)."""
+    """No x exists. `rows`: those of a Farkas ray, which can't hold within the columns' bounds (none: bounds cross).
+
+    `by_risk`: the linear part has solutions; the rows are those that keep the tracking error above its limit.
+    """
 
     rows: Indices
     iterations: int
+    by_risk: bool = False
 
 
 def solve_lp(lp: LinearProgram) -> Optimum | Infeasible:

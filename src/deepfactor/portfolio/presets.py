@@ -20,6 +20,7 @@ from deepfactor.core.toml import read_toml
 from deepfactor.market.fees import Costs
 from deepfactor.panel.schedule import Schedule
 from deepfactor.portfolio.enhancer import EnhanceSettings
+from deepfactor.risk.settings import RiskSettings
 from deepfactor.styles.base import StyleSet
 
 Study = Literal["study_a", "study_b"]
@@ -41,7 +42,8 @@ class Enhancement(EnhanceSettings):
     holding loses of its last price. `exclude`: names that may not be bought ("st"); suspended and limit-locked ones are
     never traded. `styles`: the style set that the constraints mean; None = whatever the command has. `definitions`: by
     which study's definitions excess is counted (`evaluation.definitions`); None = `DEFAULT_DEFINITIONS`, said so.
-    `signal`: on which days' closes the portfolio is decided anew.
+    `signal`: on which days' closes the portfolio is decided anew. `risk`: the risk model of the style set, whose
+    forecasts stand beside the backtest; None = none, unless the tracking error is limited or risk has a price.
     """
 
     name: str = "custom"
@@ -52,6 +54,13 @@ class Enhancement(EnhanceSettings):
     styles: StyleSet | None = None
     definitions: Study | None = None
     signal: Schedule = "week_end"
+    risk: RiskSettings | None = None
+
+    @property
+    def of_risk(self) -> RiskSettings | None:
+        """The settings of the risk model that is needed; None where nothing is limited or charged by it, nor shown."""
+        limited = any(one.kind == "tracking_error" for one in self.constraints)
+        return self.risk or (RiskSettings() if limited or self.risk_aversion else None)
 
     @field_validator("exclude", mode="before")
     @classmethod

@@ -18,6 +18,7 @@ import numpy as np
 
 from deepfactor.core.arrays import Bools, Float64, Integers, Symbols
 from deepfactor.core.errors import DataError, DeepfactorError, UserError
+from deepfactor.risk.forecast import Forecast
 
 #: What one row of the result may be off by before it counts as a fault (fraction of the book, or style exposure).
 TOLERANCE = 1e-7
@@ -73,6 +74,8 @@ class Rebalance:
         average amount traded in a day, CNY; 0 = no trade in the days averaged.
     value : float, optional
         of the book at the close, CNY; wanted with `adv` by limits on capacity.
+    risk : Forecast, optional
+        of the names; wanted by limits on the tracking error and by an aversion to risk.
 
     Raises
     ------
@@ -95,10 +98,13 @@ class Rebalance:
     industry_names: tuple[str, ...] = ()
     adv: Float64 | None = None
     value: float | None = None
+    risk: Forecast | None = None
 
     def __post_init__(self) -> None:
         arrays = {f.name: getattr(self, f.name) for f in fields(self)}
         arrays = {k: v for k, v in arrays.items() if isinstance(v, np.ndarray)}
+        if self.risk is not None:
+            arrays["risk"] = self.risk.specific
         arrays |= {f"styles.{k}": v for k, v in self.styles.items()}
         n = len(self.symbols)
         for name, values in arrays.items():
@@ -198,6 +204,48 @@ class Bounds:
 
 
 @dataclass(frozen=True)
+class Deviation:
+    """A limit on the standard deviation a year of the active return, weights less reference (n,) under `forecast`."""
+
+    name: str
+    family: str
+    upper: Float64
+    reference: Float64
+    forecast: Forecast
+
+    @property
+    def lower(self) -> Float64:
+        """(1,) no limit."""
+        return np.full(1, -np.inf)
+
+    def label(self, k: int) -> str:
+        """What the line is called."""
+        return "annual"
+
+    def values(self, weights: Float64) -> Float64:
+        """(1,) the deviation at `weights`."""
+        return np.array([self.forecast.tracking_error(weights - self.reference)])
+
+    def tangent(self, weights: Float64) -> Rows:
+        """The limit as a row that has the deviation's value and slope at `weights`."""
+        active = weights - self.reference
+        slope = self.forecast.times(active) / max(self.forecast.tracking_error(active), 1e-300)
+        return Rows(
+            self.name,
+            self.family,
+            (self.label(0),),
+            slope[None],
+            self.lower,
+            self.upper,
+            np.array([slope @ self.reference]),
+        )
+
+
+#: What a constraint makes of a day.
+Limit = Rows | Bounds | Deviation
+
+
+@dataclass(frozen=True)
 class Relaxation:
     """A limit that the target does not keep: `bound` was asked, `value` came out, both in the row's unit.
 
@@ -232,7 +280,7 @@ class Target:
     weights : (n,) float64
         sum to 1 - cash (or to what a cash band allows); not clipped, not renormalised.
     objective : float
-        sum of score * weight.
+        sum of score * weight, less what an aversion to risk charges.
     relaxations, binding : tuples
         every limit that gave way; every limit that is touched at a price.
     conflict : tuple of (constraint, row)
@@ -240,7 +288,7 @@ class Target:
     status : "optimal" or "relaxed"
         "relaxed": optimal after at least one relaxation.
     iterations : int
-        simplex iterations over all programs solved.
+        iterations of the solvers over all programs solved.
     primal_residual : float
         largest violation of any limit that stands, recomputed from the weights (weight or exposure).
     dual_residual : float

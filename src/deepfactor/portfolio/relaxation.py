@@ -13,12 +13,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deepfactor.portfolio._assembly import Assembly, Model, assemble
-from deepfactor.portfolio._lp import Infeasible, LinearProgram, solve_lp
+from deepfactor.portfolio._assembly import Assembly, Model, assemble, feasibility
+from deepfactor.portfolio._lp import Infeasible, LinearProgram
+from deepfactor.portfolio._solving import solve
 from deepfactor.portfolio.problem import InfeasibleError, SolverError
 
 #: Added to each least total before it becomes a cap, so that the next program is feasible within rounding.
 CAP_MARGIN = 1e-8
+#: The same for a curved program, which an interior point has to find some room in.
+CURVED_MARGIN = 1e-6
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,13 @@ def relax(model: Model, hard: Assembly, failed: Infeasible, order: Sequence[str]
     for k in range(1, len(present) + 1):
         assembly = assemble(model, tuple(present[:k]))
         caps: dict[str, float] = {}
+        margin = CAP_MARGIN if assembly.lp.risk is None else CURVED_MARGIN
         for family in reversed(present[:k]):
-            outcome = solve_lp(assembly.least(family, caps))
+            outcome = solve(assembly.least(family, caps))
             iterations += outcome.iterations
             if isinstance(outcome, Infeasible):
                 break
-            caps[family] = max(-outcome.objective, 0.0) + CAP_MARGIN
+            caps[family] = max(-outcome.objective, 0.0) + margin
         else:
             return Relaxed(assembly, assembly.capped(caps), conflict, iterations)
         if caps:
@@ -62,8 +66,7 @@ def solvable(model: Model) -> tuple[bool, int]:
     """Is there a portfolio that keeps every limit, whatever its score? And iterations spent."""
     if _crossing(model):
         return False, 0
-    lp = assemble(model).lp
-    outcome = solve_lp(replace(lp, cost=np.zeros_like(lp.cost)))
+    outcome = solve(feasibility(assemble(model).lp))
     return not isinstance(outcome, Infeasible), outcome.iterations
 
 
@@ -88,11 +91,17 @@ def find_conflict(model: Model, hard: Assembly, failed: Infeasible) -> tuple[tup
     crossing = _crossing(model)
     if crossing:
         return crossing, 0
+    of_risk = (
+        [] if model.deviation is None or not failed.by_risk else [(model.deviation.name, model.deviation.label(0))]
+    )
+    if not of_risk:  # the linear part alone can't hold
+        model = replace(model, deviation=None)
+        hard = replace(hard, lp=replace(hard.lp, risk=None))
     lp, kept, iterations = hard.lp, set(failed.rows.tolist()), 0
 
     def holds(program: LinearProgram) -> bool:
         nonlocal iterations
-        outcome = solve_lp(program)
+        outcome = solve(program)
         iterations += outcome.iterations
         return not isinstance(outcome, Infeasible)
 
@@ -107,7 +116,7 @@ def find_conflict(model: Model, hard: Assembly, failed: Infeasible) -> tuple[tup
             kept.discard(row)
     named = [("budget", "sum of weights") if (o := hard.owners[i]) is None else (o[0].name, o[0].label(o[1]))
              for i in sorted(kept)]  # fmt: skip
-    return tuple(named + bounds), iterations
+    return tuple(of_risk + named + bounds), iterations
 
 
 def _only(lp: LinearProgram, rows: set[int]) -> LinearProgram:
@@ -115,8 +124,7 @@ def _only(lp: LinearProgram, rows: set[int]) -> LinearProgram:
     free = np.ones(len(lp.row_lower), dtype=bool)
     free[list(rows)] = False
     return replace(
-        lp,
-        cost=np.zeros_like(lp.cost),
+        feasibility(lp),
         row_lower=np.where(free, -np.inf, lp.row_lower),
         row_upper=np.where(free, np.inf, lp.row_upper),
     )

@@ -23,10 +23,11 @@ ALIASES: Mapping[str, str] = {
     "max_turnover": "turnover.limit",
     "max_volume_share": "capacity.share",
     "min_constituents": "constituents_weight.minimum",
+    "max_tracking_error": "tracking_error.limit",
     "cost_rate": "costs.rate",
 }
 #: Settings of the enhancement itself.
-OWN = ("cash", "fill", "haircut")
+OWN = ("cash", "fill", "haircut", "risk_aversion")
 
 
 @dataclass(frozen=True)

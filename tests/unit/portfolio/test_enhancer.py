@@ -180,7 +180,7 @@ def test_a_wrong_answer_of_the_solver_is_caught(week, monkeypatch):
         outcome = honest(lp)
         return replace(outcome, x=outcome.x * (1 + 1e-3))
 
-    monkeypatch.setattr("deepfactor.portfolio.enhancer.solve_lp", off)
+    monkeypatch.setattr("deepfactor.portfolio.enhancer.solve", off)
     with pytest.raises(SolverError, match="fails its check"):
         enhancer().solve(r)
 
@@ -193,7 +193,7 @@ def test_a_worse_vertex_is_caught_by_the_gap(week, monkeypatch):
         feasible = honest(replace(lp, cost=-lp.cost))
         return replace(feasible, objective=float(lp.cost @ feasible.x), row_price=-feasible.row_price)
 
-    monkeypatch.setattr("deepfactor.portfolio.enhancer.solve_lp", poor)
+    monkeypatch.setattr("deepfactor.portfolio.enhancer.solve", poor)
     with pytest.raises(SolverError, match="gap"):
         enhancer().solve(r)
 

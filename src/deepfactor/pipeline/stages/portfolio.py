@@ -8,8 +8,10 @@ from functools import partial
 from deepfactor.core.errors import DataError
 from deepfactor.pipeline.enhancing import backtest_to
 from deepfactor.pipeline.markets import absent_styles
+from deepfactor.pipeline.risk import risk_wanted
 from deepfactor.pipeline.stages.base import Unit, Work
 from deepfactor.recipe import Portfolio, load_constraints, unchanged_preset
+from deepfactor.risk.opening import VERSION
 from deepfactor.runs.done import Outcome
 
 NAME, MANY, GROUP = "portfolio", "portfolios", "portfolios"
@@ -29,6 +31,8 @@ def units(work: Work) -> Iterator[Unit]:
             "styles": (preset.styles or recipe.styles).written(),
             "universe": recipe.universe.model_dump(mode="json"),
         }
+        if preset.of_risk is not None:
+            reads["risk"] = VERSION
         for arm in portfolio.arms or recipe.scored:
             place = folder.portfolio(arm, portfolio.index, portfolio.constraints)
             label = folder.portfolio_label(arm, portfolio.index, portfolio.constraints)
@@ -39,9 +43,11 @@ def units(work: Work) -> Iterator[Unit]:
 def _backtest(work: Work, portfolio: Portfolio, arm: str) -> Outcome:
     if arm not in work.scored:
         raise DataError(f"{arm} has no scores: it could not be combined")
-    kind = load_constraints(portfolio).styles or work.recipe.styles
+    preset = load_constraints(portfolio)
+    kind = preset.styles or work.recipe.styles
     styles = work.sets.of(kind)
+    risk = risk_wanted(work.market, kind, styles.exposures, [preset], work.console)
     place = work.folder.portfolio(arm, portfolio.index, portfolio.constraints)
     of = work.scores(arm).ensemble
-    backtest_to(place, work.market, of, styles.exposures, portfolio, work.eligible, work.console)
+    backtest_to(place, work.market, of, styles.exposures, portfolio, work.eligible, work.console, risk=risk)
     return Outcome(warnings=tuple(absent_styles(kind, styles)))

@@ -7,7 +7,7 @@ from typing import Annotated, Protocol, runtime_checkable
 from deepfactor.core.arrays import Float64
 from deepfactor.core.kind import Chosen, Room, SettingsOf
 from deepfactor.core.spec import Spec
-from deepfactor.portfolio.problem import Bounds, Rebalance, Rows
+from deepfactor.portfolio.problem import Bounds, Limit, Rebalance, Rows
 
 
 class ConstraintKind(Protocol[SettingsOf]):
@@ -17,7 +17,7 @@ class ConstraintKind(Protocol[SettingsOf]):
     def FAMILY(self) -> str:  # noqa: N802
         """Name by which `relax_order` lets the constraint give way."""
 
-    def limits(self, settings: SettingsOf, r: Rebalance, invested: float, /) -> Rows | Bounds:
+    def limits(self, settings: SettingsOf, r: Rebalance, invested: float, /) -> Limit:
         """The day's limits, in the unit that people read; `invested` is 1 − cash. A row that does not apply on a day is
         left out, never loosened."""
 
