@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from deepfactor.core.checksums import unsealed
-from deepfactor.risk.files import NAME
 from deepfactor.panel.build import open_panel
+from deepfactor.risk.files import NAME
 from support.cli import deepfactor, refused, strict_json
 
 HAN = re.compile("[一-鿿]")
@@ -106,15 +106,3 @@ def test_an_evening_keeps_it_too(market: Path, factor: Path, tmp_path: Path) -> 
     target = sheet["target"][0]
     relaxed = {one["constraint"] for one in record["relaxations"]}
     assert target <= 0.05 + 1e-8 or "tracking_error" in relaxed
-
-
-def test_a_day_before_the_first_forecast_is_refused(market: Path, factor: Path, tmp_path: Path) -> None:
-    table = pl.read_parquet(factor)
-    panel, _ = open_panel(market)
-    moved = dict(zip(table["date"].unique().sort().to_list(), panel.dates[20:62].tolist(), strict=True))
-    early = tmp_path / "early.parquet"
-    table.with_columns(pl.col("date").replace_strict(moved, return_dtype=pl.Date)).write_parquet(early)
-    words = ("--market", market, "--index", "000905.SH", "--out", tmp_path / "out", "--partial")
-    ended = deepfactor("enhance", early, *words, "--constraints", "study_b_te")
-    assert ended.code == 2
-    assert "no forecast on" in ended.err

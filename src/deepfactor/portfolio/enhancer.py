@@ -121,14 +121,29 @@ class IndexEnhancer:
         assembly = assemble(model)
         outcome, relaxed, cause = solve(assembly.lp), None, "infeasible"
         if isinstance(outcome, Infeasible):
-            relaxed = relax(model, assembly, outcome, self.settings.relax_order)
+            relaxed, answer = self._relaxed(model, assembly, outcome)
             by_frozen, spent = self._solvable_unfrozen(r)
             cause = "untradeable" if by_frozen else cause
             iterations += outcome.iterations + relaxed.iterations + spent
-            assembly, outcome = replace(relaxed.assembly, lp=relaxed.lp), solve(relaxed.lp)
+            assembly, outcome = replace(relaxed.assembly, lp=relaxed.lp), answer
         if isinstance(outcome, Infeasible):
             raise SolverError(f"rebalance of {r.date}: the least relaxation can't be reached a second time")
         return _target(model, assembly, outcome, relaxed, cause, iterations + outcome.iterations, began)
+
+    def _relaxed(self, model: Model, assembly: Assembly, failed: Infeasible) -> tuple[Relaxed, Optimum | Infeasible]:
+        """The program relaxed, and its answer. Where the linear part alone has to give way, and what it gives way to
+        keeps the tracking error, the limit on that changes nothing."""
+        order = self.settings.relax_order
+        if model.deviation is not None and model.aversion == 0 and not failed.by_risk:
+            linear = replace(model, deviation=None)
+            relaxed = relax(linear, assemble(linear), failed, order)
+            answer = solve(relaxed.lp)
+            if isinstance(answer, Optimum):
+                weights = relaxed.assembly.weights(model, answer.x)
+                if model.deviation.values(weights)[0] <= model.deviation.upper[0]:
+                    return relaxed, answer
+        relaxed = relax(model, assembly, failed, order)
+        return relaxed, solve(relaxed.lp)
 
     def _solvable_unfrozen(self, r: Rebalance) -> tuple[bool, int]:
         """Could every limit be kept if the frozen names could be traded? And iterations spent."""
