@@ -86,6 +86,14 @@ def test_a_portfolio_keeps_its_tracking_error(market: Path, factor: Path, tmp_pa
     assert "tracking_error" not in off["binding"]
     place = next(tmp_path.rglob("constraints.json"))
     kept = strict_json(place.read_text(encoding="utf-8"))
+    risk = strict_json(place.with_name("risk.json").read_text(encoding="utf-8"))
+    assert risk["model"] == "barra_cne5"
+    assert len(risk["contributors"]) == 10
+    rows = pl.read_parquet(place.with_name("risk.parquet"))
+    assert rows["tracking_error"].mean() == pytest.approx(risk["all"]["tracking_error"])
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Active risk" in page
+    assert "传导系数" in page
     assert {"kind": "tracking_error", "limit": 0.05} in kept["constraints"]
 
 
@@ -104,5 +112,8 @@ def test_an_evening_keeps_it_too(market: Path, factor: Path, tmp_path: Path) -> 
     sheet = pl.read_csv(Path(record["folder"]) / "constraints.csv").filter(pl.col("constraint") == "tracking_error")
     assert sheet["upper"].to_list() == [0.05]
     target = sheet["target"][0]
+    risks = pl.read_csv(Path(record["folder"]) / "risk.csv")
+    assert risks.filter(pl.col("kind") == "tracking_error")["target"][0] == pytest.approx(target)
+    assert risks.filter(pl.col("kind") == "name").height == 10
     relaxed = {one["constraint"] for one in record["relaxations"]}
     assert target <= 0.05 + 1e-8 or "tracking_error" in relaxed

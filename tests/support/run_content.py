@@ -259,7 +259,33 @@ def portfolio(arm_name: str, index: str, drift: float) -> PortfolioContent:
         "by_year": years,
         "counts": {"delisted": 1, "carried_days": 371},
     }
-    return PortfolioContent(arm_name, index, "study_b", summary, nav, relaxed, rejected, 20713)
+    return PortfolioContent(arm_name, index, "study_b", summary, nav, relaxed, rejected, 20713, risk=portfolio_risk())
+
+
+def portfolio_risk() -> dict[str, Any]:
+    """``risk.json``; the first year has no forecast of the return."""
+    whole = {
+        "rebalances": 103,
+        "tracking_error": 0.0493,
+        "realised": 0.0521,
+        "bias": 1.04,
+        "specific_share": 0.71,
+        "transfer_coefficient": 0.42,
+        "ex_ante_ir": 1.7,
+        "breadth": 88.0,
+    }
+    style = {"name": "SIZE", "exposure": -0.21, "alone": 0.011, "contribution": 0.004, "marginal": -0.02}
+    selection = {"part": "selection", "name": "all", "a_year": 0.08, "standard_error": 0.03, "t": 2.67}
+    return {
+        "model": "barra_cne5",
+        "last": "2020-12-25",
+        "all": whole,
+        "by_year": {"2019": whole | {"ex_ante_ir": None}, "2020": whole},
+        "industries": 0.006,
+        "styles": [style],
+        "contributors": [{"symbol": "600000.SH", "active": 0.008, "contribution": 0.0011}],
+        "attribution": [selection | {"part": "style", "name": "SIZE"}, selection],
+    }
 
 
 def build(**changes: Any) -> RunContent:

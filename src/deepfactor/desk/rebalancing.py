@@ -15,6 +15,7 @@ from deepfactor.core.arrays import Float64, Strings, Symbols
 from deepfactor.core.errors import DataError
 from deepfactor.cross_section.plain_size import constant_rows
 from deepfactor.desk.lists import Lists
+from deepfactor.desk.risk_sheet import RiskSheet, risk_sheet
 from deepfactor.desk.sheet import ActiveExposures, BeforeAndAfter, ConstraintSheet, active_exposures, constraint_sheet
 from deepfactor.market.boards import boards_of
 from deepfactor.panel.weighting import require_index
@@ -130,6 +131,10 @@ class Rebalanced:
         problem = self.decision.signal.problem
         limits = IndexEnhancer(self.enhancement).limits(problem)
         return constraint_sheet(limits, problem, self.decision.target, self.weights)
+
+    def risk(self) -> RiskSheet | None:
+        """Forecast active risk, before and after; None without a risk model."""
+        return risk_sheet(self.decision.signal.problem, 1.0 - self.enhancement.cash, self.weights)
 
     def exposures(self) -> ActiveExposures:
         """Active exposures, before and after."""

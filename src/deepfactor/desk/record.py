@@ -114,6 +114,8 @@ def write_rebalance(
         "book": position_columns(holdings, symbols, made.day.date),
     }
     content = _record(key, made, known, lists)
+    if (risk := made.risk()) is not None:
+        tables["risk"] = risk.columns()
     folder = out / f"{made.day.date}-{key}"
     write_folder(folder, NAME, tables, content)
     return folder, content

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfactor.backtest.attribution import attribute
+from deepfactor.backtest.active_risk import ActiveRiskFile, active_risk, risk_record
+from deepfactor.backtest.attribution import Attribution, attribute
 from deepfactor.backtest.decision import Enhancer
 from deepfactor.backtest.loop import BacktestSettings, run_backtest
 from deepfactor.backtest.performance import summary as summarise
@@ -30,7 +31,7 @@ from deepfactor.portfolio.presets import DEFAULT_DEFINITIONS, Enhancement
 from deepfactor.portfolio.what_if import Scenario
 from deepfactor.recipe import Portfolio, load_constraints, unchanged_preset
 from deepfactor.risk.model import RiskModel
-from deepfactor.runs.results import write_backtest
+from deepfactor.runs.results import write_backtest, write_risk
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,7 @@ def backtest_to(
             styles,
             enhancer,
             portfolio.index,
-            BacktestSettings(
-                capital=portfolio.capital,
-                fill=enhancement.fill,
-                costs=enhancement.costs,
-                haircut=enhancement.haircut,
-                signal=enhancement.signal,
-            ),
+            _settings(portfolio, enhancement),
             start=_day(portfolio.start),
             end=_day(portfolio.end),
             eligible=buyable(eligible, market.universe, enhancement),
@@ -98,6 +93,8 @@ def backtest_to(
         preset=unchanged_preset(portfolio),
         constraints=preset.name,
     )
+    if (record := _risk(place, market, scores, styles, preset, eligible, risk, result, attribution)) is not None:
+        console.say(f"{key}, {portfolio.constraints}: {_risk_line(record)}")
     for line in (*_lines(summary), _weights_line(result.replica_weights)):
         console.say(f"{key}, {portfolio.constraints}: {line}")
     if not scenarios:
@@ -117,6 +114,39 @@ def backtest_to(
     }
     write_json(place / "what_if.json", content)
     return Enhanced(summary, tuple(entries))
+
+
+def _settings(portfolio: Portfolio, enhancement: Enhancement) -> BacktestSettings:
+    return BacktestSettings(
+        capital=portfolio.capital,
+        fill=enhancement.fill,
+        costs=enhancement.costs,
+        haircut=enhancement.haircut,
+        signal=enhancement.signal,
+    )
+
+
+def _risk(
+    place: Path,
+    market: Market,
+    scores: Scores,
+    styles: Mapping[str, Floats],
+    preset: Enhancement,
+    eligible: Bools,
+    model: RiskModel | None,
+    result: BacktestResult,
+    attribution: Attribution,
+) -> ActiveRiskFile | None:
+    """Write the forecasts of a backtest whose constraints have a risk model; without one those of an earlier run go."""
+    if model is None or preset.of_risk is None:
+        for name in ("risk.json", "risk.parquet"):
+            (place / name).unlink(missing_ok=True)
+        return None
+    seen = buyable(eligible, market.universe, preset)
+    forecast = active_risk(result, market.panel, market.universe, scores, styles, seen, model)
+    record = risk_record(forecast, result, attribution, model.name)
+    write_risk(place, forecast.rows, record)
+    return record
 
 
 def buyable(eligible: Bools, universe: Universe, enhancement: Enhancement) -> Bools:
@@ -163,6 +193,14 @@ def _lines(summary: SummaryFile) -> list[str]:
         )
     cuts = [Cut.of(cut).sentence(summary["index"]) for cut in summary["cuts"]]
     return [*lines, *cuts, *(f"WARNING: {text}" for text in summary["warnings"])]
+
+
+def _risk_line(record: ActiveRiskFile) -> str:
+    whole = record["all"]
+    return (
+        f"forecast tracking error {percent(whole['tracking_error'])[1:]}, realised over the replica "
+        f"{percent(whole['realised'])[1:]}"
+    )
 
 
 def _weights_line(used: WeightsUsed) -> str:

@@ -191,7 +191,7 @@ def _require(file: Path) -> None:
 def _portfolio(path: Path) -> PortfolioContent:
     _require(path / "summary.json")
     summary = read_json(path / "summary.json")
-    attribution = path / "attribution.parquet"
+    attribution, risk = path / "attribution.parquet", path / "risk.json"
     return PortfolioContent(
         arm=path.parent.parent.name,
         index=path.parent.name,
@@ -202,4 +202,5 @@ def _portfolio(path: Path) -> PortfolioContent:
         rejected=summary.get("rejected", {}),
         trades=read_frame(path / "trades.parquet").height,
         attribution=read_frame(attribution) if is_there(attribution) else None,
+        risk=read_json(risk) if is_there(risk) else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -103,7 +104,7 @@ def risk_model(
             progress=lambda done, total: console.progress(what, done, total, "days"),
         )
     console.finish(what)
-    return model
+    return replace(model, name=styles.kind)
 
 
 def risk_wanted(

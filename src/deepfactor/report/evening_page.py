@@ -140,7 +140,7 @@ def _facts(one: AccountEvening) -> list[Fact]:
 def _tables(one: AccountEvening) -> Iterable[Table]:
     made = [_earned(one)]
     if one.folder is not None:
-        made += [_trades(one), _undone(one), _book(one), _bounds(one), _exposures(one)]
+        made += [_trades(one), _undone(one), _book(one), _bounds(one), _exposures(one), _risk(one)]
     yield from (table for table in made if table is not None)
 
 
@@ -254,6 +254,33 @@ def _exposures(one: AccountEvening) -> Table | None:
     ]  # fmt: skip
     columns = _heads(("Kind", "类别"), ("Of", "对象"), ("Before", "调仓前"), ("Target", "目标"), ("Expected", "预计"))
     return make(f"exposures_{one.name}", Text("Active exposures", "主动暴露"), columns, rows)
+
+
+_RISKS = {
+    "tracking_error": Text("forecast tracking error", "预测跟踪误差"),
+    "specific_share": Text("specific share of the variance", "特质方差占比"),
+    "industries": Text("industries add", "行业贡献"),
+    "style": Text("style adds", "风格贡献"),
+    "marginal": Text("a unit of exposure more adds", "每单位暴露的边际"),
+    "name": Text("stock adds", "个股贡献"),
+}
+
+
+def _risk(one: AccountEvening) -> Table | None:
+    """Forecast active risk, of accounts with a risk model."""
+    assert one.folder is not None
+    if not (one.folder / "risk.csv").is_file():
+        return None
+    names = ("kind", "name", "before", "target", "expected")
+    rows = [
+        (*label_cells(_RISKS[row["kind"]], words().term(row["name"])),
+         *(Cell(_number(row[name]), "percent") for name in names[2:]))
+        for row in _rows(one, "risk", names)
+    ]  # fmt: skip
+    columns = _heads(
+        ("Risk a year", "年化风险"), ("Of", "对象"), ("Before", "调仓前"), ("Target", "目标"), ("Expected", "预计")
+    )
+    return make(f"risk_{one.name}", Text("Active risk", "主动风险"), columns, rows)
 
 
 def _heads(*titles: tuple[str, str]) -> list[str | Metric]:

@@ -36,6 +36,7 @@ class RiskModel:
     specific : (M,) float32
         specific standard deviation, a year.
     column : columns of the stocks in `symbols`
+    name : of the style set, for readers
     """
 
     dates: Dates
@@ -50,6 +51,7 @@ class RiskModel:
     stock: Integers
     specific: Float32
     column: Indices
+    name: str = ""
 
     def deviation(self, row: int) -> Float64:
         """(N,) specific standard deviation a year at the close of `row`; NaN = no forecast."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from deepfactor.backtest.active_risk import ActiveRiskFile, RiskAtRebalances
 from deepfactor.backtest.attribution import Attribution
 from deepfactor.backtest.performance import summary
 from deepfactor.backtest.records import SummaryFile
@@ -104,6 +105,12 @@ def write_backtest(
     content = summary(result, study, attribution, stated=stated, preset=preset, constraints=constraints)
     write_json(folder / "summary.json", content)
     return content
+
+
+def write_risk(folder: Path, rows: RiskAtRebalances, content: ActiveRiskFile) -> None:
+    """Write ``risk.parquet``, a row a rebalance, and ``risk.json`` of a backtest with a risk model."""
+    write_table(folder / "risk.parquet", rows.columns())
+    write_json(folder / "risk.json", content)
 
 
 def read_json(path: Path) -> Any:

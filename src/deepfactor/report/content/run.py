@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from deepfactor.backtest.active_risk import ActiveRiskFile
 from deepfactor.backtest.records import Parts, SpanRecord, SummaryFile
 from deepfactor.core.errors import DataError
 from deepfactor.evaluation.records import FactorFile, GroupRecord, ICRecord, OracleFile, PairedEntry
@@ -77,6 +78,7 @@ class PortfolioContent:
     rejected : reason -> number of orders.
     trades : number of trades; None where unknown.
     attribution : optional: date, part, name, contribution, as ``attribution.parquet``.
+    risk : as ``risk.json``; None where the constraints have no risk model.
     """
 
     arm: str
@@ -88,6 +90,7 @@ class PortfolioContent:
     rejected: Mapping[str, int] = field(default_factory=dict)
     trades: int | None = None
     attribution: pl.DataFrame | None = None
+    risk: ActiveRiskFile | None = None
 
     def __post_init__(self) -> None:
         _need(self.nav, NAV_COLUMNS, f"nav of {self.arm} on {self.index}")
