@@ -113,6 +113,7 @@ def write(path: Path, stocks: int) -> None:
     """A lake of the simulated market; ``whole.jsonl`` beside its journal has the last day's answers too."""
     source = open_source(Settings(stocks=stocks, start=START, end=END))
     tables = dict(fetch_all(source))
+    del source  # its arrays
     daily = tables.pop("daily").sort("date", "symbol")
     last = daily["date"].max()
     few = pl.concat([daily.filter(pl.col("date") == last).head(2), daily.filter("is_suspended").head(1)])
@@ -123,8 +124,8 @@ def write(path: Path, stocks: int) -> None:
         kept = fetching._Kept(lake, MachineClock())
         for answer in _lists(others.rows, last):
             kept.add(answer)
-        for (year,), frame in daily.group_by(pl.col("date").dt.year(), maintain_order=True):
-            for day, answers in _days(frame):
+        for year in range(START.year, END.year + 1):
+            for day, answers in _days(daily.filter(pl.col("date").dt.year() == year)):
                 if day == last:
                     kept.keep()
                     before = journal.read_bytes()

@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,6 +47,7 @@ class Recorded:
     rows, content : number of rows; hash of columns and rows
     part, first : file, relative to the lake; its first row there
     columns : of the file
+    number : in the order of arrival
     """
 
     request: Request
@@ -56,6 +57,7 @@ class Recorded:
     part: str
     first: int
     columns: tuple[str, ...]
+    number: int
 
 
 class Lake:
@@ -65,6 +67,7 @@ class Lake:
         self.path, self.vendor = path, vendor
         self.recorded: list[Recorded] = []
         self._newest: dict[str, Recorded] = {}
+        self._of_api: dict[str, list[Recorded]] = {}
         self._checksums: dict[str, str] = {}
         self._end = 0  # of what is whole in the journal
         self._read()
@@ -113,9 +116,10 @@ class Lake:
 
     def of(self, *apis: str, as_of: datetime | None = None) -> list[Recorded]:
         """The newest answer to each request of `apis` that was there at the time `as_of` (None = now), by arrival."""
+        found = sorted((one for api in set(apis) for one in self._of_api.get(api, ())), key=lambda one: one.number)
         newest: dict[str, Recorded] = {}
-        for one in self.recorded:
-            if one.request.api in apis and (as_of is None or one.fetched_at <= as_of):
+        for one in found:
+            if as_of is None or one.fetched_at <= as_of:
                 newest.pop(key := one.request.key(), None)
                 newest[key] = one
         return list(newest.values())
@@ -152,12 +156,29 @@ class Lake:
         DataError
             a column that an answer with rows doesn't have.
         """
+        wanted = self._wanted(recorded)
+        pieces = [one.collect() for one in self._scans(wanted, columns)]
+        return pl.concat(pieces) if pieces else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+
+    def distinct(self, recorded: Iterable[Recorded], column: str) -> pl.Series:
+        """The values of a column of answers, each once, sorted, without null; raises as `rows`."""
+        wanted = self._wanted(recorded)
+        pieces = [one.unique().collect()[column] for one in self._scans(wanted, [column])]
+        every = pl.concat(pieces) if pieces else pl.Series(column, [], pl.String)
+        return every.unique().drop_nulls().sort()
+
+    def _wanted(self, recorded: Iterable[Recorded]) -> dict[str, list[Recorded]]:
+        """Answers that have rows, by their files, which are whole."""
         wanted: dict[str, list[Recorded]] = {}
         for one in recorded:
             if one.rows:
                 wanted.setdefault(one.part, []).append(one)
         self._require_whole(list(wanted))
-        pieces, whole = [], []
+        return wanted
+
+    def _scans(self, wanted: Mapping[str, list[Recorded]], columns: Sequence[str]) -> Iterator[pl.LazyFrame]:
+        """Rows of some columns that are still to be read, in pieces; files that are wanted as a whole together."""
+        whole = []
         for part, answers in wanted.items():
             for column in columns:
                 if column not in answers[0].columns:
@@ -166,11 +187,10 @@ class Lake:
             if sum(one.rows for one in answers) == self._heights[part]:
                 whole.append(self.path / part)
             else:
-                slices = [scan_parquet(self.path / part).select(columns).slice(one.first, one.rows) for one in answers]
-                pieces += [one.collect() for one in slices]
+                for one in answers:
+                    yield scan_parquet(self.path / part).select(columns).slice(one.first, one.rows)
         for piece in _alike(whole, {self.path / part: answers[0].columns for part, answers in wanted.items()}):
-            pieces.append(scan_parquet(piece).select(columns).collect())
-        return pl.concat(pieces) if pieces else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+            yield scan_parquet(piece).select(columns)
 
     def damage(self) -> dict[str, str]:
         """What is wrong with files of the lake, by name; empty where all hold what was written."""
@@ -198,7 +218,7 @@ class Lake:
             self._end += len(line) + 1
 
     def _take(self, line: dict[str, Any]) -> None:
-        first = 0
+        first, columns = 0, tuple(line["columns"])
         for told in line["answers"]:
             one = Recorded(
                 Request.of(line["api"], told["request"]),
@@ -207,10 +227,12 @@ class Lake:
                 told["content"],
                 line["part"],
                 first,
-                tuple(line["columns"]),
+                columns,
+                len(self.recorded),
             )
             first += one.rows
             self.recorded.append(one)
+            self._of_api.setdefault(one.request.api, []).append(one)
             self._newest[one.request.key()] = one
         self._heights[line["part"]] = first
         self._checksums[line["part"]] = line["checksum_of_part"]

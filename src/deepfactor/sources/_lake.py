@@ -42,6 +42,10 @@ class Held:
         """Their rows, as text."""
         return self.lake.rows(recorded, columns)
 
+    def distinct(self, recorded: Sequence[Recorded], column: str) -> pl.Series:
+        """The values of a column of theirs, each once."""
+        return self.lake.distinct(recorded, column)
+
 
 @dataclass(frozen=True)
 class View:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import date
 from functools import partial
 
 import polars as pl
 
 from deepfactor.core.errors import DataError
 from deepfactor.lake.folder import Recorded
-from deepfactor.sources._lake import Held, Span, View, as_days, inside, numbers
+from deepfactor.sources._lake import Held, Span, View, as_days, numbers
 
 _FORM = "%Y%m%d"
 _KEY = ["ts_code", "trade_date"]
@@ -44,7 +44,7 @@ def _days(held: Held) -> pl.Series:
 
 def _codes(held: Held) -> pl.Series:
     """The codes that have rows, of halts too."""
-    return held.rows(held.of("daily", "suspend_d"), ["ts_code"])["ts_code"].unique().drop_nulls().sort()
+    return held.distinct(held.of("daily", "suspend_d"), "ts_code")
 
 
 def daily(held: Held, span: Span) -> pl.DataFrame:
@@ -59,9 +59,11 @@ def daily(held: Held, span: Span) -> pl.DataFrame:
 def _by_year(held: Held, span: Span) -> Iterator[dict[str, list[Recorded]]]:
     """The answers of each year: call = answers, by day. A year at a time, so that text of all is never in memory."""
     years: dict[str, dict[str, list[Recorded]]] = {}
+    first, last = (None if day is None else f"{day:%Y%m%d}" for day in span)
     for one in held.of("daily", "adj_factor", "daily_basic", "stk_limit", "suspend_d"):
-        if inside(datetime.strptime(one.request["trade_date"], _FORM).date(), span):
-            years.setdefault(one.request["trade_date"][:4], {}).setdefault(one.request.api, []).append(one)
+        day = one.request["trade_date"]
+        if (first is None or first <= day) and (last is None or day <= last):
+            years.setdefault(day[:4], {}).setdefault(one.request.api, []).append(one)
     for _, of_calls in sorted(years.items()):
         yield of_calls
 
