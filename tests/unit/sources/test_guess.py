@@ -149,6 +149,20 @@ def test_anyones_files_by_names_and_their_units_by_evidence(
     assert "not understood: readme.txt" in guess.text
 
 
+def test_values_of_a_table_beside_the_bars_by_their_size(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    daily = market()["daily"].filter(~pl.col("is_suspended")).sort("symbol", "date")
+    bars = daily.select("date", "symbol", "open", "high", "low", "close", "volume", "amount", "adj_factor")
+    bars.write_csv(tmp_path / "files" / "bars.csv")
+    values = daily.select(
+        "date", "symbol", pl.col("turnover") * 100, pl.col("float_mv") / 1e8, pl.col("total_mv") / 1e8
+    )
+    values.write_csv(tmp_path / "files" / "values.csv")
+    made = tables_by(guessed(tmp_path / "files", "en").text, tmp_path / "files")["daily"]
+    for name in ("turnover", "float_mv", "total_mv"):
+        assert_frame_equal(made.select(name), daily.select(name), rel_tol=1e-12)
+
+
 def test_what_it_can_not_know_it_asks(tmp_path: Path) -> None:
     folder = tmp_path / "files"
     folder.mkdir()

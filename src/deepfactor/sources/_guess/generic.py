@@ -12,7 +12,7 @@ from deepfactor.market.boards import find_board
 from deepfactor.market.codes import other_form_of
 from deepfactor.market.indices import NAMES
 from deepfactor.sources._guess.looking import Group
-from deepfactor.sources._guess.units import settle_units, settle_weights
+from deepfactor.sources._guess.units import settle_units, settle_values, settle_weights
 from deepfactor.sources._guess.words import BESIDE, ITEMS, PRICES, meanings
 
 #: Forms of codes = patterns of a mapping.
@@ -249,19 +249,10 @@ class Guessing:
         for flag in ("is_st", "is_suspended"):
             if flag in beside:
                 beside[flag] = _flag(beside[flag], group.sample)
-        self._settle(beside, group, means, key)
+        settle_values(beside, group.sample, lambda text: self._say(key, text))
         keys = {"symbol": symbol, "date": means["date"], "columns": beside}
         daily["joined"].append({**self._origin(key, group, symbol), **keys})
         return True
-
-    def _settle(self, beside: dict[str, Any], group: Group, means: Mapping[str, str], key: str) -> None:
-        """Units of turnover and values by themselves: a stand-in for prices that says nothing of them."""
-        columns = dict(beside)
-        sample = group.sample.with_columns(pl.lit(10.0).alias(" close"), pl.lit(1.0).alias(" volume"))
-        settled = {**columns, "close": " close", "volume": " volume", "amount": " amount"}
-        sample = sample.with_columns(pl.lit(10.0).alias(" amount"))
-        settle_units(settled, sample, lambda text: self._say(key, text))
-        beside.update({name: settled[name] for name in beside})
 
     def _few_rows(self, group: Group, symbol: str) -> bool:
         if symbol not in group.columns:

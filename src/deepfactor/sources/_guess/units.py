@@ -78,10 +78,16 @@ def settle_units(columns: dict[str, Any], sample: pl.DataFrame, say: Callable[[T
     _settle_values(columns, values, close * volume * scale, say)
 
 
+def settle_values(columns: dict[str, Any], sample: pl.DataFrame, say: Callable[[Text], None]) -> None:
+    """Write the units of turnover and market values of a table without prices, by their size."""
+    values = {name: _numbers(columns[name], sample) for name in _MEASURED if name in columns}
+    _settle_values(columns, values, None, say)
+
+
 def _settle_values(
-    columns: dict[str, Any], values: dict[str, pl.Series | None], traded: pl.Series, say: Callable[[Text], None]
+    columns: dict[str, Any], values: dict[str, pl.Series | None], traded: pl.Series | None, say: Callable[[Text], None]
 ) -> None:
-    """Turnover and market values, which have each other as evidence."""
+    """Turnover and market values, which have each other as evidence where it is known what was `traded`, in CNY."""
     turnover = values.get("turnover")
     percent = False
     if turnover is not None and (median := _median(turnover, traded)) is not None:
@@ -94,7 +100,7 @@ def _settle_values(
         if value is None or (median := _median(value, traded)) is None:
             continue
         factor, why = None, _BY_TURNOVER
-        if name == "float_mv" and turnover is not None:
+        if name == "float_mv" and turnover is not None and traded is not None:
             ratio = _median(traded / (turnover / (100 if percent else 1)) / value, traded)
             factor = next((one for one in _VALUES if ratio and one / 2 < ratio < one * 2), None)
         if factor is None:
@@ -132,9 +138,10 @@ def _numbers(how: Any, sample: pl.DataFrame) -> pl.Series | None:
     return made if made.dtype.is_float() else None
 
 
-def _median(values: pl.Series, where: pl.Series) -> float | None:
-    """Over rows on which something was traded; None where nothing is known."""
-    kept = values.filter((where > 0).fill_null(value=False)).drop_nulls().drop_nans()
+def _median(values: pl.Series, where: pl.Series | None) -> float | None:
+    """Over rows on which something was traded, as far as that is known; None where nothing is known."""
+    traded = values if where is None else values.filter((where > 0).fill_null(value=False))
+    kept = traded.drop_nulls().drop_nans()
     median = kept.filter(kept.is_finite()).median()
     return float(median) if isinstance(median, int | float) and median > 0 else None
 
