@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from deepfactor.cli.terminal import Plain
 from deepfactor.core.files import write_json, write_text
 from deepfactor.pipeline.console import Console
 from deepfactor.pipeline.markets import simulate
+from deepfactor.pipeline.terminal import Plain
 from deepfactor.runs.environment import Stages, machine, versions
 from deepfactor.sources.simulated import Settings
 from research.learning import null_market

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from deepfactor.cli.terminal import Plain
 from deepfactor.core.arrays import Floats
 from deepfactor.core.files import write_json, write_text
 from deepfactor.pipeline.console import Console
+from deepfactor.pipeline.terminal import Plain
 from deepfactor.recipe import Recipe, load_recipe
 from deepfactor.runs.environment import machine, versions
 from deepfactor.sources.simulated import Settings

@@ -31,7 +31,13 @@ from support.vendor_baostock import baostock_data
 from support.vendor_tushare import simulated_tables, tushare_data
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "README.zh.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 HOW_TO = ROOT / "docs" / "how-to"
 
 
@@ -165,9 +171,13 @@ def test_toml_is_valid(block):
 
 
 @pytest.mark.parametrize("block", of("python"))
-def test_python_runs(block, tmp_path, monkeypatch):
+def test_python_runs(block, small_market, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run(block)
+    Path("market").symlink_to(small_market)
+    made = vars(run(block))
+    if block.page.stem == "python":
+        assert set(made["tested"].ic.to_polars()["universe"]) == {"all", "000905.SH"}
+        assert made["close"].index.name == "date"
 
 
 def run(block: Block) -> ModuleType:

@@ -21,7 +21,7 @@ def test_the_version_is_the_newest_heading() -> None:
 def test_pyproject_has_no_version_of_its_own() -> None:
     content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert "version" in content["project"]["dynamic"]
-    assert content["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "deepfactor.__version__"}
+    assert content["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "deepfactor.core.version.__version__"}
 
 
 def test_headings_go_down_in_version_and_day() -> None:

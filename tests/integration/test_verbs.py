@@ -14,9 +14,10 @@ import pytest
 
 from deepfactor import __version__
 from deepfactor.pipeline import demo
-from deepfactor.recipe import load_recipe
+from deepfactor.pipeline import doctor as examining
+from deepfactor.recipe import load_recipe, shipped_recipes
 from deepfactor.sources.simulated import Settings
-from support.cli import deepfactor, ended, strict_json
+from support.cli import deepfactor, ended, refused, strict_json
 from support.results import contents, daily, read
 
 WITHOUT_TORCH = """
@@ -175,6 +176,34 @@ def test_doctor_says_what_is_here():
     assert {"versions", "machine", "torch", "kernels", "environment", "optional"} <= found.keys()
     assert found["torch"]["device"] == "cpu"
     assert deepfactor("doctor").out.count("\n") > 15
+    assert {"sql", "lightgbm", "vendors", "dbf"} <= found["optional"].keys()
+    assert all(state.startswith(("ready", "absent: ")) for state in found["optional"].values())
+
+
+def test_an_extra_that_is_absent_is_named_with_its_use(monkeypatch):
+    monkeypatch.setattr(examining, "_installed", lambda name: name != "duckdb")
+    state = deepfactor("doctor", "--json").json()["optional"]["sql"]
+    assert state.startswith("absent: duckdb (source sql")
+    assert "pip install 'deepfactor[sql]'" in state
+
+
+def test_recipes_are_listed_shown_and_begun(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    listed = deepfactor("recipe", "list", "--json").json()["recipes"]
+    assert [one["name"] for one in listed] == shipped_recipes()
+    assert all(one["title_zh"] and not one["title_zh"].isascii() for one in listed)
+    assert "研报B" in deepfactor("recipe", "list").out
+    shown = deepfactor("recipe", "show", "study_b").out
+    assert shown.startswith("# Study B as published")
+    made = deepfactor("recipe", "new", "mine.toml", "--like", "study_b_reduced", "--json").json()
+    assert (made["name"], made["arms"]) == ("mine", list(load_recipe("study_b_reduced").scored))
+    own, like = load_recipe("mine.toml"), load_recipe("study_b_reduced")
+    assert own.model_copy(update={"name": like.name}) == like
+    refused(deepfactor("recipe", "new", "mine.toml"), "mine.toml", "already")
+    refused(deepfactor("recipe", "new", "demo.toml"), "demo", "shipped")
+    refused(deepfactor("recipe", "new", "a b.toml"), "letters")
+    refused(deepfactor("recipe", "show"), "which")
+    refused(deepfactor("recipe", "show", "study_c"), "study_c", "study_b")
 
 
 def test_version():

@@ -29,8 +29,8 @@ from deepfactor.cli.options import (
     opening,
     show,
 )
-from deepfactor.cli.terminal import terminal
 from deepfactor.core.kind import recipe_error
+from deepfactor.pipeline.terminal import terminal
 
 if TYPE_CHECKING:
     from deepfactor.evaluation.records import FactorFile

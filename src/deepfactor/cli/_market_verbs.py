@@ -10,8 +10,8 @@ import typer
 from pydantic import ValidationError
 
 from deepfactor.cli.options import Json, Language, LanguageOption, OpenHoldout, app, day_option, listed, opening, show
-from deepfactor.cli.terminal import terminal
 from deepfactor.core.kind import recipe_error
+from deepfactor.pipeline.terminal import terminal
 
 if TYPE_CHECKING:
     from deepfactor.pipeline.checking_results import ResultsCheck

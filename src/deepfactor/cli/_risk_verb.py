@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from deepfactor.cli.options import Json, Language, app, show
-from deepfactor.cli.terminal import terminal
+from deepfactor.pipeline.terminal import terminal
 
 
 @app.command()

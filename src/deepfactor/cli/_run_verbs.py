@@ -1,8 +1,9 @@
-"""Verbs of runs: demo, run, report, compare, and doctor."""
+"""Verbs of runs: demo, run, report, compare, recipe, and doctor."""
 
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +24,8 @@ from deepfactor.cli.options import (
     opening,
     show,
 )
-from deepfactor.cli.terminal import terminal
+from deepfactor.core.errors import UserError
+from deepfactor.pipeline.terminal import terminal
 
 if TYPE_CHECKING:
     from deepfactor.pipeline.planning import DryRun
@@ -167,6 +169,40 @@ def compare(
 
     page = compare_runs(runs, out, language)
     show({"report": str(page)}, as_json, f"report: {page}")
+
+
+class RecipeAction(StrEnum):
+    """What `recipe` does."""
+
+    LIST = "list"
+    SHOW = "show"
+    NEW = "new"
+
+
+@app.command()
+def recipe(
+    action: Annotated[RecipeAction, typer.Argument(help="list, show or new")],
+    name: Annotated[str | None, typer.Argument(help="of show: a recipe; of new: the TOML to write")] = None,
+    like: Annotated[str, typer.Option("--like", help="of new: the recipe to begin from")] = "demo",
+    as_json: Json = False,
+) -> None:
+    """Shipped recipes, what stands in one, and an own one to begin with."""
+    from deepfactor.pipeline import recipes
+
+    if action is RecipeAction.LIST:
+        found = recipes.shipped()
+        lines = [f"{one['name']:<20} {one['title']}\n{'':<20} {one['title_zh']}" for one in found]
+        show({"recipes": found}, as_json, *lines)
+    elif name is None:
+        shown = "show demo" if action is RecipeAction.SHOW else "new mine.toml"
+        raise UserError(f"recipe {action.value}: say which, as in deepfactor recipe {shown}")
+    elif action is RecipeAction.SHOW:
+        show(recipes.describe(name), as_json, recipes.text_of(name).rstrip())
+    else:
+        made = recipes.begin(Path(name), like)
+        arms = ", ".join(made["arms"])
+        said = f"{name}: as {like}, arms {arms}; check it: deepfactor run {name} --market MARKET --dry-run"
+        show(made, as_json, said)
 
 
 @app.command()

@@ -22,8 +22,8 @@ from deepfactor.cli.options import (
     opening,
     show,
 )
-from deepfactor.cli.terminal import terminal
 from deepfactor.core.errors import UserError
+from deepfactor.pipeline.terminal import terminal
 
 if TYPE_CHECKING:
     from deepfactor.pipeline.monitoring import LightRecord

@@ -14,9 +14,9 @@ from typing import Annotated, Any
 
 import typer
 
-from deepfactor import __version__
 from deepfactor.cli._words import shows_all
 from deepfactor.core.days import day_of
+from deepfactor.core.version import __version__
 
 app = typer.Typer(
     name="deepfactor",

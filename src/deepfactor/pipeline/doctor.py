@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 from deepfactor.runs.environment import machine, versions
 
-OPTIONAL = {
-    "duckdb": "source sql on a DuckDB file: pip install 'deepfactor[sql]'",
-    "sqlalchemy": "source sql on other databases: pip install 'deepfactor[sql]'",
-    "fastexcel": "spreadsheets of vendors: pip install 'deepfactor[excel]'",
+#: What an extra is for.
+USES = {
+    "excel": "mappings that read spreadsheets",
+    "sql": "source sql: DuckDB files, PostgreSQL and other databases",
+    "lightgbm": "arms of LightGBM",
+    "vendors": "fetch tushare|baostock",
+    "dbf": "order form xt_dbf",
+    "pandas": "frames of pandas in Python",
+    "dev": "tests and checks",
 }
 
 
@@ -40,9 +45,33 @@ def doctor() -> dict[str, Mapping[str, object]]:
             "why": gru.why,
         },
         "environment": {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")},
-        "optional": {name: _optional(name, use) for name, use in OPTIONAL.items()},
+        "optional": _extras(),
     }
 
 
-def _optional(name: str, use: str) -> str:
-    return metadata.version(name) if find_spec(name) else f"absent ({use})"
+def _extras() -> dict[str, str]:
+    """By extra: ``ready``, or what is missing, for what, and how to get it."""
+    about = metadata.metadata("deepfactor")
+    return {extra: _state(extra) for extra in about.get_all("Provides-Extra") or () if extra != "dev"}
+
+
+def _state(extra: str) -> str:
+    missing = sorted(name for name in _packages(extra) if not _installed(name))
+    use = USES.get(extra, "")
+    if not missing:
+        return f"ready ({use})"
+    return f"absent: {', '.join(missing)} ({use}): pip install 'deepfactor[{extra}]'"
+
+
+def _packages(extra: str) -> list[str]:
+    marked = re.compile(rf"""extra\s*==\s*['"]{re.escape(extra)}['"]""")
+    wanted = metadata.requires("deepfactor") or ()
+    return [re.split(r"[\s\[<>=!~;]", one, maxsplit=1)[0] for one in wanted if marked.search(one)]
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True

@@ -13,9 +13,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
-from deepfactor import __version__
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import write_json
+from deepfactor.core.version import __version__
 from deepfactor.runs.results import read_json
 from deepfactor.store.checks import FindingRecord
 

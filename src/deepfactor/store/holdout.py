@@ -21,7 +21,6 @@ from typing import Literal, TypedDict
 
 from pydantic import Field, ValidationError
 
-from deepfactor import __version__
 from deepfactor.core import journal
 from deepfactor.core.days import Day
 from deepfactor.core.errors import DamagedFile, DataError, UserError
@@ -30,6 +29,7 @@ from deepfactor.core.kind import recipe_error
 from deepfactor.core.spec import Spec
 from deepfactor.core.system import system_error
 from deepfactor.core.toml import read_toml
+from deepfactor.core.version import __version__
 
 SETTINGS, LOG = "market.toml", "holdout.jsonl"
 Event = Literal["set", "moved", "removed", "opened"]

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console as RichConsole
 
-from deepfactor.cli import terminal
-from deepfactor.cli.terminal import PLAIN_EVERY, Live, Plain
+from deepfactor.pipeline import terminal
+from deepfactor.pipeline.terminal import PLAIN_EVERY, Live, Plain
 
 
 @pytest.fixture
