@@ -14,6 +14,7 @@ from deepfactor.sources._extract import Extract
 from deepfactor.sources._intervals import flag_of, spells_of
 from deepfactor.sources._mapping import Mapping, TableMapping
 from deepfactor.sources._mapping_parts import Halts, Intervals, Joined, Steps
+from deepfactor.sources._order import sorted_by_symbol
 from deepfactor.sources._reader import Reader
 from deepfactor.sources._steps import step_values, steps_of
 from deepfactor.sources._tally import Tally
@@ -158,10 +159,3 @@ class DailyRows:
         if derived:
             self._tally.made("daily", into)
         return frame.with_columns((value if known is None else known.zip_with(known.is_not_null(), value)).alias(into))
-
-
-def sorted_by_symbol(frame: pl.DataFrame) -> bool:
-    """Whether rows come by symbol, then date. Codes are an Enum in the order of text."""
-    symbol, day = pl.col("symbol").to_physical(), pl.col("date")
-    wrong = (symbol < symbol.shift(1)) | ((symbol == symbol.shift(1)) & (day < day.shift(1)))
-    return not frame.select(wrong.any()).item()

@@ -23,6 +23,8 @@ def out_of_order(table: str, read: Read, frame: pl.DataFrame) -> pl.Series | Non
     day = next((name for name in ("date", "start_date", "known_at") if name in TABLES[table].key), None)
     if day is None or day not in frame.columns or frame[day].is_sorted():
         return None
+    if table == "daily" and sorted_by_symbol(frame):  # as most come, and far cheaper to tell
+        return None
     key = [name for name in TABLES[table].key if name in frame.columns]
     others = ["index"] if table == "index_weights" else [name for name in key if name not in (day, "period_end")]
     dated = frame.select(*key).with_columns(**read.ages())
@@ -46,3 +48,10 @@ def reordered(read: Read, order: pl.Series) -> Read:
     codes = {name: series.gather(order) for name, series in read.codes.items()}
     age = None if read.age is None else read.age.gather(order)
     return Read(read.extract.taken(order), codes, read.dropped, age)
+
+
+def sorted_by_symbol(frame: pl.DataFrame) -> bool:
+    """Whether rows come by symbol, then date. Codes are an Enum in the order of text."""
+    symbol, day = pl.col("symbol").to_physical(), pl.col("date")
+    wrong = (symbol < symbol.shift(1)) | ((symbol == symbol.shift(1)) & (day < day.shift(1)))
+    return not frame.select(wrong.any()).item()

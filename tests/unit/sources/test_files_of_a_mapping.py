@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from deepfactor.core.errors import DataError, RecipeError
+from deepfactor.core.errors import DataError, RecipeError, UserError
 from deepfactor.sources._mapped import MappedTables
 from deepfactor.sources.tables import Settings, open_source
 
@@ -115,6 +116,13 @@ def test_a_sheet_of_a_workbook_with_lines_above_its_head(folder: Path, plain: pl
     assert_frame_equal(made, plain, check_exact=True)
     with pytest.raises(DataError, match=r"x\.xlsx: has no sheet 'data': it has 说明, 数据"):
         daily(folder, 'file = "x.xlsx"\nsheet = "data"')
+
+
+def test_without_fastexcel_a_spreadsheet_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "x.xlsx").write_bytes(b"PK\x03\x04" + bytes(90))
+    monkeypatch.setitem(sys.modules, "fastexcel", None)
+    with pytest.raises(UserError, match=r"pip install 'deepfactor\[excel\]', or save the sheet as CSV"):
+        daily(folder, 'file = "x.xlsx"')
 
 
 def test_lines_above_the_head_of_text(folder: Path, plain: pl.DataFrame) -> None:
