@@ -24,8 +24,11 @@ MATURED, LEAST = 20, 5
 TOP = 0.1
 #: Standard errors that the mean RankIC may lie below that of the test.
 ERRORS = 3.0
-#: Population stability above which a feature has moved, by the usual rule of thumb.
-MOVED = 0.25
+#: Population stability above which a feature has moved, by the usual rule of thumb, and how many times that of the days
+#: before: features with a bound, as the distance from a high, pile up there on days when the whole market does.
+MOVED, TIMES = 0.25, 3.0
+#: Share of the names by which a feature may stand still more than on any of the days before.
+STILL = 0.1
 #: Share of the names that may lack a score, where hardly one did in the test.
 FEW_NAMES = 0.02
 _BINS = 10
@@ -166,8 +169,8 @@ def drift_lights(series: Mapping[str, Float64]) -> Iterator[Light]:
         if len(past) < LEAST or not np.isfinite(now):  # what was there and is gone is no small thing
             yield Light(name, None, None, None, "too_few" if len(past) < LEAST else "alarm")
             continue
-        _, high = _widened(past)
-        high = min(high, _ALL_BUT) if name.startswith("frozen") else max(high, MOVED)
+        frozen = name.startswith("frozen")
+        high = min(_widened(past, STILL)[1], _ALL_BUT) if frozen else max(TIMES * float(past.max()), MOVED)
         yield Light(name, now, None, high, "ok" if now <= high else "alarm")
 
 
