@@ -44,6 +44,7 @@ from deepfactor.portfolio.presets import Enhancement, load_preset, preset_names
 from deepfactor.styles.base import ROOM as STYLES
 from deepfactor.styles.base import StyleSet
 from deepfactor.training.arms import Arm, ArmName
+from deepfactor.training.data import ROW_WEIGHTS
 from deepfactor.training.spec import Fit, Plan
 
 #: Inputs whose settings a recipe says elsewhere, or that have none to say.
@@ -115,6 +116,11 @@ class Recipe(Spec):
         own = {"fundamentals": self.fundamentals.model_dump(), "neighbours": {"graph": arm.graph}}
         names = sorted(arm.scorer.reads() - {WINDOWS})
         return [self.inputs.get(name) or INPUTS.choose(Kind(kind=name, **own.get(name, {}))) for name in names]
+
+    def learnt_with(self, arm: Arm) -> list[Input]:
+        """The same, and what only training reads: how much stock-days count."""
+        weights = [] if arm.train_on == "all" else [INPUTS.choose(Kind(kind=ROW_WEIGHTS, by=arm.train_on))]
+        return [*self.inputs_of(arm), *weights]
 
     @property
     def scored(self) -> tuple[str, ...]:

@@ -18,8 +18,6 @@ DAYS, STOCKS, COLUMNS = 24, 150, 5
 
 @pytest.fixture(params=kinds_in(ROOM))
 def kind(request: pytest.FixtureRequest) -> ModuleType:
-    if request.param == "lightgbm":
-        pytest.importorskip("lightgbm")
     return load_kind(ROOM, request.param)
 
 

@@ -18,7 +18,7 @@ from deepfactor.panel.returns import tradeable_at_entry
 from deepfactor.pipeline.markets import Market
 from deepfactor.recipe import Recipe
 from deepfactor.training.arms import Arm
-from deepfactor.training.data import Arrays, TrainingData, prepare_data
+from deepfactor.training.data import Arrays, TrainingData, features_kept, prepare_data
 from deepfactor.training.stored import prepare_input
 
 
@@ -50,6 +50,8 @@ def prepare_inputs(
     read, label = features or recipe.features, label or recipe.label
     inputs: dict[str, object] = {"features": read.identity(), "universe": recipe.universe.identity()}
     target = label.identity()
+    made_of = content_key({"market": market.folder.fingerprint, "features": inputs["features"]})
+    kept = features_kept(jobs, made_of)
 
     def build() -> TrainingData:
         panel, universe = market.panel, market.universe
@@ -57,7 +59,7 @@ def prepare_inputs(
         return TrainingData(
             dates=panel.dates,
             symbols=panel.symbols,
-            features=read.part.compute(read.settings, panel, universe),
+            features=read.part.compute(read.settings, panel, universe) if kept is None else kept[0],
             label=label.part.compute(label.settings, panel, universe, eligible),
             eligible=eligible,
             size=log_cap(market, label.settings.cap),
@@ -67,7 +69,9 @@ def prepare_inputs(
 
     key = content_key({"market": market.fingerprint, "inputs": inputs, "label": target})
     reach = label.part.reach(label.settings)
-    return Inputs(prepare_data(jobs, key, build, tell), inputs, target, label.whole(), reach)
+    same = None if kept is None else kept[1]
+    folder = prepare_data(jobs, key, build, tell, features=made_of, same=same)
+    return Inputs(folder, inputs, target, label.whole(), reach)
 
 
 def prepare_arrays(
@@ -83,7 +87,7 @@ def prepare_arrays(
         the market can't give an input.
     """
     folders = {}
-    for chosen in recipe.inputs_of(arm):
+    for chosen in recipe.learnt_with(arm):
         if (part := chosen.part).KEPT:
             build = partial(_prepare, part, chosen.settings, recipe, market)
             folders[chosen.kind] = prepare_input(arrays, chosen.kind, chosen.settings.identity(), build, tell)

@@ -40,6 +40,7 @@ class _Watch:
         if event.phase in ("done", "skip"):
             self.console.finish(event.job)
             best = "" if event.valid_rank_ic is None else f", best validation RankIC {event.valid_rank_ic:.4f}"
+            best += "" if event.valid_top is None else f", label of the top 5 % {event.valid_top:+.4f}"
             self.console.say(f"{event.job}: {'done' if event.phase == 'done' else 'was done before'}{best}")
             return
         if event.phase == "damaged":

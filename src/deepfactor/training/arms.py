@@ -22,12 +22,15 @@ from deepfactor.training.losses.base import ROOM as LOSSES
 from deepfactor.training.losses.base import Loss
 from deepfactor.training.scalings.base import ROOM as SCALINGS
 from deepfactor.training.scalings.base import ChosenScaling
+from deepfactor.training.selection import Select
 from deepfactor.training.spec import Seeds
 from deepfactor.training.weightings.base import Weighting
 
 #: Also the name of a folder.
 ArmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
 FitOn = Literal["held_out", "train"]
+TrainOn = Literal["all", "members", "size", "turnover"]
+Target = Literal["rank", "zscore"]
 Beside = tuple[Literal["fundamentals"], ...]
 
 
@@ -130,6 +133,16 @@ class Arm(Spec):
         description="how windows are standardised; a name will do",
     )
     seeds: Seeds | None = Field(default=None, description="instead of the fit's seeds")
+    target: Target | None = Field(
+        default=None, description="what a weighting foresees: the day's ranks (default), or z-scores cut at ±3"
+    )
+    train_on: TrainOn = Field(
+        default="all",
+        description="whom one trains on: all; members of CSI 300, 500 and 1000; or all by the root of size or turnover",
+    )
+    select: Select = Field(
+        default="rank_ic", description="what validation decides by: the mean RankIC, or the 5 % best scores' labels"
+    )
     every: int | None = Field(
         default=None, ge=1, le=250, description="instead of the plan's, where inputs change slowly"
     )
@@ -158,8 +171,12 @@ class Arm(Spec):
     def identity(self) -> dict[str, object]:
         """The arm as its numbers see it: kinds with what differs from their defaults, without its name."""
         scaling = self.scaling.identity()
-        own = {} if scaling == {"kind": "last_close"} else {"scaling": scaling}
-        return self.scorer.identity() | own
+        own: dict[str, object] = {} if scaling == {"kind": "last_close"} else {"scaling": scaling}
+        if self.target == "zscore":
+            own["target"] = self.target
+        if self.select != "rank_ic":
+            own["select"] = self.select
+        return self.scorer.identity() | own  # train_on is among the inputs
 
     @field_validator("scaling", mode="before")
     @classmethod
@@ -176,6 +193,14 @@ class Arm(Spec):
             raise wrong("beside", "says what a weighting behind a network is given: give a model and a weighting")
         if isinstance(self.scorer, Learner) and self.loss.written() != {"kind": "ic"}:
             raise ValueError("an arm without a network has no loss: a weighting brings its own")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_trained_so(self) -> Arm:
+        if self.target is not None and self.weighting is None:
+            raise wrong("target", 'a network\'s is said with its loss, as in loss = { kind = "ic", target = "zscore" }')
+        if self.train_on in ("size", "turnover") and self.model is not None:
+            raise wrong("train_on", 'a network\'s loss knows no weights: take "members" or "all"')
         return self
 
     @model_validator(mode="after")

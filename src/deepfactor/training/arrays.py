@@ -15,16 +15,33 @@ from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import atomic_path, json_text, write_text
 
 
-def save_arrays(folder: Path, arrays: Mapping[str, AnyArray], complete: str, content: Any) -> None:
-    """Write ``folder/<name>.npy`` each, atomically, their checksums, and last `content` as the JSON file `complete`."""
+def save_arrays(
+    folder: Path, arrays: Mapping[str, AnyArray], complete: str, content: Any, same: Mapping[str, Path] | None = None
+) -> None:
+    """Write ``folder/<name>.npy`` each, atomically, their checksums, and last `content` as the JSON file `complete`.
+
+    `same` : files that hold an array already, by its name; where the disk can, they are one with the new ones.
+    """
     checksums = {}
     for name, array in arrays.items():
-        with atomic_path(folder / f"{name}.npy") as temporary, temporary.open("wb") as handle:
-            np.save(handle, array)
+        with atomic_path(folder / f"{name}.npy") as temporary:
+            if not (same and name in same and _linked(same[name], temporary)):
+                with temporary.open("wb") as handle:
+                    np.save(handle, array)
         checksums[f"{name}.npy"] = file_checksum(folder / f"{name}.npy")
     text = json_text(content)
     write_checksums(folder, {**checksums, complete: checksum(text.encode())})
     write_text(folder / complete, text)
+
+
+def _linked(file: Path, name: Path) -> bool:
+    """Give a file a second name; False where the disk can't."""
+    try:
+        name.unlink(missing_ok=True)
+        name.hardlink_to(file)
+    except OSError:
+        return False
+    return True
 
 
 def map_arrays(folder: Path, names: Iterable[str]) -> dict[str, AnyArray]:

@@ -32,6 +32,7 @@ from deepfactor.training.samples import shapes_of
 _KEPT = (
     "best_epoch",
     "valid_rank_ic",
+    "valid_top",
     "weighting_valid_rank_ic",
     "importance",
     "deep_factors",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfactor.core.arrays import Bools, Dates, Float64, Floats, Indices, Symbols
+from deepfactor.core.arrays import Bools, Dates, Float32, Float64, Floats, Indices, Symbols
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import folder_lock, remove_litter
 from deepfactor.core.system import raise_of_machine
@@ -27,6 +27,8 @@ class Arrays:
     inputs: Mapping[str, Path] = field(default_factory=dict)
 
 
+#: The input that says how much stock-days count.
+ROW_WEIGHTS = "row_weights"
 #: Folders of training arrays: one for all arms, or an arm's by its name.
 Folders = Path | Mapping[str, Path | Arrays]
 
@@ -105,6 +107,21 @@ class TrainingData:
         """Positions in `stocks` of those whose label of day t may be trained on."""
         return np.flatnonzero(np.isfinite(self.label[t, stocks]) & self.entry_ok[t, stocks])
 
+    def trained(self, t: int, stocks: Indices, *, weighed: bool = True) -> tuple[Indices, Float32 | None]:
+        """Positions in `stocks` of those that day t trains on, and how much each counts, of mean 1; None = all alike.
+
+        Where `weighed` and the data hold `row_weights`, those of weight 0 are left out.
+        """
+        labelled = self.labelled(t, stocks)
+        held = self.inputs.held.get(ROW_WEIGHTS) if weighed else None
+        if held is None:
+            return labelled, None
+        own = np.asarray(held.day(t, stocks, self.size[t, stocks])[ROW_WEIGHTS], np.float32)[labelled]
+        chosen = own > 0
+        kept = own[chosen]
+        alike = not len(kept) or kept.min() == kept.max()
+        return labelled[chosen], None if alike else kept / kept.mean(dtype=np.float64).astype(np.float32)
+
     def left_out(self, rows: Iterable[int], min_stocks: int) -> dict[str, int]:
         """What of `rows` isn't trained on: stock-days by reason, and days with fewer than `min_stocks` labels."""
         count = {"no_size_or_close": 0, "no_label": 0, "entry_not_tradeable": 0, "days_below_min_stocks": 0}
@@ -161,10 +178,33 @@ _ARRAYS = {"dates": "dates", "symbols": "symbols", "label": "label", "batch": "e
            "entry_ok": "entry_ok"}  # fmt: skip
 
 
+def features_kept(jobs: Path, key: str) -> tuple[Features, Path] | None:
+    """Features of the content `key` that some folder of `prepare_data` under `jobs` holds, memory-mapped, and their
+    file; None where none does, or not as it was written."""
+    for folder in sorted(jobs.glob("inputs-*")):
+        try:
+            content = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
+            if content.get("features") == key and damage_of(folder) is None:
+                values = map_arrays(folder, ["features"])["features"]
+                return Features(tuple(content["names"]), tuple(content["roles"]), values), folder / "features.npy"
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError):
+            continue
+    return None
+
+
 def prepare_data(
-    jobs: Path, key: str, build: Callable[[], TrainingData], tell: Callable[[str], None] = lambda _: None
+    jobs: Path,
+    key: str,
+    build: Callable[[], TrainingData],
+    tell: Callable[[str], None] = lambda _: None,
+    *,
+    features: str = "",
+    same: Path | None = None,
 ) -> Path:
     """The folder ``jobs/inputs-<key>`` of the training arrays; made by `build` unless it is complete and whole.
+
+    `features` names the content of the features alone, for `features_kept`; `same` is the file that they were read
+    from.
 
     `key` names the content: the caller hashes the market's fingerprint and the settings of inputs, label and universe.
     `tell` is told that what is damaged is made again.
@@ -179,15 +219,16 @@ def prepare_data(
     folder = jobs / f"inputs-{key}"
     if not is_whole(folder, _COMPLETE, open_data, tell):
         with folder_lock(folder):
-            _write(folder, build())
+            _write(folder, build(), features, same)
     return folder
 
 
-def _write(folder: Path, data: TrainingData) -> None:
+def _write(folder: Path, data: TrainingData, features: str, same: Path | None) -> None:
     remove_litter(folder)
     arrays = {name: getattr(data, held) for name, held in _ARRAYS.items()} | {"features": data.features.values}
     content = {"names": data.features.names, "roles": data.features.roles, "window": data.window}
-    save_arrays(folder, arrays, _COMPLETE, content)
+    own = {"features": features} if features else {}
+    save_arrays(folder, arrays, _COMPLETE, {**content, **own}, {} if same is None else {"features": same})
 
 
 def open_data(arrays: Path | Arrays) -> TrainingData:

@@ -27,6 +27,7 @@ from deepfactor.training.records import CheckpointNote, EpochRecord
 from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.scalings.base import Scaling
 from deepfactor.training.scorer import Scorer
+from deepfactor.training.selection import Select, top_excess
 from deepfactor.training.sequences import Sequences
 from deepfactor.training.spec import Fit
 from deepfactor.training.weights import (
@@ -62,6 +63,7 @@ class Task:
     entropy: tuple[int, ...]
     scaling: Scaling | None = None
     split: int = 1
+    select: Select = "rank_ic"
 
 
 @dataclass
@@ -72,6 +74,7 @@ class Course:
     best: State = field(default_factory=dict)
     best_epoch: int = 0
     best_rank_ic: float = -np.inf
+    best_top: float | None = None
 
     def is_over(self, fit: Fit) -> bool:
         """All epochs done, or no better one within the patience."""
@@ -137,15 +140,18 @@ class Fitter:
         for step, chosen in enumerate(steps, start=1):
             total += self.step(chosen, epoch)
             report(epoch, step, len(steps), total / step, None)
-        rank_ic_ = self._validate()
-        if rank_ic_ > self.course.best_rank_ic:
-            self.course.best_epoch, self.course.best_rank_ic = epoch, rank_ic_
+        rank_ic_, top = self._validate()
+        by_top = self.task.select == "top"
+        before = self.course.best_top if by_top else self.course.best_rank_ic
+        if before is None or (top if by_top else rank_ic_) > before:
+            self.course.best_epoch, self.course.best_rank_ic, self.course.best_top = epoch, rank_ic_, top
             self.course.best = copy_of(self.scorer.network.state_dict())
         self.course.log.append(
             {
                 "epoch": epoch,
                 "loss": total / len(steps),
                 "valid_rank_ic": rank_ic_,
+                "valid_top": top,
                 "steps": len(steps),
                 "seconds": round(time.perf_counter() - wall, 3),
                 "cpu": round(time.process_time() - cpu, 3),
@@ -194,7 +200,7 @@ class Fitter:
         """Loss of day t's windows."""
         data, task, device = self.sampler.data, self.task, self.sampler.device
         stocks = data.stocks(t)
-        labelled = data.labelled(t, stocks)
+        labelled, _ = data.trained(t, stocks)
         kind, settings = task.loss.part, task.loss.settings
         target = torch.from_numpy(standardise(data.label[t, stocks[labelled]], kind.target(settings))).to(device)
         prediction: Tensor = self.network(self.sampler.cross_section(t, task.inputs))
@@ -205,15 +211,18 @@ class Fitter:
         """Training days with enough labelled stocks."""
         return frozenset(self._days(self.task.fold.train, 1, 0, "training").tolist())
 
-    def _validate(self) -> float:
-        """Mean RankIC of the current weights (or their average) with the label over the validation days."""
+    def _validate(self) -> tuple[float, float]:
+        """Means over the validation days, by the current weights (or their average): RankIC with the label, and how far
+        the labels of the best scores lie above all."""
         self.scorer.load(self.network.state_dict() if self.average is None else self.average.state)
-        data, values = self.sampler.data, []
+        data, values, tops = self.sampler.data, [], []
         for t in self._days(self.task.fold.valid, self.task.valid_every, 0, "validation"):
             stocks, score = self.scorer.scores(int(t))
             labelled = data.labelled(int(t), stocks)
-            values.append(spearman(score[labelled], data.label[t, stocks[labelled]]))
-        return float(np.mean(values))
+            label = data.label[t, stocks[labelled]]
+            values.append(spearman(score[labelled], label))
+            tops.append(top_excess(score[labelled], label))
+        return float(np.mean(values)), float(np.mean(tops))
 
     def _days(self, span: range, every: int, offset: int, name: str) -> Indices:
         """Every n-th row of `span` from `offset` on that has enough labelled stocks.
@@ -224,7 +233,8 @@ class Fitter:
             none has.
         """
         data, least = self.sampler.data, self.task.fit.min_stocks
-        days = [t for t in span[offset::every] if len(data.labelled(t, data.stocks(t))) >= least]
+        weighed = name == "training"
+        days = [t for t in span[offset::every] if len(data.trained(t, data.stocks(t), weighed=weighed)[0]) >= least]
         if not days:
             raise UserError(
                 f"fold {self.task.fold.name}: no {name} day of {data.dates[span.start]} to {data.dates[span.stop - 1]} "
@@ -245,6 +255,8 @@ class Fitter:
             "best_rank_ic": self.course.best_rank_ic,
             "average_steps": self.average.steps if self.average is not None else 0,
         }
+        if self.course.best_top is not None:
+            note["best_top"] = self.course.best_top
         save_tensors(self.checkpoint, flatten(groups), note)
 
     def _restore(self) -> None:
@@ -257,6 +269,7 @@ class Fitter:
             if self.average is not None:
                 average = {name: value.to(self.sampler.device) for name, value in part(tensors, "average").items()}
                 self.average.state, self.average.steps = average, note["average_steps"]
-            self.course = Course(note["log"], part(tensors, "best"), note["best_epoch"], note["best_rank_ic"])
+            best = (note["best_epoch"], note["best_rank_ic"], note.get("best_top"))
+            self.course = Course(note["log"], part(tensors, "best"), *best)
         except (RuntimeError, ValueError, LookupError, TypeError) as error:
             raise DamagedFile(f"is no checkpoint of this job ({error})", file=self.checkpoint) from None

@@ -45,6 +45,8 @@ from deepfactor.training.sequences import check_causal, days_read
 from deepfactor.training.spec import Fit, Plan
 from deepfactor.training.stored import StoredInputs
 
+#: Of an arm's identity what a network's first weights know nothing of.
+_OF_LEARNING = ("weighting", "fit_on", "beside", "target", "select")
 #: Bumped when a change of code or of a default changes reviewed numbers, so that no old job passes for a new one.
 NUMERICS = 2
 PRECISION = "float32"
@@ -84,8 +86,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a job is. `valid_rank_ic` is None until the epoch has been validated; `phase` "skip" = was done before,
-    "damaged" = `note` says what of it isn't what was written, and it is done again."""
+    """Where a job is. `valid_rank_ic` and `valid_top` are None until the epoch has been validated; `phase` "skip" = was
+    done before, "damaged" = `note` says what of it isn't what was written, and it is done again."""
 
     job: str
     key: str
@@ -96,6 +98,7 @@ class Progress:
     steps: int = 0
     loss: float = float("nan")
     valid_rank_ic: float | None = None
+    valid_top: float | None = None
     note: str = ""
 
 
@@ -243,7 +246,9 @@ def baseline_of(job: Job) -> Baseline:
     scorer = job.arm.scorer
     assert not isinstance(scorer, Network), f"{job.label} has no weighting"
     fold = weighting_fold(job.arm, job.fold)
-    return Baseline(scorer.weighting, fold, job.every, job.valid_every, job.fit.min_stocks, job.seed)
+    arm, least = job.arm, job.fit.min_stocks
+    target = arm.target or "rank"
+    return Baseline(scorer.weighting, fold, job.every, job.valid_every, least, job.seed, target, arm.select)
 
 
 def task_of(job: Job, data: TrainingData) -> Task:
@@ -251,9 +256,10 @@ def task_of(job: Job, data: TrainingData) -> Task:
     network = job.arm.network
     assert network is not None, f"{job.label} has no network"
     first_day = int(data.dates[job.fold.train.start].astype("datetime64[D]").astype(np.int64))
-    own = {name: said for name, said in job.identity["arm"].items() if name not in ("weighting", "fit_on", "beside")}
+    own = {name: said for name, said in job.identity["arm"].items() if name not in _OF_LEARNING}
     entropy = (job.seed, first_day, int(content_key(own), 16))  # the same network whatever stands behind it
     seed_torch(entropy, 0)
     built = network.model.part.build(network.model.settings, shapes_of(data))
     plan = (network_fold(job.arm, job.fold), job.fit, job.every, job.valid_every)
-    return Task(built, network.reads(), network.loss, *plan, entropy, job.arm.scaling, split_days(network.model))
+    split = split_days(network.model)
+    return Task(built, network.reads(), network.loss, *plan, entropy, job.arm.scaling, split, job.arm.select)

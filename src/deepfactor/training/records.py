@@ -36,11 +36,13 @@ class JobIdentity(JobContent):
 
 
 class EpochRecord(TypedDict):
-    """A row of ``log.jsonl``: mean loss of the steps, RankIC after them, wall and CPU seconds."""
+    """A row of ``log.jsonl``: mean loss of the steps, RankIC after them, wall and CPU seconds; `valid_top`, how far the
+    labels of the 5 % best scores of validation days lie above all, which an earlier version didn't write."""
 
     epoch: int
     loss: float
     valid_rank_ic: float
+    valid_top: NotRequired[float]
     steps: int
     seconds: float
     cpu: float
@@ -52,6 +54,7 @@ class CheckpointNote(TypedDict):
     log: list[EpochRecord]
     best_epoch: int
     best_rank_ic: float
+    best_top: NotRequired[float]
     average_steps: int
 
 
@@ -77,6 +80,7 @@ class FitRecord(TypedDict):
 
     best_epoch: NotRequired[int]
     valid_rank_ic: float
+    valid_top: NotRequired[float]
     weighting_valid_rank_ic: NotRequired[float]
     importance: NotRequired[dict[str, float]]
     deep_factors: NotRequired[list[DeepFactorRecord]]

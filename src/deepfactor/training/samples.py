@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from typing import Literal
 
 import numpy as np
 import torch
@@ -16,14 +15,13 @@ from deepfactor.cross_section.zscores import zscore
 from deepfactor.inputs.base import ROOM as INPUTS
 from deepfactor.inputs.base import DayArrays, Input
 from deepfactor.models.base import WINDOWS, CrossSection, Shapes
+from deepfactor.training.arms import Target
 from deepfactor.training.data import TrainingData
 from deepfactor.training.device import CPU, DeviceRows
 from deepfactor.training.scalings.base import ROOM as SCALINGS
 from deepfactor.training.scalings.base import Scaling, Standard
 from deepfactor.training.scalings.standardising import apply
 from deepfactor.training.scalings.store import Store
-
-Target = Literal["rank", "zscore"]
 
 CLIP_ZSCORE = 3.0
 

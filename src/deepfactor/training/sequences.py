@@ -115,7 +115,7 @@ class Sequences:
         if t not in self._goals:
             data = self.sampler.data
             stocks = data.stocks(t)
-            columns = stocks[data.labelled(t, stocks)]
+            columns = stocks[data.trained(t, stocks)[0]]
             target = standardise(data.label[t, columns], self._loss.part.target(self._loss.settings))
             self._goals[t] = Goal(columns, torch.from_numpy(target).to(self.sampler.device))
         return self._goals[t]

@@ -74,8 +74,8 @@ def run_job(job: Job, sampler: Sampler, jobs: Path, report: Listener) -> None:
             report(Progress(job.label, job.key, "damaged", note=str(error)))
             trained, by = _fit(job, sampler, folder, report), scorer_of(job, sampler, folder)
         finish(folder, _scored(job, sampler, folder, trained, by, report))
-    epochs, reached = trained["epochs"], trained["valid_rank_ic"]
-    report(Progress(job.label, job.key, "done", epochs, job.fit.epochs, valid_rank_ic=reached))
+    epochs, reached, top = trained["epochs"], trained["valid_rank_ic"], trained.get("valid_top")
+    report(Progress(job.label, job.key, "done", epochs, job.fit.epochs, valid_rank_ic=reached, valid_top=top))
 
 
 def _fit(job: Job, sampler: Sampler, folder: Path, report: Listener) -> TrainedRecord:
@@ -120,6 +120,8 @@ def _fit_network(job: Job, sampler: Sampler, folder: Path, report: Listener) -> 
         "valid_rank_ic": course.best_rank_ic,
         "cpu": round(sum(row["cpu"] for row in course.log), 3),  # of all epochs, whoever computed them
     }
+    if course.best_top is not None:
+        record["valid_top"] = course.best_top
     if not isinstance(job.arm.scorer, Stacked):
         return record
     baseline, most = baseline_of(job), job.fit.epochs
@@ -136,7 +138,7 @@ def _fit_network(job: Job, sampler: Sampler, folder: Path, report: Listener) -> 
 def _fit_weighting(job: Job, sampler: Sampler, folder: Path, report: Listener) -> FittedRecord:
     """Fit a weighting of features."""
     baseline = baseline_of(job)
-    fitted, valid_rank_ic = baseline.fit(
+    fitted, judged = baseline.fit(
         sampler.scaled(job.arm.scaling),
         lambda day, days: report(Progress(job.label, job.key, "gather", 0, 1, day, days)),
     )
@@ -144,7 +146,7 @@ def _fit_weighting(job: Job, sampler: Sampler, folder: Path, report: Listener) -
     write_json(folder / WEIGHTING, state)
     names = sampler.data.features.names
     importance = {name: float(share) for name, share in zip(names, fitted.importance(), strict=True)}
-    return {"epochs": 0, "valid_rank_ic": valid_rank_ic, "importance": importance}
+    return {"epochs": 0, "valid_rank_ic": judged.rank_ic, "valid_top": judged.top, "importance": importance}
 
 
 def scorer_of(job: Job, sampler: Sampler, folder: Path) -> Scoring:

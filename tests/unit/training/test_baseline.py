@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,18 +13,26 @@ from pydantic import ValidationError
 from deepfactor.core.errors import RecipeError, UserError
 from deepfactor.core.kind import Kind
 from deepfactor.cross_section.correlation import spearman
+from deepfactor.features._rank_codes import VALUES
+from deepfactor.inputs.row_weights import RowWeights
 from deepfactor.training.arms import Arm
 from deepfactor.training.baseline import features_of, table
+from deepfactor.training.baseline import scores as scores_of
 from deepfactor.training.cards import model_card, training_record
 from deepfactor.training.data import TrainingData
 from deepfactor.training.engine import run_jobs
 from deepfactor.training.ensemble import collect
 from deepfactor.training.estimate import estimate
 from deepfactor.training.finished import read_record
-from deepfactor.training.jobs import Job, Progress, plan_jobs
+from deepfactor.training.jobs import Job, Progress, baseline_of, plan_jobs
 from deepfactor.training.samples import Sampler, standardise
+from deepfactor.training.scalings.base import ROOM as SCALINGS
+from deepfactor.training.selection import top_excess
 from deepfactor.training.spec import Fit, Plan
+from deepfactor.training.stored import StoredInputs
 from deepfactor.training.weightings import ridge
+from deepfactor.training.weightings.base import LabelledRows
+from deepfactor.training.weightings.validation import best_round, mean_rank_ic
 from support.training import FOLD, TINY, stored, toy_training
 
 RIDGE = Arm(name="ridge", weighting=Kind(kind="ridge"))
@@ -171,12 +178,6 @@ def test_windows_are_refused() -> None:
         jobs_of(toy_training(), RIDGE)
 
 
-def test_a_missing_library_is_found_when_planning(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "lightgbm", None)  # as if it weren't there
-    with pytest.raises(RecipeError, match=r"pip install 'deepfactor\[lightgbm\]'"):
-        jobs_of(data, Arm(name="x", weighting=Kind(kind="lightgbm")))
-
-
 def test_days_without_labels_are_an_error_that_names_the_span(data: TrainingData, tmp_path: Path) -> None:
     jobs = jobs_of(data, RIDGE, fit=Fit(seeds=(0,), min_stocks=500))
     with pytest.raises(UserError, match=r"^ridge toy seed 0: fold toy: no training day has fit\.min_stocks = 500"):
@@ -199,3 +200,122 @@ def test_what_is_told_of_it(data: TrainingData, tmp_path: Path) -> None:
     means = np.mean([list(row["importance"].values()) for row in record["jobs"]], axis=0)
     np.testing.assert_allclose(list(record["importance"].values()), means)
     assert estimate(jobs, stored(data, tmp_path), tmp_path, workers=1).cpu_seconds == 0
+
+
+def weighed(data: TrainingData, weight: np.ndarray, by: str = "size") -> TrainingData:
+    held = RowWeights(by, weight.astype(np.float32))
+    return replace(data, inputs=StoredInputs({"row_weights": held}, {"row_weights": {"by": by}}))
+
+
+def test_those_of_weight_nothing_are_not_trained_on_but_scored_and_validated(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    """Members alone are ranked among themselves; validation and scores are of all."""
+    member = np.arange(len(data.symbols)) % 3 > 0
+    some = weighed(data, np.broadcast_to(member, data.label.shape).astype(float), "members")
+    sampler, days = Sampler(some), [20, 23]
+    found = table(some, lambda t: features_of(sampler, t), days, "zscore", weighed=True)
+    assert found.weight is None, "all alike"
+    for i, t in enumerate(days):
+        stocks = data.stocks(t)
+        usable = np.isfinite(data.label[t, stocks]) & data.entry_ok[t, stocks] & member[stocks]
+        rows = slice(found.starts[i], found.starts[i + 1])
+        np.testing.assert_array_equal(found.y[rows], standardise(data.label[t, stocks[usable]], "zscore"))
+        np.testing.assert_allclose(found.label[rows], data.label[t, stocks[usable]], rtol=1e-6)
+    told = [{}, {"ridge": some.inputs}]
+    plans = [plan_jobs(data, [RIDGE], [FOLD], PLAN, FIT, inputs={}, label={}, stored=one)[0] for one in told]
+    assert plans[0].key != plans[1].key
+    fitted, judged = baseline_of(plans[1]).fit(sampler, lambda day, days_: None)
+    everybody = table(data, lambda t: features_of(Sampler(data), t), list(FOLD.valid))
+    assert judged.rank_ic == pytest.approx(mean_rank_ic(fitted.predict(everybody.x), everybody))
+    assert np.isfinite(scores_of(fitted, sampler, FOLD.test.start)[1]).all()
+
+
+def test_a_rows_weight_is_how_often_it_counts(data: TrainingData) -> None:
+    """Ridge on rows of weight 2 is ridge on the rows twice."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((60, 3)).astype(np.float32), rng.standard_normal(60).astype(np.float32)
+    starts, twice = np.array([0, 30, 60]), np.r_[np.arange(60), np.arange(0, 60, 2)]
+    weight = np.where(np.arange(60) % 2 == 0, 2.0, 1.0).astype(np.float32)
+    plain = LabelledRows(x, y, starts)
+    settings = ridge.Settings(strengths=(0.0,))
+    by_weight = ridge.fit(settings, replace(plain, weight=weight), plain, 0)
+    repeated = ridge.fit(settings, LabelledRows(x[twice], y[twice], np.array([0, 90])), plain, 0)
+    np.testing.assert_allclose(by_weight.weights, repeated.weights, rtol=1e-5)
+
+
+def test_weights_of_a_day_have_mean_one_and_what_is_unknown_weighs_nothing(data: TrainingData) -> None:
+    rng = np.random.default_rng(2)
+    weight = np.where(rng.random(data.label.shape) < 0.2, 0.0, rng.random(data.label.shape) * 7)
+    some = weighed(data, weight)
+    stocks = some.stocks(25)
+    chosen, own = some.trained(25, stocks)
+    assert own is not None
+    assert own.mean() == pytest.approx(1, abs=1e-5)
+    assert set(chosen) == set(some.labelled(25, stocks)) & set(np.flatnonzero(weight[25, stocks] > 0))
+    everybody, none = some.trained(25, stocks, weighed=False)
+    assert none is None
+    np.testing.assert_array_equal(everybody, some.labelled(25, stocks))
+
+
+def test_rounds_may_be_chosen_by_the_top_group(data: TrainingData) -> None:
+    """The number of trees is the best by what was asked for, and both are told."""
+    rng = np.random.default_rng(1)
+    n, days = 400, 6
+    label, noise = rng.standard_normal((2, n * days)).astype(np.float32)
+    pieces = [label + rng.standard_normal(n * days), np.where(label > 1.6, 20.0, 5 * noise), -3 * label]
+    valid = LabelledRows(label[:, None], label, np.arange(0, n * days + 1, n), label=label)
+    by_rank = best_round(lambda a, b: sum(pieces[a:b]), 3, 1, valid)
+    by_top = best_round(lambda a, b: sum(pieces[a:b]), 3, 1, replace(valid, select="top"))
+    assert (by_rank, by_top) == (1, 2)
+    day = slice(0, n)
+    count = round(0.05 * n)
+    want = np.sort(label[day])[-count:].mean() - label[day].mean()
+    assert top_excess(label[day], label[day]) == pytest.approx(want, abs=1e-6)
+
+
+def test_what_an_arm_is_trained_for_is_in_its_keys_and_the_default_is_not(data: TrainingData) -> None:
+    plain = jobs_of(data, RIDGE)[0]
+    same = jobs_of(data, RIDGE.model_copy(update={"target": "rank", "select": "rank_ic"}))[0]
+    assert same.key == plain.key
+    assert "target" not in plain.identity["arm"]
+    others = [{"target": "zscore"}, {"select": "top"}]
+    keys = {jobs_of(data, RIDGE.model_copy(update=one))[0].key for one in others}
+    assert len(keys | {plain.key}) == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"model": TINY, "target": "zscore"}, "with its loss"),
+        ({"model": TINY, "train_on": "size"}, "knows no weights"),
+        ({"weighting": {"kind": "ridge"}, "train_on": "everybody"}, "members"),
+        ({"weighting": {"kind": "ridge"}, "select": "best"}, "top"),
+    ],
+)
+def test_what_an_arm_can_t_be_trained_for_is_said(said: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Arm.model_validate({"name": "x", **said})
+
+
+def test_ranks_are_read_as_they_are(data: TrainingData) -> None:
+    """Codes become what they stand for, missing ones 0; no scaling is laid over them, and none may be asked for."""
+    codes = np.random.default_rng(0).integers(0, 256, data.features.values.shape).astype(np.uint8)
+    coded = replace(data, features=replace(data.features, values=codes))
+    stocks, x = features_of(Sampler(coded), 30)
+    np.testing.assert_array_equal(x, np.nan_to_num(VALUES)[codes[30, stocks]])
+    with pytest.raises(RecipeError, match="ranks"):
+        jobs_of(coded, RIDGE.model_copy(update={"scaling": SCALINGS.choose("in_window")}))
+    again = replace(coded, symbols=np.append(coded.symbols, "900000.SH"), **with_one_more(coded))
+    assert again.day_print(30) == coded.day_print(30), "a later listing leaves a day's print alone"
+
+
+def with_one_more(data: TrainingData) -> dict[str, object]:
+    """Arrays with a last stock of which nothing is known."""
+
+    def more(x: np.ndarray, nothing: object) -> np.ndarray:
+        return np.concatenate([x, np.full((len(x), 1, *x.shape[2:]), nothing, x.dtype)], axis=1)
+
+    arrays = {"label": np.nan, "eligible": False, "size": np.nan, "entry_ok": False}
+    made: dict[str, object] = {name: more(getattr(data, name), nothing) for name, nothing in arrays.items()}
+    return {**made, "features": replace(data.features, values=more(data.features.values, 0))}

@@ -11,6 +11,7 @@ import numpy as np
 from deepfactor.core.arrays import Float32, Float64, Indices
 from deepfactor.core.kind import Chosen, Room, SettingsOf
 from deepfactor.core.spec import Spec
+from deepfactor.training.selection import Select
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,17 @@ class LabelledRows:
         standardised within each day, so that days may be pooled; no NaN (missing is 0).
     y : (n,) float32 label, standardised within each day
     starts : (D + 1,) rows at which the days begin, and n
+    weight : (n,) float32, how much a row counts in the fit, of mean 1 within each day; None = all alike
+    label : (n,) float32, as the label's kind made it; None = `y`
+    select : what validation decides by
     """
 
     x: Float32
     y: Float32
     starts: Indices
+    weight: Float32 | None = None
+    label: Float32 | None = None
+    select: Select = "rank_ic"
 
     def __post_init__(self) -> None:
         if not len(self.x) == len(self.y) == self.starts[-1]:
@@ -57,8 +64,8 @@ class WeightingKind(Protocol[SettingsOf]):
         """Raises `RecipeError` where a library is missing, before anything is trained."""
 
     def fit(self, settings: SettingsOf, train: LabelledRows, valid: LabelledRows, seed: int, /) -> Fitted:
-        """Learns from `train`; `valid` decides when to stop or which strength to take, by the mean RankIC over its
-        days, never the loss."""
+        """Learns from `train`, whose rows count by their weight; `valid` decides when to stop or which strength to
+        take, by what it is judged by (`validation.judged`), never the loss."""
 
     def restore(self, state: Any, /) -> Fitted:
         """What `Fitted.state` was of; each kind has a type of its own for it."""

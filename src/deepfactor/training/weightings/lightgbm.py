@@ -1,17 +1,18 @@
-"""`lightgbm`: gradient-boosted trees by LightGBM (Ke et al. 2017), an extra: ``deepfactor[lightgbm]``."""
+"""`lightgbm`: gradient-boosted trees by LightGBM (Ke et al. 2017)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 from pydantic import Field
 
-from deepfactor.core.arrays import Float32, Float64
-from deepfactor.core.errors import RecipeError
-from deepfactor.core.optional import optional_package
+from deepfactor.core.arrays import Float32, Float64, Integers
 from deepfactor.core.spec import Spec
+from deepfactor.cross_section.ranks import average_rank
 from deepfactor.training.weightings.base import LabelledRows, shares
 from deepfactor.training.weightings.validation import best_round
 
@@ -19,6 +20,9 @@ from deepfactor.training.weightings.validation import best_round
 WORDS = {
     "leaves": "叶数",
     "min_rows": "叶最少样本",
+    "objective": "目标函数",
+    "grades": "相关性等级数",
+    "truncation": "截断位置",
 }
 
 
@@ -35,6 +39,11 @@ class Settings(Spec):
     column_share: float = Field(default=0.7, gt=0, le=1, description="share of columns that a tree may use")
     row_share: float = Field(default=0.7, gt=0, le=1, description="share of rows that a tree sees")
     strength: float = Field(default=1.0, ge=0, description="L2 penalty of the leaves")
+    objective: Literal["squared_error", "lambdarank"] = Field(
+        default="squared_error", description="squared error, or the order of a day's best (Burges 2010)"
+    )
+    grades: int = Field(default=10, ge=2, le=1000, description="lambdarank: a day's labels in so many equal grades")
+    truncation: int = Field(default=100, ge=1, le=100_000, description="lambdarank: places from the top that count")
 
 
 class TreesState(TypedDict):
@@ -63,19 +72,12 @@ class Trees:
 
 
 def check() -> None:
-    """LightGBM is there."""
-    optional_package("lightgbm", _absent())
+    """Nothing that deepfactor doesn't bring."""
 
 
 def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int) -> Trees:
-    """Trees on the squared error, as many as have the best mean RankIC on `valid`.
-
-    Raises
-    ------
-    RecipeError
-        LightGBM is not installed.
-    """
-    library, s = optional_package("lightgbm", _absent()), settings
+    """Trees on the squared error or the order of each day, as many as are judged best on `valid`."""
+    library, s = _library(), settings
     parameters = {
         "objective": "regression",
         "learning_rate": s.learning_rate,
@@ -91,7 +93,18 @@ def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int)
         "force_row_wise": True,
         "verbosity": -1,
     }
-    booster = library.train(parameters, library.Dataset(train.x, train.y, free_raw_data=True), s.rounds)
+    if s.objective == "lambdarank":
+        parameters |= {
+            "objective": "lambdarank",
+            "label_gain": list(range(s.grades)),
+            "lambdarank_truncation_level": s.truncation,
+        }
+        rows = library.Dataset(
+            train.x, _graded(train, s.grades), weight=train.weight, group=np.diff(train.starts), free_raw_data=True
+        )
+    else:
+        rows = library.Dataset(train.x, train.y, weight=train.weight, free_raw_data=True)
+    booster = library.train(parameters, rows, s.rounds)
 
     def part(first: int, stop: int) -> Float64:
         return np.asarray(booster.predict(valid.x, first, stop - first, num_threads=1), np.float64)
@@ -99,10 +112,18 @@ def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int)
     return Trees(booster, best_round(part, s.rounds, s.check_every, valid))
 
 
+def _graded(table: LabelledRows, grades: int) -> Integers:
+    """Grades 0 … `grades` − 1 of each day's labels, of equal size; (n,)."""
+    days = zip(table.starts[:-1], table.starts[1:], strict=True)
+    ranks = [(average_rank(table.y[a:b]) - 0.5) / (b - a) for a, b in days]
+    return np.minimum((np.concatenate(ranks) * grades).astype(np.int32), grades - 1)
+
+
 def restore(state: TreesState) -> Trees:
     """The fitted trees whose `state` this is."""
-    return Trees(optional_package("lightgbm", _absent()).Booster(model_str=state["trees"]), state["rounds"])
+    return Trees(_library().Booster(model_str=state["trees"]), state["rounds"])
 
 
-def _absent() -> RecipeError:
-    return RecipeError("weighting lightgbm needs LightGBM: pip install 'deepfactor[lightgbm]'")
+def _library() -> ModuleType:
+    """Loaded where it is used: it takes longer than all of deepfactor."""
+    return import_module("lightgbm")

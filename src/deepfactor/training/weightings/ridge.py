@@ -11,7 +11,7 @@ from pydantic import Field
 from deepfactor.core.arrays import Float32, Float64
 from deepfactor.core.spec import Spec
 from deepfactor.training.weightings.base import LabelledRows, shares
-from deepfactor.training.weightings.validation import mean_rank_ic
+from deepfactor.training.weightings.validation import judged
 
 _CHUNK = 200_000  # rows at a time in float64
 
@@ -59,18 +59,20 @@ def check() -> None:
 
 
 def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int) -> Ridge:
-    """Weights of the strength with the best mean RankIC on `valid`; `seed` plays no part."""
+    """Weights of the strength that is judged best on `valid`; `seed` plays no part."""
     k = train.x.shape[1]
     square, product = np.zeros((k, k)), np.zeros(k)
     for start in range(0, len(train.x), _CHUNK):
         x = train.x[start : start + _CHUNK].astype(np.float64)
-        square += x.T @ x
-        product += x.T @ train.y[start : start + _CHUNK]
+        y = train.y[start : start + _CHUNK]
+        weighted = x if train.weight is None else x * train.weight[start : start + _CHUNK, None]
+        square += weighted.T @ x
+        product += weighted.T @ y
     candidates = [
         Ridge(np.asarray(np.linalg.solve(square + strength * len(train.x) * np.eye(k), product), np.float64), strength)
         for strength in settings.strengths
     ]
-    return max(candidates, key=lambda ridge: mean_rank_ic(ridge.predict(valid.x), valid))
+    return max(candidates, key=lambda ridge: judged(ridge.predict(valid.x), valid))
 
 
 def restore(state: RidgeState) -> Ridge:

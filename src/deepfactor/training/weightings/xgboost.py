@@ -70,7 +70,7 @@ def check() -> None:
 
 
 def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int) -> Trees:
-    """Trees on the squared error, as many as have the best mean RankIC on `valid`."""
+    """Trees on the squared error, as many as are judged best on `valid`."""
     s = settings
     parameters = {
         "objective": "reg:squarederror",
@@ -85,7 +85,9 @@ def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int)
         "nthread": 1,
     }
     # binned once, without a copy of the table (QuantileDMatrix)
-    booster = xgboost.train(parameters, xgboost.QuantileDMatrix(train.x, train.y, nthread=1), s.rounds)
+    booster = xgboost.train(
+        parameters, xgboost.QuantileDMatrix(train.x, train.y, weight=train.weight, nthread=1), s.rounds
+    )
 
     def part(first: int, stop: int) -> Float64:
         return np.asarray(booster.inplace_predict(valid.x, iteration_range=(first, stop)), np.float64)
