@@ -49,6 +49,23 @@ scaling = "by_day"
 name = "ridge"
 features = { kind = "hand_features" }
 weighting = { kind = "ridge" }
+
+[[combinations]]
+name = "both"
+of = ["gru", "ridge"]
+standard = "rank"
+
+[[combinations]]
+name = "by_tops"
+of = ["gru", "ridge"]
+method = "top_weighted"
+
+[[combinations]]
+name = "by_rank_ic"
+of = ["gru", "ridge"]
+method = "ic_weighted"
+window = 10
+min_days = 5
 """
 SEQUENCES = """
 name = "evening_sequences"
@@ -112,12 +129,26 @@ def test_an_evenings_scores_are_the_runs_bit_for_bit(runs: Path, market: Market,
                                            & (market.panel.dates <= np.datetime64(day))))  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["both", "by_tops"])
+def test_an_evenings_combination_is_the_runs(runs: Path, market: Market, name: str) -> None:
+    """Of arms that are scored once for all of them."""
+    folder, day = RunFolder.open(runs / "evening"), "2020-08-14"
+    whole = pl.read_parquet(folder.scores(name)).filter(pl.col("date") == date.fromisoformat(day))
+    ((file, record),) = score(folder, until(market, day), arms=[name])
+    found = pl.read_parquet(file)
+    assert found.select("date", "symbol").equals(whole.select("date", "symbol"))
+    np.testing.assert_allclose(found["score"], whole["score"], atol=1e-12)
+    assert record["arm"] == name
+    assert len(record["jobs"]) == len(record["seeds"]) == 4
+
+
 def test_a_day_more_than_the_run_predicts(runs: Path, small_market: Path) -> None:
     """From the command line, with no training: job folders stay as they are, and repeated it leaves the same bytes."""
     before = {path: path.stat().st_mtime_ns for path in (runs / "jobs").rglob("*")}
     ended = deepfactor("score", runs / "evening", "--market", small_market, "--json")
     said = ended.json()["scores"]
-    assert [(one["arm"], one["date"]) for one in said] == [(arm, "2020-12-31") for arm in ("gru", "decomp", "ridge")]
+    arms = ("gru", "decomp", "ridge", "both", "by_tops")
+    assert [(one["arm"], one["date"]) for one in said] == [(arm, "2020-12-31") for arm in arms]
     assert all(one["stocks"] > 30 for one in said)
     assert {path: path.stat().st_mtime_ns for path in (runs / "jobs").rglob("*")} == before
     files = [Path(one["file"]) for one in said]
@@ -125,6 +156,7 @@ def test_a_day_more_than_the_run_predicts(runs: Path, small_market: Path) -> Non
     again = deepfactor("score", runs / "evening", "--market", small_market)
     assert [file.read_bytes() for file in files] == first
     assert "by fold 2020-07-01" in again.out
+    assert "by_rank_ic is left out" in again.err + again.out
 
 
 def test_what_cannot_be_scored_is_named(runs: Path, small_market: Path) -> None:
@@ -134,6 +166,7 @@ def test_what_cannot_be_scored_is_named(runs: Path, small_market: Path) -> None:
     refused(ask("--day", "2020-08-15"), "2020-08-15", "no such trading day", "2018-01-02")
     refused(ask("--day", "2020-06-30"), "2020-06-30", "no fold", "had ended its training")
     refused(ask("--arm", "gur"), "gur", "gru")
+    refused(ask("--arm", "by_rank_ic"), "by_rank_ic", "ic_weighted", "deepfactor combine")
     refused(deepfactor("score", runs, "--market", small_market), "no run here")
 
 

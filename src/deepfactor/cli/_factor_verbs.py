@@ -227,7 +227,9 @@ def combine(
     factors: Annotated[list[str], typer.Argument(help="factor files, or runs as RUN or RUN:arm; in this order")],
     market: MarketOption,
     out: Annotated[Path, typer.Option("--out", help="factor file to write, parquet")],
-    method: Annotated[str, typer.Option(help="equal, ic_weighted or orthogonalised")] = "equal",
+    method: Annotated[str, typer.Option(help="equal, ic_weighted, orthogonalised or top_weighted")] = "equal",
+    standard: Annotated[str, typer.Option(help="zscore, or rank: a day's scores are ranked first")] = "zscore",
+    index: Annotated[str | None, typer.Option(help="top_weighted: the index inside which tops are taken")] = None,
     horizon: Annotated[int, typer.Option(help="trading days of the RankICs that weigh")] = 10,
     convention: Annotated[str, typer.Option(help="their entry and exit: t1_close, t1_vwap or t0_close")] = "t1_close",
     window: Annotated[int, typer.Option(help="trading days whose RankICs make a day's weights")] = 240,
@@ -238,13 +240,14 @@ def combine(
     open_holdout: OpenHoldout = False,
     as_json: Json = False,
 ) -> None:
-    """One factor file out of several factors: equally weighted, by past RankIC, or orthogonalised in order."""
+    """One factor file out of several factors: equally weighted, by past RankIC or tops, or orthogonalised in order."""
     from deepfactor.evaluation.combination import CombinationSettings
     from deepfactor.pipeline.combining import combine as combine_factors
     from deepfactor.pipeline.markets import open_market
     from deepfactor.runs.factors import RowAccount
 
-    given = {"method": method, "horizon": horizon, "convention": convention, "window": window, "min_days": min_days}
+    given = {"method": method, "standard": standard, "index": index, "horizon": horizon, "convention": convention}
+    given |= {"window": window, "min_days": min_days}
     try:
         settings = CombinationSettings.model_validate(given)
     except ValidationError as error:

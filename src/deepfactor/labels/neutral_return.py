@@ -11,16 +11,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import AfterValidator, Field
 
 from deepfactor.core.arrays import Bools, Float64
 from deepfactor.core.spec import ONCE
-from deepfactor.cross_section.clipping import clip_mad
-from deepfactor.cross_section.regression import merge_small, residual_on_groups
+from deepfactor.labels._neutral import neutralised
 from deepfactor.labels.base import LabelSettings
 from deepfactor.panel.panel import Panel
-from deepfactor.panel.returns import entry, forward_return
+from deepfactor.panel.returns import entry
 from deepfactor.panel.universe import Universe
 
 #: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
@@ -58,17 +56,14 @@ def compute(settings: Settings, panel: Panel, universe: Universe, eligible: Bool
     eligible : (T, N) bool
         the stocks over which a day is neutralised.
     """
-    value = forward_return(panel, settings.convention, settings.horizon)
-    size = np.log(panel.market_cap(settings.cap).astype(np.float64)) if "size" in settings.neutralise else None
-    out = np.full(panel.shape, np.nan)
-    for t in range(len(value)):
-        usable = eligible[t] & np.isfinite(value[t])
-        if size is not None:
-            usable &= np.isfinite(size[t])
-        stocks = np.flatnonzero(usable)
-        if len(stocks) > 2:
-            y = clip_mad(value[t, stocks], settings.clip_mad)
-            industry = universe.industry[t, stocks] if "industry" in settings.neutralise else np.zeros(len(stocks), int)
-            x = size[t, stocks] if size is not None else None
-            out[t, stocks] = residual_on_groups(y, merge_small(industry, settings.min_industry), x)
-    return out
+    return neutralised(
+        panel,
+        universe,
+        eligible,
+        settings.horizon,
+        convention=settings.convention,
+        cap=settings.cap,
+        neutralise=settings.neutralise,
+        clip=settings.clip_mad,
+        min_industry=settings.min_industry,
+    )

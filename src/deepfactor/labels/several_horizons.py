@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 from deepfactor.core.arrays import Bools, Float64
 from deepfactor.core.spec import ONCE
 from deepfactor.cross_section.zscores import zscore_rows
-from deepfactor.labels import neutral_return
+from deepfactor.labels._neutral import neutralised
 from deepfactor.labels.base import LabelSettings
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import MOST_DAYS, entry
@@ -55,14 +55,16 @@ def compute(settings: Settings, panel: Panel, universe: Universe, eligible: Bool
     """Mean z-score (T, N) float64 of the stocks in `eligible`; NaN outside, and without one of the returns."""
     total = np.zeros(panel.shape)
     for multiple in settings.multiples:
-        one = neutral_return.Settings(
-            horizon=settings.horizon * multiple,
+        values = neutralised(
+            panel,
+            universe,
+            eligible,
+            settings.horizon * multiple,
             convention=settings.convention,
             cap=settings.cap,
             neutralise=settings.neutralise,
-            clip_mad=settings.clip_mad,
+            clip=settings.clip_mad,
             min_industry=settings.min_industry,
         )
-        values = neutral_return.compute(one, panel, universe, eligible)
         total += zscore_rows(values, np.isfinite(values))
     return total / len(settings.multiples)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 
@@ -27,6 +27,8 @@ class CombinationFile(TypedDict):
     over the span and by year."""
 
     method: str
+    standard: NotRequired[str]
+    index: NotRequired[str | None]
     horizon: int
     convention: str
     window: int
@@ -86,7 +88,8 @@ def combine(
     )
     with step(console, f"combined {len(opened)} factors"):
         scores = {name: factor.scores for name, factor in opened.items()}
-        combined = combine_factors(scores, market.panel, settings, out.stem)
+        members = None if settings.index is None else market.universe.member_mask(settings.index)
+        combined = combine_factors(scores, market.panel, settings, out.stem, members)
         write_scores(out, combined.scores)
     rows = {name: factor.rows.to_json_dict() for name, factor in opened.items()}
     return {"out": str(out), **account(combined, settings), "rows": rows}
@@ -97,6 +100,8 @@ def account(combined: CombinedFactor, settings: CombinationSettings) -> Combinat
     finite = np.isfinite(combined.scores.values)
     return {
         "method": settings.method,
+        "standard": settings.standard,
+        "index": settings.index,
         "horizon": settings.horizon,
         "convention": settings.convention,
         "window": settings.window,
@@ -118,7 +123,8 @@ def combine_arms(folder: RunFolder, one: Combination, arms: Mapping[str, Scores]
     DataError
         it has no scores.
     """
-    combined = combine_factors({name: arms[name] for name in one.of}, market.panel, one, one.name)
+    members = None if one.index is None else market.universe.member_mask(one.index)
+    combined = combine_factors({name: arms[name] for name in one.of}, market.panel, one, one.name, members)
     if not len(combined.scores.scored_days()):
         raise DataError(
             f"combination {one.name} has no scores: {combined.scores.dropped['days_without_weights']} days without "
@@ -127,7 +133,7 @@ def combine_arms(folder: RunFolder, one: Combination, arms: Mapping[str, Scores]
     place, said = folder.arm(one.name), account(combined, one)
     content = write_scores(place / "scores.parquet", combined.scores)
     write_json(place / "combination.json", said)
-    told = {"method"} if one.method == "equal" else set(CombinationSettings.model_fields)
+    told = {"method", "standard"} if one.method == "equal" else set(CombinationSettings.model_fields)
     card: ModelCard = {
         "kind": "combination",
         "settings": {"of": list(one.of), **one.model_dump(mode="json", include=told)},

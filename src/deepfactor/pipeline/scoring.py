@@ -17,6 +17,7 @@ from deepfactor.core.choices import choices
 from deepfactor.core.errors import DamagedFile, DataError, UserError
 from deepfactor.core.files import file_hash, folder_lock, remove_litter, write_json
 from deepfactor.core.trust import Trust
+from deepfactor.evaluation.combination import standardised
 from deepfactor.inputs.base import Held, Input
 from deepfactor.models.base import split_days
 from deepfactor.panel.scores import Scores
@@ -24,7 +25,7 @@ from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.inputs import log_cap
 from deepfactor.pipeline.markets import Market
 from deepfactor.pipeline.names import row_of
-from deepfactor.recipe import Recipe
+from deepfactor.recipe import Combination, Recipe
 from deepfactor.runs.factors import write_scores
 from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import read_json
@@ -43,6 +44,8 @@ from deepfactor.training.scalings.base import rows_back
 from deepfactor.training.stored import StoredInputs
 from deepfactor.training.work import scorer_of
 
+#: Methods of combinations that a day's scores suffice for.
+_BY_THE_DAY = ("equal", "top_weighted")
 #: Days of a locked holdout that are still live ones: the last, and a week in which nobody came to score.
 LIVE = 5
 
@@ -106,13 +109,14 @@ def score(
         recipe = Recipe.model_validate(read_json(run.recipe), context=trust)
     row = row_of(market.panel, day)
     _require_live(market, row, opening)
-    chosen = [_arm_named(recipe, name) for name in arms] or list(recipe.arms)
+    chosen = [_named(recipe, name) for name in arms] or [*recipe.arms, *_by_the_day(recipe, console)]
+    made: dict[str, tuple[Scores, DayRecord]] = {}
     found = []
     with folder_lock(run.path / "scores"):
-        for arm in chosen:
-            with step(console, f"scored {arm.name} on {market.panel.dates[row]}"):
-                scores, record = score_day(recipe, run, market, arm, row)
-                place = run.day_scores(arm.name, record["date"])
+        for one in chosen:
+            with step(console, f"scored {one.name} on {market.panel.dates[row]}"):
+                scores, record = _made(recipe, run, market, one, row, made)
+                place = run.day_scores(one.name, record["date"])
                 place.parent.mkdir(parents=True, exist_ok=True)
                 remove_litter(place.parent)
                 write_scores(place, scores)
@@ -120,6 +124,24 @@ def score(
                 write_json(place.with_suffix(".json"), record)
                 found.append((place, record))
     return found
+
+
+def _made(
+    recipe: Recipe,
+    run: RunFolder,
+    market: Market,
+    one: Arm | Combination,
+    row: int,
+    made: dict[str, tuple[Scores, DayRecord]],
+) -> tuple[Scores, DayRecord]:
+    """An arm's or a combination's scores of the day, whose arms are scored once; `made` holds what was."""
+    if one.name not in made:
+        if isinstance(one, Arm):
+            made[one.name] = score_day(recipe, run, market, one, row)
+        else:
+            of = {arm.name: arm for arm in recipe.arms}
+            made[one.name] = combined_day(run, one, [_made(recipe, run, market, of[k], row, made) for k in one.of])
+    return made[one.name]
 
 
 def _require_live(market: Market, row: int, opening: str | None) -> None:
@@ -149,12 +171,68 @@ def require_whole(place: Path) -> None:
         raise DamagedFile("isn't what `deepfactor score` wrote: repeat that", file=place)
 
 
-def _arm_named(recipe: Recipe, name: str) -> Arm:
-    for arm in recipe.arms:
-        if arm.name == name:
-            return arm
-    known = [arm.name for arm in recipe.arms]
-    raise UserError(f"--arm {name}: {choices(name, known)}; combinations are made of arms' factor files by `combine`")
+def _named(recipe: Recipe, name: str) -> Arm | Combination:
+    scored: dict[str, Arm | Combination] = {arm.name: arm for arm in recipe.arms}
+    scored |= {one.name: one for one in recipe.combinations}
+    if name not in scored:
+        raise UserError(f"--arm {name}: {choices(name, scored)}")
+    found = scored[name]
+    if isinstance(found, Combination) and found.method not in _BY_THE_DAY:
+        raise UserError(
+            f"--arm {name}: its weights are of RankICs up to the day ({found.method}), which one day's scores "
+            "don't give: make it of the arms' factor files by `deepfactor combine`"
+        )
+    return found
+
+
+def _by_the_day(recipe: Recipe, console: Console) -> list[Combination]:
+    """The combinations that a day's scores of their arms give; the others are said."""
+    for one in recipe.combinations:
+        if one.method not in _BY_THE_DAY:
+            console.say(f"{one.name} is left out: its weights ({one.method}) need more than the day's scores")
+    return [one for one in recipe.combinations if one.method in _BY_THE_DAY]
+
+
+def combined_day(
+    run: RunFolder, one: Combination, parts: Sequence[tuple[Scores, DayRecord]]
+) -> tuple[Scores, DayRecord]:
+    """A combination of its arms' scores of one day, over the stocks that all of them score.
+
+    Raises
+    ------
+    UserError
+        the run doesn't know the weights of the day's year.
+    """
+    first, records = parts[0][0], [record for _, record in parts]
+    common = np.logical_and.reduce([np.isfinite(scores.values) for scores, _ in parts])
+    weights = _weights(run, one, records[0]["date"][:4])
+    values = sum(
+        (w * standardised(scores.values, common, one.standard) for w, (scores, _) in zip(weights, parts, strict=True)),
+        np.zeros(common.shape),
+    )
+    newest = max(records, key=lambda record: record["trained_until"])
+    return Scores(one.name, first.dates, first.symbols, np.where(common, values, np.nan)), {
+        **newest,
+        "arm": one.name,
+        "seeds": [seed for record in records for seed in record["seeds"]],
+        "jobs": [job for record in records for job in record["jobs"]],
+        "stocks": int(common.sum()),
+        "scores": "",
+    }
+
+
+def _weights(run: RunFolder, one: Combination, year: str) -> list[float]:
+    """Of the arms of a combination in a year: all alike, or as the run left them."""
+    if one.method == "equal":
+        return [1 / len(one.of)] * len(one.of)
+    with reading_results(run.path):
+        by_year = read_json(run.arm(one.name) / "combination.json")["weights_by_year"]
+    if year not in by_year:
+        raise UserError(
+            f"{one.name}: this run has weights of {', '.join(by_year) or 'no year'}, none of {year}: repeat "
+            "deepfactor run on the market of today, which makes them of the year before"
+        )
+    return [float(by_year[year][name]) for name in one.of]
 
 
 def score_day(recipe: Recipe, run: RunFolder, market: Market, arm: Arm, row: int) -> tuple[Scores, DayRecord]:

@@ -19,7 +19,7 @@ from deepfactor.panel.returns import forward_return
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 from support.law import reads_future
-from support.toy import toy_market
+from support.toy import INDEX, toy_market
 
 LATELY = {"horizon": 3, "window": 25, "min_days": 6}
 METHODS = ("equal", "ic_weighted", "orthogonalised")
@@ -193,3 +193,61 @@ def test_a_return_that_has_not_ended_is_caught(
 
     monkeypatch.setattr(combination, "rank_ics", early)
     assert reads_future(lambda p, u: computed(p, u, method), *market, range(15, 69, 4)) is not None
+
+
+def test_top_weighted_weighs_a_year_by_the_tops_of_the_year_before(market: tuple[Panel, Universe]) -> None:
+    """Against pandas: best tenths inside an index, returns that ended before the year; the first year alike."""
+    panel, universe = toy_market(days=330, stocks=60, seed=4)
+    factors = three_factors(panel)
+    settings = CombinationSettings(method="top_weighted", index=INDEX, horizon=3, window=100, min_days=20)
+    members = universe.member_mask(INDEX)
+    made = combine_factors(factors, panel, settings, members=members)
+    returns = forward_return(panel, "t1_close", 3)
+    years = panel.dates.astype("datetime64[Y]").astype(int) + 1970
+    first = int(np.flatnonzero(years == years[0] + 1)[0])
+    worth = []
+    for t in range(first - settings.reach):
+        day = by_day(factors, t)
+        day = day[members[t, day.index] & np.isfinite(returns[t, day.index])]
+        if len(day) >= 10:
+            count, r = max(round(0.1 * len(day)), 1), pd.Series(returns[t, day.index], day.index)
+            worth.append([r[day[k].nlargest(count).index].mean() - r.mean() for k in factors])
+    want = np.maximum(np.mean(worth, axis=0), 0)
+    want /= want.sum()
+    scored = np.isfinite(made.weights[:, 0])
+    np.testing.assert_allclose(made.weights[scored & (years == years[0])], 1 / 3)
+    later = made.weights[scored & (years == years[0] + 1)]
+    np.testing.assert_allclose(later, np.tile(want, (len(later), 1)), rtol=1e-9)
+    assert want[0] > 0.4, "the one that knows"
+    t = int(np.flatnonzero(scored & (years == years[0] + 1))[3])
+    day = by_day(factors, t)
+    np.testing.assert_allclose(made.scores.values[t, day.index], day.to_numpy() @ want, atol=1e-9)
+
+
+def test_top_weighted_reads_no_future() -> None:
+    panel, universe = toy_market(days=320, stocks=30, seed=4)
+    settings = CombinationSettings(method="top_weighted", horizon=3, window=50, min_days=20)
+    factors = three_factors(panel)
+
+    def combined(p: Panel, u: Universe) -> np.ndarray:
+        cut = {k: Scores(k, p.dates, p.symbols, s.values[: len(p.dates)]) for k, s in factors.items()}
+        return combine_factors(cut, p, settings).scores.values
+
+    assert reads_future(combined, panel, universe, range(250, 315, 13)) is None
+
+
+def test_ranked_first_the_size_of_a_score_is_nothing(
+    market: tuple[Panel, Universe], factors: dict[str, Scores]
+) -> None:
+    panel, _ = market
+    settings = CombinationSettings(standard="rank")
+    made = combine_factors(factors, panel, settings).scores.values
+    curved = {k: replace(s, values=np.exp(s.values / 9)) for k, s in factors.items()}
+    np.testing.assert_allclose(combine_factors(curved, panel, settings).scores.values, made, atol=1e-12)
+    day = by_day(factors, 50).rank()
+    np.testing.assert_allclose(made[50, day.index], ((day - day.mean()) / day.std(ddof=0)).mean(axis=1), atol=1e-9)
+
+
+def test_an_index_is_for_tops() -> None:
+    with pytest.raises(ValidationError, match="top_weighted"):
+        CombinationSettings(index=INDEX)

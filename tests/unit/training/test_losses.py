@@ -8,7 +8,7 @@ import torch
 
 from deepfactor.core.kind import kinds_in, load_kind
 from deepfactor.core.spec import Spec
-from deepfactor.training.losses import ic, weighted_mse
+from deepfactor.training.losses import ic, listnet, top_ic, weighted_mse
 
 ROOM = "deepfactor.training.losses"
 
@@ -72,3 +72,25 @@ def test_the_ic_loss_can_take_z_scored_labels() -> None:
     assert ic.target(ic.Settings()) == "rank"
     assert ic.target(ic.Settings(target="zscore")) == "zscore"
     assert "target" not in ic.Settings().identity()  # jobs trained before keep their keys
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.4])
+def test_listnet_by_its_formula(temperature: float, pair: tuple[np.ndarray, np.ndarray]) -> None:
+    p, y = pair
+    mass = np.exp(y / temperature) / np.exp(y / temperature).sum()
+    logs = p - np.log(np.exp(p).sum())
+    settings = listnet.Settings(temperature=temperature)
+    got = listnet.loss(settings, torch.tensor(p), torch.tensor(y)).item()
+    assert got == pytest.approx(-(mass * logs).sum(), rel=1e-9)
+    assert listnet.loss(settings, torch.tensor(p + 5), torch.tensor(y)).item() == pytest.approx(got, rel=1e-9)
+
+
+def test_top_ic_is_a_weighted_correlation_and_without_strength_the_ic(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    p, y = pair[0], (np.argsort(np.argsort(pair[1])) + 0.5) / 200 * np.sqrt(12) - np.sqrt(3)
+    w = np.exp(3 * (y / np.sqrt(12) + 0.5))
+    c = np.cov(p, y, aweights=w)
+    got = top_ic.loss(top_ic.Settings(), torch.tensor(p), torch.tensor(y)).item()
+    assert got == pytest.approx(-c[0, 1] / np.sqrt(c[0, 0] * c[1, 1]), rel=1e-6)
+    assert w.max() / w.min() == pytest.approx(np.exp(3), rel=0.02)
+    plain = top_ic.loss(top_ic.Settings(strength=0.0), torch.tensor(p), torch.tensor(y)).item()
+    assert plain == pytest.approx(ic.loss(ic.Settings(), torch.tensor(p), torch.tensor(y)).item(), rel=1e-6)
