@@ -109,7 +109,7 @@ def score(
         recipe = Recipe.model_validate(read_json(run.recipe), context=trust)
     row = row_of(market.panel, day)
     _require_live(market, row, opening)
-    chosen = [_named(recipe, name) for name in arms] or [*recipe.arms, *_by_the_day(recipe, console)]
+    chosen = [_named(recipe, name) for name in arms] or [*recipe.arms, *_by_the_day(recipe)]
     made: dict[str, tuple[Scores, DayRecord]] = {}
     found = []
     with folder_lock(run.path / "scores"):
@@ -123,6 +123,9 @@ def score(
                 record["scores"] = file_hash(place)
                 write_json(place.with_suffix(".json"), record)
                 found.append((place, record))
+    for one in () if arms else recipe.combinations:
+        if one.method not in _BY_THE_DAY:
+            console.say(f"{one.name} is left out: its weights ({one.method}) need more than the day's scores")
     return found
 
 
@@ -185,11 +188,8 @@ def _named(recipe: Recipe, name: str) -> Arm | Combination:
     return found
 
 
-def _by_the_day(recipe: Recipe, console: Console) -> list[Combination]:
-    """The combinations that a day's scores of their arms give; the others are said."""
-    for one in recipe.combinations:
-        if one.method not in _BY_THE_DAY:
-            console.say(f"{one.name} is left out: its weights ({one.method}) need more than the day's scores")
+def _by_the_day(recipe: Recipe) -> list[Combination]:
+    """The combinations that a day's scores of their arms give."""
     return [one for one in recipe.combinations if one.method in _BY_THE_DAY]
 
 

@@ -239,7 +239,7 @@ def test_settings_of_inputs_belong_to_inputs_that_are_read(said, message, recipe
 @pytest.mark.parametrize("name", ["nothing", "nothing.toml", ""])
 def test_no_such_recipe(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    shipped = "demo, study_a, study_a_reduced, study_b, study_b_ablations, study_b_first"
+    shipped = "long_only, study_a, study_a_reduced, study_b, study_b_ablations, study_b_first"
     with pytest.raises(RecipeError, match=rf"^no recipe '{name}': .*{shipped}"):
         load_recipe(name)
 

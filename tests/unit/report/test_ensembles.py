@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from deepfactor.report.sections import ensembles
+from deepfactor.report.sections._ensembles import beside_members
 from support.run_content import arm, build, portfolio
 
 
@@ -20,7 +20,7 @@ def test_a_combination_stands_beside_the_mean_of_its_members() -> None:
     content = replace(
         content, arms=(*content.arms, both), portfolios=tuple(portfolio(a.name, index, d) for a, d in drifts)
     )
-    table = ensembles.beside_members(content)
+    table = beside_members(content)
     assert table is not None
     rows = {str(row[1].text): [cell.value for cell in row[2:]] for row in table.rows}
     record = [one.record(content.lead, 10, content.main)["rank_ic"]["mean"] for one in (*members, both)]  # type: ignore[index]
@@ -33,4 +33,4 @@ def test_a_combination_stands_beside_the_mean_of_its_members() -> None:
 
 
 def test_a_run_without_combinations_has_no_such_section() -> None:
-    assert ensembles.beside_members(build()) is None
+    assert beside_members(build()) is None

@@ -1,4 +1,4 @@
-"""What a score is like: autocorrelation, correlation with styles and with the other arms."""
+"""What a score is like: autocorrelation, correlation with styles and with the other arms; combinations beside these."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from deepfactor.report.press.drawing import Figure, bars, colour, figure, layout
 from deepfactor.report.press.formats import MISSING
 from deepfactor.report.press.tables import Cell, Table, head, label_cells, make, value_cell
 from deepfactor.report.press.words import Metric, words
+from deepfactor.report.sections._ensembles import beside_members
 
 ORDER = 90
 
@@ -27,7 +28,7 @@ def section(content: RunContent, make: Maker) -> Section | None:
     tables = (
         *make.all((autocorrelation, content)),
         *make.many(style_tables, content),
-        *make.all((styles_absent, content), (model_correlation, content)),
+        *make.all((styles_absent, content), (model_correlation, content), (beside_members, content)),
     )
     return Section(title, (Charts(drawn), Tables(tables, folds=LONG)), link=title) if drawn or tables else None
 

@@ -8,12 +8,8 @@ import numpy as np
 
 from deepfactor.core.words import Text, joined
 from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
-from deepfactor.report.making import Maker
-from deepfactor.report.press.blocks import Section, Tables
 from deepfactor.report.press.tables import Cell, Table, label_cells, make
 from deepfactor.report.press.words import Metric, words
-
-ORDER = 88
 
 NOTE = Text(
     "A combination's number less the mean of its members' is what averaging the scores earned; a score is averaged "
@@ -36,13 +32,6 @@ BEST = Metric(
 
 #: What is measured, its style, and where it stands of an arm or a portfolio.
 _Measure = tuple[Text, str, Callable[[str], float | None]]
-
-
-def section(content: RunContent, make_: Maker) -> Section | None:
-    """A table; none where the run combines nothing."""
-    title = Text("Combinations beside their members", "合成因子与其成员")
-    tables = make_.all((beside_members, content))
-    return Section(title, (Tables(tables),), link=Text("Combinations", "合成因子")) if tables else None
 
 
 def beside_members(content: RunContent) -> Table | None:
