@@ -108,6 +108,13 @@ class Room(Generic[Part, Settings]):
         """Names of the kinds that ship, sorted."""
         return kinds_in(self.package)
 
+    def has(self, name: str) -> bool:
+        """Whether a kind of that name ships; no other file is read."""
+        path = f"{self.package}.{name}"
+        if not name.isidentifier() or name.startswith("_") or name == "base" or importlib.util.find_spec(path) is None:
+            return False
+        return hasattr(importlib.import_module(path), "Settings")
+
     def load(self, name: str) -> Part:
         """The file of the kind `name`, of those that ship."""
         return cast(Part, load_kind(self.package, name))

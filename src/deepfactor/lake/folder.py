@@ -66,7 +66,7 @@ class Lake:
     def __init__(self, path: Path, vendor: str) -> None:
         self.path, self.vendor = path, vendor
         self.recorded: list[Recorded] = []
-        self._newest: dict[str, Recorded] = {}
+        self._newest: dict[Request, Recorded] = {}
         self._of_api: dict[str, list[Recorded]] = {}
         self._checksums: dict[str, str] = {}
         self._end = 0  # of what is whole in the journal
@@ -112,16 +112,16 @@ class Lake:
 
     def newest(self, request: Request) -> Recorded | None:
         """The newest answer to a request."""
-        return self._newest.get(request.key())
+        return self._newest.get(request)
 
     def of(self, *apis: str, as_of: datetime | None = None) -> list[Recorded]:
         """The newest answer to each request of `apis` that was there at the time `as_of` (None = now), by arrival."""
         found = sorted((one for api in set(apis) for one in self._of_api.get(api, ())), key=lambda one: one.number)
-        newest: dict[str, Recorded] = {}
+        newest: dict[Request, Recorded] = {}
         for one in found:
             if as_of is None or one.fetched_at <= as_of:
-                newest.pop(key := one.request.key(), None)
-                newest[key] = one
+                newest.pop(one.request, None)
+                newest[one.request] = one
         return list(newest.values())
 
     def add(self, answers: Sequence[Answer]) -> None:
@@ -187,8 +187,8 @@ class Lake:
             if sum(one.rows for one in answers) == self._heights[part]:
                 whole.append(self.path / part)
             else:
-                for one in answers:
-                    yield scan_parquet(self.path / part).select(columns).slice(one.first, one.rows)
+                for first, rows in _runs(answers):
+                    yield scan_parquet(self.path / part).select(columns).slice(first, rows)
         for piece in _alike(whole, {self.path / part: answers[0].columns for part, answers in wanted.items()}):
             yield scan_parquet(piece).select(columns)
 
@@ -233,7 +233,7 @@ class Lake:
             first += one.rows
             self.recorded.append(one)
             self._of_api.setdefault(one.request.api, []).append(one)
-            self._newest[one.request.key()] = one
+            self._newest[one.request] = one
         self._heights[line["part"]] = first
         self._checksums[line["part"]] = line["checksum_of_part"]
 
@@ -263,6 +263,17 @@ def content_of(rows: pl.DataFrame) -> str:
         digest.update("\x1e".join("\x00" if one is None else one for one in text).encode())
         digest.update(b"\x1d")
     return digest.hexdigest()
+
+
+def _runs(answers: Sequence[Recorded]) -> list[tuple[int, int]]:
+    """First row and number of rows of answers of a file, those that lie behind each other together."""
+    runs: list[tuple[int, int]] = []
+    for one in answers:
+        if runs and sum(runs[-1]) == one.first:
+            runs[-1] = (runs[-1][0], runs[-1][1] + one.rows)
+        else:
+            runs.append((one.first, one.rows))
+    return runs
 
 
 def _alike(files: Sequence[Path], columns: dict[Path, tuple[str, ...]]) -> list[list[Path]]:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Protocol
 
 import polars as pl
@@ -34,10 +33,6 @@ class Request:
 
     def key(self) -> str:
         """Text that names it."""
-        return self._key
-
-    @cached_property
-    def _key(self) -> str:
         return json.dumps([self.api, *map(list, self.params)], ensure_ascii=False)
 
 

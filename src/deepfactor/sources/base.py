@@ -109,7 +109,7 @@ def choose_source(source: str) -> Kind:
     content: dict[str, object] = {}
     if Path(source).is_file():
         content = read_toml(Path(source), source)
-    elif source in ROOM.kinds():
+    elif ROOM.has(source):
         content = {"kind": source}
     kind = content.pop("kind", "tables")
     if not isinstance(kind, str):
