@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help env dev demo test test-all test-313 kills check lint types imports tag learning study-b-mechanism study-a-mechanism bench bench-data bench-training bench-evaluation peers clean
+.PHONY: help env dev demo test test-all test-313 kills check lint types imports tag learning study-b-mechanism study-a-mechanism bench bench-data bench-lake bench-training bench-evaluation peers clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -77,6 +77,9 @@ bench: bench-data bench-training bench-evaluation ## measure speed against peers
 
 bench-data: $(DEV) ## measure the way from tables to a panel; writes benchmarks/RESULTS-data.md
 	$(BIN)/python -m benchmarks.data
+
+bench-lake: $(DEV) ## measure the way from a lake of 5,400 stocks and 13 years to a panel: writes benchmarks/RESULTS-lake.md
+	$(BIN)/python -m benchmarks.lakes
 
 bench-training: $(DEV) ## measure training against stock PyTorch, the peak and qlib; writes benchmarks/RESULTS-training-KERNEL.md
 	$(BIN)/python -m benchmarks.training
