@@ -305,7 +305,7 @@ def _null(folder: Path) -> Iterator[str]:
 def _part(grid: Grid, folder: Path, years: str) -> Iterator[str]:
     series = found(grid, folder, years)
     if not series:
-        yield f"\n## {years.capitalize()} years\n\nNothing was fitted.\n"
+        yield f"\n## {years.capitalize()} years\n\nNot fitted yet."
         return
     tests = ", ".join(f"{first}–{last}" for *_, (first, last) in SPANS[years])
     said = [json.loads(file.read_text()) for file in sorted((folder / years).glob("*.json"))]
@@ -344,8 +344,9 @@ time; `--page` writes this. Top: the 5 % best scores less all eligible stocks, e
 arithmetic points a year before cost. RankIC: raw returns of 10 days. One day in five; t: Newey–West, two lags. Each row
 is one fit a span with one seed: the rows of another seed say what chance moves."""
 _FOOT = f"""
-Tried: {len(LEVERS)} ways to fit and {len(MEANS)} means, all shown where they were fitted; tree settings (31 leaves,
-rate 0.06, rounds by validation) were given beforehand and not varied. Years after 2022 are sealed."""
+Tried: {len(LEVERS)} ways to fit and {len(MEANS)} means, each shown where it was fitted; tree settings (31 leaves, rate
+0.06, rounds by validation) were given beforehand and not varied. Years after 2022 are sealed.
+"""
 
 
 if __name__ == "__main__":
