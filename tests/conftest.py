@@ -44,6 +44,16 @@ def _no_wait_for_the_disk() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _few_random_scores() -> Iterator[None]:
+    """A placebo band is of two random scores where a test doesn't say how many: each is a backtest."""
+    from deepfactor.backtest import placebo
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(placebo, "DRAWS", 2)
+        yield
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real data; without one the test is skipped, which the summary shows."""

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from deepfactor.backtest.loop import MOST_CAPITAL
+from deepfactor.backtest.placebo import usual_draws
 from deepfactor.core.choices import choices
 from deepfactor.core.days import Day
 from deepfactor.core.errors import RecipeError
@@ -93,6 +94,7 @@ class Recipe(Spec):
     `arms` share data, plan and tests, and are compared in one report, with `combinations` of them beside; `features` is
     what an arm reads, and `label` what it is trained to foresee, that names none of its own, `fundamentals` what a
     network that reads company reports is given of them, `inputs` the settings of what else networks read, by name.
+    `placebo`: random scores that each portfolio is shown beside; 0 = none.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)
@@ -109,6 +111,7 @@ class Recipe(Spec):
     combinations: tuple[Combination, ...] = ()
     test: TestSettings = TestSettings()
     portfolios: tuple[Portfolio, ...] = ()
+    placebo: int = Field(default_factory=usual_draws, ge=0, le=1000)
 
     def inputs_of(self, arm: Arm) -> list[Input]:
         """What `arm` reads beside windows, with its settings, by name: of company reports `fundamentals`, of neighbours

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deepfactor.backtest.decision import Knowledge
+from deepfactor.backtest.signals import Knowledge
 from deepfactor.pipeline.enhancing import buyable
 from deepfactor.pipeline.markets import StyleSets, open_market
 from deepfactor.portfolio.presets import load_preset

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepfactor.backtest.decision import Knowledge
+from deepfactor.backtest.signals import Knowledge
 from deepfactor.panel.returns import trailing_return
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import UniverseRule

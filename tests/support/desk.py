@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfactor.backtest.decision import Knowledge
+from deepfactor.backtest.signals import Knowledge
 from deepfactor.desk.holdings import Holdings
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe

@@ -10,10 +10,10 @@ import pytest
 
 from deepfactor.backtest.book import Book
 from deepfactor.backtest.days import last_close
-from deepfactor.backtest.decision import Knowledge
 from deepfactor.backtest.fills import Fills
 from deepfactor.backtest.loop import BacktestSettings, run_backtest
 from deepfactor.backtest.result import BacktestResult
+from deepfactor.backtest.signals import Knowledge
 from deepfactor.core.arrays import Float64
 from deepfactor.desk.files import write_csv
 from deepfactor.desk.holdings import Holdings, position_columns, read_holdings

@@ -3,7 +3,6 @@ and its orders out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,11 +10,8 @@ import numpy as np
 
 from deepfactor.backtest.book import Book
 from deepfactor.backtest.days import TradingDay
-from deepfactor.backtest.signals import Signal, average_daily_volume, orders, state_problem, with_risk
-from deepfactor.core.arrays import Bools, Float64, Floats
-from deepfactor.panel.panel import Panel
-from deepfactor.panel.scores import Scores
-from deepfactor.panel.universe import Universe
+from deepfactor.backtest.signals import Knowledge, Signal, average_daily_volume, orders, state_problem, with_risk
+from deepfactor.core.arrays import Float64
 from deepfactor.portfolio.problem import Rebalance, Target
 from deepfactor.risk.model import RiskModel
 
@@ -26,31 +22,6 @@ class Enhancer(Protocol):
     def solve(self, r: Rebalance) -> Target:
         """Weights aligned with ``r.symbols``."""
         ...
-
-
-@dataclass(frozen=True)
-class Knowledge:
-    """What the signal days of a portfolio are decided by. Row t of each array is known at the close of t.
-
-    Attributes
-    ----------
-    panel, universe, scores : aligned with each other
-    styles : mapping of name to (T, N)
-        exposures that constraints may ask for; NaN = missing, filled in and counted.
-    index : str
-        benchmark, as in ``universe.members``.
-    eligible : (T, N) bool
-        who may be bought.
-    risk : of `styles`; wanted where the tracking error is limited or risk has a price.
-    """
-
-    panel: Panel
-    universe: Universe
-    scores: Scores
-    styles: Mapping[str, Floats]
-    index: str
-    eligible: Bools
-    risk: RiskModel | None = None
 
 
 @dataclass(frozen=True)
@@ -78,10 +49,7 @@ def decide(known: Knowledge, day: TradingDay, book: Book, aimed_at: Float64 | No
 
     Reads rows up to that of `day` alone. Raises as `state_problem`, `orders` and the enhancer do.
     """
-    signal = state_problem(
-        day, book, known.scores, known.eligible, known.universe, known.styles, known.index, aimed_at,
-        average_daily_volume(known.panel, day.row),
-    )  # fmt: skip
+    signal = state_problem(known, day, book, aimed_at, average_daily_volume(known.panel, day.row))
     if known.risk is not None:
         signal = with_risk(signal, known.risk, day.row)
     target = enhancer.solve(signal.problem)

@@ -12,16 +12,17 @@ from pydantic import Field
 
 from deepfactor.backtest.book import Book
 from deepfactor.backtest.days import TradingDay, days, last_close
-from deepfactor.backtest.decision import Enhancer, Knowledge, decide
+from deepfactor.backtest.decision import Enhancer, decide
 from deepfactor.backtest.fills import Fills, execute
 from deepfactor.backtest.living import live
 from deepfactor.backtest.log import Log, Pending
 from deepfactor.backtest.result import BacktestResult
-from deepfactor.backtest.signals import benchmark_row
+from deepfactor.backtest.signals import Knowledge, benchmark_row
 from deepfactor.backtest.span import followed
 from deepfactor.core.arrays import Bools, Dates, Float64, Floats
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
+from deepfactor.cross_section.score_shapes import ScoreShape
 from deepfactor.market.boards import boards_of
 from deepfactor.market.fees import Costs
 from deepfactor.panel.panel import Panel
@@ -41,7 +42,8 @@ class BacktestSettings(Spec):
     """How target weights become a portfolio.
 
     Orders are decided at the close of the `signal` days and filled on the next trading day at its `fill` price. A
-    holding of a delisted stock settles at its last price × (1 − `haircut`).
+    holding of a delisted stock settles at its last price × (1 − `haircut`). `score`: what of a day's scores the
+    optimiser sees.
     """
 
     capital: float = Field(default=1e8, gt=0, le=MOST_CAPITAL)
@@ -49,6 +51,7 @@ class BacktestSettings(Spec):
     costs: Costs = Costs()
     haircut: float = Field(default=0.3, ge=0, le=1)
     signal: Schedule = "week_end"
+    score: ScoreShape = "z"
 
 
 def run_backtest(
@@ -95,7 +98,7 @@ def run_backtest(
     rows = span.rows
     days_followed = slice(rows.start, rows.stop)
     require_index(index, universe.weighting[index][days_followed], universe.dates[days_followed])
-    known = Knowledge(panel, universe, scores, styles, index, eligible, risk)
+    known = Knowledge(panel, universe, scores, styles, index, eligible, risk, settings.score)
     loop = _Loop(known, enhancer, settings, rows.start)
     loop.log.counts.update(span.without)
     field: PriceField = "vwap" if settings.fill == "next_vwap" else "close"

@@ -11,7 +11,7 @@ from deepfactor.backtest.book import Book
 from deepfactor.backtest.days import TradingDay
 from deepfactor.core.arrays import Bools, Float64, Floats, Indices
 from deepfactor.core.errors import DataError
-from deepfactor.cross_section.zscores import zscore_rows
+from deepfactor.cross_section.score_shapes import ScoreShape, kurtosis, shaped
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
@@ -25,8 +25,38 @@ VOLUME_DAYS = 20
 #: Share of names whose z-score another name has too, from which on the choice among them is counted as the solver's.
 MANY_EQUAL = 0.1
 
+#: Fourth moment of a day's z-scores from which on their tails are counted as heavy: twice a normal distribution's.
+HEAVY = 6.0
+
 #: Target weights below this sell a holding out: the solver's zero.
 ZERO_WEIGHT = 1e-9
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What the signal days of a portfolio are decided by. Row t of each array is known at the close of t.
+
+    Attributes
+    ----------
+    panel, universe, scores : aligned with each other
+    styles : mapping of name to (T, N)
+        exposures that constraints may ask for; NaN = missing, filled in and counted.
+    index : str
+        benchmark, as in ``universe.members``.
+    eligible : (T, N) bool
+        who may be bought.
+    risk : of `styles`; wanted where the tracking error is limited or risk has a price.
+    shape : what of a day's scores the optimiser sees
+    """
+
+    panel: Panel
+    universe: Universe
+    scores: Scores
+    styles: Mapping[str, Floats]
+    index: str
+    eligible: Bools
+    risk: RiskModel | None = None
+    shape: ScoreShape = "z"
 
 
 @dataclass(frozen=True)
@@ -39,39 +69,35 @@ class Signal:
 
 
 def state_problem(
-    day: TradingDay,
-    book: Book,
-    scores: Scores,
-    eligible: Bools,
-    universe: Universe,
-    styles: Mapping[str, Floats],
-    index: str,
-    target: Float64 | None,
-    adv: Float64 | None = None,
+    known: Knowledge, day: TradingDay, book: Book, target: Float64 | None, adv: Float64 | None = None
 ) -> Signal:
     """The rebalance of `day`, from what is known at its close; `target` (N,) is what the last one aimed at, `adv` (N,)
     the average daily volume in CNY.
 
     Names are index members, names with benchmark weight, eligible scored ones, what is held, and what the last target
     aimed at, bought or not: giving it up counts where turnover is counted from the target. Frozen = not traded on the
-    day or closed at a limit. The score is standardised over eligible scored names; the others get its mean, 0. Where
-    many names have equal ones, more than one portfolio is best, and which is found is the solver's choice: counted.
+    day or closed at a limit. The score is standardised over eligible scored names in its shape; the others get its
+    mean, 0. Where many names have equal ones, more than one portfolio is best, and which is found is the solver's
+    choice: counted. So are heavy tails that the shape leaves: noise that the optimiser buys.
 
     Raises
     ------
     DataError
         the index has no weights on the day.
     """
+    universe, scores, index = known.universe, known.scores, known.index
     t = day.row
     weights = benchmark_row(universe, index, t)
     member = universe.member_mask(index)[t]
-    scored = eligible[t] & np.isfinite(scores.values[t])
+    scored = known.eligible[t] & np.isfinite(scores.values[t])
     aimed_at = np.zeros_like(member) if target is None else target > 0
     names = np.flatnonzero(member | (weights > 0) | scored | (book.shares > 0) | aimed_at)
-    z = zscore_rows(scores.values[t][None, :], scored[None, :])[0]
-    exposures, counts = complete_exposures(styles, t, names, universe.industry[t])
+    z = shaped(scores.values[t], scored, known.shape)
+    exposures, counts = complete_exposures(known.styles, t, names, universe.industry[t])
     if _equal(z[scored]) >= MANY_EQUAL:
         counts["rebalances_with_equal_scores"] = 1
+    if kurtosis(z[scored]) >= HEAVY:
+        counts["rebalances_with_heavy_tails"] = 1
     frozen = ~day.open_at_close
     previous = book.weights()
     problem = Rebalance(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from deepfactor.cli.options import ArmOption, Json, MarketOption, app, day_option, show
+from deepfactor.cli.options import CONSTRAINTS, ArmOption, Json, MarketOption, app, day_option, show
 from deepfactor.core.kind import recipe_error
 from deepfactor.pipeline.terminal import terminal
 
@@ -25,9 +25,7 @@ def rebalance(
     market: MarketOption,
     out: Annotated[Path, typer.Option("--out", help="folder in which the rebalance gets one of its own")],
     index: Annotated[str, typer.Option(help="an index, as in 000905.SH or csi500")],
-    constraints: Annotated[
-        str, typer.Option(help="study_a, study_a_all_market, study_b, study_b_te or a TOML file")
-    ] = "study_b",
+    constraints: Annotated[str, typer.Option(help=CONSTRAINTS)] = "study_b",
     holdings: Annotated[Path | None, typer.Option(help="CSV of the account's positions this evening")] = None,
     cash: Annotated[float | None, typer.Option(help="CNY, where the positions have no row of it")] = None,
     day: Annotated[date | None, day_option("evening to decide on; without: the market's last day")] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 
 from deepfactor.cli._endings import finish
 from deepfactor.cli.options import (
+    CONSTRAINTS,
     WHAT_IF,
     ArmOption,
     ColumnsOption,
@@ -22,6 +24,7 @@ from deepfactor.cli.options import (
     MarketOption,
     OpenHoldout,
     Partial,
+    Workers,
     app,
     day_option,
     listed,
@@ -182,13 +185,15 @@ def enhance(
     market: MarketOption,
     out: Annotated[Path, typer.Option("--out", help="folder for the results")],
     index: Annotated[str, typer.Option(help="an index, as in 000905.SH or csi500")],
-    constraints: Annotated[
-        str, typer.Option(help="study_a, study_a_all_market, study_b, study_b_te or a TOML file")
-    ] = "study_b",
+    constraints: Annotated[str, typer.Option(help=CONSTRAINTS)] = "study_b",
     capital: Annotated[float, typer.Option(help="CNY")] = 1e8,
     start: Annotated[date | None, day_option("first day followed")] = None,
     end: Annotated[date | None, day_option("last day followed")] = None,
     what_if: Annotated[list[str] | None, typer.Option("--what-if", help=WHAT_IF)] = None,
+    placebo: Annotated[
+        int | None, typer.Option(min=0, max=1000, help="random scores to stand beside; 0 = none; without: 20")
+    ] = None,
+    workers: Workers = min(2, os.cpu_count() or 1),
     arm: ArmOption = None,
     columns: ColumnsOption = "",
     date_format: DateFormat = None,
@@ -197,10 +202,12 @@ def enhance(
     language: LanguageOption = Language.EN,
     as_json: Json = False,
 ) -> None:
-    """Index-enhanced backtest of any factor file."""
+    """Index-enhanced backtest of any factor file, beside what random scores earn under the same constraints."""
+    from deepfactor.backtest.placebo import usual_draws
     from deepfactor.backtest.span import Cut
     from deepfactor.pipeline import factor as factors
     from deepfactor.pipeline.markets import open_market
+    from deepfactor.pipeline.placebo import placebo_line
     from deepfactor.pipeline.what_if import table
     from deepfactor.recipe import Portfolio
 
@@ -211,10 +218,16 @@ def enhance(
     console = terminal()
     opened = open_market(market, console, opening=opening(open_holdout))
     read = factors.open_factor(factor, opened, arm, _reading(columns, date_format, partial))
-    enhanced = factors.enhance(read, opened, out, portfolio, console, what_if or (), language)
+    draws = usual_draws() if placebo is None else placebo
+    enhanced = factors.enhance(
+        read, opened, out, portfolio, console, what_if or (), language, placebo=draws, workers=workers
+    )
     content, lines = dict[str, object](), _rows_lines(read.rows, language)
     if (summary := enhanced.summary) is not None:
         content |= summary
+        if enhanced.placebo is not None:
+            content["placebo"] = enhanced.placebo
+            lines.append(placebo_line(enhanced.placebo))
         lines += [Cut.of(cut).sentence(summary["index"]) for cut in summary["cuts"]]
         if enhanced.what_if:
             content["what_if"] = enhanced.what_if

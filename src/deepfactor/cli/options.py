@@ -29,7 +29,7 @@ app = typer.Typer(
 MarketOption = Annotated[Path, typer.Option("--market", help="market folder, made by ingest or simulate")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output")]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="take kinds from outside deepfactor")]
-Workers = Annotated[int, typer.Option("--workers", min=0, help="training processes; 0 = train in this one")]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="processes; 0 = all in this one")]
 
 
 class Language(StrEnum):
@@ -40,6 +40,7 @@ class Language(StrEnum):
 
 
 LanguageOption = Annotated[Language, typer.Option("--language", help="shown first on the page, which holds both")]
+CONSTRAINTS = "study_a, study_a_all_market, study_b, study_b_te, study_b_tight or a TOML file"
 WHAT_IF = (
     "solve again with a changed setting, and show what changes; can be repeated. setting=value, as in "
     "max_active_weight=0.01 or turnover.sided=one; several together: a=1,b=2; a constraint away: turnover=off. Short "

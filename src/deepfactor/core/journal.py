@@ -12,9 +12,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from deepfactor.core.checksums import sealed, unsealed
+
+Name = TypeVar("Name", str, int)
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def append(path: Path, record: Mapping[str, object]) -> None:
         _write(handle, [record])
 
 
-def append_new(path: Path, key: str, records: Mapping[str, Mapping[str, object]]) -> list[str]:
+def append_new(path: Path, key: str, records: Mapping[Name, Mapping[str, object]]) -> list[Name]:
     """Add those records whose name stands in no line under `key` yet; returns the names that are new.
 
     Examples

@@ -8,9 +8,10 @@ import numpy as np
 
 from deepfactor.backtest.book import Book
 from deepfactor.backtest.days import TradingDay, days
-from deepfactor.backtest.decision import Decision, Knowledge, decide
+from deepfactor.backtest.decision import Decision, decide
 from deepfactor.backtest.fills import Fills, execute
 from deepfactor.backtest.result import Columns
+from deepfactor.backtest.signals import Knowledge
 from deepfactor.core.arrays import Float64, Strings, Symbols
 from deepfactor.core.errors import DataError
 from deepfactor.cross_section.plain_size import constant_rows

@@ -10,7 +10,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from deepfactor.backtest.decision import Knowledge
+from deepfactor.backtest.signals import Knowledge
 from deepfactor.core.arrays import AnyArray, Float64
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import content_key

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfactor.backtest.days import days
-from deepfactor.backtest.decision import Knowledge
+from deepfactor.backtest.signals import Knowledge
 from deepfactor.core.arrays import Float64
 from deepfactor.core.errors import DataError
 from deepfactor.core.files import folder_lock, remove_litter
@@ -132,7 +132,7 @@ def rebalance(
     book = holdings.book(panel, row)
     aimed_at = None if account.previous is None else previous_target(account.previous, panel, row)
     eligible = buyable(factor.eligible, market.universe, enhancement)
-    known = Knowledge(panel, market.universe, factor.scores, {}, index, eligible)
+    known = Knowledge(panel, market.universe, factor.scores, {}, index, eligible, shape=enhancement.score)
     require_evening(known, row, book, enhancement, aimed_at)  # before the minute that styles take
     kind = enhancement.styles or STYLES.choose("basic")
     with step(console, f"styles {kind.kind}"):

@@ -12,8 +12,9 @@ import numpy as np
 from deepfactor.backtest.active_risk import ActiveRiskFile, active_risk, risk_record
 from deepfactor.backtest.attribution import Attribution, attribute
 from deepfactor.backtest.decision import Enhancer
-from deepfactor.backtest.loop import BacktestSettings, run_backtest
+from deepfactor.backtest.loop import run_backtest
 from deepfactor.backtest.performance import summary as summarise
+from deepfactor.backtest.placebo import PlaceboFile
 from deepfactor.backtest.records import SummaryFile
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.backtest.span import Cut, followed
@@ -23,6 +24,7 @@ from deepfactor.core.files import write_json
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 from deepfactor.panel.weighting import WeightsUsed
+from deepfactor.pipeline.backtests import settings_of
 from deepfactor.pipeline.console import Console
 from deepfactor.pipeline.markets import Market
 from deepfactor.pipeline.what_if import Measured, WhatIfEntry, WhatIfFile, entry
@@ -36,10 +38,11 @@ from deepfactor.runs.results import write_backtest, write_risk
 
 @dataclass(frozen=True)
 class Enhanced:
-    """The summary of a backtest, none where it failed, and the entries of ``what_if.json``."""
+    """The summary of a backtest, none where it failed, the entries of ``what_if.json``, and the placebo band."""
 
     summary: SummaryFile | None = None
     what_if: tuple[WhatIfEntry, ...] = ()
+    placebo: PlaceboFile | None = None
 
 
 def backtest_to(
@@ -71,7 +74,7 @@ def backtest_to(
             styles,
             enhancer,
             portfolio.index,
-            _settings(portfolio, enhancement),
+            settings_of(enhancement, portfolio.capital),
             start=_day(portfolio.start),
             end=_day(portfolio.end),
             eligible=buyable(eligible, market.universe, enhancement),
@@ -114,16 +117,6 @@ def backtest_to(
     }
     write_json(place / "what_if.json", content)
     return Enhanced(summary, tuple(entries))
-
-
-def _settings(portfolio: Portfolio, enhancement: Enhancement) -> BacktestSettings:
-    return BacktestSettings(
-        capital=portfolio.capital,
-        fill=enhancement.fill,
-        costs=enhancement.costs,
-        haircut=enhancement.haircut,
-        signal=enhancement.signal,
-    )
 
 
 def _risk(
@@ -190,6 +183,11 @@ def _lines(summary: SummaryFile) -> list[str]:
         lines.append(
             f"WARNING: on {tied} rebalances a tenth or more of the names have equal scores (within 16 digits of the "
             "largest): which of them are held is the solver's choice, not the factor's"
+        )
+    if heavy := counts.get("rebalances_with_heavy_tails"):
+        lines.append(
+            f"WARNING: on {heavy} rebalances the scores have heavy tails (kurtosis of 6 or more): the optimiser buys "
+            'what stands far out, mostly noise; score = "winsorised" or "rank" in the constraint file takes them in'
         )
     cuts = [Cut.of(cut).sentence(summary["index"]) for cut in summary["cuts"]]
     return [*lines, *cuts, *(f"WARNING: {text}" for text in summary["warnings"])]

@@ -79,7 +79,7 @@ def run(
     remove_litter(folder.path)
     with writing_results(folder.path):
         tested = recipe.model_copy(update={"test": possible})
-        work = Work(folder, tested, market, planned, console, Done(folder, console.say), edges)
+        work = Work(folder, tested, market, planned, console, Done(folder, console.say), edges, workers)
         require_read(work, wanted)
         write_json(folder.recipe, recipe.model_dump(mode="json"))
         write_json(folder.refers, refers(planned))

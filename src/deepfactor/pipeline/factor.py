@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deepfactor.core.arrays import Bools
@@ -22,6 +22,8 @@ from deepfactor.pipeline.enhancing import Enhanced, backtest_to, require_span
 from deepfactor.pipeline.markets import Market, StyleSets, absent_styles, style_exposures
 from deepfactor.pipeline.names import index_of, named_test
 from deepfactor.pipeline.pages import report_run
+from deepfactor.pipeline.placebo import FILE as PLACEBO
+from deepfactor.pipeline.placebo import ground_of, placebo_to
 from deepfactor.pipeline.places import require_outside
 from deepfactor.pipeline.risk import risk_wanted
 from deepfactor.portfolio.what_if import change
@@ -150,12 +152,16 @@ def enhance(
     console: Console | None = None,
     what_if: Sequence[str] = (),
     language: str = "en",
+    *,
+    placebo: int = 0,
+    workers: int = 1,
 ) -> Enhanced:
     """Enhance an index with a factor; writes tables, ``summary.json`` and a page into `out`. Without a summary the
     portfolio failed: `read_failures` of the folder says why.
 
     Each of `what_if` (``setting=value``, see `portfolio.what_if.change`) is solved and followed too; ``what_if.json``
-    beside the summary shows what it changes. `language` is the page's first.
+    beside the summary shows what it changes. `language` is the page's first. `placebo` random scores are followed under
+    the same constraints, over `workers` processes: ``placebo.json``, see `pipeline.placebo`.
     """
     console = console or Silent()
     require_outside(out)
@@ -184,6 +190,13 @@ def enhance(
             enhanced = backtest_to(
                 place, market, factor.scores, styles.exposures, portfolio, factor.eligible, console, scenarios, risk
             )
+        if placebo and enhanced.summary is not None:
+            with stages.stage("placebo"), attempts.attempt("placebo", label, place / PLACEBO):
+                ground = ground_of(market, styles.exposures, portfolio, factor.eligible, enhanced.summary)
+                made = placebo_to(
+                    place, market.folder.path, ground, factor.scores, enhanced.summary, placebo, console, workers
+                )
+                enhanced = replace(enhanced, placebo=made)
         attempts.write()
         write_environment(folder.environment, market.account(), [*market.warnings(), *absent], stages)
     report_of(folder, console, language)

@@ -17,6 +17,7 @@ from deepfactor.core.choices import choices
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import recipe_error
 from deepfactor.core.toml import read_toml
+from deepfactor.cross_section.score_shapes import ScoreShape
 from deepfactor.market.fees import Costs
 from deepfactor.panel.schedule import Schedule
 from deepfactor.portfolio.enhancer import EnhanceSettings
@@ -42,8 +43,10 @@ class Enhancement(EnhanceSettings):
     holding loses of its last price. `exclude`: names that may not be bought ("st"); suspended and limit-locked ones are
     never traded. `styles`: the style set that the constraints mean; None = whatever the command has. `definitions`: by
     which study's definitions excess is counted (`evaluation.definitions`); None = `DEFAULT_DEFINITIONS`, said so.
-    `signal`: on which days' closes the portfolio is decided anew. `risk`: the risk model of the style set, whose
-    forecasts stand beside the backtest; None = none, unless the tracking error is limited or risk has a price.
+    `signal`: on which days' closes the portfolio is decided anew. `score`: what of a day's scores the optimiser sees,
+    their z-scores, with clipped tails, or their ranks alone (`deepfactor.cross_section.score_shapes`). `risk`: the risk
+    model of the style set, whose forecasts stand beside the backtest; None = none, unless the tracking error is limited
+    or risk has a price.
     """
 
     name: str = "custom"
@@ -54,6 +57,7 @@ class Enhancement(EnhanceSettings):
     styles: StyleSet | None = None
     definitions: Study | None = None
     signal: Schedule = "week_end"
+    score: ScoreShape = "z"
     risk: RiskSettings | None = None
 
     @property

@@ -27,7 +27,7 @@ ALIASES: Mapping[str, str] = {
     "cost_rate": "costs.rate",
 }
 #: Settings of the enhancement itself.
-OWN = ("cash", "fill", "haircut", "risk_aversion")
+OWN = ("cash", "fill", "haircut", "risk_aversion", "score")
 
 
 @dataclass(frozen=True)

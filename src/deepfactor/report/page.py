@@ -50,6 +50,8 @@ STAGES = {
     "oracle": Text("Comparison with the oracle", "与真值比较"),
     "styles": Text("Styles", "风格因子"),
     "portfolio": Text("Portfolio", "组合回测"),
+    "placebo": Text("Placebo band", "安慰剂区间"),
+    "seed_portfolio": Text("Portfolios by seed", "各种子的组合"),
     "page": Text("Section of this page", "本页章节"),
     "workbook": Text("Workbook", "工作簿"),
 }

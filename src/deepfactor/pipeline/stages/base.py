@@ -32,7 +32,8 @@ from deepfactor.training.ensemble import ArmScores
 class Work:
     """What stages work on: a run's folder, its recipe (`recipe.test` as the market allows it), the market, the jobs.
 
-    `edges`: write who was related to whom, too. `made`: scores by arm that this call has made or read.
+    `edges`: write who was related to whom, too. `workers`: processes for what can be shared
+    out. `made`: scores by arm that this call has made or read.
     """
 
     folder: RunFolder
@@ -42,6 +43,7 @@ class Work:
     console: Console
     done: Done
     edges: bool = False
+    workers: int = 1
     made: dict[str, ArmScores] = field(default_factory=dict)
 
     @cached_property

@@ -12,7 +12,7 @@ from deepfactor.pipeline.risk import risk_wanted
 from deepfactor.pipeline.stages.base import Unit, Work
 from deepfactor.recipe import Portfolio, load_constraints, unchanged_preset
 from deepfactor.risk.opening import VERSION
-from deepfactor.runs.done import Outcome
+from deepfactor.runs.done import Outcome, Record
 
 NAME, MANY, GROUP = "portfolio", "portfolios", "portfolios"
 READS = ("scores", "combination")
@@ -38,6 +38,15 @@ def units(work: Work) -> Iterator[Unit]:
             label = folder.portfolio_label(arm, portfolio.index, portfolio.constraints)
             own = {"arm": arm, "scores": work.content(arm).get("scores")}
             yield Unit(label, place, reads | own, [place], partial(_backtest, work, portfolio, arm))
+
+
+def followed_of(work: Work) -> Iterator[tuple[Portfolio, str, Record]]:
+    """Each portfolio and arm that was followed, with its record: what others stand beside."""
+    for portfolio in work.recipe.portfolios:
+        for arm in portfolio.arms or work.recipe.scored:
+            record = work.done.of(work.folder.portfolio(arm, portfolio.index, portfolio.constraints))
+            if record is not None:
+                yield portfolio, arm, record
 
 
 def _backtest(work: Work, portfolio: Portfolio, arm: str) -> Outcome:

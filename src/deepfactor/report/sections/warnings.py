@@ -145,6 +145,11 @@ COUNTS = {
         "them are held is the solver's choice, not the factor's.",
         "{arm}增强{index}：{n}次调仓中有一成以上的股票得分相同，持有其中哪些由求解器决定，而非因子。",
     ),
+    "rebalances_with_heavy_tails": Text(
+        "{arm} on {index}: on {n} rebalances the scores had heavy tails (kurtosis of 6 or more). The optimiser buys "
+        "what stands far out, which is mostly noise.",
+        "{arm}增强{index}：{n}次调仓中得分呈厚尾（峰度不低于6）；优化器会买入极端得分，其中多为噪声。",
+    ),
 }
 
 

@@ -1,0 +1,168 @@
+"""Many scores followed under one constraint set, over worker processes: what placebo bands and seeds' spreads take."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+
+from deepfactor.backtest.loop import BacktestSettings, run_backtest
+from deepfactor.backtest.performance import excess_statistics
+from deepfactor.backtest.result import BacktestResult
+from deepfactor.core.arrays import Bools, Float64, Floats
+from deepfactor.evaluation.definitions import PRESETS
+from deepfactor.evaluation.records import Number
+from deepfactor.panel.build import open_panel
+from deepfactor.panel.panel import Panel
+from deepfactor.panel.scores import Scores
+from deepfactor.panel.universe import Universe
+from deepfactor.portfolio.enhancer import IndexEnhancer
+from deepfactor.portfolio.presets import DEFAULT_DEFINITIONS, Enhancement
+from deepfactor.training.spawning import bound_to_this_process
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all of them share: market, exposures, who may be bought, and how a portfolio is followed.
+
+    `start`, `end`: first signal day and last day, so that all cover the days of the portfolio that they stand beside.
+    """
+
+    panel: Panel
+    universe: Universe
+    styles: Mapping[str, Floats]
+    buyable: Bools
+    preset: Enhancement
+    index: str
+    capital: float
+    start: np.datetime64
+    end: np.datetime64
+
+
+class Followed(TypedDict):
+    """Excess after and before cost by the preset's definition over the headline benchmark, and the information ratio;
+    None = not defined."""
+
+    excess: Number
+    excess_gross: Number
+    information_ratio: Number
+
+
+#: From a number to the scores (T, N) that it stands for: top-level or partial, since a worker is sent it.
+MakeScores = Callable[[int], Float64]
+
+
+def settings_of(preset: Enhancement, capital: float) -> BacktestSettings:
+    """How a portfolio under a constraint set is followed."""
+    return BacktestSettings(
+        capital=capital,
+        fill=preset.fill,
+        costs=preset.costs,
+        haircut=preset.haircut,
+        signal=preset.signal,
+        score=preset.score,
+    )
+
+
+def follow(ground: Ground, values: Float64, name: str = "scores") -> BacktestResult:
+    """One backtest of scores (T, N)."""
+    panel = ground.panel
+    return run_backtest(
+        panel,
+        ground.universe,
+        Scores(name, panel.dates, panel.symbols, values),
+        ground.styles,
+        IndexEnhancer(ground.preset),
+        ground.index,
+        settings_of(ground.preset, ground.capital),
+        start=ground.start,
+        end=ground.end,
+        eligible=ground.buyable,
+    )
+
+
+def followed(result: BacktestResult, preset: Enhancement) -> Followed:
+    """The numbers of a backtest that are compared with others'."""
+    definitions = PRESETS[preset.definitions or DEFAULT_DEFINITIONS]
+    net, gross = (
+        excess_statistics(nav, result.headline_nav, result.dates, definitions) for nav in (result.nav, result.gross_nav)
+    )
+    numbers = net.excess, gross.excess, net.information_ratio
+    excess, before_cost, ratio = (one if np.isfinite(one) else None for one in numbers)
+    return {"excess": excess, "excess_gross": before_cost, "information_ratio": ratio}
+
+
+def follow_many(
+    market: Path, ground: Ground, numbers: Sequence[int], make: MakeScores, workers: int
+) -> Iterator[tuple[int, Followed]]:
+    """Each number with what its scores earn, as they get done, over `workers` processes (0, 1 = in this one)."""
+    if workers < 2 or len(numbers) < 2:
+        for number in numbers:
+            yield number, followed(follow(ground, make(number)), ground.preset)
+        return
+    with _sent(market, ground) as sent, bound_to_this_process():
+        most = min(workers, len(numbers))
+        pool = ProcessPoolExecutor(most, get_context("spawn"), initializer=_open, initargs=(sent,))
+        try:
+            waiting: dict[Future[Followed], int] = {pool.submit(_one, make, number): number for number in numbers}
+            for done in as_completed(waiting):
+                yield waiting[done], done.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A ground as a worker is sent it: large arrays by where they lie, memory-mapped there."""
+
+    market: Path
+    rows: int
+    folder: Path
+    styles: tuple[str, ...]
+    rest: Ground
+
+
+@contextmanager
+def _sent(market: Path, ground: Ground) -> Iterator[_Sent]:
+    """The exposures and who may be bought as files, of the days followed alone: the others are holes in them."""
+    first, last = np.searchsorted(ground.panel.dates, [ground.start, ground.end]).tolist()
+    rows = slice(max(first - 1, 0), last + 1)
+    with tempfile.TemporaryDirectory(prefix="deepfactor-") as name:
+        folder = Path(name)
+        for k, values in enumerate((ground.buyable, *ground.styles.values())):
+            held = np.lib.format.open_memmap(folder / f"{k}.npy", "w+", values.dtype, values.shape)
+            held[rows] = values[rows]
+            held.flush()
+        nothing = np.zeros((0, 0), np.bool_)
+        panel, universe = ground.panel.between(0, 0), ground.universe.between(0, 0)
+        rest = replace(ground, panel=panel, universe=universe, styles={}, buyable=nothing)
+        yield _Sent(market, len(ground.panel.dates), folder, tuple(ground.styles), rest)
+
+
+_ground: Ground | None = None
+
+
+def _open(sent: _Sent) -> None:
+    """In a worker: the market up to the last day that the parent has of it. Its holdout was opened there or not."""
+    global _ground
+    panel, universe = open_panel(sent.market, live=True)
+    buyable, *styles = (np.load(sent.folder / f"{k}.npy", mmap_mode="r") for k in range(len(sent.styles) + 1))
+    _ground = replace(
+        sent.rest,
+        panel=panel.between(0, sent.rows),
+        universe=universe.between(0, sent.rows),
+        styles=dict(zip(sent.styles, styles, strict=True)),
+        buyable=buyable,
+    )
+
+
+def _one(make: MakeScores, number: int) -> Followed:
+    assert _ground is not None, "a worker that has opened nothing"
+    return followed(follow(_ground, make(number)), _ground.preset)
