@@ -34,6 +34,7 @@ from deepfactor.pipeline.enhancing import buyable
 from deepfactor.pipeline.markets import Market, StyleSets, open_market
 from deepfactor.portfolio.enhancer import IndexEnhancer
 from deepfactor.portfolio.presets import Enhancement, load_preset
+from deepfactor.portfolio.problem import InfeasibleError
 
 FIRST, YEARS = "2012-01-01", (2015, 2016, 2017, 2018)
 INDICES = {"000300.SH": "CSI 300", "000905.SH": "CSI 500", "000852.SH": "CSI 1000"}
@@ -135,7 +136,11 @@ def follow(market: Market, out: Path) -> list[dict[str, Any]]:
         if not place.is_file():
             scores = Scores(name, market.panel.dates, market.panel.symbols, np.where(eligible, values[name], np.nan))
             preset = constraint_sets()[constraints]
-            write_json(place, _followed(market, scores, styles, preset, index) | {"set": constraints})
+            try:
+                made = _followed(market, scores, styles, preset, index)
+            except InfeasibleError as error:
+                made = {"score": name, "index": index, "infeasible": str(error)}
+            write_json(place, made | {"set": constraints})
             print(f"followed {place.stem}", file=sys.stderr, flush=True)
     return [json.loads(place.read_text()) for place in places.values()]
 
@@ -179,8 +184,9 @@ def page(records: list[dict[str, Any]], said: str, command: str) -> str:
     ]
     for name, index in product(SCORES, INDICES):
         cells = [by[name, index, one] for one in constraint_sets()]
-        shown = " | ".join(f"{100 * r['excess']:+.1f} ({r['information_ratio']:.2f})" for r in cells)
-        lines.append(f"| {name} | {INDICES[index]} | {shown} | {100 * cells[0]['heavy']:.0f} |")
+        heavy = cells[0].get("heavy")
+        tails = "–" if heavy is None else f"{100 * heavy:.0f}"
+        lines.append(f"| {name} | {INDICES[index]} | {' | '.join(map(_cell, cells))} | {tails} |")
     lines += ["", "| less | ahead in excess | in IR | mean difference, points a year | t of the mean of all pairs |",
               "|---|---|---|---|---|"]  # fmt: skip
     for first, second in (
@@ -194,8 +200,13 @@ def page(records: list[dict[str, Any]], said: str, command: str) -> str:
     return "\n".join([*lines, "", SAID, ""]) + said
 
 
+def _cell(r: Mapping[str, Any]) -> str:
+    return "no solution" if "infeasible" in r else f"{100 * r['excess']:+.1f} ({r['information_ratio']:.2f})"
+
+
 def _compared(by: Mapping[tuple[str, str, str], dict[str, Any]], first: str, second: str) -> str:
-    pairs = [(by[name, index, first], by[name, index, second]) for name, index in product(SCORES, INDICES)]
+    both_sets = [(by[name, index, first], by[name, index, second]) for name, index in product(SCORES, INDICES)]
+    pairs = [(a, b) for a, b in both_sets if "infeasible" not in a and "infeasible" not in b]
     ahead = {key: sum(a[key] > b[key] for a, b in pairs) for key in ("excess", "information_ratio")}
     n = min(len(a["daily"]) for a, _ in pairs)
     daily = np.mean([np.array(a["daily"][-n:]) - np.array(b["daily"][-n:]) for a, b in pairs], axis=0)

@@ -77,7 +77,7 @@ def test_bands_cover_random_factors_in_nine_of_ten(home: Path) -> None:
     signals = rows[0] + np.flatnonzero(market.universe.week_ends()[rows[0] : rows[1]])
     summary = {"start": str(market.panel.dates[signals[0]]), "end": str(market.panel.dates[rows[1] - 1])}
     eligible = market.universe.eligible(UniverseRule())
-    ground = ground_of(market, styles, portfolio, eligible, summary)  # type: ignore[arg-type]
+    ground = ground_of(market, styles, portfolio, eligible, summary, None)  # type: ignore[arg-type]
     mask = who_is_scored(np.zeros(eligible.shape), ground.buyable, signals)
     found = [followed(follow(ground, random_scores(mask, signals, 0.7, k)), ground.preset) for k in range(120)]
     for key in ("excess", "excess_gross"):

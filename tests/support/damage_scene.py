@@ -65,12 +65,14 @@ KINDS: Mapping[str, str] = {
     r"runs/jobs/inputs-KEY/(fundamentals|graph|exposures)-KEY/(\w+\.npy|part\.json|checksums\.json)": "arrays",
     r"runs/jobs/inputs-KEY/scaled-KEY-\d+/(\d+\.standard|rows\.npy|checksums\.json)": "scaled",
     rf"{_RUN}/(recipe|environment|refers|stages|checksums|model_correlation|paired|oracle|report)\.json": "results",
+    rf"{_RUN}/(paired_portfolios|trials)\.json": "results",
     rf"{_RUN}/report\.(html|xlsx)": "results",
     rf"{_RUN}/arms/\w+/(factor_report|model_card|training|combination)\.json": "results",
     rf"{_RUN}/arms/\w+/(scores|scores_seed\d|ic_series|residual_ic_series|group_nav|edges)\.parquet": "results",
     rf"{_RUN}/portfolio/\w+/[\w.]+/\w+/(summary|constraints|what_if|risk|placebo|seeds)\.json": "results",
     # lines with checksums of their own: a damaged one counts as not there, and is made again
     r"market/placebo/KEY/KEY\.jsonl": "",
+    r"market/trials\.jsonl": "",
     rf"{_RUN}/portfolio/\w+/[\w.]+/\w+/(weights|trades|rejected|nav|relaxations|binding)\.parquet": "results",
     rf"{_RUN}/portfolio/\w+/[\w.]+/\w+/(rebalances|attribution|risk)\.parquet": "results",
     # nothing reads these: a lock, what was printed, and pages made anew from other files

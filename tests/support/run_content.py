@@ -114,6 +114,22 @@ def factor_report(arm: str, skill: float) -> dict[str, Any]:
                 "also": also,
             }
         )
+    kept = {"gross": 0.14, "net": 0.11, "t_newey_west": 2.9, "turnover_one_sided": 0.149, "by_year": {}}
+    long_side = [
+        {
+            "universe": universe,
+            "part": n,
+            "bound": 0.15,
+            "cost_rate": 0.0015,
+            "definitions": STUDY_B,
+            "held": kept,
+            "refreshed": kept | {"net": 0.06, "turnover_one_sided": 0.51},
+            "decay": [
+                {"week": k, "excess": 0.24 - 0.02 * k, "t_newey_west": 4 - 0.3 * k, "n": 99} for k in range(1, 9)
+            ],
+        }
+        for universe, n in UNIVERSES.items()
+    ]
     tops = [
         {
             "name": name,
@@ -136,6 +152,7 @@ def factor_report(arm: str, skill: float) -> dict[str, Any]:
         "records": records,
         "groups": groups,
         "top_n": tops,
+        "long_side": long_side,
         "autocorrelation": {"5": 0.72, "20": 0.41},
         "style_correlation": {"SIZE": {"mean": -0.21, "last": -0.3}},
         "dropped": {
@@ -259,7 +276,21 @@ def portfolio(arm_name: str, index: str, drift: float) -> PortfolioContent:
         "by_year": years,
         "counts": {"delisted": 1, "carried_days": 371},
     }
-    return PortfolioContent(arm_name, index, "study_b", summary, nav, relaxed, rejected, 20713, risk=portfolio_risk())
+    own = whole["excess"]
+    drawn = [
+        {"draw": k, "excess": 0.01 * k, "excess_gross": 0.01 * k + 0.02, "information_ratio": 0.1 * k} for k in (0, 1)
+    ]
+    luck = {"own": own, "mean": 0.005, "std": 0.007, "low": -0.02, "high": 0.04, "distance": 3.1}
+    placebo = {"draws": 2, "persistence": 0.7, "drawn": drawn} | dict.fromkeys(
+        ("excess", "excess_gross", "information_ratio"), luck
+    )
+    each = [
+        {"seed": k, "excess": own + 0.01 * (k - 1), "excess_gross": own, "information_ratio": 1.1} for k in (0, 1, 2)
+    ]
+    seeds = {"ensemble": own, "mean": own, "std": 0.01, "seeds": each}
+    return PortfolioContent(
+        arm_name, index, "study_b", summary, nav, relaxed, rejected, 20713, risk=portfolio_risk(), placebo=placebo, seeds=seeds
+    )
 
 
 def portfolio_risk() -> dict[str, Any]:
@@ -328,6 +359,33 @@ def build(**changes: Any) -> RunContent:
         "environment": environment,
         "arms": (arm("gru", 0.104, "study_b/gru_ic", 26369), arm("decomp_gru", 0.112, "study_b/decomp_gru_ic", 51929)),
         "portfolios": (portfolio("gru", "000905.SH", 0.0002), portfolio("decomp_gru", "000905.SH", 0.0004)),
+        "paired_portfolios": (
+            {
+                "index": "000905.SH",
+                "constraints": "study_b",
+                "first": "gru",
+                "second": "decomp_gru",
+                "difference": -0.012,
+                "standard_error": 0.005,
+                "t_newey_west": -2.4,
+                "win_rate": 0.47,
+                "lags": 5,
+                "n": 480,
+            },
+        ),
+        "trials": (
+            {
+                "key": "0123456789abcdef",
+                "kind": "enhanced",
+                "factor": "gru",
+                "place": "000905.SH",
+                "setting": "study_b",
+                "trials": 12,
+                "sharpe": 1.8,
+                "best": 1.2,
+                "deflated": 0.87,
+            },
+        ),
         "oracle": oracle,
         "warnings": ("t1_vwap is left out: the market has no vwap",),
         "correlation": {"gru": {"gru": 1.0, "decomp_gru": 0.82}, "decomp_gru": {"gru": 0.82, "decomp_gru": 1.0}},

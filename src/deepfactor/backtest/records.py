@@ -118,6 +118,40 @@ class AttributionRecord(TypedDict):
     by_year: Mapping[str, Parts]
 
 
+class PairedPortfolio(TypedDict):
+    """An entry of ``paired_portfolios.json``: first arm's portfolio less the second's on their common days, daily log
+    returns, a year; Newey–West with `lags`. None = not defined."""
+
+    index: str
+    constraints: str
+    first: str
+    second: str
+    difference: Number
+    standard_error: Number
+    t_newey_west: Number
+    win_rate: Number
+    lags: int
+    n: int
+
+
+class SeedRecord(TypedDict):
+    """One seed's portfolio: excess after and before cost, by the constraint set's definition."""
+
+    seed: int
+    excess: Number
+    excess_gross: Number
+    information_ratio: Number
+
+
+class SeedsFile(TypedDict):
+    """``seeds.json``: the ensemble's excess, mean and standard deviation of the seeds' own, and each."""
+
+    ensemble: Number
+    mean: Number
+    std: Number
+    seeds: list[SeedRecord]
+
+
 class SummaryFile(WeightsRecord, total=False):
     """The file, whole; see `performance.summary`."""
 

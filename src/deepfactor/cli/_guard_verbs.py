@@ -1,4 +1,4 @@
-"""Verbs that guard against luck: holdout."""
+"""Verbs that guard against luck: holdout, trials."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deepfactor.cli.options import Json, OpenHoldout, app, day_option, show
+from deepfactor.cli.options import Json, OpenHoldout, app, day_option, number, show
 
 if TYPE_CHECKING:
     from deepfactor.pipeline.holdouts import HoldoutState
+    from deepfactor.pipeline.trials import TrialsState
 
 
 @app.command()
@@ -45,3 +46,34 @@ def _holdout_lines(market: Path, state: HoldoutState) -> list[str]:
         f"{one['at']}  {one['event']:<8}{one['start'] or '':<12}by {one['by']}: {one['what']}" for one in state["log"]
     ]
     return [*said, f"{market}: {now}; opened {state['openings']} times"]
+
+
+@app.command()
+def trials(
+    market: Annotated[Path, typer.Argument(help="market folder")],
+    every: Annotated[bool, typer.Option("--all", help="a line a trial, too")] = False,
+    as_json: Json = False,
+) -> None:
+    """What was tested on a market, how often, and whether the best of it is more than the best of so many tries."""
+    from deepfactor.pipeline.trials import trials_of
+
+    state = trials_of(market)
+    show(dict(state), as_json, *_trial_lines(state, every))
+
+
+def _trial_lines(state: TrialsState, every: bool) -> list[str]:
+    lines = [
+        f"{one['at']}  {one['kind']:<9}{one['place']:<11}{one['start']} to {one['end']}  "
+        f"Sharpe {one['sharpe'] * 252**0.5:+.2f}  {one['factor']}, {one['setting']}"
+        for one in (state["all"] if every else ())
+    ]
+    for span in state["spans"]:
+        best = span["best"]
+        lines.append(
+            f"{span['kind']:<9}{span['place']:<11}{span['trials']:>4} trials, {span['first'][:10]} to "
+            f"{span['last'][:10]}; Sharpe ratios of the excess spread by {span['sharpe_std']:.2f}: the best without "
+            f"skill has {span['expected_best']:.2f}; {best['factor']} under {best['setting']} has "
+            f"{best['sharpe']:.2f}, deflated {number(best['deflated'], '.0%')}"
+        )
+    lost = f", {state['unreadable']} lines can't be read" if state["unreadable"] else ""
+    return [*lines, f"{state['market']}: {state['trials']} trials{lost}"]

@@ -13,6 +13,7 @@ from deepfactor.evaluation.character import autocorrelation
 from deepfactor.evaluation.definitions import PRESETS
 from deepfactor.evaluation.groups import GroupTest, weekly_groups
 from deepfactor.evaluation.holding import Marks
+from deepfactor.evaluation.long_side import LongSide, long_side
 from deepfactor.evaluation.records import FactorFile
 from deepfactor.evaluation.series import AllSeries, ICSeries, LongLeg, all_series
 from deepfactor.evaluation.settings import Sampling, TestSettings
@@ -43,6 +44,7 @@ class FactorReport:
     samplings : of the records
     series : daily coefficients; decay : those of horizons 1, 2, …; long_legs : of the asked horizons
     groups, tops : with their NAV curves
+    long_sides : the top group as a buyer holds it, a universe each
     autocorrelation : {days between rebalances: mean rank autocorrelation}
     styles : the factor beside each style set; the first is the recipe's own
     dropped : count a reason, of all that the numbers leave out or treat apart; a reason that is absent counts 0
@@ -58,6 +60,7 @@ class FactorReport:
     long_legs: tuple[LongLeg, ...]
     groups: tuple[GroupTest, ...]
     tops: tuple[TopTest, ...]
+    long_sides: tuple[LongSide, ...]
     autocorrelation: Mapping[int, float]
     styles: tuple[StyleTest, ...]
     dropped: Mapping[str, int]
@@ -73,6 +76,7 @@ class FactorReport:
             "long_leg": [leg.record() for leg in self.long_legs],
             "groups": [group.record() for group in self.groups],
             "top_n": [top.record() for top in self.tops],
+            "long_side": [one.record() for one in self.long_sides],
             "autocorrelation": {str(step): value for step, value in self.autocorrelation.items()},
             "style_correlation": self.styles[0].correlations() if self.styles else {},
             "style_correlations": {styles.name: styles.correlations() for styles in self.styles},
@@ -180,6 +184,7 @@ def test_factor(
     marks = _marks(window, settings)
     tested: AllSeries = all_series(window, settings, {price: of.enterable for price, of in marks.items()})
     groups, tops = _groups(window, settings, marks), _tops(window, settings, marks)
+    long_sides = _long_sides(window, settings, marks["close"])
     del marks
     beside = compare_with_styles(window, settings, styles, tested.asked)
     dropped = window.dropped | tested.dropped
@@ -198,6 +203,7 @@ def test_factor(
         long_legs=tested.long_legs,
         groups=tuple(groups),
         tops=tuple(tops),
+        long_sides=tuple(long_sides),
         autocorrelation={k: autocorrelation(window, first, k) for k in settings.top_every},
         styles=beside,
         dropped={reason: count for reason, count in dropped.items() if count},
@@ -223,6 +229,26 @@ def _groups(window: Window, settings: TestSettings, marks: Mapping[PriceField, M
             index = settings.all_share_index if name in ("all", "every") else name
             results.append(weekly_groups(window, name, marks["close"], number, index, definitions))
     return results
+
+
+def _long_sides(window: Window, settings: TestSettings, marks: Marks) -> list[LongSide]:
+    """Of the universes that have groups, in parts of their size."""
+    if not settings.long_weeks:
+        return []
+    return [
+        long_side(
+            window,
+            name,
+            marks,
+            part,
+            settings.long_turnover,
+            settings.long_weeks,
+            settings.cost_rate,
+            PRESETS[settings.group_definitions],
+        )
+        for name in settings.universes
+        if (part := settings.groups_of(name)) > 1
+    ]
 
 
 def _tops(window: Window, settings: TestSettings, marks: Mapping[PriceField, Marks]) -> list[TopTest]:

@@ -216,6 +216,39 @@ class TopRecord(TypedDict):
     offsets: NotRequired[Offsets | None]
 
 
+class HeldTop(TypedDict):
+    """A top group that was held: excess a year over the universe's equal weight before and after cost, t of the daily
+    log excess after cost, mean one-sided turnover a week, and by calendar year."""
+
+    gross: Number
+    net: Number
+    t_newey_west: Number
+    turnover_one_sided: Number
+    by_year: Mapping[str, TopYear]
+
+
+class DecayWeek(TypedDict):
+    """Excess of a signal's picks over the universe in the `week`-th week after the trade, a year; `n` signals."""
+
+    week: int
+    excess: Number
+    t_newey_west: Number
+    n: int
+
+
+class LongSideRecord(TypedDict):
+    """The long side in one universe: the top 1/`part` held under the turnover `bound` and refreshed in full, decay."""
+
+    universe: str
+    part: int
+    bound: float
+    cost_rate: float
+    definitions: DefinitionsRecord
+    held: HeldTop
+    refreshed: HeldTop
+    decay: list[DecayWeek]
+
+
 class FactorFile(TypedDict, total=False):
     """The file, whole; see `FactorReport`."""
 
@@ -227,6 +260,7 @@ class FactorFile(TypedDict, total=False):
     long_leg: list[LongLegRecord]
     groups: list[GroupRecord]
     top_n: list[TopRecord]
+    long_side: list[LongSideRecord]
     autocorrelation: Mapping[str, Number]
     style_correlation: Mapping[str, StyleCorrelation]
     style_correlations: Mapping[str, Mapping[str, StyleCorrelation]]

@@ -49,6 +49,7 @@ STUDIES: Mapping[Study, Mapping[str, Any]] = MappingProxyType(
             "top_conventions": ("t0_close", "t1_vwap"),
             "cost_rate": 0.0015,
             "top_definitions": "study_a",
+            "long_weeks": 0,
         },
         "study_b": {
             "universes": ("all", "000300.SH", "000905.SH", "000852.SH"),
@@ -59,6 +60,7 @@ STUDIES: Mapping[Study, Mapping[str, Any]] = MappingProxyType(
             "group_definitions": "study_b",
             "tops": (),
             "top_every": (5,),
+            "long_weeks": 0,
         },
     }
 )
@@ -82,6 +84,8 @@ class TestSettings(Spec):
     tops, top_every, top_conventions : which top portfolios, rebalanced every so many days, traded when
     top_offsets : also start the top portfolios on each of the first `every` days, and show mean, least and most
     cost_rate : a side, as a fraction of what is traded
+    long_weeks : weeks after a week's trade over which the top group's excess is shown; 0 = no long side at all
+    long_turnover : one-sided turnover a week under which the top group is held, beside refreshed in full
     delist_haircut : lost of the last price when a held stock is delisted (Shumway 1997)
     group_definitions, top_definitions : how returns are annualised and excess is formed; see `definitions`
     start, end : first and last day of the span, inclusive; open = the first and last scored day
@@ -103,6 +107,8 @@ class TestSettings(Spec):
     top_every: Annotated[tuple[Days, ...], ONCE] = (5, 10, 15, 20)
     top_conventions: Annotated[tuple[Convention, ...], ONCE] = ("t0_close", "t1_vwap")
     top_offsets: bool = False
+    long_weeks: int = Field(8, ge=0, le=52)
+    long_turnover: float = Field(0.15, gt=0, le=1)
     cost_rate: float = Field(0.0015, ge=0, lt=1)
     delist_haircut: float = Field(0.3, ge=0, le=1)
     group_definitions: Study = "study_b"

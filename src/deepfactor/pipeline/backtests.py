@@ -25,6 +25,7 @@ from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 from deepfactor.portfolio.enhancer import IndexEnhancer
 from deepfactor.portfolio.presets import DEFAULT_DEFINITIONS, Enhancement
+from deepfactor.risk.model import RiskModel
 from deepfactor.training.spawning import bound_to_this_process
 
 
@@ -32,7 +33,7 @@ from deepfactor.training.spawning import bound_to_this_process
 class Ground:
     """What all of them share: market, exposures, who may be bought, and how a portfolio is followed.
 
-    `start`, `end`: first signal day and last day, so that all cover the days of the portfolio that they stand beside.
+    `risk`: the model of `styles`, where the constraints want one. `start`, `end`: first signal day and last day, so that all cover the days of the portfolio that they stand beside.
     """
 
     panel: Panel
@@ -44,6 +45,7 @@ class Ground:
     capital: float
     start: np.datetime64
     end: np.datetime64
+    risk: RiskModel | None = None
 
 
 class Followed(TypedDict):
@@ -85,6 +87,7 @@ def follow(ground: Ground, values: Float64, name: str = "scores") -> BacktestRes
         start=ground.start,
         end=ground.end,
         eligible=ground.buyable,
+        risk=ground.risk,
     )
 
 

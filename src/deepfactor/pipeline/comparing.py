@@ -15,7 +15,7 @@ from deepfactor.core.words import Sentence
 from deepfactor.evaluation.character import model_correlation
 from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.pages import load_content, write_report
-from deepfactor.pipeline.pairs import paired_differences
+from deepfactor.pipeline.pairs import paired_differences, paired_portfolios
 from deepfactor.pipeline.places import require_outside
 from deepfactor.report.content import ArmContent, RunContent
 from deepfactor.runs.environment import EnvironmentFile
@@ -104,6 +104,7 @@ def _joined(folders: Sequence[RunFolder], contents: Sequence[RunContent]) -> Run
         warnings=_warnings(contents),
         correlation=_correlation(scores),
         paired=tuple(paired_differences(arms)),
+        paired_portfolios=tuple(paired_portfolios({(p.index, p.constraints, p.arm): p.nav for p in portfolios})),
         recipes={label: one.recipe for label, one in zip(_labels(folders), contents, strict=True)},
     )
 

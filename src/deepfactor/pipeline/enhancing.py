@@ -27,6 +27,7 @@ from deepfactor.panel.weighting import WeightsUsed
 from deepfactor.pipeline.backtests import settings_of
 from deepfactor.pipeline.console import Console
 from deepfactor.pipeline.markets import Market
+from deepfactor.pipeline.trials import portfolio_trial
 from deepfactor.pipeline.what_if import Measured, WhatIfEntry, WhatIfFile, entry
 from deepfactor.portfolio.enhancer import IndexEnhancer
 from deepfactor.portfolio.presets import DEFAULT_DEFINITIONS, Enhancement
@@ -34,15 +35,19 @@ from deepfactor.portfolio.what_if import Scenario
 from deepfactor.recipe import Portfolio, load_constraints, unchanged_preset
 from deepfactor.risk.model import RiskModel
 from deepfactor.runs.results import write_backtest, write_risk
+from deepfactor.store.trials import Deflated, Trial
 
 
 @dataclass(frozen=True)
 class Enhanced:
-    """The summary of a backtest, none where it failed, the entries of ``what_if.json``, and the placebo band."""
+    """The summary of a backtest, none where it failed, the entries of ``what_if.json``, the placebo band;
+    the trials that it and its what-ifs are, and how it looks among all of the market."""
 
     summary: SummaryFile | None = None
     what_if: tuple[WhatIfEntry, ...] = ()
     placebo: PlaceboFile | None = None
+    trials: tuple[Trial | None, ...] = ()
+    judged: tuple[Deflated, ...] = ()
 
 
 def backtest_to(
@@ -56,7 +61,7 @@ def backtest_to(
     scenarios: Sequence[Scenario] = (),
     risk: RiskModel | None = None,
 ) -> Enhanced:
-    """Backtest `scores` and write the result to the folder `place`.
+    """Backtest `scores` and write the result to the folder `place`; `trials` of what is returned are for the ledger.
 
     `risk`: the model of `styles`, where the constraints or a scenario's want one (`risk_wanted`). With `scenarios` each
     is solved and followed too, and ``what_if.json`` beside the summary shows what they change.
@@ -100,12 +105,14 @@ def backtest_to(
         console.say(f"{key}, {portfolio.constraints}: {_risk_line(record)}")
     for line in (*_lines(summary), _weights_line(result.replica_weights)):
         console.say(f"{key}, {portfolio.constraints}: {line}")
+    trials = [portfolio_trial(scores, preset, portfolio.capital, result)]
     if not scenarios:
-        return Enhanced(summary)
+        return Enhanced(summary, trials=tuple(trials))
     entries = [entry(None, base.own.means(), base.own.means(), summary)]
     for scenario, same_books in zip(scenarios, base.others, strict=True):
         own = Measured(IndexEnhancer(scenario.enhancement))
         result = follow(scenario.enhancement, own, f"{key}, {scenario.text}")
+        trials.append(portfolio_trial(scores, scenario.enhancement, portfolio.capital, result))
         statistics = summarise(result, study, stated=stated)
         entries.append(entry(scenario, same_books.means(), own.own.means(), statistics))
     content: WhatIfFile = {
@@ -116,7 +123,7 @@ def backtest_to(
         "scenarios": entries,
     }
     write_json(place / "what_if.json", content)
-    return Enhanced(summary, tuple(entries))
+    return Enhanced(summary, tuple(entries), trials=tuple(trials))
 
 
 def _risk(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from deepfactor.core.errors import UserError
@@ -20,6 +20,8 @@ from deepfactor.pipeline.planning import plan
 from deepfactor.pipeline.stages.base import Work
 from deepfactor.pipeline.staging import PAGE, TRAINING, chosen, failures_before, require_read, run_stages
 from deepfactor.pipeline.training import train
+from deepfactor.pipeline.trials import FILE as TRIALS
+from deepfactor.pipeline.trials import judged
 from deepfactor.recipe import Recipe
 from deepfactor.runs.done import Done
 from deepfactor.runs.environment import Stages, write_environment
@@ -92,10 +94,22 @@ def run(
                 train(planned, folder.jobs, workers, console, device=device)
         attempts = Attempts(folder, console, failures_before(folder, wanted))
         warnings = run_stages(work, wanted, attempts, times)
+        write_json(folder.path / TRIALS, judged(market.folder.path, list(_trials(work))))
         said = [*market.warnings(), *dict.fromkeys(warnings), *planned.said, *left_out]
         write_environment(folder.environment, market.account(), said, times, kernel=kernel_in_use(), device=device)
         attempts.write()
     return folder if wanted == (TRAINING,) else _show(folder, language, console)  # the page doesn't show training
+
+
+def _trials(work: Work) -> Iterator[str]:
+    """Keys of the trials that this run's results are."""
+    folder, recipe = work.folder, work.recipe
+    places = [folder.tests(arm)[0] for arm in recipe.scored]
+    for one in recipe.portfolios:
+        places += [folder.portfolio(arm, one.index, one.constraints) for arm in one.arms or recipe.scored]
+    for place in places:
+        if (record := work.done.of(place)) is not None:
+            yield from (key for key, what in record.outcome.content.items() if what == "trial")
 
 
 def _show(folder: RunFolder, language: str, console: Console) -> RunFolder:

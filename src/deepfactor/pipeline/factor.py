@@ -26,6 +26,8 @@ from deepfactor.pipeline.placebo import FILE as PLACEBO
 from deepfactor.pipeline.placebo import ground_of, placebo_to
 from deepfactor.pipeline.places import require_outside
 from deepfactor.pipeline.risk import risk_wanted
+from deepfactor.pipeline.trials import FILE as TRIALS
+from deepfactor.pipeline.trials import judged, note, top_trials
 from deepfactor.portfolio.what_if import change
 from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.runs.environment import Stages, write_environment
@@ -139,6 +141,8 @@ def test(
                 factor.scores, market.panel, market.universe, settings, eligible=factor.eligible, styles=styles
             )
             write_factor_test(folder.arm(name), report)
+        keys = note(market.folder.path, top_trials(factor.scores, report), console)
+        write_json(folder.path / TRIALS, judged(market.folder.path, keys))
         write_environment(folder.environment, market.account(), [*market.warnings(), *left_out], stages)
     report_of(folder, console, language)
     return report
@@ -190,9 +194,13 @@ def enhance(
             enhanced = backtest_to(
                 place, market, factor.scores, styles.exposures, portfolio, factor.eligible, console, scenarios, risk
             )
+        keys = note(market.folder.path, enhanced.trials, console)
+        judged_now = judged(market.folder.path, keys[:1])
+        enhanced = replace(enhanced, judged=tuple(judged_now))
+        write_json(folder.path / TRIALS, judged_now)
         if placebo and enhanced.summary is not None:
             with stages.stage("placebo"), attempts.attempt("placebo", label, place / PLACEBO):
-                ground = ground_of(market, styles.exposures, portfolio, factor.eligible, enhanced.summary)
+                ground = ground_of(market, styles.exposures, portfolio, factor.eligible, enhanced.summary, risk)
                 made = placebo_to(
                     place, market.folder.path, ground, factor.scores, enhanced.summary, placebo, console, workers
                 )

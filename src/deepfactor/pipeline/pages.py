@@ -105,8 +105,9 @@ def _load_content(folder: RunFolder) -> RunContent:
     recipe: RecipeFile = read_json(folder.recipe)
     environment: EnvironmentFile = read_json(folder.environment)
     missing = list(read_failures(folder))
-    oracle, correlation, paired = (
-        _optional(missing, stage, folder.path / f"{stage}.json") for stage in ("oracle", "model_correlation", "paired")
+    oracle, correlation, paired, portfolio_pairs, trials = (
+        _optional(missing, stage, folder.path / f"{stage}.json")
+        for stage in ("oracle", "model_correlation", "paired", "paired_portfolios", "trials")
     )
     arms = _there(
         missing,
@@ -116,7 +117,7 @@ def _load_content(folder: RunFolder) -> RunContent:
     portfolios = _there(
         missing,
         "portfolio",
-        {_label(path): partial(_portfolio, path) for path in folder.portfolios(recipe)},
+        {_label(path): partial(_portfolio, path, missing) for path in folder.portfolios(recipe)},
     )
     return RunContent(
         name=recipe["name"],
@@ -129,6 +130,8 @@ def _load_content(folder: RunFolder) -> RunContent:
         warnings=tuple(environment["warnings"]),
         correlation=correlation,
         paired=tuple(paired or ()),
+        paired_portfolios=tuple(portfolio_pairs or ()),
+        trials=tuple(trials or ()),
         missing=tuple(missing),
     )
 
@@ -188,10 +191,11 @@ def _require(file: Path) -> None:
         raise DataError(_ABSENT, file=file)
 
 
-def _portfolio(path: Path) -> PortfolioContent:
+def _portfolio(path: Path, missing: list[Failure]) -> PortfolioContent:
     _require(path / "summary.json")
     summary = read_json(path / "summary.json")
     attribution, risk = path / "attribution.parquet", path / "risk.json"
+    placebo, seeds = (_optional(missing, name, path / f"{name}.json") for name in ("placebo", "seeds"))
     return PortfolioContent(
         arm=path.parent.parent.name,
         index=path.parent.name,
@@ -203,4 +207,6 @@ def _portfolio(path: Path) -> PortfolioContent:
         trades=read_frame(path / "trades.parquet").height,
         attribution=read_frame(attribution) if is_there(attribution) else None,
         risk=read_json(risk) if is_there(risk) else None,
+        placebo=placebo,
+        seeds=seeds,
     )

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 
+from deepfactor.backtest.records import PairedPortfolio
 from deepfactor.evaluation.definitions import TRADING_DAYS
 from deepfactor.evaluation.paired import paired_difference
 from deepfactor.evaluation.records import PairedEntry
@@ -59,6 +60,36 @@ def paired_differences(arms: Sequence[ArmContent]) -> list[PairedEntry]:
     order = list(_CASES)
     return sorted(paired, key=lambda e: (order.index(e["measure"]), e.get("set", ""), e.get("horizon", 0),
                                         universes.index(e["universe"])))  # fmt: skip
+
+
+def paired_portfolios(curves: Mapping[tuple[str, str, str], pl.DataFrame]) -> list[PairedPortfolio]:
+    """Entries of ``paired_portfolios.json``: by (index, constraints, arm) curves with date and nav; first less second
+    arm, for each pair on the same index under the same constraints.
+
+    Daily log returns after cost, a year; lags: a week. What they are measured against is the same for both.
+    """
+    entries: list[PairedPortfolio] = []
+    for (first, one), (second, other) in combinations(curves.items(), 2):
+        if first[:2] != second[:2]:
+            continue
+        both = one.select("date", "nav").join(other.select("date", "nav"), on="date", suffix="_second").sort("date")
+        left, right = (np.diff(np.log(both[name].to_numpy())) for name in ("nav", "nav_second"))
+        made = paired_difference(left, right, WEEK)
+        entries.append(
+            {
+                "index": first[0],
+                "constraints": first[1],
+                "first": first[2],
+                "second": second[2],
+                "difference": _plain(TRADING_DAYS * made.mean),
+                "standard_error": _plain(TRADING_DAYS * made.standard_error),
+                "t_newey_west": _plain(made.t_newey_west),
+                "win_rate": _plain(made.win_rate),
+                "lags": made.lags,
+                "n": made.n,
+            }
+        )
+    return entries
 
 
 def _series(arm: ArmContent, measure: str) -> Series:

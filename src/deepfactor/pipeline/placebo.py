@@ -31,6 +31,7 @@ from deepfactor.pipeline.console import Console
 from deepfactor.pipeline.enhancing import buyable
 from deepfactor.pipeline.markets import Market
 from deepfactor.recipe import Portfolio, load_constraints
+from deepfactor.risk.model import RiskModel
 
 FILE = "placebo.json"
 #: Raised when the same random scores earn other numbers.
@@ -101,9 +102,14 @@ def placebo_line(made: PlaceboFile) -> str:
 
 
 def ground_of(
-    market: Market, styles: Mapping[str, Floats], portfolio: Portfolio, eligible: Bools, summary: SummaryFile
+    market: Market,
+    styles: Mapping[str, Floats],
+    portfolio: Portfolio,
+    eligible: Bools,
+    summary: SummaryFile,
+    risk: RiskModel | None,
 ) -> Ground:
-    """What others are followed on beside the portfolio whose backtest gave `summary`."""
+    """What others are followed on beside the portfolio whose backtest gave `summary`; `risk` as it had it."""
     preset = load_constraints(portfolio)
     return Ground(
         market.panel,
@@ -115,6 +121,7 @@ def ground_of(
         portfolio.capital,
         np.datetime64(summary["start"], "D"),
         np.datetime64(summary["end"], "D"),
+        risk,
     )
 
 

@@ -52,6 +52,7 @@ STAGES = {
     "portfolio": Text("Portfolio", "组合回测"),
     "placebo": Text("Placebo band", "安慰剂区间"),
     "seed_portfolio": Text("Portfolios by seed", "各种子的组合"),
+    "paired_portfolio": Text("Portfolios side by side", "组合两两比较"),
     "page": Text("Section of this page", "本页章节"),
     "workbook": Text("Workbook", "工作簿"),
 }

@@ -9,13 +9,14 @@ from functools import partial
 from deepfactor.evaluation.factor_test import FactorReport, test_factor
 from deepfactor.pipeline.markets import absent_styles
 from deepfactor.pipeline.stages.base import Unit, Work
+from deepfactor.pipeline.trials import note, top_trials
 from deepfactor.runs.done import Outcome
 from deepfactor.runs.results import write_factor_test
 from deepfactor.styles.base import ROOM as STYLES
 
 NAME, MANY, GROUP = "factor_test", "factor tests", "tests"
 READS = ("scores", "combination")
-NUMERICS = 1
+NUMERICS = 2
 
 
 def units(work: Work) -> Iterator[Unit]:
@@ -42,11 +43,14 @@ def _test(work: Work, arm: str) -> Outcome:
     report = test_factor(scores.ensemble, panel, universe, recipe.test, eligible=eligible, styles=sets)
     seeds: tuple[FactorReport, ...] = ()
     if len(scores.seeds) > 1:
-        alone = recipe.test.model_copy(update={"groups": {}, "other_groups": 0, "tops": (), "decay": 0})
+        alone = recipe.test.model_copy(
+            update={"groups": {}, "other_groups": 0, "tops": (), "decay": 0, "long_weeks": 0}
+        )
         seeds = tuple(
             test_factor(replace(values, name=arm), panel, universe, alone, eligible=eligible, seed=seed)
             for seed, values in scores.seeds.items()
         )
     write_factor_test(work.folder.arm(arm), report, seeds)
     work.console.say(f"tested {arm}")
-    return Outcome(warnings=tuple(absent_styles(recipe.styles, own)))
+    keys = note(market.folder.path, top_trials(scores.ensemble, report), work.console)
+    return Outcome(dict.fromkeys(keys, "trial"), warnings=tuple(absent_styles(recipe.styles, own)))

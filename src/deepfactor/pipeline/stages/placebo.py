@@ -7,6 +7,7 @@ from functools import partial
 
 from deepfactor.backtest.records import SummaryFile
 from deepfactor.pipeline.placebo import FILE, ground_of, placebo_line, placebo_to
+from deepfactor.pipeline.risk import risk_wanted
 from deepfactor.pipeline.stages.base import Unit, Work
 from deepfactor.pipeline.stages.portfolio import followed_of
 from deepfactor.recipe import Portfolio, load_constraints
@@ -30,9 +31,12 @@ def units(work: Work) -> Iterator[Unit]:
 
 def _band(work: Work, portfolio: Portfolio, arm: str) -> Outcome:
     place = work.folder.portfolio(arm, portfolio.index, portfolio.constraints)
-    styles = work.sets.of(load_constraints(portfolio).styles or work.recipe.styles)
+    preset = load_constraints(portfolio)
+    kind = preset.styles or work.recipe.styles
+    styles = work.sets.of(kind)
+    risk = risk_wanted(work.market, kind, styles.exposures, [preset], work.console)
     summary: SummaryFile = read_json(place / "summary.json")
-    ground = ground_of(work.market, styles.exposures, portfolio, work.eligible, summary)
+    ground = ground_of(work.market, styles.exposures, portfolio, work.eligible, summary, risk)
     made = placebo_to(
         place,
         work.market.folder.path,

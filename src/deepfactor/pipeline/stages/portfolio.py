@@ -10,13 +10,14 @@ from deepfactor.pipeline.enhancing import backtest_to
 from deepfactor.pipeline.markets import absent_styles
 from deepfactor.pipeline.risk import risk_wanted
 from deepfactor.pipeline.stages.base import Unit, Work
+from deepfactor.pipeline.trials import note
 from deepfactor.recipe import Portfolio, load_constraints, unchanged_preset
 from deepfactor.risk.opening import VERSION
 from deepfactor.runs.done import Outcome, Record
 
 NAME, MANY, GROUP = "portfolio", "portfolios", "portfolios"
 READS = ("scores", "combination")
-NUMERICS = 1
+NUMERICS = 2
 
 
 def units(work: Work) -> Iterator[Unit]:
@@ -58,5 +59,6 @@ def _backtest(work: Work, portfolio: Portfolio, arm: str) -> Outcome:
     risk = risk_wanted(work.market, kind, styles.exposures, [preset], work.console)
     place = work.folder.portfolio(arm, portfolio.index, portfolio.constraints)
     of = work.scores(arm).ensemble
-    backtest_to(place, work.market, of, styles.exposures, portfolio, work.eligible, work.console, risk=risk)
-    return Outcome(warnings=tuple(absent_styles(kind, styles)))
+    made = backtest_to(place, work.market, of, styles.exposures, portfolio, work.eligible, work.console, risk=risk)
+    keys = note(work.market.folder.path, made.trials, work.console)
+    return Outcome(dict.fromkeys(keys, "trial"), warnings=tuple(absent_styles(kind, styles)))

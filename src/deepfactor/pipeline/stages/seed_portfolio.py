@@ -6,17 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypedDict
 
 import numpy as np
 import polars as pl
 
-from deepfactor.backtest.records import SummaryFile
+from deepfactor.backtest.records import SeedRecord, SeedsFile, SummaryFile
 from deepfactor.core.arrays import Dates, Float64, Symbols
 from deepfactor.core.files import write_json
-from deepfactor.evaluation.records import Number
 from deepfactor.pipeline.backtests import follow_many
 from deepfactor.pipeline.placebo import ground_of
+from deepfactor.pipeline.risk import risk_wanted
 from deepfactor.pipeline.stages.base import Unit, Work
 from deepfactor.pipeline.stages.portfolio import followed_of
 from deepfactor.recipe import Portfolio, load_constraints
@@ -28,24 +27,6 @@ NAME, MANY, GROUP = "seed_portfolio", "portfolios by seed", "portfolios"
 READS = ("portfolio",)
 NUMERICS = 1
 FILE = "seeds.json"
-
-
-class SeedRecord(TypedDict):
-    """One seed's portfolio: excess after and before cost, by the constraint set's definition."""
-
-    seed: int
-    excess: Number
-    excess_gross: Number
-    information_ratio: Number
-
-
-class SeedsFile(TypedDict):
-    """``seeds.json``: the ensemble's excess, mean and standard deviation of the seeds' own, and each."""
-
-    ensemble: Number
-    mean: Number
-    std: Number
-    seeds: list[SeedRecord]
 
 
 def units(work: Work) -> Iterator[Unit]:
@@ -81,8 +62,11 @@ def _follow(work: Work, portfolio: Portfolio, arm: str, seeds: list[int]) -> Out
     folder = work.folder
     place = folder.portfolio(arm, portfolio.index, portfolio.constraints)
     summary: SummaryFile = read_json(place / "summary.json")
-    styles = work.sets.of(load_constraints(portfolio).styles or work.recipe.styles)
-    ground = ground_of(work.market, styles.exposures, portfolio, work.eligible, summary)
+    preset = load_constraints(portfolio)
+    kind = preset.styles or work.recipe.styles
+    styles = work.sets.of(kind)
+    risk = risk_wanted(work.market, kind, styles.exposures, [preset], work.console)
+    ground = ground_of(work.market, styles.exposures, portfolio, work.eligible, summary, risk)
     files = {seed: folder.scores(arm, seed) for seed in seeds}
     make, what = _Seed(files, work.market.panel.dates, work.market.panel.symbols), f"seeds of {arm}"
     found: list[SeedRecord] = []

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from deepfactor.backtest.active_risk import ActiveRiskFile
-from deepfactor.backtest.records import Parts, SpanRecord, SummaryFile
+from deepfactor.backtest.placebo import PlaceboFile
+from deepfactor.backtest.records import PairedPortfolio, Parts, SeedsFile, SpanRecord, SummaryFile
 from deepfactor.core.errors import DataError
 from deepfactor.evaluation.records import FactorFile, GroupRecord, ICRecord, OracleFile, PairedEntry
 from deepfactor.runs.environment import EnvironmentFile
 from deepfactor.runs.failures import Failure
 from deepfactor.runs.layout import RecipeFile
+from deepfactor.store.trials import Deflated
 from deepfactor.training.records import ModelCard, TrainingFile
 
 IC_COLUMNS = ("date", "universe", "convention", "horizon", "rank_ic")
@@ -79,6 +81,7 @@ class PortfolioContent:
     trades : number of trades; None where unknown.
     attribution : optional: date, part, name, contribution, as ``attribution.parquet``.
     risk : as ``risk.json``; None where the constraints have no risk model.
+    placebo : optional: as ``placebo.json``, the band of random scores. seeds : optional: as ``seeds.json``.
     """
 
     arm: str
@@ -91,6 +94,8 @@ class PortfolioContent:
     trades: int | None = None
     attribution: pl.DataFrame | None = None
     risk: ActiveRiskFile | None = None
+    placebo: PlaceboFile | None = None
+    seeds: SeedsFile | None = None
 
     def __post_init__(self) -> None:
         _need(self.nav, NAV_COLUMNS, f"nav of {self.arm} on {self.index}")
@@ -124,6 +129,8 @@ class RunContent:
         ``correlation``, arm -> mean daily cross-sectional correlation with its score.
     correlation : arm -> arm -> mean daily rank correlation of their scores.
     paired : as ``paired.json``: each arm beside each other one, means over the days that both have.
+    paired_portfolios : as ``paired_portfolios.json``: each portfolio beside each other one on its index.
+    trials : as ``trials.json``: its results among all trials of the market when they were made.
     missing : what of the run isn't there, and why.
     recipes : of compared runs, by run.
     """
@@ -138,6 +145,8 @@ class RunContent:
     warnings: tuple[str, ...] = ()
     correlation: Mapping[str, Mapping[str, float | None]] | None = None
     paired: tuple[PairedEntry, ...] = ()
+    paired_portfolios: tuple[PairedPortfolio, ...] = ()
+    trials: tuple[Deflated, ...] = ()
     missing: tuple[Failure, ...] = ()
     recipes: Mapping[str, RecipeFile] = field(default_factory=dict)
 

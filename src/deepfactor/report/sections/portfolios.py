@@ -26,6 +26,7 @@ from deepfactor.report.press.facts import heading, sentence
 from deepfactor.report.press.formats import MISSING, number
 from deepfactor.report.press.tables import Cell, Table, label_cells, make, value_cell
 from deepfactor.report.press.words import Metric, words
+from deepfactor.report.sections import _luck as luck
 from deepfactor.report.sections import _portfolio_figures as draw
 from deepfactor.report.sections._cells import ALL_YEARS
 from deepfactor.report.sections._definitions import definition_of_portfolio, excess_is
@@ -58,8 +59,9 @@ def section(content: RunContent, make: Maker) -> Section | None:
         return None
     indices, title = dict.fromkeys(p.index for p in content.portfolios), Text("Enhanced index", "指数增强")
     by_index = ((one, content, i) for one in (draw.excess_by_index, draw.excess_last_year) for i in indices)
+    beside = Tables(make.all((luck.pairs, content)))
     each = (_portfolio(make, content, p, portfolio_id(k)) for k, p in enumerate(content.portfolios))
-    return Section(title, (Charts(make.all(*by_index)), *each), link=title)
+    return Section(title, (Charts(make.all(*by_index)), beside, *each), link=title)
 
 
 def portfolio_id(k: int) -> str:
@@ -71,7 +73,7 @@ def _portfolio(make: Maker, content: RunContent, p: PortfolioContent, name: str)
     facts = Facts(make.many(portfolio_facts, p))
     curves = make.all((draw.portfolio_nav, p, name), (draw.portfolio_excess, p, name))
     gave_way, refused = make.one(relaxations, p, name), make.one(rejected, p, name)
-    years = make.all((portfolio_by_year, content, p, name))
+    years = make.all((portfolio_by_year, content, p, name), (luck.placebo, p, name), (luck.seeds, p, name))
     more = make.all((attribution, p, name), (episodes, p, name), (binding, p, name))
     parts = make.all((draw.attribution_curve, p, name), (draw.attribution_bars, p, name))
     kept = [

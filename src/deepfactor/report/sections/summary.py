@@ -19,6 +19,7 @@ from deepfactor.report.sections._cumulative import cumulative_rank_ic
 from deepfactor.report.sections._definitions import definitions_by_set
 from deepfactor.report.sections._paired import entries, pair
 from deepfactor.report.sections._portfolios import AFTER_COST, ink, known, printed, reference_of
+from deepfactor.report.sections._verdict import verdict
 from deepfactor.runs.environment import MarketRecord
 
 ORDER = 10
@@ -60,7 +61,9 @@ PAIRED_NOTE = Text(
 def section(content: RunContent, make: Maker) -> Section:
     """Headline tables, the two lead figures and what was run."""
     title = Text("Summary", "摘要")
-    tables = make.all((headline_factor, content), (headline_portfolio, content), (headline_paired, content))
+    tables = make.all(
+        (verdict, content), (headline_factor, content), (headline_portfolio, content), (headline_paired, content)
+    )
     lead = make.all((cumulative_rank_ic, content, content.lead), (excess_overview, content))
     facts = Facts(make.many(ran, content))
     blocks = (Framed("headline", (Tables(tables),)), Charts(lead), Heading(Text("What was run", "本次运行")), facts)
@@ -141,8 +144,12 @@ def headline_portfolio(content: RunContent) -> Table | None:
     for p in content.portfolios:
         numbers = (value_cell(p.summary["all"], key, style, printed(content, p, key)) for key, style in shown)
         labels = label_cells(p.arm, words().universe(p.index), p.named)
-        rows.append((*labels, *numbers, Cell(p.relaxations.height, "count")))
-    columns = ("arm", "index", "constraints", *(key for key, _ in shown), "relaxed")
+        luck = None if p.placebo is None else p.placebo["excess"]
+        bounds = (value_cell(luck, key, "signed_percent") for key in ("low", "high"))
+        seeds = (value_cell(p.seeds, "mean", "signed_percent"), value_cell(p.seeds, "std", "percent"))
+        rows.append((*labels, *numbers, *bounds, *seeds, Cell(p.relaxations.height, "count")))
+    beside = ("placebo_low", "placebo_high", "seed_excess_mean", "seed_excess_std")
+    columns = ("arm", "index", "constraints", *(key for key, _ in shown), *beside, "relaxed")
     note = together([PORTFOLIO_NOTE, definitions_by_set(content.portfolios)])
     if any(cell.published is not None for row in rows for cell in row) and _of_study_b(content):
         note = together([note, OF_STUDY_B])
