@@ -57,6 +57,8 @@ class Followed(TypedDict):
     information_ratio: Number
 
 
+#: Backtests a worker up to which starting it, some seconds, isn't worth it.
+_FEW = 2
 #: From a number to the scores (T, N) that it stands for: top-level or partial, since a worker is sent it.
 MakeScores = Callable[[int], Float64]
 
@@ -105,8 +107,9 @@ def followed(result: BacktestResult, preset: Enhancement) -> Followed:
 def follow_many(
     market: Path, ground: Ground, numbers: Sequence[int], make: MakeScores, workers: int
 ) -> Iterator[tuple[int, Followed]]:
-    """Each number with what its scores earn, as they get done, over `workers` processes (0, 1 = in this one)."""
-    if workers < 2 or len(numbers) < 2:
+    """Each number with what its scores earn, as they get done, over `workers` processes (0, 1 = in this one; so are
+    a few)."""
+    if workers < 2 or len(numbers) <= _FEW * workers:
         for number in numbers:
             yield number, followed(follow(ground, make(number)), ground.preset)
         return
