@@ -289,7 +289,17 @@ def portfolio(arm_name: str, index: str, drift: float) -> PortfolioContent:
     ]
     seeds = {"ensemble": own, "mean": own, "std": 0.01, "seeds": each}
     return PortfolioContent(
-        arm_name, index, "study_b", summary, nav, relaxed, rejected, 20713, risk=portfolio_risk(), placebo=placebo, seeds=seeds
+        arm_name,
+        index,
+        "study_b",
+        summary,
+        nav,
+        relaxed,
+        rejected,
+        20713,
+        risk=portfolio_risk(),
+        placebo=placebo,
+        seeds=seeds,
     )
 
 

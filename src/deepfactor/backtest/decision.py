@@ -13,7 +13,6 @@ from deepfactor.backtest.days import TradingDay
 from deepfactor.backtest.signals import Knowledge, Signal, average_daily_volume, orders, state_problem, with_risk
 from deepfactor.core.arrays import Float64
 from deepfactor.portfolio.problem import Rebalance, Target
-from deepfactor.risk.model import RiskModel
 
 
 class Enhancer(Protocol):

@@ -33,7 +33,8 @@ from deepfactor.training.spawning import bound_to_this_process
 class Ground:
     """What all of them share: market, exposures, who may be bought, and how a portfolio is followed.
 
-    `risk`: the model of `styles`, where the constraints want one. `start`, `end`: first signal day and last day, so that all cover the days of the portfolio that they stand beside.
+    `risk`: the model of `styles`, where the constraints want one. `start`, `end`: first signal day and last day, so
+    that all cover the days of the portfolio that they stand beside.
     """
 
     panel: Panel
