@@ -78,6 +78,8 @@ def test_run(home: Path) -> None:
     environment = json.loads((run / "environment.json").read_text())
     assert environment["market"]["holdout"]["start"] == START
     assert environment["market"]["span"][1] < START
+    judged = json.loads((run / "trials.json").read_text())
+    assert [(one["kind"], one["factor"], one["place"]) for one in judged] == [("enhanced", "ridge", "000905.SH")]
     page = (run / "report.html").read_text()
     assert "locked holdout" in page
     assert "锁定的留存期" in page

@@ -54,7 +54,7 @@ def test_every_preset_relaxes_in_the_default_order():
     assert preset_names() == ("study_a", "study_a_all_market", "study_b", "study_b_te", "study_b_tight")
     orders = {tuple(family for family in load_preset(name).relax_order if family != "risk") for name in preset_names()}
     assert orders == {DEFAULT_RELAX_ORDER}
-    assert load_preset("study_b_te", "study_b_tight").relax_order[:2] == ("turnover", "risk")
+    assert load_preset("study_b_te").relax_order[:2] == ("turnover", "risk")
 
 
 def test_a_file_is_a_preset_too(tmp_path):

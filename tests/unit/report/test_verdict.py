@@ -48,6 +48,8 @@ def test_both_sides_of_a_pair_say_the_same() -> None:
     assert found["gru"]["less_rank_ic"] == "−0.008 (−4.00)"
     assert found["decomp_gru"]["less_rank_ic"] == "+0.008 (+4.00)"
     assert found["gru"]["less_excess"] == "−1.20% (−2.40)"
+    assert "RankIC worse" in found["gru"]["verdict"]
+    assert "RankIC better" in found["decomp_gru"]["verdict"]
     assert found["gru"]["placebo_band"] == "−2.00% … +4.00%"
     assert found["gru"]["seed_excess_std"] == 0.01
     assert (found["gru"]["deflated"], found["decomp_gru"]["deflated"]) == (0.87, None)
@@ -56,10 +58,10 @@ def test_both_sides_of_a_pair_say_the_same() -> None:
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ({}, "RankIC: more than noise"),
-        ({"t_newey_west": -1.9}, "RankIC: noise"),
-        ({"difference": -0.0049}, "RankIC: noise"),  # less than the seeds' spread of 0.005
-        ({"difference": -0.0049, "seed_std_first": None, "seed_std_second": None}, "RankIC: more than noise"),
+        ({}, "RankIC worse"),
+        ({"t_newey_west": -1.9}, "RankIC noise"),
+        ({"difference": -0.0049}, "RankIC noise"),  # less than the seeds' spread of 0.005
+        ({"difference": -0.0049, "seed_std_first": None, "seed_std_second": None}, "RankIC worse"),
     ],
 )
 def test_noise_of_the_days_and_of_the_seeds(entry: dict[str, Any], said: str) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from deepfactor.backtest.records import PairedPortfolio
-from deepfactor.core.words import Text, joined
+from deepfactor.core.words import Text, listed
 from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
 from deepfactor.report.content.reading import HEADLINE_HORIZONS
 from deepfactor.report.press.formats import MISSING, number
@@ -21,7 +21,8 @@ SURE = 2.0
 _LEARNERS = ("ridge", "lightgbm", "xgboost")
 
 ABOVE, WITHIN, BELOW = Text("above luck", "高于运气"), Text("within luck", "运气之内"), Text("below luck", "低于运气")
-MORE, NOISE = Text("{what}: more than noise", "{what}：超出噪声"), Text("{what}: noise", "{what}：属噪声")
+BETTER, WORSE = Text("{what} better", "{what}更好"), Text("{what} worse", "{what}更差")
+NOISE = Text("{what} noise", "{what}属噪声")
 RANK_IC, TOP, EXCESS = Text("RankIC", "秩相关IC"), Text("top group", "多头组"), Text("excess", "超额")
 NOTE = Text(
     "RankIC at {h} trading days over {universe}; the top group before cost, over equal weight; excess over the index "
@@ -38,8 +39,8 @@ def verdict(content: RunContent) -> Table | None:
         own = [p for p in content.portfolios if p.arm == arm.name]
         for k, portfolio in enumerate(own or [None]):
             rows.append(_row(content, arm, portfolio, first=k == 0))
-    columns = ("arm", "rank_ic_10", "top_excess", "index", "excess", "placebo_band", "seed_excess_std", "deflated",
-               "baseline", "less_rank_ic", "less_top", "less_excess", "verdict")  # fmt: skip
+    columns = ("arm", "index", "verdict", "rank_ic_10", "top_excess", "excess", "placebo_band", "seed_excess_std",
+               "deflated", "baseline", "less_rank_ic", "less_top", "less_excess")  # fmt: skip
     note = NOTE.filled(h=HEADLINE_HORIZONS[0], universe=words().universe(content.lead))
     return make("verdict", Text("Skill or luck", "能力还是运气"), columns, rows, note)
 
@@ -53,17 +54,16 @@ def _row(content: RunContent, arm: ArmContent, p: PortfolioContent | None, *, fi
     spread = _seed_spread(content, p, against)
     said = [_luck(p), _noise(RANK_IC, rank_ic), _noise(TOP, best) if first else None, _noise(EXCESS, excess, spread)]
     return (
-        *label_cells(arm.name),
+        *label_cells(arm.name, MISSING if p is None else words().universe(p.index)),
+        *label_cells(listed(one for one in said if one is not None) or MISSING),
         ic_cell(arm.record(content.lead, HEADLINE_HORIZONS[0], content.main), "mean", "ic"),
         top,
-        *label_cells(MISSING if p is None else words().universe(p.index)),
         value_cell(None if p is None else p.whole, "excess", "signed_percent"),
         *label_cells(_band(p)),
         value_cell(None if p is None else p.seeds, "std", "percent"),
         Cell(_deflated(content, p), "share"),
         *label_cells(MISSING if against is None else against.name),
         *label_cells(_with_t(rank_ic, "signed_ic"), _with_t(best, "signed_percent"), _with_t(excess, "signed_percent")),
-        *label_cells(joined("; ", [one for one in said if one is not None]) or MISSING),
     )
 
 
@@ -133,7 +133,7 @@ def _noise(what: Text, pair: Mapping[str, float | None] | None, spread: float | 
         return None
     by_seeds = pair.get("spread") if spread is None else spread
     sure = abs(t) >= SURE and (by_seeds is None or abs(difference) > by_seeds)
-    return (MORE if sure else NOISE).filled(what=what)
+    return (NOISE if not sure else BETTER if difference > 0 else WORSE).filled(what=what)
 
 
 def _luck(p: PortfolioContent | None) -> Text | None:
