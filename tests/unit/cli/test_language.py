@@ -37,6 +37,7 @@ def asked(monkeypatch, tmp_path) -> list[str]:
 
     monkeypatch.setattr(markets, "open_market", lambda *_, **__: None)
     rows = SimpleNamespace(to_json_dict=dict, lines=lambda *_: [])
+    monkeypatch.setattr(factor, "factor_names", lambda *_: (None,))
     monkeypatch.setattr(factor, "open_factor", lambda *_: SimpleNamespace(rows=rows))
     monkeypatch.setattr(factor, "test", note)
     monkeypatch.setattr(factor, "enhance", lambda *arguments, **_: (note(*arguments), factor.Enhanced())[1])
