@@ -57,7 +57,9 @@ class TrialsState(TypedDict):
 def portfolio_trial(scores: Scores, preset: Enhancement, capital: float, result: BacktestResult) -> Trial | None:
     """The trial that a backtest is; None where its excess doesn't vary."""
     difference = daily_returns(result.nav) - daily_returns(result.headline_nav)
-    settings = {"preset": preset.model_dump(mode="json", exclude={"name"}), "capital": capital}
+    # What was said beyond the defaults: a setting that comes later, at its default, makes no new trial of an old one.
+    said = {name: value for name, value in preset.identity().items() if name != "name"}
+    settings = {"preset": said, "capital": capital}
     span = result.dates[0], result.dates[-1]
     return _trial("enhanced", scores, result.index, preset.name, span, difference, settings)
 
