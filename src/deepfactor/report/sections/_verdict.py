@@ -25,9 +25,9 @@ BETTER, WORSE = Text("{what} better", "{what}更好"), Text("{what} worse", "{wh
 NOISE = Text("{what} noise", "{what}属噪声")
 RANK_IC, TOP, EXCESS = Text("RankIC", "秩相关IC"), Text("top group", "多头组"), Text("excess", "超额")
 NOTE = Text(
-    "RankIC at {h} trading days over {universe}; the top group before cost, over equal weight; excess over the index "
-    "after cost. Luck is what random scores earn under the same constraints; a dash where none were followed.",
-    "{universe}上{h}个交易日的秩相关IC；多头组未扣成本，相对等权；指数增强超额为费后。运气区间为相同约束下随机得分的所得；"
+    "RankIC at {h} trading days over {universe}; the top group before cost, over the benchmark below; excess over the "
+    "index after cost. Luck is what random scores earn under the same constraints; a dash where none were followed.",
+    "{universe}上{h}个交易日的秩相关IC；多头组未扣成本，基准见下表；指数增强超额为费后。运气区间为相同约束下随机得分的所得；"
     "未跟踪随机得分时为短横。",
 )
 
