@@ -30,6 +30,7 @@ from deepfactor.pipeline.enhancing import backtest_to
 from deepfactor.pipeline.markets import Market, StyleSets, open_market
 from deepfactor.pipeline.risk import risk_model
 from deepfactor.recipe import Portfolio
+from deepfactor.risk.forecast import Forecast
 from deepfactor.risk.model import RiskModel
 from deepfactor.risk.settings import RiskSettings
 from deepfactor.runs.environment import machine
@@ -52,12 +53,17 @@ PAGE = Path(__file__).parents[1] / "docs" / "results" / "risk.md"
 @dataclass(frozen=True)
 class Forecasts:
     """Of one sort of portfolio on one index: years (R,), returns of a week (R,), sums of squared daily returns (R,),
-    forecast deviations of a week (R, methods)."""
+    forecast deviations of a week (R, methods).
+
+    `parts` (R, 3): the week's return by factors, and by what they leave, over their forecasts; and the sum of squares
+    of what they leave of each name, as if names were independent, over the forecast variance.
+    """
 
     years: Float64
     weekly: Float64
     squared: Float64
     forecast: Float64
+    parts: Float64
 
     def bias(self, method: int, year: int | None = None) -> float:
         """Standard deviation of returns over their forecasts."""
@@ -174,13 +180,28 @@ def forecasts(market: Market, model: RiskModel, styles: Exposures, places: Place
             ahead = np.nan_to_num(price[row + 1 : row + WEEK + 1, names] / price[row : row + WEEK, names] - 1)
             daily = ahead @ active.T
             week = np.nan_to_num(price[row + WEEK, names] / price[row, names] - 1) @ active.T
+            returns = np.nan_to_num(model.returns[row + 1 : row + WEEK + 1])
             for k, sort in enumerate(sorts):
                 deviations = [forecast.tracking_error(active[k]) / np.sqrt(YEAR), *(np.sqrt(v[k]) for v in variances)]
                 scaled = [one * np.sqrt(WEEK) for one in deviations]
                 year = float(str(panel.dates[row])[:4])
-                found.setdefault((index, sort), []).append((year, week[k], (daily[:, k] ** 2).sum(), *scaled))
+                parts = split(forecast, active[k], ahead, returns)
+                found.setdefault((index, sort), []).append((year, week[k], (daily[:, k] ** 2).sum(), *scaled, *parts))
         print(f"forecast {index}: {time.process_time() - began:.0f} CPU-s", file=sys.stderr, flush=True)
-    return {key: Forecasts(*(a := np.array(v)).T[:3], a[:, 3:]) for key, v in found.items()}
+    last = 3 + len(METHODS)
+    return {key: Forecasts(*(a := np.array(v)).T[:3], a[:, 3:last], a[:, last:]) for key, v in found.items()}
+
+
+def split(forecast: Forecast, active: Float64, ahead: Float64, returns: Float64) -> tuple[float, float, float]:
+    """Of active weights (n,) over days ahead (D, n) with factor returns (D, k): see `Forecasts.parts`."""
+    days = len(ahead) / YEAR
+    share = forecast.specific_share(active)
+    variance = forecast.variance(active)
+    common = returns @ forecast.exposures
+    own = (ahead - common) * active
+    by_factors = float((common @ active).sum()) / np.sqrt(max((1 - share) * variance * days, 1e-18))
+    rest = float(own.sum()) / np.sqrt(max(share * variance * days, 1e-18))
+    return by_factors, rest, float((own**2).sum() / max(share * variance * days, 1e-18))
 
 
 def paired(places: Places, index: str) -> tuple[float, float]:
@@ -236,6 +257,20 @@ def page(market: Market, found: dict[tuple[str, str], Forecasts], places: Places
         biases = " | ".join(f"{one.bias(m):.2f}" for m in range(len(METHODS)))
         losses = " | ".join(f"{one.q_like(m):.3f}" for m in range(len(METHODS)))
         lines.append(f"| {INDICES[index]} | {sort} | {biases} | {losses} |")
+    lines += [
+        "",
+        "## By part",
+        "",
+        "Bias of the week's active return by factors, and by what they leave; and the root mean square of what they",
+        "leave of each name, added up as if names were independent, over its forecast: where that is near 1 and the",
+        "bias is not, names move together beyond the factors.",
+        "",
+        "| index | portfolios | factors | specific | specific, name by name |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    for (index, sort), one in found.items():
+        deviation, own = one.parts.std(axis=0), np.sqrt(one.parts[:, 2].mean())
+        lines.append(f"| {INDICES[index]} | {sort} | {deviation[0]:.2f} | {deviation[1]:.2f} | {own:.2f} |")
     lines += [
         "",
         "## The same score with and without the bound",
