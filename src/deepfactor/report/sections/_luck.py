@@ -77,4 +77,4 @@ def pairs(content: RunContent) -> Table | None:
         for one in content.paired_portfolios
     ]
     columns = ("pair", "index", "constraints", "portfolio_difference", "standard_error", "paired_t", "ahead", "n")
-    return make("paired_portfolios", Text("Portfolios side by side", "组合两两比较"), columns, rows, PAIRS_NOTE)
+    return make("portfolio_pairs", Text("Portfolios side by side", "组合两两比较"), columns, rows, PAIRS_NOTE)

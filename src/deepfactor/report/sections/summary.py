@@ -140,15 +140,18 @@ _HEADLINE = (
 def headline_portfolio(content: RunContent) -> Table | None:
     """One row a portfolio; an arm without one has none."""
     shown = known(_HEADLINE, [p.summary["all"] for p in content.portfolios])
+    banded = any(p.placebo is not None for p in content.portfolios)
+    seeded = any(p.seeds is not None for p in content.portfolios)
     rows = []
     for p in content.portfolios:
         numbers = (value_cell(p.summary["all"], key, style, printed(content, p, key)) for key, style in shown)
         labels = label_cells(p.arm, words().universe(p.index), p.named)
         luck = None if p.placebo is None else p.placebo["excess"]
-        bounds = (value_cell(luck, key, "signed_percent") for key in ("low", "high"))
+        bounds = [value_cell(luck, key, "signed_percent") for key in ("low", "high")] if banded else []
         seeds = (value_cell(p.seeds, "mean", "signed_percent"), value_cell(p.seeds, "std", "percent"))
-        rows.append((*labels, *numbers, *bounds, *seeds, Cell(p.relaxations.height, "count")))
-    beside = ("placebo_low", "placebo_high", "seed_excess_mean", "seed_excess_std")
+        rows.append((*labels, *numbers, *bounds, *(seeds if seeded else ()), Cell(p.relaxations.height, "count")))
+    beside = ["placebo_low", "placebo_high"] if banded else []
+    beside += ["seed_excess_mean", "seed_excess_std"] if seeded else []
     columns = ("arm", "index", "constraints", *(key for key, _ in shown), *beside, "relaxed")
     note = together([PORTFOLIO_NOTE, definitions_by_set(content.portfolios)])
     if any(cell.published is not None for row in rows for cell in row) and _of_study_b(content):
