@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from deepfactor.backtest.placebo import usual_draws
 from deepfactor.core.errors import DataError
 from deepfactor.core.kind import recipe_error
 from deepfactor.evaluation.combination import CombinationSettings, combine_factors
@@ -103,12 +104,15 @@ def enhance(
     out: str | Path | None = None,
     *,
     what_if: Sequence[str] = (),
+    placebo: int | None = None,
+    workers: int = 1,
     **settings: Any,
 ) -> EnhanceResult:
     """Enhance an index with a factor, as `deepfactor enhance`: the same files in `out`.
 
     `settings` are those of `deepfactor.recipe.Portfolio`: `constraints` (a set's name or a TOML), `capital`, `start`,
-    `end`. `what_if`, `factor` and `out` as of the command and `test_factor`.
+    `end`. `what_if`, `placebo` (random scores followed beside it; 0 = none) and `workers` are the command's, `factor`
+    and `out` those of `test_factor`.
 
     Raises
     ------
@@ -124,7 +128,8 @@ def enhance(
         raise recipe_error(error, "enhance") from None
     read = read_factor(factor, market)
     folder, kept = _place(out)
-    made = factors.enhance(read, market, folder, portfolio, terminal(), what_if)
+    draws = usual_draws() if placebo is None else placebo
+    made = factors.enhance(read, market, folder, portfolio, terminal(), what_if, placebo=draws, workers=workers)
     run = RunFolder(folder)
     if made.summary is None:
         raise DataError("; ".join(f"{one.what}: {one.message}" for one in read_failures(run)))
