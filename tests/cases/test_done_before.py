@@ -266,7 +266,7 @@ def test_only_what_there_is(scene):
 def test_what_failed_before_is_still_missing(scene, monkeypatch):
     from deepfactor.pipeline.stages import portfolio
 
-    def fault(*arguments: object) -> None:
+    def fault(*arguments: object, **named: object) -> None:
         raise ZeroDivisionError("planted")
 
     (scene.run / "stages.json").unlink()

@@ -81,7 +81,7 @@ def test_a_bad_recipe(case, small_market, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "named"),
     [
-        ("no_such_recipe", None, ("'no_such_recipe'", "demo, study_a, study_a_reduced, study_b, study_b_ablations")),
+        ("no_such_recipe", None, ("'no_such_recipe'", "demo, desk_demo, long_only, study_a, study_a_reduced, study_b")),
         ("gone.toml", None, ("gone.toml",)),
         ("text.toml", b"name = \n", ("text.toml", "line 1")),
         ("bytes.toml", b"name = '\xff\xfe'", ("bytes.toml", "UTF-8")),

@@ -26,7 +26,7 @@ INDEX = "000905.SH"
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, small_market: Path) -> Path:
     folder = tmp_path_factory.mktemp("placebo")
-    shutil.copytree(small_market, folder / "market")
+    shutil.copytree(small_market, folder / "market", ignore=shutil.ignore_patterns("placebo", "trials.jsonl"))
     panel = open_market(folder / "market").panel
     values = np.random.default_rng(7).standard_normal(panel.shape)
     write_scores(folder / "factor.parquet", Scores("factor", panel.dates, panel.symbols, values))

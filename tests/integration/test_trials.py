@@ -25,7 +25,7 @@ INDEX = "000905.SH"
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, small_market: Path) -> Path:
     folder = tmp_path_factory.mktemp("trials")
-    shutil.copytree(small_market, folder / "market")
+    shutil.copytree(small_market, folder / "market", ignore=shutil.ignore_patterns("placebo", "trials.jsonl"))
     panel, _ = open_panel(folder / "market")
     for seed in (1, 2):
         values = np.random.default_rng(seed).standard_normal(panel.shape)

@@ -38,7 +38,7 @@ def factor_verbs(main_job, tmp_path_factory) -> tuple[Path, dict[str, dict[str, 
     file, run = main_job.run / "arms" / "gru_ic" / "scores.parquet", main_job.run
     arm = ("--arm", "gru_ic")
     test = ("--universe", "all,000905.SH", "--horizon", "10,20")
-    enhance = ("--index", "000905.SH", "--constraints", "study_b")
+    enhance = ("--index", "000905.SH", "--constraints", "study_b", "--placebo", 2)
     verbs = {
         "test_run": ("test", run, *arm, *test),
         "test_file": ("test", file, *test, "--language", "zh"),
@@ -82,6 +82,7 @@ def test_enhance_agrees_with_the_run(main_job, factor_verbs, which):
     out, answers = factor_verbs
     expected = main_job.run / "portfolio" / "gru_ic" / "000905.SH" / "study_b"
     answers[which].pop("rows")
+    assert answers[which].pop("placebo") == read(expected / "placebo.json")
     assert answers[which].pop("failures") == []
     assert answers[which] == read(expected / "summary.json")
     (place,) = (out / which / "portfolio").glob("*/000905.SH/study_b")
@@ -96,8 +97,9 @@ def test_what_if_prints_and_writes_what_changes(main_job, tmp_path):
     more = ("--market", main_job.market, "--index", "000905.SH", "--out", tmp_path / "out")
     result = deepfactor("enhance", file, *more, *what_if)
     assert result.code == 0, result.err
-    rows, head, *_ = result.out.splitlines()
+    rows, band, head, *_ = result.out.splitlines()
     assert rows.startswith("rows: ")
+    assert "random" in band
     assert head.split() == ["base", *asked]
     (place,) = (tmp_path / "out" / "portfolio").glob("*/000905.SH/study_b")
     scenarios = read(place / "what_if.json")["scenarios"]
@@ -176,7 +178,7 @@ def test_doctor_says_what_is_here():
     assert {"versions", "machine", "torch", "kernels", "environment", "optional"} <= found.keys()
     assert found["torch"]["device"] == "cpu"
     assert deepfactor("doctor").out.count("\n") > 15
-    assert {"sql", "lightgbm", "vendors", "dbf"} <= found["optional"].keys()
+    assert {"sql", "excel", "vendors", "dbf"} <= found["optional"].keys()
     assert all(state.startswith(("ready", "absent: ")) for state in found["optional"].values())
 
 

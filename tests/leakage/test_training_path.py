@@ -215,9 +215,9 @@ def baseline(panel: Panel, universe: Universe, *, build: Build = build) -> np.nd
     ridge = WEIGHTINGS.choose("ridge")
     fold = Fold("toy", TRAIN, VALID, range(TEST.start, len(data.dates)))
     sampler = Sampler(data)
-    fitted, valid_rank_ic = Baseline(ridge, fold, 2, 1, 5, 0).fit(sampler, lambda day, days: None)
+    fitted, judged = Baseline(ridge, fold, 2, 1, 5, 0).fit(sampler, lambda day, days: None)
     out = np.full((len(panel.dates), panel.shape[1] + 7), np.nan)
-    out[TEST.start - 1 :, panel.shape[1] :] = [valid_rank_ic, *fitted.weights]
+    out[TEST.start - 1 :, panel.shape[1] :] = [judged.rank_ic, *fitted.weights]
     for t in range(TEST.start, len(panel.dates)):
         stocks, score = baseline_scores(fitted, sampler, t)
         out[t, stocks] = score

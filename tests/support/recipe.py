@@ -5,6 +5,7 @@ from __future__ import annotations
 #: Train 2018, validate 2019, test 2020; five training days an epoch.
 RECIPE = """
 name = "small"
+placebo = 2
 title = "The main job in the smallest"
 
 [plan]

@@ -15,7 +15,6 @@ from deepfactor.runs.environment import machine, versions
 USES = {
     "excel": "mappings that read spreadsheets",
     "sql": "source sql: DuckDB files, PostgreSQL and other databases",
-    "lightgbm": "arms of LightGBM",
     "vendors": "fetch tushare|baostock",
     "dbf": "order form xt_dbf",
     "pandas": "frames of pandas in Python",

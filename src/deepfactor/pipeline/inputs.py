@@ -50,7 +50,7 @@ def prepare_inputs(
     read, label = features or recipe.features, label or recipe.label
     inputs: dict[str, object] = {"features": read.identity(), "universe": recipe.universe.identity()}
     target = label.identity()
-    made_of = content_key({"market": market.folder.fingerprint, "features": inputs["features"]})
+    made_of = content_key({"market": market.fingerprint, "features": inputs["features"]})
     kept = features_kept(jobs, made_of)
 
     def build() -> TrainingData:

@@ -164,7 +164,8 @@ def _plain(name: str) -> str:
 def _index_of_pandas(path: Path, head: Sequence[str]) -> frozenset[int]:
     """The columns that were an index of pandas', as it notes in a parquet file."""
     try:
-        noted = json.loads(pl.read_parquet_metadata(path).get("pandas", "{}")).get("index_columns", ())
+        with path.open("rb") as handle:
+            noted = json.loads(pl.read_parquet_metadata(handle).get("pandas", "{}")).get("index_columns", ())
     except (ValueError, AttributeError):
         return frozenset()
     return frozenset(at for at, name in enumerate(head) if name in [one for one in noted if isinstance(one, str)])

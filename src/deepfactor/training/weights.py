@@ -19,11 +19,13 @@ from deepfactor.core.system import raise_of_machine
 
 State = dict[str, Tensor]
 _CHECKSUM = "checksum"
+#: Of a note that has a checksum: one changed bit can't take both names away.
+_CHECKED = "checked"
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, object]) -> None:
     """Write tensors and a JSON note atomically, in one file, so that they can't disagree."""
-    text = json.dumps({**note, _CHECKSUM: _checksum_of(tensors, note)}, allow_nan=False)
+    text = json.dumps({**note, _CHECKED: True, _CHECKSUM: _checksum_of(tensors, note)}, allow_nan=False)
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(dict(tensors), metadata={"note": text}))
 
@@ -40,6 +42,8 @@ def load_tensors(path: Path) -> tuple[State, Any]:
         with safe_open(path, framework="pt") as handle:
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - no mapping
             note = json.loads(handle.metadata()["note"])
+        if note.pop(_CHECKED, False) and _CHECKSUM not in note:
+            raise ValueError("it lacks its checksum")
         if (wanted := note.pop(_CHECKSUM, None)) not in (None, _checksum_of(tensors, note)):
             raise ValueError(f"it doesn't have its checksum {wanted}")
     except FileNotFoundError:

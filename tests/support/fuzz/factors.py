@@ -230,9 +230,12 @@ def forms(ground: Ground) -> Iterator[Case]:
         yield ground.bad("forms", name, file, bad)
     for column in ("date", "symbol", "score"):
         yield ground.bad("forms", f"without {column}", "f.parquet", frame.drop(column))
-        yield ground.bad("forms", f"{column} as another", "f.parquet", frame.rename({column: "value"}))
     remark = frame.with_columns(name=pl.lit("平安银行"))
     for name, (file, good) in {
+        **{
+            f"{one} under another name": ("f.parquet", frame.rename({one: "value"}))
+            for one in ("date", "symbol", "score")
+        },
         "text": ("f.csv", clean),
         "capitals": ("F.CSV", clean),
         "packed": ("f.csv.gz", gzip.compress(clean)),

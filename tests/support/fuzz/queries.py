@@ -72,9 +72,9 @@ SELECT * FROM bars WHERE date > :begin
 SELECT * FROM bars WHERE date > $1
 SELECT * FROM bars WHERE date > ?
 /*! DROP TABLE bars */ SELECT 1
-WITH x AS (DELETE FROM bars RETURNING *) SELECT * FROM x
-SELECT * FROM bars ORDER BY random()"""
+WITH x AS (DELETE FROM bars RETURNING *) SELECT * FROM x"""
 GOOD = """SELECT * FROM bars
+SELECT * FROM bars ORDER BY random()
 ({query})
 {query};
 WITH x AS (SELECT * FROM bars) SELECT * FROM x
