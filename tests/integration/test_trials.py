@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -100,10 +99,18 @@ def test_the_verb_and_a_torn_line(home: Path) -> None:
     refused(deepfactor("trials", home), "no market folder")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-def test_a_ledger_that_cannot_be_written_ends_nothing(home: Path) -> None:
-    (home / "market" / LOG).chmod(0o444)
+def test_a_ledger_that_cannot_be_written_is_said_and_ends_nothing(home: Path) -> None:
+    """A folder in its place: root, too, can't write there."""
+    log = home / "market" / LOG
+    kept = log.rename(log.with_suffix(".kept"))
+    log.mkdir()
+    asked = ("enhance", home / "f1.parquet", "--market", home / "market", "--index", INDEX, "--out", home / "unnoted")
     try:
-        enhance(home, "f1.parquet", "--constraints", "study_b_tight")
+        ended = deepfactor(*asked, "--start", "2020-07-01", "--placebo", 0, "--constraints", "study_b_tight")
     finally:
-        (home / "market" / LOG).chmod(0o644)
+        log.rmdir()
+        kept.rename(log)
+    assert ended.code == 0, ended.err
+    assert "not noted in" in ended.err
+    assert "not judged by" in ended.err
+    assert next((home / "unnoted").rglob("summary.json")).is_file()

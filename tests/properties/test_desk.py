@@ -71,8 +71,12 @@ def require_rules(made: Rebalanced, holdings: Holdings, lists: Lists, symbols: n
     left = sum((part for why, part in made.sells.rejected.items() if why == "cash"), np.zeros(len(symbols)))
     np.testing.assert_array_equal((sold + left)[gone], holdings.shares[gone])
     # Nothing is wanted sold that can't be, where a portfolio without that was possible.
+    locked = holdings.shares - holdings.sellable
+    bound = made.day.open_at_close & (locked > 0) & ~np.isin(symbols, lists.must_sell)
+    assert bool(made.unheld) <= bool((locked > 0).any())
+    if bound.any():  # held by the target, or said to be passed over
+        assert any(one.kind == "must_hold" for one in made.enhancement.constraints) != bool(made.unheld)
     if any(one.kind == "must_hold" for one in made.enhancement.constraints):
-        locked = holdings.shares - holdings.sellable
         kept = made.day.open_at_close & (locked > 0) & ~np.isin(symbols, lists.must_sell)
         least = locked * np.where(holdings.shares > 0, made.book.last, 0.0) / made.book.value()
         assert (made.decision.aimed_at[kept] >= least[kept] - 1e-7).all()

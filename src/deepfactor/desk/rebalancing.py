@@ -81,6 +81,7 @@ class Rebalanced:
     sells, buys : those fills
     enhancement : what was kept, the lists among it
     left : names that the lists want sold, but can't be traded today
+    unheld : names whose unsellable shares no portfolio can hold: the target is below them
     """
 
     day: TradingDay
@@ -92,6 +93,7 @@ class Rebalanced:
     buys: Fills
     enhancement: Enhancement
     left: tuple[str, ...]
+    unheld: tuple[str, ...] = ()
 
     @property
     def weights(self) -> BeforeAndAfter:
@@ -165,12 +167,12 @@ def rebalance(
     require_evening(known, row, book, enhancement, aimed_at)
     universe, panel, day = known.universe, known.panel, trading_day(known, row)
     frozen = panel.symbols[~day.open_at_close]
-    enhancement, decision = _decided(known, day, book, aimed_at, enhancement, lists)
+    enhancement, decision, unheld = _decided(known, day, book, aimed_at, enhancement, lists)
     expected, boards = book.copy(), boards_of(panel.symbols)
     trade_date = universe.next_date[row]
     sells, buys = execute(expected, decision.orders, tomorrow(day, book, trade_date), boards, enhancement.costs)
     left = tuple(sorted(set(lists.must_sell) & set(frozen[book.shares[~day.open_at_close] > 0].tolist())))
-    return Rebalanced(day, trade_date, decision, book, expected, sells, buys, enhancement, left)
+    return Rebalanced(day, trade_date, decision, book, expected, sells, buys, enhancement, left, unheld)
 
 
 def require_evening(known: Knowledge, row: int, book: Book, enhancement: Enhancement, aimed_at: Float64 | None) -> None:
@@ -215,18 +217,23 @@ def tomorrow(day: TradingDay, book: Book, date: np.datetime64) -> TradingDay:
 
 def _decided(
     known: Knowledge, day: TradingDay, book: Book, aimed_at: Float64 | None, enhancement: Enhancement, lists: Lists
-) -> tuple[Enhancement, Decision]:
-    """The target that holds what can't be sold tomorrow, else the one that would be best if it could be."""
+) -> tuple[Enhancement, Decision, tuple[str, ...]]:
+    """The target that holds what can't be sold tomorrow, else the one that would be best if it could be, and the names
+    that this one passes over."""
     symbols = known.panel.symbols
     frozen, locked = symbols[~day.open_at_close], _locked(book, day, symbols)
     listed = lists.apply(enhancement, frozen)
     if locked:
         held = lists.apply(enhancement, frozen, locked)
         try:
-            return held, decide(known, day, book, aimed_at, IndexEnhancer(held))
+            return held, decide(known, day, book, aimed_at, IndexEnhancer(held)), ()
         except InfeasibleError:
-            pass  # the trade list says what of the other target can't be done
-    return listed, decide(known, day, book, aimed_at, IndexEnhancer(listed))
+            pass  # the other target is said to pass over them, and the trade list what of it can't be done
+    return (
+        listed,
+        decide(known, day, book, aimed_at, IndexEnhancer(listed)),
+        tuple(sorted(set(locked) - set(lists.must_sell))),
+    )
 
 
 def _locked(book: Book, day: TradingDay, symbols: Symbols) -> dict[str, float]:

@@ -126,6 +126,7 @@ def _record(key: str, made: Rebalanced, known: Knowledge, lists: Lists) -> Rebal
     bought, sold = (round(float(fills.amount.sum()), 2) for fills in (made.buys, made.sells))
     undone = Counter(made.undone(known.panel.symbols).reason.tolist())
     row = made.day.row
+    unheld = {"unsellable_not_held": len(made.unheld)} if made.unheld else {}
     return {
         "status": "draft",
         "key": key,
@@ -150,7 +151,7 @@ def _record(key: str, made: Rebalanced, known: Knowledge, lists: Lists) -> Rebal
         "conflict": list(target.conflict),
         "undone": dict(sorted(undone.items())),
         "left": list(made.left),
-        "counts": dict(sorted(made.decision.signal.counts.items())),
+        "counts": dict(sorted({**made.decision.signal.counts, **unheld}.items())),
         "index_weights": known.universe.weighting[known.index][row : row + 1].used().text(),
         "lists": asdict(lists),
         "enhancement": made.enhancement.model_dump(mode="json"),

@@ -143,6 +143,11 @@ def rebalance(
     known = replace(known, styles=styles.exposures, risk=risk)
     with step(console, f"rebalance of {panel.dates[row]}"):
         made = decide_rebalance(known, row, book, enhancement, lists, aimed_at)
+    if made.unheld:
+        console.say(
+            f"no portfolio holds all that can't be sold tomorrow of {', '.join(made.unheld)}: the target is that "
+            "without it, and what of it can't be done stands in undone.csv"
+        )
     key = rebalance_key(known, row, holdings, lists, enhancement, aimed_at)
     with folder_lock(out):
         remove_litter(out)

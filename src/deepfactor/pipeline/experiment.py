@@ -95,7 +95,7 @@ def run(
         attempts = Attempts(folder, console, failures_before(folder, wanted))
         warnings = list(run_stages(work, wanted, attempts, times))
         said = [*market.warnings(), *dict.fromkeys(warnings), *planned.said, *left_out]
-        write_json(folder.path / TRIALS, judged(market.folder.path, list(_trials(work))))
+        write_json(folder.path / TRIALS, judged(market.folder.path, list(_trials(work)), console))
         write_environment(folder.environment, market.account(), said, times, kernel=kernel_in_use(), device=device)
         attempts.write()
     return folder if wanted == (TRAINING,) else _show(folder, language, console)  # the page doesn't show training

@@ -142,7 +142,7 @@ def test(
             )
             write_factor_test(folder.arm(name), report)
         keys = note(market.folder.path, top_trials(factor.scores, report), console)
-        write_json(folder.path / TRIALS, judged(market.folder.path, keys))
+        write_json(folder.path / TRIALS, judged(market.folder.path, keys, console))
         write_environment(folder.environment, market.account(), [*market.warnings(), *left_out], stages)
     report_of(folder, console, language)
     return report
@@ -195,7 +195,7 @@ def enhance(
                 place, market, factor.scores, styles.exposures, portfolio, factor.eligible, console, scenarios, risk
             )
         keys = note(market.folder.path, enhanced.trials, console)
-        judged_now = judged(market.folder.path, keys[:1])
+        judged_now = judged(market.folder.path, keys[:1], console)
         enhanced = replace(enhanced, judged=tuple(judged_now))
         write_json(folder.path / TRIALS, judged_now)
         if placebo and enhanced.summary is not None:

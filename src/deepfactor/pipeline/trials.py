@@ -131,9 +131,14 @@ def note(market: Path, trials: Sequence[Trial | None], console: Console) -> list
     return [one["key"] for one in known]
 
 
-def judged(market: Path, keys: Sequence[str]) -> list[Deflated]:
-    """The results of `keys` among the market's trials as they are now."""
-    trials, _ = read_trials(market)
+def judged(market: Path, keys: Sequence[str], console: Console) -> list[Deflated]:
+    """The results of `keys` among the market's trials as they are now; none, which is said, where the ledger can't be
+    read."""
+    try:
+        trials, _ = read_trials(market)
+    except OSError as error:
+        console.say(f"not judged by {market / LOG}: {(system_error(error) or (0, str(error)))[1]}")
+        return []
     own = {one["key"]: one for one in trials}
     return [_deflated(own[key], trials) for key in keys if key in own]
 
