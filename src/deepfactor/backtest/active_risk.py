@@ -20,7 +20,7 @@ import numpy as np
 
 from deepfactor.backtest.attribution import Attribution
 from deepfactor.backtest.result import BacktestResult, Columns
-from deepfactor.core.arrays import Bools, Dates, Float64, Floats, Indices
+from deepfactor.core.arrays import Bools, Dates, Float64, Indices
 from deepfactor.cross_section.zscores import zscore_rows
 from deepfactor.evaluation.records import Number
 from deepfactor.evaluation.statistics import years_of
@@ -30,6 +30,7 @@ from deepfactor.panel.universe import Universe
 from deepfactor.risk.covariance import YEAR
 from deepfactor.risk.forecast import Forecast
 from deepfactor.risk.model import RiskModel
+from deepfactor.styles.base import StylesByDay
 
 #: Names whose contributions to the last target's tracking error are shown.
 SHOWN = 10
@@ -138,7 +139,7 @@ def active_risk(
     panel: Panel,
     universe: Universe,
     scores: Scores,
-    styles: Mapping[str, Floats],
+    styles: StylesByDay,
     eligible: Bools,
     model: RiskModel,
 ) -> ActiveRisk:
@@ -209,7 +210,7 @@ def _targets(
     panel: Panel,
     universe: Universe,
     scores: Scores,
-    styles: Mapping[str, Floats],
+    styles: StylesByDay,
     eligible: Bools,
     model: RiskModel,
 ) -> Iterator[_Target]:

@@ -14,7 +14,7 @@ the log of the excess NAV, over any span.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +23,12 @@ from deepfactor.backtest.days import days, last_close
 from deepfactor.backtest.explaining import Close, explain, factor_names, stock_returns
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.backtest.signals import benchmark_row
-from deepfactor.core.arrays import AnyArray, Bools, Dates, Float64, Floats
+from deepfactor.core.arrays import AnyArray, Bools, Dates, Float64
 from deepfactor.core.words import Sentence
 from deepfactor.evaluation.statistics import years_of
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
+from deepfactor.styles.base import StylesByDay
 
 METHOD = Sentence(
     "against the replica; daily cross-sectional regression on industries and styles, weights sqrt(market value); "
@@ -101,7 +102,7 @@ class Attribution:
 
 
 def attribute(
-    result: BacktestResult, panel: Panel, universe: Universe, styles: Mapping[str, Floats], haircut: float
+    result: BacktestResult, panel: Panel, universe: Universe, styles: StylesByDay, haircut: float
 ) -> Attribution:
     """Attribute a backtest's active return; `styles` and `haircut` as the backtest had them.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +9,10 @@ import numpy as np
 from deepfactor.backtest.days import days, last_close
 from deepfactor.backtest.explaining import Close, explain, factor_names, stock_returns
 from deepfactor.backtest.signals import benchmark_row
-from deepfactor.core.arrays import Float64, Floats
+from deepfactor.core.arrays import Float64
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
+from deepfactor.styles.base import StylesByDay
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def day_return(
     universe: Universe,
     index: str,
     row: int,
-    styles: Mapping[str, Floats],
+    styles: StylesByDay,
     haircut: float = 1.0,
 ) -> DayReturn:
     """Explain the return of the day `row` of `shares` (N,) and `cash` in CNY, as they were at the close before.

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from deepfactor.backtest.days import TradingDay
-from deepfactor.core.arrays import Float64, Floats, Indices
+from deepfactor.core.arrays import Float64, Indices
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.risk.factor_returns import FactorReturns, estimate, matrix
+from deepfactor.styles.base import StylesByDay
 from deepfactor.styles.completion import complete_exposures
 
 UNKNOWN = "unknown"
 
 
-def factor_names(styles: Mapping[str, Floats], universe: Universe) -> tuple[tuple[str, str], ...]:
+def factor_names(styles: StylesByDay, universe: Universe) -> tuple[tuple[str, str], ...]:
     """Part and name of what `explain` returns: styles, industries with that of unknown ones, then selection."""
     industries = [("industry", name) for name in (*universe.industries, UNKNOWN)]
     return (*(("style", name) for name in styles), *industries, ("selection", "stocks"))
@@ -36,7 +36,7 @@ class Close:
     benchmark: Float64
     returns: Float64
 
-    def lean(self, universe: Universe, styles: Mapping[str, Floats]) -> None:
+    def lean(self, universe: Universe, styles: StylesByDay) -> None:
         """Take down what the next day's return is explained by."""
         industry = universe.industry[self.day.row]
         self.held: Indices = np.flatnonzero((self.weights != 0) | (self.benchmark != 0))
@@ -53,7 +53,7 @@ def stock_returns(day: TradingDay, last: Float64, reference: Float64, haircut: f
         return np.nan_to_num(np.where(day.listed, last / reference - 1.0, -haircut))
 
 
-def explain(before: Close, close: Close, panel: Panel, universe: Universe, styles: Mapping[str, Floats]) -> Float64:
+def explain(before: Close, close: Close, panel: Panel, universe: Universe, styles: StylesByDay) -> Float64:
     """Contributions (K + G + 1,) of styles, industries and stocks to Σ active weight × return, see `factor_names`."""
     groups = len(universe.industries) + 1
     factors = _factors(before, close, panel, universe, styles, groups)
@@ -69,7 +69,7 @@ def _groups(universe: Universe, row: int) -> Indices:
 
 
 def _factors(
-    before: Close, close: Close, panel: Panel, universe: Universe, styles: Mapping[str, Floats], groups: int
+    before: Close, close: Close, panel: Panel, universe: Universe, styles: StylesByDay, groups: int
 ) -> FactorReturns:
     """Factor returns of a day over all stocks that traded on it and the day before, with all exposures and a value."""
     row = before.day.row

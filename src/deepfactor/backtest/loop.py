@@ -19,7 +19,7 @@ from deepfactor.backtest.log import Log, Pending
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.backtest.signals import Knowledge, benchmark_row
 from deepfactor.backtest.span import followed
-from deepfactor.core.arrays import Bools, Dates, Float64, Floats
+from deepfactor.core.arrays import Bools, Dates, Float64
 from deepfactor.core.errors import DataError
 from deepfactor.core.spec import Spec
 from deepfactor.cross_section.score_shapes import ScoreShape
@@ -32,6 +32,7 @@ from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 from deepfactor.panel.weighting import require_index
 from deepfactor.risk.model import RiskModel
+from deepfactor.styles.base import StylesByDay
 
 #: CNY; the whole market's value is of this size.
 MOST_CAPITAL = 1e14
@@ -58,7 +59,7 @@ def run_backtest(
     panel: Panel,
     universe: Universe,
     scores: Scores,
-    styles: Mapping[str, Floats],
+    styles: StylesByDay,
     enhancer: Enhancer,
     index: str,
     settings: BacktestSettings,

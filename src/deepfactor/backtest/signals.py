@@ -9,7 +9,7 @@ import numpy as np
 
 from deepfactor.backtest.book import Book
 from deepfactor.backtest.days import TradingDay
-from deepfactor.core.arrays import Bools, Float64, Floats, Indices
+from deepfactor.core.arrays import Bools, Float64, Indices
 from deepfactor.core.errors import DataError
 from deepfactor.cross_section.score_shapes import ScoreShape, kurtosis, shaped
 from deepfactor.panel.panel import Panel
@@ -17,6 +17,7 @@ from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
 from deepfactor.portfolio.problem import Rebalance
 from deepfactor.risk.model import RiskModel
+from deepfactor.styles.base import StylesByDay
 from deepfactor.styles.completion import complete_exposures
 
 #: Days of the average daily volume.
@@ -52,7 +53,7 @@ class Knowledge:
     panel: Panel
     universe: Universe
     scores: Scores
-    styles: Mapping[str, Floats]
+    styles: StylesByDay
     index: str
     eligible: Bools
     risk: RiskModel | None = None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TypedDict
 
 from deepfactor.backtest.day_return import day_return
-from deepfactor.core.arrays import Floats
 from deepfactor.desk.holdings import Holdings
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
+from deepfactor.styles.base import StylesByDay
 
 
 class EarnedRecord(TypedDict):
@@ -32,7 +31,7 @@ class EarnedRecord(TypedDict):
 
 def earned(
     before: Holdings, now: Holdings | None, panel: Panel, universe: Universe, index: str, row: int,
-    styles: Mapping[str, Floats], haircut: float,
+    styles: StylesByDay, haircut: float,
 ) -> EarnedRecord:  # fmt: skip
     """The day `row` of an account that held `before` at the close before and holds `now`; see `day_return`.
 

@@ -23,7 +23,8 @@ A mean takes the days with a trade; it needs half of its window's days, a return
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import cached_property
 
 import numpy as np
 from pydantic import Field
@@ -69,40 +70,74 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Features:
         the market lacks a price field or the turnover.
     """
     values = np.full((*panel.shape, len(NAMES)), np.nan, np.float32)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for name, made in _each(panel, universe):
-            values[..., NAMES.index(name)] = np.where(universe.traded & np.isfinite(made), made, np.nan)
+    for name, made in chosen(panel, universe, NAMES):
+        values[..., NAMES.index(name)] = made
     plain: Role = "plain"
     return Features(NAMES, tuple(plain for _ in NAMES), values)
 
 
-def _each(panel: Panel, universe: Universe) -> Iterator[tuple[str, Float64]]:
-    """One after the other: all at once would be twenty-one times the panel in float64."""
-    close = np.log(adjusted(panel, "close"))
-    day = past_change(close, 1)
-    for days in RETURNS:
-        yield f"ret_{days}", past_change(close, days)
-    for days in (20, 60):
-        yield f"vol_{days}", np.sqrt(_variance(day, days))
-    yield "max_ret_20", _largest(day, 20)
-    yield "high_60", close - _largest(close, 60)
-    yield "low_60", close + _largest(-close, 60)
-    yield "overnight_20", mean(np.log(adjusted(panel, "open")) - before(close, 1), 20)
-    turnover = np.where(universe.traded, panel["turnover"].astype(np.float64), np.nan)
-    for days in (5, 20, 60):
-        yield f"turnover_{days}", np.log(mean(turnover, days))
-    yield "turnover_ratio", np.log(mean(turnover, 5) / mean(turnover, 60))
-    yield "price_volume_corr_20", _correlation(day, turnover, 20)
-    amount = panel["vwap"].astype(np.float64) * panel["volume"]
-    yield "amihud_20", np.log(mean(np.abs(day) / amount, 20))
-    yield from _shapes_of_days(panel)
+def chosen(panel: Panel, universe: Universe, names: Collection[str]) -> Iterator[tuple[str, Float64]]:
+    """Some of the features, each with its name, (T, N) as in `compute`; what isn't asked for costs nothing.
+
+    One after the other: all at once would be twenty-one times the panel in float64.
+    """
+    read = _Read(panel, universe)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for name, make in _MADE.items():
+            if name in names:
+                made = make(read)
+                yield name, np.where(universe.traded & np.isfinite(made), made, np.nan)
 
 
-def _shapes_of_days(panel: Panel) -> Iterator[tuple[str, Float64]]:
-    high, low, close = (panel[name].astype(np.float64) for name in ("high", "low", "close"))
-    yield "range_20", mean(np.log(high / low), 20)
-    yield "close_position_20", mean(np.where(high > low, (close - low) / (high - low), np.nan), 20)
-    yield "vwap_gap_5", mean(np.log(panel["vwap"] / close), 5)
+class _Read:
+    """What more than one feature reads, (T, N) float64, made once."""
+
+    def __init__(self, panel: Panel, universe: Universe) -> None:
+        self.panel, self.traded = panel, universe.traded
+
+    @cached_property
+    def close(self) -> Float64:
+        """Log of the adjusted close."""
+        return np.log(adjusted(self.panel, "close"))
+
+    @cached_property
+    def day(self) -> Float64:
+        """Log return of a day."""
+        return past_change(self.close, 1)
+
+    @cached_property
+    def turnover(self) -> Float64:
+        """NaN without a trade."""
+        return np.where(self.traded, self.panel["turnover"].astype(np.float64), np.nan)
+
+    def plain(self, name: str) -> Float64:
+        """A price as it was quoted."""
+        return self.panel[name].astype(np.float64)
+
+
+def _change(days: int) -> Callable[[_Read], Float64]:
+    return lambda read: past_change(read.close, days)
+
+
+def _volatility(days: int) -> Callable[[_Read], Float64]:
+    return lambda read: np.sqrt(_variance(read.day, days))
+
+
+def _mean_turnover(days: int) -> Callable[[_Read], Float64]:
+    return lambda read: np.log(mean(read.turnover, days))
+
+
+def _overnight(read: _Read) -> Float64:
+    return mean(np.log(adjusted(read.panel, "open")) - before(read.close, 1), 20)
+
+
+def _illiquidity(read: _Read) -> Float64:
+    return np.log(mean(np.abs(read.day) / (read.plain("vwap") * read.panel["volume"]), 20))
+
+
+def _close_position(read: _Read) -> Float64:
+    high, low, close = (read.plain(name) for name in ("high", "low", "close"))
+    return mean(np.where(high > low, (close - low) / (high - low), np.nan), 20)
 
 
 def _variance(x: Float64, days: int) -> Float64:
@@ -124,3 +159,20 @@ def _largest(x: Float64, days: int) -> Float64:
     count = window(known.astype(np.float64), days, np.add, 0.0)
     top = window(np.where(known, x, -np.inf), days, np.maximum, -np.inf)
     return np.where(count >= days / 2, top, np.nan)
+
+
+_MADE: dict[str, Callable[[_Read], Float64]] = {
+    **{f"ret_{days}": _change(days) for days in RETURNS},
+    **{f"vol_{days}": _volatility(days) for days in (20, 60)},
+    "max_ret_20": lambda read: _largest(read.day, 20),
+    "high_60": lambda read: read.close - _largest(read.close, 60),
+    "low_60": lambda read: read.close + _largest(-read.close, 60),
+    "overnight_20": _overnight,
+    **{f"turnover_{days}": _mean_turnover(days) for days in (5, 20, 60)},
+    "turnover_ratio": lambda read: np.log(mean(read.turnover, 5) / mean(read.turnover, 60)),
+    "price_volume_corr_20": lambda read: _correlation(read.day, read.turnover, 20),
+    "amihud_20": _illiquidity,
+    "range_20": lambda read: mean(np.log(read.plain("high") / read.plain("low")), 20),
+    "close_position_20": _close_position,
+    "vwap_gap_5": lambda read: mean(np.log(read.panel["vwap"] / read.plain("close")), 5),
+}

@@ -100,14 +100,20 @@ class Fundamentals:
     def quarters(self, item: str, n: int) -> Quarters:
         """The last `n` quarters of `item` at each change, as published."""
         events = self[item]
-        stamp = np.unique(np.stack([events.column, events.known], axis=1), axis=0)
-        column, known = stamp.T
+        column, known = self._changes(events)
         latest = _newest(events, column, known)
         wanted = latest[:, None] - np.arange(n) * (latest != NO_QUARTER)[:, None]
         values, there = _as_of(events, column[:, None], wanted, known[:, None])
         if n > 1:
             there[:, 1:] &= (latest != NO_QUARTER)[:, None]
         return Quarters(column, known, latest, np.where(there, values, np.nan), there)
+
+    def _changes(self, events: Events) -> tuple[Ints, Ints]:
+        """Stock and day of each change, in order; one that the next has overtaken by the first day is left out."""
+        stamp = np.unique(_pair(events.column, events.known))
+        column, known = _parted(stamp)
+        overtaken = np.append((column[1:] == column[:-1]) & (known[1:] <= self._days()[0]), False)
+        return column[~overtaken], known[~overtaken]
 
     def single_quarters(self, name: str, n: int) -> Quarters | None:
         """The last `n` single quarters of a flow: ``_q``, or differences of ``_ytd``; None where it has neither."""
@@ -277,3 +283,9 @@ def _last_change(quarters: Quarters, column: Ints, known: Ints) -> Ints:
 def _pair(major: Ints, minor: Ints) -> Ints:
     """Two numbers as one that sorts by the first, then the second; the second lies within ± 2^31."""
     return major.astype(np.int64) * 2**32 + minor.astype(np.int64)
+
+
+def _parted(pair: Ints) -> tuple[Ints, Ints]:
+    """The two numbers of a `_pair`."""
+    major = (pair + 2**31) >> 32
+    return major, pair - major * 2**32

@@ -136,11 +136,11 @@ def rebalance(
     require_evening(known, row, book, enhancement, aimed_at)  # before the minute that styles take
     kind = enhancement.styles or STYLES.choose("basic")
     with step(console, f"styles {kind.kind}"):
-        styles = (style_sets or StyleSets(market)).of(kind)
+        styles = (style_sets or StyleSets(market)).of_few_days(kind)
     for text in absent_styles(kind, styles):
         console.say(text)
-    risk = risk_wanted(market, kind, styles.exposures, [enhancement], console)
-    known = replace(known, styles=styles.exposures, risk=risk)
+    risk = risk_wanted(market, kind, styles.by_day(), [enhancement], console)
+    known = replace(known, styles=styles.by_day(), risk=risk)
     with step(console, f"rebalance of {panel.dates[row]}"):
         made = decide_rebalance(known, row, book, enhancement, lists, aimed_at)
     if made.unheld:

@@ -60,7 +60,7 @@ def evening_return(
             return UNKNOWN.filled(day=day, place=place)
         if not then.shares.any():
             return EMPTY.filled(day=day)
-        exposures = styles.of(enhancement.styles or STYLES.choose("basic")).exposures
+        exposures = styles.of_few_days(enhancement.styles or STYLES.choose("basic")).by_day()
         held = _or_none(now, market, row)
         return earned(then, held, market.panel, market.universe, index, row, exposures, enhancement.haircut)
     except DeepfactorError as error:

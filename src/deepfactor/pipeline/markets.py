@@ -234,15 +234,25 @@ class StyleSets:
 
     def __init__(self, market: Market) -> None:
         self._market = market
+        self._begun: dict[str, Styles] = {}
         self._made: dict[str, Styles] = {}
 
     def of(self, styles: StyleSet) -> Styles:
         """The set of a kind with its settings."""
         key = content_key(styles.whole())
         if key not in self._made:
-            made = style_exposures(styles, self._market)
+            made = self._begun.pop(key, None) or style_exposures(styles, self._market)
             self._made[key] = replace(made, exposures=dict(made.exposures))  # all days, once for all who ask
         return self._made[key]
+
+    def of_few_days(self, styles: StyleSet) -> Styles:
+        """The same for who reads a few days, by `Styles.by_day`: an evening needs two of thousands."""
+        key = content_key(styles.whole())
+        if key in self._made:
+            return self._made[key]
+        if key not in self._begun:
+            self._begun[key] = style_exposures(styles, self._market)
+        return self._begun[key]
 
     def others(self, own: StyleSet) -> Iterator[tuple[str, Styles]]:
         """The shipped sets but `own`'s, by name."""

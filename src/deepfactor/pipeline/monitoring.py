@@ -15,7 +15,7 @@ from deepfactor.core.errors import UserError
 from deepfactor.core.files import remove_litter, write_json
 from deepfactor.core.trust import Trust
 from deepfactor.desk.monitoring import Light, drift_lights, drifted, lights, measured
-from deepfactor.features.base import ROOM as FEATURES
+from deepfactor.features import hand_features
 from deepfactor.panel.returns import forward_return
 from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.console import Console, Silent, step
@@ -165,17 +165,13 @@ def _of_scores(recipe: Recipe, market: Market, tested: Scores, live: Scores, row
 
 def characters(market: Market, rows: slice) -> dict[str, Floats]:
     """What a score may lean on: size, and what prices did over a month."""
-    kind = FEATURES.choose("hand_features")
-    back = kind.part.rows_back(kind.settings)
-    first = max(rows.start - back, 0)
+    first = max(rows.start - hand_features.rows_back(hand_features.Settings()), 0)
     panel, universe = market.panel.between(first, rows.stop), market.universe.between(first, rows.stop)
     size: Float64 = log_cap(replace(market, panel=panel), "float")[rows.start - first :]
     if "turnover" not in panel.fields:
         return {"size": size}
-    made = kind.part.compute(kind.settings, panel, universe)
-    values = made.plain()[rows.start - first :]
-    own = {name: values[:, :, made.names.index(name)] for name in _CHARACTERS}
-    return {"size": size, **own}
+    made = hand_features.chosen(panel, universe, _CHARACTERS)
+    return {"size": size, **{name: values[rows.start - first :].astype(np.float32) for name, values in made}}
 
 
 def _of_inputs(recipe: Recipe, arm: Arm, market: Market, stop: int) -> Iterator[Light]:

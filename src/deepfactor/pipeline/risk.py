@@ -9,7 +9,6 @@ from typing import TypedDict
 
 import numpy as np
 
-from deepfactor.core.arrays import Floats
 from deepfactor.core.words import Text, joined
 from deepfactor.evaluation.records import Number
 from deepfactor.pipeline.console import Console, Silent, step
@@ -21,7 +20,7 @@ from deepfactor.risk.estimation import Market as Estimated
 from deepfactor.risk.model import RiskModel
 from deepfactor.risk.opening import model_key, open_model
 from deepfactor.risk.settings import RiskSettings
-from deepfactor.styles.base import StyleSet
+from deepfactor.styles.base import StylesByDay, StyleSet
 
 #: Days that a factor's return and bias are shown of.
 _MONTH, _BIAS_DAYS = 21, 252
@@ -88,7 +87,7 @@ def risk_folder(market: Market, styles: StyleSet, settings: RiskSettings) -> Pat
 def risk_model(
     market: Market,
     styles: StyleSet,
-    exposures: Mapping[str, Floats],
+    exposures: StylesByDay,
     settings: RiskSettings,
     console: Console | None = None,
 ) -> RiskModel:
@@ -110,7 +109,7 @@ def risk_model(
 def risk_wanted(
     market: Market,
     styles: StyleSet,
-    exposures: Mapping[str, Floats],
+    exposures: StylesByDay,
     enhancements: Sequence[Enhancement],
     console: Console | None = None,
 ) -> RiskModel | None:
@@ -124,11 +123,11 @@ def risk(market: Path, styles: StyleSet, settings: RiskSettings, console: Consol
     console = console or Silent()
     opened = open_market(market, console)
     with step(console, f"styles {styles.kind}"):
-        made = StyleSets(opened).of(styles)
+        made = StyleSets(opened).of_few_days(styles)
     absent = absent_styles(styles, made)
     for text in absent:
         console.say(text)
-    model = risk_model(opened, styles, made.exposures, settings, console)
+    model = risk_model(opened, styles, made.by_day(), settings, console)
     return _record(opened, styles, settings, model, absent)
 
 

@@ -6,18 +6,19 @@ What row t says (factor returns, covariance, specific risk) is a function of row
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deepfactor.core.arrays import Bools, Float64, Floats, Indices
+from deepfactor.core.arrays import Bools, Float64, Indices
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.risk.covariance import ENOUGH, FactorState
 from deepfactor.risk.factor_returns import estimate, matrix
 from deepfactor.risk.settings import RiskSettings
 from deepfactor.risk.specific import SpecificState, Stocks
+from deepfactor.styles.base import StylesByDay
 from deepfactor.styles.completion import complete_exposures
 
 MARKET, UNKNOWN = "market", "unknown"
@@ -34,7 +35,7 @@ class Market:
 
     panel: Panel
     universe: Universe
-    styles: Mapping[str, Floats]
+    styles: StylesByDay
 
     @property
     def factors(self) -> tuple[str, ...]:

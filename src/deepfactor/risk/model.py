@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepfactor.core.arrays import Dates, Float32, Float64, Floats, Indices, Integers, Ints, Symbols
+from deepfactor.core.arrays import Dates, Float32, Float64, Indices, Integers, Ints, Symbols
 from deepfactor.core.errors import DataError
 from deepfactor.panel.universe import Universe
 from deepfactor.risk.forecast import Forecast
+from deepfactor.styles.base import StylesByDay
 from deepfactor.styles.completion import complete_exposures
 
 
@@ -78,7 +79,7 @@ class RiskModel:
             self.factors, np.asarray(self.covariance[row]), deviation, group.astype(np.intp), dict(styles)
         )
 
-    def of_market(self, row: int, names: Indices, universe: Universe, styles: Mapping[str, Floats]) -> Forecast:
+    def of_market(self, row: int, names: Indices, universe: Universe, styles: StylesByDay) -> Forecast:
         """The same of a market's arrays, missing exposures filled in as for the optimiser."""
         industry = universe.industry[row]
         exposures, _ = complete_exposures(styles, row, names, industry)

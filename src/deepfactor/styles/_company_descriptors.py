@@ -31,6 +31,11 @@ def described(
     return described, absent
 
 
+def described_from(panel: Panel, wanted: Mapping[str, Callable[[Panel], Float32]], first: int) -> dict[str, Float32]:
+    """The descriptors that the market can give, (T − first, N): of the days from `first` on."""
+    return described(panel.between(first, len(panel.dates)), wanted)[0]
+
+
 def book_to_price(panel: Panel) -> Float32:
     """Equity ÷ total market value."""
     return _divide(_balance(panel, "total_equity"), _total_value(panel))

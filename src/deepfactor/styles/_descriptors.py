@@ -4,6 +4,9 @@ A descriptor over a window needs a quarter of its days (63 of 252, as BETA's def
 a **daily return** needs a trade on the day and the day before, so that several days' news is never taken for one day's
 risk; the **held price** is the last close, so that a return over a period loses nothing to a suspension.
 There is no risk-free rate in a market folder: it is the same for all stocks of a day and cancels where histories do.
+
+Each describes the rows from `first` on, (T − first, N), to the bit as if all had been asked for: an evening needs the
+last few. What is read may begin at any `ANCHOR` that leaves `BEHIND` rows before `first`.
 """
 
 from __future__ import annotations
@@ -18,11 +21,20 @@ from deepfactor.panel.returns import adjusted, trailing_return
 from deepfactor.panel.universe import Universe
 
 YEAR, MONTH = 252, 21
+#: Running sums start anew every window, so that no rounding of earlier years is carried; all windows divide this.
+ANCHOR = 504
+#: The most rows before a day that a descriptor of it reads: momentum's lag, its window, and one to start from.
+BEHIND = MONTH + 2 * ANCHOR
 
 
 def listed_cap(panel: Panel, universe: Universe, kind: str) -> Float64:
     """Market value (T, N) float64 of listed stocks, CNY; NaN elsewhere."""
     return np.where(universe.listed, panel.market_cap(kind).astype(np.float64), np.nan)
+
+
+def rows_behind(first: int) -> int:
+    """The row from which on descriptors of the rows since `first` read; see the head of this file."""
+    return max(first - BEHIND, 0) // ANCHOR * ANCHOR
 
 
 def daily_return(panel: Panel) -> Float64:
@@ -49,7 +61,7 @@ def market_return(returns: Float64, cap: Float64) -> Float64:
     return out
 
 
-def beta_and_residual(returns: Float64, market: Float64) -> tuple[Float32, Float32]:
+def beta_and_residual(returns: Float64, market: Float64, first: int = 0) -> tuple[Float32, Float32]:
     """BETA and HSIGMA: slope and residual standard deviation of r on the market's over 252 days, half-life 63."""
 
     def terms(t: int) -> Float64:
@@ -59,7 +71,7 @@ def beta_and_residual(returns: Float64, market: Float64) -> tuple[Float32, Float
         return np.stack([known.astype(np.float64), x, y, x * x, x * y, y * y])
 
     beta, residual = _empty(returns), _empty(returns)
-    for t, (w, x, y, xx, xy, yy), count in _decayed_sums(terms, returns.shape, YEAR, half_life=63):
+    for t, (w, x, y, xx, xy, yy), count in _decayed_sums(terms, returns.shape, YEAR, 63, first):
         enough = count >= YEAR // 4
         w = np.where(enough, w, 1.0)
         sxx, sxy, syy = xx - x * x / w, xy - x * y / w, yy - y * y / w
@@ -67,10 +79,10 @@ def beta_and_residual(returns: Float64, market: Float64) -> tuple[Float32, Float
         slope = sxy / np.where(enough, sxx, 1.0)
         beta[t, enough] = slope[enough]
         residual[t, enough] = np.sqrt(np.maximum(syy - slope * sxy, 0.0) / w)[enough]
-    return beta, residual
+    return beta[first:], residual[first:]
 
 
-def deviation(returns: Float64, window: int, half_life: float = np.inf) -> Float32:
+def deviation(returns: Float64, window: int, half_life: float = np.inf, first: int = 0) -> Float32:
     """Standard deviation of daily returns over `window` days, weights halved each `half_life` days (DASTD: 252, 42)."""
 
     def terms(t: int) -> Float64:
@@ -79,15 +91,15 @@ def deviation(returns: Float64, window: int, half_life: float = np.inf) -> Float
         return np.stack([known.astype(np.float64), y, y * y])
 
     out = _empty(returns)
-    for t, (w, y, yy), count in _decayed_sums(terms, returns.shape, window, half_life):
+    for t, (w, y, yy), count in _decayed_sums(terms, returns.shape, window, half_life, first):
         enough = count >= -(-window // 4)
         w = np.where(enough, w, 1.0)
         out[t, enough] = np.sqrt(np.maximum(yy / w - (y / w) ** 2, 0.0))[enough]
-    return out
+    return out[first:]
 
 
-def momentum(log_price: Float64, window: int = 504, lag: int = 21, half_life: float = 126) -> Float32:
-    """Weighted mean of daily log returns over `window` days that end `lag` days ago, (T, N).
+def momentum(log_price: Float64, first: int = 0) -> Float32:
+    """Mean of daily log returns over 504 days that end 21 days ago, weights halved each 126 days.
 
     The mean over the days since the first close is the definition's sum but for a factor that all full histories share.
     """
@@ -98,31 +110,32 @@ def momentum(log_price: Float64, window: int = 504, lag: int = 21, half_life: fl
         return np.stack([known.astype(np.float64), np.where(known, change, 0.0)])
 
     out = _empty(log_price)
-    for t, (w, x), count in _decayed_sums(terms, log_price.shape, window, half_life):
-        if t + lag < len(out):
-            enough = count >= window // 4
-            out[t + lag, enough] = x[enough] / w[enough]
-    return out
+    for t, (w, x), count in _decayed_sums(terms, log_price.shape, ANCHOR, 126, max(first - MONTH, 0)):
+        if t + MONTH < len(out):
+            enough = count >= ANCHOR // 4
+            out[t + MONTH, enough] = x[enough] / w[enough]
+    return out[first:]
 
 
-def cumulative_range(log_price: Float64, months: int = 12) -> Float32:
+def cumulative_range(log_price: Float64, first: int = 0, months: int = 12) -> Float32:
     """CMRA: largest minus smallest log return over the last 1 … 12 months of 21 days, of the months there are (≥ 3)."""
     out = _empty(log_price)
-    for t in range(MONTH * (months // 4), len(out)):
+    for t in range(max(MONTH * (months // 4), first), len(out)):
         back = [log_price[t] - log_price[t - MONTH * k] for k in range(1, months + 1) if t >= MONTH * k]
         low = np.fmin.reduce(back)
         out[t] = np.where(np.isfinite(back[months // 4 - 1]), np.fmax.reduce(back) - low, np.nan)
-    return out
+    return out[first:]
 
 
-def past_return(log_price: Float64, days: int) -> Float32:
-    """Return of the held price over `days` days, (T, N)."""
+def past_return(log_price: Float64, days: int, first: int = 0) -> Float32:
+    """Return of the held price over `days` days."""
     out = _empty(log_price)
-    out[days:] = np.expm1(log_price[days:] - log_price[: len(out) - days])
-    return out
+    start = max(days, first)
+    out[start:] = np.expm1(log_price[start:] - log_price[start - days : len(out) - days])
+    return out[first:]
 
 
-def log_turnover(panel: Panel, universe: Universe, window: int) -> Float32:
+def log_turnover(panel: Panel, universe: Universe, window: int, first: int = 0) -> Float32:
     """Log of the mean daily turnover over the listed days of the window, no trade = 0; NaN where nothing was traded.
 
     STOM, STOQ and STOA (21, 63, 252 days) are this plus ln 21, which the z-score takes out.
@@ -135,34 +148,35 @@ def log_turnover(panel: Panel, universe: Universe, window: int) -> Float32:
         return np.stack([known.astype(np.float64), value, value > 0])
 
     out = _empty(turnover)
-    for t, (days, total, traded), _ in _decayed_sums(terms, turnover.shape, window):
+    for t, (days, total, traded), _ in _decayed_sums(terms, turnover.shape, window, first=first):
         some = (days >= -(-window // 4)) & (traded > 0) & (total > 0)
         out[t, some] = np.log(total[some] / days[some])
-    return out
+    return out[first:]
 
 
 def _decayed_sums(
-    terms: Callable[[int], Float64], shape: tuple[int, ...], window: int, half_life: float = np.inf
+    terms: Callable[[int], Float64], shape: tuple[int, ...], window: int, half_life: float = np.inf, first: int = 0
 ) -> Iterator[tuple[int, Float64, Float64]]:
-    """Rows t with the sums of `terms` over the last `window` days, weight 0.5^(age / half-life), and the count of days.
+    """Rows t ≥ `first`, sums of `terms` over the last `window` days, weight 0.5^(age / half-life), and number of days.
 
-    By recursion: what enters is added, the rest decays, what falls out of the window is taken out. The first of the
-    terms is 1 where the day is known, 0 elsewhere.
+    By recursion: what enters is added, the rest decays, what falls out of the window is taken out; anew at each row
+    that `window` divides. The first of the terms is 1 where the day is known, 0 elsewhere.
     """
     decay = 0.5 ** (1 / half_life)
     gone = decay**window
-    total: Float64 | None = None
-    count = np.zeros(shape[1])
-    for t in range(shape[0]):
-        new = terms(t)
-        total = np.zeros_like(new) if total is None else total * decay
-        total += new
-        count += new[0]
-        if t >= window:
-            old = terms(t - window)
-            total -= gone * old
-            count -= old[0]
-        yield t, total, count
+    for begin in range(first // window * window, shape[0], window):
+        oldest = max(begin - window + 1, 0)
+        total, count = np.zeros_like(terms(oldest)), np.zeros(shape[1])
+        for t in range(oldest, min(begin + window, shape[0])):
+            new = terms(t)
+            total = total * decay + new
+            count += new[0]
+            if t - window >= oldest:
+                old = terms(t - window)
+                total -= gone * old
+                count -= old[0]
+            if t >= max(begin, first):
+                yield t, total, count
 
 
 def _empty(like: Floats | AnyArray) -> Float32:

@@ -27,7 +27,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from deepfactor.core.arrays import Float32, Float64
+from deepfactor.core.arrays import Float32, Float64, Floats
 from deepfactor.core.spec import Spec
 from deepfactor.cross_section.clipping import clip_mad_rows
 from deepfactor.cross_section.regression import residual_rows
@@ -96,6 +96,8 @@ class Settings(Spec):
 #: Styles of several descriptors and their weights; STOM … are named by their window.
 RESVOL = {"DASTD": 0.74, "CMRA": 0.16, "HSIGMA": 0.10}
 LIQUIDITY = {"STOM": 0.35, "STOQ": 0.35, "STOA": 0.30}
+#: Descriptors from prices and turnover.
+PRICES = ("SIZE", "BETA", "HSIGMA", "DASTD", "MOMENTUM", "CMRA", *LIQUIDITY)
 COMPANY = {
     "BTOP": {"BTOP": 1.0},
     "EARNYILD": {"CETOP": 0.656, "ETOP": 0.344},
@@ -124,37 +126,43 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
         every = ("SIZE", "NLSIZE", "BETA", "MOMENTUM", "RESVOL", "LIQUIDITY", *COMPANY)
         return Styles({}, dict.fromkeys(every, NO_WEIGHTS.format(field=field)))
     cap = d.listed_cap(panel, universe, settings.cap)
-    raw, absent = _price_descriptors(panel, universe, cap)
+    company, lacking = c.described(panel.between(0, 1), _DESCRIBED)
+    absent = {} if "turnover" in panel.fields else {"LIQUIDITY": LACKS.format(what="turnover")}
+    prices = [name for name in PRICES if not (absent and name in LIQUIDITY)]
+
+    def describe(first: int) -> Mapping[str, Floats]:
+        return _price_descriptors(panel, universe, cap, first) | c.described_from(panel, _DESCRIBED, first)
 
     def combine(day: Mapping[str, Float64], cap: Float64) -> Mapping[str, Float64]:
         return _combine(
             {name: zscore_rows_by_cap(clip_mad_rows(x, settings.clip), cap) for name, x in day.items()}, cap
         )
 
-    company, lacking = c.described(panel, _DESCRIBED)
-    raw |= company
     for style, parts in COMPANY.items():
         if not company.keys() & parts.keys():
             absent[style] = "; ".join(dict.fromkeys(lacking[part] for part in parts))
         else:
             absent |= {f"{style}/{part}": lacking[part] for part in parts if part in lacking}
-    return Styles(CombinedStyles(raw, cap, combine), absent)
+    return Styles(CombinedStyles([*prices, *company], describe, cap, combine), absent)
 
 
-def _price_descriptors(panel: Panel, universe: Universe, cap: Float64) -> tuple[dict[str, Float32], dict[str, str]]:
-    """Raw descriptors, NaN where not listed, and the styles that can't be had."""
-    returns = d.daily_return(panel)
-    beta, hsigma = d.beta_and_residual(returns, d.market_return(returns, cap))
-    raw = {"SIZE": np.log(cap).astype(np.float32), "BETA": beta, "HSIGMA": hsigma}
-    raw["DASTD"] = d.deviation(returns, d.YEAR, half_life=42)
+def _price_descriptors(panel: Panel, universe: Universe, cap: Float64, first: int) -> dict[str, Float32]:
+    """Raw descriptors of the days from `first` on, NaN where not listed."""
+    behind, total = d.rows_behind(first), len(panel.dates)
+    own = first - behind
+    read, known = panel.between(behind, total), universe.between(behind, total)
+    returns = d.daily_return(read)
+    beta, hsigma = d.beta_and_residual(returns, d.market_return(returns, cap[behind:]), own)
+    raw = {"SIZE": np.log(cap[first:]).astype(np.float32), "BETA": beta, "HSIGMA": hsigma}
+    raw["DASTD"] = d.deviation(returns, d.YEAR, 42, own)
     del returns
-    price = d.held_log_price(panel)
-    raw |= {"MOMENTUM": d.momentum(price), "CMRA": d.cumulative_range(price)}
+    price = d.held_log_price(panel)[behind:]
+    raw |= {"MOMENTUM": d.momentum(price, own), "CMRA": d.cumulative_range(price, own)}
     del price
-    if "turnover" not in panel.fields:
-        return raw, {"LIQUIDITY": LACKS.format(what="turnover")}
-    windows = {"STOM": d.MONTH, "STOQ": 3 * d.MONTH, "STOA": d.YEAR}
-    return raw | {name: d.log_turnover(panel, universe, days) for name, days in windows.items()}, {}
+    if "turnover" in panel.fields:
+        windows = {"STOM": d.MONTH, "STOQ": 3 * d.MONTH, "STOA": d.YEAR}
+        raw |= {name: d.log_turnover(read, known, days, own) for name, days in windows.items()}
+    return raw
 
 
 def _combine(z: Mapping[str, Float64], cap: Float64) -> dict[str, Float64]:

@@ -41,4 +41,4 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
     def combine(day: Mapping[str, Float64], cap: Float64) -> Mapping[str, Float64]:
         return {"SIZE": zscore_rows_by_cap(clip_mad_rows(day["SIZE"], settings.clip), cap)}
 
-    return Styles(CombinedStyles({"SIZE": np.log(cap)}, cap, combine), {})
+    return Styles(CombinedStyles(["SIZE"], lambda first: {"SIZE": np.log(cap[first:])}, cap, combine), {})

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from deepfactor.core.arrays import Float64, Floats, Indices, Int16
+from deepfactor.core.arrays import Float64, Indices, Int16
 from deepfactor.cross_section.clipping import median
 from deepfactor.cross_section.regression import GroupLines
+from deepfactor.styles.base import StylesByDay
 
 #: The style that the others are regressed on, beside industry.
 SIZE = "SIZE"
 
 
 def complete_exposures(
-    styles: Mapping[str, Floats], row: int, names: Indices, industry: Int16
+    styles: StylesByDay, row: int, names: Indices, industry: Int16
 ) -> tuple[dict[str, Float64], dict[str, int]]:
     """Exposures of `names` on day `row`, without gaps.
 

@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from deepfactor.core.arrays import Float64
+from deepfactor.core.arrays import Float32, Float64, Floats
 from deepfactor.core.spec import Spec
 from deepfactor.cross_section.clipping import clip_mad_rows
 from deepfactor.cross_section.regression import residual_rows
@@ -90,22 +90,32 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
         every = ("SIZE", "MID_CAP", "MOMENTUM", "LIQUIDITY", "VOLATILITY", *_DESCRIBED)
         return Styles({}, dict.fromkeys(every, NO_WEIGHTS.format(field=field)))
     cap = d.listed_cap(panel, universe, settings.cap)
-    company, absent = c.described(panel, _DESCRIBED)
-    raw = {
-        "SIZE": np.log(cap).astype(np.float32),
-        "MOMENTUM": d.past_return(d.held_log_price(panel), d.MONTH),
-        "VOLATILITY": d.deviation(d.daily_return(panel), 3 * d.MONTH),
-    }
-    if "turnover" in panel.fields:
-        raw["LIQUIDITY"] = d.log_turnover(panel, universe, d.MONTH)
-    else:
+    company, absent = c.described(panel.between(0, 1), _DESCRIBED)
+    if "turnover" not in panel.fields:
         absent["LIQUIDITY"] = LACKS.format(what="turnover")
+    prices = ("SIZE", "MOMENTUM", "VOLATILITY", "LIQUIDITY")
 
-    raw |= company
+    def describe(first: int) -> Mapping[str, Floats]:
+        return _price_descriptors(panel, universe, cap, first) | c.described_from(panel, _DESCRIBED, first)
 
     def combine(day: Mapping[str, Float64], cap: Float64) -> Mapping[str, Float64]:
         z = {name: zscore_rows_by_cap(clip_mad_rows(x, settings.clip), cap) for name, x in day.items()}
         z["MID_CAP"] = zscore_rows_by_cap(residual_rows(z["SIZE"] ** 2, [z["SIZE"]]), cap)
         return z
 
-    return Styles(CombinedStyles(raw, cap, combine), absent)
+    return Styles(CombinedStyles([*(x for x in prices if x not in absent), *company], describe, cap, combine), absent)
+
+
+def _price_descriptors(panel: Panel, universe: Universe, cap: Float64, first: int) -> dict[str, Float32]:
+    """Raw descriptors of the days from `first` on."""
+    behind, total = d.rows_behind(first), len(panel.dates)
+    own = first - behind
+    read, known = panel.between(behind, total), universe.between(behind, total)
+    raw = {
+        "SIZE": np.log(cap[first:]).astype(np.float32),
+        "MOMENTUM": d.past_return(d.held_log_price(panel)[behind:], d.MONTH, own),
+        "VOLATILITY": d.deviation(d.daily_return(read), 3 * d.MONTH, first=own),
+    }
+    if "turnover" in panel.fields:
+        raw["LIQUIDITY"] = d.log_turnover(read, known, d.MONTH, own)
+    return raw

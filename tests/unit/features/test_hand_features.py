@@ -73,3 +73,11 @@ def test_an_infinity_is_missing(market: tuple[Panel, Universe]) -> None:
     features = hand_features.compute(hand_features.Settings(), replace(panel, fields=still), universe)
     assert not np.isinf(features.values).any()
     assert np.isnan(features.values[..., features.names.index("turnover_20")]).all()
+
+
+def test_some_features_are_those_of_all(market: tuple[Panel, Universe]) -> None:
+    whole = hand_features.compute(hand_features.Settings(), *market)
+    some = dict(hand_features.chosen(*market, ("vol_20", "turnover_ratio")))
+    assert list(some) == ["vol_20", "turnover_ratio"]
+    for name, values in some.items():
+        np.testing.assert_array_equal(values.astype(np.float32), whole.plain()[..., whole.names.index(name)])

@@ -14,8 +14,10 @@ from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles import barra_cne5, study_a
 from deepfactor.styles._composite import composite
-from deepfactor.styles.base import CombinedStyles
+from deepfactor.styles._descriptors import daily_return, rows_behind
+from deepfactor.styles.base import RECENT, CombinedStyles
 from oracles.style_reference import Reference, residual
+from support.filings import random_fundamentals
 from support.law import reads_future
 from support.toy import toy_market
 
@@ -128,8 +130,42 @@ def test_who_has_no_market_value_is_in_no_cross_section() -> None:
     def combine(day, cap):
         return {"y": zscore_rows_by_cap(clip_mad_rows(day["x"], settings.clip), cap)}
 
-    found = CombinedStyles({"x": x}, cap, combine)["y"]
+    def describe(first):
+        return {"x": x[first:]}
+
+    found = CombinedStyles(["x"], describe, cap, combine)["y"]
     x[70:, 2] = 1e6
-    np.testing.assert_array_equal(found, CombinedStyles({"x": x}, cap, combine)["y"])
+    np.testing.assert_array_equal(found, CombinedStyles(["x"], describe, cap, combine)["y"])
     assert np.isnan(found[70:, 2]).all()
     assert np.isfinite(found[:70]).all()
+
+
+@pytest.mark.parametrize("days", [1700, 2015, 2016, 2017])
+def test_the_last_days_are_described_without_the_years_before(days: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the bit, where windows begin and end; with a name whose last trade lies before all that is read."""
+    panel, universe = toy_market(days, 10, seed=9)
+    traded = universe.traded.copy()
+    traded[400:-30, 2] = False
+    prices = ("open", "high", "low", "close", "vwap", "volume")
+    fields = {k: np.where(traded, v, np.nan) if k in prices else v for k, v in panel.fields.items()}
+    fields["turnover"] = (panel["volume"] / 1e8).astype(np.float32)
+    items = ("net_profit_q", "revenue_ytd", "operating_cash_flow_ttm", "total_equity")
+    reports = random_fundamentals(0, items, stocks=10, days=days, years=10)
+    market = replace(panel, fields=fields, fundamentals=reports), replace(universe, traded=traded)
+    read = set()
+    monkeypatch.setattr(barra_cne5.d, "daily_return", lambda panel: read.add(len(panel.dates)) or daily_return(panel))
+    few, whole = (barra_cne5.compute(barra_cne5.Settings(), *market) for _ in range(2))
+    own = few.by_day()
+    for row in (days - 1, days - 2, days - RECENT):
+        for name in own:
+            np.testing.assert_array_equal(own[name][row], whole.exposures[name][row], err_msg=f"{name} on row {row}")
+    assert read == {days, days - rows_behind(days - RECENT)}
+    assert np.isfinite(own["MOMENTUM"][days - 1][2])
+    assert days - rows_behind(days - RECENT) < days
+
+
+def test_a_day_outside_the_market_is_none(market: tuple[Panel, Universe]) -> None:
+    size = study_a.compute(study_a.Settings(), *market).by_day()["SIZE"]
+    np.testing.assert_array_equal(size[-1], size[DAYS - 1])
+    with pytest.raises(IndexError):
+        size[DAYS]
