@@ -17,6 +17,7 @@ from scipy import sparse
 from deepfactor.core.arrays import Float64, Indices
 from deepfactor.portfolio._lp import Infeasible, LinearProgram, Optimum
 from deepfactor.portfolio._risk_term import RiskTerm
+from deepfactor.portfolio._screening import first_columns, missing, restricted, widened
 from deepfactor.portfolio._sharpening import Found, sharpened
 from deepfactor.portfolio.problem import SolverError
 
@@ -44,34 +45,56 @@ class _Conic:
     cone: int | None
 
 
-def solve_cone(lp: LinearProgram, risk: RiskTerm) -> Optimum | Infeasible:
-    """Solve cold, on one thread: the same program gives the same bits. The linear part must be feasible.
+def solve_cone(lp: LinearProgram, risk: RiskTerm, linear: Optimum | None = None) -> Optimum | Infeasible:
+    """Solve cold, on one thread: the same program gives the same bits. The linear part must be feasible; `linear` is
+    its optimum, if that is known.
 
     Raises
     ------
     SolverError
         Clarabel ends without an optimum though there are solutions.
     """
-    conic, best, iterations = _conic(lp, risk), None, 0
+    kept, iterations = first_columns(lp, risk, linear), 0
+    while True:
+        columns = np.flatnonzero(kept)
+        found, spent, status = _solved(*restricted(lp, risk, columns))
+        iterations += spent
+        if found is not None:
+            found = widened(lp, found, columns)
+            more = missing(lp, risk, found, kept)
+            if not more.any():
+                return _optimum(lp, risk, found, iterations)
+            kept |= more
+            continue
+        if risk.limit is None or risk.slack is not None:
+            failed: str | None = f"Clarabel ended with {status}, wanted an optimum"
+        else:
+            least = least_risk(lp, risk)
+            iterations += least.iterations
+            if least.objective <= -risk.limit:
+                priced = np.flatnonzero(np.abs(least.row_price) > 1e-6 * np.abs(least.row_price).max(initial=0.0))
+                return Infeasible(priced, iterations, by_risk=True)
+            failed = f"Clarabel ended with {status}, though a tracking error within the limit exists"
+        if kept.all():
+            raise SolverError(failed)
+        kept[:] = True
+
+
+def _solved(lp: LinearProgram, risk: RiskTerm) -> tuple[Found | None, int, str]:
+    """The best that Clarabel and Newton find, None = nothing; iterations; how Clarabel ended."""
+    conic, iterations, status = _conic(lp, risk), 0, ""
+    best: tuple[Found, float] | None = None
     for tolerance in _TOLERANCES:
         solution = _run(conic, tolerance)
-        iterations += int(solution.iterations)
-        if str(solution.status) in _SOLVED:
+        iterations, status = iterations + int(solution.iterations), str(solution.status)
+        if status in _SOLVED:
             found, gap = sharpened(lp, risk, _found(lp, conic, solution))
             best = (found, gap) if best is None or gap < best[1] else best
             if gap < _ENOUGH:
                 break
         elif best is None:
             break
-    if best is not None:
-        return _optimum(lp, risk, best[0], iterations)
-    if risk.limit is None or risk.slack is not None:
-        raise SolverError(f"Clarabel ended with {solution.status}, wanted an optimum")
-    least = least_risk(lp, risk)
-    if least.objective > -risk.limit:
-        raise SolverError(f"Clarabel ended with {solution.status}, though a tracking error within the limit exists")
-    priced = np.flatnonzero(np.abs(least.row_price) > 1e-6 * np.abs(least.row_price).max(initial=0.0))
-    return Infeasible(priced, int(solution.iterations) + least.iterations, by_risk=True)
+    return None if best is None else best[0], iterations, status
 
 
 def least_risk(lp: LinearProgram, risk: RiskTerm) -> Optimum:

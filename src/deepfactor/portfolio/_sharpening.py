@@ -28,7 +28,7 @@ _FAR = 1e3
 _PROVED = 1e-12
 #: What a column must be worth to come off its bound. Where no turnover is limited, the purchase and the sale of a name
 #: are worth the opposite of each other, and rounding alone would let both off.
-_WORTH = 1e-9
+WORTH = 1e-9
 #: A price on a side without limit up to this size is rounding.
 _ROUNDING = 1e-12
 
@@ -54,8 +54,8 @@ def sharpened(lp: LinearProgram, risk: RiskTerm, found: Found) -> tuple[Found, f
     least = _gap(lp, risk, best)
     if risk.aversion == 0 and not limited:
         return best, least
-    reduced, low, high = _reduced(lp, risk, best), found.x - lp.lower, lp.upper - found.x
-    at = np.where((low == 0) | (low < _NEAR) & (low < -reduced), -1, np.where((high < _NEAR) & (high < reduced), 1, 0))
+    worth, low, high = reduced_costs(lp, risk, best), found.x - lp.lower, lp.upper - found.x
+    at = np.where((low == 0) | (low < _NEAR) & (low < -worth), -1, np.where((high < _NEAR) & (high < worth), 1, 0))
     now = best
     for _ in range(_ROUNDS):
         now = replace(now, x=np.where(at < 0, lp.lower, np.where(at > 0, lp.upper, now.x)))
@@ -90,8 +90,8 @@ def _netted(lp: LinearProgram, risk: RiskTerm, x: Float64) -> Float64:
 def _sides(lp: LinearProgram, risk: RiskTerm, now: Found, at: Integers) -> Integers:
     """Which columns are at their lower (−1) or upper (1) bound: those beyond it are put there, those that are worth
     more away from it come off, but of a name's purchase and sale one alone."""
-    reduced = _reduced(lp, risk, now)
-    out = np.where((at < 0) & (reduced > _WORTH) | (at > 0) & (reduced < -_WORTH), 0, at)
+    reduced = reduced_costs(lp, risk, now)
+    out = np.where((at < 0) & (reduced > WORTH) | (at > 0) & (reduced < -WORTH), 0, at)
     out = np.where((at == 0) & (now.x < lp.lower), -1, np.where((at == 0) & (now.x > lp.upper), 1, out))
     buy, sell = _both_ways(risk)
     both = (out[buy] == 0) & (out[sell] == 0)
@@ -124,7 +124,7 @@ def _slope(risk: RiskTerm, x: Float64) -> tuple[Float64, float]:
     return out, deviation
 
 
-def _reduced(lp: LinearProgram, risk: RiskTerm, found: Found) -> Float64:
+def reduced_costs(lp: LinearProgram, risk: RiskTerm, found: Found) -> Float64:
     """(columns,) by how much the objective rises a unit of each column, prices paid."""
     out: Float64 = lp.cost - lp.matrix.T @ found.price
     if risk.aversion:
@@ -142,7 +142,7 @@ def _gap(lp: LinearProgram, risk: RiskTerm, found: Found) -> float:
     if max(float(np.max(one, initial=0.0)) for one in broken) > _BROKEN or not risk.kept(x, _BROKEN):
         return float("inf")
     rows = _left(price, lp.row_lower - value, lp.row_upper - value)
-    columns = _left(_reduced(lp, risk, found), lp.lower - x, lp.upper - x)
+    columns = _left(reduced_costs(lp, risk, found), lp.lower - x, lp.upper - x)
     limit = 0.0
     if found.risk_price and risk.limit is not None:
         slack = 0.0 if risk.slack is None else float(x[risk.slack])
@@ -170,7 +170,7 @@ def _step(lp: LinearProgram, risk: RiskTerm, now: Found, held: Indices, free: In
         rows, missing = np.vstack([rows, slope[free]]), np.append(missing, risk.limit + slack - deviation)
         curvature += now.risk_price / deviation
     solve = _Curved(risk, free, len(now.x), curvature)
-    worth = solve(_reduced(lp, risk, now)[free])
+    worth = solve(reduced_costs(lp, risk, now)[free])
     bent = np.array([solve(row) for row in rows]).reshape(len(rows), len(free))
     change = np.linalg.lstsq(rows @ bent.T, rows @ worth - missing, rcond=1e-13)[0]
     x, price, risk_price = now.x.copy(), now.price.copy(), now.risk_price

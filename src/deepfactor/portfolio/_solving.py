@@ -29,4 +29,4 @@ def solve(lp: LinearProgram) -> Optimum | Infeasible:
         return linear
     if not len(lp.cost):  # nothing can be traded
         return Infeasible(np.empty(0, dtype=np.intp), linear.iterations, by_risk=True)
-    return solve_cone(lp, risk)
+    return solve_cone(lp, risk, linear)
