@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from contracts.test_models import ROOM, SHAPES, day
 from deepfactor.core.kind import kinds_in, load_kind
 from deepfactor.models import _kernels
-from deepfactor.models.base import Causal, CrossSection
+from deepfactor.models.base import Causal, CausalBeside, CrossSection
 from support.compiled import runnable
 
 pytestmark = pytest.mark.skipif(not runnable(), reason="the compiled GRU isn't built here")
@@ -27,20 +27,27 @@ def built(name: str) -> nn.Module:
 
 def results(model: nn.Module, double: bool) -> tuple[Tensor, dict[str, Tensor]]:
     """Scores of a day and the gradients of a weighted sum of them."""
-    batch = day()
-    if double:
-        double = {name: one.double() if one.is_floating_point() else one for name, one in batch.inputs.items()}
-        batch = CrossSection(batch.windows.double(), double)
+    batch = CrossSection(day().windows.double(), beside(double)) if double else day()
     return _with_gradients(model, model(batch))
+
+
+def beside(double: bool) -> dict[str, Tensor]:
+    """What the day holds beside windows."""
+    of_day = day().inputs
+    return {name: one.double() if double and one.is_floating_point() else one for name, one in of_day.items()}
 
 
 def results_of_sequence(model: nn.Module, double: bool) -> tuple[Tensor, dict[str, Tensor]]:
     """The last three days' scores of a sequence in whose batches stocks come and go, and the gradients likewise."""
-    assert isinstance(model, Causal)
+    assert isinstance(model, Causal | CausalBeside)
     windows, days = day().windows, SHAPES.window // model.patch
+    if double:
+        windows = windows.double()
+    if isinstance(model, CausalBeside):
+        return _with_gradients(model, torch.stack([model.score(h, beside(double)) for h in model.states(windows, 3)]))
     there = torch.rand(days, windows.shape[1], generator=torch.Generator().manual_seed(8)) < 0.8
     rank = torch.where(there, there.cumsum(dim=1) - 1, -1)
-    scores = model.sequence(windows.double() if double else windows, rank if model.compares else None, 3)
+    scores = model.sequence(windows, rank if model.compares else None, 3)
     return _with_gradients(model, scores * there[-3:])
 
 
@@ -58,7 +65,7 @@ def test_scores_and_gradients_are_those_of_the_stock_layers_in_float64(kind, pat
 
 
 @pytest.mark.parametrize("path", ["off", *runnable()])
-@pytest.mark.parametrize("name", [name for name in kinds_in(ROOM) if isinstance(built(name), Causal)])
+@pytest.mark.parametrize("name", [name for name in kinds_in(ROOM) if isinstance(built(name), Causal | CausalBeside)])
 def test_sequences_are_those_of_the_stock_layers_in_float64(name, path, monkeypatch):
     monkeypatch.setenv(_kernels.VARIABLE, path)
     compare(results_of_sequence, built(name))

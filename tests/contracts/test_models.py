@@ -24,7 +24,7 @@ from deepfactor.models.base import (
 )
 
 ROOM = "deepfactor.models"
-SHAPES = Shapes(features=6, window=30, widths={"fundamentals": 5, "quarters": 4, "exposures": 7})
+SHAPES = Shapes(features=6, window=30, widths={"fundamentals": 5, "quarters": 4, "exposures": 7, "day_features": 9})
 STOCKS = 430  # more than a tile
 #: Of an input whose tensors aren't one of its own name.
 TENSORS = {"neighbours": ("neighbours", "similarity")}
@@ -46,8 +46,8 @@ def day(seed: int = 1, b: int = STOCKS) -> CrossSection:
     size_rank = torch.randperm(b, generator=generator)
     fundamentals = torch.randn(SHAPES["quarters"], b, SHAPES["fundamentals"], generator=generator)
     exposures = torch.randn(b, SHAPES["exposures"], generator=generator)
-    beside = {"size_rank": size_rank, "fundamentals": fundamentals, "exposures": exposures}
-    return CrossSection(windows, beside | related(b, generator))
+    beside = {"size_rank": size_rank, "fundamentals": fundamentals, "exposures": exposures} | related(b, generator)
+    return CrossSection(windows, beside | {"day_features": torch.randn(b, SHAPES["day_features"], generator=generator)})
 
 
 def related(b: int, generator: torch.Generator, m: int = 8) -> dict[str, Tensor]:
@@ -67,7 +67,7 @@ def tensors(batch: CrossSection) -> dict[str, Tensor]:
 def reordered(batch: CrossSection, order: Tensor) -> CrossSection:
     """The same day, its stocks in another order."""
     index = batch["neighbours"][order]
-    other = {name: batch[name][order] for name in ("size_rank", "exposures", "similarity")}
+    other = {name: batch[name][order] for name in ("size_rank", "exposures", "similarity", "day_features")}
     other["neighbours"] = torch.where(index < 0, index, torch.argsort(order)[index])
     other["fundamentals"] = batch["fundamentals"][:, order].contiguous()
     return CrossSection(batch.windows[:, order].contiguous(), other)

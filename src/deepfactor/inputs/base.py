@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Protocol, Self
+from typing import Annotated, Literal, Protocol, Self, runtime_checkable
 
 from deepfactor.core.arrays import AnyArray, Bools, Float64, Indices, Symbols
 from deepfactor.core.kind import Chosen, Room, SettingsOf
 from deepfactor.core.spec import Spec
+from deepfactor.features.base import Features, FeatureSet
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 
@@ -66,6 +67,18 @@ class FromMarket(Protocol[SettingsOf]):
         """
 
 
+@runtime_checkable
+class OfFeatures(FromMarket[SettingsOf], Protocol[SettingsOf]):
+    """A file that keeps a feature set as it is, as the array ``values``: what others have computed of the set serves
+    it, and of a market it reads no more than the set does."""
+
+    def feature_set(self, settings: SettingsOf, /) -> FeatureSet:
+        """The set."""
+
+    def of_features(self, settings: SettingsOf, features: Features, /) -> Held:
+        """What is kept of the computed set; raises as `prepare`."""
+
+
 class FromSize(Protocol[SettingsOf]):
     """A file of this room that a day's sizes give; nothing is kept."""
 
@@ -81,3 +94,14 @@ Input = Chosen[FromMarket[Spec] | FromSize[Spec], Spec]
 ROOM: Room[FromMarket[Spec] | FromSize[Spec], Spec] = Room("deepfactor.inputs")
 ChosenInput = Annotated[Input, ROOM]
 """An input with its settings, as a recipe has it."""
+
+
+def rows_back(chosen: Input) -> int | None:
+    """Rows before a day that what it holds of the day may read; None = all of them."""
+    part = chosen.part
+    if not part.KEPT:
+        return 0
+    if not isinstance(part, OfFeatures):
+        return None
+    features = part.feature_set(chosen.settings)
+    return features.part.rows_back(features.settings)

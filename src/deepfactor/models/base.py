@@ -159,6 +159,51 @@ class Causal(Protocol):
         ...
 
 
+@runtime_checkable
+class CausalBeside(Protocol):
+    """A causal network in two parts: a recurrence that reads time forwards alone, as `Causal` does, and a head that
+    reads what it remembers of a day's batch beside that day's inputs.
+
+    The head sees the whole batch of the day and nobody else, so its scores don't know whose states are kept.
+
+    Attributes
+    ----------
+    patch : days a patch
+    memory : days before a patch that its first layers read
+    """
+
+    patch: int
+    memory: int
+
+    def states(self, windows: Tensor, last: int) -> Tensor:
+        """What is remembered after each of the `last` patches of a sequence that begins from nothing.
+
+        Parameters
+        ----------
+        windows : (p * patch, n, f) float32
+
+        Returns
+        -------
+        (last, n, d)
+        """
+        ...
+
+    def remember(self, state: Tensor | None, rows: Tensor) -> Tensor:
+        """One patch more, (n, d); a stock's numbers depend on its own rows alone. For inference.
+
+        Parameters
+        ----------
+        state : (n, d); None = the sequence begins with this patch.
+        rows : as in `Causal.advance`.
+        """
+        ...
+
+    def score(self, states: Tensor, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Scores (b,) of a day's batch from what is remembered of it, (b, d), and the day's `inputs`, those of
+        ``INPUTS``, as in a `CrossSection`."""
+        ...
+
+
 class ModelKind(Protocol[SettingsOf]):
     """A file of this room."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from deepfactor.core.arrays import Bools, Float64
 from deepfactor.core.spec import Spec, content_key
 from deepfactor.features.base import FeatureSet
-from deepfactor.inputs.base import FromMarket, Held
+from deepfactor.inputs.base import FromMarket, Held, OfFeatures
 from deepfactor.labels.base import Label
 from deepfactor.panel.returns import tradeable_at_entry
 from deepfactor.pipeline.markets import Market
@@ -50,7 +50,7 @@ def prepare_inputs(
     read, label = features or recipe.features, label or recipe.label
     inputs: dict[str, object] = {"features": read.identity(), "universe": recipe.universe.identity()}
     target = label.identity()
-    made_of = content_key({"market": market.fingerprint, "features": inputs["features"]})
+    made_of = _content(market, read)
     kept = features_kept(jobs, made_of)
 
     def build() -> TrainingData:
@@ -88,10 +88,20 @@ def prepare_arrays(
     """
     folders = {}
     for chosen in recipe.learnt_with(arm):
-        if (part := chosen.part).KEPT:
-            build = partial(_prepare, part, chosen.settings, recipe, market)
-            folders[chosen.kind] = prepare_input(arrays, chosen.kind, chosen.settings.identity(), build, tell)
+        if not (part := chosen.part).KEPT:
+            continue
+        build, same = partial(_prepare, part, chosen.settings, recipe, market), None
+        if isinstance(part, OfFeatures):
+            kept = features_kept(arrays.parent, _content(market, part.feature_set(chosen.settings)))
+            if kept is not None:
+                build, same = partial(part.of_features, chosen.settings, kept[0]), {"values": kept[1]}
+        folders[chosen.kind] = prepare_input(arrays, chosen.kind, chosen.settings.identity(), build, tell, same=same)
     return Arrays(arrays, folders)
+
+
+def _content(market: Market, features: FeatureSet) -> str:
+    """Names the values of a set on a market."""
+    return content_key({"market": market.fingerprint, "features": features.identity()})
 
 
 def _prepare(part: FromMarket[Spec], settings: Spec, recipe: Recipe, market: Market) -> Held:

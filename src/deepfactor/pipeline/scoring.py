@@ -19,6 +19,7 @@ from deepfactor.core.files import file_hash, folder_lock, remove_litter, write_j
 from deepfactor.core.trust import Trust
 from deepfactor.evaluation.combination import standardised
 from deepfactor.inputs.base import Held, Input
+from deepfactor.inputs.base import rows_back as input_rows_back
 from deepfactor.models.base import split_days
 from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.console import Console, Silent, step
@@ -329,7 +330,10 @@ def _past(recipe: Recipe, market: Market, arm: Arm, begin: int, row: int) -> Tra
     kept = [one for one in recipe.inputs_of(arm) if one.part.KEPT]
     split = 1 if arm.model is None else split_days(arm.model)
     back = read.settings.window + split + rows_back(arm.scaling) + read.part.rows_back(read.settings)
-    first = 0 if kept else max(begin - back, 0)  # what is made of companies' reports goes back as far as they do
+    beside = [input_rows_back(one) for one in kept]
+    known = [rows for rows in beside if rows is not None]
+    # what is made of companies' reports goes back as far as they do
+    first = 0 if len(known) < len(beside) else max(begin - max([back, *known]), 0)
     eligible = universe.between(0, row + 1).eligible(recipe.universe)
     panel, universe = panel.between(first, row + 1), universe.between(first, row + 1)
     features = read.part.compute(read.settings, panel, universe)

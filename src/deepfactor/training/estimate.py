@@ -97,8 +97,7 @@ def estimate(jobs: Sequence[Job], data: Folders, folder: Path, *, workers: int, 
         by_arm[job.arm.name] += one
     workers = min(max(workers, 1), max(len(left), 1))
     once = _statistics_once(left, costs, data)
-    spans = [(opened[job.arm.name], job.fold.test.stop - job.fold.train.start) for job in left]
-    read = max((rows * one.features.values[:1].nbytes for one, rows in spans), default=0)
+    read = max((_read(opened[job.arm.name], job) for job in left), default=0)
     return Estimate(
         arms=dict(sorted(costs.items())),
         arm_seconds=by_arm,
@@ -131,6 +130,12 @@ def _steps_an_epoch(job: Job) -> float:
     if isinstance(job.arm.scorer, Learner) or job.fit.samples == "windows":
         return days / job.every
     return job.fit.updates or -(-days // job.fit.steps)
+
+
+def _read(data: TrainingData, job: Job) -> int:
+    """Bytes of the market's rows that a fold reads, and of what its network reads beside windows."""
+    part = data.between(job.fold.train.start, job.fold.test.stop)
+    return part.features.values.nbytes + part.inputs.nbytes
 
 
 def _statistics_once(jobs: Sequence[Job], costs: dict[str, DayCost], data: Folders) -> float:

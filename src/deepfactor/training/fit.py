@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from deepfactor.core.arrays import Indices
 from deepfactor.core.errors import DamagedFile, UserError
 from deepfactor.cross_section.correlation import spearman
-from deepfactor.models.base import Causal
+from deepfactor.models.base import Causal, CausalBeside
 from deepfactor.training.losses.base import Loss
 from deepfactor.training.plan import Fold
 from deepfactor.training.records import CheckpointNote, EpochRecord
@@ -117,8 +117,8 @@ class Fitter:
         self.course = Course()
 
     def _sequences(self) -> Sequences:
-        assert isinstance(self.network, Causal), "planned with a network that is not causal"
-        return Sequences(self.network, self.sampler, self.task.fit, self.task.loss)
+        assert isinstance(self.network, Causal | CausalBeside), "planned with a network that is not causal"
+        return Sequences(self.network, self.task.inputs, self.sampler, self.task.fit, self.task.loss)
 
     def run(self, report: Report) -> Course:
         """Train to the end, from the checkpoint if there is one; leaves the best weights in `scorer`."""

@@ -74,10 +74,14 @@ class Sampler:
 
     def cross_section(self, t: int, inputs: frozenset[str]) -> CrossSection:
         """The batch of ``data.stocks(t)`` (b,), with what the model's `inputs` ask for; valid until the next call."""
+        windows = self._windows(t, self.data.stocks(t), read=WINDOWS in inputs)
+        return CrossSection(windows, self.beside(t, inputs))
+
+    def beside(self, t: int, inputs: frozenset[str]) -> dict[str, Tensor]:
+        """What the batch of day t holds of `inputs`, but for windows; see the files of `deepfactor.inputs`."""
         stocks = self.data.stocks(t)
         days = [self._day(name, t, stocks) for name in sorted(inputs - {WINDOWS})]
-        beside = {name: self._tensor(array) for day in days for name, array in day.items()}
-        return CrossSection(self._windows(t, stocks, read=WINDOWS in inputs), beside)
+        return {name: self._tensor(array) for day in days for name, array in day.items()}
 
     def _day(self, name: str, t: int, stocks: Indices) -> DayArrays:
         """What day t holds of an input."""

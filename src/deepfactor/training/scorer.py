@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from deepfactor.core.arrays import Float32, Indices
 from deepfactor.core.errors import UserError
-from deepfactor.models.base import Causal
+from deepfactor.models.base import Causal, CausalBeside
 from deepfactor.training.front import front_of
 from deepfactor.training.samples import Sampler
 from deepfactor.training.sequences import Stream
@@ -30,8 +30,8 @@ class Scorer:
         self.inputs, self.sampler = inputs, sampler
         self.stream: Stream | None = None
         if streams:
-            assert isinstance(self.network, Causal), "planned with a network that is not causal"
-            self.stream = Stream(self.network, sampler, span)
+            assert isinstance(self.network, Causal | CausalBeside), "planned with a network that is not causal"
+            self.stream = Stream(self.network, sampler, span, inputs)
         self.front = None if streams else front_of(self.network, sampler)
 
     def load(self, state: Mapping[str, Tensor]) -> None:

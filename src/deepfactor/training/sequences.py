@@ -20,12 +20,15 @@ from torch import Tensor, nn
 from deepfactor.core.arrays import Indices, Ints
 from deepfactor.core.errors import RecipeError
 from deepfactor.cross_section.ranks import position_rank
-from deepfactor.models.base import Causal, State
+from deepfactor.models.base import Causal, CausalBeside, State
 from deepfactor.training.arms import Arm, Stacked
 from deepfactor.training.data import TrainingData
 from deepfactor.training.losses.base import Loss
 from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.spec import Fit
+
+#: A network that sequences can train.
+Recurrent = Causal | CausalBeside
 
 
 def check_causal(built: nn.Module, arm: Arm, key: str) -> int:
@@ -36,7 +39,7 @@ def check_causal(built: nn.Module, arm: Arm, key: str) -> int:
     RecipeError
         one of them isn't so, or a weighting stands behind the network.
     """
-    if not isinstance(built, Causal):
+    if not isinstance(built, Causal | CausalBeside):
         raise RecipeError(
             f"{arm.scorer.named} does not read time forwards alone, so sequences can't train it: "
             'take fit.samples = "windows"',
@@ -63,17 +66,20 @@ def days_read(fit: Fit, patch: int) -> int:
 
 @dataclass(frozen=True)
 class Goal:
-    """What a day's scores are trained towards: `columns` (m,) of the labelled stocks, their standardised labels."""
+    """What a day's scores are trained towards: `columns` (m,) of the labelled stocks, their `place` in the day's batch,
+    their standardised labels."""
 
     columns: Indices
+    place: Indices
     target: Tensor
 
 
 class Sequences:
-    """Steps of sequence training of a causal `network`."""
+    """Steps of sequence training of a causal `network` that reads `inputs`."""
 
-    def __init__(self, network: Causal, sampler: Sampler, fit: Fit, loss: Loss) -> None:
-        self.network, self.sampler, self.fit, self.patch = network, sampler, fit, network.patch
+    def __init__(self, network: Recurrent, inputs: frozenset[str], sampler: Sampler, fit: Fit, loss: Loss) -> None:
+        self.network, self.inputs, self.sampler, self.fit = network, inputs, sampler, fit
+        self.patch = network.patch
         self._loss = loss
         self._goals: dict[int, Goal] = {}
         self._buffer = torch.empty(0, device=sampler.device)
@@ -85,23 +91,37 @@ class Sequences:
 
     def loss(self, last: int, among: frozenset[int]) -> Tensor:
         """Mean loss of the days `among` on which one of the last `steps` patches of the sequence to `last` ends."""
-        data, count = self.sampler.data, self.fit.burn_in + self.fit.steps
+        data, network, count = self.sampler.data, self.network, self.fit.burn_in + self.fit.steps
         ends = [last - self.patch * back for back in range(count - 1, -1, -1)]
-        read = ends if self.network.compares else ends[-self.fit.steps :]
-        columns = _union(data, read)
-        ranks = (
-            torch.from_numpy(ranks_at(data, ends, columns)).to(self.sampler.device) if self.network.compares else None
-        )
-        scores = self.network.sequence(self._rows(last, columns), ranks, self.fit.steps)  # (steps, n)
+        asked = ends[-self.fit.steps :]
+        columns = _union(data, ends if compares(network) else asked)
         place = np.full(len(data.symbols), -1, np.intp)
         place[columns] = np.arange(len(columns))
-        losses = []
-        for row, t in zip(scores, ends[-self.fit.steps :], strict=True):
-            if t in among:
-                goal = self._goal(t)
-                prediction = row[torch.from_numpy(place[goal.columns]).to(row.device)]
-                losses.append(self._loss.part.loss(self._loss.settings, prediction, goal.target))
-        return torch.stack(losses).mean()
+        if isinstance(network, CausalBeside):
+            made = network.states(self._rows(last, columns), self.fit.steps)  # (steps, n, d)
+            days = [self._beside(row, t, place) for row, t in zip(made, asked, strict=True) if t in among]
+        else:
+            ranks = (
+                torch.from_numpy(ranks_at(data, ends, columns)).to(self.sampler.device) if network.compares else None
+            )
+            made = network.sequence(self._rows(last, columns), ranks, self.fit.steps)  # (steps, n)
+            days = [self._of_day(row, t, place) for row, t in zip(made, asked, strict=True) if t in among]
+        return torch.stack(days).mean()
+
+    def _of_day(self, scores: Tensor, t: int, place: Indices) -> Tensor:
+        """Loss of day t from the scores (n,) of all stocks, which stand at `place`."""
+        goal = self._goal(t)
+        return self._towards(goal, scores[torch.from_numpy(place[goal.columns]).to(scores.device)])
+
+    def _beside(self, states: Tensor, t: int, place: Indices) -> Tensor:
+        """Loss of day t from what is remembered (n, d) of all stocks: the head sees the day's batch."""
+        assert isinstance(self.network, CausalBeside), "has a head"
+        goal, batch = self._goal(t), torch.from_numpy(place[self.sampler.data.stocks(t)]).to(states.device)
+        scores = self.network.score(states.index_select(0, batch), self.sampler.beside(t, self.inputs))
+        return self._towards(goal, scores[torch.from_numpy(goal.place).to(scores.device)])
+
+    def _towards(self, goal: Goal, prediction: Tensor) -> Tensor:
+        return self._loss.part.loss(self._loss.settings, prediction, goal.target)
 
     def _rows(self, last: int, columns: Indices) -> Tensor:
         """Scaled rows of the sequence that ends on `last`; valid until the next call."""
@@ -115,10 +135,15 @@ class Sequences:
         if t not in self._goals:
             data = self.sampler.data
             stocks = data.stocks(t)
-            columns = stocks[data.trained(t, stocks)[0]]
-            target = standardise(data.label[t, columns], self._loss.part.target(self._loss.settings))
-            self._goals[t] = Goal(columns, torch.from_numpy(target).to(self.sampler.device))
+            place = data.trained(t, stocks)[0]
+            target = standardise(data.label[t, stocks[place]], self._loss.part.target(self._loss.settings))
+            self._goals[t] = Goal(stocks[place], place, torch.from_numpy(target).to(self.sampler.device))
         return self._goals[t]
+
+
+def compares(network: Recurrent) -> bool:
+    """Whether the recurrence needs to know who is in each day's batch."""
+    return isinstance(network, Causal) and network.compares
 
 
 def _union(data: TrainingData, days: list[int]) -> Indices:
@@ -149,9 +174,10 @@ class Stream:
     bit on where the span ends. For one set of weights: `forget` when they change. `stream_state` keeps it on disk.
     """
 
-    def __init__(self, network: Causal, sampler: Sampler, span: range) -> None:
-        """`span`: the days that may be asked for."""
+    def __init__(self, network: Recurrent, sampler: Sampler, span: range, inputs: frozenset[str] = frozenset()) -> None:
+        """`span`: the days that may be asked for; `inputs`: what the network reads."""
         self.network, self.sampler, self.first = network, sampler, span.start + 1 - sampler.data.window
+        self.inputs = inputs
         self.columns = _union(sampler.data, list(range(span.start + 1 - sampler.data.window, span.stop)))
         self.place = np.full(len(sampler.data.symbols), -1, np.intp)
         self.place[self.columns] = np.arange(len(self.columns))
@@ -167,8 +193,11 @@ class Stream:
         if t <= self.last:
             self.forget()
         self.take_in(t - 1)
-        scores, self.last = self._advance(t), t
-        return scores[torch.from_numpy(self.place[self.sampler.data.stocks(t)]).to(scores.device)]
+        made, self.last = self._advance(t), t
+        of_batch = made[torch.from_numpy(self.place[self.sampler.data.stocks(t)]).to(made.device)]
+        if isinstance(self.network, CausalBeside):
+            return self.network.score(of_batch, self.sampler.beside(t, self.inputs))
+        return of_batch
 
     def take_in(self, last: int) -> None:
         """Take in the patches that end on the days up to `last`."""
@@ -184,14 +213,18 @@ class Stream:
         return other
 
     def _advance(self, day: int) -> Tensor:
-        """Take in the patch that ends on `day`; scores (n,) of all columns."""
-        data, patch = self.sampler.data, self.network.patch
-        alignment = day % patch
-        rows = self._rows(day)
+        """Take in the patch that ends on `day`; of all columns the scores (n,), or what a head reads (n, d)."""
+        network, rows = self.network, self._rows(day)
+        alignment = day % network.patch
+        before = self.states.get(alignment)
+        if isinstance(network, CausalBeside):
+            made = network.remember(None if before is None else before[0], rows)
+            self.states[alignment] = (made,)
+            return made
         rank = None
-        if self.network.compares:
-            rank = torch.from_numpy(ranks_at(data, [day], self.columns)[0]).to(rows.device)
-        self.states[alignment], scores = self.network.advance(self.states.get(alignment), rows, rank)
+        if network.compares:
+            rank = torch.from_numpy(ranks_at(self.sampler.data, [day], self.columns)[0]).to(rows.device)
+        self.states[alignment], scores = network.advance(before, rows, rank)
         return scores
 
     def _rows(self, day: int) -> Tensor:

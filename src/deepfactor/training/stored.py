@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -42,6 +42,12 @@ class StoredInputs:
         """Some of the days, as views."""
         return StoredInputs({name: one.between(rows) for name, one in self.held.items()}, self.content)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        values = (getattr(one, of.name) for one in self.held.values() for of in fields(cast(Any, one)))
+        return sum(value.nbytes for value in values if isinstance(value, np.ndarray))
+
     def fingerprints(self, days: range, columns: Indices, symbols: Symbols) -> dict[str, str]:
         """Name of each folder -> hash of what it says of the stocks `columns` on `days`."""
         return {_kept(name).FOLDER: one.fingerprint(days, columns, symbols) for name, one in self.held.items()}
@@ -59,11 +65,13 @@ def prepare_input(
     content: Mapping[str, object],
     build: Callable[[], Held],
     tell: Callable[[str], None] = lambda _: None,
+    *,
+    same: Mapping[str, Path] | None = None,
 ) -> Path:
     """The folder ``<arrays>/<folder>-<key>`` of the input `name`; made by `build` unless it is complete and whole.
 
     `content` is what `build` makes it from; the market stands in the name of `arrays`. `tell` is told that what is
-    damaged is made again.
+    damaged is made again. `same`: files that hold an array of it already, by its name.
 
     Raises
     ------
@@ -80,7 +88,7 @@ def prepare_input(
             held = {one.name: getattr(made, one.name) for one in fields(made)}
             own = {key: value for key, value in held.items() if isinstance(value, np.ndarray)}
             others = {key: value for key, value in held.items() if key not in own}
-            save_arrays(folder, own, _COMPLETE, {"content": content, "held": others})
+            save_arrays(folder, own, _COMPLETE, {"content": content, "held": others}, same)
     return folder
 
 
