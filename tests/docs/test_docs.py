@@ -243,6 +243,21 @@ def test_add_an_input(tmp_path, monkeypatch, main_recipe):
         sys.modules.pop(f"deepfactor.{name}")
 
 
+def test_late_fusion():
+    """The fragment makes one arm more of `long_only`, which reads what the page says; the others stay as they are."""
+    shipped = tomllib.loads((ROOT / "src" / "deepfactor" / "recipes" / "long_only.toml").read_text())
+    added = tomllib.loads(only("late-fusion.md", "toml").text)
+    recipe = Recipe.model_validate({**shipped, "inputs": added["inputs"], "arms": shipped["arms"] + added["arms"]})
+    before, (arm,) = recipe.arms[:-1], recipe.arms[-1:]
+    assert before == load_recipe("long_only").arms
+    assert [(one.kind, one.settings.features.kind) for one in recipe.inputs_of(arm)] == [("day_features", "alpha")]
+    assert recipe.fit.samples == "sequences"
+    assert not any(recipe.inputs_of(one) for one in before)
+    assert Recipe.model_validate({**shipped, "arms": added["arms"], "combinations": [], "portfolios": []}).inputs_of(
+        arm
+    ) == recipe.inputs_of(arm), "alpha is the default"
+
+
 def test_add_a_constraint(tmp_path, monkeypatch):
     import deepfactor.portfolio.constraints as room
 

@@ -84,9 +84,17 @@ groups = {}
 other_groups = 0
 tops = []
 
+[inputs.day_features]
+features = { kind = "alpha" }
+
 [[arms]]
 name = "decomp"
 model = { kind = "decomp_gru", hidden = 16 }
+scaling = "by_day"
+
+[[arms]]
+name = "fusion"
+model = { kind = "late_fusion_gru", hidden = 16 }
 scaling = "by_day"
 """
 
@@ -113,8 +121,13 @@ def until(market: Market, day: str) -> Market:
     return replace(market, panel=market.panel.until(row), universe=market.universe.until(row))
 
 
-@pytest.mark.parametrize(("run", "arm"), [("evening", "gru"), ("evening", "decomp"), ("evening", "ridge"),
-                                          ("evening_sequences", "decomp")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("run", "arm"),
+    [
+        *(("evening", arm) for arm in ("gru", "decomp", "ridge")),
+        *(("evening_sequences", arm) for arm in ("decomp", "fusion")),
+    ],
+)
 def test_an_evenings_scores_are_the_runs_bit_for_bit(runs: Path, market: Market, run: str, arm: str) -> None:
     folder = RunFolder.open(runs / run)
     whole = pl.read_parquet(folder.scores(arm))

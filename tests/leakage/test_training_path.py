@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 from deepfactor.core.kind import Kind, kinds_in
+from deepfactor.features._rank_codes import rank_codes
+from deepfactor.inputs.day_features import DayFeatures
 from deepfactor.labels import neutral_return
 from deepfactor.panel.panel import Panel
+from deepfactor.panel.returns import adjusted
 from deepfactor.panel.universe import Universe
 from deepfactor.training.arms import Arm
 from deepfactor.training.baseline import Baseline
@@ -25,6 +28,7 @@ from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.scalings import last_close
 from deepfactor.training.scalings.base import ROOM as SCALINGS
 from deepfactor.training.spec import Fit
+from deepfactor.training.stored import StoredInputs
 from deepfactor.training.weightings.base import ROOM as WEIGHTINGS
 from support.law import reads_future
 from support.toy import toy_market
@@ -80,7 +84,7 @@ def fitted(data: TrainingData, folder: Path, train: range, valid: range, fit: Fi
     fold = Fold("toy", train, valid, range(TEST.start, len(data.dates)))
     name, _, split = kind.partition(":")
     model = Kind(kind=name, hidden=16, **({"split": split} if split else {}))
-    arm = ARM if fit.samples == "windows" else Arm(name="s", model=model, scaling="by_day")
+    arm = ARM if fit.samples == "windows" and kind == "decomp_gru" else Arm(name="s", model=model, scaling="by_day")
     job = Job(arm, fold, 0, fit, 3, 1, {"arm": arm.identity()})
     fitter = Fitter(task_of(job, data), Sampler(data), folder / "checkpoint.safetensors")
     fitter.checkpoint.unlink(missing_ok=True)
@@ -147,6 +151,28 @@ def test_scores_are_known_at_the_close(market: Market, tmp_path: Path) -> None:
     found = partial(scores, folder=tmp_path)
     assert np.isfinite(found(*market)[TEST.start :]).any(axis=1).all()
     assert reads_future(found, *market, range(TEST.start, 119, 9)) is None
+
+
+def with_ranks(panel: Panel, universe: Universe, *, ahead: int = 0) -> TrainingData:
+    """With features of the day: codes of the day's returns and volumes; of a day `ahead` they are a leak."""
+    data, close = build(panel, universe), adjusted(panel, "close")
+    back = np.vstack([np.full((1, close.shape[1]), np.nan), close[1:] / close[:-1]])
+    codes = np.stack([rank_codes(x.astype(np.float64)) for x in (back, panel["volume"], panel["vwap"])], axis=-1)
+    codes = codes[np.minimum(np.arange(len(codes)) + ahead, len(codes) - 1)]
+    held = DayFeatures(("ret_1", "volume", "vwap"), codes)
+    return replace(data, inputs=StoredInputs({"day_features": held}, {"day_features": {}}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fit", [BY_SEQUENCES, FIT], ids=["sequences", "windows"])
+def test_a_network_beside_the_days_features_is_known_at_the_close(fit: Fit, market: Market, tmp_path: Path) -> None:
+    """And tomorrow's features are caught."""
+    by = {"folder": tmp_path, "fit": fit, "kind": "late_fusion_gru"}
+    planted = partial(with_ranks, ahead=1)
+    assert reads_future(partial(weights, build=with_ranks, **by), *market, EVE) is None
+    assert np.isfinite(scores(*market, build=with_ranks, **by)[TEST.start :]).any(axis=1).all()
+    assert reads_future(partial(scores, build=with_ranks, **by), *market, range(TEST.start, 119, 9)) is None
+    assert reads_future(partial(scores, build=planted, **by), *market, range(95, 100)) is not None
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from deepfactor.core.arrays import Bools
 from deepfactor.core.kind import Kind
 from deepfactor.graphs.base import ROOM as GRAPHS
@@ -20,11 +22,13 @@ CONTENT = {"fundamentals": {}, "graph": {"kind": "fundamental", "k": 4}, "exposu
 
 
 def company_market(days: int = 120, stocks: int = 40, seed: int = 0) -> tuple[Panel, Universe]:
-    """`toy_market` with company reports, in figures of the size of its market values."""
+    """`toy_market` with turnover and company reports, in figures of the size of its market values."""
     panel, universe = toy_market(days, stocks, seed)
     reports = random_fundamentals(seed, ITEMS, stocks=stocks, days=days, years=6)
     items = {name: replace(events, value=1e9 * events.value) for name, events in reports.items.items()}
-    return replace(panel, fundamentals=replace(reports, items=items)), universe
+    turnover = (panel["volume"] / (panel["float_mv"] / panel["close"])).astype(np.float32)
+    fields = {**panel.fields, "turnover": turnover}
+    return replace(panel, fields=fields, fundamentals=replace(reports, items=items)), universe
 
 
 def graph_of(

@@ -10,6 +10,7 @@ import numpy as np
 from deepfactor.core.kind import Kind
 from deepfactor.features import price_volume
 from deepfactor.features.base import Features
+from deepfactor.inputs.day_features import DayFeatures
 from deepfactor.labels import neutral_return
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.returns import tradeable_at_entry
@@ -19,6 +20,7 @@ from deepfactor.training.data import TrainingData, prepare_data
 from deepfactor.training.jobs import Job, plan_jobs
 from deepfactor.training.plan import Fold
 from deepfactor.training.spec import Fit, Plan
+from deepfactor.training.stored import StoredInputs
 from support.toy import weekdays
 
 NAMES = ("open", "high", "low", "close", "vwap", "volume")
@@ -74,6 +76,13 @@ def toy_training(days: int = 80, stocks: int = 24, window: int = 9, seed: int = 
         entry_ok=rng.random(shape) > 0.03,
         window=window,
     )
+
+
+def with_day_features(data: TrainingData, seed: int = 0) -> TrainingData:
+    """With four features of the day at random, as codes of ranks, 0 = missing."""
+    codes = np.random.default_rng(seed).integers(0, 256, (*data.label.shape, 4)).astype(np.uint8)
+    held = DayFeatures(("a", "b", "c", "d"), codes)
+    return replace(data, inputs=StoredInputs({"day_features": held}, {"day_features": {"kind": "toy"}}))
 
 
 def toy_jobs(data: TrainingData, *models: Kind, fit: Fit = FIT, fold: Fold = FOLD, plan: Plan = PLAN) -> list[Job]:

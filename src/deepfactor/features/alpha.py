@@ -37,6 +37,8 @@ _BLOCK = 250  # rows of the market whose features are made at once
 _STRIP = 128  # stocks whose series are made at once: what lies between stays in the processor's cache
 _LARGE = 2**28  # bytes; larger arrays live in a file
 _SUFFIX = "_in_industry"
+#: Fields that a market must have.
+NEEDED = ("open", "high", "low", "close", "vwap", "volume", "turnover", "adj_factor")
 
 #: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
 WORDS = {
@@ -73,6 +75,8 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Features:
 
 def compute_rows(panel: Panel, universe: Universe, rows: range) -> Features:
     """The features of some rows, (len(rows), N, f): the same bits as those rows of the whole."""
+    for field in NEEDED:
+        panel[field]  # says which is lacking, before anything is made
     statements = Statements(panel)
     names = _names(panel, statements)
     out = _empty((len(rows), panel.shape[1], len(names)))

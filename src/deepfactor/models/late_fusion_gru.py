@@ -63,7 +63,7 @@ class LateFusionGRU(nn.Module):
         last = _fast.patch_gru_last(self.embedding, self.gru, x, self.how)  # the same numbers, compiled
         if last is None:
             last = self.gru(self.embedding(x))[0][-1]  # (p, b, d) -> (b, d)
-        return self.score(last, batch.inputs)
+        return self.score(last, {"day_features": batch["day_features"]})
 
     def states(self, windows: Tensor, last: int) -> Tensor:
         """See `CausalBeside`."""

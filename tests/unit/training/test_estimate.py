@@ -15,13 +15,14 @@ from deepfactor.training.estimate import (
     _around_a_median_day,
     _disk,
     _makespan,
+    _read,
     _seconds,
     _statistics_once,
     estimate,
 )
 from deepfactor.training.jobs import is_done
 from deepfactor.training.spec import Fit, Plan
-from support.training import FOLD, TINY, stored, toy_jobs, toy_training
+from support.training import FOLD, TINY, stored, toy_jobs, toy_training, with_day_features
 
 COST = DayCost(stocks=24, step=2.0, score=0.5, statistics=0.25, parameters=100, peak=0)
 
@@ -53,6 +54,14 @@ def test_a_days_statistics_are_paid_once() -> None:
     assert _statistics_once(jobs, {"arm0": COST, "arm1": COST}, Path("a")) == 0.25 * days
     apart = {"arm0": Path("a"), "arm1": Path("b")}  # labels of their own
     assert _statistics_once(jobs, {"arm0": COST, "arm1": COST}, apart) == 2 * 0.25 * days
+
+
+def test_what_is_read_beside_windows_counts() -> None:
+    data = with_day_features(toy_training())
+    (job, *_) = toy_jobs(data)
+    rows = FOLD.test.stop - FOLD.train.start
+    assert _read(data, job) == rows * 24 * (6 * 4 + 4)
+    assert _read(toy_training(), job) == rows * 24 * 6 * 4
 
 
 def test_the_measured_day_has_its_window_and_the_median_of_labels() -> None:

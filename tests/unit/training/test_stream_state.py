@@ -24,9 +24,9 @@ from deepfactor.training.sequences import Stream
 from deepfactor.training.spec import Fit, Plan
 from deepfactor.training.stream_state import save_stream, take_up
 from deepfactor.training.work import run_job, scorer_of
-from support.training import FOLD, toy_training
+from support.training import FOLD, toy_training, with_day_features
 
-KINDS = ("gru", "decomp_gru", "decomp_gru:before_scaling", "cross_gru")
+KINDS = ("gru", "decomp_gru", "decomp_gru:before_scaling", "cross_gru", "late_fusion_gru")
 FIT = Fit(epochs=1, seeds=(7,), min_stocks=5, samples="sequences", steps=3, burn_in=2)
 LAST, LEAVES, LATE, END = 61, 63, 64, 70
 """Rows: the first job's last day; the day from which a stock has left; the day on which two are first scored; all."""
@@ -34,7 +34,7 @@ LAST, LEAVES, LATE, END = 61, 63, 64, 70
 
 @pytest.fixture(scope="module")
 def whole() -> TrainingData:
-    data = toy_training(days=END)
+    data = with_day_features(toy_training(days=END))
     late, leaves = data.stocks(50)[[3, 8]], data.stocks(50)[5]
     eligible, values = data.eligible.copy(), data.features.values.copy()
     eligible[:LATE, late], eligible[LATE:, late] = False, True
@@ -54,7 +54,8 @@ def job_of(data: TrainingData, kind: str) -> Job:
     model = Kind(kind=name, hidden=32, **({"split": split} if split else {}))
     fold = replace(FOLD, test=range(FOLD.test.start, len(data.dates)))
     arm = Arm(name="arm", model=model, scaling="by_day")
-    (job,) = plan_jobs(data, [arm], [fold], Plan(first_test=2019), FIT, inputs={}, label={})
+    stored = {"arm": data.inputs} if name == "late_fusion_gru" else None
+    (job,) = plan_jobs(data, [arm], [fold], Plan(first_test=2019), FIT, inputs={}, label={}, stored=stored)
     return job
 
 
@@ -170,7 +171,10 @@ def test_the_order_of_the_market_may_change(kind, first: Path, fresh, whole, tmp
     fills = {"label": np.nan, "eligible": False, "size": np.nan, "entry_ok": False}
     arrays = {name: wider(getattr(whole, name), fill) for name, fill in fills.items()}
     features = replace(whole.features, values=wider(whole.features.values, np.nan))
-    data = replace(whole, symbols=np.concatenate([["000001.SZ"], whole.symbols]), features=features, **arrays)
+    held = whole.inputs.held["day_features"]
+    inputs = replace(whole.inputs, held={"day_features": replace(held, values=wider(held.values, 0))})
+    symbols = np.concatenate([["000001.SZ"], whole.symbols])
+    data = replace(whole, symbols=symbols, features=features, inputs=inputs, **arrays)
     folder = run(data, kind, copied(first, tmp_path))
     assert np.array_equal(scores_in(folder, data)[:, 1:], fresh, equal_nan=True)
     assert sum(count < 64 for count in patches) == END - 1 - LAST
