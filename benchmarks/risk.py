@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--weeks", type=int, default=200)
     given = parser.parse_args()
     rng = np.random.default_rng(0)
-    sizes = (500 * 10 ** rng.random(given.weeks) ** 2).astype(int).tolist()
+    sizes = (500 * 10 ** rng.random(given.weeks) ** 4).astype(int).tolist()
     shares = rng.uniform(0.62, 0.99, given.weeks).tolist()
     place = given.folder / "weeks.jsonl"
     given.folder.mkdir(parents=True, exist_ok=True)

@@ -16,24 +16,35 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfactor.core.arrays import Float32, Float64, Indices
+from deepfactor.core.arrays import Bools, Float32, Float64
 from deepfactor.core.files import write_text
-from deepfactor.cross_section.clipping import clip_mad_rows
+from deepfactor.cross_section.clipping import clip_mad, clip_mad_rows
 from deepfactor.cross_section.regression import weighted_fit
 from deepfactor.cross_section.zscores import zscore, zscore_rows_by_cap
 from deepfactor.panel.returns import trailing_return
 from deepfactor.panel.universe import UniverseRule
 from deepfactor.pipeline.markets import Market, StyleSets, open_market
-from deepfactor.risk.covariance import ENOUGH
+from deepfactor.pipeline.risk import risk_model
 from deepfactor.risk.decayed import Moments, decay_of
 from deepfactor.risk.estimation import Market as Estimated
-from deepfactor.risk.estimation import _explain
-from deepfactor.risk.forecast import Forecast
 from deepfactor.risk.model import RiskModel
 from deepfactor.risk.opening import open_model
 from deepfactor.risk.settings import RiskSettings
+from deepfactor.risk.specific import Stocks
 from deepfactor.styles.base import ROOM as STYLES
-from research.risk import INDICES, SAID, SETS, START, WEEK, YEAR, Exposures, held_prices, portfolios
+from deepfactor.styles.completion import complete_exposures
+from research.risk import (
+    INDICES,
+    SAID,
+    SETS,
+    WEEK,
+    YEAR,
+    Exposures,
+    held_prices,
+    portfolios,
+    specific_returns,
+    week_ends,
+)
 
 #: Until here variants are chosen.
 CHOSEN_UNTIL = 2018
@@ -45,14 +56,14 @@ VARIANTS = {
     "score": "the score, orthogonal to the factors, as one more, uncorrelated with them (Saxena, Stubbs, 2013)",
     "eigenfactors": "the factors' principal portfolios scaled by their simulated bias (Menchero, Wang, Orr, 2011)",
     "regime 21": "half-life of the volatility regime 21 days in place of 42",
-    "regime 10": "the same, 10 days",
-    "half-lives 42": "half-lives of volatilities and specific risk 42 days in place of 84",
     "statistical": "ten principal components of 252 days of specific returns as factors more",
     "score, statistical": "both",
     "own past": "forecasts × the root mean square of what the same portfolio's weeks were of them, half-life 26 weeks",
     "score, own past": "the same of the forecasts with the score as a factor",
 }
 STATISTICAL, DAYS = 10, 252
+#: Scored stocks below which a day's score is no factor.
+LEAST = 500
 #: Half-life, in weeks, of a portfolio's own bias, and weeks that 1 weighs at the start.
 OWN, PRIOR = 26.0, 13.0
 #: Returns that a simulation draws, simulations, and how much of the bias is taken (Menchero, Wang, Orr: 1.4).
@@ -61,11 +72,11 @@ EFFECTIVE, SIMULATIONS, SCALED = 242, 200, 1.4
 
 @dataclass(frozen=True)
 class Prepared:
-    """Models by variant; specific returns (T, N), scores (T, N) orthogonal to the factors, what the score's factor
-    varies by a year (T,)."""
+    """Models by variant and all of their styles; specific returns (T, N), scores (T, N) orthogonal to the factors, what
+    the score's factor varies by a year (T,)."""
 
     models: Mapping[str, RiskModel]
-    styles: Mapping[str, Exposures]
+    styles: Exposures
     rest: Float32
     own: Float32
     variance: Float64
@@ -83,66 +94,62 @@ def reversal(market: Market) -> Float32:
     return out
 
 
-def score_factor(market: Market, estimated: Estimated, out: Path) -> tuple[Float32, Float32, Float64]:
-    """Specific returns, scores orthogonal to industries and styles (√market value as weights), and the daily variance a
-    year of the return that one unit of them had beyond the factors: half-life 84, five lags, as for the factors."""
+def orthogonal(score: Float64, eligible: Bools, stocks: Stocks) -> Float64:
+    """(n,) the score of a day's stocks, clipped, standardised, 0 where there is none, less what industries and styles
+    explain of it by √market value."""
+    own, out = score[stocks.columns], np.zeros(len(stocks.columns))
+    scored = eligible[stocks.columns] & np.isfinite(own)
+    if scored.sum() < LEAST:
+        return out
+    out[scored] = np.clip(zscore(clip_mad(own[scored], 5.0)), -3.0, 3.0)
+    fit = weighted_fit(out, stocks.exposures, stocks.group, np.sqrt(stocks.cap), stocks.groups)
+    return np.asarray(out - fit.levels[stocks.group] - (fit.slopes[:, None] * stocks.exposures).sum(axis=0))
+
+
+def score_factor(market: Market, estimated: Estimated, rest: Float32, out: Path) -> tuple[Float32, Float64]:
+    """Scores (T, N) orthogonal to industries and styles, and what (T,) the return varies by a year that one unit of
+    them had beyond the factors: half-life 84, five lags, as for the factors."""
     place = out / "score.npz"
     if place.is_file():
         kept = np.load(place)
-        return kept["rest"], kept["own"], kept["variance"]
+        return kept["own"], kept["variance"]
     scores, eligible = -trailing_return(market.panel, 20), market.universe.eligible(UniverseRule())
     days, width = scores.shape
-    rest, own = np.full((days, width), np.nan, np.float32), np.zeros((days, width), np.float32)
-    variance, settings = np.full(days, np.nan), RiskSettings()
+    own, variance = np.zeros((days, width), np.float32), np.full(days, np.nan)
+    settings = RiskSettings()
     moments, recent = Moments.none(1, settings.volatility_lags), np.full((settings.volatility_lags + 1, 1), np.nan)
-    seen = market.universe.observed(252) >= np.minimum(np.arange(days) // 2 + 1, ENOUGH)[:, None]
     before = None
     for row in range(days):
-        back = np.full(width, np.nan)
         if before is not None:
-            _explain(estimated, row, before, seen[row - 1], back)
-            rest[row] = back
-            known = np.isfinite(back[before.columns])
-            x, u, w = own[row - 1][before.columns][known], back[before.columns][known], np.sqrt(before.cap[known])
+            back = rest[row][before.columns].astype(np.float64)
+            known = np.isfinite(back)
+            x, u, w = own[row - 1][before.columns][known], back[known], np.sqrt(before.cap[known])
             spread = float((w * x * x).sum())
             value = float((w * x * u).sum()) / spread if spread > 0 else np.nan
             recent = np.vstack([[value], recent[:-1]])
             moments = moments.after(recent, decay_of(settings.volatility_half_life))
             variance[row] = moments.newey_west()[0] * YEAR
         before = estimated.stocks(row)
-        at = before.columns
-        scored = eligible[row][at] & np.isfinite(scores[row][at])
-        if scored.sum() > 500:
-            z = np.zeros(len(at))
-            z[scored] = np.clip(zscore(clip_mad_rows(scores[row][at][scored][None], 5.0)[0]), -3.0, 3.0)
-            fit = weighted_fit(z, before.exposures, before.group, np.sqrt(before.cap), before.groups)
-            z -= fit.levels[before.group] + (fit.slopes[:, None] * before.exposures).sum(axis=0)
-            own[row][at] = z
-    np.savez(place, rest=rest, own=own, variance=variance)
-    return rest, own, variance
+        own[row][before.columns] = orthogonal(scores[row], eligible[row], before)
+    np.savez(place, own=own, variance=variance)
+    return own, variance
 
 
 def prepare(market: Market, out: Path) -> Prepared:
     """All models; what is in `out` is not made again."""
-    base = dict(StyleSets(market).of(STYLES.choose("barra_cne5")).exposures)
+    kind = STYLES.choose("barra_cne5")
+    base = dict(StyleSets(market).of(kind).exposures)
     wide = base | {"REVERSAL": reversal(market)}
-    wanted = {
-        "as it is": (base, RiskSettings()),
-        "reversal style": (wide, RiskSettings()),
-        "regime 21": (base, RiskSettings(regime_half_life=21)),
-        "regime 10": (base, RiskSettings(regime_half_life=10)),
-        "half-lives 42": (base, RiskSettings(volatility_half_life=42, specific_half_life=42)),
-    }
-    models = {}
+    models = {"as it is": risk_model(market, kind, base, RiskSettings())}
+    wanted = {"reversal style": (wide, RiskSettings()), "regime 21": (base, RiskSettings(regime_half_life=21))}
     for name, (styles, settings) in wanted.items():
-        began = time.process_time()
         place = out / "models" / name.replace(" ", "-")
         place.mkdir(parents=True, exist_ok=True)
         models[name] = open_model(place, Estimated(market.panel, market.universe, styles), settings)
-        print(f"model {name}: {time.process_time() - began:.0f} CPU-s", file=sys.stderr, flush=True)
-    parts = score_factor(market, Estimated(market.panel, market.universe, base), out)
-    print("score's factor made", file=sys.stderr, flush=True)
-    return Prepared(models, {name: styles for name, (styles, _) in wanted.items()}, *parts)
+        print(f"model {name}: {time.process_time():.0f} CPU-s", file=sys.stderr, flush=True)
+    estimated = Estimated(market.panel, market.universe, base)
+    rest = specific_returns(estimated, out / "specific.npy")
+    return Prepared(models, wide, rest, *score_factor(market, estimated, rest, out))
 
 
 def adjusted(covariance: Float64) -> Float64:
@@ -158,38 +165,45 @@ def adjusted(covariance: Float64) -> Float64:
     return np.asarray((vectors * (scale**2 * values)) @ vectors.T)
 
 
-def components(rest: Float32, row: int, specific: Float64, names: Indices) -> tuple[Float64, Float64]:
-    """Loadings (names, K) a year of principal components of the last specific returns, half-life 84 days, each stock's
-    scaled by its deviation; and what remains of the names' specific variances."""
+def components(rest: Float32, row: int) -> Float64:
+    """(N, K) loadings a year of principal components of the last specific returns, half-life 84 days; in finding them
+    each stock counts by its own deviation."""
     past = rest[row - DAYS + 1 : row + 1].astype(np.float64)
     weight = np.sqrt(decay_of(84.0) ** np.arange(DAYS)[::-1])
     weight /= np.sqrt((weight**2).sum())
     there = np.isfinite(past).sum(axis=0) >= DAYS // 2
-    x = np.nan_to_num(past[:, there]) * weight[:, None]
+    x = np.where(there, np.nan_to_num(past), 0.0) * weight[:, None]
     size = np.sqrt((x**2).sum(axis=0))
-    _, vectors = np.linalg.eigh((x / np.where(size > 0, size, 1.0)) @ (x / np.where(size > 0, size, 1.0)).T)
-    loadings = np.nan_to_num(past[:, names] * weight[:, None]).T @ vectors[:, -STATISTICAL:] * np.sqrt(YEAR)
-    loadings[~there[names]] = 0.0
+    even = x / np.where(size > 0, size, 1.0)
+    _, vectors = np.linalg.eigh(even @ even.T)
+    return np.asarray(x.T @ vectors[:, -STATISTICAL:] * np.sqrt(YEAR))
+
+
+def kept_small(loadings: Float64, specific: Float64) -> tuple[Float64, Float64]:
+    """Loadings (n, K) that take at most nine tenths of a name's specific variance (n,), and what is left of that."""
     share = (loadings**2).sum(axis=1)
     squeeze = np.sqrt(np.minimum(1.0, 0.9 * specific / np.where(share > 0, share, 1.0)))
-    loadings *= squeeze[:, None]
+    loadings = loadings * squeeze[:, None]
     return loadings, specific - (loadings**2).sum(axis=1)
 
 
-def variances(p: Prepared, market: Market, row: int, names: Indices, active: Float64, eigen: Float64) -> Float64:
-    """(portfolios, variants but those of its own past) a year."""
-    said: dict[str, Forecast] = {
-        name: model.of_market(row, names, market.universe, p.styles[name]) for name, model in p.models.items()
-    }
-    plain = said["as it is"]
-    of = {name: np.array([one.variance(a) for a in active]) for name, one in said.items()}
-    of["score"] = of["as it is"] + (active @ p.own[row, names].astype(np.float64)) ** 2 * p.variance[row]
-    exposure = active @ plain.exposures.T
-    own = (active**2) @ plain.specific
-    of["eigenfactors"] = ((exposure @ eigen) * exposure).sum(axis=1) + own
-    loadings, left = components(p.rest, row, plain.specific, names)
-    of["statistical"] = of["as it is"] - own + ((active @ loadings) ** 2).sum(axis=1) + (active**2) @ left
-    of["score, statistical"] = of["statistical"] + of["score"] - of["as it is"]
+def variances(p: Prepared, market: Market, row: int, active: Float64, week: tuple[Float64, Float64]) -> Float64:
+    """(portfolios, variants but those of its own past) a year, of active weights (portfolios, N); `week`: the adjusted
+    covariance and the components' loadings."""
+    names = np.flatnonzero((active != 0).any(axis=0))
+    active, industry, (eigen, loadings) = active[:, names], market.universe.industry[row], week
+    wide, _ = complete_exposures(p.styles, row, names, industry)
+    of: dict[str, Float64] = {}
+    for name, model in p.models.items():
+        forecast = model.forecast(row, names, industry[names], {key: wide[key] for key in model.styles})
+        exposure, own = active @ forecast.exposures.T, (active**2) @ forecast.specific
+        of[name] = ((exposure @ forecast.covariance) * exposure).sum(axis=1) + own
+        if name == "as it is":
+            of["eigenfactors"] = ((exposure @ eigen) * exposure).sum(axis=1) + own
+            few, left = kept_small(loadings[names], forecast.specific)
+            of["statistical"] = of[name] - own + ((active @ few) ** 2).sum(axis=1) + (active**2) @ left
+    score = (active @ p.own[row, names].astype(np.float64)) ** 2 * p.variance[row]
+    of["score"], of["score, statistical"] = of["as it is"] + score, of["statistical"] + score
     return np.array([of[name] for name in VARIANTS if "past" not in name]).T
 
 
@@ -223,27 +237,25 @@ def with_own_past(rows: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
 def follow(market: Market, p: Prepared, out: Path) -> dict[tuple[str, str], Weeks]:
     """Every week's end, by index and sort."""
     panel, price = market.panel, held_prices(market)
-    rows = np.flatnonzero(market.universe.week_ends())
-    rows = rows[(panel.dates[rows] >= np.datetime64(START)) & (rows + WEEK < len(panel.dates))]
+    rows = week_ends(market)
     found: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     places = {(index, name): out / index / name for index in INDICES for name in SETS}
     places = {key: place for key, place in places.items() if (place / "weights.parquet").is_file()}
-    eigen, eigen_year = np.zeros((0, 0)), 0
+    ratio, eigen_year = np.zeros((0, 0)), 0
     for row in rows.tolist():
         year = int(str(panel.dates[row])[:4])
         base = np.asarray(p.models["as it is"].covariance[row])
         if year != eigen_year:
             ratio, eigen_year = _adjustment(base), year
-        eigen = ratio @ base @ ratio.T
+        of_week = ratio @ base @ ratio.T, components(p.rest, row)
         for index in INDICES:
             if not market.universe.benchmark[index][row].sum() > 0.5:
                 continue
             sorts, weights = zip(*portfolios(market, index, row, places), strict=True)
             active = np.array(weights)
+            said = np.sqrt(variances(p, market, row, active, of_week) * WEEK / YEAR)
             names = np.flatnonzero((active != 0).any(axis=0))
-            active = active[:, names]
-            said = np.sqrt(variances(p, market, row, names, active, eigen) * WEEK / YEAR)
-            week = np.nan_to_num(price[row + WEEK, names] / price[row, names] - 1) @ active.T
+            week = np.nan_to_num(price[row + WEEK, names] / price[row, names] - 1) @ active[:, names].T
             for k, sort in enumerate(sorts):
                 found.setdefault((index, sort), []).append((float(year), float(week[k]), *said[k].tolist()))
     return {key: Weeks(with_own_past(value)) for key, value in found.items()}

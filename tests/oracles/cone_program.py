@@ -20,7 +20,7 @@ from deepfactor.risk.forecast import Forecast
 from .linear_program import Peer
 
 #: Names up to which the covariance is one dense matrix.
-DENSE = 600
+DENSE = 520
 #: Of QOCO: feasibility and gap.
 _TOLERANCE = 1e-10
 
@@ -51,47 +51,55 @@ def least_tracking_error(peer: Peer, invested: float = 0.995) -> Answer:
 
 
 def _solve(peer: Peer, limit: float | None, invested: float) -> Answer:
-    """Columns: w, t, the deviation of each block of rows of R, the tracking error. QOCO fills the square of a cone, so
-    that one of 5,000 rows is out of its reach; the norm of the blocks' norms is the same limit."""
+    """Columns: w, t, active exposures, the deviation of each block of rows of R, the tracking error. QOCO fills the
+    square of a cone, so that one of 5,000 rows is out of its reach; the norm of the blocks' norms is the same limit."""
     r, n = peer.r, len(peer.r)
     assert r.risk is not None
-    root, reference = _root(r.risk), invested * r.benchmark
-    blocks = np.array_split(np.arange(root.shape[0]), int(np.ceil(np.sqrt(root.shape[0]) / 2)))
-    rest = len(blocks) + 1
+    exposures, root = _root(r.risk)
+    k, reference = exposures.shape[0], invested * r.benchmark
+    blocks = np.array_split(np.arange(root.shape[0]), int(np.ceil(np.sqrt(root.shape[0]))))
+    first = 2 * n + k
+    columns = first + len(blocks) + 1
     low, high = np.array(peer.box).T
     stuck, eye = high - low < 1e-12, sparse.eye_array(n, format="csr")
 
-    def over(weights: Any, trades: Any = None) -> sparse.csr_array:
+    def over(weights: Any, trades: Any = None, exposed: Any = None) -> sparse.csr_array:
         height = weights.shape[0]
         trades = sparse.csr_array((height, n)) if trades is None else trades
-        return sparse.csr_array(sparse.hstack([weights, trades, sparse.csr_array((height, rest))], format="csr"))
+        exposed = sparse.csr_array((height, k)) if exposed is None else exposed
+        rest = sparse.csr_array((height, columns - first))
+        return sparse.csr_array(sparse.hstack([weights, trades, exposed, rest], format="csr"))
 
-    equal = [over(sparse.csr_array(np.ones((1, n)))), over(eye[stuck])]
-    budget = np.concatenate([[invested], low[stuck]])
+    equal = sparse.vstack(
+        [
+            over(sparse.csr_array(np.ones((1, n)))),
+            over(eye[stuck]),
+            over(exposures, exposed=-sparse.eye_array(k, format="csr")),
+        ],
+        format="csc",
+    )
+    right = np.concatenate([[invested], low[stuck], exposures @ reference])
     rows = sparse.csr_array(np.array(peer.rows).reshape(-1, 2 * n))
     inside = [over(eye[~stuck]), over(-eye[~stuck]), over(eye, -eye), over(-eye, -eye), over(rows[:, :n], rows[:, n:])]
     below = [high[~stuck], -low[~stuck], peer.origin, -peer.origin, np.array(peer.upper)]
-    first, columns = 2 * n, 2 * n + rest
     if limit is not None:
         inside.append(_unit(columns, [columns - 1]))
         below.append(np.array([limit]))
-    cones, sizes = [], []
-    for k, block in enumerate(blocks):
-        cones += [-_unit(columns, [first + k]), over(-root[block])]
+    cones, sizes, centre = [], [], root[:, :n] @ reference
+    for j, block in enumerate(blocks):
+        cones += [-_unit(columns, [first + j]), over(-root[block, :n], exposed=-root[block, n:])]
         sizes.append(1 + len(block))
-        below += [np.zeros(1), -(root[block] @ reference)]
+        below += [np.zeros(1), -centre[block]]
     cones.append(-_unit(columns, [columns - 1, *range(first, columns - 1)]))
     sizes.append(1 + len(blocks))
     below.append(np.zeros(sizes[-1]))
     linear = sum(x.shape[0] for x in inside)
-    left, right = sparse.vstack([*inside, *cones], format="csc"), np.concatenate(below)
-    cost = np.concatenate([-r.score, np.zeros(n + rest)])
-    if limit is None:
-        cost = np.zeros(columns)
-        cost[-1] = 1.0
-    x, status = _run(cost, sparse.vstack(equal), budget, left, right, linear, sizes)
+    left = sparse.vstack([*inside, *cones], format="csc")
+    cost = np.concatenate([-r.score, np.zeros(columns - n)]) if limit is not None else np.zeros(columns)
+    cost[-1] = float(limit is None)
+    x, status = _run(cost, equal, right, left, np.concatenate(below), linear, sizes)
     w = x[:n]
-    broken = [left[:linear] @ x - right[:linear], np.abs(sparse.vstack(equal) @ x - budget)]
+    broken = [left[:linear] @ x - np.concatenate(below)[:linear], np.abs(equal @ x - right)]
     if limit is not None:
         broken.append(np.array([r.risk.tracking_error(w - reference) - limit]))
     worst = max(float(np.max(one, initial=0.0)) for one in broken)
@@ -122,12 +130,13 @@ def _unit(columns: int, at: list[int]) -> sparse.csr_array:
     return sparse.csr_array((np.ones(len(at)), (np.arange(len(at)), at)), shape=(len(at), columns))
 
 
-def _root(forecast: Forecast) -> sparse.csr_array:
-    """(m, n) R with Rᵀ R = the covariance of names: Cholesky's factor, or that of the factors over what they leave."""
-    if len(forecast.specific) <= DENSE:
-        exposures = forecast.exposures
-        dense = exposures.T @ forecast.covariance @ exposures + np.diag(forecast.specific)
-        return sparse.csr_array(np.linalg.cholesky(dense).T)
-    inner = np.linalg.cholesky(forecast.covariance + 1e-14 * np.eye(len(forecast.covariance)))
-    factors = sparse.csr_array(inner.T @ forecast.exposures)
-    return sparse.csr_array(sparse.vstack([factors, sparse.diags_array(np.sqrt(forecast.specific))]))
+def _root(forecast: Forecast) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """Exposures X (k, n) of columns of their own, and R (m, n + k) with ‖R (a, X a)‖² = the variance of weights a:
+    Cholesky's factor of the whole covariance, k = 0; or the factors' root over what they leave."""
+    n = len(forecast.specific)
+    if n <= DENSE:
+        dense = forecast.exposures.T @ forecast.covariance @ forecast.exposures + np.diag(forecast.specific)
+        return sparse.csr_array((0, n)), sparse.csr_array(np.linalg.cholesky(dense).T)
+    factors = np.linalg.cholesky(forecast.covariance + 1e-14 * np.eye(len(forecast.covariance))).T
+    own = sparse.diags_array(np.sqrt(forecast.specific))
+    return sparse.csr_array(forecast.exposures), sparse.csr_array(sparse.block_array([[None, factors], [own, None]]))

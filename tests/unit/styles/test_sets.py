@@ -92,6 +92,21 @@ def test_without_data_styles_are_absent_with_the_reason(kind, market: tuple[Pane
     assert "total_mv" in nothing.absent["SIZE"]
 
 
+def test_reversal_is_there_where_it_is_asked_for(market: tuple[Panel, Universe]) -> None:
+    """Minus the return over 21 days, clipped and standardised; the other styles stay what they were, bit for bit."""
+    panel, _ = market
+    plain = barra_cne5.compute(barra_cne5.Settings(), *market).exposures
+    wide = barra_cne5.compute(barra_cne5.Settings(reversal=True), *market).exposures
+    assert set(wide) == {*plain, "REVERSAL"}
+    for name, values in plain.items():
+        np.testing.assert_array_equal(wide[name], values)
+    price = panel["close"].astype(np.float64) * panel["adj_factor"]
+    there = np.isfinite(price[-1]) & np.isfinite(price[-22]) & np.isfinite(wide["REVERSAL"][-1])
+    assert there.sum() > 10
+    order = np.argsort(price[-1, there] / price[-22, there], kind="stable")
+    assert (np.diff(wide["REVERSAL"][-1][there][order].astype(np.float64)) <= 1e-6).all()
+
+
 def test_composite_renormalises_a_stock() -> None:
     a, b = np.array([[1.0, 2.0, np.nan, np.nan]]), np.array([[3.0, np.nan, 5.0, np.nan]])
     np.testing.assert_allclose(composite([(0.75, a), (0.25, b)]), [[1.5, 2.0, 5.0, np.nan]])
