@@ -37,12 +37,13 @@ from deepfactor.training.work import scorer_of
 RECIPE = Path(__file__).with_suffix(".toml")
 TEN, FIVE, YEAR = 10, 5, 252
 #: Scores that others are averaged to: z-scored by day, the mean.
-MEANS = {"mean of gru_ic and trees_rank": ("gru_ic", "trees_rank")}
+MEANS = {f"mean of {one} and trees_rank": (one, "trees_rank") for one in ("gru_ic", "late_fusion")}
 #: What is compared: the first less the second.
 PAIRS = (
     ("late_fusion", "gru_ic"),
     ("late_fusion", "trees_rank"),
     ("late_fusion", "mean of gru_ic and trees_rank"),
+    ("mean of late_fusion and trees_rank", "mean of gru_ic and trees_rank"),
     ("late_fusion_linear", "late_fusion"),
     ("late_fusion_dropout", "late_fusion"),
 )
