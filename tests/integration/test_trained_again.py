@@ -50,7 +50,7 @@ class Growing:
 
     def give(self, until: date) -> None:
         """Append the days up to `until`."""
-        update(self.market, lambda since, memos: fetch_all(self.source, since, until), self.source.describe)
+        update(self.market, lambda held: fetch_all(self.source, held.since, until), self.source.describe)
         open_panel(self.market)
 
     def run(self, recipe: str, *settings: str) -> dict[str, str]:

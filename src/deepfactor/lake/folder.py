@@ -22,11 +22,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import polars as pl
 
-from deepfactor.core.checksums import damaged, file_checksum, sealed, unsealed
+from deepfactor.core.checksums import checksum, damaged, file_checksum, sealed, unsealed
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import folder_lock, remove_litter, write_json
 from deepfactor.lake.request import Answer, Request
@@ -60,6 +60,13 @@ class Recorded:
     number: int
 
 
+class Mark(TypedDict):
+    """A state of a lake: how many bytes of its journal there were, and their checksum."""
+
+    bytes: int
+    checksum: str
+
+
 class Lake:
     """A lake that is open; `writing` holds it against other writers."""
 
@@ -70,6 +77,7 @@ class Lake:
         self._of_api: dict[str, list[Recorded]] = {}
         self._checksums: dict[str, str] = {}
         self._end = 0  # of what is whole in the journal
+        self._answers_at: dict[int, int] = {0: 0}  # end of each of its lines = answers until there
         self._read()
 
     @classmethod
@@ -114,15 +122,33 @@ class Lake:
         """The newest answer to a request."""
         return self._newest.get(request)
 
-    def of(self, *apis: str, as_of: datetime | None = None) -> list[Recorded]:
-        """The newest answer to each request of `apis` that was there at the time `as_of` (None = now), by arrival."""
+    def of(self, *apis: str, as_of: datetime | None = None, first: int | None = None) -> list[Recorded]:
+        """The newest answer to each request of `apis` that was there at the time `as_of` (None = now), by arrival.
+
+        `first`: of the first so many answers of the lake, see `answers_at`.
+        """
         found = sorted((one for api in set(apis) for one in self._of_api.get(api, ())), key=lambda one: one.number)
         newest: dict[Request, Recorded] = {}
         for one in found:
-            if as_of is None or one.fetched_at <= as_of:
+            if (as_of is None or one.fetched_at <= as_of) and (first is None or one.number < first):
                 newest.pop(one.request, None)
                 newest[one.request] = one
         return list(newest.values())
+
+    def mark(self) -> Mark:
+        """What names the answers that the lake has now: see `answers_at`."""
+        return {"bytes": self._end, "checksum": self._checksum_until(self._end)}
+
+    def answers_at(self, mark: Mark) -> int | None:
+        """How many answers the lake had when it gave `mark`, which are its first; None where it isn't the same lake.
+
+        Whatever was taken out of the journal or written into it before its end then, is seen.
+
+        >>> lake.answers_at(lake.mark()) == len(lake.recorded)  # doctest: +SKIP
+        True
+        """
+        known = self._answers_at.get(mark["bytes"])
+        return known if known is not None and self._checksum_until(mark["bytes"]) == mark["checksum"] else None
 
     def add(self, answers: Sequence[Answer]) -> None:
         """Keep answers, which have the same call and columns: whole in the lake when this returns."""
@@ -143,8 +169,10 @@ class Lake:
         write_parquet(self.path / part, rows, compression="zstd")
         line = {"part": part, "api": api, "columns": rows.columns, "answers": told}
         line["checksum_of_part"] = file_checksum(self.path / part)
-        self._append(json.dumps(sealed(line), ensure_ascii=False).encode() + _END)
+        text = json.dumps(sealed(line), ensure_ascii=False).encode() + _END
+        self._append(text)
         self._take(line)
+        self._ends_at(self._end + len(text))
 
     def rows(self, recorded: Iterable[Recorded], columns: Sequence[str]) -> pl.DataFrame:
         """Some columns of answers, one answer after the other as they lie in the lake; text.
@@ -215,7 +243,17 @@ class Lake:
                     break
                 raise DamagedFile(f"is damaged ({error})", file=file, row=number) from None
             self._take(content)
-            self._end += len(line) + 1
+            self._ends_at(self._end + len(line) + 1)
+
+    def _ends_at(self, end: int) -> None:
+        self._end = end
+        self._answers_at[end] = len(self.recorded)
+
+    def _checksum_until(self, end: int) -> str:
+        if not end:
+            return checksum(b"")
+        with (self.path / JOURNAL).open("rb") as handle:
+            return checksum(handle.read(end))
 
     def _take(self, line: dict[str, Any]) -> None:
         first, columns = 0, tuple(line["columns"])
@@ -242,7 +280,6 @@ class Lake:
             handle.write(line)
             handle.flush()
             os.fsync(handle.fileno())
-        self._end += len(line)
 
     def _clear(self) -> None:
         """Take away the torn end of the journal, files that it doesn't name, and temporaries."""

@@ -18,7 +18,7 @@ from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.sources.base import ROOM as SOURCES
-from deepfactor.sources.base import choose_source, fetch_all
+from deepfactor.sources.base import choose_source, fetch_all, fetch_news
 from deepfactor.store.checks import FindingRecord
 from deepfactor.store.folder import MarketFolder
 from deepfactor.store.folder import ingest as store_tables
@@ -189,7 +189,7 @@ def ingest(
     with step(console, f"tables of {source} are in {market}"):
         update(
             market,
-            lambda since, memos: fetch_all(opened, since, memos=memos),
+            lambda held: fetch_news(opened, held),
             opened.describe,
             accept_revisions=accept_revisions,
             progress=console.say,

@@ -14,7 +14,7 @@ from deepfactor.sources._extract import Extract
 from deepfactor.sources._intervals import flag_of, spells_of
 from deepfactor.sources._mapping import Mapping, TableMapping
 from deepfactor.sources._mapping_parts import Halts, Intervals, Joined, Steps
-from deepfactor.sources._order import sorted_by_symbol
+from deepfactor.sources._order import by_symbol, sorted_by_symbol
 from deepfactor.sources._reader import Reader
 from deepfactor.sources._steps import step_values, steps_of
 from deepfactor.sources._tally import Tally
@@ -41,13 +41,19 @@ class DailyRows:
     def __init__(self, mapping: Mapping, reader: Reader, changes: Changes, tally: Tally) -> None:
         self._mapping, self._reader, self._changes, self._tally = mapping, reader, changes, tally
 
-    def finished(self, spec: TableMapping, frame: pl.DataFrame, span: Span, days: pl.Series) -> pl.DataFrame:
-        """Bars of a span with all that the mapping adds; `days`: all trading days."""
+    def finished(self, spec: TableMapping, bars: list[pl.DataFrame], span: Span, days: pl.Series) -> pl.DataFrame:
+        """Bars of a span with all that the mapping adds; `days`: all trading days.
+
+        `bars`: the one frame of them, which is taken out, so that it isn't in memory beside what is made of it.
+        """
+        frame = bars.pop()
         for number, halts in enumerate(spec.halts):
             frame = self._with_halts(frame, halts, span, f"halts.{number}")
         added = spec.steps or spec.intervals or spec.joined or spec.halts
         if added and not sorted_by_symbol(frame):
-            frame = frame.sort(_KEY)
+            bars.append(frame)
+            del frame
+            frame = by_symbol(bars)
         for number, part in enumerate(spec.joined):
             frame = self._with_joined(frame, part, span, f"joined.{number}")
         for number, steps in enumerate(spec.steps):

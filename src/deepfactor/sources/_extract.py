@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -50,6 +50,11 @@ class Extract:
     def keep(self, mask: pl.Series) -> Extract:
         """The rows where `mask` holds."""
         return Extract(self.origin, self.frame.filter(mask), self._numbered().filter(mask))
+
+    def without(self, columns: Collection[str]) -> Extract:
+        """The same rows, less these columns, whose memory is free once nobody else holds them; one column stays."""
+        gone = [name for name in self.frame.columns if name in columns]
+        return replace(self, frame=self.frame.drop(gone[len(gone) == self.frame.width :]))
 
     def taken(self, order: pl.Series) -> Extract:
         """The rows at these places, in this order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from importlib import resources
 from pathlib import Path
@@ -27,16 +27,33 @@ from deepfactor.store.dates import ZONE
 Span = tuple[date | None, date | None]
 
 
+#: What an answer that is of one day was asked for by.
+DAY = "trade_date"
+
+
 @dataclass(frozen=True)
 class Held:
-    """The answers that a lake held at a time (None = now)."""
+    """The answers that a lake held at a time (None = now).
+
+    `first`: of its first so many answers (None = all). `days`: as they were asked for; then other days' answers are
+    left out of those that are of one day each.
+    """
 
     lake: Lake
     as_of: datetime | None = None
+    first: int | None = None
+    days: frozenset[str] | None = None
 
     def of(self, *apis: str) -> list[Recorded]:
         """The newest to each request of these calls."""
-        return self.lake.of(*apis, as_of=self.as_of)
+        every = self.lake.of(*apis, as_of=self.as_of, first=self.first)
+        if self.days is None:
+            return every
+        return [one for one in every if not (day := one.request[DAY]) or day in self.days]
+
+    def of_all_days(self) -> Held:
+        """The same with the answers of all days."""
+        return replace(self, days=None)
 
     def rows(self, recorded: Sequence[Recorded], columns: Sequence[str]) -> pl.DataFrame:
         """Their rows, as text."""

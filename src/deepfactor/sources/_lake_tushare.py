@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import partial
+from itertools import compress
 
 import polars as pl
 
 from deepfactor.core.errors import DataError
 from deepfactor.lake.folder import Recorded
-from deepfactor.sources._lake import Held, Span, View, as_days, numbers
+from deepfactor.sources._lake import DAY, Held, Span, View, as_days, numbers
 
 _FORM = "%Y%m%d"
 _KEY = ["ts_code", "trade_date"]
@@ -38,13 +39,14 @@ OF_COLUMNS: Mapping[str, str] = {
 
 def _days(held: Held) -> pl.Series:
     """The days that have bars."""
-    days = sorted({one.request["trade_date"] for one in held.of("daily") if one.rows})
+    days = sorted({one.request[DAY] for one in held.of_all_days().of("daily") if one.rows})
     return pl.Series("trade_date", days, dtype=pl.String).str.to_date(_FORM)
 
 
 def _codes(held: Held) -> pl.Series:
-    """The codes that have rows, of halts too."""
-    return held.distinct(held.of("daily", "suspend_d"), "ts_code")
+    """The codes that have rows in the view `daily`."""
+    halted = _halts(held, held.of("suspend_d"))["ts_code"]
+    return pl.concat([held.distinct(held.of("daily"), "ts_code"), halted]).unique().sort()
 
 
 def daily(held: Held, span: Span) -> pl.DataFrame:
@@ -61,7 +63,7 @@ def _by_year(held: Held, span: Span) -> Iterator[dict[str, list[Recorded]]]:
     years: dict[str, dict[str, list[Recorded]]] = {}
     first, last = (None if day is None else f"{day:%Y%m%d}" for day in span)
     for one in held.of("daily", "adj_factor", "daily_basic", "stk_limit", "suspend_d"):
-        day = one.request["trade_date"]
+        day = one.request[DAY]
         if (first is None or first <= day) and (last is None or day <= last):
             years.setdefault(day[:4], {}).setdefault(one.request.api, []).append(one)
     for _, of_calls in sorted(years.items()):
@@ -69,11 +71,14 @@ def _by_year(held: Held, span: Span) -> Iterator[dict[str, list[Recorded]]]:
 
 
 def _of_year(held: Held, of_calls: Mapping[str, list[Recorded]]) -> pl.DataFrame:
-    def rows(api: str, columns: list[str]) -> pl.DataFrame:
-        answers = held.rows(of_calls.get(api, []), [*_KEY, *columns])
+    def rows(api: str, columns: list[str], given: list[Recorded] | None = None) -> pl.DataFrame:
+        answers = held.rows(of_calls.get(api, []) if given is None else given, [*_KEY, *columns])
         return as_days(numbers(answers, columns, api), ["trade_date"], api, _FORM)
 
-    bars = _whole_volume(rows("daily", [*_BARS, *_after_hours(of_calls.get("daily", []))]))
+    told, others = _by_after_hours(of_calls.get("daily", []))
+    bars = rows("daily", _BARS, others)
+    if told:
+        bars = pl.concat([bars, _whole_volume(rows("daily", [*_BARS, *_AFTER_HOURS], told))])
     halted = _halts(held, of_calls.get("suspend_d", [])).join(bars, on=_KEY, how="anti")
     bars = pl.concat([bars.with_columns(suspended=False), halted], how="diagonal").sort("trade_date", "ts_code")
     for api, columns in (
@@ -86,14 +91,14 @@ def _of_year(held: Held, of_calls: Mapping[str, list[Recorded]]) -> pl.DataFrame
     return bars
 
 
-def _after_hours(answers: list[Recorded]) -> list[str]:
-    return [name for name in _AFTER_HOURS if answers and all(name in one.columns for one in answers if one.rows)]
+def _by_after_hours(answers: list[Recorded]) -> tuple[list[Recorded], list[Recorded]]:
+    """Answers that have the trades after hours, and those that don't: a day is read the same, whatever beside it."""
+    has = [set(_AFTER_HOURS) <= set(one.columns) for one in answers]
+    return list(compress(answers, has)), [one for one, told in zip(answers, has, strict=True) if not told]
 
 
 def _whole_volume(bars: pl.DataFrame) -> pl.DataFrame:
     """Volume and amount with the trades after hours, on days whose own are without."""
-    if not set(_AFTER_HOURS) <= set(bars.columns):
-        return bars
     apart = pl.col("trade_date") >= WITHOUT_AFTER_HOURS
     more = {
         name: pl.col(name) + pl.when(apart).then(pl.col(f"ah_{name}").fill_null(0.0)).otherwise(0.0)

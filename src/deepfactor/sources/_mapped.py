@@ -6,12 +6,14 @@ indices. What is dropped, derived or corrected on the way is counted for the man
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import polars as pl
 
 from deepfactor.core.errors import DataError
+from deepfactor.core.spec import content_key
 from deepfactor.core.words import Sentence
 from deepfactor.sources._basis import notes_of
 from deepfactor.sources._changes import Changes
@@ -44,18 +46,28 @@ _NO_PRICES = Sentence("rows of {n} symbols without prices", "{n}个没有行情�
 
 
 class FiguresMemo(TypedDict):
-    """What names the bytes that the figures came from, whether more are to come, and companies without prices."""
+    """What names the bytes that the figures came from, whether more are to come, and companies without prices.
+
+    `until`, `days`: the last trading day then, and a hash of all until it, on which the days of knowing hang; older
+    memos have none.
+    """
 
     contents: list[str | None]
     waiting: bool
     without_prices: list[str]
+    until: NotRequired[str]
+    days: NotRequired[str]
 
 
 class MappedTables:
-    """Tables by a mapping; see `deepfactor.sources.base.Source`."""
+    """Tables by a mapping; see `deepfactor.sources.base.Source`.
 
-    def __init__(self, mapping: Mapping, reader: Reader) -> None:
+    `priced`: symbols that have prices on days that the reader leaves out.
+    """
+
+    def __init__(self, mapping: Mapping, reader: Reader, priced: frozenset[str] = frozenset()) -> None:
         self._mapping = mapping
+        self._elsewhere = priced
         self._reader = reader
         self._changes = Changes(mapping, reader)
         self._tally = Tally()
@@ -83,10 +95,11 @@ class MappedTables:
         if table == "fundamentals" and self._mapping.fundamentals is not None:
             return self._figures(self._mapping.fundamentals, end)
         spec = self._mapping.tables[table]
-        frame = self._read(table, spec, None if table == "index_weights" else start, end)
         if table == "daily":
             rows = DailyRows(self._mapping, self._reader, self._changes, self._tally)
-            return rows.finished(spec, frame, (start, end), self._trading_days)
+            bars = [self._read(table, spec, start, end)]
+            return rows.finished(spec, bars, (start, end), self._trading_days)
+        frame = self._read(table, spec, None if table == "index_weights" else start, end)
         if spec.priced_only:
             frame = self._priced_only(table, frame)
         return self._finish_members(spec, frame) if table == "index_members" else frame
@@ -122,6 +135,11 @@ class MappedTables:
         return account
 
     @property
+    def priced(self) -> frozenset[str]:
+        """Symbols that have prices on any day; none before `daily` was fetched."""
+        return self._priced or frozenset()
+
+    @property
     def _basis(self) -> Basis:
         mapping = self._mapping
         return Basis(mapping.adjusted, mapping.adjusted_volume, mapping.no_adjustment)
@@ -131,7 +149,13 @@ class MappedTables:
         made = self._mapping.fundamentals
         if table != "fundamentals" or made is None or self._priced is None or memo["waiting"]:
             return False
+        if "until" not in memo or self._days_until(date.fromisoformat(memo["until"])) != memo.get("days"):
+            return False
         return memo["contents"] == self._contents(made) and self._priced.isdisjoint(memo["without_prices"])
+
+    def _days_until(self, last: date) -> str:
+        """Hash of the trading days up to one."""
+        return content_key([str(day) for day in self._trading_days if day <= last])
 
     def _contents(self, spec: Fundamentals) -> list[str | None]:
         """What names the bytes of each file or query."""
@@ -175,6 +199,8 @@ class MappedTables:
                 "contents": contents,
                 "waiting": waiting > 0 or end is not None,
                 "without_prices": sorted(strangers),
+                "until": str(days[-1]),
+                "days": self._days_until(days[-1]),
             }
         return kept.filter(pl.col("known_at") <= end) if end else kept
 
@@ -203,6 +229,26 @@ class MappedTables:
         self, table: str, spec: TableMapping, start: date | None, end: date | None
     ) -> tuple[Read, pl.DataFrame]:
         """Rows that may lie between `start` and `end`, and the mapped columns of each, dates ascending."""
+        read, made = self._read_rows(table, spec, start, end), {}
+        left = list(spec.columns.items())
+        while left:  # what is converted is let go of: all columns of a market twice are gigabytes
+            name, column = left.pop(0)
+            made[name] = (
+                read.codes[name] if name in read.codes else convert(read.extract, column, name, table, spec.date_format)
+            )
+            needed = {spec.listed_on, *(one for _, other in left for one in other.reads)}
+            read = replace(read, extract=read.extract.without(set(column.reads) - needed))
+        frame = pl.DataFrame(made)
+        order = out_of_order(table, read, frame)
+        if order is not None:
+            self._reordered.add(table)
+            read, frame = reordered(read, order), frame[order]
+        if table == "index_members" and "end_date" not in frame.columns:  # the vendor has open ends alone
+            frame = frame.with_columns(end_date=pl.lit(None, dtype=pl.Date))
+        return read, frame
+
+    def _read_rows(self, table: str, spec: TableMapping, start: date | None, end: date | None) -> Read:
+        """Rows that may lie between `start` and `end`, as they were there, and their codes."""
         wanted = [name for column in spec.columns.values() for name in column.reads]
         wanted += [*(drop.column for drop in spec.drop), *([spec.listed_on] if spec.listed_on else [])]
         dated = "date" in TABLES[table].columns
@@ -211,22 +257,7 @@ class MappedTables:
         rows = self._reader.read(spec, wanted, spec.where, table, bounds, numbers)
         extract = self._tally.without(table, spec.drop, rows)
         coded = {name: c.source for name, c in spec.columns.items() if name in _CODES and c.names is None}
-        read = self._tally.coded(self._changes.codes, table, extract, coded, drop=spec.priced_only)
-        frame = pl.DataFrame(
-            {
-                name: read.codes[name]
-                if name in read.codes
-                else convert(read.extract, column, name, table, spec.date_format)
-                for name, column in spec.columns.items()
-            }
-        )
-        order = out_of_order(table, read, frame)
-        if order is not None:
-            self._reordered.add(table)
-            read, frame = reordered(read, order), frame[order]
-        if table == "index_members" and "end_date" not in frame.columns:  # the vendor has open ends alone
-            frame = frame.with_columns(end_date=pl.lit(None, dtype=pl.Date))
-        return read, frame
+        return self._tally.coded(self._changes.codes, table, extract, coded, drop=spec.priced_only)
 
     def _look_over(self, spec: TableMapping) -> None:
         """Days and symbols of all rows of prices, whatever part of them is asked for; what no table needs is left."""
@@ -245,7 +276,7 @@ class MappedTables:
                 theirs = read.extract[column].cast(pl.String)
                 for ours, code in zip(read.codes["symbol"].cast(pl.String), theirs, strict=True):
                     self._vendors.setdefault(ours, []).append(code)
-        self._priced = frozenset(self._vendors)
+        self._priced = self._elsewhere | self._vendors.keys()
 
     def _finish_members(self, spec: TableMapping, frame: pl.DataFrame) -> pl.DataFrame:
         """Days before an index is complete cut off."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -15,9 +15,20 @@ from deepfactor.core.spec import Spec
 from deepfactor.core.toml import read_toml
 from deepfactor.core.trust import Trust
 from deepfactor.sources._places import inside
+from deepfactor.store.deltas import Given, Holding
 from deepfactor.store.records import Account
 
-__all__ = ["ROOM", "Remembering", "Source", "SourceKind", "choose_source", "fetch_all", "inside"]
+__all__ = [
+    "ROOM",
+    "Comparing",
+    "Remembering",
+    "Source",
+    "SourceKind",
+    "choose_source",
+    "fetch_all",
+    "fetch_news",
+    "inside",
+]
 
 
 class Source(Protocol):
@@ -79,18 +90,38 @@ class SourceKind(Protocol[SettingsOf]):
 ROOM: Room[SourceKind[Spec], Spec] = Room("deepfactor.sources")
 
 
-def fetch_all(
-    source: Source, start: date | None = None, end: date | None = None, memos: Mapping[str, object] | None = None
-) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Each table of `source` in turn, as `deepfactor.store.folder.ingest` wants them.
+@runtime_checkable
+class Comparing(Source, Protocol):
+    """A source that can tell what it would give otherwise than when it noted its ``memos`` of `describe`."""
 
-    Left out are tables of which the source says, by its `memos` of then, that they would be the same again.
-    """
-    known = memos or {}
+    def changes(self, held: Holding) -> Iterator[tuple[str, Given]] | None:
+        """The tables in their order, each whole, or that it stands, or the days that are other than before; None where
+        that can't be told. Says on the screen which it is. Tables that `unchanged` answers for may be left out."""
+
+
+def fetch_all(source: Source, start: date | None = None, end: date | None = None) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Each table of `source` in turn, as `deepfactor.store.folder.ingest` wants them."""
     for table in source.tables():
-        if table in known and isinstance(source, Remembering) and source.unchanged(table, known[table]):
-            continue
         yield table, source.fetch(table, start, end)
+
+
+def fetch_news(source: Source, held: Holding) -> Iterator[tuple[str, Given]]:
+    """Each table of `source` in turn for a market that holds this much, as `deepfactor.store.update.update` wants them.
+
+    Of a source that compares what is other than before, of others what they say from `held.since` on. Left out are
+    tables of which the source says, by its `memos` of then, that they would be the same again.
+    """
+    changes = source.changes(held) if held.since is not None and isinstance(source, Comparing) else None
+    if changes is not None:
+        yield from changes
+        return
+    if held.since is not None:
+        held.tell(f"asking for days from {held.since} on")
+    for table in source.tables():
+        memo = held.memos.get(table)
+        if memo is not None and isinstance(source, Remembering) and source.unchanged(table, memo):
+            continue
+        yield table, source.fetch(table, held.since, None)
 
 
 def choose_source(source: str) -> Kind:

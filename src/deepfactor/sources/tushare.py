@@ -7,9 +7,9 @@ from pathlib import Path
 from deepfactor.core.days import Day
 from deepfactor.core.spec import Spec
 from deepfactor.core.trust import SHIPPED, Trust
-from deepfactor.sources._lake import LakeReader, lake_mapping, open_held
+from deepfactor.sources._lake import lake_mapping, open_held
+from deepfactor.sources._lake_tables import LakeTables
 from deepfactor.sources._lake_tushare import OF_COLUMNS, VIEWS
-from deepfactor.sources._mapped import MappedTables
 
 _NEEDED = ("stock_basic", "daily", "adj_factor")
 
@@ -20,7 +20,7 @@ class Settings(Spec):
     as_of: Day | None = None
 
 
-def open_source(settings: Settings, folder: Path | None, trust: Trust = SHIPPED) -> MappedTables:
+def open_source(settings: Settings, folder: Path | None, trust: Trust = SHIPPED) -> LakeTables:
     """The source over the lake in `folder`; settings name no files, so there is nothing to `trust`.
 
     Raises
@@ -29,4 +29,4 @@ def open_source(settings: Settings, folder: Path | None, trust: Trust = SHIPPED)
         no lake of Tushare's, or one without prices or factors.
     """
     held = open_held(folder, "tushare", settings.as_of, _NEEDED)
-    return MappedTables(lake_mapping("tushare", held, VIEWS, OF_COLUMNS), LakeReader(held, VIEWS))
+    return LakeTables(lake_mapping("tushare", held, VIEWS, OF_COLUMNS), held, VIEWS)

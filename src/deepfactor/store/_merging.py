@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 
 from deepfactor.store._revisions import Revision, compare, known_until, refuse_forward_adjusted
+from deepfactor.store.deltas import Changed, Given, parts_of_days
 from deepfactor.store.folder import MarketFolder, Part, read_part, stored, write_parts
 
 #: The clock of tables of which a source gives only the rows from a day on. The others come whole.
@@ -64,6 +66,53 @@ def merge_days(held: MarketFolder, name: str, frame: pl.DataFrame, since: date, 
     return Merged(kept, pl.concat([rows, new]), new.height, ())
 
 
+def merge_changed(held: MarketFolder, name: str, changed: Changed, since: date) -> tuple[Merged, pl.DataFrame]:
+    """What is held of a table with a clock and the days that are other than before, as one.
+
+    Second come the rows that a source would have given that was asked from `since` on: those held, but for the days
+    that changed, and also such days of before.
+    """
+    day, parts = CLOCK[name], held.manifest.tables[name]
+    clock, days = pl.col(day), changed.days.implode()
+    files = dict(zip(parts, held.part_files(name), strict=True))
+    read = parts_of_days(held, name, changed.days, since)
+    rows = pl.concat([stored(name, changed.rows).clear(), *(read_part(files[one]) for one in parts if one in read)])
+    last = read_part(files[parts[-1]], [day])[day].max()
+    fetched = stored(name, changed.rows)
+    before = stored(name, rows.filter((clock >= since) | clock.is_in(days)))
+    whole = stored(name, pl.concat([before.filter(~clock.is_in(days)), fetched]))
+    now, new = whole.filter(clock <= last), fetched.filter(clock > last)
+    revisions = compare(name, before, now)
+    if revisions and name == "daily":
+        refuse_forward_adjusted(before, now)
+    if not revisions and new.is_empty():
+        return Merged(parts, new, 0, ()), whole
+    written = fetched if revisions else new
+    replaced = changed.days if revisions else new[day].unique()
+    touched = parts_of_days(held, name, replaced)
+    others = [read_part(files[one]).filter(~clock.is_in(replaced.implode())) for one in parts if one in touched]
+    kept = tuple(part for part in parts if part not in touched)
+    return Merged(kept, stored(name, pl.concat([written, *others])), new.height, revisions), whole
+
+
+def completed(
+    held: MarketFolder, given: Mapping[str, Given], since: date
+) -> tuple[dict[str, pl.DataFrame], dict[str, Merged]]:
+    """What a source would have given that was asked from `since` on, and those tables merged of which it said less."""
+    tables: dict[str, pl.DataFrame] = {}
+    merged: dict[str, Merged] = {}
+    for name, one in given.items():
+        if isinstance(one, pl.DataFrame):
+            tables[name] = one
+        elif isinstance(one, Changed):
+            merged[name], tables[name] = merge_changed(held, name, one, since)
+        else:
+            rows = held.read(name)
+            tables[name] = rows.filter(pl.col(CLOCK[name]) >= since) if name in CLOCK else rows
+            merged[name] = Merged(held.manifest.tables[name], rows.clear(), 0, ())
+    return tables, merged
+
+
 def merge_figures(held: MarketFolder, frame: pl.DataFrame, last: date, priced: pl.Series) -> Merged:
     """Published figures, which a source gives whole.
 
@@ -112,6 +161,7 @@ def _split(held: MarketFolder, name: str, since: date, like: pl.DataFrame) -> tu
 
 
 def write(held: MarketFolder, name: str, merged: Merged) -> tuple[Part, ...]:
+    """The parts of a table, in order, those of its rows written."""
     if merged.rows.is_empty():
         return merged.kept
-    return (*merged.kept, *write_parts(held.path, name, merged.rows))
+    return tuple(sorted((*merged.kept, *write_parts(held.path, name, merged.rows)), key=lambda part: part.label))

@@ -280,12 +280,15 @@ def write_parts(path: Path, table: str, frame: pl.DataFrame) -> Iterable[Part]:
 
 
 def _months(frame: pl.DataFrame, clock: str) -> Iterator[tuple[str, pl.DataFrame]]:
-    """The rows of each month, by "2024-05", in order; cut without copying where rows come in order of their days."""
-    if not frame[clock].is_sorted():
-        frame = frame.sort(clock, maintain_order=True)
+    """The rows of each month, by "2024-05", in order; cut without copying where rows come in order of their days, else
+    picked month by month, so that all are never twice in memory."""
+    days, order = frame[clock], None
+    if not days.is_sorted():
+        order = frame.select(pl.arg_sort_by(clock, maintain_order=True)).to_series()
+        days = days.gather(order)
     start = 0
-    for length, month in frame[clock].dt.truncate("1mo").rle().struct.unnest().iter_rows():
-        yield f"{month:%Y-%m}", frame.slice(start, length)
+    for length, month in days.dt.truncate("1mo").rle().struct.unnest().iter_rows():
+        yield f"{month:%Y-%m}", frame.slice(start, length) if order is None else frame[order.slice(start, length)]
         start += length
 
 

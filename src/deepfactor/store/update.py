@@ -1,13 +1,14 @@
 """A market goes on: days after those held are taken from the source, and what it says of days held is compared.
 
-The last `OVERLAP` trading days held are asked for again. Rows that differ there are revised history: listed and
-refused, or taken and logged where the user accepts them. History that changes as a whole with a dividend
+The last `OVERLAP` trading days held are asked for again, or of a source that can tell them the days that are other than
+before, however old. Rows that differ there are revised history: listed and refused, or taken and logged where the user
+accepts them. History that changes as a whole with a dividend
 (forward-adjusted prices or factors) is refused always: what lies before the overlap would stand at another level.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,10 +16,11 @@ from pathlib import Path
 import polars as pl
 
 from deepfactor.core.errors import DataError
-from deepfactor.store._merging import CLOCK, Merged, merge, merge_days, merge_figures, merge_weights, write
+from deepfactor.store._merging import CLOCK, Merged, completed, merge, merge_days, merge_figures, merge_weights, write
 from deepfactor.store._revisions import Revision
 from deepfactor.store._warnings import joined_warnings, twins_anew
 from deepfactor.store.checks import Basis, Finding, check_history, check_table, check_tables, last_day
+from deepfactor.store.deltas import Changed, Fetch, Given, Holding, Standing
 from deepfactor.store.folder import (
     Manifest,
     MarketFolder,
@@ -42,9 +44,6 @@ OVERLAP = 60
 _CONTEXT = 31
 _NOT_ANEW = "new days alone can't replace: give the whole history (without append.only_new_days), or a new folder"
 
-#: Rows from a day on (None = all), and the source's memos of the tables held: those may be left out.
-Fetch = Callable[[date | None, Mapping[str, object]], Iterable[tuple[str, pl.DataFrame]]]
-
 
 def update(
     path: Path,
@@ -59,8 +58,9 @@ def update(
 
     Parameters
     ----------
-    fetch : gives the tables with their rows from a day on (None = all); told the ``memos`` of the account held, it may
-        leave out tables that come whole and would be the same
+    fetch : gives the tables, with their rows from `Holding.since` on, of those with a clock also the days alone that
+        are other than before; told the ``memos`` of the account held, it may say that a table stands, or leave out one
+        that comes whole and would be the same
     describe : the source's account; ``name`` and ``settings`` before the fetch, all of it after
     accept_revisions : take rows of days held that the source now gives otherwise, and log them in the manifest
     prove : called before the market is committed; where it raises, the market stays as it was
@@ -87,41 +87,70 @@ def update(
         if held is None:
             if partial and (path / MANIFEST).exists():
                 raise DataError(f"{path} holds a market of another source or mapping, which {_NOT_ANEW}")
-            return ingest_locked(path, fetch(None, {}), describe, tell, prove)
+            return ingest_locked(path, _whole(fetch), describe, tell, prove)
         since, last = _overlap(held)
-        tell(f"holds days to {last}: asking for those from {since} on")
-        tables = _fetched(fetch(since, _memos(held)), tell)
+        tell(f"holds days to {last}")
+        given = _fetched(fetch(Holding.of(held, since, last, tell)), tell)
+        if not any(_says_more(one) for one in given.values()):
+            tell("nothing is other than before")
+            return held
+        tables, merged = completed(held, given, since)
         if not _same_form(held, tables):
             if partial:
                 raise DataError(f"the source gives other tables or columns than {path} holds, which {_NOT_ANEW}")
             tell("the source gives other tables or columns than before: taking everything anew")
-            return ingest_locked(path, fetch(None, {}), describe, tell, prove)
+            return ingest_locked(path, _whole(fetch), describe, tell, prove)
         account = plain(describe())
-        changed = changed_codes(held, account, last)
-        reaches = bool(tables["daily"].select((pl.col("date") == last).any()).item())  # else it is an older delivery
-        if changed and not partial and reaches:
-            revisions = revised_days(held, account, tables["daily"], since, last)
-            if revisions and not accept_revisions:
-                raise DataError(_refusal(revisions, since))
+        changed = _changed_codes(held, account, tables["daily"], (since, last), accept=accept_revisions)
+        if changed:
             tell(f"codes have changed ({', '.join(changed[:3])}): taking everything anew")
-            return ingest_locked(path, fetch(None, {}), describe, tell, prove)
+            return ingest_locked(path, _whole(fetch), describe, tell, prove)
         for why, n in account.get("dropped", {}).items():
             tell(f"dropped since {since}: {why}: {n}")
         try:
             if partial and account.get("renames"):
                 held = renamed(held, account, last, tables["daily"], tell)
-            return _append(held, tables, account, since, accept_revisions, prove)
+            return _append(held, tables, merged, account, since, accept_revisions, prove)
         except BaseException:
             clear_unused(path)
             raise
 
 
-def _fetched(given: Iterable[tuple[str, pl.DataFrame]], tell: Callable[[str], None]) -> dict[str, pl.DataFrame]:
+def _changed_codes(
+    held: MarketFolder, account: Account, daily: pl.DataFrame, span: tuple[date, date], *, accept: bool
+) -> list[str]:
+    """Changes of codes by which all is taken anew; an error where that would revise days of the `span` held."""
+    since, last = span
+    changed = changed_codes(held, account, last)
+    if not changed or account.get("only_new_days") or last not in daily["date"]:  # then it is an older delivery
+        return []
+    revisions = revised_days(held, account, daily, since, last)
+    if revisions and not accept:
+        raise DataError(_refusal(revisions))
+    return changed
+
+
+def _fetched(given: Iterable[tuple[str, Given]], tell: Callable[[str], None]) -> dict[str, Given]:
     tables = {}
-    for name, frame in given:
-        tell(f"{name}: {frame.height:,} rows")
-        tables[name] = frame
+    for name, one in given:
+        if not isinstance(one, Standing):
+            tell(f"{name}: {one.words() if isinstance(one, Changed) else f'{one.height:,} rows'}")
+        tables[name] = one
+    if standing := [name for name, one in tables.items() if isinstance(one, Standing)]:
+        tell(f"as before: {', '.join(standing)}")
     return tables
+
+
+def _says_more(given: Given) -> bool:
+    """Whether a table may be other than before."""
+    return not isinstance(given, Standing) and not (isinstance(given, Changed) and given.days.is_empty())
+
+
+def _whole(fetch: Fetch) -> Iterator[tuple[str, pl.DataFrame]]:
+    """All rows of all tables, for a market that holds nothing yet."""
+    for name, one in fetch(Holding()):
+        assert isinstance(one, pl.DataFrame), "nothing is held that could be as before"
+        yield name, one
 
 
 def _of_this_source(path: Path, account: Account) -> MarketFolder | None:
@@ -160,19 +189,25 @@ def _memos(held: MarketFolder) -> Mapping[str, object]:
 def _append(
     held: MarketFolder,
     tables: dict[str, pl.DataFrame],
+    done: Mapping[str, Merged],
     account: Account,
     since: date,
     accept: bool,
     prove: Prove | None,
 ) -> MarketFolder:
-    """Check what was fetched, compare, write the parts that change, and replace the manifest where any did."""
+    """Check what was fetched, compare, write the parts that change, and replace the manifest where any did.
+
+    `done`: tables that are merged already.
+    """
     partial = bool(account.get("only_new_days"))
     files = list(held.part_files("daily"))
     priced = scan_parquet(files).select(pl.col("symbol").unique()).collect()["symbol"]
     last: date = read_part(held.part_files("daily")[-1], ["date"]).select(pl.col("date").max()).item()
     findings = twins_anew(held, _checked(held, tables, account, priced, last), tables["daily"])
-    merged = {}
+    merged = dict(done)
     for name, frame in tables.items():
+        if name in done:
+            continue
         if name == "fundamentals":
             merged[name] = merge_figures(held, frame, last, priced)
         elif name == "index_weights":
@@ -183,7 +218,7 @@ def _append(
             )
     revisions = [revision for one in merged.values() for revision in one.revisions]
     if revisions and not accept:
-        raise DataError(_refusal(revisions, since))
+        raise DataError(_refusal(revisions))
     left_out = {name: held.manifest.tables[name] for name in _memos(held) if name not in tables}
     merged |= {name: Merged(parts, pl.DataFrame(), 0, ()) for name, parts in left_out.items()}
     revised = any(revision.table == "daily" for revision in revisions)
@@ -205,10 +240,10 @@ def _append(
     source = held.manifest.source
     codes = kept_account(source, account)
     if new or revisions or any(value != source.get(name) for name, value in codes.items()):
-        memos = {**_memos(held), **account.get("memos", {})}
         source = {**source, **codes, "appended": [*source["appended"], entry]}
-        if memos:
-            source["memos"] = memos
+    if source is not held.manifest.source or any(given != held.manifest.tables[name] for name, given in parts.items()):
+        if memos := {**_memos(held), **account.get("memos", {})}:
+            source = {**source, "memos": memos}
         source = plain(source)
     replace_manifest(held.path, Manifest(SCHEMA_VERSION, parts, source, warnings), prove)
     return MarketFolder.open(held.path)
@@ -270,9 +305,9 @@ def _moves_anew(
     return findings
 
 
-def _refusal(revisions: list[Revision], since: date) -> str:
+def _refusal(revisions: list[Revision]) -> str:
     lines = "; ".join(revision.text() for revision in revisions)
     return (
-        f"the source gives another history since {since} than is held: {lines}. "
+        f"the source gives another history than is held: {lines}. "
         "Take it with --accept-revisions (it is logged in the manifest), or mend the source"
     )

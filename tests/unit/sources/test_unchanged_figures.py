@@ -10,6 +10,8 @@ import pytest
 
 from deepfactor.pipeline.markets import Market, ingest
 from deepfactor.sources._mapped import MappedTables
+from deepfactor.sources.tables import Settings, open_source
+from deepfactor.store.folder import MarketFolder
 
 DAYS = [day for k in range(300) if (day := date(2020, 1, 2) + timedelta(days=k)).weekday() < 5]
 MAPPING = """
@@ -115,3 +117,23 @@ def test_figures_of_a_stock_that_lists_are_read(vendor):
     assert vendor.reads == 1
     assert "000002.SZ" in opened.folder.read("fundamentals")["symbol"].to_list()
     same(opened, vendor.ingest("whole"))
+
+
+def test_a_trading_day_that_comes_later_moves_the_day_of_knowing(vendor):
+    """The figure of 2020-03-31 is known a trading day later: on April 1st, once that day is there."""
+    vendor.deliver(195)
+    file = vendor.folder / "bars.csv"
+    whole = file.read_text()
+    file.write_text("\n".join(row for row in whole.splitlines() if not row.startswith("2020-04-01")))
+    before = vendor.ingest().folder.read("fundamentals").filter(symbol="600000.SH")
+    assert before["known_at"].to_list() == [date(2020, 4, 2)]
+    source = open_source(Settings(mapping=str(vendor.folder / "mapping.toml")), vendor.folder)
+    source.fetch("daily", None, None)
+    memo = MarketFolder.open(vendor.folder / "market").manifest.source["memos"]["fundamentals"]
+    assert source.unchanged("fundamentals", memo)
+    file.write_text(whole)
+    source = open_source(Settings(mapping=str(vendor.folder / "mapping.toml")), vendor.folder)
+    source.fetch("daily", None, None)
+    assert not source.unchanged("fundamentals", memo)
+    after = source.fetch("fundamentals", None, None).filter(symbol="600000.SH")
+    assert after["known_at"].to_list() == [date(2020, 4, 1)]

@@ -113,7 +113,7 @@ def test_ingest_update_and_check_look(today: None, tmp_path) -> None:
     market = write_market(tmp_path / "M", {"daily": FRAME}, source=SOURCE)
     assert audit_tables(market) == []
     with pytest.raises(DataError, match=rf"column date: lies ahead: today is {TODAY}"):
-        update(tmp_path / "M", lambda since, memos: [("daily", LONG)], lambda: SOURCE)
+        update(tmp_path / "M", lambda held: [("daily", LONG)], lambda: SOURCE)
     with pytest.raises(DataError, match="row 2, column date: the exchanges never trade on a Saturday or Sunday"):
         write_market(tmp_path / "N", {"daily": moved(FRAME, 1)}, source=SOURCE)
     held = write_market(tmp_path / "S", {"daily": LONG}, source={**SOURCE, "simulated": True})

@@ -42,7 +42,7 @@ class Vendor:
             yield name, frame.filter(pl.col("date") >= since) if since and name in DATED else frame
 
     def into(self, path: Path, **options) -> MarketFolder:
-        return update(path, lambda since, memos: self.fetch(since), lambda: self.account, **options)
+        return update(path, lambda held: self.fetch(held.since), lambda: self.account, **options)
 
 
 def state(path: Path) -> dict[str, tuple[bytes, int]]:

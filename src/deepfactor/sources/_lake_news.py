@@ -1,0 +1,70 @@
+"""What a lake says otherwise than it did: by its answers then and now, without reading those that are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from deepfactor.lake.folder import Recorded
+from deepfactor.lake.request import Request
+from deepfactor.sources._codes import Codes
+from deepfactor.sources._intervals import flag_of, spells_of
+from deepfactor.sources._lake import Held, LakeReader, View
+from deepfactor.sources._mapping_parts import Intervals
+
+
+@dataclass(frozen=True)
+class News:
+    """Answers whose content is new, other than it was, or gone; an equal one that was asked for anew is none.
+
+    Attributes
+    ----------
+    answers : by what was asked, those of now; None = gone
+    """
+
+    answers: Mapping[Request, Recorded | None]
+
+    @classmethod
+    def between(cls, then: Held, now: Held, apis: Collection[str]) -> News:
+        """What these calls' answers of `now` say otherwise than those of `then`."""
+        before = {one.request: one.content for one in then.of(*apis)}
+        after = {one.request: one for one in now.of(*apis)}
+        new = {request: one for request, one in after.items() if before.get(request) != one.content}
+        return cls({**new, **dict.fromkeys(before.keys() - after.keys())})
+
+    def of(self, view: View) -> list[Request]:
+        """Those that a view is made of."""
+        return [request for request in self.answers if request.api in view.apis]
+
+    def words(self) -> str:
+        """How many answers to which calls."""
+        counts: dict[str, int] = {}
+        for request in self.answers:
+            counts[request.api] = counts.get(request.api, 0) + 1
+        calls = ", ".join(f"{api} {n:,}" for api, n in sorted(counts.items()))
+        return f"{len(self.answers):,} answers ({calls})" if counts else "no answer"
+
+
+def days_of_flag(
+    intervals: Intervals, views: Mapping[str, View], codes: Codes, then: Held, now: Held, days: pl.Series
+) -> pl.Series:
+    """The days out of `days` (ascending) on which intervals mark other symbols now than they did."""
+    before, after = (_spells(intervals, views, codes, held) for held in (then, now))
+    key = ["symbol", "start", "end"]
+    other = pl.concat(
+        [one.join(two, on=key, how="anti", nulls_equal=True) for one, two in ((before, after), (after, before))]
+    )
+    names = other["symbol"].unique().sort()
+    symbols = pl.Series("symbol", names, dtype=pl.Enum(names))
+    grid = pl.DataFrame({"symbol": symbols}).join(pl.DataFrame({"date": days}), how="cross").sort("symbol", "date")
+    differs = flag_of(grid, before) != flag_of(grid, after)
+    return grid.filter(differs)["date"].unique().sort()
+
+
+def _spells(intervals: Intervals, views: Mapping[str, View], codes: Codes, held: Held) -> pl.DataFrame:
+    named = [name for name in (intervals.symbol, intervals.start, intervals.end, intervals.value) if name]
+    extract = LakeReader(held, views).read(intervals, named, intervals.where, "daily.intervals")
+    read = codes.read(extract, {"symbol": intervals.symbol}, drop=True)
+    return spells_of(read.extract, intervals, read)[0]
