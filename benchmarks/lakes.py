@@ -155,9 +155,11 @@ def write(path: Path, stocks: int) -> None:
 def asked_again(lake: Lake, last: dt.date) -> Iterator[Answer]:
     """Answers to the lists that a fetch asks for anew each evening, with what came on the `last` day."""
     code = lake.rows(lake.of("daily")[-1:], ["ts_code"])["ts_code"][0]
+    listed = set(lake.rows(lake.of("stock_basic"), ["ts_code"])["ts_code"])
+    new_code = next(f"605{n:03d}.SH" for n in range(1000) if f"605{n:03d}.SH" not in listed)
     day = f"{last:%Y%m%d}"
     more = {
-        "stock_basic": {"ts_code": "001999.SZ", "symbol": "001999", "name": "New", "list_status": "L"},
+        "stock_basic": {"ts_code": new_code, "symbol": new_code[:6], "name": "New", "list_status": "L"},
         "namechange": {"ts_code": code, "name": "*ST", "start_date": day, "ann_date": day},
         "index_daily": {"trade_date": day},
     }

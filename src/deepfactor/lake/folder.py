@@ -135,6 +135,10 @@ class Lake:
                 newest[one.request] = one
         return list(newest.values())
 
+    def has(self, api: str, as_of: datetime | None = None) -> bool:
+        """Whether there was any answer to a call at the time `as_of` (None = now)."""
+        return any(as_of is None or one.fetched_at <= as_of for one in self._of_api.get(api, ()))
+
     def mark(self) -> Mark:
         """What names the answers that the lake has now: see `answers_at`."""
         return {"bytes": self._end, "checksum": self._checksum_until(self._end)}

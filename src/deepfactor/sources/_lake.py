@@ -51,6 +51,10 @@ class Held:
             return every
         return [one for one in every if not (day := one.request[DAY]) or day in self.days]
 
+    def has(self, api: str) -> bool:
+        """Whether there is any answer to a call."""
+        return self.lake.has(api, self.as_of)
+
     def of_all_days(self) -> Held:
         """The same with the answers of all days."""
         return replace(self, days=None)
@@ -141,7 +145,7 @@ def open_held(folder: Path | None, vendor: str, as_of: date | None, needed: Sequ
         end = datetime.combine(as_of, time.max, ZoneInfo(ZONE)).astimezone(UTC)
     held = Held(lake, end)
     for api in needed:
-        if not held.of(api):
+        if not held.has(api):
             when = "" if as_of is None else f" by {as_of}"
             raise DataError(
                 f"the lake has no answers of {api}{when}: `deepfactor fetch {vendor}` asks for them", file=folder
@@ -156,7 +160,7 @@ def lake_mapping(vendor: str, held: Held, views: Mapping[str, View], of_columns:
     """
     file = resources.files("deepfactor.sources") / "lakes" / f"{vendor}.toml"
     content = read_toml(file, vendor)
-    there = {api for view in views.values() for api in view.apis if held.of(api)}
+    there = {api for view in views.values() for api in view.apis if held.has(api)}
     tables: dict[str, Any] = content["tables"]
     for name in [name for name, table in tables.items() if there.isdisjoint(views[table["file"]].apis)]:
         del tables[name]

@@ -10,6 +10,7 @@ import polars as pl
 from deepfactor.lake.folder import Recorded
 from deepfactor.lake.request import Request
 from deepfactor.sources._codes import Codes
+from deepfactor.sources._extract import Extract
 from deepfactor.sources._intervals import flag_of, spells_of
 from deepfactor.sources._lake import Held, LakeReader, View
 from deepfactor.sources._mapping_parts import Intervals
@@ -51,20 +52,24 @@ def days_of_flag(
     intervals: Intervals, views: Mapping[str, View], codes: Codes, then: Held, now: Held, days: pl.Series
 ) -> pl.Series:
     """The days out of `days` (ascending) on which intervals mark other symbols now than they did."""
-    before, after = (_spells(intervals, views, codes, held) for held in (then, now))
-    key = ["symbol", "start", "end"]
-    other = pl.concat(
-        [one.join(two, on=key, how="anti", nulls_equal=True) for one, two in ((before, after), (after, before))]
+    named = [name for name in (intervals.symbol, intervals.start, intervals.end, intervals.value) if name]
+    told = [LakeReader(held, views).read(intervals, named, intervals.where, "daily.intervals") for held in (then, now)]
+    one, two = (extract.frame for extract in told)
+    rows = pl.concat([a.join(b, on=named, how="anti", nulls_equal=True) for a, b in ((one, two), (two, one))])
+    theirs = rows[intervals.symbol].unique().implode()  # rows of the others are the same, so their marks are
+    before, after = (
+        _spells(extract.keep(extract[intervals.symbol].is_in(theirs)), intervals, codes) for extract in told
     )
-    names = other["symbol"].unique().sort()
-    symbols = pl.Series("symbol", names, dtype=pl.Enum(names))
-    grid = pl.DataFrame({"symbol": symbols}).join(pl.DataFrame({"date": days}), how="cross").sort("symbol", "date")
+    symbols = pl.concat([before["symbol"], after["symbol"]]).unique().sort()
+    names = pl.Series("symbol", symbols, dtype=pl.Enum(symbols))
+    grid = pl.DataFrame({"symbol": names}).join(pl.DataFrame({"date": days}), how="cross").sort("symbol", "date")
     differs = flag_of(grid, before) != flag_of(grid, after)
     return grid.filter(differs)["date"].unique().sort()
 
 
-def _spells(intervals: Intervals, views: Mapping[str, View], codes: Codes, held: Held) -> pl.DataFrame:
-    named = [name for name in (intervals.symbol, intervals.start, intervals.end, intervals.value) if name]
-    extract = LakeReader(held, views).read(intervals, named, intervals.where, "daily.intervals")
+def _spells(extract: Extract, intervals: Intervals, codes: Codes) -> pl.DataFrame:
+    """The days of each symbol on which the flag holds; see `spells_of`."""
     read = codes.read(extract, {"symbol": intervals.symbol}, drop=True)
+    if read.extract.frame.is_empty():
+        return pl.DataFrame(schema={"symbol": pl.String, "start": pl.Date, "end": pl.Date})
     return spells_of(read.extract, intervals, read)[0]
