@@ -75,9 +75,10 @@ class Forecasts:
         own = slice(None) if year is None else self.years == year
         return float((self.weekly[own] / self.forecast[own, method]).std())
 
-    def q_like(self, method: int) -> float:
+    def q_like(self, method: int, year: int | None = None) -> float:
         """Mean of x − ln x − 1, x = realised ÷ forecast variance: 0 is best."""
-        x = self.squared / self.forecast[:, method] ** 2
+        own = slice(None) if year is None else self.years == year
+        x = self.squared[own] / self.forecast[own, method] ** 2
         return float((x - np.log(x) - 1).mean())
 
 
@@ -291,6 +292,16 @@ def page(market: Market, found: dict[tuple[str, str], Forecasts], places: Places
         biases = " | ".join(f"{one.bias(m):.2f}" for m in range(len(METHODS)))
         losses = " | ".join(f"{one.q_like(m):.3f}" for m in range(len(METHODS)))
         lines.append(f"| {INDICES[index]} | {sort} | {biases} | {losses} |")
+    lines += [
+        "",
+        "Q-like by year, of the risk model and of skfolio:",
+        "",
+        f"| index | portfolios | {' | '.join(map(str, years))} |",
+        f"| --- | --- | {' | '.join('---:' for _ in years)} |",
+    ]
+    for (index, sort), one in found.items():
+        pairs = (f"{one.q_like(0, y):.2f} / {one.q_like(1, y):.2f}" if (one.years == y).any() else "–" for y in years)
+        lines.append(f"| {INDICES[index]} | {sort} | {' | '.join(pairs)} |")
     lines += [
         "",
         "## By part",
