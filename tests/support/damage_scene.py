@@ -74,7 +74,7 @@ KINDS: Mapping[str, str] = {
     r"market/placebo/KEY/KEY\.jsonl": "",
     r"market/trials\.jsonl": "",
     rf"{_RUN}/portfolio/\w+/[\w.]+/\w+/(weights|trades|rejected|nav|relaxations|binding)\.parquet": "results",
-    rf"{_RUN}/portfolio/\w+/[\w.]+/\w+/(rebalances|attribution|risk)\.parquet": "results",
+    rf"{_RUN}/portfolio/\w+/[\w.]+/\w+/(rebalances|attribution|exposures|risk)\.parquet": "results",
     # nothing reads these: a lock, what was printed, and pages made anew from other files
     r"(.*/)?\.lock": "",
     rf"{_RUN}/run\.log": "",

@@ -297,10 +297,33 @@ def portfolio(arm_name: str, index: str, drift: float) -> PortfolioContent:
         relaxed,
         rejected,
         20713,
+        **held_and_traded(),
         risk=portfolio_risk(),
         placebo=placebo,
         seeds=seeds,
     )
+
+
+def held_and_traded() -> dict[str, pl.DataFrame]:
+    """What is held and was traded last, where it leans, and the rebalances; from the tables of a portfolio."""
+    day, filled = date(2020, 12, 18), date(2020, 12, 21)
+    symbols = [f"{600000 + k}.SH" for k in range(14)]
+    weight = [0.02 - 0.001 * k for k in range(13)] + [0.0]
+    weights = {"date": [day] * 14, "symbol": symbols, "weight": weight, "realised_weight": weight}
+    weights |= {"benchmark_weight": [0.004] * 14, "drifted_weight": weight}
+    trades = {"date": [filled] * 2, "symbol": symbols[:2], "side": ["buy", "sell"], "shares": [1200.0, 300.0]}
+    trades |= {"price": [10.25, 31.4], "cost": [6.1, 18.2], "reason": ["rebalance"] * 2}
+    leans = [("style", "SIZE", -0.21), ("style", "BETA", 0.12)]
+    leans += [("industry", name, 0.01 * k - 0.05) for k, name in enumerate("abcdefghijk")]
+    dates = [date(2020, 12, 14), filled]
+    exposures = [(d, *one) for d in dates for one in leans]
+    rebalances = {"date": dates, "first": [False] * 2, "held": [120, 131], "bought": [0.11, 0.14], "sold": [0.1, 0.15]}
+    return {
+        "weights": pl.DataFrame(weights),
+        "filled": pl.DataFrame(trades),
+        "exposures": pl.DataFrame(exposures, schema=["date", "part", "name", "active"], orient="row"),
+        "rebalances": pl.DataFrame(rebalances),
+    }
 
 
 def portfolio_risk() -> dict[str, Any]:

@@ -60,6 +60,9 @@ class Attribution:
     styles : K names
     exposures : (D, K)
         active exposures at the close.
+    groups : G industries, that of unknown ones last
+    industries : (D, G)
+        active weights at the close.
     """
 
     dates: Dates
@@ -69,6 +72,20 @@ class Attribution:
     scale: Float64
     styles: tuple[str, ...]
     exposures: Float64
+    groups: tuple[str, ...]
+    industries: Float64
+
+    def leanings(self, dates: Dates) -> dict[str, AnyArray]:
+        """Long form of some days' closes: date, part ("style" or "industry"), name, active (exposure, or weight).
+
+        Industries of which neither the book nor the replica holds anything are left out.
+        """
+        rows = np.flatnonzero(np.isin(self.dates, dates))
+        names = np.array([*self.styles, *self.groups])
+        parts = np.repeat(["style", "industry"], [len(self.styles), len(self.groups)])
+        active = np.concatenate((self.exposures[rows], self.industries[rows]), axis=1)
+        day, of = np.nonzero((active != 0) | (parts == "style"))
+        return {"date": self.dates[rows][day], "part": parts[of], "name": names[of], "active": active[day, of]}
 
     def columns(self) -> dict[str, AnyArray]:
         """Long form without zeros: date, part, name, contribution (of the day), log_contribution (adds over days)."""
@@ -116,10 +133,13 @@ def attribute(
     names = factor_names(styles, universe)
     book, replica = _returns(result.nav), _returns(result.replica_nav)
     contribution, exposures = np.zeros((len(rows), len(names) + len(_OTHERS))), np.zeros((len(rows), len(styles)))
+    groups = tuple(name for part, name in names if part == "industry")
+    industries = np.zeros((len(rows), len(groups)))
     before: Close | None = None
     for k, (close, fills) in enumerate(_closes(result, panel, universe, rows, haircut)):
         close.lean(universe, styles)
         exposures[k] = (close.exposures * close.active).sum(axis=1)
+        industries[k] = np.bincount(close.group, close.active, len(groups))
         if before is not None:
             contribution[k, : len(names)] = explain(before, close, panel, universe, styles)
             contribution[k, len(names)] = fills
@@ -128,8 +148,9 @@ def attribute(
     contribution[1:, -3] = -result.cost[1:] / (result.capital * result.nav[:-1])
     active_return = book - replica
     contribution[:, -1] = active_return - contribution[:, :-1].sum(axis=1)
+    sources, scale = (*names, *_OTHERS), _scale(book, replica)
     return Attribution(
-        result.dates, (*names, *_OTHERS), contribution, active_return, _scale(book, replica), tuple(styles), exposures
+        result.dates, sources, contribution, active_return, scale, tuple(styles), exposures, groups, industries
     )
 
 

@@ -13,6 +13,7 @@ from deepfactor.backtest.attribution import METHOD, Attribution
 from deepfactor.backtest.episodes import Episode, days_between, deepest_episode, episodes
 from deepfactor.backtest.invested import invested
 from deepfactor.backtest.records import (
+    Alone,
     BindingRecord,
     EpisodeRecord,
     ExcessRecord,
@@ -105,7 +106,7 @@ def excess_statistics(
         excess = float(ratio[-1] - 1.0)
     else:
         excess = float(own[-1] - other[-1])
-    error = float(np.std(difference, ddof=1)) * math.sqrt(TRADING_DAYS) if len(difference) > 1 else math.nan
+    error = _volatility(difference)
     depth = max_drawdown(ratio)
     return ExcessStatistics(
         days=len(difference),
@@ -271,10 +272,27 @@ def _entry(result: BacktestResult, definitions: Definitions, year: int | None) -
         if result.total_return_nav is None
         else of(result.nav, result.total_return_nav).excess,
         "replica_tracking_error": of(result.replica_nav, headline).tracking_error,
-        "max_drawdown": max_drawdown(result.nav[curve]),
+        **_alone(result.nav[curve], headline[curve]),
         "excess_drawdown": None if deepest is None else _episode(deepest),
         **_trading(result, dates[inside]),
     }
+
+
+def _alone(nav: Float64, benchmark: Float64) -> Alone:
+    """The portfolio and the benchmark each by itself."""
+    own, other = daily_returns(nav), daily_returns(benchmark)
+    return {
+        "max_drawdown": max_drawdown(nav),
+        "benchmark_max_drawdown": max_drawdown(benchmark),
+        "volatility": _volatility(own),
+        "benchmark_volatility": _volatility(other),
+        "sharpe": sharpe_ratio(own),
+        "benchmark_sharpe": sharpe_ratio(other),
+    }
+
+
+def _volatility(returns: Float64) -> float:
+    return float(np.std(returns, ddof=1)) * math.sqrt(TRADING_DAYS) if len(returns) > 1 else math.nan
 
 
 def _trading(result: BacktestResult, dates: Dates) -> Trading:

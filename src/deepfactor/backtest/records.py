@@ -86,7 +86,18 @@ class Trading(RelaxedRecord):
     cost: NotRequired[Number]
 
 
-class SpanRecord(ExcessRecord, Trading):
+class Alone(TypedDict):
+    """A portfolio and its headline benchmark, each by itself: daily returns a year (252 days), no risk-free rate."""
+
+    max_drawdown: NotRequired[Number]
+    benchmark_max_drawdown: NotRequired[Number]
+    volatility: NotRequired[Number]
+    benchmark_volatility: NotRequired[Number]
+    sharpe: NotRequired[Number]
+    benchmark_sharpe: NotRequired[Number]
+
+
+class SpanRecord(ExcessRecord, Trading, Alone):
     """One span's numbers against the headline benchmark, and what stands beside them."""
 
     excess_gross: NotRequired[Number]
@@ -96,7 +107,6 @@ class SpanRecord(ExcessRecord, Trading):
     information_ratio_replica: NotRequired[Number]
     excess_total_return: NotRequired[Number]
     replica_tracking_error: NotRequired[Number]
-    max_drawdown: NotRequired[Number]
     excess_drawdown: NotRequired[EpisodeRecord | None]
 
 

@@ -191,10 +191,23 @@ def _require(file: Path) -> None:
         raise DataError(_ABSENT, file=file)
 
 
+def _last(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a table's last day."""
+    return frame.filter(pl.col("date") == pl.col("date").max())
+
+
+def _frame(file: Path) -> pl.DataFrame | None:
+    """A table that earlier versions didn't write."""
+    return read_frame(file) if is_there(file) else None
+
+
 def _portfolio(path: Path, missing: list[Failure]) -> PortfolioContent:
     _require(path / "summary.json")
     summary = read_json(path / "summary.json")
-    attribution, risk = path / "attribution.parquet", path / "risk.json"
+    risk, trades = path / "risk.json", read_frame(path / "trades.parquet")
+    attribution, exposures, weights, rebalances = (
+        _frame(path / f"{name}.parquet") for name in ("attribution", "exposures", "weights", "rebalances")
+    )
     placebo, seeds = (_optional(missing, name, path / f"{name}.json") for name in ("placebo", "seeds"))
     return PortfolioContent(
         arm=path.parent.parent.name,
@@ -204,8 +217,12 @@ def _portfolio(path: Path, missing: list[Failure]) -> PortfolioContent:
         nav=read_frame(path / "nav.parquet"),
         relaxations=read_frame(path / "relaxations.parquet"),
         rejected=summary.get("rejected", {}),
-        trades=read_frame(path / "trades.parquet").height,
-        attribution=read_frame(attribution) if is_there(attribution) else None,
+        trades=trades.height,
+        attribution=attribution,
+        weights=None if weights is None else _last(weights),
+        filled=_last(trades.filter(pl.col("reason") == "rebalance")),
+        exposures=exposures,
+        rebalances=rebalances,
         risk=read_json(risk) if is_there(risk) else None,
         placebo=placebo,
         seeds=seeds,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from deepfactor.backtest.active_risk import ActiveRiskFile, RiskAtRebalances
@@ -102,6 +103,8 @@ def write_backtest(
     write_table(folder / "nav.parquet", curves)
     if attribution is not None:
         write_table(folder / "attribution.parquet", attribution.columns())
+        after = np.append(result.rebalances.fill_date, result.dates[-1:])
+        write_table(folder / "exposures.parquet", attribution.leanings(after))
     content = summary(result, study, attribution, stated=stated, preset=preset, constraints=constraints)
     write_json(folder / "summary.json", content)
     return content

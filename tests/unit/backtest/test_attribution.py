@@ -113,6 +113,24 @@ def test_cost_and_exposures_are_those_of_the_book() -> None:
     active = weight - weight.sum() * universe.benchmark[INDEX][t].astype(float)
     exposure = np.random.default_rng(2).standard_normal(panel.shape)[t]
     assert found.exposures[k, 1] == pytest.approx((active * exposure).sum(), abs=1e-7)
+    leant = found.leanings(np.array([fill]))
+    of_part = {part: dict(zip(leant["name"][own], leant["active"][own], strict=True))
+               for part in ("style", "industry") for own in [leant["part"] == part]}  # fmt: skip
+    assert of_part["style"]["X"] == found.exposures[k, 1]
+    for group, name in [*enumerate(universe.industries), (-1, "unknown")]:
+        own = active[universe.industry[t] == group].sum()
+        assert of_part["industry"].get(name, 0.0) == pytest.approx(own, abs=1e-7)
+    assert set(leant["date"]) == {fill}
+
+
+def test_the_summary_says_the_portfolio_and_the_index_each_by_itself() -> None:
+    result, *_ = followed(4)
+    entry = summary(result, "study_a")["all"]
+    for name, nav in (("", result.nav), ("benchmark_", result.headline_nav)):
+        daily = nav[1:] / nav[:-1] - 1
+        assert entry[f"{name}volatility"] == pytest.approx(daily.std(ddof=1) * 252**0.5)
+        assert entry[f"{name}sharpe"] == pytest.approx(daily.mean() / daily.std(ddof=1) * 252**0.5)
+        assert entry[f"{name}max_drawdown"] == pytest.approx((nav / np.maximum.accumulate(nav) - 1).min())
 
 
 def test_the_summary_adds_up_and_the_table_is_what_it_sums() -> None:

@@ -37,9 +37,9 @@ def rows(given: RunContent) -> dict[str, dict[str, Any]]:
     return {str(row["arm"]): row for row in table.records()}
 
 
-def test_it_is_the_first_table_of_the_page() -> None:
+def test_it_is_the_first_table_of_the_summary() -> None:
     page = page_of(content())
-    assert page.tables()[0].id == "verdict"
+    assert page.sections["summary"].tables()[0].id == "verdict"
     assert "verdict" in report_json(content(), page)["tables"]  # type: ignore[operator]
 
 

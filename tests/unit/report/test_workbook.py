@@ -49,7 +49,7 @@ def test_cells_are_typed_heads_frozen_sources_named(book):
     assert first.number_format == "+0.00%;-0.00%;0.00%"
     assert "simulated" in sheet["A3"].value
     assert book.sheetnames[0] == "contents"
-    assert book["contents"].cell(HEADER_ROW + 1, 1).hyperlink.location == "'verdict'!A1"
+    assert book["contents"].cell(HEADER_ROW + 1, 1).hyperlink.location == "'returns'!A1"
 
 
 def test_text_never_becomes_a_formula(make_content):

@@ -80,6 +80,8 @@ class PortfolioContent:
     rejected : reason -> number of orders.
     trades : number of trades; None where unknown.
     attribution : optional: date, part, name, contribution, as ``attribution.parquet``.
+    weights, filled : of the last rebalance, rows of ``weights.parquet`` and ``trades.parquet``; None where unknown.
+    exposures, rebalances : as the files of these names; None where unknown.
     risk : as ``risk.json``; None where the constraints have no risk model.
     placebo : optional: as ``placebo.json``, the band of random scores. seeds : optional: as ``seeds.json``.
     """
@@ -93,6 +95,10 @@ class PortfolioContent:
     rejected: Mapping[str, int] = field(default_factory=dict)
     trades: int | None = None
     attribution: pl.DataFrame | None = None
+    weights: pl.DataFrame | None = None
+    filled: pl.DataFrame | None = None
+    exposures: pl.DataFrame | None = None
+    rebalances: pl.DataFrame | None = None
     risk: ActiveRiskFile | None = None
     placebo: PlaceboFile | None = None
     seeds: SeedsFile | None = None

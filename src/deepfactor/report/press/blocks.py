@@ -113,11 +113,12 @@ class Framed(Block):
 
 @dataclass(frozen=True)
 class Folded(Block):
-    """Blocks that a click unfolds."""
+    """Blocks that a click unfolds; of the `look` ``unfolds`` also the page's button."""
 
     macro: ClassVar[str] = "folded"
     summary: str
     blocks: tuple[Block, ...]
+    look: str = ""
 
     @property
     def within(self) -> Sequence[Block]:
@@ -128,12 +129,13 @@ class Folded(Block):
 class Section:
     """A section as it is set: its title, its pieces, and its place in the contents (`link`; None = it has none).
 
-    `count`: a number beside the link, 0 = none."""
+    `count`: a number beside the link, 0 = none. `open`: shown from the start; the others unfold by a click."""
 
     title: Text
     blocks: tuple[Block, ...]
     link: Text | None = None
     count: int = 0
+    open: bool = False
 
     def tables(self) -> list[Table]:
         """Its tables in order."""

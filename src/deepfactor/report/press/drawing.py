@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -97,6 +98,50 @@ def layout(*, x: str, y_title: str, y_format: str, x_title: str = "", hover: str
         "xaxis": axis_x | {"automargin": True},
         "yaxis": axis(y_title, y_format) | ({"hoverformat": hover} if hover else {}),
     }
+
+
+def ranged(look: Plot, *, log: bool = False) -> Plot:
+    """The look of a figure of dates with buttons for its last year and three, and for a log scale where asked."""
+    years = [
+        {"count": n, "step": "year", "stepmode": "backward", "label": Text("{n}y", "{n}年").filled(n=n)} for n in (1, 3)
+    ]
+    place = {"xanchor": "right", "y": 1.02, "yanchor": "bottom", "bgcolor": "#f6f8fa", "font": {"size": 11}}
+    look["xaxis"]["rangeselector"] = {
+        "buttons": [*years, {"step": "all", "label": Text("all", "全部")}], "x": 0.84 if log else 1.0, **place,
+        "activecolor": "#dfe4e9",
+    }  # fmt: skip
+    if log:
+        scales = ((Text("linear", "线性"), "linear"), (Text("log", "对数"), "log"))
+        buttons = [{"label": said, "method": "relayout", "args": [{"yaxis.type": kind}]} for said, kind in scales]
+        look["updatemenus"] = [
+            {"type": "buttons", "direction": "left", "x": 1.0, "showactive": True, "buttons": buttons, **place,
+             "pad": {"t": 0, "b": 0, "l": 0, "r": 0}, "borderwidth": 0}
+        ]  # fmt: skip
+    return look
+
+
+def month_map(
+    name: str, title: str, months: Sequence[date], values: Sequence[float], *, percent: bool = True
+) -> Figure | None:
+    """A number a month as coloured squares: years down, months across; blue above 0, red below."""
+    years = sorted({day.year for day in months})
+    cells: list[list[float | None]] = [[None] * 12 for _ in years]
+    for day, value in zip(months, values, strict=True):
+        cells[years.index(day.year)][day.month - 1] = rounded(value)
+    written = [["" if v is None else f"{100 * v:.1f}" if percent else f"{v:.2f}" for v in row] for row in cells]
+    reach = max((abs(v) for row in cells for v in row if v is not None), default=0.0) or 1.0
+    shown = "%{z:.2%}" if percent else "%{z:.3f}"
+    trace: Plot = {
+        "type": "heatmap", "x": list(range(1, 13)), "y": [str(year) for year in years], "z": cells, "text": written,
+        "texttemplate": "%{text}", "zmin": -reach, "zmax": reach, "showscale": False, "xgap": 2, "ygap": 2,
+        "colorscale": [[0, COLOURS[4]], [0.5, "#f6f8fa"], [1, COLOURS[0]]],
+        "hovertemplate": f"%{{y}}-%{{x}}: {shown}<extra></extra>", "hoverongaps": False,
+    }  # fmt: skip
+    look = layout(x="plain", y_title="", y_format="")
+    look["yaxis"] = {"autorange": "reversed", "automargin": True, "type": "category"}
+    look["xaxis"] |= {"type": "category", "showline": False, "side": "top"}
+    look |= {"showlegend": False, "hovermode": "closest", "height": max(150, 64 + 34 * len(years))}
+    return figure(name, title, [trace] if years else [], look)
 
 
 #: Distances between ticks of fractions, each a round number of percent or of tenths of one.

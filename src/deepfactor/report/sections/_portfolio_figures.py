@@ -24,6 +24,7 @@ from deepfactor.report.press.drawing import (
     layout,
     line,
     percent_ticks,
+    ranged,
     sideways,
     slug,
 )
@@ -87,7 +88,7 @@ def portfolio_nav(p: PortfolioContent, name: str) -> Figure | None:
         for label, column, ink, dash in lines
         if column in p.nav.columns and p.nav[column].is_not_null().any()
     ]
-    look = layout(x="date", y_title=Text("NAV, start = 1", "净值（起点为1）"), y_format=".2f")
+    look = ranged(layout(x="date", y_title=Text("NAV, start = 1", "净值（起点为1）"), y_format=".2f"), log=True)
     return figure(f"{name}_nav", Text("Net asset value", "净值"), traces, look)
 
 
@@ -98,7 +99,7 @@ def portfolio_excess(p: PortfolioContent, name: str) -> Figure | None:
     upper = line(Text("excess NAV", "超额净值"), days(p.nav), excess, COLOURS[0])
     lower = line(DRAWDOWN, days(p.nav), drawdown, COLOURS[4], width=1.0)
     lower |= {"yaxis": "y2", "fill": "tozeroy", "fillcolor": BAND}
-    look = layout(x="date", y_title=Text("portfolio / index", "组合/指数"), y_format=".2f")
+    look = ranged(layout(x="date", y_title=Text("portfolio / index", "组合/指数"), y_format=".2f"))
     look["yaxis"]["domain"] = [0.36, 1.0]
     ticks = percent_ticks(drawdown.to_list(), most=4)
     look["yaxis2"] = axis(DRAWDOWN, ".0%") | ticks | {"domain": [0.0, 0.28], "hoverformat": ".2%"}

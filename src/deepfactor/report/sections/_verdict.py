@@ -52,7 +52,7 @@ def _row(content: RunContent, arm: ArmContent, p: PortfolioContent | None, *, fi
     rank_ic, best = _pair(content, "rank_ic", arm, against), _pair(content, "top_excess", arm, against)
     excess = None if p is None or against is None else _portfolio_pair(content, p, against.name)
     spread = _seed_spread(content, p, against)
-    said = [_luck(p), _noise(RANK_IC, rank_ic), _noise(TOP, best) if first else None, _noise(EXCESS, excess, spread)]
+    said = [luck(p), _noise(RANK_IC, rank_ic), _noise(TOP, best) if first else None, _noise(EXCESS, excess, spread)]
     return (
         *label_cells(arm.name, MISSING if p is None else words().universe(p.index)),
         *label_cells(listed(one for one in said if one is not None) or MISSING),
@@ -72,6 +72,12 @@ def baseline(content: RunContent, arm: ArmContent) -> ArmContent | None:
     others = [one for one in content.arms if one.name != arm.name]
     plain = [one for one in others if one.model_card.get("kind") in _LEARNERS]
     return max(plain or others, key=lambda one: _mean(content, one), default=None)
+
+
+def beside(content: RunContent, arm: ArmContent, other: ArmContent) -> list[Text]:
+    """Whether `arm` ranks better than `other`, and whether its top group is better."""
+    said = (_noise(what, _pair(content, key, arm, other)) for what, key in ((RANK_IC, "rank_ic"), (TOP, "top_excess")))
+    return [one for one in said if one is not None]
 
 
 def _mean(content: RunContent, arm: ArmContent) -> float:
@@ -136,7 +142,8 @@ def _noise(what: Text, pair: Mapping[str, float | None] | None, spread: float | 
     return (NOISE if not sure else BETTER if difference > 0 else WORSE).filled(what=what)
 
 
-def _luck(p: PortfolioContent | None) -> Text | None:
+def luck(p: PortfolioContent | None) -> Text | None:
+    """Where a portfolio's excess lies against what random scores earn; None where none were followed."""
     if p is None or p.placebo is None:
         return None
     band = p.placebo["excess"]

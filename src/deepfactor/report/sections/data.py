@@ -17,7 +17,7 @@ from deepfactor.report.press.tables import Cell, Table, label_cells, make
 from deepfactor.report.press.words import words
 from deepfactor.runs.environment import MarketRecord
 
-ORDER = 40
+ORDER = 112
 
 #: Counts by name, or by name and name below.
 Counts: TypeAlias = "Mapping[str, int | Counts]"

@@ -11,6 +11,7 @@ from deepfactor.report.press.blocks import ALL, LONG, Block, Charts, Said, Secti
 from deepfactor.report.press.drawing import Figure, colour, figure, layout, line
 from deepfactor.report.press.tables import Cell, Table, head, label_cells, make, value_cell
 from deepfactor.report.press.words import Metric, words
+from deepfactor.report.sections import _ic_time as time
 from deepfactor.report.sections._cells import ALL_YEARS, ic_cell, year_cell
 from deepfactor.report.sections._cumulative import cumulative_rank_ic, in_universe
 from deepfactor.report.sections._paired import paired
@@ -47,7 +48,8 @@ def section(content: RunContent, make: Maker) -> Section | None:
     one_each = (ic_by_year, clocks, decay, long_leg, residual_ic, seeds, seed_spread)
     tables = (*make.many(ic_tables, content), *make.all(*((work, content) for work in one_each)))
     more = make.many(paired, content)
-    drawn = make.all((decay_figure, content), *each)
+    over = make.all((time.rolling_rank_ic, content), (time.histogram, content), (decay_figure, content))
+    drawn = (*over, *make.many(time.months, content), *make.all(*each))
     if not tables:
         return None
     lead: tuple[Block, ...] = (Said(CUMULATIVE_NOTE), Charts(drawn)) if drawn else ()

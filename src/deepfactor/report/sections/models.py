@@ -17,7 +17,7 @@ from deepfactor.report.press.network import diagram
 from deepfactor.report.press.timeline import Timeline, timeline
 from deepfactor.report.sections._definitions import STUDIES
 
-ORDER = 30
+ORDER = 108
 
 FACTS = ("kind", "settings", "inputs", "label", "loss", "weighting", "scaling", "seeds", "fit")
 ROLES = {"train": Text("Train", "训练"), "valid": Text("Validate", "验证"), "test": Text("Test", "测试")}

@@ -15,6 +15,7 @@ from deepfactor.report.press.blocks import (
     Charts,
     Fact,
     Facts,
+    Folded,
     Framed,
     Heading,
     Said,
@@ -28,6 +29,8 @@ from deepfactor.report.press.tables import Cell, Table, label_cells, make, value
 from deepfactor.report.press.words import Metric, words
 from deepfactor.report.sections import _luck as luck
 from deepfactor.report.sections import _portfolio_figures as draw
+from deepfactor.report.sections import _portfolio_time as time
+from deepfactor.report.sections._book import book
 from deepfactor.report.sections._cells import ALL_YEARS
 from deepfactor.report.sections._definitions import definition_of_portfolio, excess_is
 from deepfactor.report.sections._portfolios import known, printed
@@ -71,7 +74,8 @@ def portfolio_id(k: int) -> str:
 
 def _portfolio(make: Maker, content: RunContent, p: PortfolioContent, name: str) -> Framed:
     facts = Facts(make.many(portfolio_facts, p))
-    curves = make.all((draw.portfolio_nav, p, name), (draw.portfolio_excess, p, name))
+    curves = make.all(*((one, p, name) for one in (draw.portfolio_nav, draw.portfolio_excess, time.monthly_excess)))
+    through = make.all(*((one, p, name) for one in (time.rolling_excess, time.leanings, time.trading)))
     gave_way, refused = make.one(relaxations, p, name), make.one(rejected, p, name)
     years = make.all((portfolio_by_year, content, p, name), (luck.placebo, p, name), (luck.seeds, p, name))
     more = make.all((attribution, p, name), (episodes, p, name), (binding, p, name))
@@ -81,14 +85,18 @@ def _portfolio(make: Maker, content: RunContent, p: PortfolioContent, name: str)
         *_or_none(gave_way, NOT_KEPT, NONE_RELAXED, ALL),
     ]
     blocks: tuple[Block, ...] = (
-        Heading(joined(" · ", [p.arm, words().universe(p.index), p.named])),
         Charts(curves),
         Tables(years, 4),
         Charts(parts),
+        *book(make, p, name),
+        Charts(through),
         Tables(more, 4),
         columns([Heading(Text("The backtest", "回测设置与结果"), 4), facts], kept),
     )
-    return Framed("portfolio", blocks, "article", name)
+    title = joined(" · ", [p.arm, words().universe(p.index), p.named])
+    if len(content.portfolios) == 1:
+        return Framed("portfolio", (Heading(title), *blocks), "article", name)
+    return Framed("portfolio", (Folded(title, blocks, "unfolds"),), "article", name)
 
 
 def _or_none(table: Table | None, title: Text, none: Text, folds: int | None) -> list[Block]:

@@ -67,7 +67,7 @@ def section(content: RunContent, make: Maker) -> Section:
     lead = make.all((cumulative_rank_ic, content, content.lead), (excess_overview, content))
     facts = Facts(make.many(ran, content))
     blocks = (Framed("headline", (Tables(tables),)), Charts(lead), Heading(Text("What was run", "本次运行")), facts)
-    return Section(title, blocks, link=title)
+    return Section(title, blocks, link=title, open=True)
 
 
 def headline_factor(content: RunContent) -> Table | None:

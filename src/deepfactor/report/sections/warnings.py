@@ -159,7 +159,7 @@ def section(content: RunContent, make: Maker) -> Section:
     said: Block = Said(Text("Nothing was found that a reader must be warned of.", "没有需要提醒读者的事项。"), "")
     if texts:
         said = Sentences(texts, "cautions", "warnings", numbered=True)
-    return Section(title, (Said(INTRO), said), link=title, count=len(texts))
+    return Section(title, (Said(INTRO), said), link=title, count=len(texts), open=True)
 
 
 def cautions(content: RunContent) -> list[Text]:

@@ -1,5 +1,6 @@
 "use strict";
-// Draw the figures, sort the tables, switch the language. No network, no state beyond the page and the chosen language.
+// Draw the figures, unfold the sections, sort the tables, switch the language. No network, no state beyond the page and
+// the chosen language.
 (() => {
   const root = document.documentElement;
   const narrow = window.matchMedia("(max-width: 640px)").matches;
@@ -18,20 +19,58 @@
   };
   const language = () => (root.lang.startsWith("zh") ? "zh" : "en");
 
-  for (const source of document.querySelectorAll("script[data-figure]")) {
-    const place = document.getElementById(source.dataset.figure);
-    const { words, ...spec } = JSON.parse(source.textContent);
+  // A figure is drawn when it is first seen unfolded: a folded one has no width.
+  const drawn = (plot) => plots.includes(plot);
+  const draw = (plot) => {
+    if (drawn(plot) || !plot.place.offsetWidth) return;
+    const { words, ...spec } = JSON.parse(plot.source.textContent);
     spec.layout.font.family = getComputedStyle(document.body).fontFamily;
     // A finger that drags means to scroll the page, not to zoom the figure.
     if (touch || narrow) spec.layout.dragmode = false;
     if (narrow && spec.layout.xaxis.type !== "category") spec.layout.xaxis.nticks = 4;
-    const plot = { place, spec, words };
+    if (narrow && spec.layout.xaxis.rangeselector) spec.layout.xaxis.rangeselector.visible = false;
+    Object.assign(plot, { spec, words });
     plots.push(plot);
     speak(plot, language());
+  };
+  const figures = [...document.querySelectorAll("script[data-figure]")].map((source) => (
+    { source, place: document.getElementById(source.dataset.figure) }
+  ));
+  const drawShown = () => figures.forEach(draw);
+  drawShown();
+
+  // Sections unfold by a click, by an address that leads into them, all at once by a button, and on paper.
+  const folds = [...document.querySelectorAll("details")];
+  const unfolding = folds.filter((fold) => fold.classList.contains("unfolds"));
+  for (const fold of folds) fold.addEventListener("toggle", () => fold.open && drawShown());
+  const unfold = (id) => {
+    const target = id && document.getElementById(id);
+    if (!target) return;
+    const within = target.querySelector(":scope > details.unfolds");
+    for (let fold = within || target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    drawShown();
+    target.scrollIntoView();
+  };
+  const unfoldAddress = () => unfold(decodeURIComponent(location.hash.slice(1)));
+  for (const link of document.querySelectorAll('a[href^="#"]')) {
+    link.addEventListener("click", () => unfold(link.getAttribute("href").slice(1)));
+  }
+  window.addEventListener("hashchange", unfoldAddress);
+  unfoldAddress();
+  for (const button of document.querySelectorAll("[data-unfold]")) {
+    button.addEventListener("click", () => {
+      const open = !unfolding.every((fold) => fold.open);
+      for (const fold of unfolding) fold.open = open;
+      button.setAttribute("aria-pressed", String(open));
+    });
   }
 
   // Paper has another width than the window, and no resize event tells of it: two of 325 px fit A4 and letter.
+  let folded = [];
   window.addEventListener("beforeprint", () => {
+    folded = unfolding.filter((fold) => !fold.open);
+    for (const fold of folded) fold.open = true;
+    drawShown();
     for (const { place, spec } of plots) {
       const width = place.closest(".single, .wide") ? 670 : 325;
       Plotly.relayout(place, { autosize: false, width, height: spec.layout.height || 210 });
@@ -41,6 +80,7 @@
     for (const { place, spec } of plots) {
       Plotly.relayout(place, { autosize: true, width: null, height: spec.layout.height || null });
     }
+    for (const fold of folded) fold.open = false;
   });
 
   // Language: the address (#zh, #en) says it first, then what the reader chose last, then the file.
