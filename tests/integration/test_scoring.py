@@ -107,7 +107,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory, small_market: Path) -> Path:
             asked = ("run", folder / "recipe.toml", "--market", small_market, "--out", folder, "--workers", 0)
             assert deepfactor(*asked).code == 0
 
-    return made_once(tmp_path_factory, "evening", make)
+    made = made_once(tmp_path_factory, "evening", make)
+    return Path(shutil.copytree(made, tmp_path_factory.mktemp("own") / "evening"))  # scores are written into it
 
 
 @pytest.fixture(scope="module")

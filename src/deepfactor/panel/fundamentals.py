@@ -100,20 +100,13 @@ class Fundamentals:
     def quarters(self, item: str, n: int) -> Quarters:
         """The last `n` quarters of `item` at each change, as published."""
         events = self[item]
-        column, known = self._changes(events)
+        column, known = _parted(np.unique(_pair(events.column, events.known)))
         latest = _newest(events, column, known)
         wanted = latest[:, None] - np.arange(n) * (latest != NO_QUARTER)[:, None]
         values, there = _as_of(events, column[:, None], wanted, known[:, None])
         if n > 1:
             there[:, 1:] &= (latest != NO_QUARTER)[:, None]
         return Quarters(column, known, latest, np.where(there, values, np.nan), there)
-
-    def _changes(self, events: Events) -> tuple[Ints, Ints]:
-        """Stock and day of each change, in order; one that the next has overtaken by the first day is left out."""
-        stamp = np.unique(_pair(events.column, events.known))
-        column, known = _parted(stamp)
-        overtaken = np.append((column[1:] == column[:-1]) & (known[1:] <= self._days()[0]), False)
-        return column[~overtaken], known[~overtaken]
 
     def single_quarters(self, name: str, n: int) -> Quarters | None:
         """The last `n` single quarters of a flow: ``_q``, or differences of ``_ytd``; None where it has neither."""
