@@ -154,7 +154,7 @@ def test_inputs_that_samples_cannot_give(monkeypatch: pytest.MonkeyPatch) -> Non
     import deepfactor.models.gru as gru
 
     monkeypatch.setattr(gru, "INPUTS", frozenset({"windows", "news"}))
-    with pytest.raises(RecipeError, match=r"arms\.0\.model\.kind: gru asks for news: there are day_features, exposures, fundament"):
+    with pytest.raises(RecipeError, match=r"arms\.0\.model\.kind: gru asks for news: there are day_features, expos"):
         arm_of({"model": TINY})
 
 
