@@ -90,7 +90,7 @@ def fit(settings: Settings, train: LabelledRows, valid: LabelledRows, seed: int)
         "seed": seed,
         "num_threads": 1,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,  # with one thread: the same trees as by rows, sooner, without a second copy
         "verbosity": -1,
     }
     if s.objective == "lambdarank":
