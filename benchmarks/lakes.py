@@ -217,7 +217,8 @@ def _lists(rows: dict[str, list[dict[str, object]]], last: dt.date) -> Iterator[
             part = str(row["trade_date"])[: 4 if api == "index_daily" else 6]
             of_index.setdefault((str(row[code]), part), []).append(row)
         for (index, part), given in of_index.items():
-            yield answer(api, {code: index, "start_date": f"{part:0<8}", "end_date": f"{part:9<8}"}, given)
+            first, final = ("0101", "1231") if api == "index_daily" else ("01", "31")
+            yield answer(api, {code: index, "start_date": part + first, "end_date": part + final}, given)
 
 
 def _days(daily: pl.DataFrame) -> Iterator[tuple[dt.date, list[Answer]]]:

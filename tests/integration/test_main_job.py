@@ -122,6 +122,20 @@ def test_the_portfolio_has_the_public_columns(main_job):
     assert [p.name for p in (main_job.run / "portfolio").iterdir()] == ["gru_ic"]
 
 
+def test_the_first_screens_book_is_that_of_the_last_fills(main_job):
+    """The last signal of a span is not filled: its weights are no holdings."""
+    place = next((main_job.run / "portfolio").glob("*/*/*"))
+    weights = pl.read_parquet(place / "weights.parquet").drop_nulls("realised_weight")
+    last = weights.filter(pl.col("date") == weights["date"].max()).sort("realised_weight", descending=True)
+    shown = read(main_job.run / "report.json")["tables"]["book_holdings"]
+    assert shown[0]["weight"] == pytest.approx(last["realised_weight"][0])
+    assert {row["symbol"] for row in shown} == set(last["symbol"].head(len(shown)))
+    leans = pl.read_parquet(place / "exposures.parquet")
+    assert set(leans["part"]) == {"style", "industry"}
+    total = leans.filter(pl.col("part") == "industry").group_by("date").agg(pl.col("active").sum())
+    assert total["active"].abs().max() < 1e-6  # the book less as much of the replica as is invested
+
+
 def test_the_portfolio_is_plausible(main_job):
     place = main_job.run / "portfolio" / "gru_ic" / "000905.SH" / "study_b"
     weights, nav = pl.read_parquet(place / "weights.parquet"), pl.read_parquet(place / "nav.parquet")

@@ -219,7 +219,7 @@ def _portfolio(path: Path, missing: list[Failure]) -> PortfolioContent:
         rejected=summary.get("rejected", {}),
         trades=trades.height,
         attribution=attribution,
-        weights=None if weights is None else _last(weights),
+        weights=None if weights is None else _last(weights.drop_nulls("realised_weight")),  # the last may not be filled
         filled=_last(trades.filter(pl.col("reason") == "rebalance")),
         exposures=exposures,
         rebalances=rebalances,

@@ -40,7 +40,7 @@ def cells(table: Table) -> list[list[str]]:
 def test_three_sentences_say_what_was_run_how_it_ranks_and_what_it_earns(content: RunContent) -> None:
     page = page_of(content)
     run, ranks, earns = page.sentences()["glance"]
-    assert run == "2 models on simulated, tested 2019-01-02 to 2020-12-31; 2 portfolios after cost."
+    assert run == "2 models on the simulated market, tested 2019-01-02 to 2020-12-31; portfolios after cost: 2."
     assert ranks.startswith("gru has a RankIC of 0.111 at 10 trading days over all stocks (ICIR 1.01)")
     assert earns.startswith("After cost its portfolio on CSI 500 earns +10.42% a year over the index")
     assert earns.endswith(": above luck.")
@@ -69,6 +69,8 @@ def test_the_first_arm_leads_but_for_a_combination_and_never_by_results(content:
     combined = replace(content, recipe={**content.recipe, "combinations": [{"name": "decomp_gru"}]})
     assert lead_arm(combined).name == "decomp_gru"
     assert lead_arm(replace(content, arms=(), portfolios=())) is None
+    assert lead_arm(replace(content, portfolios=content.portfolios[1:])).name == "decomp_gru"
+    assert lead_arm(replace(content, portfolios=())).name == "gru"
     assert glance.section(replace(content, arms=(), portfolios=()), page_maker()) is None
 
 

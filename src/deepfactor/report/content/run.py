@@ -80,7 +80,8 @@ class PortfolioContent:
     rejected : reason -> number of orders.
     trades : number of trades; None where unknown.
     attribution : optional: date, part, name, contribution, as ``attribution.parquet``.
-    weights, filled : of the last rebalance, rows of ``weights.parquet`` and ``trades.parquet``; None where unknown.
+    weights, filled : of the last rebalance that was filled, rows of ``weights.parquet`` and ``trades.parquet``; None
+        where unknown.
     exposures, rebalances : as the files of these names; None where unknown.
     risk : as ``risk.json``; None where the constraints have no risk model.
     placebo : optional: as ``placebo.json``, the band of random scores. seeds : optional: as ``seeds.json``.

@@ -18,7 +18,7 @@ ORDER = 5
 
 RUN = Text("{n} models on {market}, tested {span}.", "{n}个模型，数据：{market}，测试区间：{span}。")
 FOLLOWED = Text(
-    "{n} models on {market}, tested {span}; {k} portfolios after cost.",
+    "{n} models on {market}, tested {span}; portfolios after cost: {k}.",
     "{n}个模型，数据：{market}，测试区间：{span}；{k}个费后组合。",
 )
 RANKS = Text(
@@ -34,6 +34,7 @@ EARNS = Text(
     "ratio {ratio}): {luck}.",
     "其{index}增强组合费后年化超额{excess}（跟踪误差{error}，信息比率{ratio}）：{luck}。",
 )
+_SIMULATED = Text("the simulated market", "模拟市场")
 _ALL = Text("all stocks", "全市场")
 NOT_FOLLOWED = Text("how much of it luck can do was not followed", "未评估运气所得")
 RETURNS_NOTE = Text(
@@ -67,10 +68,14 @@ def section(content: RunContent, make: Maker) -> Section | None:
 
 
 def lead_arm(content: RunContent) -> ArmContent | None:
-    """The arm that the recipe puts first: its first combination, else its first arm; nothing is chosen by results."""
+    """The arm that the recipe puts first: its first combination, else its first arm, of those with a portfolio where
+    there are any; nothing is chosen by results."""
     combined = [one["name"] for one in content.recipe.get("combinations") or ()]
-    by_name = {arm.name: arm for arm in content.arms}
-    return next((by_name[name] for name in combined if name in by_name), next(iter(content.arms), None))
+    followed = {p.arm for p in content.portfolios}
+    order = sorted(
+        content.arms, key=lambda arm: (bool(followed) and arm.name not in followed, arm.name not in combined)
+    )
+    return next(iter(order), None)
 
 
 def sentences(content: RunContent, lead: ArmContent, own: list[PortfolioContent]) -> list[Text]:
@@ -79,7 +84,7 @@ def sentences(content: RunContent, lead: ArmContent, own: list[PortfolioContent]
     ends = lead.factor_report.get("span")
     facts = {
         "n": len(content.arms),
-        "market": words().name(market.get("name") or market.get("source") or "–"),
+        "market": _SIMULATED if content.simulated else words().name(market.get("name") or market.get("source") or "–"),
         "span": span(ends) if ends else "–",
         "k": len(content.portfolios),
     }
