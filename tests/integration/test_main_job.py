@@ -57,6 +57,7 @@ PORTFOLIO_TABLES = {
         "excess_nav": pl.Float64,
         "cash": pl.Float64,
     },
+    "exposures": {"date": pl.Date, "part": pl.String, "name": pl.String, "active": pl.Float64},
     "relaxations": {"date": pl.Date, "constraint": pl.String, "bound": pl.Float64, "value": pl.Float64},
 }
 STATISTICS = {"mean", "std", "icir", "win_rate", "t_newey_west", "n"}
