@@ -14,9 +14,20 @@ from deepfactor.cli import (
     _guard_verbs,
     _scoring_verbs,
     _desk_verbs,
+    _serve_verb,
 )
 from deepfactor.cli.options import Language, app
 
 __all__ = ["Language", "app"]
 
-ROOMS = (_market_verbs, _mapping_verb, _risk_verb, _run_verbs, _factor_verbs, _guard_verbs, _scoring_verbs, _desk_verbs)
+ROOMS = (
+    _market_verbs,
+    _mapping_verb,
+    _risk_verb,
+    _run_verbs,
+    _factor_verbs,
+    _guard_verbs,
+    _scoring_verbs,
+    _desk_verbs,
+    _serve_verb,
+)

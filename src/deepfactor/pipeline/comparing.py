@@ -43,19 +43,35 @@ def compare(runs: Sequence[Path], out: Path, language: str = "en") -> Path:
         fewer than two runs, one that is not there, is damaged or has no report, a simulated market beside a real one,
         or an `out` that holds a run.
     """
-    if len(runs) < 2:
-        raise DataError(f"a comparison takes at least two runs, got {len(runs)}")
-    if len({path.resolve() for path in runs}) < len(runs):
-        raise DataError(f"a run is compared with itself: {', '.join(map(str, runs))}")
     require_outside(out)
     folder = RunFolder(out)
     if folder.recipe.is_file():
         raise DataError("holds a run, which a comparison would replace: give another --out", file=out)
+    content = compared(runs)
+    with reading_results(*runs):
+        write_report(folder, content, language)
+    write_json(folder.path / "comparison.json", {"correlation": content.correlation, "paired": list(content.paired)})
+    return folder.report
+
+
+def compared(runs: Sequence[Path], *, correlated: bool = True) -> RunContent:
+    """One content of all arms and portfolios of `runs`; the scores are read where they are to be `correlated`.
+
+    Raises
+    ------
+    DataError
+        as `compare`.
+    """
+    if len(runs) < 2:
+        raise DataError(f"a comparison takes at least two runs, got {len(runs)}")
+    if len({path.resolve() for path in runs}) < len(runs):
+        raise DataError(f"a run is compared with itself: {', '.join(map(str, runs))}")
     folders = [RunFolder.open(path) for path in runs]
     with reading_results(*runs):
         contents = [_whole_content(one) for one in folders]
-        _write(folder, folders, contents, language)
-    return folder.report
+        if len({content.simulated for content in contents}) > 1:
+            raise DataError("a simulated market beside a real one: their numbers can't be compared")
+        return _joined(folders, contents, correlated)
 
 
 def _whole_content(folder: RunFolder) -> RunContent:
@@ -68,16 +84,7 @@ def _whole_content(folder: RunFolder) -> RunContent:
     return content
 
 
-def _write(folder: RunFolder, folders: Sequence[RunFolder], contents: Sequence[RunContent], language: str) -> None:
-    if len({content.simulated for content in contents}) > 1:
-        raise DataError("a simulated market beside a real one: their numbers can't be compared")
-    content = _joined(folders, contents)
-    write_report(folder, content, language)
-    compared = {"correlation": content.correlation, "paired": list(content.paired)}
-    write_json(folder.path / "comparison.json", compared)
-
-
-def _joined(folders: Sequence[RunFolder], contents: Sequence[RunContent]) -> RunContent:
+def _joined(folders: Sequence[RunFolder], contents: Sequence[RunContent], correlated: bool) -> RunContent:
     """One content of all arms and portfolios, each under its new name."""
     arms: list[ArmContent] = []
     portfolios = []
@@ -89,7 +96,7 @@ def _joined(folders: Sequence[RunFolder], contents: Sequence[RunContent]) -> Run
         named = {a.name: f"{label}/{a.name}" if a.name in clash else a.name for a in content.arms}
         arms += [replace(arm, name=named[arm.name]) for arm in content.arms]
         portfolios += [replace(p, arm=named[p.arm]) for p in content.portfolios]
-        for arm in content.arms:
+        for arm in content.arms if correlated else ():
             file = folder.arm(arm.name) / "scores.parquet"
             if is_there(file):
                 scores[named[arm.name]] = read_table(file)

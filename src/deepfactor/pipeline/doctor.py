@@ -17,6 +17,7 @@ USES = {
     "sql": "source sql: DuckDB files, PostgreSQL and other databases",
     "vendors": "fetch tushare|baostock",
     "dbf": "order form xt_dbf",
+    "serve": "the workbench, deepfactor serve",
     "pandas": "frames of pandas in Python",
     "dev": "tests and checks",
 }

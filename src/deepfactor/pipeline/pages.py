@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -82,8 +82,14 @@ def _write_workbook(path: Path, content: bytes) -> None:
 
 def write_index(runs: Path, language: str = "en") -> Path:
     """Write ``index.html`` of a runs folder: a line a run that has a report, the newest first."""
+    write_text(runs / "index.html", render_runs(run_lines(runs.glob("*/report.json")), language))
+    return runs / "index.html"
+
+
+def run_lines(reports: Iterable[Path]) -> list[RunLine]:
+    """What an index page says of runs, by their ``report.json``; the newest first."""
     dated = []
-    for path in runs.glob("*/report.json"):
+    for path in reports:
         made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         try:
             report = read_json(path)
@@ -91,8 +97,7 @@ def write_index(runs: Path, language: str = "en") -> Path:
             report = None
         dated.append((made, RunLine(path.parent.name, made.date().isoformat(), report)))
     dated.sort(key=lambda item: (item[0], item[1].name), reverse=True)
-    write_text(runs / "index.html", render_runs([line for _, line in dated], language))
-    return runs / "index.html"
+    return [line for _, line in dated]
 
 
 def load_content(folder: RunFolder) -> RunContent:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 from urllib.parse import quote
@@ -48,9 +48,14 @@ def render_runs(runs: Sequence[RunLine], language: str = "en") -> str:
     return document("runs.html.j2", language, runs=table, metrics=metrics)
 
 
-def runs_table(runs: Sequence[RunLine]) -> Table | None:
-    """A row a run: market, test span, arms and the best of its headline numbers."""
-    rows = [_row(run) for run in runs]
+def beside(name: str) -> str:
+    """The address of a run's report, from the page of its runs folder."""
+    return f"{quote(name)}/report.html"
+
+
+def runs_table(runs: Sequence[RunLine], address: Callable[[str], str] = beside) -> Table | None:
+    """A row a run: market, test span, arms and the best of its headline numbers; `address` is where a name leads."""
+    rows = [_row(run, address(run.name)) for run in runs]
     columns = ("run", "market", "test_span", "arms_count", "rank_ic_10", "icir_10", "top_excess", "portfolio_excess",
                "information_ratio", "warnings_count", "made")  # fmt: skip
     return make(
@@ -65,9 +70,9 @@ def runs_table(runs: Sequence[RunLine]) -> Table | None:
     )
 
 
-def _row(run: RunLine) -> tuple[Cell, ...]:
+def _row(run: RunLine, address: str) -> tuple[Cell, ...]:
     """A run's cells; of one whose report can't be read they say so."""
-    link, made = Cell(run.name, link=f"{quote(run.name)}/report.html"), label_cells(run.made)
+    link, made = Cell(run.name, link=address), label_cells(run.made)
     try:
         cells = None if run.report is None else _cells(run.report)
     except (LookupError, TypeError, ValueError, AttributeError):

@@ -34,9 +34,9 @@ def document(template: str, language: str, *, figures: Sequence[Figure] = (), **
         raise RecipeError(f"no language {language!r}: there are {', '.join(LANGUAGES)}", key="language")
     return _template(template).render(
         tag=TAGS[language],
-        css=_asset("page.css"),
-        js=_asset("page.js"),
-        plotly=_asset(PLOTLY) if figures else "",
+        css=asset("page.css"),
+        js=asset("page.js"),
+        plotly=asset(PLOTLY) if figures else "",
         **parts,
     )
 
@@ -48,20 +48,26 @@ def _embed(figure: Figure) -> Markup:
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def _asset(name: str) -> Markup:
+def asset(name: str) -> Markup:
+    """The text of a file that ships with the pages: a style sheet, a script."""
     return Markup((files("deepfactor.report.press") / "assets" / name).read_text(encoding="utf-8"))
 
 
 @cache
 def _template(name: str) -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("deepfactor.report.press", "assets"),
+    return environment().get_template(name)
+
+
+def environment(*more: jinja2.BaseLoader) -> jinja2.Environment:
+    """The report's templates, and what of others `more` finds."""
+    made = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader("deepfactor.report.press", "assets"), *more]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {
+    made.globals |= {
         "say": Text,
         "attr": attribute,
         "embed": _embed,
@@ -69,4 +75,4 @@ def _template(name: str) -> jinja2.Template:
         "not_same_short": NOT_SAME_SHORT,
         "source": "",
     }
-    return environment.get_template(name)
+    return made

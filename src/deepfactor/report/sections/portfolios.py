@@ -41,6 +41,7 @@ ORDER = 100
 RELAXATIONS_SHOWN = 40
 EXPOSURES_SHOWN = 4
 
+TITLE = Text("Enhanced index", "指数增强")
 NONE_RELAXED = Text(
     "No bound had to be relaxed: every target keeps every constraint.", "没有约束被放松：每次目标持仓都满足全部约束。"
 )
@@ -60,11 +61,15 @@ def section(content: RunContent, make: Maker) -> Section | None:
     """Every index's curves, then a part for each portfolio."""
     if not content.portfolios:
         return None
-    indices, title = dict.fromkeys(p.index for p in content.portfolios), Text("Enhanced index", "指数增强")
+    each = (portfolio(make, content, p, portfolio_id(k)) for k, p in enumerate(content.portfolios))
+    return Section(TITLE, (*side_by_side(make, content), *each), link=TITLE)
+
+
+def side_by_side(make: Maker, content: RunContent) -> tuple[Block, ...]:
+    """All portfolios of an index in one figure, and their differences."""
+    indices = dict.fromkeys(p.index for p in content.portfolios)
     by_index = ((one, content, i) for one in (draw.excess_by_index, draw.excess_last_year) for i in indices)
-    beside = Tables(make.all((luck.pairs, content)))
-    each = (_portfolio(make, content, p, portfolio_id(k)) for k, p in enumerate(content.portfolios))
-    return Section(title, (Charts(make.all(*by_index)), beside, *each), link=title)
+    return Charts(make.all(*by_index)), Tables(make.all((luck.pairs, content)))
 
 
 def portfolio_id(k: int) -> str:
@@ -72,7 +77,8 @@ def portfolio_id(k: int) -> str:
     return f"portfolio_{k + 1}"
 
 
-def _portfolio(make: Maker, content: RunContent, p: PortfolioContent, name: str) -> Framed:
+def portfolio(make: Maker, content: RunContent, p: PortfolioContent, name: str) -> Framed:
+    """One of them; folded in where there are several."""
     facts = Facts(make.many(portfolio_facts, p))
     curves = make.all(*((one, p, name) for one in (draw.portfolio_nav, draw.portfolio_excess, time.monthly_excess)))
     through = make.all(*((one, p, name) for one in (time.rolling_excess, time.leanings, time.trading)))
