@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from deepfactor.cli.options import CONSTRAINTS, ArmOption, Json, MarketOption, app, day_option, show
+from deepfactor.cli.helping import Verb
+from deepfactor.cli.options import (
+    CONSTRAINTS,
+    ArmOption,
+    Json,
+    MarketOption,
+    app,
+    day_option,
+    show,
+    terminal,
+)
 from deepfactor.core.kind import recipe_error
-from deepfactor.pipeline.terminal import terminal
 
 if TYPE_CHECKING:
     from deepfactor.desk.evening_record import EveningRecord
@@ -19,7 +28,7 @@ if TYPE_CHECKING:
     from deepfactor.desk.record import RebalanceRecord
 
 
-@app.command()
+@app.command(cls=Verb)
 def rebalance(
     factor: Annotated[Path, typer.Argument(help="parquet or CSV with date, symbol, score; or a run's folder")],
     market: MarketOption,
@@ -83,7 +92,7 @@ def _rebalance_lines(record: RebalanceRecord) -> list[str]:
     return lines
 
 
-@app.command()
+@app.command(cls=Verb)
 def release(
     folder: Annotated[Path, typer.Argument(metavar="REBALANCE", help="folder that rebalance made")],
     by: Annotated[str, typer.Option(help="who lets the orders out")],
@@ -98,7 +107,7 @@ def release(
     )
 
 
-@app.command()
+@app.command(cls=Verb)
 def orders(
     folder: Annotated[Path, typer.Argument(metavar="REBALANCE", help="folder that rebalance made")],
     market: MarketOption,
@@ -132,7 +141,7 @@ def _orders_lines(record: OrdersRecord) -> list[str]:
     return lines
 
 
-@app.command()
+@app.command(cls=Verb)
 def reconcile(
     folder: Annotated[Path, typer.Argument(metavar="REBALANCE", help="folder that rebalance made")],
     fills: Annotated[Path, typer.Option(help="CSV of what was filled: symbol, side, shares, price")],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from deepfactor.cli.language import spoken
 from deepfactor.cli.options import show
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def finish(
     page = (f"report: {folder.report}",) if folder.report.is_file() else ()
     show({**content, "failures": listed(failures)}, as_json, *lines, *page)
     if failures:
-        text = "\n".join(f"  {one.line}" for one in failures)
-        print(f"deepfactor: {len(failures)} of the run's parts are missing:\n{text}", file=sys.stderr, flush=True)
+        head = spoken(f"{len(failures)} of the run's parts are missing:")
+        text = "\n".join(f"  {spoken(one.line)}" for one in failures)
+        print(f"deepfactor: {head}\n{text}", file=sys.stderr, flush=True)
         raise typer.Exit(exit_code(failures))

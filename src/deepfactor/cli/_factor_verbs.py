@@ -12,6 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from deepfactor.cli._endings import finish
+from deepfactor.cli.helping import Verb
 from deepfactor.cli.options import (
     CONSTRAINTS,
     WHAT_IF,
@@ -27,13 +28,14 @@ from deepfactor.cli.options import (
     Workers,
     app,
     day_option,
+    head,
     listed,
     number,
     opening,
     show,
+    terminal,
 )
 from deepfactor.core.kind import recipe_error
-from deepfactor.pipeline.terminal import terminal
 
 if TYPE_CHECKING:
     from deepfactor.evaluation.records import FactorFile
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 _FACTOR = "a file with dates, codes and scores, in any usual layout (parquet, feather, CSV); or a run's folder"
 
 
-@app.command()
+@app.command(cls=Verb)
 def test(
     factor: Annotated[Path, typer.Argument(help=_FACTOR)],
     market: MarketOption,
@@ -127,7 +129,7 @@ def _columns_lines(tested: Mapping[str, tuple[FactorFile, RowAccount]], language
     lines = [line if len(names) == len(tested) else f"{', '.join(names)}: {line}" for line, names in said.items()]
     width = max((len(name) for name in tested), default=0) + 2
     tables = [(name, _ic_lines(report)) for name, (report, _) in tested.items()]
-    lines += [f"{'factor':<{width}}{table[0]}" for _, table in tables[:1]]
+    lines += [head(("factor", -width)) + table[0] for _, table in tables[:1]]
     lines += [f"{name:<{width}}{row}" for name, table in tables for row in table[1:]]
     return lines + [f"{name}: {line}" for name, (report, _) in tested.items() for line in _tie_lines(report)]
 
@@ -140,7 +142,7 @@ def _ic_lines(report: FactorFile) -> list[str]:
         tested = {record[key] for record in records}
         shown = best if best in tested else sorted(tested)[-1]
         records = [record for record in records if record[key] == shown]
-    lines = [f"{'universe':<12}{'days':>5}{'RankIC':>9}{'ICIR':>7}{'t':>7}{'win':>6}"]
+    lines = [head(("universe", -12), ("days", 5), ("RankIC", 9), ("ICIR", 7), ("t", 7), ("win", 6))]
     for record in records:
         ic = record["rank_ic"]
         mean, icir = number(ic["mean"], ".4f"), number(ic["icir"], ".2f")
@@ -179,7 +181,7 @@ def _tie_lines(report: FactorFile) -> list[str]:
     return lines
 
 
-@app.command()
+@app.command(cls=Verb)
 def enhance(
     factor: Annotated[Path, typer.Argument(help=_FACTOR)],
     market: MarketOption,
@@ -235,7 +237,7 @@ def enhance(
     finish(out, {**content, "rows": read.rows.to_json_dict()}, as_json, *lines)
 
 
-@app.command()
+@app.command(cls=Verb)
 def combine(
     factors: Annotated[list[str], typer.Argument(help="factor files, or runs as RUN or RUN:arm; in this order")],
     market: MarketOption,

@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deepfactor.cli.options import Json, OpenHoldout, app, day_option, number, show
+from deepfactor.cli.helping import Verb
+from deepfactor.cli.options import (
+    Json,
+    OpenHoldout,
+    app,
+    day_option,
+    number,
+    show,
+)
 
 if TYPE_CHECKING:
     from deepfactor.pipeline.holdouts import HoldoutState
     from deepfactor.pipeline.trials import TrialsState
 
 
-@app.command()
+@app.command(cls=Verb)
 def holdout(
     market: Annotated[Path, typer.Argument(help="market folder")],
     start: Annotated[date | None, day_option("first day to be locked; without: only say", "--from")] = None,
@@ -48,7 +56,7 @@ def _holdout_lines(market: Path, state: HoldoutState) -> list[str]:
     return [*said, f"{market}: {now}; opened {state['openings']} times"]
 
 
-@app.command()
+@app.command(cls=Verb)
 def trials(
     market: Annotated[Path, typer.Argument(help="market folder")],
     every: Annotated[bool, typer.Option("--all", help="a line a trial, too")] = False,

@@ -8,7 +8,13 @@ from typing import Annotated
 
 import typer
 
-from deepfactor.cli.options import Json, Language, app, show
+from deepfactor.cli.helping import Verb
+from deepfactor.cli.options import (
+    Json,
+    Language,
+    app,
+    show,
+)
 from deepfactor.core.errors import UserError
 
 
@@ -19,7 +25,7 @@ class MappingAction(StrEnum):
     KEYS = "keys"
 
 
-@app.command()
+@app.command(cls=Verb)
 def mapping(
     action: Annotated[MappingAction, typer.Argument(help="guess: a first mapping of FOLDER's files; keys: all keys")],
     folder: Annotated[Path | None, typer.Argument(help="where the files lie, to guess")] = None,

@@ -9,16 +9,28 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from deepfactor.cli.options import Json, Language, LanguageOption, OpenHoldout, app, day_option, listed, opening, show
+from deepfactor.cli.helping import Verb
+from deepfactor.cli.options import (
+    Json,
+    Language,
+    LanguageOption,
+    OpenHoldout,
+    app,
+    day_option,
+    head,
+    listed,
+    opening,
+    show,
+    terminal,
+)
 from deepfactor.core.kind import recipe_error
-from deepfactor.pipeline.terminal import terminal
 
 if TYPE_CHECKING:
     from deepfactor.pipeline.checking_results import ResultsCheck
     from deepfactor.report.audit_page import Audit
 
 
-@app.command()
+@app.command(cls=Verb)
 def simulate(
     market: Annotated[Path, typer.Argument(help="market folder to write")],
     stocks: Annotated[int, typer.Option(help="securities ever listed")] = 300,
@@ -41,7 +53,7 @@ def simulate(
     show(account, as_json, f"{market}: {account['stocks']} stocks, {account['days']} days")
 
 
-@app.command()
+@app.command(cls=Verb)
 def fetch(
     vendor: Annotated[str, typer.Argument(help="whom to ask: tushare, baostock")],
     lake: Annotated[Path, typer.Argument(help="folder to keep the answers in; ingest makes a market of it")],
@@ -80,7 +92,7 @@ def fetch(
     show(account, as_json, f"{lake}: {calls}; {account['rows']:,} rows; {account['answers']:,} answers in all")
 
 
-@app.command()
+@app.command(cls=Verb)
 def ingest(
     source: Annotated[
         str,
@@ -111,7 +123,7 @@ def ingest(
     show({**account, "warnings": warnings}, as_json, *lines)
 
 
-@app.command()
+@app.command(cls=Verb)
 def check(
     market: Annotated[Path, typer.Argument(help="market folder; or a run's, one of runs, or a lake")],
     html: Annotated[Path | None, typer.Option("--html", help="write a page of it to this file")] = None,
@@ -148,7 +160,7 @@ def check(
         raise typer.Exit(2)
 
 
-@app.command("reconcile-market")
+@app.command("reconcile-market", cls=Verb)
 def reconcile_market(
     a: Annotated[Path, typer.Argument(help="a market folder")],
     b: Annotated[Path, typer.Argument(help="another one, of other data on the same stocks")],
@@ -175,7 +187,9 @@ def _compared(checked: ResultsCheck, as_json: bool) -> None:
 def _replica_lines(audit: Audit) -> list[str]:
     """How near each index's replica came to it, a line a year."""
     lines = ["index replicas, with dividends, against the published price indices"]
-    lines += [f"{'index':<11}{'year':>5}{'tracking error':>16}{'correlation':>13}{'replica':>10}{'index':>10}"]
+    lines += [
+        head(("index", -11), ("year", 5), ("tracking error", 16), ("correlation", 13), ("replica", 10), ("index", 10))
+    ]
     forms = {"tracking_error": "16.2%", "correlation": "13.4f", "replica_return": "+10.2%", "index_return": "+10.2%"}
     for index, replica in audit["replicas"].items():
         for i, year in enumerate(audit["years"]):

@@ -7,11 +7,17 @@ from typing import Annotated
 
 import typer
 
-from deepfactor.cli.options import Json, Language, app, show
-from deepfactor.pipeline.terminal import terminal
+from deepfactor.cli.helping import Verb
+from deepfactor.cli.options import (
+    Json,
+    Language,
+    app,
+    show,
+    terminal,
+)
 
 
-@app.command()
+@app.command(cls=Verb)
 def risk(
     market: Annotated[Path, typer.Argument(help="market folder, in which the model is kept")],
     styles: Annotated[str, typer.Option(help="style set: basic, study_a or barra_cne5")] = "barra_cne5",

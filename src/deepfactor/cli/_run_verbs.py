@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deepfactor.cli._endings import finish
+from deepfactor.cli.helping import Verb
+from deepfactor.cli.language import spoken
 from deepfactor.cli.options import (
     AllowCode,
     Json,
@@ -23,9 +25,9 @@ from deepfactor.cli.options import (
     number,
     opening,
     show,
+    terminal,
 )
 from deepfactor.core.errors import UserError
-from deepfactor.pipeline.terminal import terminal
 
 if TYPE_CHECKING:
     from deepfactor.pipeline.planning import DryRun
@@ -36,7 +38,7 @@ ONLY = (
 )
 
 
-@app.command()
+@app.command(cls=Verb)
 def demo(
     out: Annotated[Path, typer.Option("--out", help="folder for market and results")] = Path("demo"),
     workers: Workers = min(2, os.cpu_count() or 1),
@@ -75,7 +77,7 @@ def _demo_of_desk(out: Path, as_json: bool) -> None:
     show(dict(made), as_json, *lines)
 
 
-@app.command()
+@app.command(cls=Verb)
 def run(
     recipe: Annotated[str, typer.Argument(help="recipe TOML, or the name of a shipped one")],
     market: MarketOption,
@@ -143,7 +145,7 @@ def _duration(hours: float) -> str:
     return f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
 
 
-@app.command()
+@app.command(cls=Verb)
 def report(
     run: Annotated[Path, typer.Argument(help="a run's folder")],
     language: LanguageOption = Language.EN,
@@ -157,7 +159,7 @@ def report(
     finish(run, {"report": str(page)}, as_json)
 
 
-@app.command()
+@app.command(cls=Verb)
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="folders of two runs or more")],
     out: Annotated[Path, typer.Option("--out", help="folder for the comparison")],
@@ -179,7 +181,7 @@ class RecipeAction(StrEnum):
     NEW = "new"
 
 
-@app.command()
+@app.command(cls=Verb)
 def recipe(
     action: Annotated[RecipeAction, typer.Argument(help="list, show or new")],
     name: Annotated[str | None, typer.Argument(help="of show: a recipe; of new: the TOML to write")] = None,
@@ -205,17 +207,18 @@ def recipe(
         show(made, as_json, said)
 
 
-@app.command()
+@app.command(cls=Verb)
 def doctor(as_json: Json = False) -> None:
     """Versions, device, kernels in use and why, threads, memory, what is optional and absent."""
     from deepfactor.pipeline.doctor import doctor as examine
 
     subjects = examine()
-    lines = [f"{room}: {name} {value}" for room, facts in subjects.items() for name, value in facts.items()]
+    facts = [(room, name, value) for room, of_room in subjects.items() for name, value in of_room.items()]
+    lines = [f"{room}: {name} {spoken(str(value))}" for room, name, value in facts]
     show(subjects, as_json, *lines)
 
 
-@app.command()
+@app.command(cls=Verb)
 def clean(
     runs: Annotated[Path, typer.Argument(help="folder of runs, the --out of deepfactor run")],
     remove: Annotated[bool, typer.Option("--remove", help="remove them; without: only say")] = False,

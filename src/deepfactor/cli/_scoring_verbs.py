@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deepfactor.cli.helping import Verb
 from deepfactor.cli.options import (
     AllowCode,
     Json,
@@ -21,9 +22,9 @@ from deepfactor.cli.options import (
     number,
     opening,
     show,
+    terminal,
 )
 from deepfactor.core.errors import UserError
-from deepfactor.pipeline.terminal import terminal
 
 if TYPE_CHECKING:
     from deepfactor.pipeline.monitoring import LightRecord
@@ -41,7 +42,7 @@ class ModelAction(StrEnum):
 OUTSIDE = 4
 
 
-@app.command()
+@app.command(cls=Verb)
 def score(
     run: Annotated[Path, typer.Argument(help="folder of a run that has trained")],
     market: MarketOption,
@@ -69,7 +70,7 @@ def score(
     show({"scores": [{**one, "file": str(place)} for place, one in found]}, as_json, *lines)
 
 
-@app.command()
+@app.command(cls=Verb)
 def monitor(
     run: Annotated[Path, typer.Argument(help="folder of a run of which days were scored")],
     market: MarketOption,
@@ -104,7 +105,7 @@ def _light_line(light: LightRecord) -> str:
     return f"{mark:<12} {light['measure']:<24} {number(light['value'], '.4g')} {bounds}"
 
 
-@app.command()
+@app.command(cls=Verb)
 def nightly(
     settings: Annotated[Path, typer.Argument(help="TOML: market, run, the desk's folder, accounts")],
     day: Annotated[date | None, day_option("tonight; without: the market's last day")] = None,
@@ -128,7 +129,7 @@ def nightly(
         raise typer.Exit(OUTSIDE)
 
 
-@app.command()
+@app.command(cls=Verb)
 def models(
     action: Annotated[ModelAction, typer.Argument(help="list, promote or retire")],
     settings: Annotated[Path, typer.Argument(help="the nightly file")],

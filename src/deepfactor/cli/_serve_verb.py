@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deepfactor.cli.helping import Verb
 from deepfactor.cli.options import Json, Language, LanguageOption, MarketOption, app, show
 from deepfactor.core.errors import UserError
 from deepfactor.core.optional import optional_package
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from deepfactor.workbench.guard import Pass
 
 
-@app.command()
+@app.command(cls=Verb)
 def serve(
     runs: Annotated[Path, typer.Argument(help="runs folder, the --out of deepfactor run")],
     market: MarketOption,

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from deepfactor.cli._words import not_utf8, words_are_utf8
+from deepfactor.cli.language import asked, language, speaking, spoken
 from deepfactor.core.errors import DeepfactorError, Interrupted
 from deepfactor.core.system import RESOURCES, USERS, out_of_memory, system_error
 
@@ -22,8 +23,13 @@ def main() -> None:
     """Run the command line; every error ends in its exit code."""
     _open_streams()
     words_are_utf8()
+    with speaking(asked(sys.argv[1:], os.environ)):
+        sys.exit(_ended())
+
+
+def _ended() -> int:
     if (word := not_utf8(sys.argv)) is not None:
-        sys.exit(_said(f"{word!r} is no UTF-8: rename the file or folder", 2))
+        return _said(f"{word!r} is no UTF-8: rename the file or folder", 2)
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stop)
@@ -31,7 +37,7 @@ def main() -> None:
         sys.stdout.flush()
     except BaseException as error:
         code = _code(error)
-    sys.exit(code)
+    return code
 
 
 def _verb() -> int:
@@ -47,9 +53,17 @@ def _verb() -> int:
         # Click's error, which typer brings along under a name of its own in some versions.
         if (show := getattr(error, "show", None)) is None:
             raise
-        show()
+        _show_usage(error) if language() == "zh" else show()
         return int(getattr(error, "exit_code", 2))
     return 0
+
+
+def _show_usage(error: Any) -> None:
+    """Wrong words, in Chinese; no words at all are asking for help, which is what that error says."""
+    from deepfactor.cli.helping import usage_error
+
+    asks_for_help = type(error).__name__ == "NoArgsIsHelpError"
+    print(error.format_message() if asks_for_help else usage_error(error), file=sys.stderr, flush=True)
 
 
 @cache
@@ -88,7 +102,7 @@ def _code(error: BaseException) -> int:
 
 def _said(text: str, code: int) -> int:
     try:
-        print(f"deepfactor: {text}", file=sys.stderr, flush=True)
+        print(f"deepfactor: {spoken(text)}", file=sys.stderr, flush=True)
     except OSError:  # standard error is closed or full: the exit code says it
         _leave_streams()
     return code

@@ -13,13 +13,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len
 
 from deepfactor.cli._words import shows_all
+from deepfactor.cli.helping import Verbs
+from deepfactor.cli.language import spoken
 from deepfactor.core.days import day_of
 from deepfactor.core.version import __version__
+from deepfactor.pipeline.console import Console
+from deepfactor.pipeline.terminal import terminal as terminal_of
 
 app = typer.Typer(
     name="deepfactor",
+    cls=Verbs,
     help="Deep-learning stock factors for Chinese A-shares: train, test, enhance an index, backtest, report.",
     no_args_is_help=True,
     add_completion=False,
@@ -39,7 +45,9 @@ class Language(StrEnum):
     ZH = "zh"
 
 
-LanguageOption = Annotated[Language, typer.Option("--language", help="shown first on the page, which holds both")]
+LanguageOption = Annotated[
+    Language, typer.Option("--language", help="of the terminal, and shown first on the page, which holds both")
+]
 CONSTRAINTS = "study_a, study_a_all_market, study_b, study_b_te, study_b_tight or a TOML file"
 WHAT_IF = (
     "solve again with a changed setting, and show what changes; can be repeated. setting=value, as in "
@@ -84,20 +92,44 @@ ArmOption = Annotated[str | None, typer.Option("--arm", help="which arm, where F
 
 
 @app.callback(invoke_without_command=True)
-def root(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+def root(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
+    language: Annotated[
+        Language | None, typer.Option("--language", help="of the terminal; also behind a verb; without: LANG's")
+    ] = None,
+) -> None:
     """Deep-learning stock factors for Chinese A-shares."""
     if version:
         print(__version__)
         raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        print(ctx.get_help())
+
+
+def terminal() -> Console:
+    """Where a verb says what it is doing, in the language that is spoken."""
+    return terminal_of(spoken)
 
 
 def show(content: Mapping[str, object], as_json: bool, *lines: str) -> None:
     """One JSON object or lines, on standard output. The work is done: a reader that has gone away changes nothing."""
-    text = json.dumps(content, ensure_ascii=not shows_all(), allow_nan=False) if as_json else "\n".join(lines)
+    text = (
+        json.dumps(content, ensure_ascii=not shows_all(), allow_nan=False)
+        if as_json
+        else "\n".join(spoken(line) for line in lines)
+    )
     try:
         print(text, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def head(*columns: tuple[str, int]) -> str:
+    """Heads of columns of so many characters, on the left where the number is negative; a Chinese one takes two."""
+    said = [(spoken(name), width) for name, width in columns]
+    blank = [" " * max(abs(width) - cell_len(name), 0) for name, width in said]
+    return "".join(name + gap if width < 0 else gap + name for (name, width), gap in zip(said, blank, strict=True))
 
 
 def opening(asked: bool) -> str | None:

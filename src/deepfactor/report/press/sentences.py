@@ -21,24 +21,43 @@ _BRACES = str.maketrans({"{": "{{", "}": "}}"})
 
 @dataclass(frozen=True)
 class Form:
-    """How a sentence is told from others: `pattern` finds its places, `chinese` takes them, `said` = letters of it."""
+    """How a sentence is told from others: `pattern` finds its places, `chinese` takes them, `said` = letters of it.
+
+    `words` are what stands between the places, in order; "" first or last where a place stands there.
+    """
 
     pattern: re.Pattern[str]
     chinese: str
     said: int
+    words: tuple[str, ...]
+
+    def places_in(self, text: str) -> dict[str, str] | None:
+        """What stands in the places of `text`; None where it is another sentence."""
+        if not (text.startswith(self.words[0]) and text.endswith(self.words[-1])):
+            return None
+        at = 0  # a pattern of many places takes long to say no: first its words, in order
+        for word in self.words:
+            at = text.find(word, at)
+            if at < 0:
+                return None
+            at += len(word)
+        matched = self.pattern.fullmatch(text)
+        return None if matched is None else matched.groupdict()
 
 
 def form_of(english: str, chinese: str) -> Form:
     """The form of ``{places}`` between words: `n` is a whole number, any other what stands there, if only nothing."""
-    pattern, said, seen = "", 0, set[str]()
+    pattern, said, seen, words = "", 0, set[str](), [""]
     for literal, place, _, _ in Formatter().parse(english):
         pattern += re.escape(literal)
         said += len(literal)
+        words[-1] += literal
         if place is not None:
+            words.append("")
             found = r"[\d,]+" if place == "n" else ".*?"
             pattern += f"(?P={place})" if place in seen else f"(?P<{place}>{found})"
             seen.add(place)
-    return Form(re.compile(pattern, re.DOTALL), chinese, said)
+    return Form(re.compile(pattern, re.DOTALL), chinese, said, tuple(words))
 
 
 def forms(pairs: Iterable[tuple[str, str]]) -> tuple[Form, ...]:

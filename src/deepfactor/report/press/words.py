@@ -23,6 +23,9 @@ from deepfactor.core.words import Text
 from deepfactor.report.press.sentences import Form, forms, sentences_of_files, sentences_of_tomls
 from deepfactor.store.checks import FindingRecord
 
+#: Where an error lies, see `deepfactor.core.errors.DataError`.
+_PLACES = {"file": "文件{}", "table": "表{}", "row": "第{}行", "column": "列{}"}
+_PLACE = re.compile(f"({'|'.join(_PLACES)}) (.+)", re.DOTALL)
 #: Shown in place of what is not known.
 NOT_STATED = Text("–")
 
@@ -91,17 +94,22 @@ class Words:
     def sentence(self, text: str) -> Text:
         """A message of the run; its Chinese where its form is known."""
         for form in self.sentences:
-            if matched := form.pattern.fullmatch(text):
-                places = {place: self._named(part) for place, part in matched.groupdict().items()}
+            if (found := form.places_in(text)) is not None:
+                places = {place: self._named(part) for place, part in found.items()}
                 return Text(text, form.chinese.format(**places))
         place, _, what = text.partition(": ")
-        where = self._place(place) if what else ""
+        where = self.place(place) if what else ""
         return Text(text, f"{where}：{self.sentence(what).zh}") if where else Text(text)
 
-    def _place(self, place: str) -> str:
-        """The Chinese of a table or a file, behind which stands what is said of it; "" where it is neither."""
+    def place(self, place: str) -> str:
+        """The Chinese of a table, or of where an error lies, behind which stands what is said of it; "" of others."""
+        parts = [_PLACE.fullmatch(part) for part in place.split(", ")]
+        if place and all(parts):
+            return "，".join(_PLACES[part[1]].format(part[2]) for part in parts if part is not None)
         if place.startswith("file "):
             return f"文件{place.removeprefix('file ')}"
+        if known := self.terms.get(f"table.{place}") or self.terms.get(place):
+            return known.zh
         return self._named(place) if f"table.{place.split('.')[0]}" in self.terms else ""
 
     def sentence_or_term(self, text: str) -> Text:
