@@ -6,8 +6,8 @@ import ipaddress
 import sys
 from typing import Any
 
-#: Names of this machine that need no asking.
-_HERE = frozenset({"localhost", "", "::1"})
+#: Names of this machine that need no asking; who starts a server on another of its addresses adds that.
+HERE = {"localhost", "", "::1"}
 _installed = False
 
 
@@ -32,7 +32,7 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _require_here(event: str, host: object) -> None:
     name = host.decode() if isinstance(host, bytes) else "" if host is None else str(host)
-    if name in _HERE or _is_loopback(name):
+    if name in HERE or _is_loopback(name):
         return
     raise OutsideCall(f"{event} to {name}: tests speak to this machine alone")
 

@@ -13,7 +13,11 @@ from deepfactor.cli._endings import finish
 from deepfactor.cli.helping import Verb
 from deepfactor.cli.language import spoken
 from deepfactor.cli.options import (
+    AddressOption,
     AllowCode,
+    EngineChoice,
+    EngineOption,
+    EngineWorkers,
     Json,
     Language,
     LanguageOption,
@@ -82,7 +86,9 @@ def run(
     recipe: Annotated[str, typer.Argument(help="recipe TOML, or the name of a shipped one")],
     market: MarketOption,
     out: Annotated[Path, typer.Option("--out", help="runs folder")] = Path("runs"),
-    workers: Workers = 1,
+    workers: EngineWorkers = None,
+    engine: EngineOption = EngineChoice.LOCAL,
+    address: AddressOption = None,
     device: Annotated[str, typer.Option("--device", help="where networks are computed: cpu, cuda, cuda:1")] = "cpu",
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, as in fit.epochs=12")] = None,
     only: Annotated[list[str] | None, typer.Option("--only", help=ONLY)] = None,
@@ -96,14 +102,16 @@ def run(
     """Train, score, test, enhance, report. The same command goes on where it was stopped, and makes nothing twice."""
     from deepfactor.pipeline import experiment, planning, staging
     from deepfactor.pipeline.markets import open_market
+    from deepfactor.pipeline.training import engine_of
     from deepfactor.recipe import load_recipe
 
     chosen = staging.chosen([word for words in only or () for word in listed(words)])
     loaded = load_recipe(recipe, settings or (), allow_code=allow_code)
     console = terminal()
+    where = engine_of(engine.value, workers, address, console)
     opened = open_market(market, console, opening=opening(open_holdout))
     if dry_run:
-        planned = planning.dry_run(loaded, opened, out, workers=workers, device=device)
+        planned = planning.dry_run(loaded, opened, out, workers=1 if workers is None else workers, device=device)
         show(planned, as_json, *_plan_lines(planned))
         return
     folder = experiment.run(
@@ -111,7 +119,7 @@ def run(
         opened,
         out,
         only=chosen,
-        workers=workers,
+        workers=where,
         device=device,
         console=console,
         edges=edges,

@@ -36,6 +36,24 @@ MarketOption = Annotated[Path, typer.Option("--market", help="market folder, mad
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output")]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="take kinds from outside deepfactor")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="processes; 0 = all in this one")]
+EngineWorkers = Annotated[
+    int | None,
+    typer.Option("--workers", min=0, help="processes (1); 0 = all in this one; of ray: jobs at once (all that fit)"),
+]
+
+
+class EngineChoice(StrEnum):
+    """Where jobs run."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+EngineOption = Annotated[EngineChoice, typer.Option("--engine", help="where jobs run: this machine, or a cluster")]
+AddressOption = Annotated[
+    str | None,
+    typer.Option("--address", help="of ray: HOST:PORT, or auto; else RAY_ADDRESS, else a cluster of this machine"),
+]
 
 
 class Language(StrEnum):

@@ -7,7 +7,8 @@
     │   ├── RecipeError      a recipe or setting: names the key
     │   ├── DataError        a table, file or market: names file, row, column
     │   │   └── DamagedFile      a file of ours that doesn't hold what was written
-    │   └── KindError        an unknown or malformed kind
+    │   ├── KindError        an unknown or malformed kind
+    │   └── InUse            another process writes there
     └── Interrupted      exit 3: stopped by the user or out of resources; the run can be resumed
         ├── OutOfResources
         └── Unanswered       a vendor gives no answer, or none yet
@@ -66,6 +67,10 @@ class DataError(UserError):
 
 class DamagedFile(DataError):
     """A file that deepfactor wrote doesn't hold what was written; who can make it again catches this."""
+
+
+class InUse(UserError):
+    """Another process, here or on another machine, writes what this one was to write."""
 
 
 class Interrupted(DeepfactorError):

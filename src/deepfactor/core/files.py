@@ -7,12 +7,33 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
-from deepfactor.core.errors import OutOfResources, UserError
+from deepfactor.core.errors import InUse, OutOfResources, UserError
+
+#: Seconds after which a temporary of another machine, of whose processes nothing is known here, counts as abandoned.
+_ABANDONED = 24 * 3600.0
+
+
+@cache
+def machine_id() -> str:
+    """A name of this machine as long as it runs: what sees the same processes and the same locks."""
+    try:
+        told = Path("/proc/sys/kernel/random/boot_id").read_text()
+    except OSError:
+        told = gethostname()
+    return hashlib.sha256(told.encode()).hexdigest()[:8]
+
+
+def temporary_of(path: Path) -> Path:
+    """Where this process writes what becomes `path`: of no other process of any machine that shares the folder."""
+    return path.with_name(f".{path.name}.{machine_id()}-{os.getpid()}.tmp")
 
 
 @contextmanager
@@ -29,7 +50,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     if path.is_dir():
         raise UserError(f"{path} is a folder, where a file is to be written: move it away and repeat the command")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_of(path)
     try:
         yield temporary
         with temporary.open("rb") as handle:
@@ -47,11 +68,26 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def remove_litter(folder: Path) -> None:
-    """Remove the temporaries of `atomic_path` below `folder` that killed processes left; those of living ones stay."""
+    """Remove the temporaries of `atomic_path` below `folder` that killed processes left; those of living ones stay, and
+    those of other machines for a day."""
     for path in folder.rglob(".*.tmp"):
-        pid = path.name.split(".")[-2]
-        if pid.isdigit() and (int(pid) == os.getpid() or not _lives(int(pid))):
+        machine, _, pid = path.name.split(".")[-2].rpartition("-")
+        if not pid.isdigit():
+            continue
+        if machine in ("", machine_id()):
+            abandoned = int(pid) == os.getpid() or not _lives(int(pid))
+        else:
+            abandoned = _age(path) > _ABANDONED
+        if abandoned:
             path.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> float:
+    """Seconds since `path` was written; 0 where it is gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _lives(pid: int) -> bool:
@@ -114,7 +150,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
     Raises
     ------
-    UserError
+    InUse
         another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,5 +158,5 @@ def folder_lock(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"{folder} is being written by another process: wait for it to end") from None
+            raise InUse(f"{folder} is being written by another process: wait for it to end") from None
         yield

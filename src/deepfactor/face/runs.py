@@ -10,6 +10,7 @@ from deepfactor.face.results import RunResult
 from deepfactor.pipeline import experiment
 from deepfactor.pipeline.markets import Market
 from deepfactor.pipeline.terminal import terminal
+from deepfactor.pipeline.training import engine_of
 from deepfactor.recipe import Recipe
 
 
@@ -35,10 +36,14 @@ def run(
     out: str | Path = "runs",
     *,
     only: Sequence[str] = (),
-    workers: int = 1,
+    workers: int | None = 1,
     device: str = "cpu",
+    engine: str = "local",
+    address: str | None = None,
 ) -> RunResult:
     """Train, score, test, enhance, report, as `deepfactor run`: what is done is not made again.
+
+    `engine`: "local", or "ray" and the cluster's `address`, where `workers` None is as many jobs at once as fit.
 
     Raises
     ------
@@ -46,5 +51,7 @@ def run(
         names the key.
     """
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-    folder = experiment.run(chosen, market, Path(out), only=only, workers=workers, device=device, console=terminal())
+    console = terminal()
+    where = engine_of(engine, workers, address, console)
+    folder = experiment.run(chosen, market, Path(out), only=only, workers=where, device=device, console=console)
     return RunResult(folder.path)

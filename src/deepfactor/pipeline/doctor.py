@@ -18,6 +18,7 @@ USES = {
     "vendors": "fetch tushare|baostock",
     "dbf": "order form xt_dbf",
     "serve": "the workbench, deepfactor serve",
+    "ray": "run --engine ray: jobs on a cluster",
     "pandas": "frames of pandas in Python",
     "dev": "tests and checks",
 }

@@ -29,6 +29,8 @@ from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import check_oracle, oracle_path
 from deepfactor.runs.written import writing_results
 from deepfactor.training.device import device_of
+from deepfactor.training.engines.base import Engine
+from deepfactor.training.engines.processes import Processes
 from deepfactor.training.jobs import is_done
 
 
@@ -38,7 +40,7 @@ def run(
     out: Path,
     *,
     only: Sequence[str] = (),
-    workers: int = 1,
+    workers: int | Engine = 1,
     device: str = "cpu",
     console: Console | None = None,
     edges: bool = False,
@@ -53,7 +55,8 @@ def run(
     ----------
     out : the runs folder; the run lies in ``out/<recipe name>``, trained jobs in ``out/jobs``.
     only : groups of stages, see `staging.groups`: these alone, over what is there; none = all.
-    workers : processes that train, of one thread each; 0 = in this process. Numbers don't depend on it.
+    workers : processes that train, of one thread each, 0 = in this process; or an engine, see `engine_of`: stages
+        behind training then run in this process. Numbers don't depend on it.
     device : where networks are computed, "cpu" or "cuda"; on another one numbers differ by rounding.
     edges : write who was related to whom, too, for arms with a graph.
     language : "en" or "zh", the one that the page shows first.
@@ -65,7 +68,9 @@ def run(
     Interrupted
         stopped; the same call goes on.
     """
-    device_of(device)  # before anything is made
+    engine = Processes(workers) if isinstance(workers, int) else workers
+    if isinstance(engine, Processes):
+        device_of(device)  # before anything is made; of a cluster its workers say
     require_outside(out)
     wanted, folder = chosen(only), RunFolder(out / recipe.name)
     console = Logged(console or Silent(), folder.log)
@@ -81,17 +86,18 @@ def run(
     remove_litter(folder.path)
     with writing_results(folder.path):
         tested = recipe.model_copy(update={"test": possible})
-        work = Work(folder, tested, market, planned, console, Done(folder, console.say), edges, workers)
+        own = engine.workers if isinstance(engine, Processes) else 1
+        work = Work(folder, tested, market, planned, console, Done(folder, console.say), edges, own)
         require_read(work, wanted)
         write_json(folder.recipe, recipe.model_dump(mode="json"))
         write_json(folder.refers, refers(planned))
         before = sum(is_done(folder.jobs, job) for job in planned.jobs)
-        console.say(f"{recipe.name}: {len(planned.jobs)} jobs, {before} done before, {workers} workers")
+        console.say(f"{recipe.name}: {len(planned.jobs)} jobs, {before} done before, {engine.named}")
         for text in (*planned.mended, *lost, *planned.said):
             console.say(text)
         if TRAINING in wanted:
             with times.stage("training"):
-                train(planned, folder.jobs, workers, console, device=device)
+                train(planned, folder.jobs, engine, console, device=device)
         attempts = Attempts(folder, console, failures_before(folder, wanted))
         warnings = list(run_stages(work, wanted, attempts, times))
         said = [*market.warnings(), *dict.fromkeys(warnings), *planned.said, *left_out]

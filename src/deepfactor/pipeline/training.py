@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 
+from deepfactor.core.errors import UserError
 from deepfactor.pipeline.console import Console
 from deepfactor.pipeline.planning import Planned
 from deepfactor.training.engine import run_jobs
+from deepfactor.training.engines.base import Engine
+from deepfactor.training.engines.on_ray import Ray, package
+from deepfactor.training.engines.processes import Processes
 from deepfactor.training.jobs import Progress
 
 
-def train(
-    planned: Planned,
-    jobs_folder: Path,
-    workers: int,
-    console: Console,
-    *,
-    device: str = "cpu",
-) -> None:
+class EngineName(StrEnum):
+    """Where jobs run: in processes of this machine, or on a Ray cluster."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+def engine_of(name: str, workers: int | None, address: str | None, console: Console) -> Engine:
+    """The engine `name` with `workers` at once; None = one, or of Ray as many as fit; `address`: see `Ray`.
+
+    Raises
+    ------
+    UserError
+        an address without Ray, Ray without its package or with no workers.
+    """
+    if EngineName(name) is EngineName.LOCAL:
+        if address is not None:
+            raise UserError(f"--address {address} is a Ray cluster's: add --engine ray")
+        return Processes(1 if workers is None else workers)
+    if workers == 0:
+        raise UserError("--workers 0 is all in this process: leave out --engine ray")
+    package()
+    return Ray(address, workers, console.say)
+
+
+def train(planned: Planned, jobs_folder: Path, engine: Engine, console: Console, *, device: str = "cpu") -> None:
     """Run what is not done, showing each worker's job and the time left."""
     run_jobs(
         planned.jobs,
         planned.arrays,
         jobs_folder,
-        workers=workers,
+        engine=engine,
         progress=_Watch(console),
         device=device,
     )
@@ -43,8 +66,8 @@ class _Watch:
             best += "" if event.valid_top is None else f", label of the top 5 % {event.valid_top:+.4f}"
             self.console.say(f"{event.job}: {'done' if event.phase == 'done' else 'was done before'}{best}")
             return
-        if event.phase == "damaged":
-            self.console.say(f"{event.job}: {event.note}: done again")
+        if event.phase in ("damaged", "note"):
+            self.console.say(f"{event.job}: {event.note}" + (": done again" if event.phase == "damaged" else ""))
             return
         if event.phase == "validate" and event.valid_rank_ic is not None:
             self.rank_ic[event.job] = event.valid_rank_ic

@@ -12,7 +12,8 @@ import numpy as np
 
 from deepfactor.core.arrays import Bools, Dates, Float32, Float64, Floats, Indices, Symbols
 from deepfactor.core.errors import DamagedFile, DataError
-from deepfactor.core.files import folder_lock, remove_litter
+from deepfactor.core.files import remove_litter
+from deepfactor.core.leases import folder_lease
 from deepfactor.core.system import raise_of_machine
 from deepfactor.features.base import Features
 from deepfactor.training.arrays import damage_of, is_whole, map_arrays, save_arrays
@@ -218,7 +219,7 @@ def prepare_data(
     """
     folder = jobs / f"inputs-{key}"
     if not is_whole(folder, _COMPLETE, open_data, tell):
-        with folder_lock(folder):
+        with folder_lease(folder):
             _write(folder, build(), features, same)
     return folder
 

@@ -1,45 +1,33 @@
-"""Runs jobs: in this process, or in spawned worker processes of one thread each that open the arrays by themselves."""
+"""Runs jobs by an engine: in this process, in worker processes, or on a cluster, each opening the arrays by itself."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import signal
 import threading
-import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
+from socket import gethostname
 from types import FrameType
+from typing import cast
 
 from deepfactor.core.errors import DeepfactorError, Interrupted, OutOfResources, UserError
 from deepfactor.core.files import remove_litter, write_text
 from deepfactor.core.system import RESOURCES, USERS, out_of_memory, system_error
+from deepfactor.models._kernels import kernel_in_use
 from deepfactor.training.data import Arrays, Folders, open_data
 from deepfactor.training.device import device_of
+from deepfactor.training.engines.base import Do, Engine, Needs, Task, Tell, Where
+from deepfactor.training.engines.processes import Processes
 from deepfactor.training.finished import adopt, damage_of
 from deepfactor.training.jobs import Job, Progress, arrays_of, is_done
 from deepfactor.training.samples import Sampler
 from deepfactor.training.scalings.store import Store
-from deepfactor.training.spawning import bound_to_this_process
 from deepfactor.training.work import run_job
 
 Listener = Callable[[Progress], None]
-
-#: Set before a worker imports anything: one thread a process, and big temporaries that are reused instead of being
-#: handed back to the system and faulted in again at every step.
-WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
-}
-_GRACE = 5.0  # seconds that a worker has to end before it is killed
 
 
 class JobFailed(DeepfactorError):
@@ -54,6 +42,8 @@ def run_jobs(
     workers: int = 1,
     progress: Listener | None = None,
     device: str = "cpu",
+    engine: Engine | None = None,
+    needs: Needs = Needs(),
 ) -> None:
     """Run what of `jobs` is not done, and leave their results in ``folder/<key>``.
 
@@ -72,6 +62,8 @@ def run_jobs(
         called in this process for every step at first hand, or several times a second from workers.
     device : str
         see `device_of`; all workers share it. Numbers differ between devices by rounding.
+    engine : Engine, optional
+        where jobs run, in place of `workers` processes of this machine; its jobs take what `needs` says.
 
     Raises
     ------
@@ -85,7 +77,9 @@ def run_jobs(
         any other failure of a job.
     """
     listen = progress or (lambda event: None)
-    device_of(device)
+    if engine is None:
+        device_of(device)
+        engine = Processes(workers)
     open_jobs = list({job.key: job for job in jobs if not is_done(folder, job)}.values())  # equal arms train once
     for job in jobs:
         if is_done(folder, job):
@@ -97,14 +91,40 @@ def run_jobs(
         return
     for arrays in {arrays_of(data, job).folder for job in open_jobs}:
         remove_litter(arrays)
-    with interruptible():
-        if workers == 0:
-            samplers = _Samplers(device)
-            for job in open_jobs:
-                with _described(job, folder):
-                    run_job(job, samplers.of(arrays_of(data, job)), folder, listen)
-        else:
-            _Pool(data, folder, device).run(open_jobs, min(workers, len(open_jobs)), listen)
+    tasks = [_task(job, arrays_of(data, job), folder) for job in open_jobs]
+    done = engine.each(
+        partial(_ready, device, kernel_in_use()), tasks, lambda event: listen(cast(Progress, event)), needs
+    )
+    with interruptible(), closing(done):
+        for _ in done:
+            pass
+
+
+_Content = tuple[Job, Arrays, Path]
+
+
+def _task(job: Job, arrays: Arrays, folder: Path) -> Task[_Content]:
+    """A job as an engine takes it."""
+    reads = (arrays.folder, *arrays.inputs.values())
+    return Task(job.label, (job, arrays, folder), reads, folder / job.key)
+
+
+def _ready(device: str, kernel: str) -> Do[_Content, None]:
+    """What does jobs in a worker, one after the other; `kernel` = what computes GRUs where the command was given."""
+    samplers = _Samplers(device)
+    own_kernel = kernel_in_use()
+
+    def do(content: _Content, where: Where, tell: Tell) -> None:
+        job, arrays, folder = content
+        own = Arrays(where(arrays.folder), {name: where(path) for name, path in arrays.inputs.items()})
+        place = where(folder / job.key).parent
+        if own_kernel != kernel:
+            told = f"computed by {own_kernel} on {gethostname()}, here it would be by {kernel}: the last digits differ"
+            tell(Progress(job.label, job.key, "note", note=told))
+        with _described(job, place):
+            run_job(job, samplers.of(own), place, tell)
+
+    return do
 
 
 @contextmanager
@@ -153,113 +173,6 @@ def _failed(job: Job, folder: Path, error: Exception) -> JobFailed:
     return JobFailed(f"{job.label}: {type(error).__name__}: {error}; traceback in {log}")
 
 
-class _Pool:
-    """Spawned workers, each with a pipe: a job goes down, progress and the end come up."""
-
-    def __init__(self, data: Folders, folder: Path, device: str) -> None:
-        self.data, self.arguments = data, (folder, device)
-        self.busy: dict[Connection, Job] = {}
-        self.processes: dict[Connection, BaseProcess] = {}
-
-    def run(self, jobs: Sequence[Job], workers: int, listen: Listener) -> None:
-        """Hand out `jobs` in order until all are done."""
-        queue = list(reversed(jobs))
-        try:
-            with environment(WORKER_ENVIRONMENT), bound_to_this_process():
-                for _ in range(workers):
-                    self._start()
-            for pipe in self.processes:
-                self._give(pipe, queue)
-            while self.busy:
-                ready = wait(list(self.busy))
-                for pipe in [pipe for pipe in self.busy if pipe in ready]:
-                    if self._listen(pipe, listen):
-                        self._give(pipe, queue)
-        finally:
-            self._stop()
-
-    def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, *self.arguments), daemon=True)
-        process.start()
-        theirs.close()  # so that a dead worker's pipe reads as ended
-        self.processes[ours] = process
-
-    def _give(self, pipe: Connection, queue: list[Job]) -> None:
-        self.busy.pop(pipe, None)
-        if queue:
-            job = self.busy[pipe] = queue.pop()
-            pipe.send((job, arrays_of(self.data, job)))
-
-    def _listen(self, pipe: Connection, listen: Listener) -> bool:
-        """Take one message; True when the worker's job is done."""
-        try:
-            message = pipe.recv()
-        except (EOFError, ConnectionResetError):
-            process = self.processes[pipe]
-            process.join(_GRACE)
-            raise OutOfResources(
-                f"{self.busy[pipe].label}: the worker died (exit code {process.exitcode}; -9 = killed, often for lack "
-                "of memory); the same command goes on from the last epoch"
-            ) from None
-        if isinstance(message, Progress):
-            listen(message)
-            return False
-        if isinstance(message, Exception):
-            raise message
-        return True
-
-    def _stop(self) -> None:
-        """End all workers: idle ones by closing their pipe, busy ones by SIGTERM, stubborn ones by SIGKILL."""
-        for pipe, process in self.processes.items():
-            if pipe in self.busy:
-                process.terminate()
-            pipe.close()
-        for process in self.processes.values():
-            process.join(_GRACE)
-            if process.is_alive():
-                process.kill()
-                process.join()
-            process.close()
-
-
-@contextmanager
-def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for the processes started inside."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _work(pipe: Connection, folder: Path, device: str) -> None:
-    """A worker's life: jobs from the pipe until it closes."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    samplers = _Samplers(device)
-    while True:
-        job: Job
-        data: Arrays
-        try:
-            job, data = pipe.recv()
-        except EOFError:
-            return
-        try:
-            with _described(job, folder):
-                run_job(job, samplers.of(data), folder, _Throttle(pipe))
-        except DeepfactorError as error:
-            error.__cause__ = None  # may not be picklable; its traceback is in the job's folder
-            pipe.send(error)
-            return
-        pipe.send("done")
-
-
 class _Samplers:
     """Opens a folder's arrays once, as long as the next job reads the same ones."""
 
@@ -273,20 +186,3 @@ class _Samplers:
             self.sampler = Sampler(open_data(arrays), device=device_of(self.device), store=Store(arrays.folder))
             self.arrays = arrays
         return self.sampler
-
-
-class _Throttle:
-    """Sends progress a few times a second; ends of epochs and jobs always."""
-
-    def __init__(self, pipe: Connection, seconds: float = 0.2) -> None:
-        self.pipe, self.seconds, self.last = pipe, seconds, 0.0
-
-    def __call__(self, event: Progress) -> None:
-        now = time.monotonic()
-        if event.phase in ("gather", "train", "predict") and now - self.last < self.seconds:
-            return
-        self.last = now
-        try:
-            self.pipe.send(event)
-        except BrokenPipeError:
-            os._exit(Interrupted.exit_code)  # the parent is gone

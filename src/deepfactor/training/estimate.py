@@ -20,7 +20,7 @@ from deepfactor.training.arms import Learner, Stacked
 from deepfactor.training.baseline import features_of, scores, table
 from deepfactor.training.data import Folders, TrainingData, open_data
 from deepfactor.training.device import device_of
-from deepfactor.training.engine import WORKER_ENVIRONMENT, environment
+from deepfactor.training.engines.processes import WORKER_ENVIRONMENT, environment
 from deepfactor.training.finished import read_trained
 from deepfactor.training.fit import Fitter, settled_torch
 from deepfactor.training.jobs import Job, arrays_of, baseline_of, is_done, task_of

@@ -87,11 +87,12 @@ class Job:
 @dataclass(frozen=True)
 class Progress:
     """Where a job is. `valid_rank_ic` and `valid_top` are None until the epoch has been validated; `phase` "skip" = was
-    done before, "damaged" = `note` says what of it isn't what was written, and it is done again."""
+    done before, "damaged" = `note` says what of it isn't what was written, and it is done again, "note" = `note` is to
+    be known."""
 
     job: str
     key: str
-    phase: str  # "gather" | "train" | "validate" | "predict" | "done" | "skip" | "damaged"
+    phase: str  # "gather" | "train" | "validate" | "predict" | "done" | "skip" | "damaged" | "note"
     epoch: int = 0
     epochs: int = 0
     step: int = 0
@@ -100,6 +101,11 @@ class Progress:
     valid_rank_ic: float | None = None
     valid_top: float | None = None
     note: str = ""
+
+    @property
+    def passing(self) -> bool:
+        """Nothing is lost where only the next one like it is heard."""
+        return self.phase in ("gather", "train", "predict")
 
 
 def plan_jobs(

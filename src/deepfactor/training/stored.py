@@ -12,7 +12,8 @@ import numpy as np
 
 from deepfactor.core.arrays import Indices, Symbols
 from deepfactor.core.errors import DamagedFile, DataError
-from deepfactor.core.files import folder_lock, remove_litter
+from deepfactor.core.files import remove_litter
+from deepfactor.core.leases import folder_lease
 from deepfactor.core.spec import content_key
 from deepfactor.core.system import raise_of_machine
 from deepfactor.inputs.base import ROOM, FromMarket, Held
@@ -82,7 +83,7 @@ def prepare_input(
     """
     folder = arrays / f"{_kept(name).FOLDER}-{content_key(content)}"
     if not is_whole(folder, _COMPLETE, lambda folder: open_inputs({name: folder}), tell):
-        with folder_lock(folder):
+        with folder_lease(folder):
             remove_litter(folder)
             made: Any = build()  # a dataclass
             held = {one.name: getattr(made, one.name) for one in fields(made)}

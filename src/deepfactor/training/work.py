@@ -10,7 +10,8 @@ from pathlib import Path
 
 from deepfactor.core.arrays import Float32, Indices
 from deepfactor.core.errors import DamagedFile
-from deepfactor.core.files import folder_lock, remove_file, write_json, write_text
+from deepfactor.core.files import remove_file, write_json, write_text
+from deepfactor.core.leases import folder_lease
 from deepfactor.core.system import raise_of_machine
 from deepfactor.training.arms import Learner, Network, Stacked
 from deepfactor.training.baseline import scores as scores_of_features
@@ -55,7 +56,9 @@ def run_job(job: Job, sampler: Sampler, jobs: Path, report: Listener) -> None:
     Raises
     ------
     UserError
-        the fit failed, or another process works on this job.
+        the fit failed.
+    InUse
+        another process works on this job.
     OutOfResources
         the disk is full.
     """
@@ -63,7 +66,7 @@ def run_job(job: Job, sampler: Sampler, jobs: Path, report: Listener) -> None:
     if is_done(jobs, job):
         report(Progress(job.label, job.key, "skip"))
         return
-    with folder_lock(folder), settled_torch():
+    with folder_lease(folder), settled_torch():
         for litter in folder.glob(".*.tmp"):  # of a process that was killed while writing
             litter.unlink()
         remove_file(folder / DONE)

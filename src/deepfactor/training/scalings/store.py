@@ -14,7 +14,7 @@ from safetensors.numpy import load, save
 from deepfactor.core.arrays import Bools, Bytes, Float32
 from deepfactor.core.checksums import damaged, file_checksum, read_checksums, write_checksums
 from deepfactor.core.errors import DamagedFile, UserError
-from deepfactor.core.files import atomic_path
+from deepfactor.core.files import atomic_path, temporary_of
 from deepfactor.features.base import Features
 from deepfactor.training.scalings.base import Scaling, Standard, key_of
 from deepfactor.training.splitting import split_features, split_rows
@@ -112,7 +112,7 @@ def _write(path: Path, standard: Standard) -> None:
         raise UserError(f"{path} is a folder, where a file is to be written: move it away and repeat the command")
     body = save({field.name: getattr(standard, field.name) for field in fields(standard)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_of(path)
     temporary.write_bytes(zlib.crc32(body).to_bytes(4, "little") + body)
     os.replace(temporary, path)
 
