@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
 from deepfactor.training.engines.on_ray import package
@@ -48,8 +49,11 @@ class TwoNodes:
         raise AssertionError
 
     def kill_the_second(self) -> None:
-        """`kill -9` of the second node; its workers end with it."""
-        os.kill(self.node.all_processes["raylet"][0].process.pid, signal.SIGKILL)
+        """`kill -9` of all of the second node, as where its machine stops: workers outlive Ray's daemon."""
+        raylet = self.node.all_processes["raylet"][0].process.pid
+        for pid in (*_children(raylet), raylet):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def renew_the_second(self) -> None:
         """Another second node for the one that was killed."""
@@ -69,3 +73,12 @@ def _ports() -> dict[str, int]:
             for one in sockets:
                 one.bind(("", 0))
             return {name: one.getsockname()[1] for name, one in zip(_PORTS, sockets, strict=True)}
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(folder.name))
+    return found
