@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ from deepfactor.core.errors import UserError
 from deepfactor.core.kind import Kind
 from deepfactor.core.leases import holder_of
 from deepfactor.training.engine import run_jobs
+from deepfactor.training.engines import on_ray
 from deepfactor.training.engines.on_ray import Ray
 from deepfactor.training.jobs import Job, Progress, is_done
 from deepfactor.training.spec import Fit
@@ -159,9 +163,8 @@ def listen(event):
         print(event.phase, event.epoch, event.job, flush=True)
 
 if __name__ == "__main__":
-    folder, seeds = Path(sys.argv[2]), tuple(map(int, sys.argv[4].split(",")))
-    data = toy_training()
-    jobs = toy_jobs(data, TINY, fit=Fit(epochs=int(sys.argv[3]), seeds=seeds, min_stocks=5))
+    folder, data = Path(sys.argv[2]), toy_training()
+    jobs = toy_jobs(data, TINY, fit=Fit.model_validate_json(sys.argv[3]))
     try:
         run_jobs(jobs, stored(data, folder), folder, engine=Ray(sys.argv[1]), progress=listen)
     except Interrupted as error:
@@ -177,7 +180,7 @@ class Driver:
         script.write_text(DRIVER)
         tests = Path(__file__).parents[1]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tests), *sys.path])}
-        words = [sys.executable, script, cluster.address, folder, str(fit.epochs), ",".join(map(str, fit.seeds))]
+        words = [sys.executable, script, cluster.address, folder, fit.model_dump_json()]
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, env=environment, text=True)
 
     def first_in_second_epoch(self, jobs: Sequence[Job]) -> Job:
@@ -242,6 +245,31 @@ def test_two_drivers_on_one_store_share_its_jobs(
     there = [(line.split(maxsplit=2)[2], int(line.split()[1])) for line in lines if line.startswith("validate")]
     assert sorted(there + heard.epochs()) == sorted((job.label, epoch) for job in jobs for epoch in range(1, 13))
     assert results(jobs, folder) == unbroken[BOTH]
+
+
+def test_folders_travel_to_nodes_that_do_not_share_them(
+    cluster: TwoNodes, unbroken: dict[Fit, list[bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that nobody sees stands for a folder that isn't shared; a worker dies on the way."""
+    monkeypatch.setattr(on_ray, "_seen_by_others", lambda tasks: nullcontext({tmp_path: tmp_path / "not there"}))
+    data, room = toy_training(), Path(tempfile.gettempdir()) / f"deepfactor-{os.getuid()}"
+    jobs = toy_jobs(data, TINY, fit=BOTH)
+
+    def kill() -> None:
+        (place,) = room.glob(f"writes-*/{jobs[0].key}")
+        os.kill(int(place.parent.name.split("-")[1]), signal.SIGKILL)
+
+    heard = Heard(jobs[:1], kill)
+    arrays = stored(data, tmp_path)
+    run_jobs(jobs, arrays, tmp_path, engine=Ray(cluster.address, say=heard.said.append), progress=heard)
+    assert results(jobs, tmp_path) == unbroken[BOTH]
+    assert heard.said[0].endswith(f"doesn't see {tmp_path}: jobs travel with their folders")
+    assert heard.said[1].startswith(f"{jobs[0].label}: its worker died")
+    assert heard.epochs().count((jobs[0].label, 1)) == 1
+    assert all(is_done(tmp_path, job) for job in jobs)
+    assert [path.name for path in (arrays.rglob("scaled-*"))] == []  # made where it was read
+    assert [path for path in room.glob("writes-*/*") if path.name == jobs[1].key] == []
+    shutil.rmtree(next(room.glob(f"*/{arrays.name}")).parent)
 
 
 def test_a_network_of_another_kind_and_no_address(tmp_path: Path) -> None:

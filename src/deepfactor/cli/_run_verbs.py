@@ -18,6 +18,7 @@ from deepfactor.cli.options import (
     EngineChoice,
     EngineOption,
     EngineWorkers,
+    GpusOption,
     Json,
     Language,
     LanguageOption,
@@ -89,6 +90,7 @@ def run(
     workers: EngineWorkers = None,
     engine: EngineOption = EngineChoice.LOCAL,
     address: AddressOption = None,
+    gpus: GpusOption = 1.0,
     device: Annotated[str, typer.Option("--device", help="where networks are computed: cpu, cuda, cuda:1")] = "cpu",
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, as in fit.epochs=12")] = None,
     only: Annotated[list[str] | None, typer.Option("--only", help=ONLY)] = None,
@@ -108,7 +110,7 @@ def run(
     chosen = staging.chosen([word for words in only or () for word in listed(words)])
     loaded = load_recipe(recipe, settings or (), allow_code=allow_code)
     console = terminal()
-    where = engine_of(engine.value, workers, address, console)
+    where = engine_of(engine.value, workers, address, console, gpus=gpus)
     opened = open_market(market, console, opening=opening(open_holdout))
     if dry_run:
         planned = planning.dry_run(loaded, opened, out, workers=1 if workers is None else workers, device=device)

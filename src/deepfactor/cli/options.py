@@ -54,6 +54,9 @@ AddressOption = Annotated[
     str | None,
     typer.Option("--address", help="of ray: HOST:PORT, or auto; else RAY_ADDRESS, else a cluster of this machine"),
 ]
+GpusOption = Annotated[
+    float, typer.Option("--gpus", min=0.01, help="of ray with --device cuda: how much of a GPU a job takes")
+]
 
 
 class Language(StrEnum):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -26,7 +25,8 @@ from deepfactor.panel.universe import Universe
 from deepfactor.portfolio.enhancer import IndexEnhancer
 from deepfactor.portfolio.presets import DEFAULT_DEFINITIONS, Enhancement
 from deepfactor.risk.model import RiskModel
-from deepfactor.training.spawning import bound_to_this_process
+from deepfactor.training.engines.base import Do, Engine, Task
+from deepfactor.training.engines.processes import Processes
 
 
 @dataclass(frozen=True)
@@ -106,23 +106,24 @@ def followed(result: BacktestResult, preset: Enhancement) -> Followed:
 
 
 def follow_many(
-    market: Path, ground: Ground, numbers: Sequence[int], make: MakeScores, workers: int
+    market: Path, ground: Ground, numbers: Sequence[int], make: MakeScores, engine: Engine
 ) -> Iterator[tuple[int, Followed]]:
-    """Each number with what its scores earn, as they get done, over `workers` processes (0, 1 = in this one; so are
-    a few)."""
-    if workers < 2 or len(numbers) <= _FEW * workers:
-        for number in numbers:
-            yield number, followed(follow(ground, make(number)), ground.preset)
-        return
-    with _sent(market, ground) as sent, bound_to_this_process():
-        most = min(workers, len(numbers))
-        pool = ProcessPoolExecutor(most, get_context("spawn"), initializer=_open, initargs=(sent,))
-        try:
-            waiting: dict[Future[Followed], int] = {pool.submit(_one, make, number): number for number in numbers}
-            for done in as_completed(waiting):
-                yield waiting[done], done.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    """Each number with what its scores earn, as they get done, by `engine`; a few in this process. A cluster's nodes
+    must share the folder `market`, where what they are sent is put down."""
+    local = isinstance(engine, Processes)
+    if isinstance(engine, Processes):
+        if engine.workers < 2 or len(numbers) <= _FEW * engine.workers:
+            for number in numbers:
+                yield number, followed(follow(ground, make(number)), ground.preset)
+            return
+        engine = replace(engine, environment={})  # as many threads as this process has: the same last digits
+    tasks = [Task(f"backtest {number}", number, shares=None if local else market) for number in numbers]
+    with (
+        _sent(market, ground, None if local else market) as sent,
+        closing(engine.each(partial(_open, sent, make), tasks, lambda event: None)) as done,
+    ):
+        for task, found in done:
+            yield task.content, found
 
 
 @dataclass(frozen=True)
@@ -137,11 +138,12 @@ class _Sent:
 
 
 @contextmanager
-def _sent(market: Path, ground: Ground) -> Iterator[_Sent]:
-    """The exposures and who may be bought as files, of the days followed alone: the others are holes in them."""
+def _sent(market: Path, ground: Ground, room: Path | None) -> Iterator[_Sent]:
+    """The exposures and who may be bought as files in `room` (None = the system's for temporary ones), of the days
+    followed alone: the others are holes in them."""
     first, last = np.searchsorted(ground.panel.dates, [ground.start, ground.end]).tolist()
     rows = slice(max(first - 1, 0), last + 1)
-    with tempfile.TemporaryDirectory(prefix="deepfactor-") as name:
+    with tempfile.TemporaryDirectory(prefix=".deepfactor-", dir=room) as name:
         folder = Path(name)
         for k, values in enumerate((ground.buyable, *ground.styles.values())):
             held = np.lib.format.open_memmap(folder / f"{k}.npy", "w+", values.dtype, values.shape)
@@ -153,23 +155,15 @@ def _sent(market: Path, ground: Ground) -> Iterator[_Sent]:
         yield _Sent(market, len(ground.panel.dates), folder, tuple(ground.styles), rest)
 
 
-_ground: Ground | None = None
-
-
-def _open(sent: _Sent) -> None:
+def _open(sent: _Sent, make: MakeScores) -> Do[int, Followed]:
     """In a worker: the market up to the last day that the parent has of it. Its holdout was opened there or not."""
-    global _ground
     panel, universe = open_panel(sent.market, live=True)
     buyable, *styles = (np.load(sent.folder / f"{k}.npy", mmap_mode="r") for k in range(len(sent.styles) + 1))
-    _ground = replace(
+    ground = replace(
         sent.rest,
         panel=panel.between(0, sent.rows),
         universe=universe.between(0, sent.rows),
         styles=dict(zip(sent.styles, styles, strict=True)),
         buyable=buyable,
     )
-
-
-def _one(make: MakeScores, number: int) -> Followed:
-    assert _ground is not None, "a worker that has opened nothing"
-    return followed(follow(_ground, make(number)), _ground.preset)
+    return lambda number, where, tell: followed(follow(ground, make(number)), ground.preset)

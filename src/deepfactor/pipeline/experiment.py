@@ -55,8 +55,8 @@ def run(
     ----------
     out : the runs folder; the run lies in ``out/<recipe name>``, trained jobs in ``out/jobs``.
     only : groups of stages, see `staging.groups`: these alone, over what is there; none = all.
-    workers : processes that train, of one thread each, 0 = in this process; or an engine, see `engine_of`: stages
-        behind training then run in this process. Numbers don't depend on it.
+    workers : processes that train, of one thread each, 0 = in this process; or an engine, see `engine_of`. Numbers
+        don't depend on it.
     device : where networks are computed, "cpu" or "cuda"; on another one numbers differ by rounding.
     edges : write who was related to whom, too, for arms with a graph.
     language : "en" or "zh", the one that the page shows first.
@@ -86,8 +86,7 @@ def run(
     remove_litter(folder.path)
     with writing_results(folder.path):
         tested = recipe.model_copy(update={"test": possible})
-        own = engine.workers if isinstance(engine, Processes) else 1
-        work = Work(folder, tested, market, planned, console, Done(folder, console.say), edges, own)
+        work = Work(folder, tested, market, planned, console, Done(folder, console.say), edges, engine)
         require_read(work, wanted)
         write_json(folder.recipe, recipe.model_dump(mode="json"))
         write_json(folder.refers, refers(planned))

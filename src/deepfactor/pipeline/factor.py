@@ -36,6 +36,7 @@ from deepfactor.runs.layout import RecipeFile, RunFolder
 from deepfactor.runs.results import read_json, write_factor_test
 from deepfactor.runs.written import reading_results, writing_results
 from deepfactor.styles.base import ROOM as STYLES
+from deepfactor.training.engines.processes import Processes
 
 _TITLE = Sentence("Factor {name}", "因子{name}")
 
@@ -201,9 +202,8 @@ def enhance(
         if placebo and enhanced.summary is not None:
             with stages.stage("placebo"), attempts.attempt("placebo", label, place / PLACEBO):
                 ground = ground_of(market, styles.exposures, portfolio, factor.eligible, enhanced.summary, risk)
-                made = placebo_to(
-                    place, market.folder.path, ground, factor.scores, enhanced.summary, placebo, console, workers
-                )
+                taken = (placebo, console, Processes(workers))
+                made = placebo_to(place, market.folder.path, ground, factor.scores, enhanced.summary, *taken)
                 enhanced = replace(enhanced, placebo=made)
         attempts.write()
         write_environment(folder.environment, market.account(), [*market.warnings(), *absent], stages)

@@ -32,6 +32,7 @@ from deepfactor.pipeline.enhancing import buyable
 from deepfactor.pipeline.markets import Market
 from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.risk.model import RiskModel
+from deepfactor.training.engines.base import Engine
 
 FILE = "placebo.json"
 #: Raised when the same random scores earn other numbers.
@@ -63,11 +64,11 @@ def placebo_to(
     summary: SummaryFile,
     draws: int,
     console: Console,
-    workers: int = 1,
+    engine: Engine,
 ) -> PlaceboFile:
     """The placebo band of the portfolio of `scores` whose backtest gave `summary`, written into its folder `place`.
 
-    `ground`: see `ground_of`; `draws` random scores, over `workers` processes, kept in the folder `market`.
+    `ground`: see `ground_of`; `draws` random scores, by `engine`, kept in the folder `market`.
     """
     span = {"start": ground.start, "end": ground.end}
     signals = days_followed(
@@ -76,7 +77,7 @@ def placebo_to(
     mask = who_is_scored(scores.values, ground.buyable, signals)
     persistence = persistence_of(scores.values, ground.buyable, signals)
     made = _Random(mask[signals], signals, len(mask), persistence)
-    drawn = dict(_drawn(market, ground, made, draws, console, workers))
+    drawn = dict(_drawn(market, ground, made, draws, console, engine))
     ordered = [drawn[draw] for draw in range(draws)]
     whole = summary["all"]
     content: PlaceboFile = {
@@ -126,7 +127,7 @@ def ground_of(
 
 
 def _drawn(
-    market: Path, ground: Ground, made: _Random, draws: int, console: Console, workers: int
+    market: Path, ground: Ground, made: _Random, draws: int, console: Console, engine: Engine
 ) -> Iterator[tuple[int, Draw]]:
     """All draws: those that the log has, then the others, each logged when it is done."""
     log, what = _log(market, ground, made), f"placebo on {ground.index}"
@@ -139,7 +140,7 @@ def _drawn(
         return
     console.progress(what, len(have), draws, "random scores")
     done = len(have)
-    for draw, found in follow_many(market, ground, missing, made, workers):
+    for draw, found in follow_many(market, ground, missing, made, engine):
         one: Draw = {"draw": draw, **found}
         _keep(log, one)
         done += 1

@@ -9,10 +9,11 @@ from deepfactor.core.errors import UserError
 from deepfactor.pipeline.console import Console
 from deepfactor.pipeline.planning import Planned
 from deepfactor.training.engine import run_jobs
-from deepfactor.training.engines.base import Engine
+from deepfactor.training.engines.base import Engine, Needs
 from deepfactor.training.engines.on_ray import Ray, package
 from deepfactor.training.engines.processes import Processes
-from deepfactor.training.jobs import Progress
+from deepfactor.training.estimate import estimate
+from deepfactor.training.jobs import Progress, is_done
 
 
 class EngineName(StrEnum):
@@ -22,8 +23,8 @@ class EngineName(StrEnum):
     RAY = "ray"
 
 
-def engine_of(name: str, workers: int | None, address: str | None, console: Console) -> Engine:
-    """The engine `name` with `workers` at once; None = one, or of Ray as many as fit; `address`: see `Ray`.
+def engine_of(name: str, workers: int | None, address: str | None, console: Console, *, gpus: float = 1.0) -> Engine:
+    """The engine `name` with `workers` at once; None = one, or of Ray as many as fit; `address`, `gpus`: see `Ray`.
 
     Raises
     ------
@@ -37,11 +38,19 @@ def engine_of(name: str, workers: int | None, address: str | None, console: Cons
     if workers == 0:
         raise UserError("--workers 0 is all in this process: leave out --engine ray")
     package()
-    return Ray(address, workers, console.say)
+    return Ray(address, workers, gpus, console.say)
 
 
 def train(planned: Planned, jobs_folder: Path, engine: Engine, console: Console, *, device: str = "cpu") -> None:
-    """Run what is not done, showing each worker's job and the time left."""
+    """Run what is not done, showing each worker's job and the time left.
+
+    A cluster is told what a job takes: a core, the memory that `estimate` measures here, a GPU on ``cuda``.
+    """
+    needs = Needs()
+    if isinstance(engine, Ray) and any(not is_done(jobs_folder, job) for job in planned.jobs):
+        memory = estimate(planned.jobs, planned.arrays, jobs_folder, workers=1).memory
+        needs = Needs(memory=memory, gpus=float(device.startswith("cuda")))
+        console.say(f"a job takes a core and {memory / 2**20:,.0f} MiB" + (f", {engine.gpus:g} GPU" * bool(needs.gpus)))
     run_jobs(
         planned.jobs,
         planned.arrays,
@@ -49,6 +58,7 @@ def train(planned: Planned, jobs_folder: Path, engine: Engine, console: Console,
         engine=engine,
         progress=_Watch(console),
         device=device,
+        needs=needs,
     )
 
 

@@ -25,6 +25,8 @@ from deepfactor.recipe import Recipe
 from deepfactor.runs.done import Done, Outcome
 from deepfactor.runs.factors import read_scores
 from deepfactor.runs.layout import RunFolder
+from deepfactor.training.engines.base import Engine
+from deepfactor.training.engines.processes import Processes
 from deepfactor.training.ensemble import ArmScores
 
 
@@ -32,8 +34,8 @@ from deepfactor.training.ensemble import ArmScores
 class Work:
     """What stages work on: a run's folder, its recipe (`recipe.test` as the market allows it), the market, the jobs.
 
-    `edges`: write who was related to whom, too. `workers`: processes for what can be shared
-    out. `made`: scores by arm that this call has made or read.
+    `edges`: write who was related to whom, too. `engine`: for what can be shared out. `made`: scores by arm that this
+    call has made or read.
     """
 
     folder: RunFolder
@@ -43,7 +45,7 @@ class Work:
     console: Console
     done: Done
     edges: bool = False
-    workers: int = 1
+    engine: Engine = field(default_factory=Processes)
     made: dict[str, ArmScores] = field(default_factory=dict)
 
     @cached_property

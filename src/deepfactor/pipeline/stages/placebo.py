@@ -45,7 +45,7 @@ def _band(work: Work, portfolio: Portfolio, arm: str) -> Outcome:
         summary,
         work.recipe.placebo,
         work.console,
-        work.workers,
+        work.engine,
     )
     work.console.say(f"{arm} on {portfolio.index}, {portfolio.constraints}: {placebo_line(made)}")
     return Outcome()

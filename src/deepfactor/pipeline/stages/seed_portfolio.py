@@ -70,7 +70,7 @@ def _follow(work: Work, portfolio: Portfolio, arm: str, seeds: list[int]) -> Out
     files = {seed: folder.scores(arm, seed) for seed in seeds}
     make, what = _Seed(files, work.market.panel.dates, work.market.panel.symbols), f"seeds of {arm}"
     found: list[SeedRecord] = []
-    for seed, one in follow_many(work.market.folder.path, ground, seeds, make, work.workers):
+    for seed, one in follow_many(work.market.folder.path, ground, seeds, make, work.engine):
         found.append({"seed": seed, **one})
         work.console.progress(what, len(found), len(seeds), f"on {portfolio.index}")
     work.console.finish(what)

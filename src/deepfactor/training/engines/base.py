@@ -35,12 +35,14 @@ class Task(Generic[Content]):
     content : what the worker is sent
     reads : folders that it reads, whose names stand for what they hold
     writes : the folder that it writes, and goes on in where it was broken off
+    shares : a folder that its worker has to see, where none of these travels
     """
 
     name: str
     content: Content
     reads: tuple[Path, ...] = ()
     writes: Path | None = None
+    shares: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -90,4 +92,4 @@ def here(folder: Path) -> Path:
 
 def died(name: str, how: str) -> OutOfResources:
     """What to raise when a task's worker is gone."""
-    return OutOfResources(f"{name}: {how}; the same command goes on from the last epoch")
+    return OutOfResources(f"{name}: {how}; the same command goes on from there")

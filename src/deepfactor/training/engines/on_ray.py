@@ -16,20 +16,22 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 from types import FrameType, ModuleType
 from typing import Any, Generic
 
 from deepfactor.core.errors import Interrupted, InUse, UserError
+from deepfactor.core.leases import folder_lease
 from deepfactor.core.optional import optional_package
 from deepfactor.core.version import __version__
-from deepfactor.training.engines.base import Content, Do, Needs, Result, Task, died, here
-from deepfactor.training.engines.processes import WORKER_ENVIRONMENT, Throttle, sendable
+from deepfactor.training.engines.base import Content, Do, Needs, Result, Task, died
+from deepfactor.training.engines.carried import Carried, Files, Reference, held, pack, receive
+from deepfactor.training.engines.processes import WORKER_ENVIRONMENT
+from deepfactor.training.engines.serving import serve
 
-_QUIET = 0.5  # seconds between what a worker passes on, at least
 _LOOK = 0.5  # seconds after which the driver looks up from waiting
 _AGAIN = 5.0  # seconds after which a folder in use is asked for again, and nodes are counted
 _DEATHS = 3  # of workers of one task, with nothing kept in between
@@ -41,10 +43,12 @@ _OBJECTS = 200 * 2**20
 @dataclass(frozen=True)
 class Ray:
     """A cluster at `address` ("auto": one that runs on this machine; None: the one that ``RAY_ADDRESS`` names, else one
-    of this machine's cores that ends with the command), `most` tasks at once (None: what fits). `say`: for people."""
+    of this machine's cores that ends with the command), `most` tasks at once (None: what fits), each with `gpus` of a
+    GPU where it computes on one. `say`: for people."""
 
     address: str | None = None
     most: int | None = None
+    gpus: float = 1.0
     say: Callable[[str], None] = lambda text: None
 
     @property
@@ -66,7 +70,8 @@ class Ray:
             return
         ray = package()
         with self._connected(ray), _signals() as stopped, _seen_by_others(tasks) as proofs:
-            driver: _Driver[Content, Result] = _Driver(ray, ready, needs, self.most, proofs, self.say)
+            taken = replace(needs, gpus=needs.gpus * self.gpus)
+            driver: _Driver[Content, Result] = _Driver(ray, ready, taken, self.most, proofs, self.say)
             try:
                 yield from driver.run(tasks, listen, stopped)
             finally:
@@ -137,8 +142,9 @@ def _signals() -> Iterator[list[int]]:
 
 @contextmanager
 def _seen_by_others(tasks: Sequence[Task[Content]]) -> Iterator[dict[Path, Path]]:
-    """By folder that tasks write into, a file in it that only who shares it can see."""
-    proofs = {folder: folder / f".seen.{uuid.uuid4().hex}" for folder in {t.writes.parent for t in tasks if t.writes}}
+    """By folder that workers should see, a file in it that only who shares it can see."""
+    folders = {folder for task in tasks if (folder := _shared(task)) is not None}
+    proofs = {folder: folder / f".seen.{uuid.uuid4().hex}" for folder in folders}
     for folder, proof in proofs.items():
         folder.mkdir(parents=True, exist_ok=True)
         proof.touch()
@@ -149,12 +155,18 @@ def _seen_by_others(tasks: Sequence[Task[Content]]) -> Iterator[dict[Path, Path]
             proof.unlink(missing_ok=True)
 
 
+def _shared(task: Task[Content]) -> Path | None:
+    """The folder that a task's worker should see."""
+    return task.writes.parent if task.writes else task.shares
+
+
 @dataclass
 class _Run(Generic[Content]):
-    """A task that is handed out, and since when it has kept something."""
+    """A task that is handed out, the lease of a folder that comes back, and whether something was kept since."""
 
     task: Task[Content]
     stream: Any
+    lease: ExitStack
     kept: bool = False
 
 
@@ -172,22 +184,21 @@ class _Driver(Generic[Content, Result]):
     deaths: dict[str, int] = field(default_factory=dict)
     waited: set[str] = field(default_factory=set)
     later: list[tuple[float, Task[Content]]] = field(default_factory=list)
+    carries: bool = False
+    packed: dict[Path, list[Reference]] = field(default_factory=dict)
 
     def run(
         self, tasks: Sequence[Task[Content]], listen: Callable[[object], None], stopped: list[int]
     ) -> Generator[tuple[Task[Content], Result], None, None]:
         queue = deque(tasks)
-        remote = self._remote()
-        name, ready = uuid.uuid4().hex, self.ray.put(self.ready)
+        give = partial(self._remote().remote, uuid.uuid4().hex, self.ray.put(self.ready))
         counted, most = -_AGAIN, 0
         while queue or self.runs or self.later:
             if time.monotonic() - counted > _AGAIN:
                 counted, most = time.monotonic(), self._slots()
             queue.extend(self._due())
             while queue and len(self.runs) < most:
-                task = queue.popleft()
-                proof = self.proofs[task.writes.parent] if task.writes else None
-                self.runs.append(_Run(task, remote.remote(name, ready, task.content, proof, __version__)))
+                self._hand_out(queue.popleft(), give)
             heard = self._heard()
             if stopped:
                 told = signal.Signals(stopped[0]).name
@@ -196,14 +207,38 @@ class _Driver(Generic[Content, Result]):
                 run = next(run for run in self.runs if run.stream is stream)
                 self.runs.remove(run)
                 what, said = self._hear(run)
-                if what == "told":
+                if what in ("told", "files"):
                     self.runs.append(run)  # behind the others, so that all are heard
                     run.kept = run.kept or not getattr(said, "passing", False)
-                    listen(said)
-                elif what == "died":
+                    self._take(run, said) if what == "files" else listen(said)
+                    continue
+                run.lease.close()
+                if what in ("died", "unseen"):
                     queue.appendleft(run.task)
                 elif what == "done":
                     yield run.task, said
+
+    def _hand_out(self, task: Task[Content], give: Callable[..., Any]) -> None:
+        """Give a task to the cluster, with its folders where some node doesn't share them."""
+        shared = _shared(task)
+        proof = None if shared is None else self.proofs[shared]
+        carried, lease = None, ExitStack()
+        if self.carries and task.writes:
+            try:
+                lease.enter_context(folder_lease(task.writes))
+            except InUse as error:
+                self._wait(task, error)
+                return
+            for folder in task.reads:
+                if folder not in self.packed:
+                    self.packed[folder] = pack(folder, self.ray.put)
+            carried = Carried({folder: self.packed[folder] for folder in task.reads}, task.writes, held(task.writes))
+        self.runs.append(_Run(task, give(task.content, proof, __version__, carried), lease))
+
+    def _take(self, run: _Run[Content], said: tuple[Files, list[str]]) -> None:
+        """Write what has come back."""
+        assert run.task.writes is not None
+        receive(run.task.writes, *said)
 
     def cancel(self) -> None:
         """End what is handed out, and wait until it has ended."""
@@ -213,6 +248,8 @@ class _Driver(Generic[Content, Result]):
         if self.runs:
             ends = [run.stream.completed() for run in self.runs]
             self.ray.wait(ends, num_returns=len(ends), timeout=_GRACE)
+        for run in self.runs:
+            run.lease.close()
         self.runs.clear()
 
     def _heard(self) -> list[Any]:
@@ -227,7 +264,7 @@ class _Driver(Generic[Content, Result]):
         """Ray's function that does a task."""
         taken = {"num_cpus": self.needs.cores, "num_gpus": self.needs.gpus or None, "memory": self.needs.memory or None}
         environment = {"env_vars": WORKER_ENVIRONMENT}
-        return self.ray.remote(_serve).options(
+        return self.ray.remote(serve).options(
             num_returns="streaming", max_retries=0, scheduling_strategy="SPREAD", runtime_env=environment, **taken
         )
 
@@ -256,7 +293,7 @@ class _Driver(Generic[Content, Result]):
         return due
 
     def _hear(self, run: _Run[Content]) -> tuple[str, Any]:
-        """What a task says next: ("told" | "done" | "died" | "later", what)."""
+        """What a task says next: ("told" | "files" | "done" | "died" | "unseen" | "later", what)."""
         failures = self.ray.exceptions
         try:
             what, said = self.ray.get(next(run.stream))
@@ -270,7 +307,18 @@ class _Driver(Generic[Content, Result]):
             if isinstance(said, InUse):
                 return self._wait(run.task, said)
             raise said
+        if what == "unseen":
+            self._carry(str(said), run.task)
         return what, said
+
+    def _carry(self, node: str, task: Task[Content]) -> None:
+        """From now on tasks travel with their folders."""
+        unseen = f"{node} doesn't see {_shared(task)}"
+        if task.writes is None:
+            raise UserError(f"{unseen}: put it where all nodes share it, or repeat the command without --engine ray")
+        if not self.carries:
+            self.carries = True
+            self.say(f"{unseen}: jobs travel with their folders")
 
     def _died(self, run: _Run[Content], how: str) -> tuple[str, Any]:
         name = run.task.name
@@ -286,42 +334,3 @@ class _Driver(Generic[Content, Result]):
             self.waited.add(task.name)
         self.later.append((time.monotonic() + _AGAIN, task))
         return "later", None
-
-
-_kept: tuple[str, Do[Any, Any]] | None = None
-
-
-def _serve(
-    name: str, ready: Callable[[], Do[Content, Result]], content: Content, proof: Path | None, version: str
-) -> Iterator[tuple[str, object]]:
-    """Do a task in a worker of the cluster: what it tells, then what it came to."""
-    if version != __version__:
-        told = f"{socket.gethostname()} has deepfactor {__version__}, the command {version}: install one everywhere"
-        yield "raised", UserError(told)
-        return
-    if proof is not None and not proof.exists():
-        told = f"{socket.gethostname()} doesn't see {proof.parent}: put the runs folder where all nodes share it"
-        yield "raised", UserError(told)
-        return
-    said: SimpleQueue[tuple[str, object] | None] = SimpleQueue()
-    threading.Thread(target=_do, args=(name, ready, content, said), daemon=True).start()
-    while (one := said.get()) is not None:
-        yield one
-
-
-def _do(
-    name: str,
-    ready: Callable[[], Do[Content, Result]],
-    content: Content,
-    said: SimpleQueue[tuple[str, object] | None],
-) -> None:
-    """The task itself, beside the thread that passes on what it tells."""
-    global _kept
-    try:
-        if _kept is None or _kept[0] != name:
-            _kept = name, ready()
-        said.put(("done", _kept[1](content, here, Throttle(lambda event: said.put(("told", event)), _QUIET))))
-    except Exception as error:
-        said.put(("raised", sendable(error)))
-    finally:
-        said.put(None)

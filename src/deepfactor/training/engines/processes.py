@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Generic
@@ -34,9 +34,10 @@ _QUIET = 0.2  # seconds between what a worker passes on, at least
 
 @dataclass(frozen=True)
 class Processes:
-    """`workers` processes; 0 = one task after the other in this process."""
+    """`workers` processes with `environment` beside this one's; 0 = one task after the other in this process."""
 
     workers: int = 1
+    environment: Mapping[str, str] = field(default_factory=lambda: WORKER_ENVIRONMENT)
 
     @property
     def named(self) -> str:
@@ -56,15 +57,15 @@ class Processes:
             for task in tasks:
                 yield task, do(task.content, here, listen)
             return
-        pool: _Pool[Content, Result] = _Pool(ready)
+        pool: _Pool[Content, Result] = _Pool(ready, self.environment)
         yield from pool.run(tasks, min(self.workers, len(tasks)), listen)
 
 
 class _Pool(Generic[Content, Result]):
     """Spawned workers, each with a pipe: a task goes down, what it tells and what it comes to come up."""
 
-    def __init__(self, ready: Callable[[], Do[Content, Result]]) -> None:
-        self.ready = ready
+    def __init__(self, ready: Callable[[], Do[Content, Result]], environment: Mapping[str, str]) -> None:
+        self.ready, self.environment = ready, environment
         self.busy: dict[Connection, Task[Content]] = {}
         self.processes: dict[Connection, BaseProcess] = {}
 
@@ -74,7 +75,7 @@ class _Pool(Generic[Content, Result]):
         """Hand out `tasks` in order until all are done."""
         queue = list(reversed(tasks))
         try:
-            with environment(WORKER_ENVIRONMENT), bound_to_this_process():
+            with environment(self.environment), bound_to_this_process():
                 for _ in range(workers):
                     self._start()
             for pipe in self.processes:

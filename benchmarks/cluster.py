@@ -1,0 +1,139 @@
+"""``python -m benchmarks.cluster``: jobs on Ray against local processes on the same cores, what a job costs beside its
+work, and what 500 jobs leave in the command's memory; writes ``benchmarks/RESULTS-cluster.md``.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.timing import Line
+from deepfactor.training.engines.base import Do, Engine, Needs, Task, Tell, Where
+
+STOCKS, DAYS, EPOCHS, JOBS, ROUNDS = 400, 12, 2, 6, 3
+SMALL, SAMPLE = 500, 100
+CORES = 2
+
+_INTRO = """# Jobs on a cluster
+
+Written by `python -m benchmarks.cluster`; do not edit. Wall time: the two ways in turn, on two cores of one machine,
+Ray's as a cluster of its own that is up before.
+"""
+
+_NOTES = """## How to read it
+
+* *Training*: from the command's first job to the end of its last, starting of workers and their imports included on
+  both sides. 1.00 = the same wall time; above 1 Ray is faster.
+* *A small job*: an empty task that writes a file, handed out, done and taken back: the mean over 500 on two cores,
+  after the first hundred, which start the workers.
+  *Memory*: how much larger the command's resident set is after all 500 than after the first hundred.
+"""
+
+
+@dataclass(frozen=True)
+class Small:
+    """How often an empty task gets done, and what the driver keeps of it."""
+
+    seconds: float
+    grown: int
+
+
+def small(engine: Engine, jobs: int = SMALL, sample: int = SAMPLE) -> Small:
+    """Empty tasks through one driver, the first of which don't count."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        tasks = [Task(f"job {i}", folder / str(i), writes=folder / str(i)) for i in range(jobs)]
+        begin = memory = 0.0
+        for done, _ in enumerate(engine.each(ready, tasks, _ignore, Needs()), start=1):
+            if done == sample:
+                gc.collect()
+                begin, memory = time.perf_counter(), _resident()
+        gc.collect()
+        assert len(list(folder.glob("*/done"))) == jobs
+        return Small((time.perf_counter() - begin) / (jobs - sample), int(_resident() - memory))
+
+
+def ready() -> Do[Path, int]:
+    """What does an empty task."""
+
+    def do(folder: Path, where: Where, tell: Tell) -> int:
+        where(folder).mkdir(parents=True, exist_ok=True)
+        (where(folder) / "done").touch()
+        return os.getpid()
+
+    return do
+
+
+def measure() -> list[Line]:
+    """Training on both engines in turn, then empty tasks."""
+    import ray
+
+    from deepfactor.training.engines.on_ray import Ray, package
+    from deepfactor.training.engines.processes import Processes
+
+    package()
+    ray.init("local", num_cpus=CORES, include_dashboard=False, log_to_driver=False, object_store_memory=200 * 2**20)
+    ways: dict[str, Callable[[], Engine]] = {"local": lambda: Processes(CORES), "ray": lambda: Ray(most=CORES)}
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, make in ways.items():
+            times[name].append(train(make()))
+    local, rays = times["local"], times["ray"]
+    ratios = [one / other for one, other in zip(local, rays, strict=True)]
+    size = f"{JOBS} jobs, {STOCKS} stocks"
+    empty = small(Ray(most=CORES))
+    return [
+        Line(
+            "training on two cores by Ray", size, statistics.median(rays), "local processes",
+            statistics.median(local), statistics.median(ratios), min(ratios), max(ratios), "≥ 0.91",
+        ),
+        Line(
+            "a small job", f"{SMALL} jobs", empty.seconds,
+            f"memory of the command from job {SAMPLE} to {SMALL}: {empty.grown / 2**20:+.1f} MiB",
+            target="≤ 2 s, no growth",
+        ),
+    ]  # fmt: skip
+
+
+def train(engine: Engine) -> float:
+    """Wall seconds of jobs on random data."""
+    from benchmarks import jobs
+    from benchmarks.trainer import random_data
+    from deepfactor.core.kind import Kind
+    from deepfactor.training.data import prepare_data
+    from deepfactor.training.engine import run_jobs
+
+    data = random_data(STOCKS, days=152 + DAYS)
+    job = jobs.make(data, Kind(kind="gru"), DAYS, EPOCHS)
+    same = [replace(job, seed=seed, identity={**job.identity, "seed": seed}) for seed in range(JOBS)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        arrays = prepare_data(folder, "bench", lambda: data)
+        begin = time.perf_counter()
+        run_jobs(same, arrays, folder, engine=engine)
+        return time.perf_counter() - begin
+
+
+def _ignore(event: object) -> None:
+    """What small tasks tell: nothing."""
+
+
+def _resident() -> float:
+    return float(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def main() -> None:
+    """Measure and write the page."""
+    from benchmarks.sections import write_sections
+
+    write_sections(Path(__file__).with_name("RESULTS-cluster.md"), {"Ray": measure}, _INTRO, _NOTES)
+
+
+if __name__ == "__main__":
+    main()
