@@ -1,0 +1,1 @@
+"""What a GPU can do for training: prepared on the processor, measured where a GPU is at hand."""
