@@ -206,7 +206,11 @@ class _Driver(Generic[Content, Result]):
             for stream in heard:
                 run = next(run for run in self.runs if run.stream is stream)
                 self.runs.remove(run)
-                what, said = self._hear(run)
+                try:
+                    what, said = self._hear(run)
+                except BaseException:
+                    run.lease.close()
+                    raise
                 if what in ("told", "files"):
                     self.runs.append(run)  # behind the others, so that all are heard
                     run.kept = run.kept or not getattr(said, "passing", False)
