@@ -91,7 +91,10 @@ def run(
         write_json(folder.recipe, recipe.model_dump(mode="json"))
         write_json(folder.refers, refers(planned))
         before = sum(is_done(folder.jobs, job) for job in planned.jobs)
-        console.say(f"{recipe.name}: {len(planned.jobs)} jobs, {before} done before, {engine.named}")
+        if isinstance(engine, Processes):
+            console.say(f"{recipe.name}: {len(planned.jobs)} jobs, {before} done before, {engine.workers} workers")
+        else:
+            console.say(f"{recipe.name}: {len(planned.jobs)} jobs, {before} done before, on a Ray cluster")
         for text in (*planned.mended, *lost, *planned.said):
             console.say(text)
         if TRAINING in wanted:

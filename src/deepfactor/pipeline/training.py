@@ -50,7 +50,10 @@ def train(planned: Planned, jobs_folder: Path, engine: Engine, console: Console,
     if isinstance(engine, Ray) and any(not is_done(jobs_folder, job) for job in planned.jobs):
         memory = estimate(planned.jobs, planned.arrays, jobs_folder, workers=1).memory
         needs = Needs(memory=memory, gpus=float(device.startswith("cuda")))
-        console.say(f"a job takes a core and {memory / 2**20:,.0f} MiB" + (f", {engine.gpus:g} GPU" * bool(needs.gpus)))
+        if needs.gpus:
+            console.say(f"a job takes a core, {memory / 2**20:,.0f} MiB and {engine.gpus:g} of a GPU")
+        else:
+            console.say(f"a job takes a core and {memory / 2**20:,.0f} MiB")
     run_jobs(
         planned.jobs,
         planned.arrays,
@@ -76,8 +79,11 @@ class _Watch:
             best += "" if event.valid_top is None else f", label of the top 5 % {event.valid_top:+.4f}"
             self.console.say(f"{event.job}: {'done' if event.phase == 'done' else 'was done before'}{best}")
             return
-        if event.phase in ("damaged", "note"):
-            self.console.say(f"{event.job}: {event.note}" + (": done again" if event.phase == "damaged" else ""))
+        if event.phase == "damaged":
+            self.console.say(f"{event.job}: {event.note}: done again")
+            return
+        if event.phase == "note":
+            self.console.say(f"{event.job}: {event.note}")
             return
         if event.phase == "validate" and event.valid_rank_ic is not None:
             self.rank_ic[event.job] = event.valid_rank_ic

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from deepfactor.core.errors import OutOfResources
-
 #: What a task is about.
 Content = TypeVar("Content")
 #: What a task comes to.
@@ -80,16 +78,7 @@ class Engine(Protocol):
             workers die.
         """
 
-    @property
-    def named(self) -> str:
-        """The engine for people: "2 workers"."""
-
 
 def here(folder: Path) -> Path:
     """`Where` of a worker that sees the folders of the one who asks."""
     return folder
-
-
-def died(name: str, how: str) -> OutOfResources:
-    """What to raise when a task's worker is gone."""
-    return OutOfResources(f"{name}: {how}; the same command goes on from there")

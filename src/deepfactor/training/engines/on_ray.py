@@ -23,11 +23,11 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, Generic
 
-from deepfactor.core.errors import Interrupted, InUse, UserError
+from deepfactor.core.errors import Interrupted, InUse, OutOfResources, UserError
 from deepfactor.core.leases import folder_lease
 from deepfactor.core.optional import optional_package
 from deepfactor.core.version import __version__
-from deepfactor.training.engines.base import Content, Do, Needs, Result, Task, died
+from deepfactor.training.engines.base import Content, Do, Needs, Result, Task
 from deepfactor.training.engines.carried import Carried, Files, Reference, held, pack, receive
 from deepfactor.training.engines.processes import WORKER_ENVIRONMENT
 from deepfactor.training.engines.serving import serve
@@ -50,10 +50,6 @@ class Ray:
     most: int | None = None
     gpus: float = 1.0
     say: Callable[[str], None] = lambda text: None
-
-    @property
-    def named(self) -> str:
-        return f"Ray at {self._address}" if self._address else "Ray on this machine"
 
     @property
     def _address(self) -> str | None:
@@ -93,8 +89,10 @@ class Ray:
                 **({} if self._address else own),
             )
         except (OSError, RuntimeError, ValueError) as error:
-            where = f"at {self._address} (ray start --head on its first machine)" if self._address else "here"
-            raise UserError(f"no Ray cluster {where}: {error}") from None
+            if self._address:
+                told = f"no Ray cluster at {self._address} (ray start --head on its first machine): {error}"
+                raise UserError(told) from None
+            raise UserError(f"no Ray cluster can be started here: {error}") from None
         try:
             yield
         finally:
@@ -317,18 +315,21 @@ class _Driver(Generic[Content, Result]):
 
     def _carry(self, node: str, task: Task[Content]) -> None:
         """From now on tasks travel with their folders."""
-        unseen = f"{node} doesn't see {_shared(task)}"
+        folder = _shared(task)
         if task.writes is None:
-            raise UserError(f"{unseen}: put it where all nodes share it, or repeat the command without --engine ray")
+            told = f"{node} doesn't see {folder}: put it where all nodes share it, or leave out --engine ray"
+            raise UserError(told)
         if not self.carries:
             self.carries = True
-            self.say(f"{unseen}: jobs travel with their folders")
+            self.say(f"{node} doesn't see {folder}: jobs travel with their folders")
 
     def _died(self, run: _Run[Content], how: str) -> tuple[str, Any]:
         name = run.task.name
         self.deaths[name] = 1 if run.kept else self.deaths.get(name, 0) + 1
         if self.deaths[name] >= _DEATHS:
-            raise died(name, f"{_DEATHS} workers died, one after the other ({how})")
+            raise OutOfResources(
+                f"{name}: {_DEATHS} workers died, one after the other ({how}); the same command goes on from there"
+            )
         self.say(f"{name}: its worker died ({how}): it goes on in another one")
         return "died", None
 

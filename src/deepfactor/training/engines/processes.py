@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Generic
 
-from deepfactor.core.errors import DeepfactorError, Interrupted
-from deepfactor.training.engines.base import Content, Do, Needs, Result, Task, died, here
+from deepfactor.core.errors import DeepfactorError, Interrupted, OutOfResources
+from deepfactor.training.engines.base import Content, Do, Needs, Result, Task, here
 from deepfactor.training.spawning import bound_to_this_process
 
 #: Set before a worker imports anything: one thread a process, and big temporaries that are reused instead of being
@@ -38,10 +38,6 @@ class Processes:
 
     workers: int = 1
     environment: Mapping[str, str] = field(default_factory=lambda: WORKER_ENVIRONMENT)
-
-    @property
-    def named(self) -> str:
-        return f"{self.workers} workers"
 
     def each(
         self,
@@ -114,8 +110,11 @@ class _Pool(Generic[Content, Result]):
         except (EOFError, ConnectionResetError):
             process = self.processes[pipe]
             process.join(_GRACE)
-            how = f"the worker died (exit code {process.exitcode}; -9 = killed, often for lack of memory)"
-            raise died(self.busy[pipe].name, how) from None
+            name = self.busy[pipe].name
+            raise OutOfResources(
+                f"{name}: the worker died (exit code {process.exitcode}; -9 = killed, often for lack of memory); the "
+                "same command goes on from the last epoch"
+            ) from None
         if isinstance(said, Exception):
             raise said
         return done, said
