@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help env dev demo test test-all test-313 kills check lint types imports tag learning study-b-mechanism study-a-mechanism bench bench-data bench-lake bench-training bench-evaluation peers clean
+.PHONY: help env dev demo test test-all test-313 kills check lint types imports docs tag learning study-b-mechanism study-a-mechanism bench bench-data bench-lake bench-training bench-evaluation peers clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -46,7 +46,7 @@ kills: $(DEV) ## kill -9 training 10 times at each kind of moment, with workers 
 
 check: $(DEV) ## what CI runs, line for line
 	$(MAKE) test-all
-	$(MAKE) --jobs 2 --output-sync test-313 lint types imports
+	$(MAKE) --jobs 2 --output-sync test-313 lint types imports docs
 
 lint: $(DEV)
 	$(BIN)/ruff check .
@@ -58,6 +58,10 @@ types: $(DEV) ## mypy, and every kind against its room's Protocol
 
 imports: $(DEV)
 	$(BIN)/lint-imports
+
+docs: $(DEV) ## build the site of the docs, English and Chinese, into build/site; a broken link ends it
+	$(BIN)/python -m research.docs_site build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 tag: $(DEV) ## tag HEAD with the version that the package and the CHANGELOG's newest heading say
 	@test -z "$$(git status --porcelain)" || { echo "not tagged: there are uncommitted changes"; exit 1; }
