@@ -9,20 +9,29 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("ray", reason="Ray isn't installed: nothing is tested on a cluster")
 
+from deepfactor.backtest.placebo import who_is_scored
 from deepfactor.core.errors import UserError
 from deepfactor.core.kind import Kind
 from deepfactor.core.leases import holder_of
+from deepfactor.panel.universe import UniverseRule
+from deepfactor.pipeline.backtests import follow_many
+from deepfactor.pipeline.markets import StyleSets, open_market
+from deepfactor.pipeline.placebo import _Random, ground_of
+from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.training.engine import run_jobs
 from deepfactor.training.engines import on_ray
 from deepfactor.training.engines.on_ray import Ray
+from deepfactor.training.engines.processes import Processes
 from deepfactor.training.jobs import Job, Progress, is_done
 from deepfactor.training.spec import Fit
 from support.cluster import TwoNodes
@@ -39,9 +48,12 @@ def results(jobs: list[Job], folder: Path) -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[TwoNodes]:
-    nodes = TwoNodes()
-    yield nodes
-    nodes.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")  # Ray would put one into the home folder
+        patch.setenv("RAY_AUTH_TOKEN", uuid.uuid4().hex)
+        nodes = TwoNodes()
+        yield nodes
+        nodes.close()
 
 
 @pytest.fixture(scope="module")
@@ -270,6 +282,26 @@ def test_folders_travel_to_nodes_that_do_not_share_them(
     assert [path.name for path in (arrays.rglob("scaled-*"))] == []  # made where it was read
     assert [path for path in room.glob("writes-*/*") if path.name == jobs[1].key] == []
     shutil.rmtree(next(room.glob(f"*/{arrays.name}")).parent)
+
+
+def test_random_scores_are_followed_on_the_cluster(cluster: TwoNodes, small_market: Path, tmp_path: Path) -> None:
+    """The same numbers as in this process; a folder that nobody shares is an error that says so."""
+    home = shutil.copytree(small_market, tmp_path / "market")
+    market = open_market(home)
+    portfolio = Portfolio(index="000905.SH", constraints="study_b")
+    styles = StyleSets(market).of(load_constraints(portfolio).styles).exposures
+    signals = np.flatnonzero(market.universe.week_ends())[-8:]
+    last = market.panel.dates[-2]
+    summary = {"start": str(market.panel.dates[signals[0]]), "end": str(last)}
+    eligible = market.universe.eligible(UniverseRule())
+    ground = ground_of(market, styles, portfolio, eligible, summary, None)  # type: ignore[arg-type]
+    mask = who_is_scored(np.zeros(eligible.shape), ground.buyable, signals)
+    make = _Random(mask[signals], signals, len(mask), 0.7)
+    here = dict(follow_many(home, ground, [0, 1, 2], make, Processes(0)))
+    there = dict(follow_many(home, ground, [0, 1, 2], make, Ray(cluster.address)))
+    assert there == here
+    assert len({one["excess"] for one in here.values()}) == 3
+    assert [path.name for path in home.iterdir() if path.name.startswith((".deepfactor", ".seen"))] == []
 
 
 def test_a_network_of_another_kind_and_no_address(tmp_path: Path) -> None:
