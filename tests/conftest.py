@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from support.shared import made_once
 
 #: torch and numpy read these once, when they are imported, which nothing above does.
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+#: Ray's, too: whoever can reach a cluster of the tests needs this session's token; by itself it puts one into the home.
+os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 refuse_outside()
 settings.register_profile("deepfactor", derandomize=True, deadline=None)

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -48,12 +47,9 @@ def results(jobs: list[Job], folder: Path) -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[TwoNodes]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_MODE", "token")  # Ray would put one into the home folder
-        patch.setenv("RAY_AUTH_TOKEN", uuid.uuid4().hex)
-        nodes = TwoNodes()
-        yield nodes
-        nodes.close()
+    nodes = TwoNodes()
+    yield nodes
+    nodes.close()
 
 
 @pytest.fixture(scope="module")
