@@ -127,6 +127,7 @@ def write(path: Path, stocks: int) -> None:
     del source  # its arrays
     daily = tables.pop("daily").sort("date", "symbol")
     last = daily["date"].max()
+    tables["index_weights"] = _month_ends(tables["index_weights"])
     few = pl.concat([daily.filter(pl.col("date") == last).head(2), daily.filter("is_suspended").head(1)])
     others = tushare_data({**tables, "daily": _for_names(daily, few)})
     journal = path / lakes.JOURNAL
@@ -180,6 +181,11 @@ def _for_names(daily: pl.DataFrame, few: pl.DataFrame) -> pl.DataFrame:
     """Of each stock the days on which its mark changes, and a few whole rows: what the lists are made of."""
     changed = (pl.col("is_st") != pl.col("is_st").shift(1)).over("symbol").fill_null(value=True)
     return pl.concat([daily.filter(changed), few]).unique(["symbol", "date"]).sort("date", "symbol")
+
+
+def _month_ends(weights: pl.DataFrame) -> pl.DataFrame:
+    """The last publication of each month, as Tushare has them."""
+    return weights.filter(pl.col("date") == pl.col("date").max().over("index", pl.col("date").dt.truncate("1mo")))
 
 
 def _content(rows: pl.DataFrame) -> str:

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -73,8 +74,8 @@ class Lake:
     def __init__(self, path: Path, vendor: str) -> None:
         self.path, self.vendor = path, vendor
         self.recorded: list[Recorded] = []
-        self._newest: dict[Request, Recorded] = {}
         self._of_api: dict[str, list[Recorded]] = {}
+        self._newest: dict[str, dict[Request, Recorded]] = {}  # by call, in the order of arrival
         self._checksums: dict[str, str] = {}
         self._end = 0  # of what is whole in the journal
         self._answers_at: dict[int, int] = {0: 0}  # end of each of its lines = answers until there
@@ -120,20 +121,26 @@ class Lake:
 
     def newest(self, request: Request) -> Recorded | None:
         """The newest answer to a request."""
-        return self._newest.get(request)
+        return self._newest.get(request.api, {}).get(request)
 
     def of(self, *apis: str, as_of: datetime | None = None, first: int | None = None) -> list[Recorded]:
         """The newest answer to each request of `apis` that was there at the time `as_of` (None = now), by arrival.
 
         `first`: of the first so many answers of the lake, see `answers_at`.
         """
-        found = sorted((one for api in set(apis) for one in self._of_api.get(api, ())), key=lambda one: one.number)
+        every = [self._newest_of(api, as_of, first) for api in dict.fromkeys(apis)]
+        found = [one for newest in every for one in newest.values()]
+        return found if len(every) == 1 else sorted(found, key=attrgetter("number"))
+
+    def _newest_of(self, api: str, as_of: datetime | None, first: int | None) -> dict[Request, Recorded]:
+        if as_of is None and (first is None or first == len(self.recorded)):
+            return self._newest.get(api, {})
         newest: dict[Request, Recorded] = {}
-        for one in found:
+        for one in self._of_api.get(api, ()):
             if (as_of is None or one.fetched_at <= as_of) and (first is None or one.number < first):
                 newest.pop(one.request, None)
                 newest[one.request] = one
-        return list(newest.values())
+        return newest
 
     def has(self, api: str, as_of: datetime | None = None) -> bool:
         """Whether there was any answer to a call at the time `as_of` (None = now)."""
@@ -275,7 +282,9 @@ class Lake:
             first += one.rows
             self.recorded.append(one)
             self._of_api.setdefault(one.request.api, []).append(one)
-            self._newest[one.request] = one
+            newest = self._newest.setdefault(one.request.api, {})
+            newest.pop(one.request, None)
+            newest[one.request] = one
         self._heights[line["part"]] = first
         self._checksums[line["part"]] = line["checksum_of_part"]
 

@@ -25,7 +25,7 @@ class Request:
 
     def __getitem__(self, name: str) -> str:
         """A parameter; empty where it wasn't given."""
-        return dict(self.params).get(name, "")
+        return next((value for key, value in self.params if key == name), "")
 
     def __str__(self) -> str:
         given = ", ".join(f"{name}={value}" for name, value in self.params)

@@ -30,8 +30,10 @@ class News:
     @classmethod
     def between(cls, then: Held, now: Held, apis: Collection[str]) -> News:
         """What these calls' answers of `now` say otherwise than those of `then`."""
-        before = {one.request: one.content for one in then.of(*apis)}
-        after = {one.request: one for one in now.of(*apis)}
+        old, held = then.of(*apis), now.of(*apis)
+        same = {one.number for one in old} & {one.number for one in held}  # nearly all
+        before = {one.request: one.content for one in old if one.number not in same}
+        after = {one.request: one for one in held if one.number not in same}
         new = {request: one for request, one in after.items() if before.get(request) != one.content}
         return cls({**new, **dict.fromkeys(before.keys() - after.keys())})
 

@@ -113,7 +113,7 @@ def completed(
     return tables, merged
 
 
-def merge_figures(held: MarketFolder, frame: pl.DataFrame, last: date, priced: pl.Series) -> Merged:
+def merge_figures(held: MarketFolder, frame: pl.DataFrame, last: date) -> Merged:
     """Published figures, which a source gives whole.
 
     New are those known after the last day held, whatever period they are of, and all of a symbol that had neither
@@ -122,7 +122,7 @@ def merge_figures(held: MarketFolder, frame: pl.DataFrame, last: date, priced: p
     before, fetched = held.read("fundamentals"), stored("fundamentals", frame)
     if fetched.equals(before):
         return Merged(held.manifest.tables["fundamentals"], fetched.clear(), 0, ())
-    seen = pl.concat([symbols.cast(pl.String) for symbols in (priced, before["symbol"].unique())]).unique()
+    seen = pl.Series(sorted(held.priced.union(before["symbol"].cast(pl.String))), dtype=pl.String)
     then = pl.col("known_at") <= last
     now = fetched.filter(then & pl.col("symbol").is_in(seen.implode()))
     return Merged((), fetched, fetched.height - now.height, compare("fundamentals", before.filter(then), now))

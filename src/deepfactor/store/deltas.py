@@ -83,15 +83,10 @@ class Holding:
     @classmethod
     def of(cls, folder: MarketFolder, since: date, last: date, tell: Callable[[str], None]) -> Holding:
         """What the market in `folder`, whose last day is `last`, holds; asked for from `since` on."""
-        every: list[frozenset[str]] = []
 
         def symbols(without: pl.Series) -> frozenset[str]:
             held = without.filter(without <= last)
-            if len(held):
-                return symbols_priced(folder, held)
-            if not every:
-                every.append(symbols_priced(folder, held))
-            return every[0]
+            return symbols_priced(folder, held) if len(held) else folder.priced
 
         return cls(since, last, folder.manifest.source.get("memos", {}), symbols, tell)
 

@@ -18,6 +18,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from deepfactor.core.system import raise_of_machine
 from deepfactor.store.checks import Basis, Finding, FindingRecord, check_tables, last_day, strictly_ascending
 from deepfactor.store.content import content_hash, hash_of_rows
 from deepfactor.store.migrations import migrated
-from deepfactor.store.parquet import UNREADABLE, parquet_schema, read_parquet, write_parquet
+from deepfactor.store.parquet import UNREADABLE, parquet_schema, read_parquet, scan_parquet, write_parquet
 from deepfactor.store.records import Account
 from deepfactor.store.schema import SCHEMA_VERSION, SEALED, TABLES
 from deepfactor.store.writing import MANIFEST, writing
@@ -141,6 +142,12 @@ class MarketFolder:
             raise DamagedFile(f"{why}: ingest the market again, into a new folder", file=self.part_file(table, part))
         return tuple(self.part_file(table, part) for part in parts)
 
+    @cached_property
+    def priced(self) -> frozenset[str]:
+        """The symbols of ``daily``."""
+        rows = scan_parquet(self.part_files("daily"))
+        return frozenset(rows.select(pl.col("symbol").unique()).collect()["symbol"])
+
     def part_file(self, table: str, part: Part) -> Path:
         """Path of a part."""
         return _part_path(self.path, table, part.name)
@@ -150,7 +157,7 @@ class MarketFolder:
 
         Those written before there were checksums are compared by their rows.
         """
-        files = {_part_path(Path(), table, part.name).as_posix(): part for part in parts}
+        files = {_part_name(table, part.name): part for part in parts}
         sums = {name: part.checksum for name, part in files.items() if part.checksum}
         rows = {name: part.content for name, part in files.items() if not part.checksum}
         wrong = damaged(self.path, sums, always=always) | damaged(self.path, rows, hash_of_rows, always=always)
@@ -357,11 +364,15 @@ def _same(a: Manifest, b: Manifest) -> bool:
 
 
 def _files(manifest: Manifest) -> set[str]:
-    return {f"tables/{table}/{part.name}.parquet" for table, parts in manifest.tables.items() for part in parts}
+    return {_part_name(table, part.name) for table, parts in manifest.tables.items() for part in parts}
+
+
+def _part_name(table: str, name: str) -> str:
+    return f"tables/{table}/{name}.parquet"
 
 
 def _part_path(path: Path, table: str, name: str) -> Path:
-    return path / "tables" / table / f"{name}.parquet"
+    return path / _part_name(table, name)
 
 
 def _read_manifest(path: Path) -> Manifest:

@@ -200,16 +200,14 @@ def _append(
     `done`: tables that are merged already.
     """
     partial = bool(account.get("only_new_days"))
-    files = list(held.part_files("daily"))
-    priced = scan_parquet(files).select(pl.col("symbol").unique()).collect()["symbol"]
     last: date = read_part(held.part_files("daily")[-1], ["date"]).select(pl.col("date").max()).item()
-    findings = twins_anew(held, _checked(held, tables, account, priced, last), tables["daily"])
+    findings = twins_anew(held, _checked(held, tables, account, last), tables["daily"])
     merged = dict(done)
     for name, frame in tables.items():
         if name in done:
             continue
         if name == "fundamentals":
-            merged[name] = merge_figures(held, frame, last, priced)
+            merged[name] = merge_figures(held, frame, last)
         elif name == "index_weights":
             merged[name] = merge_weights(held, frame, partial)
         else:
@@ -249,19 +247,17 @@ def _append(
     return MarketFolder.open(held.path)
 
 
-def _checked(
-    held: MarketFolder, tables: Mapping[str, pl.DataFrame], account: Account, priced: pl.Series, last: date
-) -> list[Finding]:
+def _checked(held: MarketFolder, tables: Mapping[str, pl.DataFrame], account: Account, last: date) -> list[Finding]:
     """Findings of what was fetched; an error is raised. Rows have no number: they aren't counted from the first.
 
-    `priced`: the symbols of the prices held. Moves of prices and factors are looked at after the `last` day held.
+    Moves of prices and factors are looked at after the `last` day held.
     """
     # A delivery of new days alone has no weights on most of them.
     given = {name: frame for name, frame in tables.items() if name != "index_weights" or not frame.is_empty()}
     of_tables = check_tables(
         given,
         basis=Basis.of(account),
-        priced=priced.to_list(),
+        priced=held.priced,
         factored=_factored(held, tables["daily"]),
         since=last + timedelta(days=1),
         last=last_day(account),

@@ -10,11 +10,9 @@ from deepfactor.core.arrays import Dates, Indices, Symbols
 
 def placed(table: pl.DataFrame, symbols: Symbols) -> tuple[pl.DataFrame, Indices]:
     """Rows whose symbol is among `symbols` (the panel's, ascending), and their columns there."""
-    names = table["symbol"].to_numpy().astype(np.str_)
-    column = np.searchsorted(symbols, names)
-    inside = column < len(symbols)
-    inside[inside] = symbols[column[inside]] == names[inside]
-    return table.filter(pl.Series(inside)), column[inside]
+    column = table["symbol"].cast(pl.String).cast(pl.Enum(symbols.tolist()), strict=False).to_physical()
+    inside = column.is_not_null()
+    return table.filter(inside), column.filter(inside).to_numpy().astype(np.intp)
 
 
 def spans(table: pl.DataFrame, dates: Dates, begin: int) -> tuple[Indices, Indices]:

@@ -11,6 +11,9 @@ import numpy as np
 from deepfactor.core.arrays import AnyArray, Bools, Dates, Float64, Floats, Indices, Symbols
 from deepfactor.panel.fundamentals import Events
 
+#: Days looked at at once for a stock's last trade: nearly all traded in the last few.
+_BLOCK = 64
+
 
 @dataclass(frozen=True)
 class History:
@@ -50,11 +53,13 @@ class History:
     def last_trades(self, row: int) -> tuple[Float64, Float64]:
         """(N₀,) close (CNY) and factor of each symbol's last day of trade before `row`; NaN where there was none."""
         close, factor = np.full(len(self.symbols), np.nan), np.full(len(self.symbols), np.nan)
-        wanted = np.ones(len(self.symbols), dtype=bool)
-        for t in range(row - 1, -1, -1):
-            stocks = np.flatnonzero(wanted & self.traded[t])
+        wanted = np.arange(len(self.symbols))
+        for end in range(row, 0, -_BLOCK):
+            traded = self.traded[max(end - _BLOCK, 0) : end, wanted][::-1]
+            found = traded.any(axis=0)
+            t, stocks = end - 1 - traded[:, found].argmax(axis=0), wanted[found]
             close[stocks], factor[stocks] = self.fields["close"][t, stocks], self.fields["adj_factor"][t, stocks]
-            wanted[stocks] = False
-            if not wanted.any():
+            wanted = wanted[~found]
+            if not len(wanted):
                 break
         return close, factor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -132,8 +133,11 @@ def _published(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int])
     inside, column = placed(table, fields.symbols)
     if inside.height < table.height:
         facts[str(_WEIGHTS_WITHOUT_PRICES)] = table.height - inside.height
-    date = inside["date"].to_numpy().astype("datetime64[D]")
-    row = np.searchsorted(fields.dates, date, side="left")
+    if fields.begin:
+        recent = inside["date"] >= _oldest_in_force(inside, fields.dates[fields.begin].item())
+        inside, column = inside.filter(recent), column[recent.to_numpy()]
+    days = inside["date"].to_numpy().astype("datetime64[D]")
+    row = np.searchsorted(fields.dates, days, side="left")
     weight = inside["weight"].to_numpy()
     # A simulated index is as large as its market, whatever its code says.
     simulated, ages = bool(folder.manifest.source.get("simulated")), np.sort(fields.first_row)
@@ -142,8 +146,8 @@ def _published(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int])
         mine = np.flatnonzero((inside["index"] == name).to_numpy() & (row < len(fields.dates)))
         # Of publications that fall on one trading day (say of a weekend) the last stands.
         latest = np.full(len(fields.dates), np.datetime64("NaT", "D"))
-        latest[row[mine]] = date[mine]  # rows are by date, and the last assignment stays
-        mine = mine[latest[row[mine]] == date[mine]]
+        latest[row[mine]] = days[mine]  # rows are by date, and the last assignment stays
+        mine = mine[latest[row[mine]] == days[mine]]
         rows = np.unique(row[mine])
         weights = np.zeros((len(rows), len(fields.symbols)))
         weights[np.searchsorted(rows, row[mine]), column[mine]] = weight[mine]
@@ -153,6 +157,13 @@ def _published(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int])
             missing = [members_lacking(name, int(n), int(of)) for n, of in zip(held, stocks, strict=True)]
             out[name] = Published(rows, latest[rows], weights, np.array(missing, dtype=np.intp))
     return out
+
+
+def _oldest_in_force(weights: pl.DataFrame, day: date) -> date:
+    """The date of the oldest publication that is in force on a day: those before it say no more."""
+    newest = weights.filter(pl.col("date") <= day).group_by("index").agg(pl.col("date").max())["date"]
+    oldest: date = newest.min() or day
+    return oldest
 
 
 def _members(

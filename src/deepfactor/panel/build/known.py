@@ -34,14 +34,22 @@ def known_tables(folder: MarketFolder, symbols: Symbols, day: date) -> KnownTabl
             frame = read_part(file)
             inside = frame.filter(pl.col("date") <= day)
             daily.append([part.label, part.content if inside.height == frame.height else content_hash(inside)])
-    names = pl.DataFrame({"symbol": symbols.tolist()})
-    others = {name: content_hash(_known(folder, name, names, day)) for name in _READ if folder.has(name)}
+    names = pl.Series(symbols.tolist(), dtype=pl.String)
+    others = {name: _hash_of_known(folder, name, names, day) for name in _READ if folder.has(name)}
     return {"daily": daily, **others}
+
+
+def _hash_of_known(folder: MarketFolder, table: str, symbols: pl.Series, day: date) -> str:
+    """The hash of `_known`, which a part has whose rows are all known and are read as a whole."""
+    known, parts = _known(folder, table, symbols, day), folder.manifest.tables[table]
+    dated = "date" in known.columns and tuple(known.columns) == folder.columns(table)
+    whole = dated and len(parts) == 1 and parts[0].rows == known.height
+    return parts[0].content if whole else content_hash(known)
 
 
 def has_past(folder: MarketFolder, symbols: list[str], day: date) -> bool:
     """Whether any table but `daily` and `industry` says of one of `symbols` what bears on rows up to `day`."""
-    names = pl.DataFrame({"symbol": symbols}, schema={"symbol": pl.String})
+    names = pl.Series(symbols, dtype=pl.String)
     dated = "securities" in folder.manifest.tables and "list_date" in folder.columns("securities")
     for table in (*(["securities"] if dated else []), "index_members", "index_weights"):
         if folder.has(table):
@@ -51,12 +59,12 @@ def has_past(folder: MarketFolder, symbols: list[str], day: date) -> bool:
     return False
 
 
-def _known(folder: MarketFolder, table: str, symbols: pl.DataFrame, day: date) -> pl.DataFrame:
+def _known(folder: MarketFolder, table: str, symbols: pl.Series, day: date) -> pl.DataFrame:
     """Rows of a table that bear on the days up to `day`, without what lies after it."""
     columns = [name for name in _READ[table] if name in folder.columns(table)]
     frame = folder.read(table, columns)
     if "symbol" in columns:
-        frame = frame.join(symbols, on="symbol", how="semi", maintain_order="left")
+        frame = frame.filter(pl.col("symbol").is_in(symbols.implode()))
     for start in ("date", "start_date", "list_date"):
         if start in columns:
             frame = frame.filter((pl.col(start) <= day) | pl.col(start).is_null())

@@ -84,7 +84,9 @@ def check_keys(name: str, table: TableSchema, frame: pl.DataFrame) -> list[Findi
     for column in ("symbol", "index"):
         if column in frame.columns:
             out += _check_symbols(name, column, frame)
-    return out or [*_check_duplicates(name, table, frame), *_check_order(name, table, frame)]
+    if out or strictly_ascending(frame, [column for column in table.order if column in frame.columns]):
+        return out  # as stored: each series' dates ascend, no key comes twice
+    return [*_check_duplicates(name, table, frame), *_check_order(name, table, frame)]
 
 
 def _check_symbols(name: str, column: str, frame: pl.DataFrame) -> list[Finding]:
@@ -104,8 +106,6 @@ def _check_symbols(name: str, column: str, frame: pl.DataFrame) -> list[Finding]
 
 def _check_duplicates(name: str, table: TableSchema, frame: pl.DataFrame) -> list[Finding]:
     key = [column for column in table.key if column in frame.columns]
-    if strictly_ascending(frame, [column for column in table.order if column in key]):
-        return []
     numbered = frame.select(key).with_row_index("row").sort([*reversed(key), "row"])
     same = pl.all_horizontal(pl.col(column).eq_missing(pl.col(column).shift(1)) for column in key)
     rows = numbered.filter(same & (pl.int_range(pl.len()) > 0)).sort("row")

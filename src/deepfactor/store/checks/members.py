@@ -78,7 +78,8 @@ def check_across(tables: Mapping[str, pl.DataFrame], priced_before: Collection[s
 def _check_members(name: str, frame: pl.DataFrame, priced: Collection[str]) -> list[Finding]:
     """An index of whose symbols most have no prices is another market's, or its codes are of another form."""
     has = pl.col("symbol").cast(pl.String).is_in(list(priced))
-    members = frame.select("index", "symbol", has=has).unique()
+    of_index = frame.lazy().group_by("index").agg(pl.col("symbol").unique())
+    members = of_index.explode("symbol").with_columns(has=has).collect()
     shares = members.group_by("index").agg(pl.col("has").mean(), total=pl.len())
     bare = shares.filter((pl.col("has") < _LEAST_PRICED) & (pl.col("total") >= _LEAST_MEMBERS)).sort("index")
     if bare.is_empty():

@@ -58,7 +58,8 @@ def check_weights(frame: pl.DataFrame) -> list[Finding]:
 
 def check_recent(frame: pl.DataFrame, last: date) -> list[Finding]:
     """Indices whose weights get older than `STALE_DAYS` before the next ones come, or the market's `last` day."""
-    days = frame.select("index", "date").unique().sort("index", "date").filter(pl.col("date") <= last)
+    days = frame.group_by("index").agg(pl.col("date").unique()).explode("date").sort("index", "date")
+    days = days.filter(pl.col("date") <= last)
     following = pl.col("date").shift(-1).over("index")
     gaps = days.with_columns(until=following.fill_null(last), open=following.is_null())
     gaps = gaps.filter((pl.col("until") - pl.col("date")).dt.total_days() > STALE_DAYS)
