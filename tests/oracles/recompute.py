@@ -264,7 +264,7 @@ def _check_week(
     t, w, invested = week.t, week.weight, 1.0 - asked["cash"]
     strayed = tables.strayed(index, t, told, plain_alone=asked["replica_weights"] == "float_cap")
     found.limit({}, "benchmark", str(tables.dates[t]), 0.0, strayed)
-    found.limit({}, "budget", str(tables.dates[t]), float(w.sum()), abs(float(w.sum()) - invested))
+    found.limit(relaxed, "budget", "sum of weights", float(w.sum()), abs(float(w.sum()) - invested))
     found.limit({}, "long only", str(tables.dates[t]), float(w.min()), -float(w.min()))
     moved = np.where(tables.traded[t], 0.0, np.abs(w - week.drifted))
     found.limit({}, "not traded", str(tables.dates[t]), 0.0, float(moved.max()))

@@ -25,7 +25,7 @@ from deepfactor.portfolio.problem import Bounds, Deviation, Limit, Limits, Rebal
 class Model:
     """One rebalance's limits. `floor`, `ceiling` (n,): what no relaxation moves (no shorts, frozen, not buyable).
 
-    `invested`: (least, most) sum of weights. `deviation`: the limit on the tracking error, if there is one; `aversion`:
+    `invested`: (least, most) sum of weights, as asked. `deviation`: the limit on the tracking error, if there is one; `aversion`:
     what a unit of active variance against `reference` (n,) costs.
     """
 
@@ -39,6 +39,12 @@ class Model:
     deviation: Deviation | None
     aversion: float
     reference: Float64
+
+    @property
+    def budget(self) -> tuple[float, float]:
+        """(least, most) sum of weights, widened to the nearest that floor and ceiling let it have."""
+        least, most = self.invested
+        return min(least, float(self.ceiling.sum())), max(most, float(self.floor.sum()))
 
     @property
     def limits(self) -> tuple[Limit, ...]:
@@ -189,7 +195,7 @@ def assemble(model: Model, elastic: tuple[str, ...] = ()) -> Assembly:
     least, most = np.maximum(lower - origin, 0.0), np.maximum(upper - origin, 0.0)
     shed, sold = np.maximum(origin - upper, 0.0), np.maximum(origin - lower, 0.0)
     buys, sells = np.flatnonzero((least != 0.0) | (most != 0.0)), np.flatnonzero((shed != 0.0) | (sold != 0.0))
-    least_sum, most_sum = (total - float(origin.sum()) for total in model.invested)
+    least_sum, most_sum = (total - float(origin.sum()) for total in model.budget)
     shift = np.concatenate([[0.0], *(_shift(x, origin) for x in model.rows)])
     base = LinearProgram(
         cost=np.concatenate([score[buys], -score[sells]]),

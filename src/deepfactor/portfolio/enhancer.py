@@ -1,7 +1,7 @@
 """`IndexEnhancer`: a day's facts in, the weights with the best score that keep every constraint out.
 
-Maximise sum(score * w) subject to w >= 0, sum(w) = 1 - cash (unless a cash band says otherwise), frozen names at their
-drifted weight, names that are not buyable not above theirs, and the constraints of the settings: a linear program,
+Maximise sum(score * w) subject to w >= 0, sum(w) = 1 - cash (unless a cash band says otherwise; the nearest to it where
+names that can't be traded leave no choice), frozen names at their drifted weight, names that are not buyable not above theirs, and the constraints of the settings: a linear program,
 solved cold by HiGHS in buys and sells; by Clarabel where the tracking error's limit binds or variance has a price. The
 optimum is checked here again, from the weights and from the duals; what a solver says is not enough.
 """
@@ -38,6 +38,8 @@ from deepfactor.portfolio.relaxation import CAP_MARGIN, Relaxed, relax, solvable
 
 DEFAULT_RELAX_ORDER = ("turnover", "style", "industry", "constituents", "stock")
 
+#: Constraint and row of the sum of weights.
+BUDGET = ("budget", "sum of weights")
 #: A violation above this is recorded as a relaxation: twice what the caps leave open, a fifth of `TOLERANCE`.
 RECORDED = 2 * CAP_MARGIN
 #: What a curved program's proof may leave open, of an objective of the size of a z-score.
@@ -188,6 +190,7 @@ def _target(
     weights = assembly.weights(model, optimum.x)
     standing = [(limits, *_excess(limits, weights)) for limits in model.limits]
     relaxations = tuple(one for limits in standing for one in _relaxations(model, *limits, cause))
+    relaxations += _budget_missed(model, weights)
     residual = _residual(model, weights, assembly, standing)
     flat, level, priced = linearised(model, assembly, optimum)
     dual_residual, gap = certificate(level.lp, priced)
@@ -248,6 +251,16 @@ def _relaxations(model: Model, limits: Limit, values: Float64, excess: Float64, 
     return relaxations
 
 
+def _budget_missed(model: Model, weights: Float64) -> tuple[Relaxation, ...]:
+    """The sum of weights, where names that can't be traded keep it from what was asked: too much that can't be sold, or
+    too little that can be bought."""
+    total, (least, most) = float(weights.sum()), model.invested
+    if least - RECORDED <= total <= most + RECORDED:
+        return ()
+    bound, reason = (most, "frozen") if total > most else (least, "not_buyable")
+    return (Relaxation(*BUDGET, bound, total, reason),)
+
+
 def _residual(
     model: Model,
     weights: Float64,
@@ -257,7 +270,8 @@ def _residual(
     """Largest violation of what stands: budget, floors and ceilings, limits not relaxed (forced names by their box)."""
     lower, upper = assembly.lower, assembly.upper
     total = float(weights.sum())
-    worst = [model.invested[0] - total, total - model.invested[1]]
+    least, most = model.budget
+    worst = [least - total, total - most]
     worst += [float(np.max(lower - weights)), float(np.max(weights - upper))]
     for limits, _, excess in standing:
         if not isinstance(limits, Bounds) and limits.family not in assembly.elastic:

@@ -228,10 +228,23 @@ def test_stock_bounds_give_way_last_and_by_the_least():
     assert sizes == pytest.approx({"600009.SH": 0.945}, abs=1e-7)  # all of it on the best score
 
 
-def test_a_book_that_cannot_reach_its_sum_is_an_error():
-    r = even_week(previous=np.full(10, 0.09), frozen=np.ones(10, dtype=bool), buyable=np.zeros(10, dtype=bool))
-    with pytest.raises(InfeasibleError, match=r"budget \(sum of weights\), with 10 frozen"):
-        enhancer(TURNOVER).solve(r)
+@pytest.mark.parametrize(("each", "frozen", "reason"), [(0.09, 10, "not_buyable"), (0.0998, 10, "frozen")])
+def test_a_book_that_cannot_be_traded_stands_as_it_is(each, frozen, reason):
+    """The day of July 2015 on which 1,339 of 1,401 names were frozen: the book held more than 1 - cash of them."""
+    r = even_week(previous=np.full(10, each), frozen=np.arange(10) < frozen, buyable=np.zeros(10, dtype=bool))
+    target = enhancer(TURNOVER).solve(r)
+    assert target.weights.tolist() == [each] * 10
+    (only,) = target.relaxations
+    assert (only.constraint, only.row, only.bound, only.reason) == ("budget", "sum of weights", 0.995, reason)
+    assert only.value == pytest.approx(10 * each, abs=1e-12)
+
+
+def test_what_can_be_sold_is_sold_where_frozen_names_leave_less_cash_than_was_asked():
+    previous = np.append(np.full(9, 0.111), 0.0005)
+    frozen = np.arange(10) < 9
+    target = enhancer(STOCK, NEUTRAL, TURNOVER).solve(even_week(previous=previous, frozen=frozen, buyable=~frozen))
+    assert target.weights == pytest.approx([0.111] * 9 + [0.0], abs=1e-12)
+    assert violations(target, "budget") == {"sum of weights": pytest.approx(0.999 - 0.995, abs=1e-12)}
 
 
 def test_bounds_that_cross_are_named_and_relaxed_in_order():

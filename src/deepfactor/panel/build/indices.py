@@ -161,9 +161,8 @@ def _published(folder: MarketFolder, fields: BuiltFields, facts: dict[str, int])
 
 def _oldest_in_force(weights: pl.DataFrame, day: date) -> date:
     """The date of the oldest publication that is in force on a day: those before it say no more."""
-    newest = weights.filter(pl.col("date") <= day).group_by("index").agg(pl.col("date").max())["date"]
-    oldest: date = newest.min() or day
-    return oldest
+    newest = weights.filter(pl.col("date") <= day).group_by("index").agg(pl.col("date").max())
+    return min(newest["date"].to_list(), default=day)
 
 
 def _members(
