@@ -98,15 +98,11 @@ class Fundamentals:
         return self.spread(last, last.values[:, 0])
 
     def quarters(self, item: str, n: int) -> Quarters:
-        """The last `n` quarters of `item` at each change, as published."""
+        """The last `n` quarters of `item` at each change that is in force on one of the days, as published."""
         events = self[item]
-        column, known = _parted(np.unique(_pair(events.column, events.known)))
-        latest = _newest(events, column, known)
-        wanted = latest[:, None] - np.arange(n) * (latest != NO_QUARTER)[:, None]
-        values, there = _as_of(events, column[:, None], wanted, known[:, None])
-        if n > 1:
-            there[:, 1:] &= (latest != NO_QUARTER)[:, None]
-        return Quarters(column, known, latest, np.where(there, values, np.nan), there)
+        column, known = _changes(events)
+        in_force = _in_force(column, known, int(self._days()[0])) if len(self.dates) else slice(None)
+        return _quarters(events, column[in_force], known[in_force], n)
 
     def single_quarters(self, name: str, n: int) -> Quarters | None:
         """The last `n` single quarters of a flow: ``_q``, or differences of ``_ytd``; None where it has neither."""
@@ -180,7 +176,8 @@ class Fundamentals:
         today = self.dates[row].astype("datetime64[D]")
         month = (today + 1).astype("datetime64[M]").astype(np.int64)  # months since 1970 that are over by the close
         ends = (month // 3 * 3 - 3 * np.arange(n)).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) - 1
-        last = self.quarters(item, 1)
+        events = self[item]  # also of before the days here
+        last = _quarters(events, *_changes(events), 1)
         padded = np.append(last.values[:, 0], np.nan)
         every = np.arange(self.stocks)
         values = np.stack([padded[_last_change(last, every, np.full(self.stocks, end))] for end in ends], axis=1)
@@ -237,6 +234,29 @@ def annual_growth(quarters: Quarters, years: int = 5) -> Float64:
     return np.where(usable, slope / np.where(usable, size, 1.0), np.nan)
 
 
+def _quarters(events: Events, column: Ints, known: Ints, n: int) -> Quarters:
+    """The last `n` quarters of stocks by days; a stock and a day each."""
+    latest = _newest(events, column, known)
+    wanted = latest[:, None] - np.arange(n) * (latest != NO_QUARTER)[:, None]
+    values, there = _as_of(events, column[:, None], wanted, known[:, None])
+    if n > 1:
+        there[:, 1:] &= (latest != NO_QUARTER)[:, None]
+    return Quarters(column, known, latest, np.where(there, values, np.nan), there)
+
+
+def _changes(events: Events) -> tuple[Ints, Ints]:
+    """Stock and day of each change, by stock and day."""
+    pair = np.sort(_pair(events.column, events.known))  # and not `unique`, which hashes: ten times slower
+    return _parted(pair[np.append(True, pair[1:] != pair[:-1])[: len(pair)]])
+
+
+def _in_force(column: Ints, known: Ints, day: int) -> Bools:
+    """Changes (by stock and day) that are in force on a day, or later: each stock's last until then, and the rest."""
+    later = known > day
+    last: Bools = np.append((column[1:] != column[:-1]) | later[1:], True)
+    return later | last
+
+
 def _newest(events: Events, column: Ints, known: Ints) -> Ints:
     """Newest quarter of each stock among events known by each day."""
     order = np.lexsort((events.quarter, events.known, events.column))
@@ -253,7 +273,8 @@ def _as_of(events: Events, column: Ints, quarter: Ints, known: Ints) -> tuple[Fl
     """Figure of each (stock, quarter) as known by a day, and whether there is one; arguments broadcast."""
     column, quarter, known = np.broadcast_arrays(column, quarter, known)
     group = _pair(events.column, events.quarter)
-    stamps, first = np.unique(group, return_index=True)
+    first = np.flatnonzero(np.append(True, group[1:] != group[:-1])[: len(group)])  # events are by stock and quarter
+    stamps = group[first]
     # Rank of the group × a span of days + day: one sorted number an event.
     own = np.repeat(np.arange(len(stamps)), np.diff(np.append(first, len(group))))
     wanted = _pair(column, quarter)

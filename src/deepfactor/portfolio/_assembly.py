@@ -25,8 +25,8 @@ from deepfactor.portfolio.problem import Bounds, Deviation, Limit, Limits, Rebal
 class Model:
     """One rebalance's limits. `floor`, `ceiling` (n,): what no relaxation moves (no shorts, frozen, not buyable).
 
-    `invested`: (least, most) sum of weights, as asked. `deviation`: the limit on the tracking error, if there is one; `aversion`:
-    what a unit of active variance against `reference` (n,) costs.
+    `invested`: (least, most) sum of weights, as asked. `deviation`: the limit on the tracking error, if there is one;
+    `aversion`: what a unit of active variance against `reference` (n,) costs.
     """
 
     r: Rebalance

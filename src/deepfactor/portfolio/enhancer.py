@@ -1,9 +1,10 @@
 """`IndexEnhancer`: a day's facts in, the weights with the best score that keep every constraint out.
 
 Maximise sum(score * w) subject to w >= 0, sum(w) = 1 - cash (unless a cash band says otherwise; the nearest to it where
-names that can't be traded leave no choice), frozen names at their drifted weight, names that are not buyable not above theirs, and the constraints of the settings: a linear program,
-solved cold by HiGHS in buys and sells; by Clarabel where the tracking error's limit binds or variance has a price. The
-optimum is checked here again, from the weights and from the duals; what a solver says is not enough.
+names that can't be traded leave no choice), frozen names at their drifted weight, names that are not buyable not above
+theirs, and the constraints of the settings: a linear program, solved cold by HiGHS in buys and sells; by Clarabel where
+the tracking error's limit binds or variance has a price. The optimum is checked here again, from the weights and from
+the duals; what a solver says is not enough.
 """
 
 from __future__ import annotations
