@@ -120,7 +120,9 @@ def follow(market: Market, state: State, settings: RiskSettings) -> Iterator[tup
     if state.rows >= days:
         return
     # Where the data begin nobody has traded for long: half of the days there are.
-    seen = market.universe.observed(_WINDOW) >= np.minimum(np.arange(days) // 2 + 1, ENOUGH)[:, None]
+    wanted = np.minimum(np.arange(days) // 2 + 1, ENOUGH)
+    start = max(state.rows - _WINDOW, 0)  # what the first day to be made reads, the day before it, and its window
+    seen = market.universe.between(start, days).observed(_WINDOW) >= wanted[start:, None]
     first, after_industries = 1, 1 + market.groups
     alike = (slice(first, after_industries), slice(after_industries, len(market.factors)))
     before = market.stocks(state.rows - 1) if state.rows else None
@@ -128,7 +130,7 @@ def follow(market: Market, state: State, settings: RiskSettings) -> Iterator[tup
         factors = np.full(len(market.factors), np.nan)
         explained, rest, cap = np.nan, np.full(width, np.nan), np.ones(width)
         if before is not None:
-            factors, explained = _explain(market, row, before, seen[row - 1], rest)
+            factors, explained = _explain(market, row, before, seen[row - 1 - start], rest)
             cap[before.columns] = before.cap
         state = replace(
             state,

@@ -12,6 +12,7 @@ last few. What is read may begin at any `ANCHOR` that leaves `BEHIND` rows befor
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -27,9 +28,26 @@ ANCHOR = 504
 BEHIND = MONTH + 2 * ANCHOR
 
 
-def listed_cap(panel: Panel, universe: Universe, kind: str) -> Float64:
-    """Market value (T, N) float64 of listed stocks, CNY; NaN elsewhere."""
-    return np.where(universe.listed, panel.market_cap(kind).astype(np.float64), np.nan)
+@dataclass(frozen=True)
+class ListedCap:
+    """Market value (T, N) float64 of listed stocks, CNY, of the days that are read; NaN elsewhere."""
+
+    universe: Universe
+    values: Floats
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(T, N)."""
+        days, stocks = self.values.shape
+        return days, stocks
+
+    def __getitem__(self, rows: slice) -> Float64:
+        return np.where(self.universe.listed[rows], self.values[rows].astype(np.float64), np.nan)
+
+
+def listed_cap(panel: Panel, universe: Universe, kind: str) -> ListedCap:
+    """Market value of listed stocks; `kind` as of `Panel.market_cap`."""
+    return ListedCap(universe, panel.market_cap(kind))
 
 
 def rows_behind(first: int) -> int:

@@ -38,6 +38,17 @@ class ByDay(Protocol):
 StylesByDay = Mapping[str, ByDay]
 
 
+class RowsOf(Protocol):
+    """(T, N) read some days at a time: an array, or what computes them when they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(T, N)."""
+
+    def __getitem__(self, rows: slice, /) -> Floats:
+        """(B, N) of these days."""
+
+
 @dataclass(frozen=True)
 class Styles:
     """Exposures of a style set.
@@ -78,7 +89,7 @@ class CombinedStyles(Mapping[str, Float32]):
         self,
         descriptors: Collection[str],
         describe: Callable[[int], Mapping[str, Floats]],
-        cap: Floats,
+        cap: RowsOf,
         combine: Callable[[Mapping[str, Float64], Float64], Mapping[str, Float64]],
     ) -> None:
         self._describe, self._cap, self._combine = describe, cap, combine
@@ -89,7 +100,7 @@ class CombinedStyles(Mapping[str, Float32]):
 
     def of_days(self, rows: slice) -> ExposuresByStyle:
         """The styles (B, N) of some days."""
-        rows = slice(*rows.indices(len(self._cap)))
+        rows = slice(*rows.indices(self._cap.shape[0]))
         first, described = self._since(rows.start)
         own = slice(rows.start - first, rows.stop - first)
         cap = self._cap[rows].astype(np.float64)
@@ -100,14 +111,14 @@ class CombinedStyles(Mapping[str, Float32]):
     def _since(self, row: int) -> tuple[int, Mapping[str, Floats]]:
         """Descriptors of the days from a row at or before `row` on, and that row."""
         if self._described is None or self._described[0] > row:
-            recent = len(self._cap) - RECENT
+            recent = self._cap.shape[0] - RECENT
             first = recent if 0 < recent <= row else 0
             self._described = first, self._describe(first)
         return self._described
 
     def day(self, row: int) -> ExposuresByStyle:
         """The styles (N,) of a day; those of the last few days asked for are kept."""
-        row = range(len(self._cap))[row]
+        row = range(self._cap.shape[0])[row]
         if row not in self._days:
             while len(self._days) >= _KEPT:
                 del self._days[next(iter(self._days))]
@@ -117,7 +128,7 @@ class CombinedStyles(Mapping[str, Float32]):
     @cached_property
     def _all_days(self) -> dict[str, Float32]:
         out = {name: np.empty(self._cap.shape, np.float32) for name in self._names}
-        for first in range(0, len(self._cap), _BLOCK):
+        for first in range(0, self._cap.shape[0], _BLOCK):
             rows = slice(first, first + _BLOCK)
             for name, values in self.of_days(rows).items():
                 out[name][rows] = values

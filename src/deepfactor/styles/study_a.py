@@ -106,7 +106,7 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
     return Styles(CombinedStyles([*(x for x in prices if x not in absent), *company], describe, cap, combine), absent)
 
 
-def _price_descriptors(panel: Panel, universe: Universe, cap: Float64, first: int) -> dict[str, Float32]:
+def _price_descriptors(panel: Panel, universe: Universe, cap: d.ListedCap, first: int) -> dict[str, Float32]:
     """Raw descriptors of the days from `first` on."""
     behind, total = d.rows_behind(first), len(panel.dates)
     own = first - behind
