@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from deepfactor.core.arrays import AnyArray, Bools
+from deepfactor.core.arrays import AnyArray, Bools, Float64
 from deepfactor.evaluation.character import autocorrelation
 from deepfactor.evaluation.definitions import PRESETS
 from deepfactor.evaluation.groups import GroupTest, weekly_groups
 from deepfactor.evaluation.holding import Marks
 from deepfactor.evaluation.long_side import LongSide, long_side
+from deepfactor.evaluation.parts import PartSeries, within_parts
 from deepfactor.evaluation.records import FactorFile
 from deepfactor.evaluation.series import AllSeries, ICSeries, LongLeg, all_series
 from deepfactor.evaluation.settings import Sampling, TestSettings
@@ -45,6 +46,7 @@ class FactorReport:
     series : daily coefficients; decay : those of horizons 1, 2, …; long_legs : of the asked horizons
     groups, tops : with their NAV curves
     long_sides : the top group as a buyer holds it, a universe each
+    parts : RankIC within industries and thirds of size, of the ensemble alone
     autocorrelation : {days between rebalances: mean rank autocorrelation}
     styles : the factor beside each style set; the first is the recipe's own
     dropped : count a reason, of all that the numbers leave out or treat apart; a reason that is absent counts 0
@@ -61,6 +63,7 @@ class FactorReport:
     groups: tuple[GroupTest, ...]
     tops: tuple[TopTest, ...]
     long_sides: tuple[LongSide, ...]
+    parts: tuple[PartSeries, ...]
     autocorrelation: Mapping[int, float]
     styles: tuple[StyleTest, ...]
     dropped: Mapping[str, int]
@@ -77,6 +80,7 @@ class FactorReport:
             "groups": [group.record() for group in self.groups],
             "top_n": [top.record() for top in self.tops],
             "long_side": [one.record() for one in self.long_sides],
+            "parts": [part.record() for part in self.parts],
             "autocorrelation": {str(step): value for step, value in self.autocorrelation.items()},
             "style_correlation": self.styles[0].correlations() if self.styles else {},
             "style_correlations": {styles.name: styles.correlations() for styles in self.styles},
@@ -105,9 +109,11 @@ class FactorReport:
 
     def group_columns(self) -> dict[str, AnyArray]:
         """The columns of `group_nav.parquet`: each universe's top group (before cost), its excess over its benchmark,
-        and over the universe by market value where that stands beside."""
+        and over the universe by market value where that stands beside; then every group's NAV, the lowest scores first.
+        NaN where a universe has no such group."""
         held = [group for group in self.groups if len(group.dates)]
         top = [group.nav[:, -1] for group in held]
+        every = range(max((group.nav.shape[1] for group in held), default=0))
         return {
             "date": np.concatenate([np.array([], "datetime64[D]"), *(group.dates for group in held)]),
             "universe": np.repeat(np.array([group.universe for group in held], str), [len(nav) for nav in top]),
@@ -124,7 +130,13 @@ class FactorReport:
                     ),
                 ]
             ),
+            **{f"group_{k + 1}": np.concatenate([_group(group, k) for group in held]) for k in every},
         }
+
+
+def _group(group: GroupTest, k: int) -> Float64:
+    """NAV of group `k`; NaN where there are fewer."""
+    return group.nav[:, k] if k < group.nav.shape[1] else np.full(len(group.nav), np.nan)
 
 
 def _columns(series: Sequence[ICSeries], labels: Sequence[str]) -> dict[str, AnyArray]:
@@ -204,6 +216,7 @@ def test_factor(
         groups=tuple(groups),
         tops=tuple(tops),
         long_sides=tuple(long_sides),
+        parts=within_parts(window, settings) if seed is None else (),
         autocorrelation={k: autocorrelation(window, first, k) for k in settings.top_every},
         styles=beside,
         dropped={reason: count for reason, count in dropped.items() if count},

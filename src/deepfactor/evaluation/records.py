@@ -249,6 +249,20 @@ class LongSideRecord(TypedDict):
     decay: list[DecayWeek]
 
 
+class PartRecord(TypedDict):
+    """RankIC within one industry or one third of size (`by`), on `days` a horizon apart; `names`: how many a day."""
+
+    universe: str
+    convention: str
+    horizon: int
+    by: str
+    name: str
+    rank_ic: Number
+    t: Number
+    days: int
+    names: Number
+
+
 class FactorFile(TypedDict, total=False):
     """The file, whole; see `FactorReport`."""
 
@@ -261,6 +275,7 @@ class FactorFile(TypedDict, total=False):
     groups: list[GroupRecord]
     top_n: list[TopRecord]
     long_side: list[LongSideRecord]
+    parts: list[PartRecord]
     autocorrelation: Mapping[str, Number]
     style_correlation: Mapping[str, StyleCorrelation]
     style_correlations: Mapping[str, Mapping[str, StyleCorrelation]]

@@ -150,7 +150,7 @@ class MarketFolder:
 
     def part_file(self, table: str, part: Part) -> Path:
         """Path of a part."""
-        return _part_path(self.path, table, part.name)
+        return self.path / _part_name(table, part.name)
 
     def damaged_parts(self, table: str, parts: Iterable[Part], *, always: bool = False) -> dict[Part, str]:
         """Parts whose file isn't what was written → what is wrong; `always` = compare also what was, since its change.
@@ -304,7 +304,7 @@ def _write_part(path: Path, table: str, label: str, frame: pl.DataFrame) -> Part
     frame = stored(table, frame)
     content = content_hash(frame)
     part = Part(f"{label}-{content[:16]}", content, frame.height)
-    target = _part_path(path, table, part.name)
+    target = path / _part_name(table, part.name)
     if not target.exists() or damaged(target.parent, {target.name: content}, hash_of_rows, keep=False):
         write_parquet(target, frame, compression="lz4", row_group_size=_ROW_GROUP)
     return replace(part, checksum=file_checksum(target))
@@ -369,10 +369,6 @@ def _files(manifest: Manifest) -> set[str]:
 
 def _part_name(table: str, name: str) -> str:
     return f"tables/{table}/{name}.parquet"
-
-
-def _part_path(path: Path, table: str, name: str) -> Path:
-    return path / _part_name(table, name)
 
 
 def _read_manifest(path: Path) -> Manifest:

@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 
 from deepfactor.report.content import PortfolioContent, RunContent
+from deepfactor.report.content.reading import lead_arm
 from deepfactor.report.page import page_of, render
 from deepfactor.report.press.tables import Table
 from deepfactor.report.sections import _portfolio_time as time
 from deepfactor.report.sections import glance
 from deepfactor.report.sections._book import book, holdings
-from deepfactor.report.sections.glance import lead_arm
 from support.run_content import build
 
 

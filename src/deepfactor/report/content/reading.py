@@ -79,3 +79,14 @@ def total(part: object) -> float | None:
     if isinstance(part, Mapping):
         return float(sum(value for value in part.values() if value is not None))
     return float(part) if isinstance(part, int | float) else None
+
+
+def lead_arm(content: RunContent) -> ArmContent | None:
+    """The arm that the recipe puts first: its first combination, else its first arm, of those with a portfolio where
+    there are any; nothing is chosen by results."""
+    combined = [one["name"] for one in content.recipe.get("combinations") or ()]
+    followed = {p.arm for p in content.portfolios}
+    order = sorted(
+        content.arms, key=lambda arm: (bool(followed) and arm.name not in followed, arm.name not in combined)
+    )
+    return next(iter(order), None)

@@ -36,7 +36,7 @@ class ArmContent:
     model_card, training : empty where nothing was trained.
     factor_report : as ``factor_report.json``.
     ic_series : date, universe, convention, horizon, rank_ic and more; all names, the ensemble's score.
-    group_nav : optional: date, universe, nav (top group, starting near 1), excess_nav.
+    group_nav : optional: date, universe, nav (top group, starting near 1), excess_nav; group_1 … of every group.
     residual_series : optional: as `ic_series` with set: of what that style set and the industries leave of the score.
     """
 

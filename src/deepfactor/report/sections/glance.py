@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deepfactor.core.words import Text, joined, listed
 from deepfactor.report.content import ArmContent, PortfolioContent, RunContent
-from deepfactor.report.content.reading import HEADLINE_HORIZONS
+from deepfactor.report.content.reading import HEADLINE_HORIZONS, lead_arm
 from deepfactor.report.making import Maker
 from deepfactor.report.press.blocks import Block, Heading, Section, Sentences, Tables
 from deepfactor.report.press.facts import span
@@ -65,17 +65,6 @@ def section(content: RunContent, make: Maker) -> Section | None:
         of = joined(" · ", [own[0].arm, words().universe(own[0].index), own[0].named])
         blocks += [Heading(Text("The book of {of}", "持仓：{of}").filled(of=of)), *held] if held else []
     return Section(title, tuple(blocks), link=title, open=True)
-
-
-def lead_arm(content: RunContent) -> ArmContent | None:
-    """The arm that the recipe puts first: its first combination, else its first arm, of those with a portfolio where
-    there are any; nothing is chosen by results."""
-    combined = [one["name"] for one in content.recipe.get("combinations") or ()]
-    followed = {p.arm for p in content.portfolios}
-    order = sorted(
-        content.arms, key=lambda arm: (bool(followed) and arm.name not in followed, arm.name not in combined)
-    )
-    return next(iter(order), None)
 
 
 def sentences(content: RunContent, lead: ArmContent, own: list[PortfolioContent]) -> list[Text]:

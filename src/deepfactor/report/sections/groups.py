@@ -9,12 +9,32 @@ import polars as pl
 
 from deepfactor.core.words import Text, joined, together
 from deepfactor.evaluation.records import GroupRecord
-from deepfactor.report.content import RunContent
+from deepfactor.report.content import ArmContent, RunContent
 from deepfactor.report.content.published import Reference, reference
-from deepfactor.report.content.reading import against, comparable, formed_like, years_against, years_of
+from deepfactor.report.content.reading import (
+    against,
+    comparable,
+    formed_like,
+    lead_arm,
+    years_against,
+    years_of,
+)
 from deepfactor.report.making import Maker
 from deepfactor.report.press.blocks import LONG, Charts, Said, Section, Tables
-from deepfactor.report.press.drawing import Figure, bars, colour, days, figure, layout, line, percent_ticks, slug
+from deepfactor.report.press.drawing import (
+    COLOURS,
+    GREY,
+    Figure,
+    bars,
+    colour,
+    days,
+    figure,
+    layout,
+    line,
+    percent_ticks,
+    ranged,
+    slug,
+)
 from deepfactor.report.press.tables import Cell, Table, head, label_cells, make
 from deepfactor.report.press.words import Metric, words
 from deepfactor.report.sections._cells import ALL_YEARS, top_cell, why_none, year_cell
@@ -22,6 +42,8 @@ from deepfactor.report.sections._cumulative import in_universe
 from deepfactor.report.sections._definitions import YEARLY, definitions_of
 
 ORDER = 70
+#: Trading days from one point of the curves of all groups to the next: twenty lines of every day are a megabyte.
+WEEK = 5
 
 INTRO = Text(
     "Stocks sorted by score into groups of equal count each week; the highest scores stand on "
@@ -49,6 +71,9 @@ def section(content: RunContent, make: Maker) -> Section | None:
     """Figures by universe, then the tables."""
     universes, title = content.universes(), Text("Groups", "分组测试")
     drawn = make.all(*((draw, content, u) for draw in (group_bars, top_curve, top_year_bars) for u in universes))
+    lead = lead_arm(content)
+    if lead is not None:
+        drawn += make.all(*((group_curves, content, lead, u) for u in universes))
     by_year = ((top_by_year, content, name) for name in BY_YEAR)
     tables = make.all((top_group, content), *by_year, (group_returns, content))
     if not drawn and not tables:
@@ -226,6 +251,33 @@ def top_curve(content: RunContent, universe: str) -> Figure | None:
         traces,
         look,
     )
+
+
+def group_curves(content: RunContent, arm: ArmContent, universe: str) -> Figure | None:
+    """NAV of every group of an arm, by week, and of the top over the bottom one (long and short)."""
+    frame = arm.group_nav
+    if frame is None or "group_1" not in frame.columns:  # of an earlier version
+        return None
+    frame = frame.filter(pl.col("universe") == universe).sort("date").gather_every(WEEK)
+    names = [name for name in frame.columns if name.startswith("group_") and frame[name].is_not_null().any()]
+    if len(names) < 2 or frame.height < 2:
+        return None
+    x, last = days(frame), len(names) - 1
+    between = [Text("group {k}", "第{k}组").filled(k=k + 1) for k in range(1, last)]
+    inside = [
+        line(said, x, frame[name], GREY, width=0.7) | {"showlegend": False}
+        for said, name in zip(between, names[1:-1], strict=True)
+    ]
+    top, bottom = frame[names[-1]], frame[names[0]]
+    traces = [
+        *inside,
+        line(Text("lowest scores", "最低分组"), x, bottom, COLOURS[4]),
+        line(Text("highest scores", "最高分组"), x, top, COLOURS[0], width=2.4),
+        line(Text("highest over lowest", "多空（最高/最低）"), x, top / bottom, COLOURS[1], dash="dash"),
+    ]
+    look = layout(x="date", y_title=Text("NAV, start = 1", "净值（起点为1）"), y_format=".2f")
+    title = Text("Every group of {arm}, before cost", "{arm}各组净值（未扣成本）").filled(arm=arm.name)
+    return figure(f"group_curves_{slug(universe)}", in_universe(title, universe), traces, ranged(look, log=True))
 
 
 def top_year_bars(content: RunContent, universe: str) -> Figure | None:

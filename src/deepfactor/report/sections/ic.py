@@ -14,6 +14,7 @@ from deepfactor.report.press.words import Metric, words
 from deepfactor.report.sections import _ic_time as time
 from deepfactor.report.sections._cells import ALL_YEARS, ic_cell, year_cell
 from deepfactor.report.sections._cumulative import cumulative_rank_ic, in_universe
+from deepfactor.report.sections._ic_parts import part_bars, rank_ic_by_part
 from deepfactor.report.sections._paired import paired
 
 ORDER = 60
@@ -47,8 +48,10 @@ def section(content: RunContent, make: Maker) -> Section | None:
     each = ((cumulative_rank_ic, content, u) for u in others)
     one_each = (ic_by_year, clocks, decay, long_leg, residual_ic, seeds, seed_spread)
     tables = (*make.many(ic_tables, content), *make.all(*((work, content) for work in one_each)))
+    tables += make.all((rank_ic_by_part, content))
     more = make.many(paired, content)
-    over = make.all((time.rolling_rank_ic, content), (time.histogram, content), (decay_figure, content))
+    figures = (time.rolling_rank_ic, time.histogram, decay_figure, part_bars)
+    over = make.all(*((work, content) for work in figures))
     drawn = (*over, *make.many(time.months, content), *make.all(*each))
     if not tables:
         return None
