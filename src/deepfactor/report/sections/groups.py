@@ -276,8 +276,10 @@ def group_curves(content: RunContent, arm: ArmContent, universe: str) -> Figure 
         line(Text("highest over lowest", "多空（最高/最低）"), x, top / bottom, COLOURS[1], dash="dash"),
     ]
     look = layout(x="date", y_title=Text("NAV, start = 1", "净值（起点为1）"), y_format=".2f")
+    look = ranged(look, log=True)
+    look["yaxis"]["type"], look["updatemenus"][0]["active"] = "log", 1  # of years: the top would hide the others
     title = Text("Every group of {arm}, before cost", "{arm}各组净值（未扣成本）").filled(arm=arm.name)
-    return figure(f"group_curves_{slug(universe)}", in_universe(title, universe), traces, ranged(look, log=True))
+    return figure(f"group_curves_{slug(universe)}", in_universe(title, universe), traces, look)
 
 
 def top_year_bars(content: RunContent, universe: str) -> Figure | None:
