@@ -106,10 +106,13 @@ EFFECTS = (
     ("another seed, rank", "alpha, rank, seed 1", "alpha, rank"),
     ("another seed, z-scored", "alpha, z-scored raw, seed 1", "alpha, z-scored raw"),
     ("mean of both targets for rank", "mean of both targets", "alpha, rank"),
+    ("mean of ranks and z-scored neutral for rank", "mean of ranks and z-scored neutral", "alpha, rank"),
+    ("z-scored neutral for raw in the mean", "mean of ranks and z-scored neutral", "mean of both targets"),
     ("two seeds of both for one", "mean of both targets, two seeds", "mean of both targets"),
 )
 MEANS = {
     "mean of both targets": ("alpha, rank", "alpha, z-scored raw"),
+    "mean of ranks and z-scored neutral": ("alpha, rank", "alpha, z-scored neutral"),
     "mean of both targets, two seeds": (
         "alpha, rank", "alpha, z-scored raw", "alpha, rank, seed 1", "alpha, z-scored raw, seed 1",
     ),
