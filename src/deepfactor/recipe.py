@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +220,7 @@ def load_recipe(name: str, settings: Iterable[str] = (), *, allow_code: bool = F
     RecipeError
         names the key, what was given and what is possible.
     """
-    content = _read(name)
+    content = read_toml(recipe_file(name), name)
     for setting in settings:
         _override(content, setting)
     try:
@@ -230,12 +231,13 @@ def load_recipe(name: str, settings: Iterable[str] = (), *, allow_code: bool = F
     return recipe
 
 
-def _read(name: str) -> dict[str, object]:
+def recipe_file(name: str) -> Traversable:
+    """The file of a shipped recipe or a TOML; a `RecipeError` where there is none."""
     shipped = name in shipped_recipes()  # first: `demo` is also the folder that the demo leaves
     path = files("deepfactor.recipes") / f"{name}.toml" if shipped else Path(name)
     if not path.is_file():
         raise RecipeError(f"no recipe {name!r}: give a .toml file or a shipped one: {choices(name, shipped_recipes())}")
-    return read_toml(path, name)
+    return path
 
 
 def _override(content: dict[str, object], setting: str) -> None:

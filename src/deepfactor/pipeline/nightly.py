@@ -268,7 +268,7 @@ def _account(
     styles: StyleSets,
 ) -> AccountEvening:
     """Decide an account's evening, where its schedule has one."""
-    portfolio = Portfolio(index=account.index, constraints=_constraints(account.constraints, home))
+    portfolio = Portfolio(index=account.index, constraints=_file_beside(account.constraints, home))
     day = str(market.panel.dates[row])
     schedule = load_constraints(portfolio).signal
     if not signal_days(market.universe, schedule)[row]:
@@ -292,7 +292,7 @@ def _account(
     factor = desk.open_evening(run.path, market, arm, date.fromisoformat(day))
     folder, record = desk.rebalance(factor, market, out, portfolio, evening, date.fromisoformat(day), console, styles)
     if record["trades"]:
-        desk.orders(folder, market, places.orders(account.name), _form(account.form, home), account=account.name)
+        desk.orders(folder, market, places.orders(account.name), _file_beside(account.form, home), account=account.name)
     out_by = released(folder, record["key"])
     return AccountEvening(account.name, record, folder, released_by=None if out_by is None else out_by["by"])
 
@@ -305,7 +305,7 @@ def _earned(
     account: AccountSettings, market: Market, row: int, places: Places, home: Path, styles: StyleSets
 ) -> EarnedRecord | Text:
     """What the day has earned; a `Text` says why that isn't known."""
-    portfolio = Portfolio(index=account.index, constraints=_constraints(account.constraints, home))
+    portfolio = Portfolio(index=account.index, constraints=_file_beside(account.constraints, home))
     then, now = (_books(account, places, home, str(market.panel.dates[k])) for k in (max(row - 1, 0), row))
     try:
         enhancement = load_constraints(portfolio)
@@ -321,12 +321,8 @@ def _books(account: AccountSettings, places: Places, home: Path, day: str) -> Ac
     return AccountBooks(own, made, account.cash, account.fractions)
 
 
-def _constraints(given: str, home: Path) -> str:
-    own = home / given
-    return str(own) if own.is_file() else given
-
-
-def _form(given: str, home: Path) -> str:
+def _file_beside(given: str, home: Path) -> str:
+    """A file in the folder `home`, if there is such a one; else what was given: a shipped one's name, or a path."""
     own = home / given
     return str(own) if own.is_file() else given
 

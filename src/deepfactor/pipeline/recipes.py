@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
 from pathlib import Path
 from typing import TypedDict
 
-from deepfactor.core.choices import choices
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.files import write_text
 from deepfactor.core.toml import read_toml
 from deepfactor.core.words import Text
-from deepfactor.recipe import load_recipe, shipped_recipes
+from deepfactor.recipe import load_recipe, recipe_file, shipped_recipes
 
 #: The Chinese of a title stands behind it, as a comment.
 _TITLE = re.compile(r'^title = "(?P<en>[^"]*)"(?:\s*#\s*(?P<zh>.*))?$', re.MULTILINE)
@@ -60,11 +58,7 @@ def text_of(name: str) -> str:
     RecipeError
         there is none.
     """
-    if name in shipped_recipes():
-        return (files("deepfactor.recipes") / f"{name}.toml").read_text(encoding="utf-8")
-    path = Path(name)
-    if not path.is_file():
-        raise RecipeError(f"no recipe {name!r}: give a .toml file or a shipped one: {choices(name, shipped_recipes())}")
+    path = recipe_file(name)
     read_toml(path, name)  # an encoding that is none, with its line
     return path.read_text(encoding="utf-8")
 
