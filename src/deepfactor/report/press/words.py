@@ -114,8 +114,9 @@ class Words:
 
     def sentence_or_term(self, text: str) -> Text:
         """A reason for a count: a sentence of a known form, or a word."""
-        what = text.rpartition(": ")[2]  # behind a place, which is known where the reason isn't
-        return self.sentence(text) if self.sentence(what).zh != what else self.term(text)
+        said = self.sentence(text)
+        word = text.rpartition(": ")[2] in self.terms  # behind a place, which a sentence may have too
+        return self.term(text) if word or said.zh == said else said
 
     def _named(self, part: str) -> str:
         """The Chinese of a table's or another known name, or of sentences; numbers and codes as they are."""
