@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from deepfactor.workbench.guard import POLICY
+from deepfactor.workbench.starting import FOLDER, Calls
 from support.workbench import Client, served
 
 #: Names of runs that a page, an address or a shell may trip over.
@@ -22,6 +26,8 @@ NAMES = (
     "50% {{7*7}} #1?x=y",
     "测试 运行",
 )
+PORTFOLIO = "/run/small/portfolio/gru_ic/000905.SH/study_b"
+EVIL = "</textarea><img src=x onerror=alert(1)>"
 #: Addresses that mean to leave the folder.
 OUTSIDE = (
     "/run/..", "/run/../..", "/run/%2e%2e", "/run/..%2f..%2fetc%2fpasswd", "/run/%2fetc", "/run/%00", "/run/small%2f..",
@@ -180,3 +186,198 @@ def test_a_run_that_changes_is_read_anew(bench):
         assert "no results yet" in bench.get("/run/moving", 404)
     finally:
         shutil.rmtree(run)
+
+
+def day_of(bench: Bench) -> str:
+    """A signal day in the middle of the portfolio."""
+    days = re.findall(rf'href="{PORTFOLIO}/day/([\d-]+)"', bench.get(PORTFOLIO))
+    assert len(days) > 20
+    return days[len(days) // 2]
+
+
+def test_a_day_is_walked(bench):
+    """Portfolio → day → stock and back; neighbours lead on, what bound the day has its prices."""
+    day = day_of(bench)
+    page = bench.get(f"{PORTFOLIO}/day/{day}")
+    assert "Held or sold, the best score first" in page
+    assert "Best scores that were passed over" in page
+    assert "industry active weight" in page
+    near = re.findall(rf'href="({PORTFOLIO}/day/[\d-]+)"', page)
+    assert len(set(near)) == 2
+    bench.get(near[0])
+    stock = re.findall(rf'href="({PORTFOLIO}/stock/[^"]+)"', page)[0]
+    assert f"{PORTFOLIO}/day/{day}" in bench.get(stock)
+
+
+NOT_THERE = (
+    "day/2020-01-01", "day/..", "day/2020-13-01", "day/%3Cimg%3E", "stock/%3Cimg%20src=x%3E", "stock/..", "solve",
+    "day/99999999999",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("end", NOT_THERE)
+def test_what_a_portfolio_has_not_is_not_here(bench, end):
+    answer = bench.client.ask(f"{PORTFOLIO}/{end}")
+    assert answer.status in (404, 409)
+    assert "<img" not in answer.text
+
+
+def solved(bench: Bench, address: str) -> str:
+    """The page of an answer, waited for as a browser does."""
+    end = time.monotonic() + 120
+    while 'http-equiv="refresh"' in (page := bench.get(address)):
+        assert time.monotonic() < end
+        time.sleep(0.5)
+    return page
+
+
+def test_a_day_is_solved_again(bench):
+    """As it was nothing changes; under a wider bound the objective rises; what is asked twice is one answer."""
+    address = f"{PORTFOLIO}/day/{day_of(bench)}/solve"
+    text = unescape(re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", bench.get(address), re.DOTALL)[0])
+    assert "limit = 0.008" in text
+    same = solved(bench, bench.client.post(address, constraints=text).headers["location"])
+    assert "gives the objective that the backtest wrote" in same
+    assert "No weight changes" in same
+    wider = text.replace("limit = 0.008", "limit = 0.02")
+    places = {bench.client.post(address, constraints=wider).headers["location"] for _ in range(2)}
+    assert len(places) == 1
+    page = solved(bench, places.pop())
+    assert "Weights that change" in page
+    row = re.findall(r'data-sort="Objective".*?</tr>', page, re.DOTALL)[0]
+    before, after = re.findall(r'<td[^>]*data-sort="([^"]+)"', row)
+    assert float(after) > float(before)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cash = 0.005\n[[constraints]\n", "line 2"),
+        ("cash = 2\n", "cash"),
+        ('[[constraints]]\nkind = "nowhere:Kind"\n', "constraints.0"),
+        ('[[constraints]]\nkind = "stock_active_weight"\nlimt = 1\n', "limt"),
+        (f"{EVIL} = 1", "line 1"),
+        ("x" * 70_000, "at most"),
+    ],
+)
+def test_wrong_constraints_are_named_and_stay_to_be_mended(bench, text, said):
+    answer = bench.client.ask(
+        f"{PORTFOLIO}/day/{day_of(bench)}/solve",
+        method="POST",
+        form={"form_token": bench.client.allowed.form_token, "constraints": text},
+    )
+    assert answer.status in (409, 422)
+    assert said in unescape(answer.text)
+    assert "<img" not in answer.text
+
+
+def test_constraints_that_nothing_keeps_are_said(bench):
+    rows = (
+        "relax_order = []",
+        '[[constraints]]\nkind = "constituents_weight"\nminimum = 1.0',
+        '[[constraints]]\nkind = "stock_active_weight"\nlimit = 0.0',
+        '[[constraints]]\nkind = "turnover"\nlimit = 0.0001',
+    )
+    address = f"{PORTFOLIO}/day/{day_of(bench)}/solve"
+    answer = bench.client.post(address, constraints="\n".join(rows)).headers["location"]
+    end = time.monotonic() + 60
+    while (now := bench.client.ask(answer)).status == 200 and time.monotonic() < end:
+        time.sleep(0.5)
+    assert now.status == 422
+    assert "no portfolio" in now.text
+
+
+@pytest.mark.parametrize("sent", [{}, {"form_token": ""}, {"form_token": "wrong"}])
+def test_a_form_without_its_token_is_forbidden(bench, sent):
+    for address in (f"{PORTFOLIO}/day/{day_of(bench)}/solve", "/jobs/start", "/jobs/stop"):
+        assert bench.client.ask(address, method="POST", form={**sent, "constraints": "x"}).status == 403
+
+
+def test_a_form_from_another_page_is_forbidden(bench):
+    form = {"form_token": bench.client.allowed.form_token, "constraints": ""}
+    for origin in ("http://evil.example", "null", f"https://127.0.0.1:{bench.client.allowed.port}"):
+        answer = bench.client.ask("/jobs/start", method="POST", headers={"Origin": origin}, form=form)
+        assert answer.status == 403
+
+
+def test_without_write_nothing_is_started(bench):
+    assert bench.client.post("/jobs/start", 403, recipe="demo", workers="1")
+    assert bench.client.post("/jobs/stop", 403, call="1")
+    assert "--write" in bench.get("/jobs")
+    assert "<form" not in bench.get("/jobs")
+    assert not (bench.runs / FOLDER).exists()
+
+
+def test_a_form_that_is_too_large_is_refused(bench):
+    bench.client.post(f"{PORTFOLIO}/day/2020-01-03/solve", 413, constraints="x" * 300_000)
+
+
+def test_jobs_and_their_curves(bench):
+    page = bench.get("/jobs")
+    keys = set(re.findall(r'href="/jobs/([0-9a-f]{16})"', page))
+    assert len(keys) == 4
+    assert "Validation RankIC by epoch" in page
+    assert "What its key is made of" in bench.get(f"/jobs/{min(keys)}")
+    bench.get("/jobs/..", 404)
+    bench.get("/jobs/call/1", 404)
+
+
+def test_a_job_of_any_content_is_shown_as_text(bench):
+    job = bench.runs / "jobs" / "odd"
+    job.mkdir()
+    try:
+        (job / "job.json").write_text(f'{{"arm": {{"model": {{"kind": "{EVIL}"}}}}, "seed": "{EVIL}", "fold": 3}}')
+        (job / "log.jsonl").write_text('{"epoch": 1, "loss": 0.5, "valid_rank_ic": null}\n{"epoch": 2, "lo')
+        for address in ("/jobs", "/jobs/odd"):
+            page = bench.get(address)
+            assert "<img" not in page
+            assert "onerror" in page
+    finally:
+        shutil.rmtree(job)
+
+
+def test_the_market_is_audited(bench):
+    page = solved(bench, "/audit")
+    assert "By year" in page
+    assert "Nothing found" in page or "Findings" in page
+
+
+def test_a_run_is_started_seen_by_another_server_and_stopped(main_job, tmp_path):
+    """By a recipe file of the runs folder; stopped as by Ctrl-C, which its exit code says."""
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    (runs / "my recipe.toml").write_text(main_job.recipe.read_text().replace("epochs = 2", "epochs = 2000"))
+    with served(runs, main_job.market, write=True) as client:
+        assert "my recipe.toml" in client.get("/jobs")
+        wrong = (
+            ("../recipe", "1"),
+            ("/etc/passwd", "1"),
+            ("my recipe.toml", "999"),
+            ("my recipe.toml", "x"),
+            ("", "1"),
+        )
+        for recipe, workers in wrong:
+            client.post("/jobs/start", 422, recipe=recipe, workers=workers)
+        address = client.post("/jobs/start", recipe="my recipe.toml", workers="1").headers["location"]
+        page = client.get(address)
+        assert "running, process" in page
+        (other,) = Calls(runs, main_job.market).all()
+        assert other.running
+        client.post("/jobs/stop", call=other.number)
+        end = time.monotonic() + 60
+        while "running, process" in (page := client.get(address)) and time.monotonic() < end:
+            time.sleep(0.2)
+        assert "stopped; the same start goes on" in page
+        assert not Calls(runs, main_job.market).one(other.number).running
+        client.post("/jobs/stop", 404, call="../1")
+
+
+def test_a_process_of_the_same_number_is_not_taken_for_a_call(main_job, tmp_path):
+    """A number is given again; what began at another time is another process, and is not stopped."""
+    (tmp_path / FOLDER).mkdir()
+    noted = '{"number": "1", "recipe": "demo", "command": [], "started": "", "pid": %d, "born": "1"}'
+    (tmp_path / FOLDER / "1.json").write_text(noted % os.getpid())
+    (tmp_path / FOLDER / "2.json").write_text("{}")
+    (call,) = Calls(tmp_path, main_job.market).all()
+    assert not call.running
+    Calls(tmp_path, main_job.market).stop("1")  # and this process lives

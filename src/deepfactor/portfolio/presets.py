@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -91,6 +92,33 @@ def load_preset(name_or_path: str | Path) -> Enhancement:
     given = str(name_or_path)
     content = read_toml(_file(given), given)
     return parse_enhancement({"name": Path(given).stem, **content})
+
+
+def preset_text(name: str) -> str:
+    """The file of a preset that ships, as it stands."""
+    return _file(name).read_text(encoding="utf-8")
+
+
+def written(enhancement: Enhancement) -> str:
+    """A constraint set as a TOML file that is read as the same.
+
+    >>> print(written(Enhancement(cash=0.01)).splitlines()[0])
+    cash = 0.01
+    """
+    content = enhancement.model_dump(mode="json", exclude={"constraints"}, exclude_none=True)
+    lines = [f"{name} = {_toml(value)}" for name, value in content.items()]
+    for one in enhancement.model_dump(mode="json", include={"constraints"}, exclude_none=True)["constraints"]:
+        lines += ["", "[[constraints]]", *(f"{name} = {_toml(value)}" for name, value in one.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    """A value inside a line of TOML: JSON's, but for tables."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(name)} = {_toml(one)}" for name, one in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def parse_enhancement(content: Mapping[str, object], *, key: str = "") -> Enhancement:

@@ -85,18 +85,18 @@ def render_audit(audit: Audit, language: str = "en") -> str:
     audit : what `deepfactor.pipeline.checking.check` returns
     """
     account: MarketRecord = audit.get("account") or {}
-    tables = [table for table in (findings(audit), *_by_year(audit)) if table is not None]
+    tables = [table for table in (findings(audit), *by_year(audit)) if table is not None]
     return document(
         "audit.html.j2",
         language,
         title=Text("Data audit of {market}", "数据审计：{market}").filled(market=audit["market"]),
         audit=audit,
-        facts=_facts(audit, account),
+        facts=facts(audit, account),
         findings=tables[0] if tables and tables[0].id == "findings" else None,
         tables=[table for table in tables if table.id != "findings"],
         derived=[words().derived(item) for item in audit.get("derived", ())],
         not_possible=[words().sentence(item) for item in audit.get("not_possible", ())],
-        dropped=_dropped(audit, account),
+        dropped=dropped(audit, account),
         notes=[words().sentence(item) for item in account.get("notes", ())],
         metrics=defined(tables),
     )
@@ -114,31 +114,31 @@ def findings(audit: Audit) -> Table | None:
     return make("findings", Text("Findings", "审计发现"), columns, rows)
 
 
-def _facts(audit: Audit, account: MarketRecord) -> list[Fact]:
+def facts(audit: Audit, account: MarketRecord) -> list[Fact]:
     """What was audited."""
-    facts: list[Fact] = [
+    told: list[Fact] = [
         (Text("Market", "市场"), str(audit["market"])),
         (Text("Data fingerprint", "数据指纹"), str(audit["fingerprint"])),
     ]
     if account:
-        facts += [(Text("Source", "来源"), words().name(account["source"]))]
-        facts += [(Text("Span", "区间"), span(account["span"]))]
+        told += [(Text("Source", "来源"), words().name(account["source"]))]
+        told += [(Text("Span", "区间"), span(account["span"]))]
         counted = ((Text("Stocks", "股票数"), account["stocks"]), (Text("Trading days", "交易日数"), account["days"]))
-        facts += [(label, number(n, "count")) for label, n in counted]
+        told += [(label, number(n, "count")) for label, n in counted]
     if (held := account.get("holdout")) is not None and held["opened"] is None:
         said = Text("{n} days from {start} on, not shown", "{start}起的{n}个交易日，未显示")
-        facts += [(Text("Locked holdout", "锁定的留存期"), said.filled(n=held["locked_days"], start=held["start"]))]
-    return facts
+        told += [(Text("Locked holdout", "锁定的留存期"), said.filled(n=held["locked_days"], start=held["start"]))]
+    return told
 
 
-def _dropped(audit: Audit, account: MarketRecord) -> Table | None:
+def dropped(audit: Audit, account: MarketRecord) -> Table | None:
     """Rows that the source's account or the panel left out or treats apart, by reason."""
     given = [*account.get("dropped", {}).items(), *audit.get("counts", {}).items()]
     rows = [(*label_cells(words().sentence_or_term(why)), Cell(n, "count")) for why, n in given]
     return make("audit_dropped", Text("Dropped or treated apart", "剔除或另行处理的数据"), ("what", "count"), rows)
 
 
-def _by_year(audit: Audit) -> list[Table | None]:
+def by_year(audit: Audit) -> list[Table | None]:
     """The statistics by year; none where the tables themselves are wrong."""
     if "years" not in audit:
         return []

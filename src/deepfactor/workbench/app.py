@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from urllib.parse import urlencode
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -14,21 +15,26 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from deepfactor.core.errors import DeepfactorError
+from deepfactor.core.errors import DeepfactorError, RecipeError, UserError
 from deepfactor.core.words import LANGUAGES, Text
 from deepfactor.report.press.blocks import Said
 from deepfactor.report.press.words import words
-from deepfactor.workbench import runs
+from deepfactor.workbench import audit, days, jobs, runs, solving, stocks
+from deepfactor.workbench.aside import Aside
 from deepfactor.workbench.guard import Guard, Pass
 from deepfactor.workbench.pages import LANGUAGE_COOKIE, Page, Press, only, static_files
 from deepfactor.workbench.shelf import NotHere, Shelf
+from deepfactor.workbench.starting import Calls
 
 _FAULT = Text(
     "A fault of ours. What happened stands in the terminal where deepfactor serve runs.",
     "程序出错，详情见运行deepfactor serve的终端。",
 )
 _NO_PAGE = Text("There is no such page.", "没有这个页面。")
-_TITLES = {404: Text("Not here", "未找到"), 500: Text("A fault", "程序错误")}
+_TITLES = {403: Text("Forbidden", "禁止访问"), 404: Text("Not here", "未找到"), 500: Text("A fault", "程序错误")}
+_PORTFOLIO = "/run/{run}/portfolio/{arm}/{index}/{constraints}"
+#: Bytes of a form, at most.
+MOST_SENT = 256_000
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 
 
@@ -39,6 +45,8 @@ class Workbench:
     shelf: Shelf
     press: Press
     allowed: Pass
+    calls: Calls
+    aside: Aside = field(default_factory=Aside)
 
     async def page(self, request: Request, make: Callable[[], Page], *, kept: object = None) -> Response:
         """The page that `make` makes, in a thread; with `kept` (what it is made of) it is set once a language."""
@@ -76,6 +84,105 @@ class Workbench:
         stamp = await run_in_threadpool(lambda: tuple(self.of_run(name) for name in names))
         return await self.page(request, lambda: runs.compare_page(self.shelf, names, chosen), kept=stamp)
 
+    async def portfolio(self, request: Request) -> Response:
+        """A portfolio, a day of it, or a stock through all of its days."""
+        where, asked = _where(request), request.path_params
+        stamp = await run_in_threadpool(self.of_run, where[0])
+        if "day" in asked:
+            day = days.read_day(asked["day"])
+            return await self.page(request, lambda: days.day_page(self.shelf, *where, day), kept=stamp)
+        if "symbol" in asked:
+            return await self.page(request, lambda: stocks.stock_page(self.shelf, *where, asked["symbol"]), kept=stamp)
+        return await self.page(request, lambda: days.portfolio_page(self.shelf, *where), kept=stamp)
+
+    async def solve(self, request: Request) -> Response:
+        """The constraints of a day to edit; sent, they are solved."""
+        where, day = _where(request), days.read_day(request.path_params["day"])
+        if request.method != "POST":
+            return await self.page(request, lambda: solving.form_page(self.shelf, self.press, where, day))
+        text = (await self.form(request)).get("constraints", "").replace("\r\n", "\n")
+        try:
+            asked = await run_in_threadpool(solving.asked_of, self.shelf, where, day, text)
+        except RecipeError as error:
+            said = words().sentence(str(error))
+            return await self.page(request, lambda: solving.form_page(self.shelf, self.press, where, day, text, said))
+        await run_in_threadpool(self.aside.ask, asked.key, solving.solve, self.shelf.market_path, asked)
+        return RedirectResponse(f"{quote(request.url.path)}/{asked.key}", 303)
+
+    async def solved(self, request: Request) -> Response:
+        """What a solve changes."""
+        where, day = _where(request), days.read_day(request.path_params["day"])
+        (_, asked), answer = self.aside.of(request.path_params["key"])
+        if (asked.day, asked.place) != (day, self.shelf.portfolio(*where)[1]):
+            raise NotHere("this answer is of another day")
+        return await self.page(request, lambda: solving.answer_page(self.shelf, self.press, where, day, asked, answer))
+
+    async def jobs(self, request: Request) -> Response:
+        """Jobs, and calls that were started here."""
+        return await self.page(request, lambda: jobs.jobs_page(self.shelf, self.press, self.calls))
+
+    async def job(self, request: Request) -> Response:
+        """One job."""
+        return await self.page(request, lambda: jobs.job_page(self.shelf, request.path_params["job"]))
+
+    async def call(self, request: Request) -> Response:
+        """One call."""
+        number = request.path_params["call"]
+        return await self.page(request, lambda: jobs.call_page(self.shelf, self.press, self.calls, number))
+
+    async def start(self, request: Request) -> Response:
+        """Start a recipe."""
+        form = await self.form(request, writes=True)
+        workers = form.get("workers", "")
+        try:
+            if not (workers.isascii() and workers.isdigit() and len(workers) < 6):
+                raise UserError(f"{workers!r} is no number of processes")
+            call = await run_in_threadpool(self.calls.start, form.get("recipe", ""), int(workers))
+        except UserError as error:
+            said = words().sentence(str(error))
+            return await self.page(request, lambda: jobs.jobs_page(self.shelf, self.press, self.calls, said))
+        return RedirectResponse(f"/jobs/call/{call.number}", 303)
+
+    async def stop(self, request: Request) -> Response:
+        """Stop a call."""
+        form = await self.form(request, writes=True)
+        call = await run_in_threadpool(self.calls.stop, form.get("call", ""))
+        return RedirectResponse(f"/jobs/call/{call.number}", 303)
+
+    async def audit(self, request: Request) -> Response:
+        """The data audit."""
+        market = self.shelf.market_path
+
+        def make() -> Page:
+            return audit.audit_page(self.aside.ask(audit.key_of(market), audit.audit, market))
+
+        return await self.page(request, make)
+
+    async def form(self, request: Request, *, writes: bool = False) -> dict[str, str]:
+        """The fields of a form of ours; refused where it isn't, or where it `writes` and nothing may be."""
+        if writes and not self.press.write:
+            raise HTTPException(403, "read only: start deepfactor serve with --write")
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > MOST_SENT:
+                raise HTTPException(413, f"more than {MOST_SENT:,} bytes")
+        try:
+            fields = dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=20))
+        except ValueError:
+            raise HTTPException(400, "a form that can't be read") from None
+        if not self.allowed.allows_form(fields.get("form_token")):
+            raise HTTPException(
+                403, "a form of another page, or of an earlier start of the server: load the page again"
+            )
+        return fields
+
+    @asynccontextmanager
+    async def life(self, app: Starlette) -> AsyncIterator[None]:
+        """From start to end of the server; what computes aside ends with it."""
+        yield
+        self.aside.close()
+
     async def static(self, request: Request) -> Response:
         """Style sheets and scripts."""
         name = request.path_params["name"]
@@ -99,8 +206,25 @@ class Workbench:
             Route("/run/{run}", self.run),
             Route("/run/{run}/section/{section}", self.run),
             Route("/compare", self.compare),
+            Route(_PORTFOLIO, self.portfolio),
+            Route(_PORTFOLIO + "/day/{day}", self.portfolio),
+            Route(_PORTFOLIO + "/stock/{symbol}", self.portfolio),
+            Route(_PORTFOLIO + "/day/{day}/solve", self.solve, methods=["GET", "POST"]),
+            Route(_PORTFOLIO + "/day/{day}/solve/{key}", self.solved),
+            Route("/jobs", self.jobs),
+            Route("/jobs/start", self.start, methods=["POST"]),
+            Route("/jobs/stop", self.stop, methods=["POST"]),
+            Route("/jobs/call/{call}", self.call),
+            Route("/jobs/{job}", self.job),
+            Route("/audit", self.audit),
             Route("/static/{hash}/{name}", self.static),
         ]
+
+
+def _where(request: Request) -> tuple[str, str, str, str]:
+    """Run, arm, index and constraints of an address."""
+    asked = request.path_params
+    return asked["run"], asked["arm"], asked["index"], asked["constraints"]
 
 
 def _said(error: Exception) -> tuple[str, int]:
@@ -135,9 +259,8 @@ class Languages:
 
 def application(shelf: Shelf, allowed: Pass, *, write: bool = False, language: str = "en") -> ASGIApp:
     """The workbench of a shelf, behind its guard."""
-    bench = Workbench(shelf, Press(allowed.form_token, write, language), allowed)
-    app = Starlette(
-        routes=bench.routes(),
-        exception_handlers={Exception: bench.failed, HTTPException: bench.failed, DeepfactorError: bench.failed},
-    )
+    calls = Calls(shelf.runs, shelf.market_path)
+    bench = Workbench(shelf, Press(allowed.form_token, write, language), allowed, calls)
+    handlers = dict.fromkeys((Exception, HTTPException, DeepfactorError), bench.failed)
+    app = Starlette(routes=bench.routes(), exception_handlers=handlers, lifespan=bench.life)
     return Guard(Languages(app), allowed)

@@ -50,7 +50,11 @@ class Press:
     form_token: str
     write: bool
     language: str = "en"
-    menu: tuple[Crumb, ...] = ((Text("Runs", "运行"), "/"),)
+    menu: tuple[Crumb, ...] = (
+        (Text("Runs", "运行"), "/"),
+        (Text("Jobs", "任务"), "/jobs"),
+        (Text("Data audit", "数据审计"), "/audit"),
+    )
 
     def language_of(self, request: Request) -> str:
         """The language that the reader chose, else the server's."""

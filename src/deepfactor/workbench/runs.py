@@ -134,8 +134,16 @@ def portfolios_table(content: RunContent, run: str) -> Table | None:
         )
         for p in content.portfolios
     ]
-    columns = ("arm", "index", "constraints", "excess", "tracking_error", "information_ratio", "excess_max_drawdown",
-               "turnover")  # fmt: skip
+    columns = (
+        "arm",
+        "index",
+        "constraints",
+        "excess",
+        "tracking_error",
+        "information_ratio",
+        "excess_max_drawdown",
+        "turnover",
+    )
     note = Text("An arm's name leads to its curves and its signal days.", "点击模型名称查看净值曲线与各信号日。")
     return make("portfolios_of_run", Text("Portfolios", "组合"), columns, rows, note)
 
@@ -154,12 +162,19 @@ def _links(content: RunContent, name: str) -> list[Crumb]:
 def _parts(content: RunContent) -> list[tuple[Text, str]]:
     """Titles and names of the section pages that a run has, the first page before them."""
     names = {
-        "ic": Text("IC", "IC"), "groups": Text("Groups", "分组"), "long-side": Text("Long side", "多头端"),
-        "tops": Text("Top portfolios", "头部组合"), "character": Text("Character", "因子特征"),
-        "portfolios": Text("Enhanced index", "指数增强"), "active-risk": Text("Risk", "风险"),
-        "drivers": Text("Drivers", "驱动因素"), "models": Text("Model cards", "模型卡片"),
-        "training": Text("Training", "训练"), "data": Text("Data", "数据"), "made-with": Text("Made with", "运行环境"),
-    }  # fmt: skip
+        "ic": Text("IC", "IC"),
+        "groups": Text("Groups", "分组"),
+        "long-side": Text("Long side", "多头端"),
+        "tops": Text("Top portfolios", "头部组合"),
+        "character": Text("Character", "因子特征"),
+        "portfolios": Text("Enhanced index", "指数增强"),
+        "active-risk": Text("Risk", "风险"),
+        "drivers": Text("Drivers", "驱动因素"),
+        "models": Text("Model cards", "模型卡片"),
+        "training": Text("Training", "训练"),
+        "data": Text("Data", "数据"),
+        "made-with": Text("Made with", "运行环境"),
+    }
     there = [part for part in sections() if part not in _FIRST and _speaks(content, part)]
     return [(Text("Summary", "摘要"), ""), *((names.get(part, Text(part)), part) for part in there)]
 
