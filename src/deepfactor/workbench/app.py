@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -177,9 +178,20 @@ class Workbench:
             )
         return fields
 
+    def warm(self) -> None:
+        """What every first page waits for, before somebody does: words, the market, the newest run. What is wrong with
+        them is said on their pages."""
+        with suppress(DeepfactorError):
+            words()
+            runs.list_page(self.shelf, self.press)
+            self.shelf.market()
+            for name in self.shelf.names()[:1]:
+                runs.run_page(self.shelf, name)
+
     @asynccontextmanager
     async def life(self, app: Starlette) -> AsyncIterator[None]:
         """From start to end of the server; what computes aside ends with it."""
+        threading.Thread(target=self.warm, daemon=True).start()
         yield
         self.aside.close()
 

@@ -217,7 +217,7 @@ def _bounds(seen: DayWalk) -> tuple[Block, ...]:
     relaxed = relaxed_table(seen.relaxed)
     tables = tuple(table for table in (bind, relaxed) if table is not None)
     none = Said(Text("Nothing bound this day.", "当日没有约束起作用。"))
-    return (Tables(tables) if tables else none,)
+    return (Tables(tables, 2) if tables else none,)
 
 
 def binding_row(row: dict[str, Any]) -> tuple[Cell, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from deepfactor.report.press.blocks import Block, Charts, Drawn, Facts, Said, Se
 from deepfactor.report.press.drawing import colour, figure, layout, line
 from deepfactor.report.press.formats import number
 from deepfactor.report.press.tables import Cell, Table, head, label_cells, make
-from deepfactor.report.press.words import words
 from deepfactor.workbench.pages import Page, Press, address, only
 from deepfactor.workbench.shelf import NotHere, Shelf
 from deepfactor.workbench.starting import Call, Calls, recipes
@@ -129,8 +127,7 @@ def jobs_page(shelf: Shelf, press: Press, calls: Calls, problem: str = "") -> Pa
     table = _table(jobs)
     none = Said(Text("No job of this folder has been trained yet.", "本文件夹内尚无训练任务。"))
     sections.append(only(Tables((table,), 2) if table is not None else none))
-    again = AGAIN if running or any(call.running for call in called) else None
-    return Page(Text("Jobs", "任务"), sections, refresh=again, status=422 if problem else 200)
+    return Page(Text("Jobs", "任务"), sections, status=422 if problem else 200)
 
 
 def job_page(shelf: Shelf, key: str) -> Page:
@@ -208,13 +205,13 @@ def state_of(call: Call) -> Text:
     """How a call stands, in words."""
     if call.running:
         return Text("running, process {pid}", "运行中，进程{pid}").filled(pid=call.pid)
-    stopped = Text("stopped; the same start goes on", "已停止；再次开始将继续")
-    known = {0: Text("done", "已完成"), Interrupted.exit_code: stopped, -signal.SIGINT: stopped}
+    if call.code == 0:
+        return Text("done", "已完成")
+    if call.stopped or call.code == Interrupted.exit_code:
+        return Text("stopped; the same start goes on", "已停止；再次启动将继续")
     if call.code is None:
         return Text("ended; how, its log says", "已结束，结果见日志")
-    return known.get(
-        call.code, Text("ended with {code}: its log says why", "以退出码{code}结束，原因见日志").filled(code=call.code)
-    )
+    return Text("ended with {code}: its log says why", "以退出码{code}结束，原因见日志").filled(code=call.code)
 
 
 def _calls(shelf: Shelf, press: Press, called: list[Call]) -> Section:
@@ -294,8 +291,3 @@ def _curves(jobs: list[Job]) -> tuple[Any, ...]:
         look = layout(x="plain", y_title="", y_format=".3f", x_title=Text("epoch", "轮次"))
         made.append(figure(f"jobs_{key}", title, traces, look))
     return tuple(one for one in made if one is not None)
-
-
-def words_of(text: str) -> Text:
-    """A message in both languages."""
-    return words().sentence(text)

@@ -73,6 +73,7 @@ class Press:
             menu=self.menu,
             heading=shown,
             assets=static(),
+            figure_level=3 if any(one.title for one in page.sections) else 2,
             script=("page.js", PLOTLY) if figures else ("page.js",),
         )
         return text.encode()

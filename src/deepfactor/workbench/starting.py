@@ -30,7 +30,8 @@ class Call:
     """A started ``deepfactor run``.
 
     `born`: when the process began, in ticks since the machine's start: a process of its number that began at another
-    time is another one. `code`: its exit code; None = it runs, or ended while no server was there to see it.
+    time is another one. `code`: its exit code; None = it runs, or ended while no server was there to see it. `stopped`:
+    it was told to stop.
     """
 
     number: str
@@ -40,6 +41,7 @@ class Call:
     pid: int
     born: str
     code: int | None = None
+    stopped: bool = False
 
     @property
     def running(self) -> bool:
@@ -114,16 +116,20 @@ class Calls:
         return call
 
     def _await(self, call: Call, process: subprocess.Popen[bytes]) -> None:
-        self._write(replace(call, code=process.wait()))
+        code = process.wait()
+        with self._lock:
+            self._write(replace(self.one(call.number), code=code))
 
     def _write(self, call: Call) -> None:
         write_json(self._runs / FOLDER / f"{call.number}.json", asdict(call))
 
     def stop(self, number: str) -> Call:
         """Stop a call as Ctrl-C does: what is finished stays, the same start goes on from there."""
-        call = self.one(number)
-        if call.running:
-            os.kill(call.pid, signal.SIGINT)
+        with self._lock:
+            call = self.one(number)
+            if call.running:
+                self._write(replace(call, stopped=True))
+                os.kill(call.pid, signal.SIGINT)
         return call
 
 

@@ -14,6 +14,7 @@ FAMILY = "constituents"
 #: Chinese of what results call it: `deepfactor.report.press.words` finds it here.
 WORDS = {
     "constituents_weight": "成分股权重",
+    "members": "成分股",
 }
 
 
