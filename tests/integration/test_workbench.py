@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from deepfactor.workbench.guard import POLICY
+from deepfactor.workbench.guard import POLICY, Pass
 from deepfactor.workbench.starting import FOLDER, Calls
+from support.cli import deepfactor
 from support.workbench import Client, served
 
 #: Names of runs that a page, an address or a shell may trip over.
@@ -155,6 +160,42 @@ def test_a_name_is_text_whatever_stands_in_it(bench, name):
     assert f"/run/{quote(name, safe='')}" in index
 
 
+def test_what_a_run_says_is_text_on_every_page(bench):
+    """Its name, title, arm, folders, warnings, findings and constraints hold an element each; no page gets one."""
+    evil = "<img src=x onerror=alert(1)>"
+    run = bench.runs / "evil"
+    shutil.copytree(bench.runs / "small", run)
+    (run / "checksums.json").unlink()
+    (run / "report.html").unlink()
+    for file in run.rglob("*.json"):
+        text = file.read_text()
+        for word in ("gru_ic", "The main job in the smallest", *(("study_b",) if file.name == "recipe.json" else ())):
+            text = text.replace(f'"{word}"', f'"{evil}"')
+        content = json.loads(text)
+        if isinstance(content, dict) and "warnings" in content:
+            content["warnings"] = [*content["warnings"], evil, f"no such {evil}: {evil}"]
+        file.write_text(json.dumps(content))
+    (run / "arms" / "gru_ic").rename(run / "arms" / evil)
+    (run / "portfolio" / "gru_ic").rename(run / "portfolio" / evil)
+    (run / "portfolio" / evil / "000905.SH" / "study_b").rename(run / "portfolio" / evil / "000905.SH" / evil)
+    try:
+        seen, waiting = set(), ["/", "/run/evil", "/compare?run=evil&run=small"]
+        while waiting:
+            address = waiting.pop()
+            answer = bench.client.ask(address)
+            assert answer.status in (200, 409), (address, answer.text[-500:])
+            assert "<img" not in answer.text, address
+            seen.add(address)
+            kinds = ("section/", "portfolio/", "/day/2020-06", "/stock/0000", "/solve")
+            links = {unescape(one) for one in re.findall(r'href="(/run/evil[^"]*)"', answer.text)}
+            waiting += [one for one in links - seen - set(waiting) if any(kind in one for kind in kinds)]
+        assert any("/solve" in one for one in seen)
+        assert any("/day/" in one for one in seen)
+        assert len(seen) > 15
+    finally:
+        shutil.rmtree(run)
+
+
 def test_every_section_of_a_run_is_there(bench):
     page = bench.get("/run/small")
     sections = set(re.findall(r'href="(/run/small/section/[\w-]+)"', page))
@@ -175,6 +216,12 @@ def test_the_language_is_kept_and_leaves_the_address(bench):
     assert '<html lang="zh-CN">' in bench.get("/run/small")
     bench.get("/?language=en", 303)
     assert '<html lang="en">' in bench.get("/")
+
+
+def test_an_error_is_said_in_both_languages(bench):
+    page = bench.get("/run/nowhere", 404)
+    assert "no run &#39;nowhere&#39; in this folder" in page
+    assert "此文件夹中没有运行&#39;nowhere&#39;" in page
 
 
 def test_a_run_that_changes_is_read_anew(bench):
@@ -383,3 +430,34 @@ def test_a_process_of_the_same_number_is_not_taken_for_a_call(main_job, tmp_path
     (call,) = Calls(tmp_path, main_job.market).all()
     assert not call.running
     Calls(tmp_path, main_job.market).stop("1")  # and this process lives
+
+
+def test_the_verb_prints_its_link_and_ends_by_a_signal(main_job):
+    """Exit 0; the port is free again; one that is taken, a folder or a market that isn't there end in 2."""
+    verb = [sys.executable, "-m", "deepfactor", "serve", str(main_job.runs), "--market"]
+    served_by = subprocess.Popen(
+        [*verb, str(main_job.market), "--port", "0", "--json"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert served_by.stdout is not None
+        said = json.loads(served_by.stdout.readline())
+        client = Client(Pass(parse_qs(urlsplit(said["link"]).query)["token"][0], said["port"]))
+        assert client.ask(said["link"].removeprefix(client.allowed.origin)).status == 303
+        assert "The main job" not in client.get("/")
+        assert "small" in client.get("/")
+        taken = deepfactor("serve", main_job.runs, "--market", main_job.market, "--port", said["port"])
+        assert taken.code == 2
+        assert "give another one" in taken.err
+    finally:
+        served_by.send_signal(signal.SIGINT)
+    assert served_by.wait(60) == 0
+    served_by.stdout.close()
+    assert deepfactor("serve", main_job.runs / "nowhere", "--market", main_job.market).code == 2
+    assert deepfactor("serve", main_job.runs, "--market", main_job.runs).code == 2
+
+
+def test_without_its_packages_it_says_what_to_install(main_job, monkeypatch):
+    monkeypatch.setitem(sys.modules, "starlette", None)
+    refused = deepfactor("serve", main_job.runs, "--market", main_job.market)
+    assert refused.code == 2
+    assert "pip install 'deepfactor[serve]'" in refused.err

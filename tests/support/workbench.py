@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
 
+from deepfactor.cli.language import in_chinese
 from deepfactor.workbench.app import application
 from deepfactor.workbench.guard import Pass
+from deepfactor.workbench.pages import Press
 from deepfactor.workbench.server import listening, server
 from deepfactor.workbench.shelf import Shelf
 
@@ -71,7 +73,8 @@ def served(runs: Path, market: Path, *, write: bool = False) -> Iterator[Client]
     """A workbench, and a client that was let in."""
     with listening(0) as bound:
         allowed = Pass.new(bound.getsockname()[1])
-        running = server(application(Shelf(runs, market), allowed, write=write))
+        press = Press(allowed.form_token, write, chinese=in_chinese)
+        running = server(application(Shelf(runs, market), allowed, press))
         thread = threading.Thread(target=running.run, args=([bound],))
         thread.start()
         try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deepfactor.cli.helping import Verb
+from deepfactor.cli.language import in_chinese
 from deepfactor.cli.options import Json, Language, LanguageOption, MarketOption, app, show
 from deepfactor.core.errors import UserError
 from deepfactor.core.optional import optional_package
@@ -34,4 +35,4 @@ def serve(
         lines = (f"workbench: {allowed.link}", "the link lets in whoever has it; Ctrl-C ends")
         show({"link": allowed.link, "port": allowed.port, "write": write}, as_json, *lines)
 
-    serve_folder(runs, market, tell, port=port, write=write, language=language)
+    serve_folder(runs, market, tell, port=port, write=write, language=language, chinese=in_chinese)

@@ -66,11 +66,16 @@ def language() -> str:
 
 
 def spoken(text: str) -> str:
-    """What a room says, in the language that is spoken; line by line, and as it is where no form fits."""
+    """What a room says, in the language that is spoken."""
     if language() == "en":
         return str(text)
     if isinstance(text, Text) and text.zh != text:
         return text.zh
+    return in_chinese(text)
+
+
+def in_chinese(text: str) -> str:
+    """The Chinese of what a room says; line by line, and as it is where no form fits."""
     return "\n".join(_read(line)[1] for line in text.split("\n"))
 
 

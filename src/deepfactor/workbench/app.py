@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlencode
 
+from polars.exceptions import PolarsError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -16,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from deepfactor.core.errors import DeepfactorError, RecipeError, UserError
+from deepfactor.core.errors import DataError, DeepfactorError, RecipeError, UserError
 from deepfactor.core.words import LANGUAGES, Text
 from deepfactor.report.press.blocks import Said
 from deepfactor.report.press.words import words
@@ -88,13 +89,22 @@ class Workbench:
     async def portfolio(self, request: Request) -> Response:
         """A portfolio, a day of it, or a stock through all of its days."""
         where, asked = _where(request), request.path_params
-        stamp = await run_in_threadpool(self.of_run, where[0])
-        if "day" in asked:
-            day = days.read_day(asked["day"])
-            return await self.page(request, lambda: days.day_page(self.shelf, *where, day), kept=stamp)
-        if "symbol" in asked:
-            return await self.page(request, lambda: stocks.stock_page(self.shelf, *where, asked["symbol"]), kept=stamp)
-        return await self.page(request, lambda: days.portfolio_page(self.shelf, *where), kept=stamp)
+        day = days.read_day(asked["day"]) if "day" in asked else None
+        stamps = await run_in_threadpool(lambda: (self.of_run(where[0]), self.shelf.market_stamp()))
+
+        def make() -> Page:
+            try:
+                if day is not None:
+                    return days.day_page(self.shelf, *where, day)
+                if "symbol" in asked:
+                    return stocks.stock_page(self.shelf, *where, asked["symbol"])
+                return days.portfolio_page(self.shelf, *where)
+            except PolarsError:
+                raise DataError(
+                    f"the files of this portfolio of run {where[0]} are of another version: run it again"
+                ) from None
+
+        return await self.page(request, make, kept=stamps)
 
     async def solve(self, request: Request) -> Response:
         """The constraints of a day to edit; sent, they are solved."""
@@ -105,7 +115,7 @@ class Workbench:
         try:
             asked = await run_in_threadpool(solving.asked_of, self.shelf, where, day, text)
         except RecipeError as error:
-            said = words().sentence(str(error))
+            said = self.press.said(error)
             return await self.page(request, lambda: solving.form_page(self.shelf, self.press, where, day, text, said))
         await run_in_threadpool(self.aside.ask, asked.key, solving.solve, self.shelf.market_path, asked)
         return RedirectResponse(f"{quote(request.url.path)}/{asked.key}", 303)
@@ -140,7 +150,7 @@ class Workbench:
                 raise UserError(f"{workers!r} is no number of processes")
             call = await run_in_threadpool(self.calls.start, form.get("recipe", ""), int(workers))
         except UserError as error:
-            said = words().sentence(str(error))
+            said = self.press.said(error)
             return await self.page(request, lambda: jobs.jobs_page(self.shelf, self.press, self.calls, said))
         return RedirectResponse(f"/jobs/call/{call.number}", 303)
 
@@ -179,10 +189,9 @@ class Workbench:
         return fields
 
     def warm(self) -> None:
-        """What every first page waits for, before somebody does: words, the market, the newest run. What is wrong with
-        them is said on their pages."""
+        """What every first page waits for, before somebody does: the market, the newest run. What is wrong with them is
+        said on their pages."""
         with suppress(DeepfactorError):
-            words()
             runs.list_page(self.shelf, self.press)
             self.shelf.market()
             for name in self.shelf.names()[:1]:
@@ -206,7 +215,7 @@ class Workbench:
 
     async def failed(self, request: Request, error: Exception) -> Response:
         """What went wrong, said on a plain page."""
-        said, status = _said(error)
+        said, status = _said(self.press, error)
         title = _TITLES.get(status, Text("That doesn't work", "无法完成"))
         page = Page(title, [only(Said(said, "problem"))], [runs.RUNS], status=status)
         return await run_in_threadpool(self.press.answer, page, request)
@@ -239,14 +248,15 @@ def _where(request: Request) -> tuple[str, str, str, str]:
     return asked["run"], asked["arm"], asked["index"], asked["constraints"]
 
 
-def _said(error: Exception) -> tuple[str, int]:
+def _said(press: Press, error: Exception) -> tuple[Text, int]:
     """The words and the status of an error."""
     if isinstance(error, NotHere):
-        return words().sentence(str(error)), 404
+        return press.said(error), 404
     if isinstance(error, HTTPException):
-        return (_NO_PAGE, 404) if error.status_code == 404 else (Text(error.detail), error.status_code)
+        given = Text(error.detail, press.chinese(error.detail))
+        return (_NO_PAGE, 404) if error.status_code == 404 else (given, error.status_code)
     if isinstance(error, DeepfactorError) and error.exit_code != 1:
-        return words().sentence(str(error)), 409
+        return press.said(error), 409
     return _FAULT, 500
 
 
@@ -269,10 +279,10 @@ class Languages:
         await answer(scope, receive, send)
 
 
-def application(shelf: Shelf, allowed: Pass, *, write: bool = False, language: str = "en") -> ASGIApp:
+def application(shelf: Shelf, allowed: Pass, press: Press) -> ASGIApp:
     """The workbench of a shelf, behind its guard."""
-    calls = Calls(shelf.runs, shelf.market_path)
-    bench = Workbench(shelf, Press(allowed.form_token, write, language), allowed, calls)
+    words()  # before there are threads: CPython 3.11 can't parse in two at once (gh-106905)
+    bench = Workbench(shelf, press, allowed, Calls(shelf.runs, shelf.market_path))
     handlers = dict.fromkeys((Exception, HTTPException, DeepfactorError), bench.failed)
     app = Starlette(routes=bench.routes(), exception_handlers=handlers, lifespan=bench.life)
     return Guard(Languages(app), allowed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -45,16 +45,21 @@ class Page:
 
 @dataclass(frozen=True)
 class Press:
-    """Sets pages; `form_token` stands in forms, `write` says whether runs may be started."""
+    """Sets pages; `form_token` stands in forms; `write`: runs may be started; `chinese` is that of errors."""
 
     form_token: str
     write: bool
     language: str = "en"
+    chinese: Callable[[str], str] = str
     menu: tuple[Crumb, ...] = (
         (Text("Runs", "运行"), "/"),
         (Text("Jobs", "任务"), "/jobs"),
         (Text("Data audit", "数据审计"), "/audit"),
     )
+
+    def said(self, error: Exception) -> Text:
+        """An error in both languages."""
+        return Text(str(error), self.chinese(str(error)))
 
     def language_of(self, request: Request) -> str:
         """The language that the reader chose, else the server's."""

@@ -14,6 +14,7 @@ from deepfactor.core.errors import DataError, Interrupted, UserError
 from deepfactor.store.folder import MarketFolder
 from deepfactor.workbench.app import application
 from deepfactor.workbench.guard import Pass
+from deepfactor.workbench.pages import Press
 from deepfactor.workbench.shelf import Shelf
 
 #: No other machine reaches it.
@@ -31,6 +32,7 @@ def serve(
     port: int = PORT,
     write: bool = False,
     language: str = "en",
+    chinese: Callable[[str], str] = str,
 ) -> None:
     """Serve a runs folder and a market until stopped; `tell` gets the link when it can be opened.
 
@@ -38,6 +40,7 @@ def serve(
     ----------
     port : 0 = any free one
     write : runs may be started and stopped
+    chinese : the Chinese of an error
 
     Raises
     ------
@@ -51,7 +54,8 @@ def serve(
     MarketFolder.open(market)
     with listening(port) as bound:
         allowed = Pass.new(int(bound.getsockname()[1]))
-        served = server(application(Shelf(runs, market), allowed, write=write, language=language))
+        press = Press(allowed.form_token, write, language, chinese)
+        served = server(application(Shelf(runs, market), allowed, press))
         tell(allowed)
         try:
             served.run(sockets=[bound])

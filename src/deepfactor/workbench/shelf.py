@@ -14,6 +14,7 @@ from deepfactor.pipeline.markets import Market, open_market
 from deepfactor.pipeline.pages import load_content
 from deepfactor.report.content import PortfolioContent, RunContent
 from deepfactor.runs.layout import RunFolder
+from deepfactor.store.writing import MANIFEST
 
 Made = TypeVar("Made")
 
@@ -137,9 +138,19 @@ class Shelf:
                 return one
         raise NotHere(f"the portfolio {arm} · {index} · {constraints} of run {run} can't be read")
 
+    def market_stamp(self) -> str:
+        """Changes when the market does."""
+        return market_stamp(self.market_path)
+
     def market(self) -> Market:
-        """The market, opened once."""
-        return self._markets.get("market", lambda: open_market(self.market_path))
+        """The market, opened once, and again where it has grown."""
+        return self._markets.get(self.market_stamp(), lambda: open_market(self.market_path))
+
+
+def market_stamp(market: Path) -> str:
+    """Changes when a market does: its manifest is replaced whole."""
+    stat = (market / MANIFEST).stat()
+    return f"{stat.st_mtime_ns}-{stat.st_size}-{stat.st_ino}"
 
 
 def recipe_of(folder: RunFolder) -> Any:

@@ -22,7 +22,7 @@ from deepfactor.workbench.aside import PATIENCE
 from deepfactor.workbench.days import heads
 from deepfactor.workbench.pages import Crumb, Page, Press, address, only
 from deepfactor.workbench.runs import RUNS, portfolio_address, portfolio_title
-from deepfactor.workbench.shelf import Shelf
+from deepfactor.workbench.shelf import Shelf, market_stamp
 
 #: Characters of constraints, at most.
 LONGEST = 64_000
@@ -36,27 +36,30 @@ _LOST = Text("The process that solves ended; solve again.", "求解进程已结�
 
 @dataclass(frozen=True)
 class Asked:
-    """A day that is solved under a text of constraints."""
+    """A day that is solved under a text of constraints; `stamps` of the run and of the market as they were then."""
 
     run: Path
     place: Path
     day: date
     text: str
+    stamps: str
 
     @property
     def key(self) -> str:
         """The same question has the same answer."""
-        return content_key({"place": str(self.place), "day": self.day.isoformat(), "text": self.text})
+        return content_key({"place": str(self.place), "day": f"{self.day}", "text": self.text, "of": self.stamps})
 
 
-_solvers: dict[Path, Solver] = {}
+_solvers: dict[str, Solver] = {}
 
 
 def solve(market: Path, asked: Asked) -> SolvedAgain:
-    """In the process aside: the market is opened once there."""
-    if market not in _solvers:
-        _solvers[market] = Solver(market)
-    return _solvers[market].solve_again(asked.run, asked.place, asked.day, parse_constraints(asked.text))
+    """In the process aside: the market is opened once there, and again where it has grown."""
+    stamp = f"{market} {market_stamp(market)}"
+    if stamp not in _solvers:
+        _solvers.clear()
+        _solvers[stamp] = Solver(market)
+    return _solvers[stamp].solve_again(asked.run, asked.place, asked.day, parse_constraints(asked.text))
 
 
 def form_page(
@@ -82,7 +85,7 @@ def asked_of(shelf: Shelf, where: tuple[str, str, str, str], day: date, text: st
         raise UserError(f"constraints of {len(text):,} characters: at most {LONGEST:,} are read")
     parse_constraints(text)
     folder, place = shelf.portfolio(*where)
-    return Asked(folder.path, place, day, text)
+    return Asked(folder.path, place, day, text, f"{shelf.stamp(folder)} {shelf.market_stamp()}")
 
 
 def answer_page(
@@ -104,8 +107,7 @@ def answer_page(
     except BrokenProcessPool:
         return Page(title, [only(Said(_LOST, "problem")), form], crumbs, simulated=simulated, status=409)
     except DeepfactorError as error:
-        said = words().sentence(str(error))
-        return Page(title, [only(Said(said, "problem")), form], crumbs, simulated=simulated, status=422)
+        return Page(title, [only(Said(press.said(error), "problem")), form], crumbs, simulated=simulated, status=422)
     return Page(title, [*_sections(solved, portfolio_of(where)), form], crumbs, simulated=simulated)
 
 
