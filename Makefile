@@ -17,6 +17,8 @@ export OMP_WAIT_POLICY = PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Nothing is compiled on installing (below), and tests start hundreds of processes that import torch.
 unexport PYTHONDONTWRITEBYTECODE
+# Of torch: TORCH=pypi takes PyPI's build also where no GPU is, TORCH_INDEX names a mirror of the CPU builds.
+export TORCH TORCH_INDEX
 
 .DEFAULT_GOAL := help
 .PHONY: help env dev demo test test-all test-313 kills check lint types imports docs tag learning study-b-mechanism study-a-mechanism bench bench-data bench-lake bench-training bench-evaluation peers clean
@@ -108,11 +110,10 @@ $(BIN)/python:
 	@test "$$(df -Pk . | awk 'NR==2 {print $$4}')" -gt 3000000 || { echo "less than 3 GB of disk left here: torch alone needs one"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# Modules are compiled as they are first imported, most never: a third of the time that installing takes.
 $(CORE): $(BIN)/python
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable .
+	@.ci/install .
 	@touch $@
 
 $(DEV): $(BIN)/python
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
+	@.ci/install '.[dev]'
 	@touch $(CORE) $@

@@ -64,7 +64,7 @@ CSS = """\
 SCRIPT = """\
 addEventListener("load", () => setTimeout(() => {
   for (const wide of document.querySelectorAll("pre > code, .md-typeset__scrollwrap")) wide.tabIndex = 0;
-  for (const bar of document.querySelectorAll(".md-code__nav")) bar.setAttribute("role", "group");
+  document.querySelectorAll(".md-code__nav").forEach((bar, i) => bar.setAttribute("aria-label", `code ${i + 1}`));
   const search = document.querySelector(".md-search");
   if (search) search.setAttribute("aria-label", search.querySelector("input")?.placeholder || "Search");
 }, 300));

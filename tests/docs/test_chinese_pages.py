@@ -13,7 +13,6 @@ HAN = re.compile("[一-鿿]")
 #: Of tutorials and how-tos, those that a reader has in English alone, and why.
 ENGLISH_ALONE = {
     "how-to/own-data.md": "to be translated; its first steps stand in the first day, its keys in mapping-keys.zh.md",
-    "how-to/training-settings.md": "to be translated",
     "how-to/cluster.md": "to be translated",
     "how-to/study-a-charts.md": "a list of the study's charts",
     "how-to/study-b-charts.md": "a list of the study's charts",

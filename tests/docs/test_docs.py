@@ -179,6 +179,11 @@ def test_python_runs(block, small_market, tmp_path, monkeypatch):
     if block.page.stem == "python":
         assert set(made["tested"].ic.to_polars()["universe"]) == {"all", "000905.SH"}
         assert made["close"].index.name == "date"
+    if block.page.stem == "notebook":
+        assert len([line for line in block.text.splitlines() if line]) <= 15
+        for result in (made["tested"], made["book"]):
+            assert result.page.as_uri() in result._repr_html_()
+            assert result.plot(result.figures[0]).to_plotly_json()["data"]
 
 
 def run(block: Block) -> ModuleType:

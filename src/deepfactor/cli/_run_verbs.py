@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -65,8 +66,31 @@ def demo(
         f"RankIC of the oracle   {number(rank_ic['oracle'], '.4f')}",
         f"Enhanced: net excess   {number(enhanced['annual_excess_net'], '+.2%')} a year, {formed.split(';')[0]}",
         f"Enhanced: tracking err {number(enhanced['tracking_error'], '.2%')}",
+        "",
+        _demo_verdict(rank_ic),
+        f"next: open {result['report']}; then a factor of your own, docs/tutorials/first-hour.md, or your data, "
+        "docs/how-to/first-day.md",
     ]
     show(result, as_json, f"report: {result['report']}", *lines)
+
+
+#: Of the oracle's RankIC, what a network of the demo has at least where all is well; on the shipped market it is half.
+_LEARNS = 1 / 3
+
+
+def _demo_verdict(rank_ic: Mapping[str, float | None]) -> str:
+    """Whether the networks have learnt what there is to learn."""
+    best, most = max(rank_ic["gru"] or 0.0, rank_ic["decomp_gru"] or 0.0), rank_ic["oracle"] or 0.0
+    share = best / most if most > 0 else 0.0
+    if share >= _LEARNS:
+        return (
+            f"verdict: it works here: the better network has {share:.0%} of the oracle's RankIC, "
+            "which no model can reach"
+        )
+    return (
+        f"verdict: something is wrong: the better network has {share:.0%} of the oracle's RankIC, where {_LEARNS:.0%} "
+        "or more is normal; please report it with what `deepfactor doctor` says"
+    )
 
 
 def _demo_of_desk(out: Path, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -63,6 +64,13 @@ class Result:
     def figures(self) -> tuple[str, ...]:
         """Names of the page's figures."""
         return tuple(figure.id for figure in self._page.all_figures())
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: where its page lies, and what can be taken out of it."""
+        link = f'<a href="{self.page.absolute().as_uri()}">{escape(str(self.page))}</a>'
+        tables = escape(", ".join(table.id for table in self._page.tables()))
+        figures = escape(", ".join(self.figures))
+        return f"<p><b>{type(self).__name__}</b>: {link}</p><p>figures: {figures}</p><p>tables: {tables}</p>"
 
     def plot(self, name: str) -> Figure:
         """A figure of the page for a notebook to show; `name` as `figures` has it.
