@@ -18,12 +18,14 @@ import numpy as np
 
 from deepfactor.core.arrays import AnyArray, Float32, Float64, Floats
 from deepfactor.panel.panel import Panel
-from deepfactor.panel.returns import adjusted, trailing_return
+from deepfactor.panel.returns import trailing_return
 from deepfactor.panel.universe import Universe
 
 YEAR, MONTH = 252, 21
 #: Running sums start anew every window, so that no rounding of earlier years is carried; all windows divide this.
 ANCHOR = 504
+#: Days looked at at once for a stock's last trade: nearly all traded in the last few.
+_BLOCK = 64
 #: The most rows before a day that a descriptor of it reads: momentum's lag, its window, and one to start from.
 BEHIND = MONTH + 2 * ANCHOR
 
@@ -60,13 +62,26 @@ def daily_return(panel: Panel) -> Float64:
     return trailing_return(panel, 1)
 
 
-def held_log_price(panel: Panel) -> Float64:
-    """Log of the adjusted last close, (T, N); NaN before the first trade."""
-    price = adjusted(panel, "close")
-    out = np.log(price, out=price)
+def held_log_price(panel: Panel, first: int) -> Float64:
+    """Log of the adjusted last close on the days from `first` on, (T − first, N); NaN before the first trade."""
+    out = _log_price(panel, slice(first, None))
+    missing = np.flatnonzero(np.isnan(out[0]))
+    for end in range(first, 0, -_BLOCK):
+        before = _log_price(panel, slice(max(end - _BLOCK, 0), end))[::-1, missing]
+        known = ~np.isnan(before)
+        found = np.flatnonzero(known.any(axis=0))
+        out[0, missing[found]] = before[known[:, found].argmax(axis=0), found]
+        missing = np.delete(missing, found)
+        if not len(missing):
+            break
     for t in range(1, len(out)):
         np.copyto(out[t], out[t - 1], where=np.isnan(out[t]))
     return out
+
+
+def _log_price(panel: Panel, rows: slice) -> Float64:
+    price = panel["close"][rows].astype(np.float64) * panel["adj_factor"][rows]  # as `adjusted`
+    return np.asarray(np.log(price, out=price))
 
 
 def market_return(returns: Float64, cap: Float64) -> Float64:

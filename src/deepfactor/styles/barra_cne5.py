@@ -167,7 +167,7 @@ def _price_descriptors(panel: Panel, universe: Universe, cap: d.ListedCap, first
     raw = {"SIZE": np.log(cap[first:]).astype(np.float32), "BETA": beta, "HSIGMA": hsigma}
     raw["DASTD"] = d.deviation(returns, d.YEAR, 42, own)
     del returns
-    price = d.held_log_price(panel)[behind:]
+    price = d.held_log_price(panel, behind)
     raw |= {"MOMENTUM": d.momentum(price, own), "CMRA": d.cumulative_range(price, own)}
     del price
     if "turnover" in panel.fields:
@@ -179,7 +179,7 @@ def _price_descriptors(panel: Panel, universe: Universe, cap: d.ListedCap, first
 def _fall(panel: Panel, first: int) -> Float32:
     """Minus the return over 21 days, of the days from `first` on."""
     behind = d.rows_behind(first)
-    return -d.past_return(d.held_log_price(panel)[behind:], d.MONTH, first - behind)
+    return -d.past_return(d.held_log_price(panel, behind), d.MONTH, first - behind)
 
 
 def _combine(z: Mapping[str, Float64], cap: Float64) -> dict[str, Float64]:

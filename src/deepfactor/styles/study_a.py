@@ -113,7 +113,7 @@ def _price_descriptors(panel: Panel, universe: Universe, cap: d.ListedCap, first
     read, known = panel.between(behind, total), universe.between(behind, total)
     raw = {
         "SIZE": np.log(cap[first:]).astype(np.float32),
-        "MOMENTUM": d.past_return(d.held_log_price(panel)[behind:], d.MONTH, own),
+        "MOMENTUM": d.past_return(d.held_log_price(panel, behind), d.MONTH, own),
         "VOLATILITY": d.deviation(d.daily_return(read), 3 * d.MONTH, first=own),
     }
     if "turnover" in panel.fields:
