@@ -28,7 +28,7 @@ def main() -> int:
     assert found is not None, "constraints.txt pins torch"
     wanted = f"torch=={found[1]}"
     place, why = choice(os.environ, gpu=sees_gpu(), cuda=lambda: brings_cuda(wanted))
-    print(f"{wanted}: {why}", flush=True)
+    print(f"{wanted}: {why}; the longest part, a minute or so", flush=True)
     where = ("--index-url", place, "--retries", "1", "--timeout", "20") if place else ()
     code = subprocess.run([*PIP, "--constraint", "constraints.txt", *where, wanted], check=False).returncode
     if code and place:

@@ -48,21 +48,21 @@ def keys_of(spec: type[Spec], language: str) -> Iterator[str]:
     meanings = _attributes(section)
     if said.strip() and said.strip() != cleandoc(Spec.__doc__ or ""):
         yield from (said.strip().replace("``", "`"), "")
-    yield row(*HEADS[language])
-    yield row(*["---"] * len(HEADS[language]))
-    for name, field in spec.model_fields.items():
-        meaning = field.description or meanings.get(name, "")
-        known = words().setting(name).zh
-        if language == "zh" and known != name:
-            meaning = known + (f"（{meaning}）" if meaning else "")
-        kind, default = _type(field.annotation), _default(field)
-        shown = (kind.zh, default.zh) if language == "zh" else (str(kind), str(default))
-        yield row(
-            f"`{field.alias or name}`",
-            _short(shown[0]),
-            _shown(shown[1]),
-            _bounds(field, meaning),
-        )
+    rows = [_cells(name, field, meanings.get(name, ""), language) for name, field in spec.model_fields.items()]
+    said_of = len(HEADS[language]) if any(cells[-1] for cells in rows) else len(HEADS[language]) - 1
+    for cells in (HEADS[language], ("---",) * len(HEADS[language]), *rows):
+        yield row(*cells[:said_of])
+
+
+def _cells(name: str, field: FieldInfo, said: str, language: str) -> tuple[str, ...]:
+    """Key, type, default and meaning of one."""
+    meaning = field.description or said
+    known = words().setting(name).zh
+    if language == "zh" and known != name:
+        meaning = known + (f"（{meaning}）" if meaning else "")
+    kind, default = _type(field.annotation), _default(field)
+    shown = (kind.zh, default.zh) if language == "zh" else (str(kind), str(default))
+    return f"`{field.alias or name}`", _short(shown[0]), _shown(shown[1]), _bounds(field, meaning)
 
 
 def _bounds(field: FieldInfo, meaning: str) -> str:

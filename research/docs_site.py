@@ -71,7 +71,8 @@ addEventListener("load", () => setTimeout(() => {
 """
 #: Ends of lines between Chinese letters and marks, which a browser would show as a space.
 BETWEEN = re.compile(
-    r"(?<=[\u2e80-\u9fff，。；：、！？）」”])\n(?=[\u2e80-\u9fff（「“A-Za-z`])|(?<=[，。；：、！？）])\n(?=[A-Za-z`\[*])"
+    r"(?<=[\u2e80-\u9fff，。；：、！？）」”])\n *(?=[\u2e80-\u9fff（「“`])"
+    r"|(?<=[，。；：、！？）])\n *(?=[A-Za-z\[]|\*\*)"
 )
 
 
