@@ -15,6 +15,7 @@ from deepfactor.backtest.invested import invested
 from deepfactor.backtest.records import (
     Alone,
     BindingRecord,
+    CapacityRecord,
     EpisodeRecord,
     ExcessRecord,
     RelaxedRecord,
@@ -145,6 +146,7 @@ def summary(
     stated: bool = True,
     preset: str | None = None,
     constraints: str = "",
+    capacity: CapacityRecord | None = None,
 ) -> SummaryFile:
     """``summary.json``: plain values, None = not defined.
 
@@ -155,7 +157,7 @@ def summary(
     the constraint set stated `study` or it is the default. ``preset`` is the shipped set that the portfolio kept
     unchanged, None for any other; ``constraints`` the set's own name. ``attribution``, ``episodes`` (of the excess NAV,
     the deepest first) and ``binding`` say where the excess came from; without an `attribution` the first is None and
-    episodes have no exposures.
+    episodes have no exposures. ``capacity``: see `capacity`; None where it isn't known.
     """
     definitions = PRESETS[study]
     book = invested(result)
@@ -177,6 +179,7 @@ def summary(
             **result.replica_weights.summary(),
             "dividend_tax": "ignored",
             "invested": asdict(book),
+            "capacity": capacity,
             "warnings": [] if warning is None else [warning],
             "all": _entry(result, definitions, None),
             "by_year": {str(year): _entry(result, definitions, year) for year in years},

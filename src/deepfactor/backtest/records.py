@@ -52,6 +52,19 @@ class InvestedRecord(TypedDict):
     days_below: int
 
 
+class CapacityRecord(TypedDict):
+    """The largest books of which `within` of what is traded is at most `share` of a stock's daily amount; CNY.
+
+    The `median` rebalance and the one in twenty with the least room (`low`); None of none.
+    """
+
+    share: float
+    within: float
+    median: Number
+    low: Number
+    rebalances: int
+
+
 class ExcessRecord(TypedDict):
     """A NAV against a benchmark over one span; see `ExcessStatistics`."""
 
@@ -178,6 +191,7 @@ class SummaryFile(WeightsRecord, total=False):
     benchmark: str
     dividend_tax: str
     invested: InvestedRecord
+    capacity: CapacityRecord | None
     warnings: list[str]
     all: SpanRecord
     by_year: Mapping[str, SpanRecord]

@@ -11,6 +11,7 @@ import numpy as np
 
 from deepfactor.backtest.active_risk import ActiveRiskFile, active_risk, risk_record
 from deepfactor.backtest.attribution import Attribution, attribute
+from deepfactor.backtest.capacity import capacity
 from deepfactor.backtest.decision import Enhancer
 from deepfactor.backtest.loop import run_backtest
 from deepfactor.backtest.performance import summary as summarise
@@ -92,11 +93,13 @@ def backtest_to(
     base = Measured(IndexEnhancer(preset), [IndexEnhancer(one.enhancement) for one in scenarios])
     result = follow(preset, base, key)
     attribution = attribute(result, market.panel, market.universe, styles, preset.haircut)
+    room = capacity(result, market.panel)
     summary = write_backtest(
         place,
         result,
         study,
         attribution,
+        capacity=None if room is None else room.record(),
         stated=stated,
         preset=unchanged_preset(portfolio),
         constraints=preset.name,

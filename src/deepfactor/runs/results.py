@@ -13,7 +13,7 @@ import polars as pl
 from deepfactor.backtest.active_risk import ActiveRiskFile, RiskAtRebalances
 from deepfactor.backtest.attribution import Attribution
 from deepfactor.backtest.performance import summary
-from deepfactor.backtest.records import SummaryFile
+from deepfactor.backtest.records import CapacityRecord, SummaryFile
 from deepfactor.backtest.result import BacktestResult
 from deepfactor.core.arrays import AnyArray
 from deepfactor.core.checksums import DIFFERS
@@ -82,6 +82,7 @@ def write_backtest(
     stated: bool = True,
     preset: str | None = None,
     constraints: str = "",
+    capacity: CapacityRecord | None = None,
 ) -> SummaryFile:
     """Write the tables of a backtest and ``summary.json``, which comes last; returns the summary.
 
@@ -105,7 +106,9 @@ def write_backtest(
         write_table(folder / "attribution.parquet", attribution.columns())
         after = np.append(result.rebalances.fill_date, result.dates[-1:])
         write_table(folder / "exposures.parquet", attribution.leanings(after))
-    content = summary(result, study, attribution, stated=stated, preset=preset, constraints=constraints)
+    content = summary(
+        result, study, attribution, stated=stated, preset=preset, constraints=constraints, capacity=capacity
+    )
     write_json(folder / "summary.json", content)
     return content
 

@@ -112,18 +112,19 @@ def _earns(p: PortfolioContent) -> Text:
 
 
 def returns(content: RunContent) -> Table | None:
-    """A row a portfolio: its return, volatility, drawdown and Sharpe ratio, each beside the index's."""
+    """A row a portfolio: its return, volatility, drawdown and Sharpe ratio, each beside the index's; its capacity."""
     rows = []
     for p in content.portfolios:
         numbers = (value_cell(p.whole, key, style) for one, _, style in _PAIRS for key in (one, f"benchmark_{one}"))
-        rows.append((*label_cells(p.arm, words().universe(p.index), p.named), *numbers))
+        room = value_cell(p.summary.get("capacity"), "median", "hundred_million")
+        rows.append((*label_cells(p.arm, words().universe(p.index), p.named), *numbers, room))
     heads = [
         head(k, t) for one, what, _ in _PAIRS for k, t in ((one, what), (f"{one}_index", _OF_INDEX.filled(what=what)))
     ]
     return make(
         "returns",
         Text("Portfolio and index", "组合与指数"),
-        ["arm", "index", "constraints", *heads],
+        ["arm", "index", "constraints", *heads, "capacity"],
         rows,
         RETURNS_NOTE,
     )
