@@ -12,7 +12,6 @@ CHINESE = sorted(DOCS.rglob("*.zh.md"))
 HAN = re.compile("[一-鿿]")
 #: Of tutorials and how-tos, those that a reader has in English alone, and why.
 ENGLISH_ALONE = {
-    "how-to/cluster.md": "to be translated",
     "how-to/study-a-charts.md": "a list of the study's charts",
     "how-to/study-b-charts.md": "a list of the study's charts",
 }
