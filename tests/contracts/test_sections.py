@@ -15,7 +15,7 @@ from deepfactor.report.content import ArmContent, RunContent
 from deepfactor.report.making import Lost, Maker
 from deepfactor.report.page import Page, page_of, render, render_workbook, report_json
 from deepfactor.report.press.blocks import Section
-from deepfactor.report.press.html import PLOTLY, _asset
+from deepfactor.report.press.html import PLOTLY, asset
 from deepfactor.report.sections.base import SectionFile, sections
 from support.pages import Shown, english_in
 from support.run_content import build
@@ -98,7 +98,7 @@ def test_its_parts_have_names_of_their_own(file, content):
 
 def test_its_chinese_is_chinese_and_its_english_english(file, name, content):
     page = Page(content, {name: file.section(content, Maker())}, None)
-    html = render(content, "zh", page).replace(str(_asset(PLOTLY)), "")  # which takes seconds to read
+    html = render(content, "zh", page).replace(str(asset(PLOTLY)), "")  # which takes seconds to read
     assert english_in(html, NAMES) == []
     assert [text for _, text in Shown(html, "en").texts if HAN.search(text)] == ["中文"]
 

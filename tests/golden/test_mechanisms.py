@@ -22,6 +22,7 @@ from deepfactor.pipeline.training import train
 from deepfactor.recipe import load_recipe
 from deepfactor.runs.results import oracle_path, read_oracle
 from deepfactor.sources.simulated import Settings, Strength, Volatility
+from deepfactor.training.engines.processes import Processes
 from deepfactor.training.ensemble import collect
 
 pytestmark = pytest.mark.slow
@@ -84,7 +85,7 @@ def correlations(folder: Path, settings: Settings, recipe: str) -> dict[str, flo
     oracle = read_oracle(oracle_path(market.folder.path), market.panel, 10)
     (folder / "recipe.toml").write_text(recipe)
     planned = plan(load_recipe(str(folder / "recipe.toml")), market, folder / "jobs")
-    train(planned, folder / "jobs", 0, Silent())
+    train(planned, folder / "jobs", Processes(0), Silent())
     found = {}
     for arm, its in collect(planned.jobs, folder / "jobs", market.panel.dates, market.panel.symbols).items():
         days = its.ensemble.scored_days()

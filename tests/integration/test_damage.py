@@ -32,6 +32,7 @@ from deepfactor.runs.layout import RunFolder
 from deepfactor.runs.results import check_oracle, oracle_path, read_oracle
 from deepfactor.store.folder import MarketFolder
 from deepfactor.styles.base import ROOM as STYLES
+from deepfactor.training.engines.processes import Processes
 from deepfactor.training.ensemble import collect
 from deepfactor.training.scalings import store as scalings
 from support.cli import deepfactor, refused
@@ -99,7 +100,7 @@ class Place:
         return [read_oracle(path, self.market.panel, h, part) for h in (5, 10) for part in (None, "visible")]
 
     def _jobs(self, name: str) -> Any:
-        train(self.planned, self.path / "runs" / "jobs", 0, self.screen)  # type: ignore[arg-type]
+        train(self.planned, self.path / "runs" / "jobs", Processes(0), self.screen)  # type: ignore[arg-type]
         panel = self.market.panel
         return collect(self.planned.jobs, self.path / "runs" / "jobs", panel.dates, panel.symbols)
 

@@ -68,7 +68,7 @@ def watch_writes(
         nonlocal count
         count += 1
         if points:
-            name = re.sub(r"[0-9a-f]{16}|\.\d+\.tmp", "", os.path.relpath(str(path), root))
+            name = re.sub(r"[0-9a-f]{16}|\.(?:[0-9a-f]{8}-)?\d+\.tmp", "", os.path.relpath(str(path), root))
             with open(points, "a", encoding="utf-8") as handle:
                 handle.write(f"{what} {name}\n")
         if count == kill:

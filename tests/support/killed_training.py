@@ -110,7 +110,15 @@ def left(runs: Path) -> dict[str, Any]:
     for path in sorted(p for p in runs.rglob("*") if p.is_file()):
         name = str(path.relative_to(runs))
         # of checksums: they are those of the times too
-        if path.name in (".lock", "run.log", "environment.json", "error.txt", "checksums.json", "stages.json"):
+        if path.name in (
+            ".lock",
+            ".lease",
+            "run.log",
+            "environment.json",
+            "error.txt",
+            "checksums.json",
+            "stages.json",
+        ):
             continue
         if path.stem in ("report", "index"):
             continue

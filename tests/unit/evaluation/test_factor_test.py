@@ -68,7 +68,8 @@ def test_rank_ic_of_minus_the_past_return_agrees_with_pandas(market):
 def test_file_has_the_published_shape(report):
     content = json.loads(json.dumps(report.to_json_dict(), allow_nan=False))
     assert list(content) == [
-        "factor", "market", "span", "records", "decay", "long_leg", "groups", "top_n", "long_side", "autocorrelation",
+        "factor", "market", "span", "records", "decay", "long_leg", "groups", "top_n", "long_side", "parts",
+        "autocorrelation",
         "style_correlation", "style_correlations", "styles_absent", "residual_ic", "dropped",
     ]  # fmt: skip
     assert len(content["records"]) == 2 * 3 * 2 * 2 * 2  # universes, conventions, horizons, names, samplings

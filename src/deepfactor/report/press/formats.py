@@ -21,7 +21,6 @@ _STYLES: dict[str, Callable[[float], str]] = {
     "correlation": lambda x: f"{x:.4f}",
     "percent": lambda x: f"{100 * x:.2f}%",
     "turnover": lambda x: f"{x:.1f}×",
-    "hundred_million": lambda x: f"{x / 1e8:,.1f}",
     "count": lambda x: f"{x:,.0f}",
     "seconds": lambda x: f"{x:,.1f}",
     "loss": lambda x: f"{x:.4f}",

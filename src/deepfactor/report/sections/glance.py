@@ -111,13 +111,20 @@ def _earns(p: PortfolioContent) -> Text:
     )
 
 
+def _capacity(p: PortfolioContent) -> dict[str, float] | None:
+    """The capacity of a portfolio in CNY 100 million; None of a run of before, or where it isn't known."""
+    room = p.summary.get("capacity")
+    book = None if room is None else room["median"]
+    return None if book is None else {"capacity": book / 1e8}
+
+
 def returns(content: RunContent) -> Table | None:
     """A row a portfolio: its return, volatility, drawdown and Sharpe ratio, each beside the index's; its capacity."""
     rows = []
     for p in content.portfolios:
         numbers = (value_cell(p.whole, key, style) for one, _, style in _PAIRS for key in (one, f"benchmark_{one}"))
-        room = value_cell(p.summary.get("capacity"), "median", "hundred_million")
-        rows.append((*label_cells(p.arm, words().universe(p.index), p.named), *numbers, room))
+        labels = label_cells(p.arm, words().universe(p.index), p.named)
+        rows.append((*labels, *numbers, value_cell(_capacity(p), "capacity", "ratio")))
     heads = [
         head(k, t) for one, what, _ in _PAIRS for k, t in ((one, what), (f"{one}_index", _OF_INDEX.filled(what=what)))
     ]
