@@ -34,8 +34,8 @@ class Capacity:
         return {"share": SHARE, "within": WITHIN, "median": middle, "low": low, "rebalances": len(known)}
 
 
-def capacity(result: BacktestResult, panel: Panel) -> Capacity | None:
-    """The room of each rebalance, by mean amounts of the 20 days up to its signal; None where the market has none."""
+def capacity(result: BacktestResult, panel: Panel) -> CapacityRecord | None:
+    """`Capacity.record` by mean amounts of the 20 days up to each signal; None where the market has no amounts."""
     if not {"vwap", "volume"} <= set(panel.fields):
         return None
     weights, later = result.weights, result.rebalances.date[~result.rebalances.first]
@@ -46,7 +46,7 @@ def capacity(result: BacktestResult, panel: Panel) -> Capacity | None:
         amount = average_daily_volume(panel, int(np.searchsorted(panel.dates, date)))
         assert amount is not None, "the fields are there"
         books[k] = book_within(amount[np.searchsorted(panel.symbols, weights.symbol[at])], moved)
-    return Capacity(books)
+    return Capacity(books).record()
 
 
 def book_within(amount: Float64, moved: Float64) -> float:

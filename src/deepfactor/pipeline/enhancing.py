@@ -93,13 +93,12 @@ def backtest_to(
     base = Measured(IndexEnhancer(preset), [IndexEnhancer(one.enhancement) for one in scenarios])
     result = follow(preset, base, key)
     attribution = attribute(result, market.panel, market.universe, styles, preset.haircut)
-    room = capacity(result, market.panel)
     summary = write_backtest(
         place,
         result,
         study,
         attribution,
-        capacity=None if room is None else room.record(),
+        capacity=capacity(result, market.panel),
         stated=stated,
         preset=unchanged_preset(portfolio),
         constraints=preset.name,
