@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -20,7 +21,6 @@ from deepfactor.report.press.sentences import sentences_of_files
 from support.terminal_words import spoken
 
 HAN = re.compile("[一-鿿]")
-FORMS = {form: place for place, form in spoken()}
 #: Said by what we are made with: click, pydantic, the system.
 LIBRARIES = catalogue()["libraries"]
 OURS = {
@@ -37,8 +37,16 @@ def shape(form: str) -> str:
     return re.sub(r"\{\w+\}", "{}", form)
 
 
-#: Said in results, too, with its Chinese beside it.
-BESIDE = {shape(form) for form, _ in sentences_of_files(Path(deepfactor.__file__).parent)}
+@cache
+def forms() -> dict[str, str]:
+    """All that the terminal can say, and where. Read off all files, so not while tests are collected."""
+    return {form: place for place, form in spoken()}
+
+
+@cache
+def beside() -> set[str]:
+    """The shapes of what is said in results, too, with its Chinese beside it."""
+    return {shape(form) for form, _ in sentences_of_files(Path(deepfactor.__file__).parent)}
 
 
 def helps() -> Iterator[str]:
@@ -54,14 +62,14 @@ def places(text: str) -> set[str]:
 
 def test_what_the_terminal_says_has_its_chinese():
     """Add a line ``"form" = "中文"`` to the room's file in cli/chinese."""
-    assert len(FORMS) > 700
+    assert len(forms()) > 700
     known = {*OURS, *LIBRARIES, *catalogue()["help"]}
-    assert {form: place for form, place in FORMS.items() if form not in known and shape(form) not in BESIDE} == {}
+    assert {form: place for form, place in forms().items() if form not in known and shape(form) not in beside()} == {}
 
 
 def test_nothing_is_translated_that_is_no_longer_said():
-    assert set(OURS) - set(FORMS) - ALONE == set()
-    assert [form for form in OURS if shape(form) in BESIDE] == []
+    assert set(OURS) - set(forms()) - ALONE == set()
+    assert [form for form in OURS if shape(form) in beside()] == []
 
 
 def test_every_help_has_its_chinese():

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from deepfactor.core.arrays import Bools, Float64, Floats, Indices
 from deepfactor.cross_section.correlation import spearman
@@ -131,6 +131,6 @@ def band(own: Number, drawn: Sequence[Number]) -> Band:
         return {"own": own, "mean": mean, "std": None, "low": None, "high": None, "distance": None}
     mean, std = float(known.mean()), float(known.std(ddof=1))
     one_more = std * math.sqrt(1.0 + 1.0 / n)
-    reach = float(stats.t.ppf(0.5 + COVERED / 2, n - 1)) * one_more
+    reach = float(stdtrit(n - 1, 0.5 + COVERED / 2)) * one_more
     distance = None if own is None or one_more <= 0 else (own - mean) / one_more
     return {"own": own, "mean": mean, "std": std, "low": mean - reach, "high": mean + reach, "distance": distance}

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
 from deepfactor.core.arrays import Float64, Floats
 
@@ -47,7 +47,7 @@ def expected_best(trials: int, variance: float) -> float:
     """
     if trials < 2 or variance <= 0.0:
         return 0.0
-    first, second = (float(stats.norm.ppf(1.0 - 1.0 / n)) for n in (trials, trials * math.e))
+    first, second = (float(ndtri(1.0 - 1.0 / n)) for n in (trials, trials * math.e))
     return math.sqrt(variance) * ((1.0 - _GAMMA) * first + _GAMMA * second)
 
 
@@ -68,4 +68,4 @@ def deflated_sharpe(own: ReturnMoments, trials: int, variance: float) -> float:
     if spread <= 0.0:
         return math.nan
     above = own.sharpe - expected_best(trials, variance)
-    return float(stats.norm.cdf(above * math.sqrt(own.n - 1) / math.sqrt(spread)))
+    return float(ndtr(above * math.sqrt(own.n - 1) / math.sqrt(spread)))
