@@ -32,6 +32,8 @@ _UNREADABLE = Sentence("does not hold what was written ({error})", "与写入时
 _MISSING = Sentence("is missing", "缺失")
 _FOLDER = Sentence("is a folder", "是一个文件夹")
 _SEAL = "checksum"
+#: The end of a line that is sealed, with its checksum.
+_SEALED = b',"checksum":"%b"}'
 _BLOCK = 1 << 20
 
 #: Folder → file name → its checksum and what `_stamp` gave when it was found to have it.
@@ -72,8 +74,28 @@ def unsealed(content: Any) -> Any:
     return bare
 
 
+def sealed_line(content: Mapping[str, object]) -> bytes:
+    """`sealed` content as a line of JSON, without its end, in the form that `unsealed_line` checks by its bytes."""
+    text = _text_of(content)
+    return text[:-1] + _SEALED % checksum(text).encode()
+
+
+def unsealed_line(line: bytes) -> Any:
+    """The content of a line of JSON, as it was before `sealed_line` or `sealed`; raises as `unsealed`."""
+    content = json.loads(line)
+    held = len(line) - len(_SEALED % bytes(8))
+    if line[held:] == _SEALED % checksum(line[:held] + b"}").encode() and isinstance(content, dict):
+        del content[_SEAL]
+        return content
+    return unsealed(content)
+
+
 def _checksum_of(content: Mapping[str, object]) -> str:
-    return checksum(json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
+    return checksum(_text_of(content))
+
+
+def _text_of(content: Mapping[str, object]) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def write_checksums(folder: Path, checksums: Mapping[str, str]) -> None:

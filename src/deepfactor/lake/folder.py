@@ -19,15 +19,14 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import polars as pl
 
-from deepfactor.core.checksums import checksum, damaged, file_checksum, sealed, unsealed
+from deepfactor.core.checksums import checksum, damaged, file_checksum, sealed, sealed_line, unsealed, unsealed_line
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import folder_lock, remove_litter, write_json
 from deepfactor.lake.request import Answer, Request
@@ -38,9 +37,8 @@ FORMAT = 1
 _END = b"\n"
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """An answer in the lake.
+class Recorded(NamedTuple):
+    """An answer in the lake; a tuple, since there are tens of thousands.
 
     Attributes
     ----------
@@ -180,7 +178,7 @@ class Lake:
         write_parquet(self.path / part, rows, compression="zstd")
         line = {"part": part, "api": api, "columns": rows.columns, "answers": told}
         line["checksum_of_part"] = file_checksum(self.path / part)
-        text = json.dumps(sealed(line), ensure_ascii=False).encode() + _END
+        text = sealed_line(line) + _END
         self._append(text)
         self._take(line)
         self._ends_at(self._end + len(text))
@@ -248,7 +246,7 @@ class Lake:
         data = file.read_bytes() if file.exists() else b""
         for number, line in enumerate(data.split(_END)[:-1], 1):
             try:
-                content = unsealed(json.loads(line))
+                content = unsealed_line(line)
             except ValueError as error:
                 if self._end + len(line) + 1 == len(data):  # torn by a crash of the machine, though its end is there
                     break
@@ -267,26 +265,19 @@ class Lake:
             return checksum(handle.read(end))
 
     def _take(self, line: dict[str, Any]) -> None:
-        first, columns = 0, tuple(line["columns"])
-        for told in line["answers"]:
-            one = Recorded(
-                Request.of(line["api"], told["request"]),
-                datetime.fromisoformat(told["fetched_at"]),
-                told["rows"],
-                told["content"],
-                line["part"],
-                first,
-                columns,
-                len(self.recorded),
-            )
+        api, part, first, columns = line["api"], line["part"], 0, tuple(line["columns"])
+        newest, taken = self._newest.setdefault(api, {}), []
+        for number, told in enumerate(line["answers"], len(self.recorded)):
+            request, at = Request.of(api, told["request"]), datetime.fromisoformat(told["fetched_at"])
+            one = Recorded(request, at, told["rows"], told["content"], part, first, columns, number)
             first += one.rows
-            self.recorded.append(one)
-            self._of_api.setdefault(one.request.api, []).append(one)
-            newest = self._newest.setdefault(one.request.api, {})
-            newest.pop(one.request, None)
-            newest[one.request] = one
-        self._heights[line["part"]] = first
-        self._checksums[line["part"]] = line["checksum_of_part"]
+            taken.append(one)
+            newest.pop(request, None)
+            newest[request] = one
+        self.recorded.extend(taken)
+        self._of_api.setdefault(api, []).extend(taken)
+        self._heights[part] = first
+        self._checksums[part] = line["checksum_of_part"]
 
     def _append(self, line: bytes) -> None:
         with (self.path / JOURNAL).open("ab") as handle:

@@ -78,13 +78,13 @@ def merge_changed(held: MarketFolder, name: str, changed: Changed, since: date) 
     read = parts_of_days(held, name, changed.days, since)
     rows = pl.concat([stored(name, changed.rows).clear(), *(read_part(files[one]) for one in parts if one in read)])
     last = read_part(files[parts[-1]], [day])[day].max()
-    fetched = stored(name, changed.rows)
-    before = stored(name, rows.filter((clock >= since) | clock.is_in(days)))
-    whole = stored(name, pl.concat([before.filter(~clock.is_in(days)), fetched]))
-    now, new = whole.filter(clock <= last), fetched.filter(clock > last)
-    revisions = compare(name, before, now)
+    fetched, of_days = stored(name, changed.rows), clock.is_in(days)
+    before = rows.filter((clock >= since) | of_days)
+    whole = stored(name, pl.concat([before.filter(~of_days), fetched]))
+    now, new = fetched.filter(clock <= last), fetched.filter(clock > last)
+    revisions = compare(name, stored(name, before.filter(of_days)), now)  # the rows of other days are the same
     if revisions and name == "daily":
-        refuse_forward_adjusted(before, now)
+        refuse_forward_adjusted(before, whole.filter(clock <= last))
     if not revisions and new.is_empty():
         return Merged(parts, new, 0, ()), whole
     written = fetched if revisions else new

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import zlib
@@ -16,7 +17,9 @@ from deepfactor.core.checksums import (
     file_checksum,
     read_checksums,
     sealed,
+    sealed_line,
     unsealed,
+    unsealed_line,
     write_checksums,
 )
 from deepfactor.core.errors import DamagedFile, DataError
@@ -121,3 +124,17 @@ def test_a_seal_is_broken_by_any_change() -> None:
     for other in (content, {**sealed(content), "a": [1.5]}, {**sealed(content), "more": 1}, [], {}, None, "text"):
         with pytest.raises(ValueError, match="checksum"):
             unsealed(other)
+
+
+def test_a_sealed_line_is_broken_by_any_change() -> None:
+    content = {"b": {"c": "深", "checksum": "0"}, "a": [1.5, None]}
+    line = sealed_line(content)
+    assert unsealed(json.loads(line)) == content
+    assert unsealed_line(line) == content
+    assert unsealed_line(json.dumps(sealed(content), ensure_ascii=False).encode()) == content
+    for place in range(len(line)):
+        with pytest.raises(ValueError, match=r"checksum|line 1|utf-8|nvalid"):
+            unsealed_line(line[:place] + bytes([line[place] ^ 1]) + line[place + 1 :])
+    for other in (b"[]", b'{"a":1}', b'[1,"checksum":"00000000"}', line[:-1], line + b"}"):
+        with pytest.raises(ValueError, match=r"checksum|line 1"):
+            unsealed_line(other)

@@ -103,7 +103,18 @@ def test_damage_is_found_and_named(tmp_path):
     with pytest.raises(DamagedFile, match="missing"):
         lake.rows(lake.recorded, ["value"])
     journal = tmp_path / "lake" / JOURNAL
-    journal.write_bytes(journal.read_bytes().replace(b'"rows": 1', b'"rows": 2', 1))
+    journal.write_bytes(journal.read_bytes().replace(b'"rows":1', b'"rows":2', 1))
+    with pytest.raises(DamagedFile, match="row 1"):
+        Lake.open(tmp_path / "lake")
+
+
+def test_lines_of_an_older_form_are_read_and_checked(tmp_path):
+    kept = filled(tmp_path / "lake", [answer("1", ["a"])], [answer("2", ["b"])]).recorded
+    journal = tmp_path / "lake" / JOURNAL
+    lines = [json.dumps(json.loads(line), ensure_ascii=False) + "\n" for line in journal.read_bytes().splitlines()]
+    journal.write_text("".join(lines))
+    assert Lake.open(tmp_path / "lake").recorded == kept
+    journal.write_text("".join(lines).replace('"rows": 1', '"rows": 2', 1))
     with pytest.raises(DamagedFile, match="row 1"):
         Lake.open(tmp_path / "lake")
 

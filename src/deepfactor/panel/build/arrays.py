@@ -98,8 +98,11 @@ class Build:
         indices = self.indices
         return {"members": indices.members, "index_close": indices.close, "index_total_return": indices.total_return}
 
-    def content(self, folder: MarketFolder, version: int) -> PanelFile:
-        """What ``panel.json`` says, once `arrays` is read to its end; counts are of the rows under construction."""
+    def content(self, folder: MarketFolder, version: int, before: KnownTables | None = None) -> PanelFile:
+        """What ``panel.json`` says, once `arrays` is read to its end; counts are of the rows under construction.
+
+        `before`: of the panel that is gone on from.
+        """
         parts = (self.fields, self.universe, self.indices)
         counts = {why: n for part in parts for why, n in part.counts.items() if n}
         known = (self.universe.facts, self.indices.facts, self.strangers)
@@ -119,7 +122,7 @@ class Build:
             "figures_from": figures_from(folder),
             "counts": dict(sorted({**counts, **facts}.items())),
             "facts": sorted(facts),
-            "made_from": known_tables(folder, self.fields.symbols, self.fields.dates[-1].item()),
+            "made_from": known_tables(folder, self.fields.symbols, self.fields.dates[-1].item(), before),
         }
 
 

@@ -93,10 +93,9 @@ def _goes_on(folder: MarketFolder, base: Base) -> bool:
         dates, symbols = np.load(base.path / "dates.npy"), np.load(base.path / "symbols.npy")
     except (OSError, ValueError):
         return False
-    newest = read_part(folder.part_files("daily")[-1], ["date"])["date"].max()
-    return bool(newest > dates[-1].item()) and base.content["made_from"] == known_tables(
-        folder, symbols, dates[-1].item()
-    )
+    newest, before = read_part(folder.part_files("daily")[-1], ["date"])["date"].max(), base.content["made_from"]
+    last = dates[-1].item()
+    return bool(newest > last) and before == known_tables(folder, symbols, last, before)
 
 
 def extend(folder: MarketFolder, base: Base, to: Path, version: int) -> dict[str, str]:
@@ -116,7 +115,7 @@ def extend(folder: MarketFolder, base: Base, to: Path, version: int) -> dict[str
         build = make(folder, history)
         new = np.setdiff1d(build.fields.symbols, history.symbols).tolist()
         tail = {} if has_past(folder, new, history.dates[-1].item()) else dict(build.arrays())
-        content = build.content(folder, version)
+        content = build.content(folder, version, base.content["made_from"])
         if not tail or not _same_kind(base.content, content):
             del build, history, tail
             return write_whole(folder, to, version)

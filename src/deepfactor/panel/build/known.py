@@ -24,8 +24,12 @@ _READ = {
 KnownTables = Mapping[str, str | list[list[str]]]
 
 
-def known_tables(folder: MarketFolder, symbols: Symbols, day: date) -> KnownTables:
-    """Hashes of the rows up to `day`: ``daily`` a list of (month, hash) a part, the others one hash each."""
+def known_tables(folder: MarketFolder, symbols: Symbols, day: date, before: KnownTables | None = None) -> KnownTables:
+    """Hashes of the rows up to `day`: ``daily`` a list of (month, hash) a part, the others one hash each.
+
+    `before`: what was known of these symbols, or some of them, at that day or an earlier one. A table whose rows are
+    all of those is known as a whole now, too, and isn't read.
+    """
     daily = []
     for part, file in zip(folder.manifest.tables["daily"], folder.part_files("daily"), strict=True):
         if part.ends_before(day):
@@ -35,13 +39,16 @@ def known_tables(folder: MarketFolder, symbols: Symbols, day: date) -> KnownTabl
             inside = frame.filter(pl.col("date") <= day)
             daily.append([part.label, part.content if inside.height == frame.height else content_hash(inside)])
     names = pl.Series(symbols.tolist(), dtype=pl.String)
-    others = {name: _hash_of_known(folder, name, names, day) for name in _READ if folder.has(name)}
+    others = {name: _hash_of_known(folder, name, names, day, before or {}) for name in _READ if folder.has(name)}
     return {"daily": daily, **others}
 
 
-def _hash_of_known(folder: MarketFolder, table: str, symbols: pl.Series, day: date) -> str:
+def _hash_of_known(folder: MarketFolder, table: str, symbols: pl.Series, day: date, before: KnownTables) -> str:
     """The hash of `_known`, which a part has whose rows are all known and are read as a whole."""
-    known, parts = _known(folder, table, symbols, day), folder.manifest.tables[table]
+    parts = folder.manifest.tables[table]
+    if "date" in _READ[table] and len(parts) == 1 and before.get(table) == parts[0].content:
+        return parts[0].content
+    known = _known(folder, table, symbols, day)
     dated = "date" in known.columns and tuple(known.columns) == folder.columns(table)
     whole = dated and len(parts) == 1 and parts[0].rows == known.height
     return parts[0].content if whole else content_hash(known)
