@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -10,10 +11,11 @@ import pytest
 import torch
 
 from deepfactor.core.kind import kinds_in, load_kind
+from deepfactor.training import samples
 from deepfactor.training.data import TrainingData
 from deepfactor.training.samples import Sampler
 from deepfactor.training.scalings.base import ROOM as SCALINGS
-from deepfactor.training.scalings.base import rows_back
+from deepfactor.training.scalings.base import OnDevice, rows_back
 from deepfactor.training.scalings.store import Store
 from support.training import stored, toy_training
 
@@ -67,6 +69,19 @@ def test_a_later_adjustment_factor_changes_nothing(kind: ModuleType) -> None:
     other = replace(data, features=replace(data.features, values=values))
     for a, b in zip(windows(data, kind), windows(other, kind), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_statistics_of_a_gpu_are_the_hosts_but_for_rounding(
+    kind: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By the same torch code as on a GPU; nothing of it is written where the host would read it."""
+    data = toy_training()
+    wanted, folder = windows(data, kind), stored(data, tmp_path)
+    monkeypatch.setattr(samples, "is_host", lambda device: False)
+    for a, b in zip(windows(data, kind, Store(folder)), wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+    assert isinstance(kind, OnDevice) == (kind.SCALES == "windows")
+    assert not list(folder.glob("scaled-*/*.standard"))
 
 
 def test_kept_on_disk_and_in_memory_the_same_bits(kind: ModuleType, tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -204,6 +204,19 @@ class CausalBeside(Protocol):
         ...
 
 
+@runtime_checkable
+class Pads(Protocol):
+    """A causal network whose recurrence may be given further stocks of rank -1 beside those of the batches: they change
+    nobody's score or gradient, and no shape in between depends on how many they are. So all steps can have one shape.
+
+    Attributes
+    ----------
+    pads : True
+    """
+
+    pads: bool
+
+
 class ModelKind(Protocol[SettingsOf]):
     """A file of this room."""
 

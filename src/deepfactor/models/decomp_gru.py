@@ -72,6 +72,8 @@ class Settings(Spec):
 class DecompGRU(nn.Module):
     """See the module's docstring. A stock's score depends on its own window and on those of its own size group."""
 
+    pads = True
+
     def __init__(self, features: int, settings: Settings) -> None:
         super().__init__()
         s = self.settings = settings

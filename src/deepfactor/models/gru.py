@@ -35,7 +35,7 @@ class Settings(Spec):
 class PatchGRU(nn.Module):
     """See the module's docstring. A stock's score depends on its own window alone."""
 
-    memory, compares = 0, False
+    memory, compares, pads = 0, False, True
 
     def __init__(self, features: int, settings: Settings) -> None:
         super().__init__()

@@ -45,7 +45,7 @@ class Settings(Spec):
 class LateFusionGRU(nn.Module):
     """See the module's docstring. A stock's score depends on its own window and its own features of the day."""
 
-    memory = 0
+    memory, pads = 0, True
 
     def __init__(self, shapes: Shapes, settings: Settings) -> None:
         super().__init__()

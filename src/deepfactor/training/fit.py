@@ -21,14 +21,17 @@ from deepfactor.core.arrays import Indices
 from deepfactor.core.errors import DamagedFile, UserError
 from deepfactor.cross_section.correlation import spearman
 from deepfactor.models.base import Causal, CausalBeside
+from deepfactor.training.device import float32_throughout, steps_ahead, takes_graphs
+from deepfactor.training.goals import Goals
 from deepfactor.training.losses.base import Loss
+from deepfactor.training.one_shape import OneShape, Recurrence, can_pad, widest
 from deepfactor.training.plan import Fold
 from deepfactor.training.records import CheckpointNote, EpochRecord
-from deepfactor.training.samples import Sampler, standardise
+from deepfactor.training.samples import Sampler
 from deepfactor.training.scalings.base import Scaling
 from deepfactor.training.scorer import Scorer
 from deepfactor.training.selection import Select, top_excess
-from deepfactor.training.sequences import Sequences
+from deepfactor.training.sequences import Sequences, days_read
 from deepfactor.training.spec import Fit
 from deepfactor.training.weights import (
     State,
@@ -41,6 +44,7 @@ from deepfactor.training.weights import (
     restore_optimizer,
     save_tensors,
 )
+from deepfactor.training.windows import Windows
 
 #: (epoch, step, steps, mean loss of the epoch so far, validation RankIC or None before it is known)
 Report = Callable[[int, int, int, float, float | None], None]
@@ -84,12 +88,14 @@ class Course:
 
 @contextmanager
 def settled_torch() -> Iterator[None]:
-    """One thread, which on a CPU makes torch's sums deterministic, and denormals as zero; undone afterwards."""
+    """One thread, which on a CPU makes torch's sums deterministic, denormals as zero, float32 on a GPU, too; undone
+    afterwards."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     try:
-        yield
+        with float32_throughout():
+            yield
     finally:
         torch.set_flush_denormal(False)
         torch.set_num_threads(threads)
@@ -105,20 +111,38 @@ def seed_torch(entropy: tuple[int, ...], epoch: int) -> np.random.Generator:
 class Fitter:
     """Fits one `Task`. Use: ``Fitter(task, sampler, checkpoint).run(report)``; `scorer` then has the best weights."""
 
-    def __init__(self, task: Task, sampler: Sampler, checkpoint: Path) -> None:
+    def __init__(self, task: Task, sampler: Sampler, checkpoint: Path, *, one_shape: bool | None = None) -> None:
+        """`one_shape`: whether all steps have one, where the network can (`one_shape.can_pad`); None = as the device
+        wants it."""
         self.task, self.checkpoint = task, checkpoint
         self.sampler = (sampler if task.scaling is None else sampler.scaled(task.scaling)).split(task.split)
-        self.network = task.model.to(sampler.device)
+        device = self.sampler.device
+        self.network = task.model.to(device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=task.fit.lr, fused=True)
         self.average = WeightAverage(task.fit.weight_average) if task.fit.weight_average is not None else None
+        self.ahead = steps_ahead(device)
         streams = task.fit.samples == "sequences"
-        self.sequences = self._sequences() if streams else None
+        wanted = takes_graphs(device) if one_shape is None else one_shape
+        self.shape = self._one_shape() if wanted and can_pad(self.network) else None
+        goals = Goals(self.sampler.data, task.loss, device)
+        self.windows = Windows(self.network, task.inputs, self.sampler, goals, self.shape)
+        self.sequences = self._sequences(goals) if streams else None
         self.scorer = Scorer(self.network, task.inputs, self.sampler, task.fold.valid, streams=streams)
         self.course = Course()
 
-    def _sequences(self) -> Sequences:
+    def _one_shape(self) -> OneShape:
+        """The recurrence in the shape of the fold's widest step."""
+        network, data, fit, train = self.network, self.sampler.data, self.task.fit, self.task.fold.train
+        assert isinstance(network, Causal | CausalBeside), "can be padded"
+        sequences = fit.samples == "sequences"
+        recurrence = Recurrence(network, fit.steps if sequences else 1)
+        days = days_read(fit, network.patch) if sequences else data.window
+        width = widest(data, train, days if sequences else 1)
+        return OneShape(recurrence, days, width, len(data.features.names), self.sampler.device)
+
+    def _sequences(self, goals: Goals) -> Sequences:
         assert isinstance(self.network, Causal | CausalBeside), "planned with a network that is not causal"
-        return Sequences(self.network, self.task.inputs, self.sampler, self.task.fit, self.task.loss)
+        return Sequences(self.network, self.task.inputs, self.sampler, self.task.fit, goals, self.shape)
 
     def run(self, report: Report) -> Course:
         """Train to the end, from the checkpoint if there is one; leaves the best weights in `scorer`."""
@@ -137,9 +161,12 @@ class Fitter:
         steps = self._steps(epoch, order)
         self.network.train()
         total = 0.0
-        for step, chosen in enumerate(steps, start=1):
-            total += self.step(chosen, epoch)
-            report(epoch, step, len(steps), total / step, None)
+        for first in range(0, len(steps), self.ahead):
+            some = steps[first : first + self.ahead]
+            queued = [self._queue(days) for days in some]
+            for step, (days, losses) in enumerate(zip(some, queued, strict=True), start=first + 1):
+                total += self._mean(days, losses, epoch)
+                report(epoch, step, len(steps), total / step, None)
         rank_ic_, top = self._validate()
         by_top = self.task.select == "top"
         before = self.course.best_top if by_top else self.course.best_rank_ic
@@ -171,40 +198,34 @@ class Fitter:
 
     def step(self, days: Indices, epoch: int) -> float:
         """One gradient step on the mean loss of `days`; that loss."""
-        self.optimizer.zero_grad(set_to_none=True)
-        value = 0.0
+        return self._mean(days, self._queue(days), epoch)
+
+    def _queue(self, days: Indices) -> Tensor:
+        """One gradient step on the mean loss of `days`, not waited for; their losses (n,), on the device."""
+        self.optimizer.zero_grad(set_to_none=self.shape is None)
+        losses = []
         for t in days:
-            loss, of_day = self._loss(int(t), epoch)
-            value += of_day / len(days)
+            loss = self.windows.loss(int(t)) if self.sequences is None else self.sequences.loss(int(t), self._train)
+            losses.append(loss.detach())
             (loss / len(days) if len(days) > 1 else loss).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.task.fit.clip)
         self.optimizer.step()
         if self.average is not None:
             self.average.update(self.network)
-        return value
+        return torch.stack(losses)
 
-    def _loss(self, t: int, epoch: int) -> tuple[Tensor, float]:
-        """Loss of day t, or of the sequence that ends on it, and its value."""
-        data = self.sampler.data
-        loss = self._window_loss(t) if self.sequences is None else self.sequences.loss(t, self._train)
-        value = loss.item()
-        if not np.isfinite(value):
-            labelled = len(data.labelled(t, data.stocks(t)))
-            raise UserError(
-                f"the loss became {value} in epoch {epoch} on {data.dates[t]} ({labelled} labelled stocks): "
-                f"lower fit.lr (now {self.task.fit.lr}) or look at that day's label"
-            )
-        return loss, value
-
-    def _window_loss(self, t: int) -> Tensor:
-        """Loss of day t's windows."""
-        data, task, device = self.sampler.data, self.task, self.sampler.device
-        stocks = data.stocks(t)
-        labelled, _ = data.trained(t, stocks)
-        kind, settings = task.loss.part, task.loss.settings
-        target = torch.from_numpy(standardise(data.label[t, stocks[labelled]], kind.target(settings))).to(device)
-        prediction: Tensor = self.network(self.sampler.cross_section(t, task.inputs))
-        return kind.loss(settings, prediction[torch.from_numpy(labelled).to(device)], target)
+    def _mean(self, days: Indices, losses: Tensor, epoch: int) -> float:
+        """Mean of the losses of `days`, or of the sequences that end on them."""
+        data, mean = self.sampler.data, 0.0
+        for t, value in zip(days, losses.tolist(), strict=True):
+            if not np.isfinite(value):
+                labelled = len(data.labelled(t, data.stocks(t)))
+                raise UserError(
+                    f"the loss became {value} in epoch {epoch} on {data.dates[t]} ({labelled} labelled stocks): "
+                    f"lower fit.lr (now {self.task.fit.lr}) or look at that day's label"
+                )
+            mean += value / len(days)
+        return mean
 
     @cached_property
     def _train(self) -> frozenset[int]:

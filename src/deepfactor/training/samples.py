@@ -17,9 +17,9 @@ from deepfactor.inputs.base import DayArrays, Input
 from deepfactor.models.base import WINDOWS, CrossSection, Shapes
 from deepfactor.training.arms import Target
 from deepfactor.training.data import TrainingData
-from deepfactor.training.device import CPU, DeviceRows
+from deepfactor.training.device import CPU, DeviceRows, is_host, to_device
 from deepfactor.training.scalings.base import ROOM as SCALINGS
-from deepfactor.training.scalings.base import Scaling, Standard
+from deepfactor.training.scalings.base import Numbers, OnDevice, Scaling, Standard
 from deepfactor.training.scalings.standardising import apply
 from deepfactor.training.scalings.store import Store
 
@@ -52,6 +52,7 @@ class Sampler:
         self._store = store or Store()
         self._rows = DeviceRows(self._store.rows(self.scaling, data.features, data.eligible), device)
         widest = int(np.asarray(data.eligible).sum(axis=1).max(initial=0))
+        self._numbers: dict[int, Numbers] = {}
         self._buffer = torch.empty(data.window * widest * len(data.features.names), device=device)
 
     def scaled(self, scaling: Scaling) -> Sampler:
@@ -93,7 +94,7 @@ class Sampler:
         return made.part.day(made.settings, size)
 
     def _tensor(self, array: AnyArray) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
+        return to_device(array, self.device)
 
     def _windows(self, t: int, stocks: Indices, *, read: bool) -> Tensor:
         """Standardised windows; of no day where they aren't `read`."""
@@ -103,8 +104,21 @@ class Sampler:
         if self.data.features.coded:
             return windows
         if self.scaling.part.SCALES == "windows":
-            apply(windows, self._store.standard(self.scaling, t, lambda: self._standard(windows)))
+            apply(windows, self._statistics(t, windows))
         return windows
+
+    def _statistics(self, t: int, windows: Tensor) -> Standard | Numbers:
+        """Day t's, of its gathered windows: on the host by numpy, kept on disk; on a GPU there, as long as this sampler
+        lives, so that what the host keeps doesn't depend on who came first."""
+        part = self.scaling.part
+        if is_host(self.device) or not isinstance(part, OnDevice):
+            return self._store.standard(self.scaling, t, lambda: self._standard(windows))
+        numbers = self._numbers.get(t)
+        if numbers is None:
+            numbers = part.numbers(self.scaling.settings, self.data.features, windows)
+            if part.KEEP:
+                self._numbers[t] = numbers
+        return numbers
 
     def _gather(self, t: int, stocks: Indices) -> Tensor:
         """Rows t−L+1 … t of the stocks: (L, b, f)."""
@@ -125,7 +139,7 @@ class Sampler:
         return out
 
     def _standard(self, windows: Tensor) -> Standard:
-        """Of gathered windows; always computed on the host."""
+        """Of gathered windows, computed on the host."""
         part = self.scaling.part
         assert part.SCALES == "windows", "rows are finished"
         return part.standard(self.scaling.settings, self.data.features, windows.cpu().numpy())

@@ -11,7 +11,6 @@ Scores come from a running state an alignment (`Stream`): a further day costs on
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,8 +22,10 @@ from deepfactor.cross_section.ranks import position_rank
 from deepfactor.models.base import Causal, CausalBeside, State
 from deepfactor.training.arms import Arm, Stacked
 from deepfactor.training.data import TrainingData
-from deepfactor.training.losses.base import Loss
-from deepfactor.training.samples import Sampler, standardise
+from deepfactor.training.device import to_device
+from deepfactor.training.goals import Goals
+from deepfactor.training.one_shape import OneShape, Recurrence, compares
+from deepfactor.training.samples import Sampler
 from deepfactor.training.spec import Fit
 
 #: A network that sequences can train.
@@ -64,24 +65,23 @@ def days_read(fit: Fit, patch: int) -> int:
     return (fit.burn_in + fit.steps) * patch
 
 
-@dataclass(frozen=True)
-class Goal:
-    """What a day's scores are trained towards: `columns` (m,) of the labelled stocks, their `place` in the day's batch,
-    their standardised labels."""
-
-    columns: Indices
-    place: Indices
-    target: Tensor
-
-
 class Sequences:
     """Steps of sequence training of a causal `network` that reads `inputs`."""
 
-    def __init__(self, network: Recurrent, inputs: frozenset[str], sampler: Sampler, fit: Fit, loss: Loss) -> None:
+    def __init__(
+        self,
+        network: Recurrent,
+        inputs: frozenset[str],
+        sampler: Sampler,
+        fit: Fit,
+        goals: Goals,
+        shape: OneShape | None = None,
+    ) -> None:
+        """`shape`: the recurrence runs in one shape, whoever is in the batches."""
         self.network, self.inputs, self.sampler, self.fit = network, inputs, sampler, fit
         self.patch = network.patch
-        self._loss = loss
-        self._goals: dict[int, Goal] = {}
+        self._goals = goals
+        self._recur = shape or Recurrence(network, fit.steps)
         self._buffer = torch.empty(0, device=sampler.device)
 
     def draws(self, days: Indices, order: np.random.Generator) -> Indices:
@@ -97,31 +97,22 @@ class Sequences:
         columns = _union(data, ends if compares(network) else asked)
         place = np.full(len(data.symbols), -1, np.intp)
         place[columns] = np.arange(len(columns))
-        if isinstance(network, CausalBeside):
-            made = network.states(self._rows(last, columns), self.fit.steps)  # (steps, n, d)
-            days = [self._beside(row, t, place) for row, t in zip(made, asked, strict=True) if t in among]
-        else:
-            ranks = (
-                torch.from_numpy(ranks_at(data, ends, columns)).to(self.sampler.device) if network.compares else None
-            )
-            made = network.sequence(self._rows(last, columns), ranks, self.fit.steps)  # (steps, n)
-            days = [self._of_day(row, t, place) for row, t in zip(made, asked, strict=True) if t in among]
-        return torch.stack(days).mean()
+        ranks = to_device(ranks_at(data, ends, columns), self.sampler.device) if compares(network) else None
+        made = self._recur(self._rows(last, columns), ranks)  # (steps, n), or (steps, n, d) for a head
+        of_day = self._beside if isinstance(network, CausalBeside) else self._of_day
+        return torch.stack([of_day(row, t, place) for row, t in zip(made, asked, strict=True) if t in among]).mean()
 
     def _of_day(self, scores: Tensor, t: int, place: Indices) -> Tensor:
         """Loss of day t from the scores (n,) of all stocks, which stand at `place`."""
-        goal = self._goal(t)
-        return self._towards(goal, scores[torch.from_numpy(place[goal.columns]).to(scores.device)])
+        goal = self._goals.of(t)
+        return self._goals.towards(goal, scores[to_device(place[goal.columns], scores.device)])
 
     def _beside(self, states: Tensor, t: int, place: Indices) -> Tensor:
         """Loss of day t from what is remembered (n, d) of all stocks: the head sees the day's batch."""
         assert isinstance(self.network, CausalBeside), "has a head"
-        goal, batch = self._goal(t), torch.from_numpy(place[self.sampler.data.stocks(t)]).to(states.device)
+        batch = to_device(place[self.sampler.data.stocks(t)], states.device)
         scores = self.network.score(states.index_select(0, batch), self.sampler.beside(t, self.inputs))
-        return self._towards(goal, scores[torch.from_numpy(goal.place).to(scores.device)])
-
-    def _towards(self, goal: Goal, prediction: Tensor) -> Tensor:
-        return self._loss.part.loss(self._loss.settings, prediction, goal.target)
+        return self._goals.loss(t, scores)
 
     def _rows(self, last: int, columns: Indices) -> Tensor:
         """Scaled rows of the sequence that ends on `last`; valid until the next call."""
@@ -130,20 +121,6 @@ class Sequences:
         if self._buffer.numel() < size:
             self._buffer = torch.empty(size, device=self.sampler.device)
         return self.sampler.fill(last + 1 - days, last + 1, columns, self._buffer[:size].view(days, len(columns), f))
-
-    def _goal(self, t: int) -> Goal:
-        if t not in self._goals:
-            data = self.sampler.data
-            stocks = data.stocks(t)
-            place = data.trained(t, stocks)[0]
-            target = standardise(data.label[t, stocks[place]], self._loss.part.target(self._loss.settings))
-            self._goals[t] = Goal(stocks[place], place, torch.from_numpy(target).to(self.sampler.device))
-        return self._goals[t]
-
-
-def compares(network: Recurrent) -> bool:
-    """Whether the recurrence needs to know who is in each day's batch."""
-    return isinstance(network, Causal) and network.compares
 
 
 def _union(data: TrainingData, days: list[int]) -> Indices:
@@ -194,7 +171,7 @@ class Stream:
             self.forget()
         self.take_in(t - 1)
         made, self.last = self._advance(t), t
-        of_batch = made[torch.from_numpy(self.place[self.sampler.data.stocks(t)]).to(made.device)]
+        of_batch = made[to_device(self.place[self.sampler.data.stocks(t)], made.device)]
         if isinstance(self.network, CausalBeside):
             return self.network.score(of_batch, self.sampler.beside(t, self.inputs))
         return of_batch
@@ -221,9 +198,7 @@ class Stream:
             made = network.remember(None if before is None else before[0], rows)
             self.states[alignment] = (made,)
             return made
-        rank = None
-        if network.compares:
-            rank = torch.from_numpy(ranks_at(self.sampler.data, [day], self.columns)[0]).to(rows.device)
+        rank = to_device(ranks_at(self.sampler.data, [day], self.columns)[0], rows.device) if network.compares else None
         self.states[alignment], scores = network.advance(before, rows, rank)
         return scores
 

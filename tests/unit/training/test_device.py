@@ -8,7 +8,7 @@ import torch
 
 from deepfactor.core.errors import UserError
 from deepfactor.core.kind import Kind
-from deepfactor.training.device import CPU, DeviceRows, device_of
+from deepfactor.training.device import CPU, DeviceRows, device_of, float32_throughout, graphed, takes_graphs
 from deepfactor.training.engine import run_jobs
 from deepfactor.training.samples import Sampler
 from support.training import FIT, TINY, stored, toy_jobs, toy_training
@@ -67,6 +67,34 @@ def test_what_a_network_reads_lies_on_the_samplers_device(model: Kind) -> None:
     score = network(CrossSection(windows, {"size_rank": here["size_rank"].to(meta)}))
     assert score.device == meta
     assert score.shape == (len(stocks),)
+
+
+def test_a_graph_is_taken_on_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, sample = torch.nn.Linear(2, 1), (torch.zeros(3, 2),)
+    taken: list[object] = []
+    monkeypatch.setattr(
+        torch.cuda, "make_graphed_callables", lambda *given, **how: taken.append((given, how)) or "made"
+    )
+    assert graphed(layer, sample) is layer
+    assert not taken
+    monkeypatch.setattr("deepfactor.training.device.takes_graphs", lambda device: True)
+    assert graphed(layer, sample) == "made"
+    assert taken == [((layer, sample), {"allow_unused_input": True})]
+    assert takes_graphs(torch.device("cuda:1"))
+    assert not takes_graphs(CPU)
+
+
+def test_float32_is_float32_while_training() -> None:
+    cudnn = torch.backends.cudnn
+    before = (cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark, cudnn.enabled)
+    with float32_throughout():
+        assert (cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark, cudnn.enabled) == (
+            False,
+            True,
+            False,
+            before[3],
+        )
+    assert (cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark, cudnn.enabled) == before
 
 
 def test_the_record_says_where(tmp_path) -> None:  # type: ignore[no-untyped-def]

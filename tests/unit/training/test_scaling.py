@@ -40,6 +40,20 @@ def scaled(x: np.ndarray, kind: ModuleType = last_close) -> np.ndarray:
     return out.numpy()
 
 
+@pytest.mark.parametrize("kind", [last_close, in_window])
+@pytest.mark.parametrize("stocks", [1, 2, 40, 41])
+def test_by_torch_the_same_but_for_rounding(kind: ModuleType, stocks: int) -> None:
+    """Gaps, a lag that nobody has, one without spread, even and odd numbers of stocks."""
+    x = windows(stocks)
+    standard = kind.standard(kind.Settings(), FEATURES, x)
+    numbers = kind.numbers(kind.Settings(), FEATURES, torch.tensor(x))
+    for name in numbers._fields:
+        np.testing.assert_allclose(getattr(numbers, name), getattr(standard, name), rtol=1e-5, atol=1e-5, err_msg=name)
+    out = torch.tensor(x)
+    apply(out, numbers)
+    np.testing.assert_allclose(out, scaled(x, kind), rtol=1e-5, atol=1e-5)
+
+
 def standardised(column: pd.Series) -> pd.Series:
     """Clip at median ± 5 MAD, z-score, missing → 0."""
     median = column.median()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Protocol, runtime_checkable
 
 from deepfactor.core.arrays import Bools, Float32, Ints
 from deepfactor.core.errors import RecipeError
 from deepfactor.core.kind import Chosen, Room, SettingsOf
 from deepfactor.core.spec import Spec, content_key
 from deepfactor.features.base import Features
+
+if TYPE_CHECKING:  # what only reads recipes goes without torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,18 @@ class Standard:
     inverse: Float32
 
 
+class Numbers(NamedTuple):
+    """A `Standard` as tensors on a device, field by field."""
+
+    level: Tensor
+    of: Tensor
+    rate: Tensor
+    low: Tensor
+    high: Tensor
+    mean: Tensor
+    inverse: Tensor
+
+
 class ScalesWindows(Protocol[SettingsOf]):
     """A file of this room that works on a day's gathered windows."""
 
@@ -54,6 +69,14 @@ class ScalesWindows(Protocol[SettingsOf]):
 
     def standard(self, settings: SettingsOf, features: Features, windows: Float32, /) -> Standard:
         """Of one day's `windows` (L, b, f), oldest day first, NaN = missing."""
+
+
+@runtime_checkable
+class OnDevice(ScalesWindows[SettingsOf], Protocol[SettingsOf]):
+    """A file that can also compute where the windows lie: on a GPU, which would otherwise wait for the host."""
+
+    def numbers(self, settings: SettingsOf, features: Features, windows: Tensor, /) -> Numbers:
+        """What `standard` gives, but for rounding, of `windows` (L, b, f) on their device."""
 
 
 class ScalesRows(Protocol[SettingsOf]):

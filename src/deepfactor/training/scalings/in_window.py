@@ -9,12 +9,15 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from deepfactor.core.arrays import Float32
 from deepfactor.core.spec import Spec
 from deepfactor.features.base import Features
 from deepfactor.inputs.standardising import LEAST_SCALE
-from deepfactor.training.scalings.base import Standard
+from deepfactor.training.scalings import _torch
+from deepfactor.training.scalings.base import Numbers, Standard
 
 SCALES: Final = "windows"
 KEEP = False
@@ -47,3 +50,13 @@ def standard(settings: Settings, features: Features, windows: Float32) -> Standa
     f, bound = windows.shape[2], np.full((len(windows), windows.shape[2]), CLIP, np.float32)
     none = np.empty((0, f), np.float32)
     return Standard(mean, np.arange(f), rate, -bound, bound, none, none)
+
+
+def numbers(settings: Settings, features: Features, windows: Tensor) -> Numbers:
+    """`standard` on the device of `windows` (L, b, f)."""
+    count = (~windows.isnan()).sum(dim=0).clamp(min=1)
+    mean = (windows.nansum(dim=0, dtype=torch.float64) / count).float()
+    rate = _torch.inverse((windows - mean).square().nansum(dim=0, dtype=torch.float64) / count)
+    f, bound = windows.shape[2], windows.new_full((len(windows), windows.shape[2]), CLIP)
+    none = windows.new_empty(0, f)
+    return Numbers(mean, torch.arange(f, device=windows.device), rate, -bound, bound, none, none)

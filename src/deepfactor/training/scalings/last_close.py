@@ -13,12 +13,15 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from deepfactor.core.arrays import Float32
 from deepfactor.core.spec import Spec
 from deepfactor.features.base import Features
 from deepfactor.inputs.standardising import cross_section
-from deepfactor.training.scalings.base import Standard, require_close
+from deepfactor.training.scalings import _torch
+from deepfactor.training.scalings.base import Numbers, Standard, require_close
 from deepfactor.training.scalings.standardising import log_mean
 
 SCALES: Final = "windows"
@@ -50,9 +53,28 @@ def standard(settings: Settings, features: Features, windows: Float32) -> Standa
 def levels(features: Features, windows: Float32) -> tuple[Float32, np.ndarray]:
     """What each stock's features are relative to: the last close, 0, then the mean of each volume: (b, g) and (f,)."""
     close = windows[-1, :, features.names.index("close")] if "price" in features.roles else windows[-1, :, 0] * 0
-    columns, of = [close, np.zeros_like(close)], []
-    for k, role in enumerate(features.roles):
-        of.append({"price": 0, "plain": 1, "volume": len(columns)}[role])
-        if role == "volume":
-            columns.append(log_mean(windows[:, :, k]))
-    return np.stack(columns, axis=1), np.array(of, np.int64)
+    volumes = [log_mean(windows[:, :, k]) for k in _volumes(features)]
+    return np.stack([close, np.zeros_like(close), *volumes], axis=1), _columns(features)
+
+
+def numbers(settings: Settings, features: Features, windows: Tensor) -> Numbers:
+    """`standard` on the device of `windows` (L, b, f)."""
+    close = windows[-1, :, features.names.index("close")] if "price" in features.roles else windows[-1, :, 0] * 0
+    volumes = [_torch.log_mean(windows[:, :, k]) for k in _volumes(features)]
+    level = torch.stack([close, torch.zeros_like(close), *volumes], dim=1)  # (b, g)
+    of = torch.from_numpy(_columns(features)).to(windows.device)
+    relative = windows.transpose(1, 2) - level[:, of].T  # (L, f, b)
+    return Numbers(level, of, level.new_empty(0, len(of)), *_torch.cross_section(relative))
+
+
+def _volumes(features: Features) -> list[int]:
+    return [k for k, role in enumerate(features.roles) if role == "volume"]
+
+
+def _columns(features: Features) -> np.ndarray:
+    """Column of the levels that each feature (f,) is relative to."""
+    volumes = _volumes(features)
+    return np.array(
+        [2 + volumes.index(k) if k in volumes else int(role != "price") for k, role in enumerate(features.roles)],
+        np.int64,
+    )

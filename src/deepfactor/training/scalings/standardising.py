@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from deepfactor.core.arrays import Float32
-from deepfactor.training.scalings.base import Standard
+from deepfactor.training.device import to_device
+from deepfactor.training.scalings.base import Numbers, Standard
 
 _TILE = 64  # stocks; a lag's f numbers, repeated so often, are long enough for vector instructions
 
 
-def apply(windows: Tensor, standard: Standard) -> None:
+def apply(windows: Tensor, standard: Standard | Numbers) -> None:
     """Standardise contiguous `windows` (L, b, f) in place, on their device."""
-    part = {one.name: torch.from_numpy(getattr(standard, one.name)).to(windows.device) for one in fields(standard)}
+    part = numbers_of(standard, windows.device) if isinstance(standard, Standard) else standard
     flat = windows.view(len(windows), -1)  # (L, b·f)
-    level, rate = part["level"][:, part["of"]].flatten(), part["rate"].flatten()
-    lags = {name: part[name].repeat(1, _TILE) for name in ("low", "high", "mean", "inverse")}  # (L, _TILE·f)
+    level, rate = part.level[:, part.of].flatten(), part.rate.flatten()
+    lags = [one.repeat(1, _TILE) for one in (part.low, part.high, part.mean, part.inverse)]  # (L, _TILE·f)
     step = _rows_at_once(windows)
     for first in range(0, len(windows), step):
         span = slice(first, first + step)
@@ -28,11 +28,16 @@ def apply(windows: Tensor, standard: Standard) -> None:
         if len(rate):
             flat[span].mul_(rate)
         for x, columns in _tiles(flat[span], _TILE * windows.shape[2]):
-            low, high, mean, inverse = (v[span, None, :columns] if len(v) else v for v in lags.values())
+            low, high, mean, inverse = (v[span, None, :columns] if len(v) else v for v in lags)
             torch.clamp(x, low, high, out=x)
             if len(mean):
                 x.sub_(mean).mul_(inverse)
             x.nan_to_num_(0.0)
+
+
+def numbers_of(standard: Standard, device: torch.device) -> Numbers:
+    """A `Standard` on the device."""
+    return Numbers(*(to_device(getattr(standard, name), device) for name in Numbers._fields))
 
 
 def _rows_at_once(windows: Tensor) -> int:
