@@ -24,6 +24,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.models import _fast
 from deepfactor.models._fast.gru_kernel import How
 from deepfactor.models._layers import PatchEmbedding, check_patches, scores_by_row
+from deepfactor.models._rounded import GRU
 from deepfactor.models.base import CrossSection, Shapes, State
 
 INPUTS = frozenset({"windows", "size_rank"})
@@ -78,9 +79,9 @@ class DecompGRU(nn.Module):
         super().__init__()
         s = self.settings = settings
         self.trend_embedding = PatchEmbedding(features, s.hidden, s.patch)  # Conv1d over each patch, then LayerNorm
-        self.trend_gru = nn.GRU(s.hidden, s.hidden)
+        self.trend_gru = GRU(s.hidden, s.hidden, s.precision)
         self.residual_embedding = SeparablePatchEmbedding(features, s.hidden, s.patch) if s.residual_branch else None
-        self.gru = nn.GRU(s.hidden, s.hidden)
+        self.gru = GRU(s.hidden, s.hidden, s.precision)
         self.head = nn.Linear(s.hidden, 1)
         self.split_before = s.split == "before_scaling"
         self.trend_days = TREND_DAYS if s.decompose and not self.split_before else 1

@@ -16,6 +16,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.models import _fast
 from deepfactor.models._fast.gru_kernel import How
 from deepfactor.models._layers import PatchEmbedding, check_patches, scores_by_row
+from deepfactor.models._rounded import GRU
 from deepfactor.models.base import CrossSection, Shapes, State
 
 INPUTS = frozenset({"windows"})
@@ -41,7 +42,7 @@ class PatchGRU(nn.Module):
         super().__init__()
         hidden = settings.hidden
         self.embedding = PatchEmbedding(features, hidden, settings.patch)  # Conv1d over each patch, then LayerNorm
-        self.gru = nn.GRU(hidden, hidden)
+        self.gru = GRU(hidden, hidden, settings.precision)
         self.head = nn.Linear(hidden, 1)
         self.patch = settings.patch
         self.how = How(bf16=settings.precision == "bf16")

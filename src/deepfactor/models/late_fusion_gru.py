@@ -24,6 +24,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.models import _fast
 from deepfactor.models._fast.gru_kernel import How
 from deepfactor.models._layers import PatchEmbedding, check_patches
+from deepfactor.models._rounded import GRU
 from deepfactor.models.base import CrossSection, Shapes
 
 INPUTS = frozenset({"windows", "day_features"})
@@ -51,7 +52,7 @@ class LateFusionGRU(nn.Module):
         super().__init__()
         hidden, width = settings.hidden, settings.hidden + shapes["day_features"]
         self.embedding = PatchEmbedding(shapes.features, hidden, settings.patch)  # Conv1d over each patch, LayerNorm
-        self.gru = nn.GRU(hidden, hidden)
+        self.gru = GRU(hidden, hidden, settings.precision)
         self.deep = _hidden_layer(width, settings) if settings.mlp else None
         self.head = nn.Linear(width, 1)
         self.patch = settings.patch

@@ -163,7 +163,7 @@ class Fitter:
         total = 0.0
         for first in range(0, len(steps), self.ahead):
             some = steps[first : first + self.ahead]
-            queued = [self._queue(days) for days in some]
+            queued = [self.queue(days) for days in some]
             for step, (days, losses) in enumerate(zip(some, queued, strict=True), start=first + 1):
                 total += self._mean(days, losses, epoch)
                 report(epoch, step, len(steps), total / step, None)
@@ -198,9 +198,9 @@ class Fitter:
 
     def step(self, days: Indices, epoch: int) -> float:
         """One gradient step on the mean loss of `days`; that loss."""
-        return self._mean(days, self._queue(days), epoch)
+        return self._mean(days, self.queue(days), epoch)
 
-    def _queue(self, days: Indices) -> Tensor:
+    def queue(self, days: Indices) -> Tensor:
         """One gradient step on the mean loss of `days`, not waited for; their losses (n,), on the device."""
         self.optimizer.zero_grad(set_to_none=self.shape is None)
         losses = []

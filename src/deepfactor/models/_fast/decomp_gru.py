@@ -25,11 +25,13 @@ class Branches(Protocol):
     """What is read of a DecompGRU. `trend_days` = length of the moving average; 1 = no split, or one made before."""
 
     trend_embedding: PatchEmbedding
-    trend_gru: nn.GRU
-    gru: nn.GRU
     trend_days: int
     split_before: bool
 
+    @property
+    def trend_gru(self) -> nn.GRU: ...
+    @property
+    def gru(self) -> nn.GRU: ...
     @property
     def residual_embedding(self) -> Separable | None: ...
 

@@ -106,12 +106,12 @@ def fitting(x: Tensor, hidden: int, how: How = How()) -> Kernel | None:
     Raises
     ------
     UserError
-        products in bfloat16 are wanted, which the kernel alone does.
+        products in bfloat16 are wanted, which on a processor the kernel alone does fast.
     """
     chosen = choice()
     if chosen.kernel is not None and fits(x, hidden):
         return chosen.kernel
-    if how.bf16:
+    if how.bf16 and x.device.type == "cpu":
         why = chosen.why if chosen.kernel is None else "it takes float32 on the CPU and hidden sizes that 16 divides"
         raise UserError(f'precision = "bf16" needs the compiled GRU: {why}')
     return None

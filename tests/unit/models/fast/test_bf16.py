@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from deepfactor.models import _kernels, decomp_gru, gru
+from deepfactor.models import _kernels, decomp_gru, gru, late_fusion_gru
 from deepfactor.models._fast.gru import bi_gru_steps
+from deepfactor.models._rounded import GRU
 from deepfactor.models.base import CrossSection, Shapes
 from support.compiled import BF16, gru_last, gru_steps, rounded_gru, runnable
 
@@ -78,6 +79,36 @@ def test_models_take_it_and_stay_close_to_float32(path, kind):
     for a, b in zip(gradients(rounded, parameters[1]), gradients(plain, parameters[0]), strict=True):
         assert distance(a, b) < 5e-2
     assert torch.equal(networks[1](day), rounded)
+
+
+def test_torch_operations_of_a_gpu_are_rounded_steps():
+    """Without the kernel, which a GPU can't run: the same rounding, from a state that is given, too."""
+    torch.manual_seed(2)
+    network, x = GRU(7, 24, "bf16"), torch.randn(8, 31, 7, requires_grad=True)
+    everything = [x, *network.parameters()]
+    ours, last = network(x)
+    assert torch.equal(last[0], ours[-1])
+    emulated = rounded_gru(network, x)
+    torch.testing.assert_close(ours, emulated, rtol=0, atol=1e-6)
+    for a, b in zip(gradients(ours, everything), gradients(emulated, everything), strict=True):
+        assert distance(a, b) < 1e-4
+    torch.testing.assert_close(network(x[5:], network(x[:5])[1])[0], ours[5:], rtol=0, atol=1e-6)
+    plain = GRU(7, 24, "float32")
+    plain.load_state_dict(network.state_dict())
+    assert 1e-4 < distance(ours, plain(x)[0]) < 3e-2
+
+
+@pytest.mark.parametrize("kind", [gru, decomp_gru, late_fusion_gru])
+def test_models_take_it_on_a_gpu(kind):
+    """On torch's meta device, which has shapes and types alone: the compiled kernel isn't asked for, nor refused."""
+    shapes = Shapes(features=4, window=9, widths={"day_features": 3})
+    network = kind.build(kind.Settings(hidden=8, precision="bf16"), shapes).to("meta")
+    day = CrossSection(torch.randn(9, 15, 4), {"size_rank": torch.randperm(15), "day_features": torch.randn(15, 3)})
+    day = CrossSection(day.windows.to("meta"), {name: one.to("meta") for name, one in day.inputs.items()})
+    scores = network(day)
+    assert (scores.shape, scores.dtype) == ((15,), torch.float32)
+    scores.sum().backward()
+    assert all(one.grad.dtype == torch.float32 for one in network.parameters())
 
 
 def test_both_directions(path):
