@@ -1,13 +1,22 @@
-"""Several seeds of `gru` as one network, their weights behind a leading axis: one matrix product for all of them."""
+"""Several seeds of `gru` as one network, their weights behind a leading axis: one matrix product for all of them.
+
+Not in the trainer: see docs/decisions.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from deepfactor.models import gru
+from deepfactor.models.base import Shapes
 from deepfactor.models.gru import PatchGRU
+from deepfactor.training.device import graphed, to_device
+from deepfactor.training.losses import ic
+from deepfactor.training.samples import Sampler, standardise
 
 _EPSILON = 1e-5  # of `nn.LayerNorm`
 
@@ -58,3 +67,41 @@ def clip(network: nn.Module, most: float) -> None:
     share = (most / (norm + 1e-6)).clamp(max=1.0)
     for one in grads:
         one.mul_(share.view(-1, *(1,) * (one.dim() - 1)))
+
+
+def fresh(seeds: int, settings: gru.Settings, shapes: Shapes) -> list[PatchGRU]:
+    """A network of each seed."""
+    made = []
+    for seed in range(seeds):
+        torch.manual_seed(seed)
+        made.append(gru.build(settings, shapes))
+    return made
+
+
+class StackedStep:
+    """Gradient steps of several seeds at once, all on the same day; the network is a graph on a GPU."""
+
+    def __init__(self, sampler: Sampler, seeds: int, width: int, settings: gru.Settings = gru.Settings()) -> None:
+        data, device = sampler.data, sampler.device
+        features = len(data.features.names)
+        self.sampler, self.width = sampler, width
+        self.network = StackedGRU(fresh(seeds, settings, Shapes(features, data.window))).to(device)
+        self.run = graphed(self.network, (torch.zeros(data.window, width, features, device=device),))
+        for parameter in self.network.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3, fused=True)
+
+    def __call__(self, t: int) -> Tensor:
+        """A step on day t; the losses (S,)."""
+        data, stocks = self.sampler.data, self.sampler.data.stocks(t)
+        windows = self.sampler.cross_section(t, gru.INPUTS).windows
+        scores = self.run(nn.functional.pad(windows, (0, 0, 0, self.width - len(stocks))))[:, : len(stocks)]
+        labelled = data.labelled(t, stocks)
+        target = to_device(standardise(data.label[t, stocks[labelled]], "rank"), scores.device)
+        chosen = scores.index_select(1, to_device(labelled.astype(np.int64), scores.device))
+        losses = torch.stack([ic.loss(ic.Settings(), one, target) for one in chosen])
+        self.optimizer.zero_grad(set_to_none=False)
+        losses.sum().backward()  # type: ignore[no-untyped-call]
+        clip(self.network, 3.0)
+        self.optimizer.step()
+        return losses.detach()
