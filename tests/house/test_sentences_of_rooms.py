@@ -30,6 +30,16 @@ def test_a_sentence_has_its_chinese():
     assert [one for one, chinese in SENTENCES.items() if HAN.search(one) or not HAN.search(chinese)] == []
 
 
+def test_all_sentences_are_read_off_the_files_text():
+    """In any file, as Python's own parser finds them."""
+    parsed = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Sentence":
+                parsed.append(tuple(map(ast.literal_eval, node.args)))
+    assert sorted(sentences_of_files(SOURCE)) == sorted(parsed)
+
+
 def test_a_sentence_has_words_of_its_own_and_places_without_formats():
     for english in SENTENCES:
         parts = list(Formatter().parse(english))

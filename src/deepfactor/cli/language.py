@@ -97,9 +97,8 @@ def _words() -> Words:
     from deepfactor.report.press.sentences import forms
     from deepfactor.report.press.words import words
 
-    known, said = words(), [pair for room, pairs in catalogue().items() if room != "help" for pair in pairs.items()]
-    both = sorted((*known.sentences, *forms(said)), key=lambda form: -form.said)
-    return replace(known, sentences=tuple(both))
+    said = [pair for room, pairs in catalogue().items() if room != "help" for pair in pairs.items()]
+    return replace(words(), more=forms(said))
 
 
 @lru_cache(maxsize=4096)

@@ -39,6 +39,7 @@ class Panel:
     fundamentals : what was published of the companies and when; None where the market has no such table.
     former : old code = today's, of companies whose code changed.
     locked : first day of the market's locked holdout, before which this panel ends; None = nothing is left out.
+    past : fingerprint of an earlier panel of the market = how many of its rows are this one's first, as far as known.
 
     Row t holds what was known at the close of day t.
     """
@@ -50,6 +51,7 @@ class Panel:
     fundamentals: Fundamentals | None = None
     former: Mapping[str, str] = field(default_factory=dict)
     locked: date | None = None
+    past: Mapping[str, int] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Floats:
         """The (T, N) array of a field; a `DataError` that says what is missing where the market has none."""
@@ -74,6 +76,7 @@ class Panel:
             dates=self.dates[first:stop],
             fields={k: v[first:stop] for k, v in self.fields.items()},
             fundamentals=None if self.fundamentals is None else self.fundamentals.between(first, stop),
+            past={},
         )
 
     def market_cap(self, kind: str) -> Floats:

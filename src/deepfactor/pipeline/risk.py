@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from deepfactor.core.words import Text, joined
 from deepfactor.evaluation.records import Number
 from deepfactor.pipeline.console import Console, Silent, step
 from deepfactor.pipeline.markets import Market, StyleSets, absent_styles, open_market
-from deepfactor.portfolio.presets import Enhancement
 from deepfactor.report.press.words import words
 from deepfactor.risk.covariance import YEAR
 from deepfactor.risk.estimation import Market as Estimated
@@ -21,6 +20,9 @@ from deepfactor.risk.model import RiskModel
 from deepfactor.risk.opening import model_key, open_model
 from deepfactor.risk.settings import RiskSettings
 from deepfactor.styles.base import StylesByDay, StyleSet
+
+if TYPE_CHECKING:  # a model alone solves nothing: it needs no SciPy
+    from deepfactor.portfolio.presets import Enhancement
 
 #: Days that a factor's return and bias are shown of.
 _MONTH, _BIAS_DAYS = 21, 252

@@ -6,7 +6,7 @@ risk; the **held price** is the last close, so that a return over a period loses
 There is no risk-free rate in a market folder: it is the same for all stocks of a day and cancels where histories do.
 
 Each describes the rows from `first` on, (T − first, N), to the bit as if all had been asked for: an evening needs the
-last few. What is read may begin at any `ANCHOR` that leaves `BEHIND` rows before `first`.
+last few. What is read may begin where `rows_behind` says.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ YEAR, MONTH = 252, 21
 ANCHOR = 504
 #: Days looked at at once for a stock's last trade: nearly all traded in the last few.
 _BLOCK = 64
-#: The most rows before a day that a descriptor of it reads: momentum's lag, its window, and one to start from.
-BEHIND = MONTH + 2 * ANCHOR
 
 
 @dataclass(frozen=True)
@@ -52,9 +50,12 @@ def listed_cap(panel: Panel, universe: Universe, kind: str) -> ListedCap:
     return ListedCap(universe, panel.market_cap(kind))
 
 
-def rows_behind(first: int) -> int:
-    """The row from which on descriptors of the rows since `first` read; see the head of this file."""
-    return max(first - BEHIND, 0) // ANCHOR * ANCHOR
+def rows_behind(first: int, window: int, lag: int = 0) -> int:
+    """The row from which on descriptors of the rows since `first` read whose windows divide `window`, the longest.
+
+    A running sum begins at a row that `window` divides, and looks back as far. `lag`: rows by which it comes late.
+    """
+    return max(first - lag - window, 0) // window * window
 
 
 def daily_return(panel: Panel) -> Float64:
@@ -103,16 +104,16 @@ def beta_and_residual(returns: Float64, market: Float64, first: int = 0) -> tupl
         y, x = np.where(known, y, 0.0), np.where(known, x, 0.0)
         return np.stack([known.astype(np.float64), x, y, x * x, x * y, y * y])
 
-    beta, residual = _empty(returns), _empty(returns)
+    beta, residual = _empty(returns, first), _empty(returns, first)
     for t, (w, x, y, xx, xy, yy), count in _decayed_sums(terms, returns.shape, YEAR, 63, first):
         enough = count >= YEAR // 4
         w = np.where(enough, w, 1.0)
         sxx, sxy, syy = xx - x * x / w, xy - x * y / w, yy - y * y / w
         enough &= sxx > 1e-12 * xx
         slope = sxy / np.where(enough, sxx, 1.0)
-        beta[t, enough] = slope[enough]
-        residual[t, enough] = np.sqrt(np.maximum(syy - slope * sxy, 0.0) / w)[enough]
-    return beta[first:], residual[first:]
+        beta[t - first, enough] = slope[enough]
+        residual[t - first, enough] = np.sqrt(np.maximum(syy - slope * sxy, 0.0) / w)[enough]
+    return beta, residual
 
 
 def deviation(returns: Float64, window: int, half_life: float = np.inf, first: int = 0) -> Float32:
@@ -123,12 +124,12 @@ def deviation(returns: Float64, window: int, half_life: float = np.inf, first: i
         y = np.where(known, returns[t], 0.0)
         return np.stack([known.astype(np.float64), y, y * y])
 
-    out = _empty(returns)
+    out = _empty(returns, first)
     for t, (w, y, yy), count in _decayed_sums(terms, returns.shape, window, half_life, first):
         enough = count >= -(-window // 4)
         w = np.where(enough, w, 1.0)
-        out[t, enough] = np.sqrt(np.maximum(yy / w - (y / w) ** 2, 0.0))[enough]
-    return out[first:]
+        out[t - first, enough] = np.sqrt(np.maximum(yy / w - (y / w) ** 2, 0.0))[enough]
+    return out
 
 
 def momentum(log_price: Float64, first: int = 0) -> Float32:
@@ -142,30 +143,31 @@ def momentum(log_price: Float64, first: int = 0) -> Float32:
         known = np.isfinite(change)
         return np.stack([known.astype(np.float64), np.where(known, change, 0.0)])
 
-    out = _empty(log_price)
-    for t, (w, x), count in _decayed_sums(terms, log_price.shape, ANCHOR, 126, max(first - MONTH, 0)):
-        if t + MONTH < len(out):
+    out = _empty(log_price, first)
+    ended = (len(log_price) - MONTH, log_price.shape[1])
+    for t, (w, x), count in _decayed_sums(terms, ended, ANCHOR, 126, max(first - MONTH, 0)):
+        if t + MONTH >= first:
             enough = count >= ANCHOR // 4
-            out[t + MONTH, enough] = x[enough] / w[enough]
-    return out[first:]
+            out[t + MONTH - first, enough] = x[enough] / w[enough]
+    return out
 
 
 def cumulative_range(log_price: Float64, first: int = 0, months: int = 12) -> Float32:
     """CMRA: largest minus smallest log return over the last 1 … 12 months of 21 days, of the months there are (≥ 3)."""
-    out = _empty(log_price)
-    for t in range(max(MONTH * (months // 4), first), len(out)):
+    out = _empty(log_price, first)
+    for t in range(max(MONTH * (months // 4), first), len(log_price)):
         back = [log_price[t] - log_price[t - MONTH * k] for k in range(1, months + 1) if t >= MONTH * k]
         low = np.fmin.reduce(back)
-        out[t] = np.where(np.isfinite(back[months // 4 - 1]), np.fmax.reduce(back) - low, np.nan)
-    return out[first:]
+        out[t - first] = np.where(np.isfinite(back[months // 4 - 1]), np.fmax.reduce(back) - low, np.nan)
+    return out
 
 
 def past_return(log_price: Float64, days: int, first: int = 0) -> Float32:
     """Return of the held price over `days` days."""
-    out = _empty(log_price)
+    out = _empty(log_price, first)
     start = max(days, first)
-    out[start:] = np.expm1(log_price[start:] - log_price[start - days : len(out) - days])
-    return out[first:]
+    out[start - first :] = np.expm1(log_price[start:] - log_price[start - days : len(log_price) - days])
+    return out
 
 
 def log_turnover(panel: Panel, universe: Universe, window: int, first: int = 0) -> Float32:
@@ -180,11 +182,11 @@ def log_turnover(panel: Panel, universe: Universe, window: int, first: int = 0) 
         value = np.where(known & universe.traded[t], np.nan_to_num(turnover[t]), 0.0)
         return np.stack([known.astype(np.float64), value, value > 0])
 
-    out = _empty(turnover)
+    out = _empty(turnover, first)
     for t, (days, total, traded), _ in _decayed_sums(terms, turnover.shape, window, first=first):
         some = (days >= -(-window // 4)) & (traded > 0) & (total > 0)
-        out[t, some] = np.log(total[some] / days[some])
-    return out[first:]
+        out[t - first, some] = np.log(total[some] / days[some])
+    return out
 
 
 def _decayed_sums(
@@ -212,5 +214,5 @@ def _decayed_sums(
                 yield t, total, count
 
 
-def _empty(like: Floats | AnyArray) -> Float32:
-    return np.full(like.shape, np.nan, dtype=np.float32)
+def _empty(like: Floats | AnyArray, first: int) -> Float32:
+    return np.full((max(len(like) - first, 0), like.shape[1]), np.nan, dtype=np.float32)

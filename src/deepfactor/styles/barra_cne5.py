@@ -159,7 +159,7 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
 
 def _price_descriptors(panel: Panel, universe: Universe, cap: d.ListedCap, first: int) -> dict[str, Float32]:
     """Raw descriptors of the days from `first` on, NaN where not listed."""
-    behind, total = d.rows_behind(first), len(panel.dates)
+    behind, total = d.rows_behind(first, d.YEAR), len(panel.dates)
     own = first - behind
     read, known = panel.between(behind, total), universe.between(behind, total)
     returns = d.daily_return(read)
@@ -167,18 +167,17 @@ def _price_descriptors(panel: Panel, universe: Universe, cap: d.ListedCap, first
     raw = {"SIZE": np.log(cap[first:]).astype(np.float32), "BETA": beta, "HSIGMA": hsigma}
     raw["DASTD"] = d.deviation(returns, d.YEAR, 42, own)
     del returns
-    price = d.held_log_price(panel, behind)
-    raw |= {"MOMENTUM": d.momentum(price, own), "CMRA": d.cumulative_range(price, own)}
-    del price
     if "turnover" in panel.fields:
         windows = {"STOM": d.MONTH, "STOQ": 3 * d.MONTH, "STOA": d.YEAR}
         raw |= {name: d.log_turnover(read, known, days, own) for name, days in windows.items()}
-    return raw
+    behind = d.rows_behind(first, d.ANCHOR, lag=d.MONTH)
+    price = d.held_log_price(panel, behind)
+    return raw | {"MOMENTUM": d.momentum(price, first - behind), "CMRA": d.cumulative_range(price, first - behind)}
 
 
 def _fall(panel: Panel, first: int) -> Float32:
     """Minus the return over 21 days, of the days from `first` on."""
-    behind = d.rows_behind(first)
+    behind = d.rows_behind(first, d.MONTH)
     return -d.past_return(d.held_log_price(panel, behind), d.MONTH, first - behind)
 
 

@@ -18,8 +18,8 @@ from deepfactor.panel.universe import Universe
 
 #: Rows (days) worked on at once: bounds the memory of a set to little more than its descriptors.
 _BLOCK = 64
-#: The last days of a panel, which an evening reads and which are described without the years before.
-RECENT = 64
+#: So many last days of a panel, which an evening reads, and one that catches up, are described without those before.
+RECENT = (4, 64)
 #: Days kept for who reads day by day: a day, the one before, and a few more.
 _KEPT = 4
 #: Why all styles of a set are absent.
@@ -80,8 +80,8 @@ class CombinedStyles(Mapping[str, Float32]):
     """Styles (T, N) float32 out of raw descriptors, both computed when they are asked for.
 
     `describe` says the `descriptors` (T − first, N) of the days from a row `first` on: of all, or of the panel's last
-    `RECENT`, to the same bits. `combine` gets the descriptors and market values of some days, float64, and says the
-    styles of these days; days don't know of each other. A stock without market value (not listed) is in no
+    few (`RECENT`), to the same bits. `combine` gets the descriptors and market values of some days, float64, and says
+    the styles of these days; days don't know of each other. A stock without market value (not listed) is in no
     cross-section.
     """
 
@@ -111,8 +111,8 @@ class CombinedStyles(Mapping[str, Float32]):
     def _since(self, row: int) -> tuple[int, Mapping[str, Floats]]:
         """Descriptors of the days from a row at or before `row` on, and that row."""
         if self._described is None or self._described[0] > row:
-            recent = self._cap.shape[0] - RECENT
-            first = recent if 0 < recent <= row else 0
+            recent = (self._cap.shape[0] - days for days in RECENT)
+            first = next((first for first in recent if 0 < first <= row), 0)
             self._described = first, self._describe(first)
         return self._described
 

@@ -108,7 +108,7 @@ def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:
 
 def _price_descriptors(panel: Panel, universe: Universe, cap: d.ListedCap, first: int) -> dict[str, Float32]:
     """Raw descriptors of the days from `first` on."""
-    behind, total = d.rows_behind(first), len(panel.dates)
+    behind, total = d.rows_behind(first, 3 * d.MONTH), len(panel.dates)
     own = first - behind
     read, known = panel.between(behind, total), universe.between(behind, total)
     raw = {

@@ -281,7 +281,7 @@ class Languages:
 
 def application(shelf: Shelf, allowed: Pass, press: Press) -> ASGIApp:
     """The workbench of a shelf, behind its guard."""
-    words()  # before there are threads: CPython 3.11 can't parse in two at once (gh-106905)
+    _ = words().sentences  # before there are threads: CPython 3.11 can't parse in two at once (gh-106905)
     bench = Workbench(shelf, press, allowed, Calls(shelf.runs, shelf.market_path))
     handlers = dict.fromkeys((Exception, HTTPException, DeepfactorError), bench.failed)
     app = Starlette(routes=bench.routes(), exception_handlers=handlers, lifespan=bench.life)

@@ -12,6 +12,7 @@ import pytest
 
 from deepfactor.panel.build import describe_panel, open_panel, opening
 from deepfactor.panel.build import extend as build_extend
+from deepfactor.panel.build.past import PAST, read_past
 from deepfactor.store.folder import write_market
 from support.market_tables import LATE, SYMBOLS, filings, market_tables, until
 
@@ -40,7 +41,9 @@ def dates(tables):
 
 
 def contents(panel: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(panel)): p.read_bytes() for p in sorted(panel.rglob("*")) if p.is_file()}
+    """But for what it went on from."""
+    files = (p for p in sorted(panel.rglob("*")) if p.is_file() and p.name != PAST)
+    return {str(p.relative_to(panel)): p.read_bytes() for p in files}
 
 
 def compiled(market: Path) -> Path:
@@ -74,6 +77,20 @@ def test_day_by_day_equals_whole(tables, dates, tmp_path, appended):
         write_market(market, known, source={})
         assert contents(compiled(market)) == whole(known, tmp_path / f"whole{t}"), t
     assert {1, 3, 5} <= set(appended), "went on from the panel before"
+
+
+def test_what_it_went_on_from_is_known_and_only_of_the_whole_panel(tables, dates, tmp_path):
+    market, known = tmp_path / "m", {}
+    for t in (20, 21, 24):
+        write_market(market, until(tables, dates[t]), source={})
+        panel, _ = open_panel(market)
+        assert panel.past == known
+        known = {**known, panel.fingerprint: t + 1}
+    assert panel.until(20).past == {}
+    file = compiled(market) / PAST
+    assert read_past(file.parent) == panel.past
+    file.write_bytes(file.read_bytes().replace(b"22", b"23"))
+    assert open_panel(market)[0].past == {}, "damaged, it proves nothing"
 
 
 def test_a_new_symbol_widens_the_arrays(tables, dates, tmp_path, monkeypatch):

@@ -123,6 +123,24 @@ def test_another_past_is_said_and_the_model_made_again(market: Market, tmp_path:
     same(model, open_model(tmp_path / "two", revised, SETTINGS))
 
 
+@pytest.mark.parametrize(("known", "compared"), [(100, 1), (99, 101), (None, 101)])
+def test_a_past_that_the_panel_went_on_from_is_not_compared(
+    market: Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: int | None, compared: int
+) -> None:
+    """Of its rows all must be known; the new day is linked to it."""
+    open_model(tmp_path / "one", until(market, 100), SETTINGS)
+    grown = until(market, 101)
+    past = {"day 7": 7} if known is None else {"day 100": known}
+    grown = replace(grown, panel=replace(grown.panel, past=past))
+    linked, honest = [], opening.link
+    monkeypatch.setattr(opening, "link", lambda *given: linked.append(given[1]) or honest(*given))
+    model = open_model(tmp_path / "one", grown, SETTINGS)
+    assert len(linked) == compared
+    monkeypatch.undo()
+    same(model, open_model(tmp_path / "two", grown, SETTINGS))
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
 def test_a_new_stock_goes_into_the_model_that_is_there(market: Market, tmp_path: Path) -> None:
     newcomer, day = 5, 110
     listed, traded = market.universe.listed.copy(), market.universe.traded.copy()

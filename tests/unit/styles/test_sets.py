@@ -14,7 +14,7 @@ from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
 from deepfactor.styles import barra_cne5, study_a
 from deepfactor.styles._composite import composite
-from deepfactor.styles._descriptors import daily_return, rows_behind
+from deepfactor.styles._descriptors import YEAR, daily_return, rows_behind
 from deepfactor.styles.base import RECENT, CombinedStyles
 from oracles.style_reference import Reference, residual
 from support.filings import random_fundamentals
@@ -171,12 +171,12 @@ def test_the_last_days_are_described_without_the_years_before(days: int, monkeyp
     monkeypatch.setattr(barra_cne5.d, "daily_return", lambda panel: read.add(len(panel.dates)) or daily_return(panel))
     few, whole = (barra_cne5.compute(barra_cne5.Settings(), *market) for _ in range(2))
     own = few.by_day()
-    for row in (days - 1, days - 2, days - RECENT):
+    for row in (days - 1, days - 2, *(days - recent for recent in RECENT)):
         for name in own:
             np.testing.assert_array_equal(own[name][row], whole.exposures[name][row], err_msg=f"{name} on row {row}")
-    assert read == {days, days - rows_behind(days - RECENT)}
+    assert read == {days, *(days - rows_behind(days - recent, YEAR) for recent in RECENT)}
     assert np.isfinite(own["MOMENTUM"][days - 1][2])
-    assert days - rows_behind(days - RECENT) < days
+    assert max(read - {days}) < days
 
 
 def test_a_day_outside_the_market_is_none(market: tuple[Panel, Universe]) -> None:

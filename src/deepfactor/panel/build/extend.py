@@ -21,6 +21,7 @@ from deepfactor.panel.build.files import append, checksum_of, mapped, save, save
 from deepfactor.panel.build.fundamentals import STRANGERS, figures_from
 from deepfactor.panel.build.history import History
 from deepfactor.panel.build.known import has_past, known_tables
+from deepfactor.panel.build.past import write_past
 from deepfactor.panel.build.universe import build_industries
 from deepfactor.panel.fundamentals import Events
 from deepfactor.store.folder import MarketFolder, read_part
@@ -122,6 +123,7 @@ def extend(folder: MarketFolder, base: Base, to: Path, version: int) -> dict[str
         checksums = {name: save(to / name, array) for name, array in build.anew()}
         for name, rows in tail.items():
             checksums[name] = _grow(folder, build, history, base, name, rows, to)
+        write_past(to, base.path, len(history.dates))
         return write_content(to, _joined(base.content, content), checksums)
 
 

@@ -5,6 +5,7 @@
     MARKET/panel/<fingerprint>/
         panel.json                  shape, names, what was derived, counts of what found no place
         checksums.json              of each file's values, compared once a modification when the panel is opened
+        past.json                   earlier panels that it went on from, see `deepfactor.panel.build.past`
         fields/<field>.npy          (T, N), see `deepfactor.panel.panel.FIELDS`
         universe/*.npy              listed, traded, st, limits, industry
         members/<index>.npy         (T, N) bool
@@ -43,6 +44,7 @@ from deepfactor.panel.build.arrays import BY_INDEX, EVENTS, UNIVERSE, PanelFile
 from deepfactor.panel.build.damage import damage_of, read_content
 from deepfactor.panel.build.extend import DamagedBase, extend, find_base, write_whole
 from deepfactor.panel.build.files import mapped
+from deepfactor.panel.build.past import read_past
 from deepfactor.panel.fundamentals import Events, Fundamentals
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.universe import Universe
@@ -182,7 +184,7 @@ def _load(folder: Path) -> tuple[Panel, Universe]:
         message = f"the compiled panel can't be read ({error}): delete this folder, it is made anew"
         raise DataError(message, file=folder) from None
     fundamentals = Fundamentals(dates, N, items) if items else None
-    panel = Panel(dates=dates, symbols=symbols, fields=fields, fingerprint=folder.name, fundamentals=fundamentals)
+    panel = Panel(dates, symbols, fields, folder.name, fundamentals, past=read_past(folder))
     universe = Universe(
         dates=dates,
         symbols=symbols,

@@ -1,7 +1,8 @@
 """The Chinese of sentences that results keep in English, by the forms that made them.
 
 Each stands in the room that says it, as ``Sentence("…", "…")``, that of a shipped TOML (a title, a note) behind it as a
-comment. They are read off the files, not imported: a model's file would load torch.
+comment. They are read off the files' text, not imported: a model's file would load torch, and parsing all files takes a
+second.
 """
 
 from __future__ import annotations
@@ -11,25 +12,35 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from string import Formatter
 
 #: A text at the end of a line of TOML, and behind it the comment that is its Chinese.
 _COMMENTED = re.compile(r'("(?:[^"\\]|\\.)*")[\s\]},]*#\s*(.*[一-鿿].*)$')
 _BRACES = str.maketrans({"{": "{{", "}": "}}"})
+#: A text of Python's, in pieces too, and two of them as a sentence.
+_TEXT = r"""((?:\s*(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))+)\s*"""
+_SENTENCE = re.compile(rf"(?<![`\w])Sentence\({_TEXT},{_TEXT},?\s*\)")
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a sentence is told from others: `pattern` finds its places, `chinese` takes them, `said` = letters of it.
+    """How a sentence is told from others: the regular `expression` finds its places, `chinese` takes them.
 
-    `words` are what stands between the places, in order; "" first or last where a place stands there.
+    `said` = letters of it; `words` are what stands between the places, in order; "" first or last where a place stands
+    there.
     """
 
-    pattern: re.Pattern[str]
+    expression: str
     chinese: str
     said: int
     words: tuple[str, ...]
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The expression, compiled once a sentence has its words: of most none ever has."""
+        return re.compile(self.expression, re.DOTALL)
 
     def places_in(self, text: str) -> dict[str, str] | None:
         """What stands in the places of `text`; None where it is another sentence."""
@@ -57,7 +68,7 @@ def form_of(english: str, chinese: str) -> Form:
             found = r"[\d,]+" if place == "n" else ".*?"
             pattern += f"(?P={place})" if place in seen else f"(?P<{place}>{found})"
             seen.add(place)
-    return Form(re.compile(pattern, re.DOTALL), chinese, said, tuple(words))
+    return Form(pattern, chinese, said, tuple(words))
 
 
 def forms(pairs: Iterable[tuple[str, str]]) -> tuple[Form, ...]:
@@ -69,10 +80,8 @@ def sentences_of_files(folder: Path) -> Iterator[tuple[str, str]]:
     """English and Chinese of every ``Sentence("…", "…")`` in the files under `folder`."""
     for path in sorted(folder.rglob("*.py")):
         source = path.read_text(encoding="utf-8")
-        for node in ast.walk(ast.parse(source)) if "Sentence(" in source else ():
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Sentence":
-                english, chinese = map(ast.literal_eval, node.args)
-                yield english, chinese
+        for english, chinese in _SENTENCE.findall(source):
+            yield ast.literal_eval(f"({english})"), ast.literal_eval(f"({chinese})")
 
 
 def sentences_of_tomls(folder: Path) -> Iterator[tuple[str, str]]:

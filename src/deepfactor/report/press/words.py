@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -48,12 +48,17 @@ class Metric:
 
 @dataclass(frozen=True)
 class Words:
-    """All shared words, bilingual."""
+    """All shared words, bilingual; `more` = forms beside those of the rooms."""
 
     metrics: Mapping[str, Metric]
     terms: Mapping[str, Text]
     settings: Mapping[str, str]
-    sentences: tuple[Form, ...]
+    more: tuple[Form, ...] = ()
+
+    @cached_property
+    def sentences(self) -> tuple[Form, ...]:
+        """The forms of all sentences, which who shows known words alone does without; those that say most first."""
+        return tuple(sorted((*_sentences(), *self.more), key=lambda form: -form.said))
 
     def universe(self, code: str) -> Text:
         """A universe or index by the name that people use."""
@@ -146,8 +151,14 @@ def words() -> Words:
         metrics,
         {key: _term(key, given) for key, given in named.items()},
         {**{key: given for key, given in own.items() if isinstance(given, str)}, **terms["settings"]},
-        forms([*sentences_of_files(package), *sentences_of_tomls(package)]),
     )
+
+
+@cache
+def _sentences() -> tuple[Form, ...]:
+    """The sentences of all rooms."""
+    package = Path(str(files("deepfactor")))
+    return forms([*sentences_of_files(package), *sentences_of_tomls(package)])
 
 
 def words_of_files(folder: Path) -> Iterator[tuple[str, str | Sequence[str]]]:
