@@ -264,14 +264,14 @@ def test_only_what_there_is(scene):
 
 
 def test_what_failed_before_is_still_missing(scene, monkeypatch):
-    from deepfactor.pipeline.stages import portfolio
+    from deepfactor.pipeline import enhancing
 
     def fault(*arguments: object, **named: object) -> None:
         raise ZeroDivisionError("planted")
 
     (scene.run / "stages.json").unlink()
     with monkeypatch.context() as patch:
-        patch.setattr(portfolio, "backtest_to", fault)
+        patch.setattr(enhancing, "backtest_to", fault)
         assert scene.again().code == 1
     tests = scene.again("--only", "tests", "--json")
     assert tests.json()["failures"] == []

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from deepfactor.backtest import loop
-from deepfactor.pipeline import factor
-from deepfactor.pipeline.stages import combination, correlation, factor_test, portfolio
+from deepfactor.pipeline import enhancing, factor, factor_tests
+from deepfactor.pipeline.stages import combination, correlation
 from deepfactor.report.sections import drivers
 from support.bars import CODES, DAILY, bars, write
 from support.cli import Ended, deepfactor, refused, strict_json
@@ -199,7 +199,7 @@ FAULTS: dict[str, tuple[Spoil, int, set[tuple[str, str]], str]] = {
         "portfolio/gru/000905.SH/study_b/summary.json",
     ),
     "a test": (
-        of("decomp", factor_test, "test_factor"),
+        of("decomp", factor_tests, "test_factor"),
         1,
         {("factor_test", "decomp")},
         "arms/both/factor_report.json",
@@ -284,7 +284,7 @@ def test_being_stopped_is_no_failure(again, monkeypatch):
     def stop(*arguments: object, **more: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(portfolio, "backtest_to", stop)
+    monkeypatch.setattr(enhancing, "backtest_to", stop)
     assert run(again).code == 3
     assert not (again / "runs/tiny/failures.json").exists()
 

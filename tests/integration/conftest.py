@@ -11,6 +11,7 @@ import pytest
 from support.cli import Ended, deepfactor_process
 from support.recipe import RECIPE
 from support.shared import made_once
+from support.sharing import Home, make_home
 
 
 @dataclass(frozen=True)
@@ -40,3 +41,13 @@ def main_job(tmp_path_factory: pytest.TempPathFactory, small_market: Path) -> Ma
     folder = made_once(tmp_path_factory, "main_job", make)
     ended = Ended(**json.loads((folder / "ended.json").read_text()))
     return MainJob(small_market, folder / "recipe.toml", folder / "runs", ended)
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory, main_job: MainJob) -> Home:
+    """Tests and portfolios of the main job and a few more, as one process makes them."""
+
+    def make(folder: Path) -> None:
+        make_home(folder, main_job.market, main_job.recipe, main_job.runs)
+
+    return Home(made_once(tmp_path_factory, "home", make))

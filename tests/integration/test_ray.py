@@ -34,6 +34,7 @@ from deepfactor.training.engines.processes import Processes
 from deepfactor.training.jobs import Job, Progress, is_done
 from deepfactor.training.spec import Fit
 from support.cluster import TwoNodes
+from support.sharing import Home
 from support.training import TINY, stored, toy_jobs, toy_training
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning:ray")]
@@ -277,7 +278,7 @@ def test_folders_travel_to_nodes_that_do_not_share_them(
     assert heard.epochs().count((jobs[0].label, 1)) == 1
     assert all(is_done(tmp_path, job) for job in jobs)
     assert [path.name for path in (arrays.rglob("scaled-*"))] == []  # made where it was read
-    assert set(room.glob(f"writes-*/{jobs[1].key}")) - before == set()
+    assert [left for job in jobs for left in room.glob(f"writes-*/{job.key}") if left not in before] == []  # swept
     shutil.rmtree(next(room.glob(f"*/{arrays.name}")).parent)
 
 
@@ -299,6 +300,17 @@ def test_random_scores_are_followed_on_the_cluster(cluster: TwoNodes, small_mark
     assert there == here
     assert len({one["excess"] for one in here.values()}) == 3
     assert [path.name for path in home.iterdir() if path.name.startswith((".deepfactor", ".seen"))] == []
+
+
+def test_tests_and_portfolios_on_the_cluster(
+    cluster: TwoNodes, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes of one process; one that fails is named, and the others are there."""
+    files, heard = home.made_by(Ray(cluster.address), home.begun(tmp_path), monkeypatch)
+    assert files == home.alone()
+    assert heard.bars["portfolios"] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert any(text.startswith("FAILED: portfolio of gru_ic · 000905.SH · impossible") for text in heard.said)
+    assert not list(tmp_path.rglob(".seen*")) + list(tmp_path.rglob(".deepfactor*"))
 
 
 def test_a_network_of_another_kind_and_no_address(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ SOURCE = Path(deepfactor.__file__).parent
 #: Faults of ours, which end in a traceback and are said in English.
 FAULTS = {"RuntimeError", "AssertionError", "TypeError", "AttributeError", "KeyError", "NotImplementedError", "Exit"}
 #: Methods and functions that say what they are given.
-SAYERS = {"say", "progress", "step", "finish", "show", "spoken", "speak", "_said", "BadParameter"}
+SAYERS = {"say", "progress", "step", "finish", "show", "spoken", "speak", "_said", "BadParameter", "Progress"}
 #: Outside of `cli`, files and functions whose strings are lines for the terminal.
 TELLERS = {
     "backtest/span.py",

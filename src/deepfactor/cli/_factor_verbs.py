@@ -16,16 +16,19 @@ from deepfactor.cli.helping import Verb
 from deepfactor.cli.options import (
     CONSTRAINTS,
     WHAT_IF,
+    AddressOption,
     ArmOption,
     ColumnsOption,
     DateFormat,
+    EngineChoice,
+    EngineOption,
+    FactorWorkers,
     Json,
     Language,
     LanguageOption,
     MarketOption,
     OpenHoldout,
     Partial,
-    Workers,
     app,
     day_option,
     head,
@@ -39,7 +42,9 @@ from deepfactor.core.kind import recipe_error
 
 if TYPE_CHECKING:
     from deepfactor.evaluation.records import FactorFile
+    from deepfactor.pipeline.console import Console
     from deepfactor.runs.factors import Reading, RowAccount
+    from deepfactor.training.engines.base import Engine
 
 _FACTOR = "a file with dates, codes and scores, in any usual layout (parquet, feather, CSV); or a run's folder"
 
@@ -60,6 +65,9 @@ def test(
     offsets: Annotated[bool, typer.Option("--offsets", help="top portfolios from every start, averaged")] = False,
     start: Annotated[date | None, day_option("first day tested")] = None,
     end: Annotated[date | None, day_option("last day tested")] = None,
+    workers: FactorWorkers = None,
+    engine: EngineOption = EngineChoice.LOCAL,
+    address: AddressOption = None,
     arm: ArmOption = None,
     columns: ColumnsOption = "",
     date_format: DateFormat = None,
@@ -86,6 +94,7 @@ def test(
     except ValidationError as error:
         raise recipe_error(error, "test") from None
     console = terminal()
+    where = _engine(engine, workers, address, console)
     opened = open_market(market, console, opening=opening(open_holdout))
     if universe is None:
         settings = factors.with_known_universes(settings, opened)
@@ -94,7 +103,7 @@ def test(
     if names:
         from deepfactor.pipeline.factor_columns import test_columns
 
-        tested = test_columns(factor, names, opened, out, settings, reading, console, language)
+        tested = test_columns(factor, names, opened, out, settings, reading, console, language, where)
         each = {name: (one.report.to_json_dict(), one.rows) for name, one in tested.items()}
         shown = {name: {**report, "rows": rows.to_json_dict()} for name, (report, rows) in each.items()}
         finish(out, {"factors": shown}, as_json, *_columns_lines(each, language))
@@ -103,6 +112,15 @@ def test(
     report = factors.test(read, opened, out, settings, console, language).to_json_dict()
     content = {**report, "rows": read.rows.to_json_dict()}
     finish(out, content, as_json, *_rows_lines(read.rows, language), *_ic_lines(report), *_tie_lines(report))
+
+
+def _engine(name: EngineChoice, workers: int | None, address: str | None, console: Console) -> Engine:
+    """The engine that a verb of factors means; of this machine two processes where nothing is said."""
+    from deepfactor.pipeline.engines import engine_of
+
+    if workers is None and name is EngineChoice.LOCAL:
+        workers = min(2, os.cpu_count() or 1)
+    return engine_of(name.value, workers, address, console)
 
 
 def _reading(columns: str, date_format: str | None, partial: bool) -> Reading:
@@ -195,7 +213,9 @@ def enhance(
     placebo: Annotated[
         int | None, typer.Option(min=0, max=1000, help="random scores to stand beside; 0 = none; without: 20")
     ] = None,
-    workers: Workers = min(2, os.cpu_count() or 1),
+    workers: FactorWorkers = None,
+    engine: EngineOption = EngineChoice.LOCAL,
+    address: AddressOption = None,
     arm: ArmOption = None,
     columns: ColumnsOption = "",
     date_format: DateFormat = None,
@@ -218,11 +238,12 @@ def enhance(
     except ValidationError as error:
         raise recipe_error(error, "enhance") from None
     console = terminal()
+    where = _engine(engine, workers, address, console)
     opened = open_market(market, console, opening=opening(open_holdout))
     read = factors.open_factor(factor, opened, arm, _reading(columns, date_format, partial))
     draws = usual_draws() if placebo is None else placebo
     enhanced = factors.enhance(
-        read, opened, out, portfolio, console, what_if or (), language, placebo=draws, workers=workers
+        read, opened, out, portfolio, console, what_if or (), language, placebo=draws, workers=where
     )
     content, lines = dict[str, object](), _rows_lines(read.rows, language)
     if (summary := enhanced.summary) is not None:

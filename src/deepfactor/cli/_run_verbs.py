@@ -127,8 +127,8 @@ def run(
 ) -> None:
     """Train, score, test, enhance, report. The same command goes on where it was stopped, and makes nothing twice."""
     from deepfactor.pipeline import experiment, planning, staging
+    from deepfactor.pipeline.engines import engine_of
     from deepfactor.pipeline.markets import open_market
-    from deepfactor.pipeline.training import engine_of
     from deepfactor.recipe import load_recipe
 
     chosen = staging.chosen([word for words in only or () for word in listed(words)])

@@ -40,6 +40,14 @@ EngineWorkers = Annotated[
     int | None,
     typer.Option("--workers", min=0, help="processes (1); 0 = all in this one; of ray: jobs at once (all that fit)"),
 ]
+FactorWorkers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=0,
+        help="processes for several factors, and for random scores (2); 0 = all in this one; of ray: at once",
+    ),
+]
 
 
 class EngineChoice(StrEnum):

@@ -8,9 +8,9 @@ from pathlib import Path
 import deepfactor.recipe as recipes
 from deepfactor.face.results import RunResult
 from deepfactor.pipeline import experiment
+from deepfactor.pipeline.engines import engine_of
 from deepfactor.pipeline.markets import Market
 from deepfactor.pipeline.terminal import terminal
-from deepfactor.pipeline.training import engine_of
 from deepfactor.recipe import Recipe
 
 

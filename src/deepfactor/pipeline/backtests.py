@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from deepfactor.panel.build import open_panel
 from deepfactor.panel.panel import Panel
 from deepfactor.panel.scores import Scores
 from deepfactor.panel.universe import Universe
+from deepfactor.pipeline.sharing import laid_out, mapped, same_threads, seen_from_afar
 from deepfactor.portfolio.enhancer import IndexEnhancer
 from deepfactor.portfolio.presets import DEFAULT_DEFINITIONS, Enhancement
 from deepfactor.risk.model import RiskModel
@@ -111,16 +111,15 @@ def follow_many(
     """Each number with what its scores earn, as they get done, by `engine`; a few in this process. A cluster's nodes
     must share the folder `market`, where what they are sent is put down."""
     local = isinstance(engine, Processes)
-    if isinstance(engine, Processes):
-        if engine.workers < 2 or len(numbers) <= _FEW * engine.workers:
-            for number in numbers:
-                yield number, followed(follow(ground, make(number)), ground.preset)
-            return
-        engine = replace(engine, environment={})  # as many threads as this process has: the same last digits
+    if isinstance(engine, Processes) and (engine.workers < 2 or len(numbers) <= _FEW * engine.workers):
+        for number in numbers:
+            yield number, followed(follow(ground, make(number)), ground.preset)
+        return
+    market = seen_from_afar(engine, market)
     tasks = [Task(f"backtest {number}", number, shares=None if local else market) for number in numbers]
     with (
         _sent(market, ground, None if local else market) as sent,
-        closing(engine.each(partial(_open, sent, make), tasks, lambda event: None)) as done,
+        closing(same_threads(engine).each(partial(_open, sent, make), tasks, lambda event: None)) as done,
     ):
         for task, found in done:
             yield task.content, found
@@ -143,12 +142,7 @@ def _sent(market: Path, ground: Ground, room: Path | None) -> Iterator[_Sent]:
     followed alone: the others are holes in them."""
     first, last = np.searchsorted(ground.panel.dates, [ground.start, ground.end]).tolist()
     rows = slice(max(first - 1, 0), last + 1)
-    with tempfile.TemporaryDirectory(prefix=".deepfactor-", dir=room) as name:
-        folder = Path(name)
-        for k, values in enumerate((ground.buyable, *ground.styles.values())):
-            held = np.lib.format.open_memmap(folder / f"{k}.npy", "w+", values.dtype, values.shape)
-            held[rows] = values[rows]
-            held.flush()
+    with laid_out((ground.buyable, *ground.styles.values()), rows, room) as folder:
         nothing = np.zeros((0, 0), np.bool_)
         panel, universe = ground.panel.between(0, 0), ground.universe.between(0, 0)
         rest = replace(ground, panel=panel, universe=universe, styles={}, buyable=nothing)
@@ -158,7 +152,7 @@ def _sent(market: Path, ground: Ground, room: Path | None) -> Iterator[_Sent]:
 def _open(sent: _Sent, make: MakeScores) -> Do[int, Followed]:
     """In a worker: the market up to the last day that the parent has of it. Its holdout was opened there or not."""
     panel, universe = open_panel(sent.market, live=True)
-    buyable, *styles = (np.load(sent.folder / f"{k}.npy", mmap_mode="r") for k in range(len(sent.styles) + 1))
+    buyable, *styles = (mapped(sent.folder, k) for k in range(len(sent.styles) + 1))
     ground = replace(
         sent.rest,
         panel=panel.between(0, sent.rows),

@@ -27,6 +27,7 @@ from deepfactor.panel.universe import Universe
 from deepfactor.panel.weighting import WeightsUsed
 from deepfactor.pipeline.backtests import settings_of
 from deepfactor.pipeline.console import Console
+from deepfactor.pipeline.ground import Ground, ScoresOf
 from deepfactor.pipeline.markets import Market
 from deepfactor.pipeline.trials import portfolio_trial
 from deepfactor.pipeline.what_if import Measured, WhatIfEntry, WhatIfFile, entry
@@ -37,6 +38,7 @@ from deepfactor.recipe import Portfolio, load_constraints, unchanged_preset
 from deepfactor.risk.model import RiskModel
 from deepfactor.runs.results import write_backtest, write_risk
 from deepfactor.store.trials import Deflated, Trial
+from deepfactor.styles.base import StyleSet
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,17 @@ def backtest_to(
     }
     write_json(place / "what_if.json", content)
     return Enhanced(summary, tuple(entries), trials=tuple(trials))
+
+
+def backtest_arm(
+    place: Path, of: ScoresOf, portfolio: Portfolio, kind: StyleSet, ground: Ground, console: Console
+) -> tuple[Trial | None, ...]:
+    """Backtest an arm's scores in a run to the folder `place`, with the style set `kind`; the trials that it is."""
+    styles = ground.sets.of(kind).exposures
+    risk = ground.risk(kind, [load_constraints(portfolio)], console)
+    scores = ground.read(of)
+    made = backtest_to(place, ground.market, scores, styles, portfolio, ground.eligible, console, risk=risk)
+    return made.trials
 
 
 def _risk(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from deepfactor.core.errors import UserError
@@ -17,6 +19,7 @@ from deepfactor.pipeline.names import with_market_names
 from deepfactor.pipeline.pages import report_run
 from deepfactor.pipeline.places import require_outside
 from deepfactor.pipeline.planning import plan
+from deepfactor.pipeline.sharing import seen_from_afar
 from deepfactor.pipeline.stages.base import Work
 from deepfactor.pipeline.staging import PAGE, TRAINING, chosen, failures_before, require_read, run_stages
 from deepfactor.pipeline.training import train
@@ -30,6 +33,7 @@ from deepfactor.runs.results import check_oracle, oracle_path
 from deepfactor.runs.written import writing_results
 from deepfactor.training.device import device_of
 from deepfactor.training.engines.base import Engine
+from deepfactor.training.engines.on_ray import Ray
 from deepfactor.training.engines.processes import Processes
 from deepfactor.training.jobs import is_done
 
@@ -71,6 +75,7 @@ def run(
     engine = Processes(workers) if isinstance(workers, int) else workers
     if isinstance(engine, Processes):
         device_of(device)  # before anything is made; of a cluster its workers say
+    out = seen_from_afar(engine, out)
     require_outside(out)
     wanted, folder = chosen(only), RunFolder(out / recipe.name)
     console = Logged(console or Silent(), folder.log)
@@ -84,7 +89,8 @@ def run(
     with times.stage("inputs"):  # first: a recipe that doesn't fit the market leaves an earlier run as it was
         planned = plan(recipe, market, folder.jobs)
     remove_litter(folder.path)
-    with writing_results(folder.path):
+    with writing_results(folder.path), ExitStack() as until:
+        engine = replace(engine, until=until) if isinstance(engine, Ray) else engine  # one cluster for all stages
         tested = recipe.model_copy(update={"test": possible})
         work = Work(folder, tested, market, planned, console, Done(folder, console.say), edges, engine)
         require_read(work, wanted)

@@ -36,6 +36,7 @@ from deepfactor.runs.layout import RecipeFile, RunFolder
 from deepfactor.runs.results import read_json, write_factor_test
 from deepfactor.runs.written import reading_results, writing_results
 from deepfactor.styles.base import ROOM as STYLES
+from deepfactor.training.engines.base import Engine
 from deepfactor.training.engines.processes import Processes
 
 _TITLE = Sentence("Factor {name}", "因子{name}")
@@ -159,14 +160,14 @@ def enhance(
     language: str = "en",
     *,
     placebo: int = 0,
-    workers: int = 1,
+    workers: int | Engine = 1,
 ) -> Enhanced:
     """Enhance an index with a factor; writes tables, ``summary.json`` and a page into `out`. Without a summary the
     portfolio failed: `read_failures` of the folder says why.
 
     Each of `what_if` (``setting=value``, see `portfolio.what_if.change`) is solved and followed too; ``what_if.json``
     beside the summary shows what it changes. `language` is the page's first. `placebo` random scores are followed under
-    the same constraints, over `workers` processes: ``placebo.json``, see `pipeline.placebo`.
+    the same constraints, over `workers` processes or by an engine: ``placebo.json``, see `pipeline.placebo`.
     """
     console = console or Silent()
     require_outside(out)
@@ -202,7 +203,7 @@ def enhance(
         if placebo and enhanced.summary is not None:
             with stages.stage("placebo"), attempts.attempt("placebo", label, place / PLACEBO):
                 ground = ground_of(market, styles.exposures, portfolio, factor.eligible, enhanced.summary, risk)
-                taken = (placebo, console, Processes(workers))
+                taken = (placebo, console, Processes(workers) if isinstance(workers, int) else workers)
                 made = placebo_to(place, market.folder.path, ground, factor.scores, enhanced.summary, *taken)
                 enhanced = replace(enhanced, placebo=made)
         attempts.write()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
@@ -230,16 +230,24 @@ def style_exposures(styles: StyleSet, market: Market) -> Styles:
 
 
 class StyleSets:
-    """Style sets of a market, each computed the first time that it is asked for: a minute on the real one."""
+    """Style sets of a market, each computed the first time that it is asked for: a minute on the real one.
 
-    def __init__(self, market: Market) -> None:
+    `made`: those that are there, by `key`.
+    """
+
+    def __init__(self, market: Market, made: Mapping[str, Styles] | None = None) -> None:
         self._market = market
         self._begun: dict[str, Styles] = {}
-        self._made: dict[str, Styles] = {}
+        self._made: dict[str, Styles] = dict(made or {})
+
+    @staticmethod
+    def key(styles: StyleSet) -> str:
+        """Names a kind with its settings."""
+        return content_key(styles.whole())
 
     def of(self, styles: StyleSet) -> Styles:
         """The set of a kind with its settings."""
-        key = content_key(styles.whole())
+        key = self.key(styles)
         if key not in self._made:
             made = self._begun.pop(key, None) or style_exposures(styles, self._market)
             self._made[key] = replace(made, exposures=dict(made.exposures))  # all days, once for all who ask
@@ -247,7 +255,7 @@ class StyleSets:
 
     def of_few_days(self, styles: StyleSet) -> Styles:
         """The same for who reads a few days, by `Styles.by_day`: an evening needs two of thousands."""
-        key = content_key(styles.whole())
+        key = self.key(styles)
         if key in self._made:
             return self._made[key]
         if key not in self._begun:

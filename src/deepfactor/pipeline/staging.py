@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import closing
+from functools import partial
 from itertools import groupby
+from pathlib import Path
+from typing import cast
 
 from deepfactor.core.choices import choices
 from deepfactor.core.errors import UserError
 from deepfactor.core.words import Sentence
 from deepfactor.pipeline.attempts import Attempts
-from deepfactor.pipeline.stages.base import Stage, Unit, Work, key_of, stages
-from deepfactor.runs.done import Record
+from deepfactor.pipeline.markets import StyleSets
+from deepfactor.pipeline.sharing import Part, Shared, each
+from deepfactor.pipeline.stages.base import Apart, Stage, Unit, Work, key_of, stages
+from deepfactor.runs.done import Outcome, Record
 from deepfactor.runs.environment import Stages
 from deepfactor.runs.failures import Failure, read_failures
 from deepfactor.runs.layout import RunFolder
@@ -106,23 +112,60 @@ def run_stages(work: Work, wanted: Collection[str], attempts: Attempts, times: S
 
 def _made(stage: Stage, work: Work, attempts: Attempts) -> list[str]:
     """Make the results of a stage that aren't done."""
-    before, warnings = 0, list[str]()
+    before, apart, warnings = 0, list[Unit](), dict[Path, tuple[str, ...]]()
     for unit in stage.units(work):
-        known = _fitting(stage, unit, work)
+        known, warnings[unit.place] = _fitting(stage, unit, work), ()
         if known is not None and (damage := work.done.damage(unit.place)) is None:
             before += bool(known.files)
-            warnings += known.outcome.warnings
+            warnings[unit.place] = known.outcome.warnings
             continue
         if known is not None:
             work.console.say(f"{damage}: made again")
         work.done.forget(unit.place)
-        with attempts.attempt(stage.NAME, unit.what, *unit.outputs, *unit.loses):
-            outcome = unit.work()
-            work.done.note(unit.place, key_of(stage, unit, work), unit.outputs, outcome)
-            warnings += outcome.warnings
+        if isinstance(unit.work, Apart):
+            apart.append(unit)
+        else:
+            warnings[unit.place] = _attempted(stage, unit, work, attempts, unit.work)
+    with closing(_beside_each_other(stage, apart, work)) as made:
+        for unit, outcome in made:
+            warnings[unit.place] = _attempted(stage, unit, work, attempts, outcome)
     if before:
         work.console.say(f"{stage.MANY}: {before} as before")
-    return warnings
+    return [text for said in warnings.values() for text in said]
+
+
+def _attempted(
+    stage: Stage, unit: Unit, work: Work, attempts: Attempts, make: Callable[[], Outcome]
+) -> tuple[str, ...]:
+    """Make a result and note it, or that it failed; what is to be said of it."""
+    outcome = Outcome()
+    with attempts.attempt(stage.NAME, unit.what, *unit.outputs, *unit.loses):
+        outcome = make()
+        work.done.note(unit.place, key_of(stage, unit, work), unit.outputs, outcome)
+    return outcome.warnings
+
+
+def _beside_each_other(
+    stage: Stage, units: Sequence[Unit], work: Work
+) -> Generator[tuple[Unit, Callable[[], Outcome]], None, None]:
+    """How to get each of `units`, in their order, made by the engine where that saves time."""
+    if not units:
+        return
+    aparts = [cast(Apart, unit.work) for unit in units]
+    rows, stocks = work.predicted, len(work.market.panel.symbols)
+    parts = [
+        Part(unit.what, apart.make, apart.rate * (rows.stop - rows.start) * stocks)
+        for unit, apart in zip(units, aparts, strict=True)
+    ]
+    sets = list({StyleSets.key(one): one for apart in aparts for one in apart.sets}.values())
+    shared = Shared(work.folder.path, rows, sets, [one for apart in aparts for one in apart.risks])
+    with closing(each(work.ground, parts, shared, work.engine, work.console, stage.MANY)) as made:
+        for unit, apart, get in zip(units, aparts, made, strict=True):
+            yield unit, partial(_taken, apart, get)
+
+
+def _taken(apart: Apart, get: Callable[[], object]) -> Outcome:
+    return apart.take(get())
 
 
 def _left(stage: Stage, work: Work) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from deepfactor.core.errors import UserError
 from deepfactor.pipeline.console import Silent
-from deepfactor.pipeline.training import engine_of
+from deepfactor.pipeline.engines import engine_of
 from deepfactor.training.engines import carried
 from deepfactor.training.engines.base import Task
 from deepfactor.training.engines.carried import Carried, Growing, held, pack, receive, unpacked
@@ -110,4 +112,40 @@ def test_a_folder_travels_and_comes_back_as_it_grows(tmp_path: Path, monkeypatch
     assert sorted(path.name for path in job.iterdir()) == [".lease", "done"]
     growing.remove()
     assert not growing.place.exists()
+    assert Growing(Carried({}, job, {})).place == growing.place, "a process has one folder, which it sweeps never"
     assert np.array_equal(held(job)["done"], np.frombuffer(b"{}", np.uint8))
+
+
+LEAVES = """
+import sys, time
+from pathlib import Path
+from deepfactor.training.engines import carried
+carried.tempfile.gettempdir = lambda: sys.argv[1]
+growing = carried.Growing(carried.Carried({}, Path("jobs/key"), {}))
+(growing.place / "checkpoint").write_bytes(b"some")
+print(growing.place, flush=True)
+time.sleep(600)
+"""
+
+
+def test_what_dead_workers_left_is_swept_while_others_start(tmp_path: Path) -> None:
+    """Those that live keep theirs, whoever sweeps."""
+    start = [sys.executable, "-c", LEAVES, str(tmp_path)]
+    workers = [subprocess.Popen(start, stdout=subprocess.PIPE, text=True) for _ in range(4)]  # at once
+    try:
+        places = [Path(worker.stdout.readline().strip()) for worker in workers if worker.stdout is not None]
+        room = places[0].parents[1]
+        assert len({place.parent for place in places}) == len(workers)
+        assert all((place / "checkpoint").exists() for place in places)
+        for worker in workers[:2]:
+            worker.kill()
+            worker.wait()
+        (room / "writes-1").mkdir()  # of a version without locks
+        with ThreadPoolExecutor(4) as sweepers:
+            list(sweepers.map(carried.sweep, [room] * 8))
+        assert set(room.iterdir()) == {place.parent for place in places[2:]}
+        assert all((place / "checkpoint").exists() for place in places[2:])
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.communicate()

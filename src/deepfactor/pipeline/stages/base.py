@@ -13,18 +13,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from deepfactor.core.arrays import Bools
 from deepfactor.core.spec import content_key
+from deepfactor.core.words import Sentence
+from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.console import Console
+from deepfactor.pipeline.ground import Ground, ScoresOf
 from deepfactor.pipeline.inputs import batch_of
 from deepfactor.pipeline.markets import Market, StyleSets
 from deepfactor.pipeline.planning import Planned
+from deepfactor.pipeline.sharing import Make
+from deepfactor.portfolio.presets import Enhancement
 from deepfactor.recipe import Recipe
 from deepfactor.runs.done import Done, Outcome
-from deepfactor.runs.factors import read_scores
 from deepfactor.runs.layout import RunFolder
+from deepfactor.styles.base import StyleSet
 from deepfactor.training.engines.base import Engine
 from deepfactor.training.engines.processes import Processes
 from deepfactor.training.ensemble import ArmScores
@@ -58,6 +63,21 @@ class Work:
         """(T, N) who is scored."""
         return batch_of(self.recipe, self.market)
 
+    @cached_property
+    def ground(self) -> Ground:
+        """What results are made of in this process."""
+        return Ground(self.market, self.eligible, self.sets, self._read)
+
+    @cached_property
+    def predicted(self) -> slice:
+        """Rows of the market from the day before the first scored one on."""
+        first = min(job.fold.test.start for job in self.planned.jobs)
+        return slice(max(first - 1, 0), len(self.market.panel.dates))
+
+    def _read(self, of: ScoresOf) -> Scores:
+        made = self.scores(of.arm)
+        return made.ensemble if of.seed is None else made.seeds[of.seed]
+
     @property
     def scored(self) -> list[str]:
         """Arms and combinations that have scores."""
@@ -71,16 +91,17 @@ class Work:
     def scores(self, arm: str) -> ArmScores:
         """The scores of an arm or combination that has them: as made, else as they lie in the run's folder."""
         if arm not in self.made:
-            record = self.done.of(self.folder.scores(arm))
-            assert record is not None, f"{arm} has no scores"
-            panel, dropped = self.market.panel, record.outcome.dropped
-            seeds = {
-                int(seed): read_scores(self.folder.scores(arm, int(seed)), panel, name=f"{arm} seed {seed}", dropped={})
-                for seed in record.outcome.content
-                if seed.isdigit()
-            }
-            self.made[arm] = ArmScores(read_scores(self.folder.scores(arm), panel, name=arm, dropped=dropped), seeds)
+            panel, (ensemble, *seeds) = self.market.panel, self.files(arm)
+            own = {one.seed: one.read(panel) for one in seeds if one.seed is not None}
+            self.made[arm] = ArmScores(ensemble.read(panel), own)
         return self.made[arm]
+
+    def files(self, arm: str) -> list[ScoresOf]:
+        """Where the scores of an arm or combination that has them lie: the ensemble's, then each seed's."""
+        record = self.done.of(self.folder.scores(arm))
+        assert record is not None, f"{arm} has no scores"
+        seeds = [ScoresOf(self.folder, arm, int(seed)) for seed in record.outcome.content if seed.isdigit()]
+        return [ScoresOf(self.folder, arm, dropped=record.outcome.dropped), *seeds]
 
 
 @dataclass(frozen=True)
@@ -93,7 +114,7 @@ class Unit:
     place : its name in the records, a path below the run's folder: the file or folder that it is known by
     reads : all that may change it, as JSON can hold it; beside it the market and the stage's `NUMERICS` are in its key
     outputs : files and folders that it leaves
-    work : makes them
+    work : makes them, here or where there is room
     loses : what else goes with the outputs where it fails
     """
 
@@ -101,8 +122,27 @@ class Unit:
     place: Path
     reads: Mapping[str, object]
     outputs: Sequence[Path]
-    work: Callable[[], Outcome]
+    work: Callable[[], Outcome] | Apart
     loses: Sequence[Path] = ()
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Work that knows nothing of the stage's other results, so that another process or machine can do it.
+
+    Attributes
+    ----------
+    make : does it; top-level, or a partial of what can be sent, in a module that doesn't import torch
+    take : what is left to do with what that gave, in this process
+    sets, risks : style sets that it reads; constraints whose risk models it does, with the set that they are of
+    rate : about how many seconds it takes a core by scored day and stock of the market, as measured
+    """
+
+    make: Make
+    take: Callable[[Any], Outcome]
+    sets: Sequence[StyleSet]
+    rate: float
+    risks: Sequence[tuple[StyleSet, Enhancement]] = ()
 
 
 class Stage(Protocol):
@@ -110,7 +150,7 @@ class Stage(Protocol):
 
     NAME: str
     """As in ``failures.json``."""
-    MANY: str
+    MANY: Sentence
     """Its results in words: "portfolios"."""
     GROUP: str
     """What of a run it belongs to: "scores", "tests", "portfolios"."""

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from functools import partial
 
 from deepfactor.core.errors import DataError
+from deepfactor.core.words import Sentence
 from deepfactor.pipeline.combining import combine_arms
 from deepfactor.pipeline.stages.base import Unit, Work
 from deepfactor.recipe import Combination
 from deepfactor.runs.done import Outcome
 from deepfactor.training.ensemble import ArmScores
 
-NAME, MANY, GROUP = "combination", "combinations", "scores"
+NAME, GROUP = "combination", "scores"
+MANY = Sentence("combinations", "合成因子")
 READS = ("scores",)
 NUMERICS = 1
 

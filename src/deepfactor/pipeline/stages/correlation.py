@@ -7,11 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from deepfactor.core.files import write_json
+from deepfactor.core.words import Sentence
 from deepfactor.evaluation.character import model_correlation
 from deepfactor.pipeline.stages.base import Unit, Work
 from deepfactor.runs.done import Outcome
 
-NAME, MANY, GROUP = "correlation", "correlations of scores", "tests"
+NAME, GROUP = "correlation", "tests"
+MANY = Sentence("correlations of scores", "得分相关性")
 READS = ("scores", "combination")
 NUMERICS = 1
 

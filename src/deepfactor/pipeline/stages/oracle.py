@@ -7,12 +7,14 @@ from functools import partial
 from pathlib import Path
 
 from deepfactor.core.files import file_hash, write_json
+from deepfactor.core.words import Sentence
 from deepfactor.evaluation.oracle import ORACLE_HORIZON, oracle_report
 from deepfactor.pipeline.stages.base import Unit, Work
 from deepfactor.runs.done import Outcome
 from deepfactor.runs.results import check_oracle, oracle_path, read_oracle
 
-NAME, MANY, GROUP = "oracle", "comparisons with the oracle", "tests"
+NAME, GROUP = "oracle", "tests"
+MANY = Sentence("comparisons with the oracle", "与真值的比较")
 READS = ("scores", "combination")
 NUMERICS = 1
 

@@ -7,12 +7,14 @@ from functools import partial
 from pathlib import Path
 
 from deepfactor.core.files import write_json
+from deepfactor.core.words import Sentence
 from deepfactor.pipeline.pages import load_arm
 from deepfactor.pipeline.pairs import paired_differences
 from deepfactor.pipeline.stages.base import Unit, Work
 from deepfactor.runs.done import Outcome
 
-NAME, MANY, GROUP = "paired", "tables of paired differences", "tests"
+NAME, GROUP = "paired", "tests"
+MANY = Sentence("tables of paired differences", "配对差异表")
 READS = ("factor_test",)
 NUMERICS = 1
 

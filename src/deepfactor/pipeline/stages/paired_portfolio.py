@@ -7,13 +7,15 @@ from functools import partial
 from pathlib import Path
 
 from deepfactor.core.files import write_json
+from deepfactor.core.words import Sentence
 from deepfactor.pipeline.pairs import paired_portfolios
 from deepfactor.pipeline.stages.base import Unit, Work
 from deepfactor.pipeline.stages.portfolio import followed_of
 from deepfactor.runs.done import Outcome
 from deepfactor.runs.results import read_frame
 
-NAME, MANY, GROUP = "paired_portfolio", "tables of paired portfolios", "portfolios"
+NAME, GROUP = "paired_portfolio", "portfolios"
+MANY = Sentence("tables of paired portfolios", "组合配对表")
 READS = ("portfolio",)
 NUMERICS = 1
 

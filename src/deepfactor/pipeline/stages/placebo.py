@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from functools import partial
 
 from deepfactor.backtest.records import SummaryFile
+from deepfactor.core.words import Sentence
 from deepfactor.pipeline.placebo import FILE, ground_of, placebo_line, placebo_to
-from deepfactor.pipeline.risk import risk_wanted
 from deepfactor.pipeline.stages.base import Unit, Work
 from deepfactor.pipeline.stages.portfolio import followed_of
 from deepfactor.recipe import Portfolio, load_constraints
 from deepfactor.runs.done import Outcome
 from deepfactor.runs.results import read_json
 
-NAME, MANY, GROUP = "placebo", "placebo bands", "portfolios"
+NAME, GROUP = "placebo", "portfolios"
+MANY = Sentence("placebo bands", "随机得分区间")
 READS = ("portfolio",)
 NUMERICS = 1
 
@@ -34,7 +35,7 @@ def _band(work: Work, portfolio: Portfolio, arm: str) -> Outcome:
     preset = load_constraints(portfolio)
     kind = preset.styles or work.recipe.styles
     styles = work.sets.of(kind)
-    risk = risk_wanted(work.market, kind, styles.exposures, [preset], work.console)
+    risk = work.ground.risk(kind, [preset], work.console)
     summary: SummaryFile = read_json(place / "summary.json")
     ground = ground_of(work.market, styles.exposures, portfolio, work.eligible, summary, risk)
     made = placebo_to(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deepfactor.core.checksums import CHECKSUMS, file_checksum
 from deepfactor.core.files import write_json
+from deepfactor.core.words import Sentence
 from deepfactor.inputs.relations import Relations
 from deepfactor.pipeline.stages.base import Unit, Work
 from deepfactor.runs.done import Outcome
@@ -19,7 +20,8 @@ from deepfactor.training.ensemble import collect
 from deepfactor.training.finished import DONE
 from deepfactor.training.jobs import Job
 
-NAME, MANY, GROUP = "scores", "arms' scores", "scores"
+NAME, GROUP = "scores", "scores"
+MANY = Sentence("arms' scores", "模型得分")
 READS = ()
 NUMERICS = 1
 

@@ -13,9 +13,9 @@ import polars as pl
 from deepfactor.backtest.records import SeedRecord, SeedsFile, SummaryFile
 from deepfactor.core.arrays import Dates, Float64, Symbols
 from deepfactor.core.files import write_json
+from deepfactor.core.words import Sentence
 from deepfactor.pipeline.backtests import follow_many
 from deepfactor.pipeline.placebo import ground_of
-from deepfactor.pipeline.risk import risk_wanted
 from deepfactor.pipeline.stages.base import Unit, Work
 from deepfactor.pipeline.stages.portfolio import followed_of
 from deepfactor.recipe import Portfolio, load_constraints
@@ -23,7 +23,8 @@ from deepfactor.runs.done import Outcome
 from deepfactor.runs.factors import read_table
 from deepfactor.runs.results import read_json
 
-NAME, MANY, GROUP = "seed_portfolio", "portfolios by seed", "portfolios"
+NAME, GROUP = "seed_portfolio", "portfolios"
+MANY = Sentence("portfolios by seed", "各种子的组合")
 READS = ("portfolio",)
 NUMERICS = 1
 FILE = "seeds.json"
@@ -65,7 +66,7 @@ def _follow(work: Work, portfolio: Portfolio, arm: str, seeds: list[int]) -> Out
     preset = load_constraints(portfolio)
     kind = preset.styles or work.recipe.styles
     styles = work.sets.of(kind)
-    risk = risk_wanted(work.market, kind, styles.exposures, [preset], work.console)
+    risk = work.ground.risk(kind, [preset], work.console)
     ground = ground_of(work.market, styles.exposures, portfolio, work.eligible, summary, risk)
     files = {seed: folder.scores(arm, seed) for seed in seeds}
     make, what = _Seed(files, work.market.panel.dates, work.market.panel.symbols), f"seeds of {arm}"

@@ -6,15 +6,18 @@ the system's folder for temporary files. The folder that a task writes travels w
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -86,7 +89,8 @@ class Growing:
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.place = _room() / f"writes-{os.getpid()}" / self.sent.writes.name
+        sweep(_room())
+        self.place = _own(_room())[0] / self.sent.writes.name
         shutil.rmtree(self.place, ignore_errors=True)
         self.place.mkdir(parents=True)
         receive(self.place, self.sent.files)
@@ -105,6 +109,24 @@ class Growing:
     def remove(self) -> None:
         """Nothing of it stays on the node."""
         shutil.rmtree(self.place, ignore_errors=True)
+
+
+def sweep(room: Path) -> None:
+    """Remove what workers left there that have ended: nobody holds its lock. Several may sweep at once."""
+    for left in room.glob("writes-*"):
+        with suppress(InUse), folder_lock(left):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+@cache
+def _own(room: Path) -> tuple[Path, TextIO]:
+    """The folder of this process there, and its lock, which the process holds until it ends."""
+    room.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=".new-", dir=room))
+    lock = (new / ".lock").open("a")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    own = new.rename(room / f"writes-{os.getpid()}-{new.name.removeprefix('.new-')}")  # seen once it is locked
+    return own, lock
 
 
 def _room() -> Path:

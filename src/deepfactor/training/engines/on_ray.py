@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -44,12 +44,15 @@ _OBJECTS = 200 * 2**20
 class Ray:
     """A cluster at `address` ("auto": one that runs on this machine; None: the one that ``RAY_ADDRESS`` names, else one
     of this machine's cores that ends with the command), `most` tasks at once (None: what fits), each with `gpus` of a
-    GPU where it computes on one. `say`: for people."""
+    GPU where it computes on one. `say`: for people. `environment`: of its workers. `until`: what closes the connection,
+    that several calls share it; without, each has its own."""
 
     address: str | None = None
     most: int | None = None
     gpus: float = 1.0
     say: Callable[[str], None] = lambda text: None
+    environment: Mapping[str, str] = field(default_factory=lambda: WORKER_ENVIRONMENT)
+    until: ExitStack | None = None
 
     @property
     def _address(self) -> str | None:
@@ -67,7 +70,7 @@ class Ray:
         ray = package()
         with self._connected(ray), _signals() as stopped, _seen_by_others(tasks) as proofs:
             taken = replace(needs, gpus=needs.gpus * self.gpus)
-            driver: _Driver[Content, Result] = _Driver(ray, ready, taken, self.most, proofs, self.say)
+            driver: _Driver[Content, Result] = _Driver(ray, ready, taken, self.most, proofs, self.say, self.environment)
             try:
                 yield from driver.run(tasks, listen, stopped)
             finally:
@@ -93,6 +96,10 @@ class Ray:
                 told = f"no Ray cluster at {self._address} (ray start --head on its first machine): {error}"
                 raise UserError(told) from None
             raise UserError(f"no Ray cluster can be started here: {error}") from None
+        if self.until is not None:
+            self.until.callback(ray.shutdown)
+            yield
+            return
         try:
             yield
         finally:
@@ -178,6 +185,7 @@ class _Driver(Generic[Content, Result]):
     most: int | None
     proofs: dict[Path, Path]
     say: Callable[[str], None]
+    environment: Mapping[str, str]
     runs: deque[_Run[Content]] = field(default_factory=deque)
     deaths: dict[str, int] = field(default_factory=dict)
     waited: set[str] = field(default_factory=set)
@@ -265,7 +273,7 @@ class _Driver(Generic[Content, Result]):
     def _remote(self) -> Any:
         """Ray's function that does a task."""
         taken = {"num_cpus": self.needs.cores, "num_gpus": self.needs.gpus or None, "memory": self.needs.memory or None}
-        environment = {"env_vars": WORKER_ENVIRONMENT}
+        environment = {"env_vars": dict(self.environment)}
         return self.ray.remote(serve).options(
             num_returns="streaming", max_retries=0, scheduling_strategy="SPREAD", runtime_env=environment, **taken
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import time
 import traceback
@@ -14,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Generic
 
-from deepfactor.core.errors import DeepfactorError, Interrupted, OutOfResources
+from deepfactor.core.errors import DeepfactorError, Interrupted, OutOfResources, UserError
 from deepfactor.training.engines.base import Content, Do, Needs, Result, Task, here
 from deepfactor.training.spawning import bound_to_this_process
 
@@ -170,11 +171,26 @@ def sendable(error: Exception) -> Exception:
     """`error` as another process can be sent it, what isn't ours with its traceback as a note."""
     if isinstance(error, DeepfactorError):
         error.__cause__ = None  # may not be picklable; its traceback is in the job's folder
-        return error
+        return error if travels(error) else _plain(error)
     text = f"{type(error).__name__}: {error}"
     told = RuntimeError(text)
     told.add_note(traceback.format_exc())
     return told
+
+
+def travels(error: Exception) -> bool:
+    """Whether another process can make it again: one that is made of more than its message may not be."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return False
+    return True
+
+
+def _plain(error: DeepfactorError) -> DeepfactorError:
+    """The same message with the same exit code."""
+    bases = (OutOfResources, Interrupted, UserError)
+    return next((kind for kind in bases if isinstance(error, kind)), DeepfactorError)(str(error))
 
 
 def _up(pipe: Connection, event: object) -> None:
