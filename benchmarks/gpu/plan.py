@@ -21,11 +21,11 @@ DAYS, EPOCHS, FOLDS, SEEDS, ARMS = 1500, 30, 7, 3, 4
 
 @dataclass(frozen=True)
 class Gpu:
-    """A device by its data sheet: dense multiply-adds in bf16 and TF32, memory, the launch of a kernel in a graph."""
+    """A device by its data sheet: multiply-adds in bf16 and float32, memory, the launch of a kernel in a graph."""
 
     name: str = "H200"
     bf16: float = 989e12
-    tf32: float = 495e12
+    float32: float = 67e12
     bandwidth: float = 4.8e12
     launch: float = 1.5e-6
     eager: float = 5e-6
@@ -51,13 +51,17 @@ class Roof:
     launches_graph: float
     launches_eager: float
 
+    def seed(self, seeds: int) -> float:
+        """A seed's share of a step of so many at once, for whom each kernel is started once."""
+        return max(self.arithmetic, self.memory, self.launches_graph / seeds)
 
-def roof(gpu: Gpu = Gpu(), seeds: int = 1) -> Roof:
-    """Of a step in bf16; a patch of the recurrence is eight kernels forward, fourteen backward, whatever the seeds."""
+
+def roof(gpu: Gpu = Gpu(), *, bf16: bool = True) -> Roof:
+    """Of one seed's step; a patch of the recurrence is eight kernels forward, fourteen backward."""
     kernels = PATCHES * (8 + 14) + 60
     return Roof(
-        1e3 * seeds * flops() / gpu.bf16,
-        1e3 * seeds * moved() / gpu.bandwidth,
+        1e3 * flops() / (gpu.bf16 if bf16 else gpu.float32),
+        1e3 * moved(size=2 if bf16 else 4) / gpu.bandwidth,
         1e3 * kernels * gpu.launch,
         1e3 * kernels * gpu.eager,
     )
@@ -132,17 +136,21 @@ def shared_out(jobs: Sequence[float], workers: int) -> float:
 
 def lines() -> list[str]:
     """The tables of docs/how-to/cluster.md."""
-    found = roof()
+    gpu, half, full, kernels = Gpu(), roof(), roof(bf16=False), PATCHES * 22 + 60
+    chip = [max(one.arithmetic, one.memory) + 1e3 * 60 * gpu.launch for one in (half, full)]
     out = [
-        "| a step at 5,000 stocks × 50 patches, bf16, on an H200 | at least |",
-        "| --- | ---: |",
-        f"| arithmetic: {flops() / 1e9:.0f} GFLOP at {Gpu().bf16 / 1e12:.0f} TFLOP/s | {found.arithmetic:.2f} ms |",
-        f"| memory: {moved() / 1e6:.0f} MB at {Gpu().bandwidth / 1e12:.1f} TB/s | {found.memory:.2f} ms |",
-        f"| starting {PATCHES * 22 + 60} kernels one by one ({1e6 * Gpu().eager:.0f} µs) "
-        f"| {found.launches_eager:.1f} ms |",
-        f"| the same in a graph ({1e6 * Gpu().launch:.1f} µs) | {found.launches_graph:.1f} ms |",
-        f"| eight seeds in one graph: memory {8 * found.memory:.1f} ms, kernels {found.launches_graph:.1f} ms; a seed "
-        f"| {max(8 * found.memory, found.launches_graph) / 8:.2f} ms |",
+        f"| a step at 5,000 stocks × 50 patches on an {gpu.name}, at least | bf16 | float32 |",
+        "| --- | ---: | ---: |",
+        f"| arithmetic: {flops() / 1e9:.0f} GFLOP at {gpu.bf16 / 1e12:.0f} and {gpu.float32 / 1e12:.0f} TFLOP/s "
+        f"| {half.arithmetic:.2f} ms | {full.arithmetic:.2f} ms |",
+        f"| memory: {moved() / 1e6:.0f} and {moved(size=4) / 1e6:,.0f} MB at {gpu.bandwidth / 1e12:.1f} TB/s "
+        f"| {half.memory:.2f} ms | {full.memory:.2f} ms |",
+        f"| starting {kernels} kernels one by one ({1e6 * gpu.eager:.0f} µs) "
+        f"| {half.launches_eager:.1f} ms | {full.launches_eager:.1f} ms |",
+        f"| the same in a graph ({1e6 * gpu.launch:.1f} µs) "
+        f"| {half.launches_graph:.1f} ms | {full.launches_graph:.1f} ms |",
+        f"| a seed's share where eight are at once | {half.seed(8):.2f} ms | {full.seed(8):.2f} ms |",
+        f"| one seed, a kernel that keeps the recurrence on the chip | {chip[0]:.2f} ms | {chip[1]:.2f} ms |",
         "",
         f"| Study B by windows: {FOLDS} folds × {SEEDS} seeds × {ARMS} arms, {DAYS} days, at most {EPOCHS} epochs, "
         f"{MEASURED_STOCKS} stocks | float32 | bf16 |",

@@ -78,15 +78,39 @@ def fresh(seeds: int, settings: gru.Settings, shapes: Shapes) -> list[PatchGRU]:
     return made
 
 
+class _Rounded(nn.Module):
+    """A network of matrix products in bfloat16, its states too."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, windows: Tensor) -> Tensor:
+        with torch.autocast(windows.device.type, torch.bfloat16, cache_enabled=False):
+            scores: Tensor = self.network(windows)
+        return scores.float()
+
+
 class StackedStep:
     """Gradient steps of several seeds at once, all on the same day; the network is a graph on a GPU."""
 
-    def __init__(self, sampler: Sampler, seeds: int, width: int, settings: gru.Settings = gru.Settings()) -> None:
+    def __init__(
+        self,
+        sampler: Sampler,
+        seeds: int,
+        width: int,
+        settings: gru.Settings = gru.Settings(),
+        *,
+        bf16: bool = False,
+    ) -> None:
         data, device = sampler.data, sampler.device
         features = len(data.features.names)
         self.sampler, self.width = sampler, width
         self.network = StackedGRU(fresh(seeds, settings, Shapes(features, data.window))).to(device)
-        self.run = graphed(self.network, (torch.zeros(data.window, width, features, device=device),))
+        self.run = graphed(
+            _Rounded(self.network) if bf16 else self.network,
+            (torch.zeros(data.window, width, features, device=device),),
+        )
         for parameter in self.network.parameters():
             parameter.grad = torch.zeros_like(parameter)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3, fused=True)

@@ -22,7 +22,7 @@ SETTINGS, SHAPES = gru.Settings(hidden=8), Shapes(features=6, window=9)
 
 
 def test_stacked_seeds_score_and_learn_as_each_alone() -> None:
-    windows, target = Sampler(toy_training()).cross_section(40, gru.INPUTS).windows, torch.randn(20)
+    windows = Sampler(toy_training()).cross_section(40, gru.INPUTS).windows
     own = fresh(3, SETTINGS, SHAPES)
     stacked = StackedGRU(own)
     scores = stacked(windows)
@@ -39,23 +39,30 @@ def test_stacked_seeds_score_and_learn_as_each_alone() -> None:
         torch.testing.assert_close(stacked.head.grad[seed, :, 0], network.head.weight.grad[0], rtol=1e-4, atol=1e-6)
 
 
-def test_stacked_steps_learn() -> None:
-    step = StackedStep(Sampler(toy_training()), 2, 24, SETTINGS)
+@pytest.mark.parametrize("bf16", [False, True])
+def test_stacked_steps_learn(bf16: bool) -> None:
+    step = StackedStep(Sampler(toy_training()), 2, 24, SETTINGS, bf16=bf16)
     losses = [step(t).numpy() for t in [40, 41, 42] * 20]
     assert (np.mean(losses[-3:], axis=0) < np.mean(losses[:3], axis=0) - 0.1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not runnable(), reason="bf16 on the processor needs the compiled GRU, which isn't built here")
 def test_the_command_runs_small(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """All ways of the trainer: on the processor, one shape is the day's own shape but for rounding."""
+    """All of it: on the processor, one shape is the day's own shape but for rounding."""
     monkeypatch.setattr("sys.argv", ["gpu", "--dry"])
     bench.main()
     said = json.loads(capsys.readouterr().out)
-    assert len(said["apart"]) == len(bench.WAYS) == 12
+    assert len(said["apart"]) == len(bench.all_ways()) == 12
     for one in said["apart"]:
         allowed = 5e-3 if one["way"].endswith("bf16") else 1e-4  # a sum's last bit may round to the next bfloat16
         assert max(one["loss"], one["scores"], one["gradients"]) < allowed, one
-    assert [one["way"] for one in said["speed"]][-1] == "gru on windows, 2 seeds stacked"
+    assert [one["way"] for one in said["speed"]][12:] == [
+        "gru on windows, float32, a graph, processes: 1",
+        "gru on windows, bf16, a graph, processes: 1",
+        "gru on windows, float32, 2 seeds stacked",
+        "gru on windows, bf16, 2 seeds stacked",
+    ]
 
 
 def test_the_page_says_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,3 +83,11 @@ def test_the_simulation_shares_out_and_loses_what_stops() -> None:
     assert torn.hours > plan.simulate(4, [2.0] * 400, between=1e9).hours
     assert plan.simulate(4, [2.0] * 400, between=5.0) == torn
     assert any("not yet run" in line for line in plan.lines())
+
+
+def test_the_roof_of_eight_seeds_is_the_devices_own_in_float32_and_the_graphs_share_in_bf16() -> None:
+    half, full = plan.roof(), plan.roof(bf16=False)
+    assert full.seed(8) == pytest.approx(full.arithmetic)
+    assert half.seed(8) == pytest.approx(half.launches_graph / 8)
+    assert half.seed(1) == full.seed(1) == half.launches_graph
+    assert half.launches_eager > 3 * half.launches_graph
