@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -90,8 +91,12 @@ class DeviceRows:
     def __init__(self, values: Float32 | Bytes, device: torch.device) -> None:
         self._host, self.device = values, device
         self._codes = np.nan_to_num(VALUES) if values.dtype == np.uint8 else None
-        self._resident = None if is_host(device) else torch.tensor(values, device=device)
         self._meaning = None if self._codes is None else torch.from_numpy(self._codes).to(device)
+
+    @cached_property
+    def _resident(self) -> Tensor | None:
+        """The array on a GPU, from when it is first read."""
+        return None if is_host(self.device) else torch.tensor(self._host, device=self.device)
 
     def gather(self, first: int, stop: int, stocks: Indices, out: Tensor) -> None:
         """Rows first … stop − 1 of the `stocks` (b,) into contiguous `out` (stop − first, b, f).

@@ -21,7 +21,7 @@ from deepfactor.core.arrays import Indices
 from deepfactor.core.errors import DamagedFile, UserError
 from deepfactor.cross_section.correlation import spearman
 from deepfactor.models.base import Causal, CausalBeside
-from deepfactor.training.device import float32_throughout, steps_ahead, takes_graphs
+from deepfactor.training.device import float32_throughout, is_host, steps_ahead, takes_graphs
 from deepfactor.training.goals import Goals
 from deepfactor.training.losses.base import Loss
 from deepfactor.training.one_shape import OneShape, Recurrence, can_pad, widest
@@ -124,7 +124,8 @@ class Fitter:
         streams = task.fit.samples == "sequences"
         wanted = takes_graphs(device) if one_shape is None else one_shape
         self.shape = self._one_shape() if wanted and can_pad(self.network) else None
-        goals = Goals(self.sampler.data, task.loss, device)
+        # a sequence has many days' goals, a window one, which a processor makes in no time
+        goals = Goals(self.sampler.data, task.loss, device, keep=streams or not is_host(device))
         self.windows = Windows(self.network, task.inputs, self.sampler, goals, self.shape)
         self.sequences = self._sequences(goals) if streams else None
         self.scorer = Scorer(self.network, task.inputs, self.sampler, task.fold.valid, streams=streams)

@@ -25,22 +25,25 @@ class Goal:
 
 
 class Goals:
-    """The goals of days under a loss, kept once made."""
+    """The goals of days under a loss; where they are to `keep`, each made once."""
 
-    def __init__(self, data: TrainingData, loss: Loss, device: torch.device) -> None:
+    def __init__(self, data: TrainingData, loss: Loss, device: torch.device, *, keep: bool) -> None:
         self.data, self.device = data, device
-        self._loss = loss
+        self._loss, self._keep = loss, keep
         self._made: dict[int, Goal] = {}
 
     def of(self, t: int) -> Goal:
         """Day t's."""
-        if t not in self._made:
+        goal = self._made.get(t)
+        if goal is None:
             stocks = self.data.stocks(t)
             place, _ = self.data.trained(t, stocks)
             columns = stocks[place]
             target = standardise(self.data.label[t, columns], self._loss.part.target(self._loss.settings))
-            self._made[t] = Goal(columns, to_device(place, self.device), to_device(target, self.device))
-        return self._made[t]
+            goal = Goal(columns, to_device(place, self.device), to_device(target, self.device))
+            if self._keep:
+                self._made[t] = goal
+        return goal
 
     def loss(self, t: int, scores: Tensor) -> Tensor:
         """Loss of day t's batch from its scores (b,)."""
