@@ -12,6 +12,7 @@ from torch import nn
 from deepfactor.core.errors import Interrupted
 from deepfactor.core.kind import Kind, kinds_in, load_kind
 from deepfactor.models.base import Causal, CausalBeside, CrossSection, Pads, Shapes
+from deepfactor.training import device
 from deepfactor.training.arms import Arm
 from deepfactor.training.data import TrainingData
 from deepfactor.training.fit import Course, Fitter
@@ -19,6 +20,7 @@ from deepfactor.training.jobs import Job, plan_jobs, task_of
 from deepfactor.training.one_shape import OneShape, Recurrence, can_pad, widest
 from deepfactor.training.samples import Sampler
 from deepfactor.training.spec import Fit, Plan
+from support.graphs import Replayed
 from support.training import FOLD, toy_training, with_day_features
 
 CPU = torch.device("cpu")
@@ -84,6 +86,42 @@ def test_a_fit_in_one_shape_is_the_fit(
     )
     assert_same_course(own, padded, courses)  # type: ignore[arg-type]
     assert told[0] == told[1]
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs are taken, of a sort: see `support.graphs`."""
+    monkeypatch.setattr(device, "takes_graphs", lambda place: True)
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", Replayed)
+
+
+@pytest.mark.parametrize(("model", "fit", "loss", "scaling"), CASES[1:2] + CASES[-2:])
+def test_a_fit_by_graphs_is_the_fit(
+    model: Kind, fit: Fit, loss: str, scaling: str, data: TrainingData, tmp_path: Path, graphs: None
+) -> None:
+    """Steps of several days, a network whose head is outside the graph, sequences."""
+    job = job_of(data, model, fit, loss, scaling)
+    own, by_graphs = (fitter_of(job, data, tmp_path / str(one), one) for one in (False, True))
+    courses = own.run(lambda *event: None), by_graphs.run(lambda *event: None)
+    assert_same_course(own, by_graphs, courses)
+    assert by_graphs.shape is not None
+    assert by_graphs.shape.run.replays >= sum(row["steps"] for row in courses[1].log) > 0  # type: ignore[operator]
+
+
+def test_gradients_that_are_set_to_none_would_be_the_graphs_own(
+    data: TrainingData, tmp_path: Path, graphs: None
+) -> None:
+    """Why they aren't: a step of several days would add the last one to itself."""
+    job = job_of(data, kind("gru"), WINDOWS)
+    own, by_graphs, wrong = (fitter_of(job, data, tmp_path / "none", one) for one in (False, True, True))
+    for parameter in wrong.network.parameters():
+        parameter.grad = None
+    for fitter in (own, by_graphs, wrong):
+        fitter.step(np.array(FOLD.train[3:6]), 1)
+    expected, right, other = ([p.grad for p in one.network.parameters()] for one in (own, by_graphs, wrong))
+    for a, b in zip(expected, right, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+    assert not torch.allclose(expected[0], other[0], rtol=1e-2)  # type: ignore[arg-type]
 
 
 def test_an_interrupted_fit_in_one_shape_goes_on_bit_for_bit(data: TrainingData, tmp_path: Path) -> None:
