@@ -272,7 +272,7 @@ def test_what_a_portfolio_has_not_is_not_here(bench, end):
 def solved(bench: Bench, address: str) -> str:
     """The page of an answer, waited for as a browser does."""
     end = time.monotonic() + 120
-    while 'http-equiv="refresh"' in (page := bench.get(address)):
+    while "data-refresh" in (page := bench.get(address)):
         assert time.monotonic() < end
         time.sleep(0.5)
     return page

@@ -115,7 +115,8 @@ def portfolio_page(shelf: Shelf, run: str, arm: str, index: str, constraints: st
     framed = portfolios.portfolio(Maker([]), content, p, "portfolio_1")
     blocks = framed.blocks[1:]  # its heading is the page's title
     days = [only(Tables((table,), 2))] if table is not None else []
-    return Page(portfolio_title(p), [*days, only(*blocks)], crumbs_of(run), simulated=content.simulated)
+    whole = only(*blocks, title=Text("The whole span", "全部区间"))
+    return Page(portfolio_title(p), [*days, whole], crumbs_of(run), simulated=content.simulated)
 
 
 def _day_row(own: str, row: dict[str, Any]) -> tuple[Cell, ...]:

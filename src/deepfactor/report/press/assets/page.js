@@ -141,4 +141,13 @@
       sort(table, head.cellIndex, next === "ascending");
     });
   }
+
+  // A page of something under way is loaded anew, but not under somebody who is writing into it.
+  const again = Number(document.body.dataset.refresh);
+  const reload = () => {
+    const writing = document.activeElement?.matches("input, select, textarea");
+    if (document.visibilityState === "visible" && !writing) location.reload();
+    else setTimeout(reload, 1000 * again);
+  };
+  if (again) setTimeout(reload, 1000 * again);
 })();
