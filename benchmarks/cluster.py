@@ -1,23 +1,38 @@
 """``python -m benchmarks.cluster``: jobs on Ray against local processes on the same cores, what a job costs beside its
-work, and what 500 jobs leave in the command's memory; writes ``benchmarks/RESULTS-cluster.md``.
+work, and what 500 jobs leave in the command's memory; writes ``benchmarks/RESULTS-cluster.md``. Five minutes at most on
+two idle cores. ``--dry`` does all of it small, in one round, and writes nothing.
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.timing import Line
 from deepfactor.training.engines.base import Do, Engine, Needs, Task, Tell, Where
 
-STOCKS, DAYS, EPOCHS, JOBS, ROUNDS = 400, 12, 2, 6, 3
 SMALL, SAMPLE = 500, 100
 CORES = 2
+_DRY = "--dry"
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of what is trained: jobs of a GRU on so many stocks and training days, in so many rounds."""
+
+    stocks: int = 400
+    days: int = 12
+    epochs: int = 8
+    jobs: int = 6
+    rounds: int = 3
+
 
 _INTRO = """# Jobs on a cluster
 
@@ -29,7 +44,7 @@ _NOTES = """## How to read it
 
 * *Training*: from the command's first job to the end of its last, starting of workers and their imports included on
   both sides; the least wall time of each, in brackets the rounds' own ratios. 1.00 = the same; above 1 Ray is faster.
-  Wall times on a busy machine say little: see the load.
+  Each round has a new cluster, and every other one begins with Ray. On a busy machine they say little: see the load.
 * *A small job*: an empty task that writes a file, handed out, done and taken back: the mean over 500 on two cores,
   after the first hundred, which start the workers.
   *Memory*: how much larger the command's resident set is after all 500 than after the first hundred.
@@ -72,28 +87,27 @@ def ready() -> Do[Path, int]:
     return do
 
 
-def measure() -> list[Line]:
+def measure(size: Size = Size()) -> list[Line]:
     """Training on both engines in turn, then empty tasks."""
-    import ray
-
-    from deepfactor.training.engines.on_ray import Ray, package
+    from deepfactor.training.engines.on_ray import Ray
     from deepfactor.training.engines.processes import Processes
 
-    package()
-    ray.init("local", num_cpus=CORES, include_dashboard=False, log_to_driver=False, object_store_memory=200 * 2**20)
-    ways: dict[str, Callable[[], Engine]] = {"local": lambda: Processes(CORES), "ray": lambda: Ray(most=CORES)}
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(ROUNDS):
-        for name, make in ways.items():
-            times[name].append(train(make()))
+    times: dict[str, list[float]] = {"local": [], "ray": []}
+    for k in range(size.rounds):
+        for name in sorted(times, reverse=bool(k % 2)):
+            if name == "local":
+                times[name].append(train(Processes(CORES), size))
+            else:
+                with cluster():
+                    times[name].append(train(Ray(most=CORES), size))
     local, rays = times["local"], times["ray"]
     ratios = [one / other for one, other in zip(local, rays, strict=True)]
-    size = f"{JOBS} jobs, {STOCKS} stocks"
-    empty = small(Ray(most=CORES))
+    with cluster():
+        empty = small(Ray(most=CORES))
     return [
         Line(
-            "training on two cores by Ray, least of the rounds", size, min(rays), "local processes",
-            min(local), min(local) / min(rays), min(ratios), max(ratios), "≥ 0.91",
+            "training on two cores by Ray, least of the rounds", f"{size.jobs} jobs, {size.stocks} stocks", min(rays),
+            "local processes", min(local), min(local) / min(rays), min(ratios), max(ratios), "≥ 0.91",
         ),
         Line(
             "a small job", f"{SMALL} jobs", empty.seconds,
@@ -103,7 +117,20 @@ def measure() -> list[Line]:
     ]  # fmt: skip
 
 
-def train(engine: Engine) -> float:
+@contextmanager
+def cluster() -> Iterator[None]:
+    """A cluster of two cores, up before what is measured inside."""
+    from deepfactor.training.engines.on_ray import package
+
+    ray = package()
+    ray.init("local", num_cpus=CORES, include_dashboard=False, log_to_driver=False, object_store_memory=200 * 2**20)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def train(engine: Engine, size: Size) -> float:
     """Wall seconds of jobs on random data."""
     from benchmarks import jobs
     from benchmarks.trainer import random_data
@@ -111,9 +138,9 @@ def train(engine: Engine) -> float:
     from deepfactor.training.data import prepare_data
     from deepfactor.training.engine import run_jobs
 
-    data = random_data(STOCKS, days=152 + DAYS)
-    job = jobs.make(data, Kind(kind="gru"), DAYS, EPOCHS)
-    same = [replace(job, seed=seed, identity={**job.identity, "seed": seed}) for seed in range(JOBS)]
+    data = random_data(size.stocks, days=152 + size.days)
+    job = jobs.make(data, Kind(kind="gru"), size.days, size.epochs)
+    same = [replace(job, seed=seed, identity={**job.identity, "seed": seed}) for seed in range(size.jobs)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         arrays = prepare_data(folder, "bench", lambda: data)
@@ -134,6 +161,10 @@ def main() -> None:
     """Measure and write the page."""
     from benchmarks.sections import write_sections
 
+    if sys.argv[1:] == [_DRY]:
+        for line in measure(Size(epochs=1, jobs=2, rounds=1)):
+            print(line)
+        return
     write_sections(Path(__file__).with_name("RESULTS-cluster.md"), {"Ray": measure}, _INTRO, _NOTES)
 
 
