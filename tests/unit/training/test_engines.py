@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,37 @@ def test_a_folder_travels_and_comes_back_as_it_grows(tmp_path: Path, monkeypatch
     assert not growing.place.exists()
     assert Growing(Carried({}, job, {})).place == growing.place, "a process has one folder, which it sweeps never"
     assert np.array_equal(held(job)["done"], np.frombuffer(b"{}", np.uint8))
+
+
+class Package:
+    """Ray as far as a connection goes."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def is_initialized(self) -> bool:
+        return self.calls.count("init") > self.calls.count("shutdown")
+
+    def init(self, **settings: object) -> None:
+        self.calls.append("init")
+
+    def shutdown(self) -> None:
+        self.calls.append("shutdown")
+
+
+def test_calls_of_a_command_share_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    ray: Any = Package()
+    with ExitStack() as until:
+        for _ in range(2):
+            with Ray(until=until)._connected(ray):
+                assert ray.is_initialized()
+        assert ray.calls == ["init"]
+    assert ray.calls == ["init", "shutdown"]
+    for _ in range(2):
+        with Ray()._connected(ray):
+            assert ray.is_initialized()
+    assert ray.calls == ["init", "shutdown"] * 3
 
 
 LEAVES = """
