@@ -108,6 +108,7 @@ def plain(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(high=high, low=low, amount=pl.col("volume") * pl.col("close"))
 
 
+@pytest.mark.slow
 def test_a_factor_file_may_have_the_old_codes(tmp_path):
     """Of a history that was scored before the change, or whose codes were never brought up to date."""
     done(ingest(tmp_path, cut(), SAID + DAILY))

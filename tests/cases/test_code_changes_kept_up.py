@@ -43,6 +43,7 @@ def grow(place: Path, frame: pl.DataFrame, mapping: str, changes: str) -> list[E
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("factor", "announced"),
     [(3.2, True), (1.0, False), *(pytest.param(*one, marks=pytest.mark.slow) for one in ((1.0, True), (3.2, False)))],
@@ -65,6 +66,7 @@ def test_a_market_that_is_kept_up_equals_a_fresh_one(tmp_path, factor, announced
     assert (tmp_path / "market" / "manifest.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_halt_over_the_change_that_is_longer_than_what_is_asked_for_again(tmp_path):
     """The evening on which the new code begins has no row of the old one at hand."""
     halted = pl.col("date").is_between(DAYS[20], DAYS[99]) & pl.col("symbol").is_in([OLD, NEW])
@@ -84,6 +86,7 @@ def test_an_older_delivery_does_not_take_days_away(tmp_path):
     assert (tmp_path / "market" / "manifest.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_history_that_is_revised_on_the_evening_of_a_change_is_refused_as_ever(tmp_path):
     done(ingest(tmp_path, cut().filter(pl.col("date") < DAYS[AT]), SAID + DAILY))
     other = (pl.col("symbol") == "600001.SH") & (pl.col("date") == DAYS[AT - 5])
@@ -126,6 +129,7 @@ def test_changes_of_codes_that_a_market_has_not_are_noted_alone(tmp_path):
     assert (tmp_path / "market" / "manifest.json").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [pytest.param(1.0, marks=pytest.mark.slow), 3.2])
 @pytest.mark.parametrize("when", ["that evening", "a week late", "after a halt"])
 def test_files_of_new_days_alone(tmp_path, factor, when):
@@ -165,6 +169,7 @@ def test_one_company_under_two_codes_is_named(tmp_path):
     assert said in checked.out
 
 
+@pytest.mark.slow
 def test_a_market_that_is_kept_up_goes_on_to_name_it(tmp_path):
     for last in (40, 60, N - 1):
         done(ingest(tmp_path, twice(AT).filter(pl.col("date") <= DAYS[last]), DAILY))

@@ -48,6 +48,7 @@ def enhance(place: Path, out: str, *more: object):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("constraints", "study", "preset"),
     [
@@ -74,6 +75,7 @@ def test_a_constraint_set_s_own_definitions_count(place, constraints, study, pre
     assert f"CSI 500 · {preset or 'calm and small'}" in page  # a set goes by its own name
 
 
+@pytest.mark.slow
 def test_a_file_that_states_none_gets_the_default_and_says_so_whatever_it_is_called(place):
     summary, ended, page = enhance(place, "unstated", "--constraints", place / "study_a.toml", "--what-if", "cash=0.02")
     assert (summary["definition"], summary["definition_stated"], summary["preset"]) == ("study_b", False, None)
@@ -105,6 +107,7 @@ def test_settings_that_nothing_reads_are_refused(place, line, says):
     assert not (place / "old").exists()
 
 
+@pytest.mark.slow
 def test_a_book_of_cash_warns_on_the_terminal_the_page_and_in_the_summary(place):
     """1,000 CNY buy no lot of any of these stocks: the excess is that of cash over a falling index."""
     summary, ended, page = enhance(place, "tiny", "--capital", 1000)
@@ -128,6 +131,7 @@ def test_a_book_that_is_invested_is_not_warned_of(place):
     assert "WARNING" not in ended.err
 
 
+@pytest.mark.slow
 def test_a_book_half_in_cash_warns(place):
     """Where a lot is a large part of a target weight, rounding down leaves much of it in cash."""
     summary, *_ = enhance(place, "small", "--capital", 15000)

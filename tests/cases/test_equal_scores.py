@@ -61,6 +61,7 @@ def enhanced(market, folder, file):
     return deepfactor("enhance", file, "--market", market, "--index", "000905.SH", "--out", folder / "out")
 
 
+@pytest.mark.slow
 def test_a_constant_has_no_groups_and_no_tops_and_says_so(values, tested):
     out, report, page = tested(np.where(np.isfinite(values), 1.0, np.nan))
     assert "groups of all: none, all scores of a day are equal" in out
@@ -72,6 +73,7 @@ def test_a_constant_has_no_groups_and_no_tops_and_says_so(values, tested):
     assert "每日全部得分相同" in page
 
 
+@pytest.mark.slow
 def test_steps_are_shared_and_counted(market, values, tested):
     out, report, page = tested(steps(values))
     for group in report["groups"]:
@@ -91,6 +93,7 @@ def test_steps_are_shared_and_counted(market, values, tested):
     assert record["rank_ic"]["mean"] == pytest.approx(np.mean(found), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_three_stocks_a_day_are_too_few_for_groups_and_say_so(values, tested):
     few = np.where(np.cumsum(np.isfinite(values), axis=1) <= 3, values, np.nan)
     out, report, _ = tested(few)
@@ -107,6 +110,7 @@ def test_a_constant_enhances_no_index(small_market, market, values, tmp_path):
     assert "nothing tells them apart" in message
 
 
+@pytest.mark.slow
 def test_steps_enhance_an_index_and_it_is_said_whose_choice_that_is(small_market, market, values, tmp_path):
     file = write(market[0], tmp_path / "x.parquet", steps(values))
     said = enhanced(small_market, tmp_path, file)

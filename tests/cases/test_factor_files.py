@@ -406,6 +406,7 @@ def run(path: Path, market: Path, out: Path, *more: object) -> Ended:
     return deepfactor("test", path, "--market", market, "--out", out, "--universe", "all", "--horizon", 5, *more)
 
 
+@pytest.mark.slow
 def test_the_command_says_what_became_of_the_rows(tmp_path: Path, market: Path) -> None:
     theirs = pl.concat_str(DIGITS, EXCHANGE.replace({"SH": ".XSHG", "SZ": ".XSHE"})).alias("symbol")
     path = _written(tmp_path, strangers(1000).with_columns(theirs))
@@ -420,6 +421,7 @@ def test_the_command_says_what_became_of_the_rows(tmp_path: Path, market: Path) 
     assert rows["examples"] == {"symbol not in market": "900005.XSHG"}
 
 
+@pytest.mark.slow
 def test_every_verb_takes_partial_and_date_format(tmp_path: Path, market: Path) -> None:
     path = tmp_path / "f.csv"
     strangers(400).with_columns(DATE.dt.strftime("%d/%m/%Y")).write_csv(path)

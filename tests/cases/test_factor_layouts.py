@@ -64,6 +64,7 @@ def test_every_name_in_every_layout(
     check(panel, right, written(tmp_path, in_form(FACTOR, layout=layout, names=names), file))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(
     form=st.fixed_dictionaries(
@@ -123,6 +124,7 @@ def test_the_same_test_result(tmp_path: Path, market: Path, form: dict[str, str]
     assert reports[0] == reports[1]
 
 
+@pytest.mark.slow
 def test_the_screen_says_what_was_understood_in_both_languages(tmp_path: Path, market: Path) -> None:
     path = written(tmp_path, in_form(FACTOR, layout="stocks", code="qlib", names="Tushare"), "parquet")
     english = screened(path, market, tmp_path / "out").out.splitlines()
@@ -150,6 +152,7 @@ SEVERAL = FACTOR.with_columns(
 ).rename({"score": "rev 10", "date": "trade_date", "symbol": "code"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["parquet", "CSV", "feather"])
 def test_several_factors_are_each_tested_in_one_table(tmp_path: Path, market: Path, file: str) -> None:
     path = written(tmp_path, SEVERAL, file)

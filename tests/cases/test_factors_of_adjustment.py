@@ -41,6 +41,7 @@ def test_a_factor_that_collapses_on_one_stock(tmp_path):
     assert "adj_factor 6.285 → 1" in beyond["examples"][0]
 
 
+@pytest.mark.slow
 def test_a_level_change_that_is_declared_is_taken_out(tmp_path):
     """The remedy that the warning names."""
     mine = pl.col("symbol") == "600003.SH"
@@ -67,6 +68,7 @@ def evenings(tmp_path):
     return frame
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late", [None, 1.0])
 def test_factors_of_the_last_day_that_are_not_there_yet(evenings, tmp_path, late):
     """Missing, or the last known one again: the price falls by half."""
@@ -94,6 +96,7 @@ def test_factors_of_the_last_day_that_are_not_there_yet(evenings, tmp_path, late
     assert ingest(tmp_path).code == 0
 
 
+@pytest.mark.slow
 def test_a_factor_that_stays_away_is_named_once_more_each_evening(evenings, tmp_path):
     for t in (EX, EX + 1):
         waiting = pl.when(pl.col("date") >= DAYS[EX]).then(None).otherwise("adj_factor")

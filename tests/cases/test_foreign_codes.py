@@ -154,6 +154,7 @@ def files_made(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_database_too(tmp_path):
     files = tmp_path / "files"
     frame = with_more("510300.SH").with_columns(pl.col("date").cast(pl.String))

@@ -68,6 +68,7 @@ def base() -> pl.DataFrame:
     return bars(n=DAYS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("constraints", ["study_b", "study_a"])
 @pytest.mark.parametrize(("codes", "first", "last"), [(CODES[:10], 200, 230), (CODES[:10], 95, 130)])
 def test_most_of_an_index_is_halted(constraints, codes, first, last, base, tmp_path):
@@ -96,6 +97,7 @@ def test_a_market_that_is_closed_for_a_week(base, tmp_path):
     np.testing.assert_allclose(value, value[0], rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("capital", "never"), [(30_000, False), (1_000, True)])
 def test_a_book_that_a_lot_is_too_much_for_says_so(capital, never, base, tmp_path):
     place = enhanced(tmp_path, base, reversal(base), "--capital", capital)
@@ -106,6 +108,7 @@ def test_a_book_that_a_lot_is_too_much_for_says_so(capital, never, base, tmp_pat
     assert (len(table(place, "trades")) == 0) == never
 
 
+@pytest.mark.slow
 def test_a_delisted_holding_settles_and_a_halted_one_is_carried(tmp_path):
     frame = bars(n=320)
     days, (gone, still) = days_of(frame), CODES[2:4]

@@ -53,6 +53,7 @@ def summary(folder: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("weights", "total"), [(LARGEST, "0.42"), ({code: 0.08 * w for code, w in FULL.items()}, "0.08")]
 )
@@ -71,6 +72,7 @@ def test_less_than_half_an_index_is_warned_of_and_not_enhanced(tmp_path, weights
     assert INDEX in message
 
 
+@pytest.mark.slow
 def test_a_part_of_an_index_is_named_where_the_excess_stands(tmp_path):
     assert market(tmp_path, dict(list(FULL.items())[-9:])).code == 0
     ended = enhance(tmp_path)
@@ -84,6 +86,7 @@ def test_a_part_of_an_index_is_named_where_the_excess_stands(tmp_path):
     assert "不是完整指数（指数公司公布，但不完整：权重合计0.92（应为1））" in page
 
 
+@pytest.mark.slow
 def test_old_weights_are_named_where_the_excess_stands(tmp_path):
     ended = market(tmp_path, FULL, every=1000)
     assert "publications lie more than 100 days apart, or before the last day, 1 times" in ended.out
@@ -104,6 +107,7 @@ def test_percent_is_refused_also_where_each_weight_is_below_one(tmp_path):
     assert not (tmp_path / "M").exists()
 
 
+@pytest.mark.slow
 def test_whole_weights_are_published(tmp_path):
     ended = market(tmp_path, FULL)
     assert "warning" not in ended.out

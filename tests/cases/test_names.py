@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from support.bars import bars
 from support.cli import deepfactor, ended, strict_json
@@ -16,6 +17,7 @@ from support.factors import handmade_market, reversal
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
+@pytest.mark.slow
 def test_every_verb_takes_brackets_stars_and_chinese(tmp_path: Path) -> None:
     place = tmp_path / "数据[2021]*?"
     market = handmade_market(place, vendor="供应商[1]").rename(place / "M[1]")
@@ -44,6 +46,7 @@ def test_every_verb_takes_brackets_stars_and_chinese(tmp_path: Path) -> None:
     assert pl.read_parquet(place / "c[1].parquet", glob=False).height == reversal(bars()).height
 
 
+@pytest.mark.slow
 def test_a_locale_without_chinese(tmp_path: Path) -> None:
     market = handmade_market(tmp_path / "市场")
     factor = tmp_path / "反转.parquet"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 
 from deepfactor.report.press.words import words
 from support.bars import CODES, bars, write
@@ -15,6 +16,7 @@ def ingest(folder, frame, *more):
     return deepfactor("ingest", write(folder, frame), folder / "market", "--folder", folder, *more)
 
 
+@pytest.mark.slow
 def test_half_a_day_is_warned_of_until_it_is_whole(tmp_path):
     frame = bars(n=100)
     days = frame["date"].unique().sort()

@@ -208,6 +208,7 @@ def test_what_contradicts_itself_is_refused_with_its_row(tmp_path, rows, more, m
     assert not (tmp_path / "market").exists()
 
 
+@pytest.mark.slow
 def test_day_by_day_equals_whole(tmp_path):
     """Of a market that is kept up, with the names known by then."""
     mapping = write(tmp_path / "files", FRAME, PLAIN + NAMECHANGE)

@@ -232,6 +232,7 @@ FAULTS: dict[str, tuple[Spoil, int, set[tuple[str, str]], str]] = {
 FAST = ("a portfolio without a solution", "a combination")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [pytest.param(x, marks=[] if x in FAST else pytest.mark.slow) for x in FAULTS])
 def test_a_stage_that_fails_leaves_the_others(case, again, monkeypatch):
     spoil, code, missing, there = FAULTS[case]
@@ -280,6 +281,7 @@ def test_the_workbook_alone(again, monkeypatch):
     assert not (again / "runs/tiny/report.xlsx").exists()
 
 
+@pytest.mark.slow
 def test_being_stopped_is_no_failure(again, monkeypatch):
     def stop(*arguments: object, **more: object) -> None:
         raise KeyboardInterrupt
@@ -339,6 +341,7 @@ def test_enhance_refuses_a_span_without_anything(index, more, named, made, score
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_enhance_shows_the_test_where_there_is_no_portfolio(made, scores, tmp_path):
     (tmp_path / "mine.toml").write_text(NO_PORTFOLIO)
     result = enhance(made, scores, tmp_path / "out", "--constraints", tmp_path / "mine.toml")
@@ -388,6 +391,7 @@ def test_what_can_not_be_is_refused_before_training(change, named, made, tmp_pat
     assert not (tmp_path / "runs/tiny").exists()
 
 
+@pytest.mark.slow
 def test_a_last_test_day_beyond_the_market_is_said(made, tmp_path):
     (tmp_path / "recipe.toml").write_text(RECIPE.replace("first_test = 2020", "first_test = 2020, last_test = 2021"))
     (tmp_path / "M").symlink_to(made / "M")

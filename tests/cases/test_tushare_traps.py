@@ -100,6 +100,7 @@ def test_factors_that_are_whole_are_not_asked_for_again(market, tmp_path):
     assert sum(one.request.api == "adj_factor" for one in Lake.open(tmp_path / "lake").recorded) == 3
 
 
+@pytest.mark.slow
 def test_halts_within_a_day_are_no_suspension(market, tmp_path):
     def halted(row: dict[str, Any]) -> dict[str, Any]:
         return row | {"suspend_timing": "09:30-10:00"}
@@ -134,6 +135,7 @@ def test_names_and_statements_are_asked_for_by_what_their_dates_mean(market, tmp
     assert min(one["period"] for one in income) == "20170331", "years before the first day, for trailing ones"
 
 
+@pytest.mark.slow
 def test_limits_of_more_than_a_page(market, tmp_path):
     """Of limits, and whatever else has more rows than a page: asked on by offset."""
 

@@ -31,6 +31,7 @@ def ingest(folder, frame, mapping):
     return deepfactor("ingest", file, folder / "market", "--folder", folder)
 
 
+@pytest.mark.slow
 def test_right_units_have_no_finding(tmp_path):
     for name, mapping in MAPPINGS.items():
         said = ingest(tmp_path / name, vendor(), mapping)
@@ -65,6 +66,7 @@ def test_without_amount_and_turnover_the_boards_level_is_warned_of_by_ingest_and
     assert [one["code"] for one in findings] == ["unit_of_board"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAPPINGS)
 def test_one_evenings_file_in_shares(tmp_path, name):
     """Days before are right; where nothing else measures the volume, few names are warned of."""

@@ -58,6 +58,7 @@ def change(file: Path, **columns: pl.Expr | None) -> None:
 # Tushare
 
 
+@pytest.mark.slow
 def test_tushare_in_parquet_with_whole_numbers_for_dates(tmp_path: Path) -> None:
     write_tushare(tmp_path / "a", market())
     (tmp_path / "b").mkdir()
@@ -80,6 +81,7 @@ def test_tushare_stock_basic_without_delist_date_is_refused(tushare: Path) -> No
         tables_of("tushare_csv", tushare)
 
 
+@pytest.mark.slow
 def test_tushare_float_value_is_of_float_shares_whatever_circ_mv_counts(tushare: Path) -> None:
     plain = tables_of("tushare_csv", tushare)["daily"]
     change(tushare / "daily_basic" / "2019.csv", circ_mv=pl.col("circ_mv").cast(pl.Float64) / 2)
@@ -136,6 +138,7 @@ def test_tushare_with_prices_and_factors_alone(tushare: Path, tmp_path: Path) ->
     assert len(left) > 10
 
 
+@pytest.mark.slow
 def test_tushare_whole_numbers_as_pandas_writes_them_beside_missing_ones(tushare: Path) -> None:
     """1 as 1.0: of open days, of kinds of reports."""
     plain = tables_of("tushare_csv", tushare)
@@ -169,6 +172,7 @@ def test_baostock_adjusted_prices_are_refused(flag: str, baostock: Path) -> None
         tables_of("baostock_csv", baostock)
 
 
+@pytest.mark.slow
 def test_baostock_halted_days_are_rows_without_turnover(baostock: Path) -> None:
     daily = tables_of("baostock_csv", baostock)["daily"]
     halted = daily.filter("is_suspended")
@@ -179,6 +183,7 @@ def test_baostock_halted_days_are_rows_without_turnover(baostock: Path) -> None:
     assert daily.filter(~pl.col("is_suspended"))["float_mv"].null_count() == 0
 
 
+@pytest.mark.slow
 def test_baostock_factors_are_the_backward_ones(baostock: Path) -> None:
     """The forward one changes with each dividend; who paid none has no row, and the factor 1."""
     truth = market()["daily"].sort("symbol", "date")["adj_factor"]
@@ -205,6 +210,7 @@ def akshare(tmp_path: Path) -> Path:
     return written("akshare_csv", tmp_path / "akshare")
 
 
+@pytest.mark.slow
 def test_akshare_codes_that_lost_their_zeros(akshare: Path) -> None:
     plain = tables_of("akshare_csv", akshare)
     for file in (akshare / "hist").iterdir():
@@ -221,6 +227,7 @@ def test_akshare_files_in_gbk_are_said(akshare: Path) -> None:
     assert any("files are read as GBK (GB18030)" in note for note in source.describe()["notes"])
 
 
+@pytest.mark.slow
 def test_akshare_volume_of_some_stocks_in_shares(akshare: Path) -> None:
     """Lots for all but STAR, where some versions give shares: told row by row."""
     plain = tables_of("akshare_csv", akshare)["daily"]
@@ -259,6 +266,7 @@ def excel(frame: pl.DataFrame, path: Path, numbers: tuple[str, ...] = ()) -> Non
             sheet.write(r, c, v)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".xls", ".xlsx"])
 @pytest.mark.parametrize("numbers", [(), ("日期Date", "指数代码 Index Code", "成份券代码Constituent Code")])
 def test_weights_and_industries_as_their_publishers_spreadsheets(

@@ -57,6 +57,7 @@ def _with_gradients(model: nn.Module, scores: Tensor) -> tuple[Tensor, dict[str,
     return scores.detach().double(), {n: p.grad.double() for n, p in model.named_parameters()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["off", *runnable()])
 @pytest.mark.parametrize("kind", kinds_in(ROOM))
 def test_scores_and_gradients_are_those_of_the_stock_layers_in_float64(kind, path, monkeypatch):

@@ -123,6 +123,7 @@ def test_days_to_come_leave_the_fingerprint_of_a_fold(name: str, market: Market)
     assert longer.fingerprint(range(20, 100), columns, panel.symbols) != first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_it_is_known_at_the_close(name: str, market: Market) -> None:
     def batches(panel: Panel, universe: Universe, *, name: str) -> np.ndarray:

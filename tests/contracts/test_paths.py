@@ -29,6 +29,7 @@ def reads(tree: ast.AST) -> list[ast.Call]:
     ]
 
 
+@pytest.mark.slow
 def test_polars_is_never_asked_to_expand_a_path() -> None:
     found = [(file, call) for file in SOURCE.rglob("*.py") for call in reads(ast.parse(file.read_text("utf-8")))]
     assert len(found) >= 3, "the law looks at nothing"

@@ -108,6 +108,7 @@ def test_it_has_nothing_to_say_of_nothing_or_says_so(file):
     assert made is None or isinstance(made, Section)
 
 
+@pytest.mark.slow
 def test_it_can_be_lost_without_the_page(file, name, content, monkeypatch):
     def fault(content: RunContent, make: Maker) -> Section | None:
         raise ZeroDivisionError("planted")

@@ -76,6 +76,7 @@ def test_tables_have_the_columns_of_the_schema_and_pass_the_checks(again):
     assert not errors
 
 
+@pytest.mark.slow
 def test_start_and_end_are_honoured(again):
     """Rows with a date lie within, both ends included; tables without one come whole, figures as known at the end.
 
@@ -128,6 +129,7 @@ def test_it_describes_itself_without_a_path_of_this_machine(again, vendor):
     assert str(vendor[0].parent) not in json.dumps(account, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_it_can_be_stored_and_a_second_time_writes_nothing(again, tmp_path):
     market = tmp_path / "market"
     source = again()

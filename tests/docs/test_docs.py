@@ -171,6 +171,7 @@ def test_toml_is_valid(block):
     assert tomllib.loads(block.text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", of("python"))
 def test_python_runs(block, small_market, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -223,6 +224,7 @@ def test_add_a_model(tmp_path, monkeypatch, main_recipe):
     monkeypatch.delattr(deepfactor.models, "my_net")
 
 
+@pytest.mark.slow
 def test_add_an_input(tmp_path, monkeypatch, main_recipe):
     """One file, a model that names it and a line of a recipe; the contract suite's own checks hold for it."""
     import deepfactor.inputs
@@ -277,6 +279,7 @@ def test_add_a_constraint(tmp_path, monkeypatch):
     monkeypatch.delattr(room, "star_weight")
 
 
+@pytest.mark.slow
 def test_use_your_own_data(small_market, tmp_path, monkeypatch):
     """A vendor's file by the mapping of the page; then its commands, on a factor of one's own."""
     vendors_file(small_market, tmp_path / "path" / "to" / "files")
@@ -304,6 +307,7 @@ def commands_of(page: str) -> list[list[str]]:
     return [param.values[0] for param in commands() if str(param.id).startswith(f"docs/how-to/{page}:")]
 
 
+@pytest.mark.slow
 def test_a_qlib_folder_as_on_the_page(small_market, tmp_path, monkeypatch):
     tables = {name: MarketFolder.open(small_market).read(name) for name in ("daily", "index_members", "index_daily")}
     folder = tmp_path / "path" / "to" / "qlib_data" / "cn_data"
@@ -330,6 +334,7 @@ def test_a_qlib_folder_as_on_the_page(small_market, tmp_path, monkeypatch):
     assert other.read("index_members")["index"].unique().to_list() == ["000300.SH"]
 
 
+@pytest.mark.slow
 def test_a_database_as_on_the_page(small_market, tmp_path, monkeypatch):
     """The page's mapping, its URL's place taken by a DuckDB file, so that it runs where there is no server."""
     daily = MarketFolder.open(small_market).read("daily").filter(pl.col("volume") > 0)
@@ -344,6 +349,7 @@ def test_a_database_as_on_the_page(small_market, tmp_path, monkeypatch):
     assert MarketFolder.open(Path("MARKET")).read("daily")["amount"].equals(daily["amount"])
 
 
+@pytest.mark.slow
 def test_add_a_source(small_market, tmp_path, monkeypatch):
     (tmp_path / "mylab").mkdir()
     (tmp_path / "mylab" / "one_file.py").write_text(only("add-a-source.md", "python").text)
@@ -392,6 +398,7 @@ def main_recipe(tmp_path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_your_first_day_with_baostock(tmp_path, monkeypatch):
     """The same of BaoStock's page."""
     monkeypatch.chdir(tmp_path)
@@ -406,6 +413,7 @@ def test_your_first_day_with_baostock(tmp_path, monkeypatch):
     assert MarketFolder.open(tmp_path / "market").manifest.source["name"] == "baostock"
 
 
+@pytest.mark.slow
 def test_your_first_day_with_tushare(tmp_path, monkeypatch):
     """The page's commands, word for word but for the address and the days."""
     monkeypatch.chdir(tmp_path)
@@ -431,6 +439,7 @@ def test_an_order_form_as_on_the_page(tmp_path):
     assert [column.name for column in form.columns][2:4] == ["证券代码", "买卖方向"]
 
 
+@pytest.mark.slow
 def test_an_evening_as_on_the_page(small_market, tmp_path, monkeypatch):
     """The commands of the page in their order, with names of what is there in the places of the page's."""
     monkeypatch.chdir(tmp_path)

@@ -1,9 +1,9 @@
 """The oracle against what it claims to be: the mean of a day's future over many continuations of the market.
 
-From the state at one close the market is run on 1000 times, each time with new noise, a new path of the market and new
+From the state at one close the market is run on 500 times, each time with new noise, a new path of the market and new
 signs of the earnings surprises to come. The mean return close t+1 → close t+11 of each stock, less the cross-section's
 mean, must be the oracle: correlation at least 0.90, slope 0.75 to 1.05. Stocks on which a limit cut a return at t are
-left out, because what is carried over is an upper bound. About 10 CPU-s a market.
+left out, because what is carried over is an upper bound. About 5 CPU-s a market.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from deepfactor.sources.simulated import PARTS, VISIBLE, Settings
 
 pytestmark = pytest.mark.slow
 
-CONTINUATIONS, HORIZON = 1000, 10
+CONTINUATIONS, HORIZON = 500, 10
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from string import Formatter
 
+import pytest
+
 import deepfactor
 from deepfactor.core.words import Sentence
 from deepfactor.report.press.sentences import sentences_of_files
@@ -64,6 +66,7 @@ def messages() -> list[tuple[str, ast.expr]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_finding_says_what_has_its_chinese():
     """By type a message is a `Text`; one of English alone quotes an error."""
     found = messages()

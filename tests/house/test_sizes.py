@@ -40,6 +40,7 @@ def test_files_and_functions_are_short(file: Path) -> None:
     assert {name: n for name, n in function_lines(source).items() if n > MOST_OF_A_FUNCTION} == {}
 
 
+@pytest.mark.slow
 def test_nine_functions_of_ten_are_short() -> None:
     lines = [n for file in FILES for n in function_lines(file.read_text(encoding="utf-8")).values()]
     assert np.percentile(lines, 90) <= MOST_AT_THE_90TH

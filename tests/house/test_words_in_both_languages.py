@@ -63,10 +63,12 @@ def _has_its_chinese(reason: str) -> bool:
     return bool(HAN.search(whole) or HAN.search(first))
 
 
+@pytest.mark.slow
 def test_a_reason_has_its_chinese():
     assert [reason for reason in reasons() if not _has_its_chinese(reason)] == []
 
 
+@pytest.mark.slow
 def test_reasons_are_found():
     assert {"stuck_positions", "missing_exposures.7"} <= set(reasons())
 

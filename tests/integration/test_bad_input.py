@@ -176,6 +176,7 @@ def test_a_second_writer_is_told_so(files, tmp_path):
     assert contents(tmp_path / "market") == before
 
 
+@pytest.mark.slow
 def test_accepted_revisions_on_the_command_line(files, tmp_path):
     bars(at("volume", 5.0, day=date(2020, 4, 20)))(files)
     command = ("ingest", files / "mapping.toml", tmp_path / "market", "--folder", files)

@@ -57,6 +57,7 @@ def test_the_reader_would_find_one():
     assert ("figure", "两种") in Shown(page).texts
 
 
+@pytest.mark.slow
 def test_a_page_has_both_languages(pages):
     for name, page in pages.items():
         assert any(HAN.search(text) for _, text in Shown(page).texts), name

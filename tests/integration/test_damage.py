@@ -44,7 +44,7 @@ from support.shared import made_once
 pytestmark = pytest.mark.slow
 
 #: Of each kind so many files (of a panel's one); of each file two flips and one damage of another sort.
-FILES = 2
+FILES = int(os.environ.get("DEEPFACTOR_DAMAGED", "1"))
 
 
 @dataclass

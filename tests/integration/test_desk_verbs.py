@@ -54,6 +54,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.slow
 def test_two_evenings(rebalance, small_market: Path, tmp_path: Path) -> None:
     first = rebalance("--cash", 5e7).json()
     assert first["status"] == "draft"
@@ -238,6 +239,7 @@ def test_orders_that_cannot_be_written(
     assert not [path for path in Path("orders").glob("*") if not path.name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_an_evening_is_released_once(rebalance, small_market: Path, tmp_path: Path) -> None:
     first = rebalance("--cash", 5e7).json()
     folder, log = Path(first["folder"]), tmp_path / "desk" / "releases.jsonl"
@@ -272,6 +274,7 @@ def test_an_evening_is_released_once(rebalance, small_market: Path, tmp_path: Pa
     assert "is no log of releases (a line lacks" in release().err
 
 
+@pytest.mark.slow
 def test_a_run_whose_evening_was_scored(factor: Path, small_market: Path, tmp_path: Path) -> None:
     """The day's own scores count; without them the run's."""
     scores = pl.read_parquet(factor)

@@ -34,6 +34,7 @@ def close(market: df.Market) -> pd.DataFrame:
     return pd.DataFrame(prices, index=pd.to_datetime(market.panel.dates), columns=market.panel.symbols)
 
 
+@pytest.mark.slow
 def test_a_notebook_from_an_own_factor_to_its_plots(market: df.Market, close: pd.DataFrame, tmp_path: Path) -> None:
     factor = -close.pct_change(20, fill_method=None)
     tested = df.test_factor(factor, market, universes=["all"], horizons=[5, 10])
@@ -58,6 +59,7 @@ def test_a_notebook_from_an_own_factor_to_its_plots(market: df.Market, close: pd
     assert not place.exists()  # nothing is left behind
 
 
+@pytest.mark.slow
 def test_the_same_bytes_as_the_commands(small_market: Path, close: pd.DataFrame, tmp_path: Path) -> None:
     """Whatever the results hold but for times, and for the names of the files that they came from."""
     market = df.open_market(small_market)
@@ -92,6 +94,7 @@ def test_a_factor_is_the_same_in_every_shape(market: df.Market, close: pd.DataFr
     assert np.isfinite(read[0]).sum() > 10_000
 
 
+@pytest.mark.slow
 def test_combining_and_what_is_refused(market: df.Market, close: pd.DataFrame) -> None:
     slow, fast = -close.pct_change(20, fill_method=None), -close.pct_change(3, fill_method=None)
     made = df.combine({"slow": slow, "fast": fast}, market, method="equal", name="both")
@@ -110,6 +113,7 @@ def test_combining_and_what_is_refused(market: df.Market, close: pd.DataFrame) -
         df.test_factor(slow, market, universes=["all"], horizons=[5]).plot("nothing")
 
 
+@pytest.mark.slow
 def test_every_name_is_there_and_torch_is_not() -> None:
     code = "import sys, deepfactor as df; light = set(df.__all__) - {'run', 'load_recipe'}"
     code += "; names = [getattr(df, name) for name in light]"

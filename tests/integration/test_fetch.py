@@ -59,6 +59,7 @@ def test_what_is_there_is_not_asked_for_again(data, tmp_path):
     assert second["answers"] == first["answers"] == 8 * 5 + 4
 
 
+@pytest.mark.slow
 def test_the_next_evening_asks_for_the_next_day_and_for_lists(data, tmp_path):
     lake = tmp_path / "lake"
     tables = (*PRICES, "namechange", "index_weight", "income")
@@ -89,6 +90,7 @@ def test_weights_of_a_month_are_asked_again_until_they_must_be_out(data, tmp_pat
     assert asked[23] == 0
 
 
+@pytest.mark.slow
 def test_what_is_asked(data, tmp_path):
     """Delisted stocks, old industries, restated statements and full-day halts don't come by themselves."""
     tables = (*PRICES, "index_member_all", "income", "balancesheet")
@@ -120,6 +122,7 @@ def test_every_column_is_asked_for_by_name(data, tmp_path):
     assert "is_open" in fields["trade_cal"]
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_lake_is_as_an_unbroken_one(data, tmp_path):
     lake, moments = tmp_path / "lake", random.Random(7)
     with tushare_server(data) as server:

@@ -1,6 +1,7 @@
 """`kill -9` while a recipe is run: the same command ends with the bits of an unbroken run, and no process is left.
 
-``DEEPFACTOR_KILLS=10`` raises the number of kills with workers, which are dear, from 1 at each kind of moment.
+``DEEPFACTOR_KILLS=10`` raises the number of kills with workers, which are dear, from 1 at each kind of moment, and of
+those at random times from 5.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from support.recipe import WITH_BASELINE
 
 pytestmark = pytest.mark.slow
 
-AT_RANDOM = 10
 WITH_WORKERS = int(os.environ.get("DEEPFACTOR_KILLS", "1"))
+AT_RANDOM = max(5, WITH_WORKERS)
 
 #: Moments of a run: a change on disk, the how many-th of that name, killed before or after it.
 NAMED = [
@@ -82,7 +83,7 @@ def test_killed_at_a_named_moment(scene, runs, tmp_path, name, occurrence, side)
 
 
 def test_killed_at_random_times(scene, runs, tmp_path):
-    """Uniform over the duration, one in each tenth of it."""
+    """Uniform over the duration, one in each part of it."""
     rng = np.random.default_rng(len(scene.points))
     killed = 0
     for i, share in enumerate((np.arange(AT_RANDOM) + rng.random(AT_RANDOM)) / AT_RANDOM):

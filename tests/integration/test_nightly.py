@@ -106,7 +106,7 @@ def test_killed_at_a_write_a_rerun_leaves_the_same_files(home: Path, tmp_path: P
     whole, points = left(home / "whole"), (tmp_path / "points").read_text().splitlines()
     assert any("rebalance.json" in point for point in points)
     assert any(f"{FRIDAY}.html" in point for point in points)
-    kills = int(os.environ.get("DEEPFACTOR_KILLS", "6"))
+    kills = int(os.environ.get("DEEPFACTOR_KILLS", "3"))
     for kill in range(1, len(points) + 1, max(len(points) // kills, 1)):
         shutil.rmtree(home / "cut", ignore_errors=True)
         assert killed(home, kill, "nightly", home / "cut.toml", "--day", FRIDAY) == -9

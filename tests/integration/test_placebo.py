@@ -74,7 +74,7 @@ def test_bands_cover_random_factors_in_nine_of_ten(home: Path) -> None:
     market = open_market(home / "market")
     portfolio = Portfolio(index=INDEX, constraints="study_b")
     styles = StyleSets(market).of(load_constraints(portfolio).styles).exposures
-    rows = np.searchsorted(market.panel.dates, np.array(["2020-01-01", "2020-12-30"], "datetime64[D]"))
+    rows = np.searchsorted(market.panel.dates, np.array(["2020-07-01", "2020-12-30"], "datetime64[D]"))
     signals = rows[0] + np.flatnonzero(market.universe.week_ends()[rows[0] : rows[1]])
     summary = {"start": str(market.panel.dates[signals[0]]), "end": str(market.panel.dates[rows[1] - 1])}
     eligible = market.universe.eligible(UniverseRule())

@@ -221,7 +221,7 @@ def gone(pid: int, seconds: float = 60.0) -> bool:
     return not alive(pid)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_driver_leaves_the_cluster_clean_and_goes_on(
     number: signal.Signals, cluster: TwoNodes, unbroken: dict[Fit, list[bytes]], tmp_path: Path
 ) -> None:

@@ -52,6 +52,7 @@ def test_who_is_scored_is_everybody_unless_the_factor_leaves_many_out() -> None:
     assert np.array_equal(fewer[signals], (eligible & np.isfinite(values))[signals])
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(st.integers(2, 40), st.floats(-0.1, 0.1), st.floats(0.001, 0.1))
 def test_a_band_covers_one_more_in_95_of_100(n: int, mean: float, spread: float) -> None:

@@ -58,6 +58,7 @@ def closed(market: Path, redirection: str) -> int:
     return done.returncode
 
 
+@pytest.mark.slow
 def test_streams_that_nobody_reads(tmp_path):
     market = handmade_market(tmp_path / "market")
     assert closed(market, "| true") == 0, "the work was done"

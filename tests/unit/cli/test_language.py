@@ -29,6 +29,7 @@ def test_the_option_goes_before_the_environment(words, environment, language):
     assert asked(words.split(), environment) == language
 
 
+@pytest.mark.slow
 def test_a_message_in_places():
     with speaking("zh"):
         assert spoken("file a.csv, row 3: missing; the file has x: y") == "文件a.csv，第3行：缺失；文件中有x: y"

@@ -6,6 +6,7 @@ import json
 from multiprocessing import get_context
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ def _write_many(path: Path, who: int) -> None:
         journal.append(path, {"who": who, "n": n, "text": "x" * 3000})
 
 
+@pytest.mark.slow
 def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     others = [get_context("spawn").Process(target=_write_many, args=(log, who)) for who in range(2)]

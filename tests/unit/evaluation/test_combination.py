@@ -82,6 +82,7 @@ def brute_force(panel: Panel, factors: dict[str, Scores], settings: CombinationS
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.filterwarnings("ignore::scipy.stats.ConstantInputWarning")
 def test_scores_are_what_pandas_makes_of_the_definition(
@@ -195,6 +196,7 @@ def test_a_return_that_has_not_ended_is_caught(
     assert reads_future(lambda p, u: computed(p, u, method), *market, range(15, 69, 4)) is not None
 
 
+@pytest.mark.slow
 def test_top_weighted_weighs_a_year_by_the_tops_of_the_year_before(market: tuple[Panel, Universe]) -> None:
     """Against pandas: best tenths inside an index, returns that ended before the year; the first year alike."""
     panel, universe = toy_market(days=330, stocks=60, seed=4)

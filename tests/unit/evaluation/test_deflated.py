@@ -34,6 +34,7 @@ def test_one_try_is_the_plain_probability() -> None:
     assert deflated_sharpe(own, 20, 0.02**2) < deflated_sharpe(own, 5, 0.02**2) < plain
 
 
+@pytest.mark.slow
 def test_tries_without_skill_pass_no_more_often_than_they_may() -> None:
     """The best of 30 series of noise has a deflated ratio above 0.95 in about one of twenty markets or fewer."""
     rng = np.random.default_rng(0)

@@ -40,6 +40,7 @@ def series_of(report, universe="all", convention="t1_close", horizon=5, names="a
     return found
 
 
+@pytest.mark.slow
 def test_rank_ic_of_minus_the_past_return_agrees_with_pandas(market):
     """Slow and independent: pandas ranks and correlates each day's frame."""
     factor = -trailing_return(market.panel, 20)

@@ -58,6 +58,7 @@ def frame(arrays) -> pd.DataFrame:
     return pd.DataFrame({"10D": returns[kept], "factor": scores[kept], "factor_quantile": quantile[kept]}, index=index)
 
 
+@pytest.mark.slow
 def test_rank_ic_is_alphalens_ic(arrays, frame):
     from alphalens import performance
 

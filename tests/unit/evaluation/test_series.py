@@ -37,6 +37,7 @@ def masks(market):
     return {"all": market.eligible, INDEX: market.eligible & market.universe.members[INDEX]}
 
 
+@pytest.mark.slow
 def test_decay_is_the_mean_of_each_days_coefficients(market, scores, content):
     entries = content["decay"]
     assert len(entries) == 3 * 7 * 2 * 2  # conventions, horizons, universes, names

@@ -79,6 +79,7 @@ def filled_by_hand(exposures, industry, t):
     return out
 
 
+@pytest.mark.slow
 def test_residual_ic_is_the_rank_correlation_of_what_is_left(market, scores, exposures, industry):
     """Over all names of the raw coefficient: what is missing is filled in from all stocks, scored or not."""
     universe = replace(market.universe, industry=industry)

@@ -103,6 +103,7 @@ def _rank(x: np.ndarray) -> float:
     return float((past < x[-1]).mean()) if len(past) >= 10 else np.nan
 
 
+@pytest.mark.slow
 def test_features_are_what_pandas_makes_of_their_definitions(market: Market, raw: dict[str, np.ndarray]) -> None:
     panel, universe = market
     rows = universe.traded.copy()
@@ -183,6 +184,7 @@ def test_a_code_stands_for_the_middle_of_its_step() -> None:
     assert len(VALUES) == STEPS + 1
 
 
+@pytest.mark.slow
 def test_one_day_by_itself_and_every_fifth_day_have_the_bits_of_the_panel(market: Market) -> None:
     panel, universe = market
     whole = alpha.compute(alpha.Settings(), panel, universe).values

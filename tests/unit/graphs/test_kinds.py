@@ -185,6 +185,7 @@ def test_random_draws_every_other_stock_equally_often() -> None:
     assert np.abs(count - count.mean()).max() < 5 * np.sqrt(399 * share * (1 - share))
 
 
+@pytest.mark.slow
 def test_true_neighbours_of_a_simulated_market(tmp_path: Path) -> None:
     """Of the hidden pairs by which returns spill over, the default graph finds two in three among 300 stocks."""
     source = open_source(Settings(stocks=300, start=date(2019, 1, 2), end=date(2019, 6, 28), seed=3), None)

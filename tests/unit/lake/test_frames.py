@@ -74,6 +74,7 @@ def test_what_is_no_frame(data, said):
         answer(data)
 
 
+@pytest.mark.slow
 def test_a_bomb_is_no_frame():
     packed = zlib.compress(bytes(1 << 27))
     head = f"00.9.40\x0196\x01{len(packed):010d}".encode()

@@ -96,6 +96,7 @@ def test_dropout_is_of_training_alone():
     assert ((seen.mean(dim=0) - quiet).abs() < 6 * seen.std(dim=0) / 20 + 1e-6).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("similarity", [False, True])
 def test_torch_geometric_agrees(similarity):
     """The same numbers as GATConv without bias, to 1e-5, forwards and backwards."""
@@ -139,6 +140,7 @@ def test_a_score_depends_on_its_neighbours_and_on_no_other_stock():
     assert 2 < expected.sum() < 20
 
 
+@pytest.mark.slow
 def test_it_learns_what_neighbours_tell():
     """The target is the neighbours' last day: found on the true graph, on one drawn by chance it can't be."""
     generator = torch.Generator().manual_seed(0)

@@ -82,6 +82,7 @@ def test_the_training_form_goes_to_the_exact_one_as_the_ridge_matters_less() -> 
     np.testing.assert_allclose(found, np.linalg.solve(lower, slow.numpy().T).T, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("projected", [False, True])
 def test_gradients(projected: bool) -> None:
     out = exposures(70) if projected else None

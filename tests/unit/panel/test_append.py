@@ -69,6 +69,7 @@ def appended(monkeypatch) -> Iterator[list[int]]:
     return rows
 
 
+@pytest.mark.slow
 def test_day_by_day_equals_whole(tables, dates, tmp_path, appended):
     """Over splits, suspensions, a delisting, a publication of weights, days in one and in several at once."""
     market = tmp_path / "m"
@@ -93,6 +94,7 @@ def test_what_it_went_on_from_is_known_and_only_of_the_whole_panel(tables, dates
     assert open_panel(market)[0].past == {}, "damaged, it proves nothing"
 
 
+@pytest.mark.slow
 def test_a_new_symbol_widens_the_arrays(tables, dates, tmp_path, monkeypatch):
     """LATE lists on the appended day; its industry is known before."""
     first = min(tables["daily"].filter(pl.col("symbol") == LATE)["date"])
@@ -112,6 +114,7 @@ def test_a_new_symbol_widens_the_arrays(tables, dates, tmp_path, monkeypatch):
     assert contents(compiled(market)) == whole(until(chosen, first), tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_new_symbol_with_a_past_is_built_whole(tables, dates, tmp_path, appended):
     symbol = SYMBOLS[6]
     cut = dates[30]
@@ -125,6 +128,7 @@ def test_a_new_symbol_with_a_past_is_built_whole(tables, dates, tmp_path, append
     assert not appended
 
 
+@pytest.mark.slow
 def test_published_figures_grow_while_arrays_are_appended(tables, dates, tmp_path, monkeypatch):
     """Reports of the new days, and one of before that is restated: figures are whole, prices are gone on from."""
     market = tmp_path / "m"
@@ -142,6 +146,7 @@ def test_published_figures_grow_while_arrays_are_appended(tables, dates, tmp_pat
     assert contents(compiled(market)) == whole(now, tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_missing_market_value_stays_missing_over_a_boundary(tables, dates, tmp_path):
     """It is carried over days without a trade, not over one on which the price moved."""
     market = tmp_path / "m"
@@ -155,6 +160,7 @@ def test_a_missing_market_value_stays_missing_over_a_boundary(tables, dates, tmp
     assert np.isnan(panel["float_mv"][first:35, n]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "change"),
     [
@@ -196,6 +202,7 @@ def test_a_reader_keeps_its_rows_and_the_panel_before_opens(tables, dates, tmp_p
     np.testing.assert_array_equal(again["close"], before["close"])
 
 
+@pytest.mark.slow
 def test_another_future_does_not_touch_the_longer_panel(tables, dates, tmp_path, appended):
     """Two ways to go on from one panel: the second may not write into the files that the first grew."""
     market = tmp_path / "m"
@@ -212,6 +219,7 @@ def test_another_future_does_not_touch_the_longer_panel(tables, dates, tmp_path,
     assert contents(path) == longer
 
 
+@pytest.mark.slow
 def test_what_a_killed_append_left_is_overwritten(tables, dates, tmp_path, monkeypatch):
     market = tmp_path / "m"
     write_market(market, until(tables, dates[40]), source={})
@@ -224,6 +232,7 @@ def test_what_a_killed_append_left_is_overwritten(tables, dates, tmp_path, monke
     assert contents(compiled(market)) == whole(until(tables, dates[42]), tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_counts_add_up(tables, dates, tmp_path):
     market = tmp_path / "m"
     write_market(market, until(tables, dates[30]), source={})

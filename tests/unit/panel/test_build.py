@@ -293,6 +293,7 @@ def test_built_once(market, built):
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_a_changed_table_makes_a_new_panel_and_the_oldest_goes(tables, tmp_path):
     path, prints = tmp_path / "m", []
     for scale in (1.0, 2.0, 3.0):

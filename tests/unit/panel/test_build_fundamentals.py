@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import pytest
 
 from deepfactor.panel.build import describe_panel, open_panel
 from deepfactor.store.folder import write_market
@@ -30,6 +31,7 @@ def test_events_are_the_tables_rows(tmp_path):
     np.testing.assert_array_equal(panel.fundamentals.in_force("total_shares"), np.float32(1e8))
 
 
+@pytest.mark.slow
 def test_a_cut_changes_nothing_before_it(tmp_path):
     tables = {**market_tables(), "fundamentals": filings(3)}
     write_market(tmp_path / "whole", tables, source={})

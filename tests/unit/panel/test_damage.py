@@ -144,6 +144,7 @@ def test_damage_of_tables_is_an_error_that_names_the_part(market):
     assert error.value.exit_code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", [2, DAYS - 3])
 def test_appended_days_take_nothing_over_that_is_damaged(tables, dates, tmp_path, row):
     """The arrays of both panels are the same files."""
@@ -164,6 +165,7 @@ def test_appended_days_take_nothing_over_that_is_damaged(tables, dates, tmp_path
     assert contents(third) == contents(compiled(whole))
 
 
+@pytest.mark.slow
 def test_a_widened_panel_copies_no_damage_that_left_no_trace(tables, dates, tmp_path, monkeypatch):
     """Bits that rot on the disk change no time: seen where the arrays are read whole."""
     market, whole = tmp_path / "m", tmp_path / "whole"

@@ -59,6 +59,7 @@ def test_the_replica_follows_and_earns_the_dividends(opened):
     assert [one.code for one in found.findings if one.code.startswith("replica_")] == ["replica_strays"]
 
 
+@pytest.mark.slow
 def test_without_levels_or_with_a_faithful_float_value_nothing_is_estimated(made, tmp_path):
     bare = {name: frame for name, frame in made.tables.items() if name != "index_daily"}
     for name, tables in (("bare", bare), ("faithful", index_market(state=0.5).tables)):
@@ -78,6 +79,7 @@ def test_raw_prices_without_a_factor_are_not_compared_with_an_index(made, tmp_pa
     assert universe.weighting[INDEX].used().days.keys() == {"float_cap"}
 
 
+@pytest.mark.slow
 def test_a_market_kept_up_day_by_day_equals_a_fresh_one(made, tmp_path, monkeypatch):
     """Over ends of months, where factors are fitted, days between, where those of the last fit hold, and a listing."""
     market = tmp_path / "m"

@@ -72,6 +72,7 @@ def test_days_on_which_members_lack_it_weigh_by_float_value(made, tmp_path):
     assert universe.benchmark[INDEX][60, 3] == 0
 
 
+@pytest.mark.slow
 def test_a_market_kept_up_equals_a_fresh_one(made, tmp_path):
     tables = with_free_float(made, "shares")
     for t in (100, 101, 102, 110, 111, 149):

@@ -67,6 +67,7 @@ def cells(rng: np.random.Generator, mask: np.ndarray, count: int) -> tuple[np.nd
     return np.array([rng.choice(np.flatnonzero(mask[:, i])) for i in stocks]), stocks
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     name=st.sampled_from([*PRICES, "volume", "float_mv", "total_mv"]),
@@ -104,6 +105,7 @@ def test_what_lies_within_rounding_is_no_difference_and_what_doesnt_is() -> None
     assert close.differ == close.compared
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(name=st.sampled_from(["st", "listed", "traded"]), count=st.integers(1, 10), seed=st.integers(0, 2**16))
 def test_every_planted_flag_is_found(name: str, count: int, seed: int) -> None:

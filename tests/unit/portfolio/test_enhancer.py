@@ -72,6 +72,7 @@ def check_target(r: Rebalance, target: Target, **limits: float) -> None:
         assert abs(x.value) > abs(x.bound) or x.constraint == "constituents_weight"
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 10**6),

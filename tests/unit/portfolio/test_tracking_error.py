@@ -41,6 +41,7 @@ def deviation(r: Rebalance, weights: np.ndarray) -> float:
     return r.risk.tracking_error(weights - 0.995 * r.benchmark)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), n=st.integers(30, 300), tight=st.floats(0.35, 0.99))
 @settings(max_examples=25, deadline=None)
 def test_the_limit_holds_and_the_proof_is_tight(seed: int, n: int, tight: float) -> None:
@@ -152,6 +153,7 @@ def test_the_price_of_another_bound_beside_a_limit() -> None:
     assert price == pytest.approx((at(0.15 + 1e-5).objective - at(0.15 - 1e-5).objective) / 2e-5, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_book_too_far_from_its_index_gives_way_in_the_order_asked() -> None:
     """Turnover first; with turnover fixed, the tracking error by the least that can be had."""
     r = week(5, 120, drift=1.2)

@@ -25,6 +25,7 @@ def pairs():
     yield from written_texts()
 
 
+@pytest.mark.slow
 def test_both_languages_have_the_same_words_and_places():
     found = list(pairs())
     assert len(found) > 700
@@ -55,6 +56,7 @@ def test_words_of_the_results_are_translated_where_they_are_known():
     assert words().sentence("a sentence that nobody foresaw").zh == "a sentence that nobody foresaw"
 
 
+@pytest.mark.slow
 def test_the_language_shown_first_is_a_choice(content):
     assert '<html lang="en">' in render(content)
     assert '<html lang="zh-CN">' in render(content, "zh")
@@ -84,6 +86,7 @@ def test_a_figure_says_where_its_words_stand():
     ]
 
 
+@pytest.mark.slow
 def test_the_glossary_says_what_the_page_says():
     text = GLOSSARY.read_text(encoding="utf-8").split("## Words of the code")[0]  # behind it: the code's
     glossary = dict(re.findall(r"^\| ([^|]+?) \| ([^|]+?) \|", text, re.MULTILINE))

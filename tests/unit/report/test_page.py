@@ -98,6 +98,7 @@ def test_headline_of_portfolios(page):
     assert not page.published["headline_portfolio"]  # Study B enhances with DecompGRU-MSE, which is not here
 
 
+@pytest.mark.slow
 def test_study_b_s_portfolio_numbers_stand_beside_decomp_gru_mse_alone(content, make_content):
     arms = tuple(replace(a, published=f"study_b/{a.name}_mse") for a in content.arms)
     gru, decomp = Reader(render(make_content(arms=arms))).rows["headline_portfolio"][1:]

@@ -77,6 +77,7 @@ def test_no_active_weight_is_no_risk(forecast: Forecast) -> None:
     assert not forecast.name_contributions(nothing).any()
 
 
+@pytest.mark.slow
 def test_a_new_stock_has_the_risk_of_its_like(known: KnownMarket) -> None:
     """Its first day has no history: industry and styles say what it has."""
     market = known.market
@@ -93,6 +94,7 @@ def test_a_new_stock_has_the_risk_of_its_like(known: KnownMarket) -> None:
     assert got == pytest.approx(np.sqrt(252 * known.specific[newcomer]), rel=0.1)
 
 
+@pytest.mark.slow
 def test_no_forecast_says_since_when_there_is_one(known: KnownMarket, tmp_path_factory: pytest.TempPathFactory) -> None:
     model = open_model(tmp_path_factory.mktemp("early"), known.market, LONG)
     names = np.arange(5)

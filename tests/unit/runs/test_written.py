@@ -67,6 +67,7 @@ def test_a_factor_file_of_a_run_is_compared_too(run: Path, tmp_path: Path) -> No
     assert read_table(copy).is_empty()
 
 
+@pytest.mark.slow
 def test_what_nothing_writes_keeps_its_checksum(run: Path) -> None:
     flip(run / "paired.json")
     with writing_results(run):
@@ -103,6 +104,7 @@ def test_an_error_of_form_is_the_files_unless_they_are_known(run: Path) -> None:
         json.loads("{}")["arms"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["m.oracle.parquet", "M[1].oracle.parquet"])
 def test_an_oracle_is_its_markets(tmp_path: Path, name: str) -> None:
     file, frame = tmp_path / name, pl.DataFrame({"symbol": ["a", "b"], "oracle_5": [0.1, 0.2]})

@@ -217,6 +217,7 @@ def test_what_may_be_more_than_one_statement_is_refused(query):
         require_one_select(query, "daily")
 
 
+@pytest.mark.slow
 def test_postgres_runs_it_in_a_transaction_that_reads(monkeypatch):
     bin_folder = programs()
     if bin_folder is None:

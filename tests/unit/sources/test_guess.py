@@ -49,6 +49,7 @@ def tables_by(text: str, folder: Path) -> Tables:
     return dict(fetch_all(open_source(Settings(mapping=str(file)), folder)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mapping", WRITERS)
 def test_a_vendors_sample_is_recognised_and_its_guess_reads_it_unedited(mapping: str) -> None:
     guess = guessed(sample(mapping), "en")
@@ -222,6 +223,7 @@ def test_a_folder_without_bars_says_what_was_looked_for(tmp_path: Path) -> None:
         guessed(tmp_path / "b", "en")
 
 
+@pytest.mark.slow
 def test_the_verb_writes_once_and_its_file_goes_straight_into_ingest(tmp_path: Path) -> None:
     out = tmp_path / "mine.toml"
     account = deepfactor("mapping", "guess", sample("baostock_csv"), "--out", out, "--json").json()

@@ -61,6 +61,7 @@ def deliver(folder: Path, first: date, last: date) -> None:
 START, LAST = date(2020, 1, 1), date(2020, 4, 29)
 
 
+@pytest.mark.slow
 def test_deliveries_one_after_the_other_are_the_whole(mapping, tmp_path):
     vendor_files(tmp_path, "parquet")
     whole = ingest(str(mapping), tmp_path / "whole", tmp_path)

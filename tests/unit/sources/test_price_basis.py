@@ -235,6 +235,7 @@ def qlib_folder(folder: Path, frame: pl.DataFrame) -> Path:
     return folder / "data"
 
 
+@pytest.mark.slow
 def test_a_qlib_folder_without_factor_says_whether_it_is_raw(tmp_path):
     frame = with_ex_dates(bars(), {code: (30 + k, 80) for k, code in enumerate(CODES[:8])})
     data = qlib_folder(tmp_path, frame)
@@ -256,6 +257,7 @@ def test_a_qlib_folder_without_factor_says_whether_it_is_raw(tmp_path):
     assert close.equals(frame.sort("symbol", "date")["close"]), "single precision is rounded to the fen again"
 
 
+@pytest.mark.slow
 def test_adjusted_prices_from_ingest_to_portfolio(forward, tmp_path):
     from support.bars import MEMBERSHIP, write_membership
 

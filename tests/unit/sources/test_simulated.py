@@ -208,6 +208,7 @@ def test_members_are_ranked_by_what_was_known_the_day_before(
             assert held == set(ranked[first:last]) & trading, (index, reset)
 
 
+@pytest.mark.slow
 def test_a_reset_reads_nothing_of_its_own_day() -> None:
     """Scramble market values from a reset day on: that day's members stay (a shift by a day hardly moves a mean)."""
     world = make_world(Settings(**SMALL, seed=3))
@@ -247,6 +248,7 @@ def test_index_levels_follow_from_the_tables(index: str, daily: pl.DataFrame, ta
         assert gross[t] / gross[t - 1] - 1 == pytest.approx(total / value, abs=3e-7)
 
 
+@pytest.mark.slow
 def test_same_settings_give_the_same_bytes(tables: dict[str, pl.DataFrame], market: Simulated) -> None:
     again = open_source(Settings(**SMALL, seed=3), None)
     for name, frame in tables.items():
@@ -256,6 +258,7 @@ def test_same_settings_give_the_same_bytes(tables: dict[str, pl.DataFrame], mark
     assert not other.fetch("daily").equals(tables["daily"])
 
 
+@pytest.mark.slow
 def test_a_longer_market_repeats_the_shorter_one(tables: dict[str, pl.DataFrame], market: Simulated) -> None:
     """Nothing up to a day depends on the end: prices, members, weights, levels and the oracle, bit for bit."""
     cut = date(2020, 9, 15)
@@ -311,6 +314,7 @@ def test_a_market_without_days_is_refused() -> None:
         weekend.fetch("daily")
 
 
+@pytest.mark.slow
 def test_early_and_late_markets_run() -> None:
     """The rules before 2014 and after 2026, and the calendar's two ends."""
     for start, end in ((date(2010, 1, 4), date(2010, 8, 31)), (date(2033, 6, 1), date(2033, 12, 31))):

@@ -58,6 +58,7 @@ def test_half_lives_outlast_the_lost_day() -> None:
     assert min(days for kernel in KERNELS.values() for days in kernel) >= 5
 
 
+@pytest.mark.slow
 def test_null_market_and_only(market: Simulated) -> None:
     null = open_source(Settings(**SPAN, seed=5, alpha=0.0), None)
     columns = [c for c in null.oracle().columns if c.startswith("oracle")]
@@ -188,6 +189,7 @@ def _value(tables: Tables, gain: float) -> Float64:
     return out
 
 
+@pytest.mark.slow
 def test_alpha_is_a_function_of_the_published_tables(market: Simulated) -> None:
     """Memories built from the tables alone, from nothing on, meet the oracle once the start is forgotten."""
     tables = Tables(market)

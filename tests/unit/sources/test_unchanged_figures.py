@@ -67,6 +67,7 @@ def same(appended: Market, whole: Market) -> None:
         assert made.read_bytes() == wanted.read_bytes(), file
 
 
+@pytest.mark.slow
 def test_unchanged_files_are_not_read_again(vendor):
     vendor.deliver(195)
     vendor.ingest()
@@ -82,6 +83,7 @@ def test_unchanged_files_are_not_read_again(vendor):
     assert (opened.folder.path / "manifest.json").read_bytes() == manifest
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_read(vendor):
     vendor.deliver(195)
     vendor.ingest()
@@ -94,6 +96,7 @@ def test_a_changed_file_is_read(vendor):
     assert opened.folder.read("fundamentals").height == 3
 
 
+@pytest.mark.slow
 def test_a_figure_that_waits_for_its_day_is_read(vendor):
     waits = f"600000.SH,{DAYS[194]},9"
     vendor.deliver(195, waits)
@@ -105,6 +108,7 @@ def test_a_figure_that_waits_for_its_day_is_read(vendor):
     same(opened, vendor.ingest("whole"))
 
 
+@pytest.mark.slow
 def test_figures_of_a_stock_that_lists_are_read(vendor):
     vendor.deliver(195)
     vendor.ingest()

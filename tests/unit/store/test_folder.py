@@ -73,6 +73,7 @@ def test_writing_again_changes_no_byte_and_writes_nothing(tables, market):
     assert snapshot(market) == before
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_order_of_rows_and_columns_and_kind_of_text_do_not_matter(seed, tmp_path_factory):

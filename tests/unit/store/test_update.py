@@ -50,6 +50,7 @@ def state(path: Path) -> dict[str, tuple[bytes, int]]:
     return {str(p.relative_to(path)): (p.read_bytes(), p.stat().st_mtime_ns) for p in files}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calendar", [True, False])
 def test_day_by_day_equals_whole(tables, dates, tmp_path, calendar):
     tables = tables if calendar else {name: frame for name, frame in tables.items() if name != "calendar"}
@@ -74,6 +75,7 @@ def test_day_by_day_equals_whole(tables, dates, tmp_path, calendar):
     assert sum(entry["rows"]["daily"] for entry in log) == tables["daily"].filter(pl.col("date") > dates[100]).height
 
 
+@pytest.mark.slow
 def test_a_market_with_parts_of_years_goes_on_in_months(tables, dates, tmp_path):
     """As schema 2 wrote it: opened as it is; the year that grows becomes months, earlier years stay."""
     folder = Vendor(until(tables, dates[140])).into(tmp_path / "m")
@@ -166,6 +168,7 @@ def test_a_revised_past_interval_is_a_revision_and_an_ended_one_is_none(tables, 
     Vendor({**tables, "index_members": ended}).into(tmp_path / "m")
 
 
+@pytest.mark.slow
 def test_accepted_revisions_are_taken_and_logged(tables, dates, tmp_path):
     Vendor(until(tables, dates[158])).into(tmp_path / "m")
     now, days = revised(tables, "float_mv", pl.col("float_mv") + 1)
@@ -236,6 +239,7 @@ def test_a_second_writer_is_refused(tables, tmp_path):
         Vendor(tables).into(tmp_path / "m")
 
 
+@pytest.mark.slow
 def test_figures_of_new_days_and_of_new_symbols_are_no_revision(tables, dates, tmp_path):
     """LATE lists on the appended days, with reports that were known before it had a price."""
     first = min(tables["daily"].filter(pl.col("symbol") == LATE)["date"])
@@ -251,6 +255,7 @@ def test_figures_of_new_days_and_of_new_symbols_are_no_revision(tables, dates, t
     assert sum(new) == held.height - until(tables, dates[t - 3])["fundamentals"].height
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "kind"), [("value", "1 rows changed in value"), ("late", "1 rows added")])
 def test_revised_figures_are_refused_or_taken_and_logged(tables, dates, tmp_path, change, kind):
     """However long ago: a figure changed, and one that says of itself that it was known on a day held."""
@@ -312,6 +317,7 @@ def test_a_vendor_who_keeps_only_recent_weights_keeps_ours(tables, dates, tmp_pa
     assert folder.read("index_weights").equals(known["index_weights"].sort("index", "date", "symbol"))
 
 
+@pytest.mark.slow
 def test_new_days_alone_have_weights_on_some_of_them(tables, dates, tmp_path):
     account = {**ACCOUNT, "only_new_days": True}
     Vendor(until(tables, dates[120])).into(tmp_path / "m")

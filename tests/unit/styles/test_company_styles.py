@@ -129,6 +129,7 @@ def test_barra(market: tuple[Panel, Universe]) -> None:
             np.testing.assert_allclose(found, reference.z(t, values, clip=False), atol=2e-4, err_msg=f"{style} on {t}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [study_a, barra_cne5])
 def test_reports_of_tomorrow_change_nothing_today(kind, market: tuple[Panel, Universe]) -> None:
     def exposures(p: Panel, u: Universe) -> np.ndarray:

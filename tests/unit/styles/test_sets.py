@@ -41,6 +41,7 @@ def market() -> tuple[Panel, Universe]:
     return replace(panel, fields=fields), replace(universe, traded=traded)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "name"), [(study_a, "study_a"), (barra_cne5, "barra")])
 def test_against_the_definitions(kind, name: str, market: tuple[Panel, Universe]) -> None:
     styles = kind.compute(kind.Settings(), *market).exposures
@@ -54,6 +55,7 @@ def test_against_the_definitions(kind, name: str, market: tuple[Panel, Universe]
         assert np.isfinite(values[639]).sum() >= 10, style
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [study_a, barra_cne5])
 def test_long_windows_are_known_at_the_close(kind, market: tuple[Panel, Universe]) -> None:
     def exposures(p: Panel, u: Universe) -> np.ndarray:
@@ -92,6 +94,7 @@ def test_without_data_styles_are_absent_with_the_reason(kind, market: tuple[Pane
     assert "total_mv" in nothing.absent["SIZE"]
 
 
+@pytest.mark.slow
 def test_reversal_is_there_where_it_is_asked_for(market: tuple[Panel, Universe]) -> None:
     """Minus the return over 21 days, clipped and standardised; the other styles stay what they were, bit for bit."""
     panel, _ = market
@@ -155,6 +158,7 @@ def test_who_has_no_market_value_is_in_no_cross_section() -> None:
     assert np.isfinite(found[:70]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [1700, 2015, 2016, 2017])
 def test_the_last_days_are_described_without_the_years_before(days: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """To the bit, where windows begin and end; with a name whose last trade lies before all that is read."""

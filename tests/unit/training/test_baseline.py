@@ -184,6 +184,7 @@ def test_days_without_labels_are_an_error_that_names_the_span(data: TrainingData
         run_jobs(jobs, stored(data, tmp_path), tmp_path, workers=0)
 
 
+@pytest.mark.slow
 def test_what_is_told_of_it(data: TrainingData, tmp_path: Path) -> None:
     jobs = jobs_of(data, XGBOOST)
     before = estimate(jobs, stored(data, tmp_path), tmp_path, workers=1)

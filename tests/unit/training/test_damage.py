@@ -70,6 +70,7 @@ def test_a_finished_job_knows_all_that_it_left(made: Path, jobs: list[Job]) -> N
     assert {*checksums, CHECKSUMS} == set(job_files(made, jobs[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_job_is_done_again_and_said(
     made: Path, store: Path, jobs: list[Job], damage: Callable[[Path], None]
@@ -109,6 +110,7 @@ def test_a_job_goes_on_from_a_damaged_checkpoint_at_its_beginning(
     assert contents(store) == contents(made)
 
 
+@pytest.mark.slow
 def test_no_bit_of_a_checkpoint_can_change(made: Path, jobs: list[Job], tmp_path: Path) -> None:
     good, file = made / jobs[0].key / "checkpoint.safetensors", tmp_path / "c.safetensors"
     tensors, note = load_tensors(good)
@@ -191,6 +193,7 @@ def test_arrays_of_before_there_were_checksums(store: Path, data: TrainingData) 
     np.testing.assert_array_equal(open_data(folder).label, data.label)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scaling", ["by_day", "last_close"])
 def test_what_a_scaling_keeps_is_made_again(made: Path, data: TrainingData, tmp_path: Path, scaling: str) -> None:
     arm = Arm(name="one", model=TINY, scaling=Kind(kind=scaling))  # type: ignore[call-arg]

@@ -26,6 +26,7 @@ def results(jobs: list[Job], folder: Path) -> list[bytes]:
     return [(folder / j.key / name).read_bytes() for j in jobs for name in ("weights.safetensors", "scores.npy")]
 
 
+@pytest.mark.slow
 def test_workers_give_the_same_bits_and_done_jobs_are_skipped(tmp_path: Path) -> None:
     data = toy_training()
     jobs = toy_jobs(data, TINY, Kind(kind="decomp_gru", hidden=4))  # type: ignore[call-arg]
@@ -51,6 +52,7 @@ def test_arms_that_say_the_same_train_once(tmp_path: Path) -> None:
     assert all(is_done(tmp_path, job) for job in jobs)
 
 
+@pytest.mark.slow
 def test_a_users_error_names_the_job(tmp_path: Path) -> None:
     data = toy_training()
     jobs = toy_jobs(data, fit=Fit(epochs=1, seeds=(0,), min_stocks=500))

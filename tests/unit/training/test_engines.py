@@ -55,6 +55,7 @@ def ready() -> Any:
     return do
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_what_tasks_tell_and_come_to(workers: int) -> None:
     heard: list[object] = []

@@ -73,6 +73,7 @@ def test_the_measured_day_has_its_window_and_the_median_of_labels() -> None:
     assert len(cut.labelled(t, cut.stocks(t))) == labelled[len(labelled) // 2]
 
 
+@pytest.mark.slow
 def test_what_is_done_costs_nothing_and_measuring_leaves_nothing(tmp_path: Path) -> None:
     data = toy_training()
     jobs = toy_jobs(data, fit=Fit(epochs=1, seeds=(0, 42), min_stocks=5))

@@ -62,6 +62,7 @@ def noisy_job(data: TrainingData, average: float | None = 0.2) -> Job:
     return plan_jobs(data, [arm], [FOLD], Plan(first_test=2019, every=2), fit, inputs={}, label={})[0]
 
 
+@pytest.mark.slow
 def test_twice_the_same_bits_and_another_seed_others(data: TrainingData, tmp_path: Path) -> None:
     first, second = toy_jobs(data)
     for name in ("a", "b"):
@@ -80,6 +81,7 @@ INTERRUPTIONS: dict[str, Callable[[Progress], bool]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", INTERRUPTIONS)
 def test_an_interrupted_job_goes_on_bit_for_bit(when: str, data: TrainingData, tmp_path: Path) -> None:
     """With dropout, batch statistics, averaged weights and every second day: all there is to lose."""
@@ -95,6 +97,7 @@ def test_an_interrupted_job_goes_on_bit_for_bit(when: str, data: TrainingData, t
         assert min(e.epoch for e in seen if e.phase == "train") == 4, "epochs that were done were trained again"
 
 
+@pytest.mark.slow
 def test_a_done_job_is_skipped(data: TrainingData, tmp_path: Path) -> None:
     job = toy_jobs(data)[0]
     run_job(job, Sampler(data), tmp_path, quiet)
@@ -103,6 +106,7 @@ def test_a_done_job_is_skipped(data: TrainingData, tmp_path: Path) -> None:
     assert [e.phase for e in seen] == ["skip"]
 
 
+@pytest.mark.slow
 def test_the_network_learns_what_there_is_to_learn(tmp_path: Path) -> None:
     """The toy's label is reversal: the score must correlate with it on days that no label was read of."""
     data = toy_training(stocks=60)
@@ -134,6 +138,7 @@ def test_every_day_of_the_test_span_with_a_batch_is_scored_whole(data: TrainingD
     assert read_record(tmp_path / job.key)["days_without_batch"] == 1
 
 
+@pytest.mark.slow
 def test_best_epoch_is_kept_and_patience_ends_the_fit(data: TrainingData, tmp_path: Path) -> None:
     job = toy_jobs(data, fit=Fit(epochs=60, patience=2, seeds=(0,), min_stocks=5, lr=0.05))[0]
     run_job(job, Sampler(data), tmp_path, quiet)

@@ -260,6 +260,7 @@ def test_a_day_and_a_stock_more_leave_earlier_folds_their_key(market: Market, da
     assert (changes[99] != changes[60]).any(), "something is published in the fold"
 
 
+@pytest.mark.slow
 def test_jobs_read_their_parts_from_disk(data: TrainingData, tmp_path: Path) -> None:
     jobs = list(planned(data).values())
     run_jobs(jobs, stored(data, tmp_path), tmp_path, workers=0)

@@ -71,6 +71,7 @@ def run(data: TrainingData, how: str, folder: Path) -> tuple[Job, list[Progress]
     return job, seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ARMS)
 def test_a_day_more_is_scored_as_ever_and_nothing_is_trained(how: str, late: TrainingData, tmp_path: Path) -> None:
     days = len(late.dates)
@@ -87,6 +88,7 @@ def test_a_day_more_is_scored_as_ever_and_nothing_is_trained(how: str, late: Tra
     assert [event.phase for event in run(of_days(late, days - 1), how, tmp_path / "grown")[1]] == ["skip"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ARMS)
 def test_a_revised_day_is_scored_again_and_all_after_it(how: str, data: TrainingData, tmp_path: Path) -> None:
     job, _ = run(data, how, tmp_path)

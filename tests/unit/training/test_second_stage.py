@@ -129,6 +129,7 @@ def network_of(data: TrainingData, job: Job, folder: Path) -> Fitter:
     return fitter
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fit_on", ["held_out", "train"])
 def test_scores_are_those_of_the_weighting_of_all_columns(fit_on: str, data: TrainingData, tmp_path: Path) -> None:
     """Ridge by hand on every second day of the span: deep factors with their signs, then the fundamental ones."""
@@ -165,6 +166,7 @@ def test_scores_are_those_of_the_weighting_of_all_columns(fit_on: str, data: Tra
     assert record["days_without_factors"] == {"fit": 0, "valid": 0, "test": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighting", [RIDGE, TREES, {"kind": "lightgbm", "rounds": 20, "min_rows": 20}])
 def test_what_matters_is_found(weighting: dict[str, Any], data: TrainingData, tmp_path: Path) -> None:
     (job,) = jobs_of(data, arm_of(weighting=weighting))
@@ -185,6 +187,7 @@ def mean_rank_ic(data: TrainingData, job: Job, folder: Path) -> float:
     return float(np.mean(days))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fit_on", ["held_out", "train"])
 def test_where_nothing_is_to_be_found_nothing_is(fit_on: str, tmp_path: Path) -> None:
     data = training_data()
@@ -193,6 +196,7 @@ def test_where_nothing_is_to_be_found_nothing_is(fit_on: str, tmp_path: Path) ->
     assert abs(mean_rank_ic(data, job, tmp_path)) < 0.06, "three standard errors of 27 days of some 100 stocks"
 
 
+@pytest.mark.slow
 def test_the_deep_factors_alone(data: TrainingData, tmp_path: Path) -> None:
     """The control: the same network, no quarters read, nothing found of what only they hold."""
     jobs = jobs_of(data, arm_of(), arm_of("deep", beside=[]))
@@ -222,6 +226,7 @@ def left(data: TrainingData, arm: Arm, folder: Path) -> tuple[bytes, str]:
     return (place / "weights.safetensors").read_bytes(), (place / "weighting.json").read_text()
 
 
+@pytest.mark.slow
 def test_the_network_does_not_see_the_year_that_is_held_out(data: TrainingData, tmp_path: Path) -> None:
     """Its labels turn to noise, and those of the purged days before it: the network is the same, bit for bit."""
     arm = arm_of()
@@ -234,6 +239,7 @@ def test_the_network_does_not_see_the_year_that_is_held_out(data: TrainingData, 
     assert (early[0] == network, early[1] == weighting) == (False, False)
 
 
+@pytest.mark.slow
 def test_on_the_training_span_the_network_sees_it_all(data: TrainingData, tmp_path: Path) -> None:
     arm = arm_of(fit_on="train")
     network, weighting = left(data, arm, tmp_path / "whole")
@@ -241,6 +247,7 @@ def test_on_the_training_span_the_network_sees_it_all(data: TrainingData, tmp_pa
     assert (late[0] == network, late[1] == weighting) == (False, False)
 
 
+@pytest.mark.slow
 def test_with_the_whole_span_the_network_is_that_of_the_arm_without_weighting(
     data: TrainingData, tmp_path: Path
 ) -> None:
@@ -251,6 +258,7 @@ def test_with_the_whole_span_the_network_is_that_of_the_arm_without_weighting(
     assert not (tmp_path / plain.key / "weighting.json").exists()
 
 
+@pytest.mark.slow
 def test_days_without_deep_factors_are_counted_and_get_no_score(data: TrainingData, tmp_path: Path) -> None:
     eligible = data.eligible.copy()
     small = (50, 70, 90, 91)  # of the held-out year, the validation, the test
@@ -290,6 +298,7 @@ def test_what_names_a_job(data: TrainingData) -> None:
     assert len({plain.key, held.key, train.key, trees.key}) == 4
 
 
+@pytest.mark.slow
 def test_what_is_told_of_it(data: TrainingData, tmp_path: Path) -> None:
     jobs = jobs_of(data, arm_of(weighting=TREES, seeds=(0, 1)))
     records = done(data, jobs, tmp_path)

@@ -165,6 +165,7 @@ def result(job: Job, jobs: Path) -> tuple[bytes, bytes]:
     return (folder / "weights.safetensors").read_bytes(), (folder / "scores.npy").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", [("train", 2, 2), ("validate", 2, 0), ("train", 3, 1), ("predict", 3, 4)])
 def test_an_interrupted_job_goes_on_bit_for_bit(when, data: TrainingData, tmp_path: Path) -> None:
     (job,) = jobs_of(data, "decomp_gru")
@@ -182,6 +183,7 @@ def test_an_interrupted_job_goes_on_bit_for_bit(when, data: TrainingData, tmp_pa
     assert read_record(tmp_path / "cut" / job.key)["days_scored"] == len(FOLD.test)
 
 
+@pytest.mark.slow
 def test_training_on_sequences_learns(data: TrainingData, tmp_path: Path) -> None:
     (job,) = jobs_of(data, "gru", fit=FIT.model_copy(update={"epochs": 12, "updates": 30, "lr": 0.01}))
     run_job(job, Sampler(data), tmp_path, lambda event: None)

@@ -86,6 +86,7 @@ def test_the_loss_is_the_mean_over_the_labelled_days(
     torch.testing.assert_close(fitter.sequences.loss(LAST, frozenset({LAST})), expected[-1], rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_step_reads_the_features_of_its_scored_days_alone(data: TrainingData, tmp_path: Path) -> None:
     def loss(data: TrainingData, among: frozenset[int] = TRAIN) -> float:
         return fitter_of(data, tmp_path).sequences.loss(LAST, among).item()  # weights and dropout anew by the seed
@@ -125,6 +126,7 @@ def result(job: Job, jobs: Path) -> tuple[bytes, bytes]:
     return (folder / "weights.safetensors").read_bytes(), (folder / "scores.npy").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fit", [FIT, WINDOWS], ids=["sequences", "windows"])
 @pytest.mark.parametrize("when", [("train", 2, 2), ("validate", 2, 0), ("train", 3, 1), ("predict", 3, 4)])
 def test_an_interrupted_job_goes_on_bit_for_bit(when, fit: Fit, data: TrainingData, tmp_path: Path) -> None:
@@ -144,6 +146,7 @@ def test_an_interrupted_job_goes_on_bit_for_bit(when, fit: Fit, data: TrainingDa
     assert read_record(tmp_path / "cut" / job.key)["days_scored"] == len(FOLD.test)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fit", [FIT, WINDOWS], ids=["sequences", "windows"])
 def test_it_learns_what_the_days_features_say(fit: Fit, data: TrainingData, tmp_path: Path) -> None:
     """The label is in them, and in nothing else; not where they are another stock's."""

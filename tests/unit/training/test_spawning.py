@@ -92,6 +92,7 @@ def families() -> Iterator[list[Family]]:
         family.end()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("importing", ["slow", "quick"])
 def test_no_worker_is_left_whenever_its_parent_is_killed(

@@ -152,6 +152,7 @@ def test_the_network_reads_the_parts_where_it_read_its_own() -> None:
         torch.testing.assert_close(scores, one, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scaling", "fit"), [("last_close", {}), ("by_day", {}), ("by_day", SEQUENCES)])
 def test_a_job_trains_and_scores(scaling: str, fit: dict[str, object], data: TrainingData, tmp_path: Path) -> None:
     after, before = jobs_of(data, "after_scaling", "before_scaling", scaling=scaling, **fit)

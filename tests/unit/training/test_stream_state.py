@@ -112,6 +112,7 @@ def patches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
+@pytest.mark.slow
 def test_evening_by_evening_to_the_same_scores(kind, first: Path, fresh, whole, tmp_path: Path, patches) -> None:
     """One patch a stock an evening; on the day that two come, theirs of the days before."""
     jobs = copied(first, tmp_path)

@@ -144,6 +144,7 @@ def test_live_graphs_do_not_share_memory(path, way):
         assert all(torch.equal(a, b) for a, b in zip(gradients(output, given_x, gru), expected, strict=True))
 
 
+@pytest.mark.slow
 def test_memory_of_freed_graphs_is_used_again(path, monkeypatch):
     pool = gru_kernel._Pool()
     monkeypatch.setattr(gru_kernel, "_POOL", pool)
