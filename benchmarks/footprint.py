@@ -59,8 +59,6 @@ def _in_a_process(folder: Path, model: str) -> dict[str, Any]:
 
 def _work(pipe: Connection, folder: Path, model: str) -> None:
     """Train one job and report on this process."""
-    import torch
-
     from benchmarks import jobs
     from deepfactor.core.kind import Kind
     from deepfactor.training.data import open_data
@@ -68,7 +66,6 @@ def _work(pipe: Connection, folder: Path, model: str) -> None:
     from deepfactor.training.samples import Sampler
     from deepfactor.training.work import run_job
 
-    torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports more
     imported = _resident("VmRSS")
     data = open_data(folder)
     job = jobs.make(data, Kind(kind=model), DAYS - data.window - 2, EPOCHS, every=EVERY)

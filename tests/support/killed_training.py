@@ -226,8 +226,6 @@ def _cpu(pid: int) -> float:
 
 def serve() -> None:
     """Fork for each order; orphans come to this process, which thus sees whether they end."""
-    import torch._dynamo  # noqa: F401 - what an optimiser imports late
-
     import deepfactor.pipeline.experiment
     import deepfactor.report.page  # noqa: F401
     from deepfactor.recipe import load_recipe

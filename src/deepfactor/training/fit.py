@@ -21,6 +21,7 @@ from deepfactor.core.arrays import Indices
 from deepfactor.core.errors import DamagedFile, UserError
 from deepfactor.cross_section.correlation import spearman
 from deepfactor.models.base import Causal, CausalBeside
+from deepfactor.training.adam import Adam
 from deepfactor.training.device import float32_throughout, is_host, steps_ahead, takes_graphs
 from deepfactor.training.goals import Goals
 from deepfactor.training.losses.base import Loss
@@ -39,9 +40,7 @@ from deepfactor.training.weights import (
     copy_of,
     flatten,
     load_tensors,
-    optimizer_tensors,
     part,
-    restore_optimizer,
     save_tensors,
 )
 from deepfactor.training.windows import Windows
@@ -118,7 +117,7 @@ class Fitter:
         self.sampler = (sampler if task.scaling is None else sampler.scaled(task.scaling)).split(task.split)
         device = self.sampler.device
         self.network = task.model.to(device)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=task.fit.lr, fused=True)
+        self.optimizer = Adam(self.network.parameters(), task.fit.lr)
         self.average = WeightAverage(task.fit.weight_average) if task.fit.weight_average is not None else None
         self.ahead = steps_ahead(device)
         streams = task.fit.samples == "sequences"
@@ -203,7 +202,7 @@ class Fitter:
 
     def queue(self, days: Indices) -> Tensor:
         """One gradient step on the mean loss of `days`, not waited for; their losses (n,), on the device."""
-        self.optimizer.zero_grad(set_to_none=self.shape is None)
+        self.network.zero_grad(set_to_none=self.shape is None)
         losses = []
         for t in days:
             loss = self.windows.loss(int(t)) if self.sequences is None else self.sequences.loss(int(t), self._train)
@@ -268,7 +267,7 @@ class Fitter:
         groups = {
             "net": self.network.state_dict(),
             "best": self.course.best,
-            "adam": optimizer_tensors(self.optimizer),
+            "adam": self.optimizer.tensors(),
             "average": self.average.state if self.average is not None else {},
         }
         note: CheckpointNote = {
@@ -287,7 +286,7 @@ class Fitter:
         tensors, note = load_tensors(self.checkpoint)
         try:
             self.network.load_state_dict(part(tensors, "net"))
-            restore_optimizer(self.optimizer, part(tensors, "adam"))
+            self.optimizer.restore(part(tensors, "adam"))
             if self.average is not None:
                 average = {name: value.to(self.sampler.device) for name, value in part(tensors, "average").items()}
                 self.average.state, self.average.steps = average, note["average_steps"]

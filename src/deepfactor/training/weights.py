@@ -79,20 +79,6 @@ def part(tensors: Mapping[str, Tensor], group: str) -> State:
     return {name.removeprefix(f"{group}/"): v for name, v in tensors.items() if name.startswith(f"{group}/")}
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> State:
-    """The optimiser's moments and step counts as ``<parameter>/<name>``."""
-    return {f"{i}/{name}": v for i, state in optimizer.state_dict()["state"].items() for name, v in state.items()}
-
-
-def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Undo `optimizer_tensors`; learning rate and the like stay as the optimiser was made."""
-    state: dict[int, State] = {}
-    for path, value in tensors.items():
-        index, name = path.split("/")
-        state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
 class WeightAverage:
     """Exponential average of a network's weights, a rate a step.
 
