@@ -43,8 +43,8 @@ test-313: ## run fast tests of rooms that need no torch on Python 3.13, in an en
 	.ci/python-3.13
 
 kills: $(DEV) ## kill -9 training 10 times at each kind of moment, with workers too, and fetches 20 times
-	DEEPFACTOR_KILLS=10 $(BIN)/python -m pytest tests/integration/test_killed_training.py tests/integration/test_nightly.py \
-		tests/cases/test_done_before.py -k kill
+	DEEPFACTOR_KILLS=10 $(BIN)/python -m pytest tests/integration/test_killed_training.py tests/integration/test_killed_ingest.py \
+		tests/integration/test_nightly.py tests/cases/test_done_before.py -k kill
 	DEEPFACTOR_KILLS=20 $(BIN)/python -m pytest tests/integration/test_fetch.py tests/integration/test_baostock_faults.py -k kill
 
 check: $(DEV) ## what CI runs, line for line

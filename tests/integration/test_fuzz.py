@@ -150,6 +150,7 @@ def test_right_endings_and_an_error_that_gets_past(tmp_path):
     assert "ZeroDivisionError" in (judge(Case("f", "n", lambda _: Ended(1 // 0, "", "")), tmp_path) or "")
 
 
+@pytest.mark.slow
 def test_planted_acceptances_are_found(recipes, monkeypatch):
     monkeypatch.setattr(planning, "_check_stocks", lambda *_: None)
     monkeypatch.setattr(planning, "_check_portfolios", lambda *_: None)

@@ -93,6 +93,7 @@ def test_a_plan_within_it_is_refused(home: Path) -> None:
     assert f"days from {START} on are a locked holdout" in ended.err
 
 
+@pytest.mark.slow
 def test_test_and_enhance(home: Path, tmp_path: Path) -> None:
     market = ("--market", home / "market")
     tested = deepfactor("test", home / "factor.parquet", *market, "--out", tmp_path / "tested", "--json").json()
@@ -123,6 +124,7 @@ def test_combine(home: Path, tmp_path: Path) -> None:
     assert last(tmp_path / "both.parquet") < START
 
 
+@pytest.mark.slow
 def test_check_shows_no_locked_day_but_audits_all_tables(home: Path) -> None:
     audited = deepfactor("check", home / "market", "--json").json()
     assert audited["account"]["span"][1] < START
@@ -134,6 +136,7 @@ def test_check_shows_no_locked_day_but_audits_all_tables(home: Path) -> None:
         assert replica["index_return"][year] != whole["replicas"][index]["index_return"][year]
 
 
+@pytest.mark.slow
 def test_opened_on_record_and_said_in_the_result(home: Path, tmp_path: Path) -> None:
     before = openings(home)
     asked = ("test", home / "factor.parquet", "--market", home / "market", "--out", tmp_path / "opened")
@@ -156,6 +159,7 @@ def test_opened_on_record_and_said_in_the_result(home: Path, tmp_path: Path) -> 
     assert "Runs differ in their market data" in shown
 
 
+@pytest.mark.slow
 def test_an_opened_run_shows_nothing_of_it_once_it_is_closed(home: Path, tmp_path: Path) -> None:
     """The same command without --open-holdout makes its results again, of the days before."""
     shutil.copytree(home / "runs", tmp_path / "runs")
@@ -169,6 +173,7 @@ def test_an_opened_run_shows_nothing_of_it_once_it_is_closed(home: Path, tmp_pat
     assert last(next((tmp_path / "runs").rglob("nav.parquet"))) < START
 
 
+@pytest.mark.slow
 def test_the_desk_goes_on(home: Path, tmp_path: Path) -> None:
     """Today is scored, watched and decided on; a day whose outcome is known isn't scored unless on record."""
     run = tmp_path / "runs" / "locked"

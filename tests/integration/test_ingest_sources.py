@@ -66,6 +66,7 @@ def everything(market: Path) -> dict[str, bytes]:
     return {str(file): file.read_bytes() for file in market.rglob("*") if file.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["qlib", "sql", "tables"])
 def test_a_toml_names_the_kind(kind, folder, tmp_path):
     choice = sources.EXAMPLES[kind](folder)
@@ -86,6 +87,7 @@ def test_a_toml_names_the_kind(kind, folder, tmp_path):
     assert everything(market) == before
 
 
+@pytest.mark.slow
 def test_a_kind_that_needs_no_settings_is_named_alone(folder, tmp_path):
     sources.EXAMPLES["qlib"](folder)
     account = deepfactor("ingest", "qlib", tmp_path / "market", "--folder", folder, "--json").json()
@@ -126,6 +128,7 @@ def test_sources_that_are_none(tmp_path):
     assert not (tmp_path / "market" / "manifest.json").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_that_went_wrong_leaves_the_market_as_it_was(folder, tmp_path):
     sources.EXAMPLES["qlib"](folder)
     market = tmp_path / "market"
@@ -148,6 +151,7 @@ def test_a_folder_that_went_wrong_leaves_the_market_as_it_was(folder, tmp_path):
     assert everything(market) == before
 
 
+@pytest.mark.slow
 def test_a_database_that_went_wrong_leaves_the_market_as_it_was(folder, tmp_path):
     source = toml(tmp_path / "source.toml", sources.EXAMPLES["sql"](folder))
     market = tmp_path / "market"
@@ -168,6 +172,7 @@ def test_a_database_that_went_wrong_leaves_the_market_as_it_was(folder, tmp_path
     assert everything(market) == before
 
 
+@pytest.mark.slow
 def test_a_day_more_in_the_database_is_a_day_more_in_the_market(folder, tmp_path):
     choice = sources.EXAMPLES["sql"](folder)
     choice["tables"]["daily"]["query"] += " WHERE date BETWEEN :start AND :end"
@@ -189,6 +194,7 @@ def test_a_day_more_in_the_database_is_a_day_more_in_the_market(folder, tmp_path
     assert grown.fingerprint == whole.fingerprint
 
 
+@pytest.mark.slow
 def test_a_day_more_in_a_qlib_folder_is_a_day_more_in_the_market(tmp_path):
     tables = market_tables()
     last = tables["daily"]["date"].max()

@@ -1,7 +1,11 @@
-"""`kill -9` while a market is made or goes on: it opens, and the same command mends it to the byte."""
+"""`kill -9` while a market is made or goes on: it opens, and the same command mends it to the byte.
+
+``DEEPFACTOR_KILLS=10`` raises the number of kills at writes that lie evenly, and at random times, from 4.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +21,7 @@ from deepfactor.store.folder import MANIFEST, MarketFolder
 from support.killed import Ingests
 from support.vendor_files import vendor_files
 
-NAMED, AT_RANDOM = 10, 10
+NAMED = AT_RANDOM = max(4, int(os.environ.get("DEEPFACTOR_KILLS", "4")))
 
 
 def contents(market: Path) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
 """`kill -9` while a recipe is run: the same command ends with the bits of an unbroken run, and no process is left.
 
 ``DEEPFACTOR_KILLS=10`` raises the number of kills with workers, which are dear, from 1 at each kind of moment, and of
-those at random times from 5.
+those at random times from 5; of the named moments it takes all, else every second.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def scene(runs, small_market, tmp_path_factory) -> Scene:
     return found
 
 
-@pytest.mark.parametrize(("name", "occurrence", "side"), NAMED)
+@pytest.mark.parametrize(("name", "occurrence", "side"), NAMED if WITH_WORKERS > 1 else NAMED[::2])
 def test_killed_at_a_named_moment(scene, runs, tmp_path, name, occurrence, side):
     number = scene.number(name, occurrence, side)
     ended = runs.run(scene.recipe, scene.market, tmp_path / "runs", kill=number)

@@ -91,6 +91,7 @@ def test_enhance_agrees_with_the_run(main_job, factor_verbs, which):
     assert [p["index"] for p in read(out / which / "report.json")["portfolios"]] == ["000905.SH"]
 
 
+@pytest.mark.slow
 def test_what_if_prints_and_writes_what_changes(main_job, tmp_path):
     file = main_job.run / "arms" / "gru_ic" / "scores.parquet"
     asked = ("max_active_weight=0.01", "turnover=off")
@@ -111,6 +112,7 @@ def test_what_if_prints_and_writes_what_changes(main_job, tmp_path):
     assert scenarios[0]["backtest"]["excess"] == read(place / "summary.json")["all"]["excess"]
 
 
+@pytest.mark.slow
 def test_a_factor_of_others_as_csv(main_job, tmp_path):
     scores = pl.read_parquet(main_job.run / "arms" / "gru_ic" / "scores.parquet")
     stranger = scores.with_columns(score=-pl.col("score")).sample(fraction=1, shuffle=True, seed=0)
@@ -127,6 +129,7 @@ def test_a_factor_of_others_as_csv(main_job, tmp_path):
         assert mean == pytest.approx(-run[key], rel=1e-9)
 
 
+@pytest.mark.slow
 def test_people_get_a_table(main_job, tmp_path):
     count = pl.read_parquet(main_job.run / "arms" / "gru_ic" / "scores.parquet").height
     result = deepfactor(
@@ -142,6 +145,7 @@ def test_people_get_a_table(main_job, tmp_path):
     assert page == f"report: {tmp_path / 'out' / 'report.html'}"
 
 
+@pytest.mark.slow
 def test_demo_answers_in_five_lines_and_a_file(main_job, tmp_path, monkeypatch):
     """What is printed and written, on a market and jobs that lie there already, of a smaller recipe."""
     settings = Settings(stocks=110, start=date(2018, 1, 2), end=date(2020, 12, 31))

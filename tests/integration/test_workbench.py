@@ -160,6 +160,7 @@ def test_a_name_is_text_whatever_stands_in_it(bench, name):
     assert f"/run/{quote(name, safe='')}" in index
 
 
+@pytest.mark.slow
 def test_what_a_run_says_is_text_on_every_page(bench):
     """Its name, title, arm, folders, warnings, findings and constraints hold an element each; no page gets one."""
     evil = "<img src=x onerror=alert(1)>"
@@ -432,6 +433,7 @@ def test_a_process_of_the_same_number_is_not_taken_for_a_call(main_job, tmp_path
     Calls(tmp_path, main_job.market).stop("1")  # and this process lives
 
 
+@pytest.mark.slow
 def test_the_verb_prints_its_link_and_ends_by_a_signal(main_job):
     """Exit 0; the port is free again; one that is taken, a folder or a market that isn't there end in 2."""
     verb = [sys.executable, "-m", "deepfactor", "serve", str(main_job.runs), "--market"]
