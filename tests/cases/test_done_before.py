@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copytree
 
@@ -12,7 +12,7 @@ import pytest
 
 from support.cli import Ended, deepfactor, refused, strict_json
 from support.damage import flip, lose
-from support.killed_training import Runs, unbroken
+from support.killed_training import Runs, left, unbroken
 from support.recipe import TINY
 from support.results import contents, read
 
@@ -319,6 +319,9 @@ def test_killed_between_stages_nothing_stale_is_trusted(runs, small_market, tmp_
     points = tmp_path / "points of the other"
     copytree(scene.whole, tmp_path / "first")
     assert runs.run(other, small_market, tmp_path / "first", points=str(points))["status"] == 0
+    # the market's ledger knows both settings by now, and a page counts them
+    assert runs.run(scene.recipe, small_market, scene.whole)["status"] == 0
+    scene = replace(scene, left=left(scene.whole))
     lines = points.read_text().splitlines()
     wanted = (
         "replace tiny/stages.json",
