@@ -17,6 +17,8 @@ from deepfactor.runs.layout import RunFolder
 from support.cli import deepfactor, refused
 from support.recipe import RIDGE
 
+pytestmark = pytest.mark.slow
+
 RECIPE = RIDGE.format(name="watched")
 LIVE = ("2020-11-02", "2020-11-03", "2020-11-04", "2020-11-05", "2020-11-06", "2020-11-09", "2020-11-10")
 

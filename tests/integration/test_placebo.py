@@ -42,6 +42,7 @@ def logs(home: Path) -> list[Path]:
     return sorted((home / "market" / "placebo").rglob("*.jsonl"))
 
 
+@pytest.mark.slow
 def test_a_band_is_made_once_and_gone_on_with(home: Path) -> None:
     first = enhanced(home, "first", "--placebo", 4, "--workers", 0)["placebo"]
     (log,) = logs(home)

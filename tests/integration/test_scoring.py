@@ -18,6 +18,8 @@ from deepfactor.runs.layout import RunFolder
 from support.cli import Ended, deepfactor, refused
 from support.shared import made_once
 
+pytestmark = pytest.mark.slow
+
 #: An arm of every kind: windows under both kinds of scaling, company reports, a weighting alone and behind a network.
 RECIPE = """
 name = "evening"

@@ -18,6 +18,8 @@ from deepfactor.runs.factors import write_scores
 from deepfactor.store.trials import LOG, read_trials
 from support.cli import deepfactor, refused
 
+pytestmark = pytest.mark.slow
+
 INDEX = "000905.SH"
 
 

@@ -108,6 +108,7 @@ def test_a_day_is_solved_again_by_a_form(reader):
     reader.fine()
 
 
+@pytest.mark.slow
 def test_a_run_is_started_and_stopped_by_buttons(reader):
     reader.open("/jobs?language=en")
     reader.tab.evaluate("document.querySelector('select[name=recipe]').value = 'long.toml'")

@@ -87,6 +87,7 @@ def test_estimated_weights_know_no_later_return(estimated, tmp_path):
         assert first_difference(whole, cut, t) is None
 
 
+@pytest.mark.slow
 def test_a_fit_to_later_returns_is_caught(estimated, tmp_path, monkeypatch):
     honest = build_derived.Derivation._estimates
 
@@ -155,6 +156,7 @@ def plant_future_weights(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(build_indices, "_published", early)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "plant", [plant_backward_fill, plant_last_factor, plant_delist_date, plant_suspension, plant_future_weights]
 )

@@ -94,6 +94,7 @@ def tomorrows_value(panel: Panel, universe: Universe, data: TrainingData) -> Sto
     return other(stored, "exposures", bp=np.vstack([bp[1:], bp[-1:]]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "leak"),
     [("fundamentals", tomorrows_quarters), ("neighbours", who_will_be_there), ("exposures", tomorrows_value)],
