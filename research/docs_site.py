@@ -10,7 +10,9 @@ import inspect
 import re
 import shutil
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import typer
@@ -22,24 +24,12 @@ from deepfactor.core.kind import kinds_in, load_kind
 from deepfactor.core.spec import Spec
 from deepfactor.recipe import Recipe
 from deepfactor.report.press.words import words
-from research.docs_keys import KINDS, TOP, keys_of, parts_of, row
+from research.docs_keys import COLON, ROOMS, TOP, Page, anchor, keys_of, paragraphs, part_lines, parts_of
 
 ROOT = Path(__file__).parents[1]
 #: Pages that lie beside docs/, and what they are called on the site.
 BESIDE = {"README.md": "index.md", "README.zh.md": "index.zh.md", "CONTRIBUTING.md": "contributing.md"}
 BESIDE |= {"CHANGELOG.md": "changes.md"}
-#: Rooms whose kinds a recipe names, and the key that does.
-ROOMS = {
-    "features": "features",
-    "labels": "label",
-    "models": "arms.model",
-    "training.losses": "arms.loss",
-    "training.scalings": "arms.scaling",
-    "training.weightings": "arms.weighting",
-    "graphs": "arms.graph",
-    "inputs": "inputs",
-    "styles": "styles",
-}
 CSS = """\
 /* Numbers in tables stand under each other; wide tables scroll by themselves. */
 .md-typeset table:not([class]) { font-variant-numeric: tabular-nums; }
@@ -152,7 +142,7 @@ def headings(text: str) -> list[str]:
     """Anchors of a page's headings, as GitHub and the site make them."""
     plain = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     heads = re.findall(r"^#+ +(.*)$", plain, flags=re.MULTILINE)
-    return [re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads]
+    return [anchor(head) for head in heads]
 
 
 def _plain(path: Path) -> str:
@@ -195,12 +185,7 @@ def _recipe(language: str) -> Iterator[str]:
             "配方 TOML 可写的全部键；`deepfactor recipe show demo`显示一个，`deepfactor recipe new`起草一个。",
         ),
     }[language]
-    for place, spec in parts_of(Recipe):
-        yield from ("", f"## {place or TOP[language]}", "", *keys_of(spec, language))
-    for room, key in ROOMS.items():
-        yield from ("", f"## {KINDS[language]} `{key}`")
-        for kind in kinds_in(f"deepfactor.{room}"):
-            yield from _kind(room, kind, language)
+    yield from _keys(Page("recipe", language), Recipe)
 
 
 def _constraints(language: str) -> Iterator[str]:
@@ -211,21 +196,27 @@ def _constraints(language: str) -> Iterator[str]:
         "en": ("# Keys of a constraint file", "", "What a TOML given as `--constraints` may say."),
         "zh": ("# 约束文件的键", "", "`--constraints`所给 TOML 可写的全部键。"),
     }[language]
-    for place, spec in parts_of(Enhancement):
-        yield from ("", f"## {place or TOP[language]}", "", *keys_of(spec, language))
-    yield from ("", f"## {KINDS[language]} `constraints`")
-    for kind in kinds_in("deepfactor.portfolio.constraints"):
-        yield from _kind("portfolio.constraints", kind, language)
+    yield from _keys(Page("constraints", language), Enhancement)
 
 
-def _kind(room: str, kind: str, language: str) -> Iterator[str]:
+def _keys(page: Page, spec: type[Spec]) -> Iterator[str]:
+    """Keys of a TOML by its parts, then of the kinds that it can name."""
+    for part in parts_of(spec):
+        yield from ("", f"## {part.place or page.word(TOP)}", "", *part_lines(part, page))
+    for room, key in ROOMS[page.name].items():
+        yield from ("", f"## {page.kinds_head(key)}")
+        for kind in kinds_in(f"deepfactor.{room}"):
+            yield from _kind(room, kind, page)
+
+
+def _kind(room: str, kind: str, page: Page) -> Iterator[str]:
     module = load_kind(f"deepfactor.{room}", kind)
     name = words().terms.get(kind)
-    head = f"### `{kind}`" + (f" {name.zh}" if language == "zh" and name is not None else "")
-    yield from ("", head, "", inspect.cleandoc(module.__doc__ or "").partition("\n\n")[0].replace("\n", " "))
+    head = f"### `{kind}`" + (f" {name.zh}" if page.language == "zh" and name is not None else "")
+    yield from ("", head, "", page.said(paragraphs(module.__doc__ or "")[0]))
     settings: type[Spec] = module.Settings
     if settings.model_fields:
-        yield from ("", *keys_of(settings, language))
+        yield from ("", *keys_of(settings, page))
 
 
 def _python(language: str) -> Iterator[str]:
@@ -235,22 +226,28 @@ def _python(language: str) -> Iterator[str]:
         "zh": (
             "# Python",
             "",
-            "`import deepfactor`所提供的名称（说明取自代码，为英文）；用法见[在 Python 中](../how-to/python.md)。",
+            "`import deepfactor`所提供的名称（代码块取自代码，为英文）；用法见[在 Python 中](../how-to/python.md)。",
         ),
     }[language]
+    page = Page("python", language)
     for name in deepfactor.__all__:
-        one = getattr(deepfactor, name)
         if name.startswith("__"):
             continue
-        yield from ("", f"## {name}", "", "```text", f"{name}{_signature(one)}", "", inspect.getdoc(one) or "", "```")
+        one = getattr(deepfactor, name)
+        said = inspect.getdoc(one) or ""
+        yield from ("", f"## {name}")
+        if language == "zh":
+            yield from ("", page.said(paragraphs(said)[0]))
+        yield from ("", "```text", f"{name}{_signature(one)}", "", said, "```", "")
         if inspect.isclass(one) and name.endswith(("Result", "Frame")):
-            for part, member in sorted(vars(one).items()):
-                if not part.startswith("_") and (said := inspect.getdoc(member)):
-                    yield (
-                        row(f"`{part}`", said.partition("\n\n")[0].replace("\n", " "))
-                        .replace("| ", "* ", 1)
-                        .rstrip("| ")
-                    )
+            yield from (f"* `{part}`{page.word(COLON)}{page.said(first)}" for part, first in _members(one))
+
+
+def _members(one: type) -> Iterator[tuple[str, str]]:
+    """Methods and properties of a class, and the first paragraph of what they say."""
+    for part, member in sorted(vars(one).items()):
+        if not part.startswith("_") and isinstance(member, (property, FunctionType, classmethod, cached_property)):
+            yield part, paragraphs(inspect.getdoc(member) or "")[0]
 
 
 def _signature(one: object) -> str:

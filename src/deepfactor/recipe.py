@@ -50,7 +50,7 @@ from deepfactor.training.data import ROW_WEIGHTS
 from deepfactor.training.spec import Fit, Plan
 
 #: Inputs whose settings a recipe says elsewhere, or that have none to say.
-_HAVE_KEYS = {
+HAVE_KEYS = {
     "fundamentals": "write it as [fundamentals]",
     "neighbours": "write it as the graph of an arm",
     "size_rank": "there is nothing to say of it",
@@ -58,22 +58,31 @@ _HAVE_KEYS = {
 
 
 class Portfolio(Spec):
-    """An index-enhanced portfolio: `index` code, `constraints` (a preset or a TOML file), the `arms` (none = all).
+    """An index-enhanced portfolio of each of its arms, which follows the arm's scores."""
 
-    It follows the scores from `start` to `end`, both inclusive; open = all that are scored. `styles`, `costs` and
-    `haircut`, where given, are taken in place of the constraint file's.
-    """
-
-    index: str
-    constraints: str = "study_b"
-    arms: tuple[str, ...] = ()
-    start: Day | None = None
-    end: Day | None = None
-    capital: float = Field(default=1e8, gt=0, le=MOST_CAPITAL)
-    styles: StyleSet | None = None
-    costs: Costs | None = None
-    haircut: float | None = Field(default=None, ge=0.0, le=1.0)
-    signal: Schedule | None = None
+    index: str = Field(description="code of the index, such as `000905.SH`")
+    constraints: str = Field(
+        default="study_b", description="a shipped constraint set, or the path of a constraint file"
+    )
+    arms: tuple[str, ...] = Field(
+        default=(), description="arms and combinations that get such a portfolio each; none = all"
+    )
+    start: Day | None = Field(default=None, description="first day, inclusive; none = the first that is scored")
+    end: Day | None = Field(default=None, description="last day, inclusive; none = the last that is scored")
+    capital: float = Field(default=1e8, gt=0, le=MOST_CAPITAL, description="CNY at the start")
+    styles: StyleSet | None = Field(default=None, description="style set instead of the constraint file's")
+    costs: Costs | None = Field(default=None, description="what a trade costs, instead of the constraint file's")
+    haircut: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="fraction of its last price that a delisted holding loses, instead of the constraint file's",
+    )
+    signal: Schedule | None = Field(
+        default=None,
+        description="days on whose closes it is decided anew (`week_end`, `month_end`, `daily`, `every:N` or a list of "
+        "days), instead of the constraint file's",
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Portfolio:
@@ -85,34 +94,52 @@ class Portfolio(Spec):
 class Combination(CombinationSettings):
     """A factor out of the ensembles of the arms `of`, in this order; tested and enhanced like an arm."""
 
-    name: ArmName
+    name: ArmName = Field(description="its name in the report, and its folder's")
     of: tuple[str, ...] = Field(min_length=2, description="arms of the recipe")
 
 
 class Recipe(Spec):
-    """Everything that decides an experiment's numbers, apart from the market's data; its kinds are found and checked.
+    """All that decides an experiment's numbers, apart from the market's data; its kinds are found and checked."""
 
-    `arms` share data, plan and tests, and are compared in one report, with `combinations` of them beside; `features` is
-    what an arm reads, and `label` what it is trained to foresee, that names none of its own, `fundamentals` what a
-    network that reads company reports is given of them, `inputs` the settings of what else networks read, by name.
-    `placebo`: random scores that each portfolio is shown beside; 0 = none.
-    """
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)
-    title: str
-    universe: UniverseRule = UniverseRule()
-    features: FeatureSet = Field(default_factory=lambda: FEATURES.choose("price_volume"))
-    fundamentals: QuarterSettings = QuarterSettings()
-    inputs: dict[str, ChosenInput] = Field(default_factory=dict)
-    label: Label = Field(default_factory=lambda: LABELS.choose("neutral_return"))
-    styles: StyleSet = Field(default_factory=lambda: STYLES.choose("basic"))
-    plan: Plan
-    fit: Fit = Fit()
-    arms: tuple[Arm, ...] = Field(min_length=1)
-    combinations: tuple[Combination, ...] = ()
-    test: TestSettings = TestSettings()
-    portfolios: tuple[Portfolio, ...] = ()
-    placebo: int = Field(default_factory=usual_draws, ge=0, le=1000)
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        max_length=100,
+        description="name of the run's folder: small letters, digits, `-` and `_`",
+    )
+    title: str = Field(description="heading of the report")
+    universe: UniverseRule = Field(default=UniverseRule(), description="who is eligible on a day")
+    features: FeatureSet = Field(
+        default_factory=lambda: FEATURES.choose("price_volume"),
+        description="what an arm reads that names none of its own",
+    )
+    fundamentals: QuarterSettings = Field(
+        default=QuarterSettings(), description="what a network that reads company reports is given of them"
+    )
+    inputs: dict[str, ChosenInput] = Field(
+        default_factory=dict, description="settings of what else networks read, by name"
+    )
+    label: Label = Field(
+        default_factory=lambda: LABELS.choose("neutral_return"),
+        description="what an arm is trained to foresee that names none of its own",
+    )
+    styles: StyleSet = Field(
+        default_factory=lambda: STYLES.choose("basic"),
+        description="style set that factors and portfolios are held against",
+    )
+    plan: Plan = Field(description="spans of training, validation and test")
+    fit: Fit = Field(default=Fit(), description="how networks are trained")
+    arms: tuple[Arm, ...] = Field(
+        min_length=1, description="ways to score, on the same data, plan and tests, compared in one report"
+    )
+    combinations: tuple[Combination, ...] = Field(default=(), description="factors made of the scores of several arms")
+    test: TestSettings = Field(default=TestSettings(), description="what every factor is tested for")
+    portfolios: tuple[Portfolio, ...] = Field(default=(), description="index-enhanced portfolios of the factors")
+    placebo: int = Field(
+        default_factory=usual_draws,
+        ge=0,
+        le=1000,
+        description="random scores that each portfolio is shown beside; 0 = none",
+    )
 
     def inputs_of(self, arm: Arm) -> list[Input]:
         """What `arm` reads beside windows, with its settings, by name: of company reports `fundamentals`, of neighbours
@@ -137,8 +164,8 @@ class Recipe(Spec):
         if not isinstance(given, dict):
             return given
         for name in given:
-            if name in _HAVE_KEYS:
-                raise wrong(name, f"{name} has a key of its own: {_HAVE_KEYS[name]}")
+            if name in HAVE_KEYS:
+                raise wrong(name, f"{name} has a key of its own: {HAVE_KEYS[name]}")
         return {name: {"kind": name, **one} if isinstance(one, dict) else one for name, one in given.items()}
 
     @model_serializer(mode="wrap")

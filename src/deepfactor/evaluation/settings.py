@@ -71,24 +71,28 @@ class TestSettings(Spec):
 
     Attributes
     ----------
-    preset : a study whose choices stand where nothing else is said; None = the defaults below
+    preset : a study whose choices stand where nothing else is said; none = the defaults below
     universes : `all` (the day's eligible stocks), `every` (whoever has a score), or index codes (members of the day
         that are eligible). The first is that of the top portfolios and of the character.
-    conventions, horizons : of the information coefficients
+    conventions : entry and exit of the returns that information coefficients are of
+    horizons : trading days of these returns
     samplings : every day, or every h days
     min_names : a day with fewer pairs of score and return has no coefficient
     decay : mean coefficients at horizons 1 … decay; 0 = none
     groups : number of groups a universe; 0 = none
     other_groups : the same for universes that aren't in `groups`
     all_share_index : benchmark of the groups of `all` and `every`; an index's groups are compared with that index
-    tops, top_every, top_conventions : which top portfolios, rebalanced every so many days, traded when
+    tops : top portfolios: the best tenth, the best hundred
+    top_every : trading days between their rebalances
+    top_conventions : prices at which they trade
     top_offsets : also start the top portfolios on each of the first `every` days, and show mean, least and most
     cost_rate : a side, as a fraction of what is traded
     long_weeks : weeks after a week's trade over which the top group's excess is shown; 0 = no long side at all
     long_turnover : one-sided turnover a week under which the top group is held, beside refreshed in full
     delist_haircut : lost of the last price when a held stock is delisted (Shumway 1997)
-    group_definitions, top_definitions : how returns are annualised and excess is formed; see `definitions`
-    start, end : first and last day of the span, inclusive; open = the first and last scored day
+    group_definitions, top_definitions : by which study's definitions returns are annualised and excess is formed
+    start : first day of the span, inclusive; none = the first scored day
+    end : last day of the span, inclusive; none = the last scored day
     """
 
     __test__: ClassVar[bool] = False  # no test class, whatever pytest makes of the name

@@ -49,7 +49,7 @@ WORDS = {
 class Settings(FeatureSettings):
     """No choice but the window of the samples, which for these is the day itself."""
 
-    window: int = Field(default=1, ge=1, le=2500)
+    window: int = Field(default=1, ge=1, le=2500, description="trading days of a sample's window")
 
 
 def rows_back(settings: Settings) -> int:

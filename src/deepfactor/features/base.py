@@ -20,9 +20,9 @@ Role = Literal["price", "volume", "plain"]
 
 
 class FeatureSettings(Spec):
-    """Base of every set's settings: `window` = days of a sample's window."""
+    """Base of every set's settings."""
 
-    window: int = Field(default=150, ge=1, le=2500)
+    window: int = Field(default=150, ge=1, le=2500, description="trading days of a sample's window")
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,12 @@ WORDS = {
 
 
 class Settings(FeatureSettings):
-    """`fields` in the order of the model's input."""
+    """Its settings."""
 
-    window: int = Field(default=60, ge=1, le=2500)
-    fields: Annotated[tuple[FieldName, ...], ONCE] = Field(get_args(FieldName), min_length=1)
+    window: int = Field(default=60, ge=1, le=2500, description="trading days of a sample's window")
+    fields: Annotated[tuple[FieldName, ...], ONCE] = Field(
+        default=get_args(FieldName), min_length=1, description="in the order of the model's input"
+    )
 
 
 def rows_back(settings: Settings) -> int:

@@ -25,10 +25,12 @@ WORDS = {
 
 
 class Settings(FeatureSettings):
-    """`fields` in the order of the model's input."""
+    """Its settings."""
 
     fields: Annotated[tuple[FieldName, ...], ONCE] = Field(
-        ("open", "high", "low", "close", "vwap", "volume"), min_length=1
+        default=("open", "high", "low", "close", "vwap", "volume"),
+        min_length=1,
+        description="in the order of the model's input",
     )
 
 

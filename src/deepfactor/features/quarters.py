@@ -44,10 +44,14 @@ _SURPRISE = 9  # changes that a surprise is made of
 
 
 class QuarterSettings(Spec):
-    """Which items of how many quarters; items that a market can't give are left out and named."""
+    """Which items of how many quarters."""
 
-    quarters: int = Field(default=12, ge=1, le=80)
-    items: Annotated[tuple[Item, ...], ONCE] = Field(default=get_args(Item), min_length=1)
+    quarters: int = Field(default=12, ge=1, le=80, description="quarters back, the last that is known included")
+    items: Annotated[tuple[Item, ...], ONCE] = Field(
+        default=get_args(Item),
+        min_length=1,
+        description="items of each quarter; one that a market can't give is left out and named",
+    )
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, Self
 
 import numpy as np
+from pydantic import Field
 
 from deepfactor.core.arrays import Bools, Float32, Float64, Indices, Symbols
 from deepfactor.core.errors import DataError
@@ -40,7 +41,9 @@ WORDS = {
 class Settings(Spec):
     """What weights are made of."""
 
-    by: Literal["members", "size", "turnover"] = "members"
+    by: Literal["members", "size", "turnover"] = Field(
+        default="members", description="members of CSI 300, 500 and 1000 alone; or the root of size or turnover"
+    )
 
 
 @dataclass(frozen=True)

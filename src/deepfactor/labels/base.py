@@ -15,15 +15,14 @@ from deepfactor.panel.universe import Universe
 
 
 class LabelSettings(Spec):
-    """`horizon` in trading days; `convention` = entry and exit; `cap` = the market value that is "size".
+    """The forward return, and what it is freed of."""
 
-    `cap` is one choice a market and stands in every result: total market value needs total shares, which not every
-    vendor has.
-    """
-
-    horizon: int = Field(default=10, ge=1, le=MOST_DAYS)
-    convention: Convention = "t1_close"
-    cap: Literal["total", "float"] = "float"
+    horizon: int = Field(default=10, ge=1, le=MOST_DAYS, description="trading days from entry to exit")
+    convention: Convention = Field(default="t1_close", description="prices of entry and exit")
+    cap: Literal["total", "float"] = Field(
+        default="float",
+        description='market value that is "size": total needs total shares, which not every vendor has',
+    )
 
 
 class LabelKind(Protocol[SettingsOf]):

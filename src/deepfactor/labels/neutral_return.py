@@ -35,12 +35,13 @@ def _sorted(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Settings(LabelSettings):
-    """`neutralise`: what is taken out, in whatever order; `clip_mad`: robust deviations at which returns are cut
-    before."""
+    """Its settings."""
 
-    neutralise: Annotated[tuple[Literal["industry", "size"], ...], ONCE, AfterValidator(_sorted)] = ("industry", "size")
-    clip_mad: float = Field(default=5.0, gt=0)
-    min_industry: int = Field(default=10, ge=1)
+    neutralise: Annotated[tuple[Literal["industry", "size"], ...], ONCE, AfterValidator(_sorted)] = Field(
+        default=("industry", "size"), description="what is taken out, in whatever order"
+    )
+    clip_mad: float = Field(default=5.0, gt=0, description="robust deviations at which returns are cut before")
+    min_industry: int = Field(default=10, ge=1, description="an industry of fewer stocks on a day joins `other`")
 
 
 def reach(settings: Settings) -> int:

@@ -32,18 +32,19 @@ def _ascending(values: tuple[int, ...]) -> tuple[int, ...]:
 
 
 class Settings(LabelSettings):
-    """The horizons are `horizon` trading days times each of `multiples`, in whatever order: 5, 10 and 20 by default.
+    """The horizons are `horizon` trading days times each of `multiples`: 5, 10 and 20 by default."""
 
-    `neutralise`, `clip_mad`, `min_industry`: as for `neutral_return`.
-    """
-
-    horizon: int = Field(default=5, ge=1, le=MOST_DAYS // 10)
+    horizon: int = Field(
+        default=5, ge=1, le=MOST_DAYS // 10, description="trading days from entry to exit of the shortest"
+    )
     multiples: Annotated[
         tuple[Annotated[int, Field(ge=1, le=10)], ...], Field(min_length=2), ONCE, AfterValidator(_ascending)
-    ] = (1, 2, 4)
-    neutralise: Annotated[tuple[Literal["industry", "size"], ...], ONCE] = ("industry", "size")
-    clip_mad: float = Field(default=5.0, gt=0)
-    min_industry: int = Field(default=10, ge=1)
+    ] = Field(default=(1, 2, 4), description="horizons in units of `horizon`, in whatever order")
+    neutralise: Annotated[tuple[Literal["industry", "size"], ...], ONCE] = Field(
+        default=("industry", "size"), description="what is taken out, in whatever order"
+    )
+    clip_mad: float = Field(default=5.0, gt=0, description="robust deviations at which returns are cut before")
+    min_industry: int = Field(default=10, ge=1, description="an industry of fewer stocks on a day joins `other`")
 
 
 def reach(settings: Settings) -> int:

@@ -46,15 +46,16 @@ def schedule_on(date: np.datetime64) -> FeeSchedule:
 class Costs(Spec):
     """Cost of a trade, the same for the optimiser and the simulator.
 
-    ``kind = "flat"`` takes `rate` of the amount a side; ``kind = "schedule"`` takes `SCHEDULE` plus a commission with a
-    minimum an order. `slippage` (fraction of the amount a side) is added to either.
+    Rates are fractions of the amount, a side.
     """
 
-    kind: Literal["flat", "schedule"] = "flat"
-    rate: float = Field(default=0.0015, ge=0, lt=0.5)
-    commission: float = Field(default=0.00025, ge=0, lt=0.5)
-    minimum: float = Field(default=5.0, ge=0, le=10_000)
-    slippage: float = Field(default=0.0, ge=0, lt=0.5)
+    kind: Literal["flat", "schedule"] = Field(
+        default="flat", description="one rate; or the taxes and fees in force on the day, and a commission"
+    )
+    rate: float = Field(default=0.0015, ge=0, lt=0.5, description="flat: the rate")
+    commission: float = Field(default=0.00025, ge=0, lt=0.5, description="schedule: the broker's rate")
+    minimum: float = Field(default=5.0, ge=0, le=10_000, description="schedule: least commission of an order, in CNY")
+    slippage: float = Field(default=0.0, ge=0, lt=0.5, description="rate that is added to either")
 
     def cost(self, amount: Floats, side: Side, date: np.datetime64) -> Float64:
         """Cost in CNY of orders of `amount` CNY each (≥ 0, any shape) on one side and date; 0 for an amount of 0.

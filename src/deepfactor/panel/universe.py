@@ -20,7 +20,7 @@ class UniverseRule(Spec):
 
     window: int = Field(default=150, ge=1, le=2500, description="trading days looked back")
     min_observed: int = Field(default=100, ge=1, le=2500, description="traded days among them")
-    exclude_st: bool = True
+    exclude_st: bool = Field(default=True, description="leave out who has special treatment (ST)")
 
     @model_validator(mode="after")
     def _can_be_met(self) -> UniverseRule:

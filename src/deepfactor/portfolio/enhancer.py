@@ -50,18 +50,21 @@ PRICED = 1e-9
 
 
 class EnhanceSettings(Spec):
-    """What the portfolio keeps, and what may give way.
+    """What the portfolio keeps, and what may give way."""
 
-    `cash`: fraction of the book not invested. `constraints`: kinds of `portfolio/constraints` with their settings.
-    `risk_aversion`: what the objective is charged for a unit of active variance a year (the tracking error squared);
-    0 = nothing. `relax_order`: families that may be relaxed on an infeasible day, the first to give way first; a family
-    that is not named never is.
-    """
-
-    cash: float = Field(default=0.005, ge=0.0, lt=1.0)
-    constraints: tuple[Constraint, ...] = ()
-    risk_aversion: float = Field(default=0.0, ge=0.0)
-    relax_order: tuple[str, ...] = DEFAULT_RELAX_ORDER
+    cash: float = Field(default=0.005, ge=0.0, lt=1.0, description="fraction of the book that is not invested")
+    constraints: tuple[Constraint, ...] = Field(default=(), description="what the portfolio keeps")
+    risk_aversion: float = Field(
+        default=0.0,
+        ge=0.0,
+        description="what the objective is charged for a unit of active variance a year (the tracking error squared); "
+        "0 = nothing",
+    )
+    relax_order: tuple[str, ...] = Field(
+        default=DEFAULT_RELAX_ORDER,
+        description="families that may give way on an infeasible day, the first to give way first; "
+        "one that is not named never does",
+    )
 
     @field_validator("relax_order")
     @classmethod

@@ -38,28 +38,40 @@ _NEVER_TRADED = ("suspended", "limit_locked")
 
 
 class Enhancement(EnhanceSettings):
-    """`EnhanceSettings` and what the backtest needs beside.
+    """What the portfolio keeps, what may give way, and what the backtest needs beside."""
 
-    `fill`: price of the next trading day at which orders fill. `costs`: what a trade costs. `haircut`: what a delisted
-    holding loses of its last price. `exclude`: names that may not be bought ("st"); suspended and limit-locked ones are
-    never traded. `styles`: the style set that the constraints mean; None = whatever the command has. `definitions`: by
-    which study's definitions excess is counted (`evaluation.definitions`); None = `DEFAULT_DEFINITIONS`, said so.
-    `signal`: on which days' closes the portfolio is decided anew. `score`: what of a day's scores the optimiser sees,
-    their z-scores, with clipped tails, or their ranks alone (`deepfactor.cross_section.score_shapes`). `risk`: the risk
-    model of the style set, whose forecasts stand beside the backtest; None = none, unless the tracking error is limited
-    or risk has a price.
-    """
-
-    name: str = "custom"
-    fill: Literal["next_vwap", "next_close"] = "next_close"
-    costs: Costs = Costs(rate=0.00125)
-    haircut: float = Field(default=0.3, ge=0.0, le=1.0)
-    exclude: tuple[Literal["st"], ...] = ()
-    styles: StyleSet | None = None
-    definitions: Study | None = None
-    signal: Schedule = "week_end"
-    score: ScoreShape = "z"
-    risk: RiskSettings | None = None
+    name: str = Field(default="custom", description="what the set is called in results; none = the file's name")
+    fill: Literal["next_vwap", "next_close"] = Field(
+        default="next_close", description="price of the next trading day at which orders fill"
+    )
+    costs: Costs = Field(default=Costs(rate=0.00125), description="what a trade costs")
+    haircut: float = Field(
+        default=0.3, ge=0.0, le=1.0, description="fraction of its last price that a delisted holding loses"
+    )
+    exclude: tuple[Literal["st"], ...] = Field(
+        default=(),
+        description="names that may not be bought (`st`); suspended and limit-locked ones are never traded anyway",
+    )
+    styles: StyleSet | None = Field(
+        default=None, description="style set that the constraints mean; none = the command's or the recipe's"
+    )
+    definitions: Study | None = Field(
+        default=None, description="by which study's definitions excess is counted; none = `study_b`, said so"
+    )
+    signal: Schedule = Field(
+        default="week_end",
+        description="days on whose closes the portfolio is decided anew: `week_end`, `month_end`, `daily`, `every:N`, "
+        "or a list of days",
+    )
+    score: ScoreShape = Field(
+        default="z",
+        description="what the optimiser sees of a day's scores: z-scores, the same with clipped tails, or ranks alone",
+    )
+    risk: RiskSettings | None = Field(
+        default=None,
+        description="the style set's risk model, whose forecasts stand beside the backtest; none = none, unless the "
+        "tracking error is limited or risk has a price",
+    )
 
     @property
     def of_risk(self) -> RiskSettings | None:

@@ -89,15 +89,14 @@ WORDS: dict[str, str | tuple[str, str]] = {
 
 
 class Settings(Spec):
-    """`cap`: which market value is size and weight. `clip`: robust deviations (1.4826·MAD) of each descriptor.
+    """Portfolios by scores that lean on short reversal are a third to a half riskier than a model without that style
+    says (docs/results/risk-variants.md)."""
 
-    `reversal`: a style more, REVERSAL, which CNE5 has not: minus the return over 21 days. Portfolios by scores that
-    lean on it are a third to a half riskier than a model without it says (docs/results/risk-variants.md).
-    """
-
-    cap: Literal["total", "float"] = "float"
-    clip: float = Field(default=5.0, gt=0)
-    reversal: bool = False
+    cap: Literal["total", "float"] = Field(default="float", description="market value that is size and weight")
+    clip: float = Field(default=5.0, gt=0, description="robust deviations (1.4826·MAD) at which each descriptor is cut")
+    reversal: bool = Field(
+        default=False, description="a style more, REVERSAL, which CNE5 has not: minus the return over 21 days"
+    )
 
 
 #: Styles of several descriptors and their weights; STOM … are named by their window.

@@ -25,10 +25,10 @@ WORDS: dict[str, str | tuple[str, str]] = {
 
 
 class Settings(Spec):
-    """`cap`: which market value is size. `clip`: robust deviations (1.4826·MAD) at which the descriptor is cut."""
+    """Its settings."""
 
-    cap: Literal["total", "float"] = "float"
-    clip: float = Field(default=5.0, gt=0)
+    cap: Literal["total", "float"] = Field(default="float", description="market value that is size")
+    clip: float = Field(default=5.0, gt=0, description="robust deviations (1.4826·MAD) at which the descriptor is cut")
 
 
 def compute(settings: Settings, panel: Panel, universe: Universe) -> Styles:

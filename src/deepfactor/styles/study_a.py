@@ -68,10 +68,10 @@ WORDS: dict[str, str | tuple[str, str]] = {
 
 
 class Settings(Spec):
-    """`cap`: which market value is size and weight. `clip`: robust deviations (1.4826·MAD) of each descriptor."""
+    """Its settings."""
 
-    cap: Literal["total", "float"] = "float"
-    clip: float = Field(default=5.0, gt=0)
+    cap: Literal["total", "float"] = Field(default="float", description="market value that is size and weight")
+    clip: float = Field(default=5.0, gt=0, description="robust deviations (1.4826·MAD) at which each descriptor is cut")
 
 
 _DESCRIBED = {

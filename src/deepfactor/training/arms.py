@@ -112,14 +112,14 @@ class Arm(Spec):
     or with ``beside = []`` on the deep factors alone.
     """
 
-    name: ArmName
+    name: ArmName = Field(description="its name in the report, and its folder's")
     model: Model | None = Field(default=None, description="the network; none = a baseline")
     weighting: Weighting | None = Field(
         default=None, description="what makes a score of a day's features, or of deep factors"
     )
     fit_on: FitOn = Field(
         default="held_out",
-        description="a second stage's span: the last training year, held out from the network; train",
+        description="what a second stage is fitted on: the last training year, held out from the network; or all",
     )
     beside: Annotated[Beside, ONCE] = Field(
         default=("fundamentals",), description="what a second stage is given beside the deep factors; [] = nothing"

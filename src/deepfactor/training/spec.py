@@ -79,7 +79,7 @@ class Fit(Spec):
     updates: int | None = Field(
         default=None, ge=1, description="gradient steps an epoch (sequences only); none = each training day once"
     )
-    seeds: Seeds = (0, 42, 3407)
+    seeds: Seeds = Field(default=(0, 42, 3407), description="a network is trained with each; their scores are averaged")
     min_stocks: int = Field(default=30, ge=2, le=10_000, description="days with fewer labelled stocks are left out")
     days_per_step: int = Field(
         default=1, ge=1, le=250, description="a step averages loss and gradient over so many days"

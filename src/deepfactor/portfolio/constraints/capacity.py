@@ -18,9 +18,13 @@ WORDS = {
 
 
 class Settings(Spec):
-    """`share`: of the average amount traded in a day (the 20 days up to the signal), that a rebalance may trade."""
+    """Its settings."""
 
-    share: float = Field(default=0.1, gt=0.0)
+    share: float = Field(
+        default=0.1,
+        gt=0.0,
+        description="fraction of the name's mean amount of the 20 days up to the signal that a rebalance may trade",
+    )
 
 
 def limits(settings: Settings, r: Rebalance, invested: float) -> Bounds:

@@ -20,10 +20,10 @@ WORDS = {
 
 
 class Settings(Spec):
-    """`lower`, `upper`: cash as a fraction of the book."""
+    """Its settings."""
 
-    lower: float = Field(default=0.0, ge=0.0, lt=1.0)
-    upper: float = Field(default=0.02, ge=0.0, lt=1.0)
+    lower: float = Field(default=0.0, ge=0.0, lt=1.0, description="least cash, as a fraction of the book")
+    upper: float = Field(default=0.02, ge=0.0, lt=1.0, description="most cash, as a fraction of the book")
 
     @model_validator(mode="after")
     def _is_a_band(self) -> Self:

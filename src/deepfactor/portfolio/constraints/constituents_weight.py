@@ -19,9 +19,9 @@ WORDS = {
 
 
 class Settings(Spec):
-    """`minimum`: share of the invested weight, in [0, 1]."""
+    """Its settings."""
 
-    minimum: float = Field(default=0.8, ge=0.0, le=1.0)
+    minimum: float = Field(default=0.8, ge=0.0, le=1.0, description="least share of what is invested")
 
 
 def limits(settings: Settings, r: Rebalance, invested: float) -> Rows:

@@ -25,9 +25,9 @@ WORDS = {
 
 
 class Settings(Spec):
-    """`minimum`: fraction of the book; 0 = off."""
+    """Its settings."""
 
-    minimum: float = Field(default=0.0, ge=0.0, lt=1.0)
+    minimum: float = Field(default=0.0, ge=0.0, lt=1.0, description="fraction of the book; 0 = off")
 
 
 def limits(settings: Settings, r: Rebalance, invested: float) -> Bounds:

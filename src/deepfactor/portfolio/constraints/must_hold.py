@@ -20,9 +20,11 @@ WORDS = {
 
 
 class Settings(Spec):
-    """`weights`: symbol → least fraction of the book."""
+    """Its settings."""
 
-    weights: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] = Field(default_factory=dict)
+    weights: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] = Field(
+        default_factory=dict, description="symbol → least fraction of the book"
+    )
 
 
 def limits(settings: Settings, r: Rebalance, invested: float) -> Rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from pydantic import Field
 
 from deepfactor.core.spec import Spec
 from deepfactor.portfolio.problem import Bounds, Rebalance
@@ -17,9 +18,11 @@ WORDS = {
 
 
 class Settings(Spec):
-    """`symbols`: names that are neither bought nor sold; what is not held stays out."""
+    """Its settings."""
 
-    symbols: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = Field(
+        default=(), description="names that are neither bought nor sold; who is not held stays out"
+    )
 
 
 def limits(settings: Settings, r: Rebalance, invested: float) -> Bounds:

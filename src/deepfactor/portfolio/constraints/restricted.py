@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from pydantic import Field
 
 from deepfactor.core.spec import Spec
 from deepfactor.portfolio.problem import Bounds, Rebalance
@@ -17,10 +18,10 @@ WORDS = {
 
 
 class Settings(Spec):
-    """`never_buy`: symbols that may be held and sold only. `must_sell`: symbols whose weight has to be 0."""
+    """Its settings."""
 
-    never_buy: tuple[str, ...] = ()
-    must_sell: tuple[str, ...] = ()
+    never_buy: tuple[str, ...] = Field(default=(), description="symbols that may be held and sold only")
+    must_sell: tuple[str, ...] = Field(default=(), description="symbols whose weight has to be 0")
 
 
 def limits(settings: Settings, r: Rebalance, invested: float) -> Bounds:

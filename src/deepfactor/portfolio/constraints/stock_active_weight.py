@@ -18,9 +18,9 @@ WORDS = {
 
 
 class Settings(Spec):
-    """`limit`: fraction of the book."""
+    """Its settings."""
 
-    limit: float = Field(default=0.005, ge=0.0)
+    limit: float = Field(default=0.005, ge=0.0, description="fraction of the book")
 
 
 def limits(settings: Settings, r: Rebalance, invested: float) -> Bounds:

@@ -19,15 +19,15 @@ WORDS = {
 
 
 class Settings(Spec):
-    """Limits in units of the exposures (cross-sectional standard deviations).
+    """Limits in units of the exposures (cross-sectional standard deviations)."""
 
-    `default` holds for every style that the rebalance brings; None = only those in `limits`. `limits` names styles
-    with a limit of their own, 0 = neutral. A style in `limits` must be there, unless it is in `optional` too.
-    """
-
-    default: float | None = Field(default=0.3, ge=0.0)
-    limits: dict[str, NonNegativeFloat] = Field(default_factory=dict)
-    optional: tuple[str, ...] = ()
+    default: float | None = Field(
+        default=0.3, ge=0.0, description="limit of every style of the set; none = only of those in `limits`"
+    )
+    limits: dict[str, NonNegativeFloat] = Field(
+        default_factory=dict, description="style → a limit of its own; 0 = neutral; the set must have the style"
+    )
+    optional: tuple[str, ...] = Field(default=(), description="styles in `limits` that the set may lack")
 
 
 def limits(settings: Settings, r: Rebalance, invested: float) -> Rows:

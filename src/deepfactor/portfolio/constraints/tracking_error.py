@@ -20,9 +20,9 @@ WORDS = {
 
 
 class Settings(Spec):
-    """`limit`: standard deviation of the active return, a year."""
+    """Its settings."""
 
-    limit: float = Field(default=0.05, gt=0.0)
+    limit: float = Field(default=0.05, gt=0.0, description="standard deviation of the active return, a year")
 
 
 def limits(settings: Settings, r: Rebalance, invested: float) -> Deviation:

@@ -15,15 +15,15 @@ FAMILY = "turnover"
 
 
 class Settings(Spec):
-    """`limit`: fraction of the book a rebalance.
+    """Its settings."""
 
-    `sided`: "two" counts buys + sells, "one" half of that. `turnover_from`: changes are counted from the "drifted"
-    weights (what has to be traded) or from the last "target" (then frozen names don't count: their drift is no trade).
-    """
-
-    limit: float = Field(default=0.3, ge=0.0)
-    sided: Literal["one", "two"] = "two"
-    turnover_from: Literal["drifted", "target"] = "drifted"
+    limit: float = Field(default=0.3, ge=0.0, description="fraction of the book a rebalance")
+    sided: Literal["one", "two"] = Field(default="two", description="two counts buys and sells, one half of that")
+    turnover_from: Literal["drifted", "target"] = Field(
+        default="drifted",
+        description="changes are counted from the drifted weights (what has to be traded), or from the last target "
+        "(then frozen names don't count: their drift is no trade)",
+    )
 
 
 def limits(settings: Settings, r: Rebalance, invested: float) -> Rows:

@@ -23,9 +23,14 @@ WORDS = {
 
 
 class Settings(Spec):
-    """`strengths` to choose from, in units of the number of rows: 1 doubles a standardised column's diagonal."""
+    """Its settings."""
 
-    strengths: tuple[Annotated[float, Field(ge=0)], ...] = Field(default=(1e-4, 1e-3, 1e-2, 1e-1, 1.0), min_length=1)
+    strengths: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        default=(1e-4, 1e-3, 1e-2, 1e-1, 1.0),
+        min_length=1,
+        description="penalties that validation chooses from, in units of the number of rows: 1 doubles a standardised "
+        "column's diagonal",
+    )
 
 
 class RidgeState(TypedDict):
