@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -47,6 +48,7 @@ def fetch_both_evenings(path: Path, server: Server, listening: Listening | None 
             baostock_lake(path, made, *SPAN, TABLES, clock, listening)
         finally:
             made.close()
+        server.hears_of_the_end()
 
 
 @pytest.fixture(scope="module")
@@ -315,6 +317,6 @@ def test_killed_at_any_moment_the_lake_is_as_an_unbroken_one(data, tmp_path):
         server.fault = None
         assert deepfactor(*command(lake)).code == 0
     assert contents(lake) == whole
-    named = {line.split('"')[3] for line in (lake / "answers.jsonl").read_text().splitlines()}
+    named = {json.loads(line)["part"] for line in (lake / "answers.jsonl").read_text().splitlines()}
     there = {file.relative_to(lake).as_posix() for file in (lake / "answers").rglob("*") if file.is_file()}
     assert there == named, "no file is left over"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -149,7 +150,7 @@ def test_killed_at_any_moment_the_lake_is_as_an_unbroken_one(data, tmp_path):
         server.fault = None
         assert deepfactor(*command(server, lake)).code == 0
     assert contents(lake) == contents(tmp_path / "unbroken")
-    named = {line.split('"')[3] for line in (lake / "answers.jsonl").read_text().splitlines()}
+    named = {json.loads(line)["part"] for line in (lake / "answers.jsonl").read_text().splitlines()}
     there = {file.relative_to(lake).as_posix() for file in (lake / "answers").rglob("*") if file.is_file()}
     assert there == named, "no file is left over"
 

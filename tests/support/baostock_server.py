@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socketserver
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -73,6 +74,12 @@ class Server:
     @property
     def url(self) -> str:
         return f"tcp://127.0.0.1:{self.port}"
+
+    def hears_of_the_end(self, seconds: float = 5.0) -> None:
+        """Wait until connections that were closed are so for the server, too; one that is left open stays counted."""
+        end = time.monotonic() + seconds
+        while self.open and time.monotonic() < end:
+            time.sleep(0.005)
 
 
 @contextmanager
