@@ -151,7 +151,7 @@ def described(spec: type[Spec]) -> tuple[list[str], dict[str, str]]:
         a key without a meaning: give its field a `description`.
     """
     said, _, section = cleandoc(spec.__doc__ or "").partition("Attributes\n----------\n")
-    listed = _attributes(section)
+    listed = attributes(section)
     meanings = {name: field.description or listed.get(name, "") for name, field in spec.model_fields.items()}
     if lacking := [name for name, meaning in meanings.items() if not meaning]:
         raise LookupError(f"{spec.__module__}.{spec.__name__}: no description of {', '.join(lacking)}")
@@ -236,7 +236,7 @@ def _bounds(field: FieldInfo) -> str:
     """What a number must be."""
     signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
     found = [(sign, getattr(one, name)) for one in field.metadata for name, sign in signs.items() if hasattr(one, name)]
-    return ", ".join(f"{sign} {_number(bound).removesuffix('.0')}" for sign, bound in found)
+    return ", ".join(f"{sign}\u00a0{_number(bound).removesuffix('.0')}" for sign, bound in found)
 
 
 def _specs(annotation: Any) -> Iterator[type[Spec]]:
@@ -255,7 +255,7 @@ def _room(annotation: Any) -> Room[Any, Any] | None:
     return next((room for inner in get_args(annotation) if (room := _room(inner))), None)
 
 
-def _attributes(section: str) -> dict[str, str]:
+def attributes(section: str) -> dict[str, str]:
     """Meanings by key, of a docstring's section ``Attributes``."""
     found: dict[str, str] = {}
     names: list[str] = []

@@ -24,6 +24,7 @@ from deepfactor.core.kind import kinds_in, load_kind
 from deepfactor.core.spec import Spec
 from deepfactor.recipe import Recipe
 from deepfactor.report.press.words import words
+from research.docs_files import file_lines
 from research.docs_keys import COLON, ROOMS, TOP, Page, anchor, keys_of, paragraphs, part_lines, parts_of
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +35,7 @@ CSS = """\
 /* Numbers in tables stand under each other; wide tables scroll by themselves. */
 .md-typeset table:not([class]) { font-variant-numeric: tabular-nums; }
 .md-typeset pre > code { white-space: pre; }
+.md-typeset td:first-child code { white-space: nowrap; }
 /* Chinese before other fonts that have its letters in Japanese forms. */
 :lang(zh) {
   --md-text-font-family: "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Source Han Sans SC", sans-serif;
@@ -93,7 +95,13 @@ def stage(out: Path) -> None:
 
 def reference(language: str) -> dict[str, str]:
     """Pages of the reference by name, in one language."""
-    pages = {"commands": _commands, "recipe": _recipe, "constraints": _constraints, "python": _python}
+    pages = {
+        "commands": _commands,
+        "recipe": _recipe,
+        "constraints": _constraints,
+        "python": _python,
+        "files": file_lines,
+    }
     return {name: "\n".join(make(language)) + "\n" for name, make in pages.items()}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from deepfactor.core.kind import kinds_in, load_kind
 from deepfactor.portfolio.presets import Enhancement
 from deepfactor.recipe import Recipe
 from research import docs_chinese
+from research.docs_files import FOLDERS, records
 from research.docs_keys import ROOMS, Page, described, keys_of, toml
 from research.docs_site import reference
+from support.damage_scene import KINDS
 
 HAN = re.compile("[一-鿿]")
 ENGLISH, CHINESE = (reference(language) for language in ("en", "zh"))
@@ -81,3 +84,46 @@ def test_defaults_are_read_by_a_recipe_as_they_are() -> None:
     assert any("| `{ rate = 0.00125 }`, else its defaults |" in line for line in lines)
     given = {"all": 20, "000300.SH": 5, "at": [1e8, 0.5, 3407], "on": True, "to": "z"}
     assert tomllib.loads(f"x = {toml(given)}") == {"x": given}
+
+
+#: Where the scene of `support.damage_scene` has the folders of the page.
+PLACES = {
+    "A market": "market/",
+    "Beside a market": "market",
+    "A run": "RUN/",
+    "A portfolio of a run": "RUN/portfolio/*/*/*/",
+    "Runs and their jobs": "runs/",
+    "The desk": "desk/",
+}
+
+
+def test_every_file_that_commands_leave_is_on_the_page() -> None:
+    known = {f"{PLACES[folder]}{one.name}" for folder, files in FOLDERS.items() for one in files}
+    left = {name for form in KINDS if "lock" not in form for name in names_of(form)}
+    assert len(left) > 60
+    assert {name for name in left if not any(fnmatch(name, pattern) for pattern in known)} == set()
+
+
+def test_every_json_is_a_record_or_says_what_it_is() -> None:
+    """Objects whose keys are known have a record; of the others the keys are names, and the page says of what."""
+    without = {one.name for files in FOLDERS.values() for one in files if one.name.endswith(".json") and not one.record}
+    assert {name.rpartition("/")[2] for name in without} == {
+        "checksums.json",
+        "constraints.json",
+        "model_correlation.json",
+        "report.json",
+    }
+    names = [record.__name__ for record in records()]
+    assert len(names) == len(set(names)), "two records of one name would share a heading"
+
+
+def names_of(form: str) -> set[str]:
+    """Names that a regular expression of the scene stands for, one a choice."""
+    ways = {form.replace(r"(runs/tiny|tested|enhanced)", "RUN").replace(r"\.", ".")}
+    while choices := [way for way in ways if "(" in way]:
+        for way in choices:
+            ways.remove(way)
+            inner = re.search(r"\(([^()]*)\)", way)
+            assert inner is not None
+            ways |= {way.replace(inner[0], one, 1) for one in inner[1].split("|")}
+    return {re.sub(r"\[[^\]]*\]\+|\\w\+|\\d\+|\\d", "x", way) for way in ways}

@@ -14,7 +14,7 @@ from deepfactor.panel.weighting import WeightsRecord
 
 
 class CutRecord(TypedDict):
-    """Where a backtest begins later or ends earlier than its scores; see `Cut`."""
+    """Where a backtest begins later or ends earlier than its scores."""
 
     side: Literal["start", "end"]
     day: str
@@ -44,7 +44,7 @@ class BindingRecord(TypedDict):
 
 
 class InvestedRecord(TypedDict):
-    """How much of the book was invested, and should have been; see `Invested`."""
+    """How much of the book was invested, and should have been."""
 
     mean: Number
     target: Number
@@ -176,7 +176,7 @@ class SeedsFile(TypedDict):
 
 
 class SummaryFile(WeightsRecord, total=False):
-    """The file, whole; see `performance.summary`."""
+    """``summary.json``; its keys one by one: docs/conventions.md."""
 
     index: str
     capital: float

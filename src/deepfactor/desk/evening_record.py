@@ -21,7 +21,7 @@ NUMERICS = 1
 
 
 class EveningRecord(TypedDict):
-    """``reconcile.json``: see `docs/conventions.md`."""
+    """``reconcile.json``; its keys one by one: docs/conventions.md."""
 
     key: str
     date: str

@@ -26,7 +26,7 @@ _LINE_ENDS = {"crlf": "\r\n", "lf": "\n"}
 
 
 class OrdersRecord(TypedDict):
-    """The JSON beside an order file: see `docs/conventions.md`."""
+    """The JSON beside an order file; its keys one by one: docs/conventions.md."""
 
     status: str
     rebalance: str

@@ -27,7 +27,7 @@ NUMERICS = 2
 
 
 class RebalanceRecord(TypedDict):
-    """``rebalance.json``: see `docs/conventions.md`."""
+    """``rebalance.json``; its keys one by one: docs/conventions.md."""
 
     status: str
     key: str

@@ -18,7 +18,7 @@ _LONGEST = 100
 
 
 class ReleaseRecord(TypedDict):
-    """A line of the log; `book` and `trades` are the SHA-256 of the account and of the orders that were let out."""
+    """A line of ``releases.jsonl``; `book` and `trades` hash the account and the orders that were let out."""
 
     date: str
     trade_date: str | None

@@ -13,7 +13,7 @@ Number = float | None
 
 
 class Statistics(TypedDict):
-    """Of a series of daily coefficients; see `SeriesSummary`."""
+    """Of a series of daily coefficients: mean, spread, their ratio, share of days above zero, Newey–West t, days."""
 
     mean: Number
     std: Number
@@ -103,7 +103,7 @@ class StyleCorrelation(TypedDict):
 
 
 class DefinitionsRecord(TypedDict):
-    """By which definition an excess is formed; see `Definitions`."""
+    """By which definition an excess is formed."""
 
     annual_excess: str
     year: str
@@ -264,7 +264,7 @@ class PartRecord(TypedDict):
 
 
 class FactorFile(TypedDict, total=False):
-    """The file, whole; see `FactorReport`."""
+    """``factor_report.json``; its keys one by one: docs/conventions.md."""
 
     factor: str
     market: str

@@ -34,7 +34,7 @@ LEAST = 5
 
 
 class ModelChange(TypedDict):
-    """A line of the log."""
+    """A line of ``models.jsonl``."""
 
     action: Action
     arm: str

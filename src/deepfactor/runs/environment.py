@@ -60,7 +60,7 @@ class MarketRecord(TypedDict, total=False):
 
 
 class StageRecord(TypedDict):
-    """See `StageCost`."""
+    """Wall and CPU seconds of a stage (children included), and the peak memory of the largest process so far."""
 
     stage: str
     wall_s: float

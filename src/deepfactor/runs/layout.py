@@ -11,7 +11,7 @@ from deepfactor.core.errors import DataError
 
 
 class Scored(TypedDict):
-    """What this file and its readers want of an arm or a combination in a resolved recipe."""
+    """What is read of an arm or a combination in a resolved recipe."""
 
     name: str
     published: NotRequired[str | None]

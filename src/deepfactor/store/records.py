@@ -22,7 +22,7 @@ class CodesAccount(TypedDict, total=False):
 
 
 class Account(PricesAccount, CodesAccount):
-    """A source's own account: see `deepfactor.sources.base.Source.describe`; the manifest's has ``appended``."""
+    """What a source says of itself and of what it derived; the manifest's has ``appended``."""
 
     name: str
     settings: Mapping[str, object]
@@ -37,8 +37,8 @@ class Account(PricesAccount, CodesAccount):
     appended: NotRequired[list[object]]
 
 
-class PartRecord(TypedDict):
-    """See `deepfactor.store.folder.Part`."""
+class TablePart(TypedDict):
+    """A parquet file of a table: `content` is a hash of its rows, `checksum` of its bytes."""
 
     name: str
     content: str
@@ -50,7 +50,7 @@ class ManifestFile(TypedDict):
     """``manifest.json``, without its own checksum."""
 
     schema_version: int
-    tables: dict[str, list[PartRecord]]
+    tables: dict[str, list[TablePart]]
     source: Account
     warnings: list[FindingRecord]
     retired: list[str]

@@ -16,7 +16,7 @@ WORDS = {"damaged": "内容损坏"}
 
 
 class FindingRecord(TypedDict):
-    """A `Finding` as JSON has it."""
+    """A finding of the audit, as JSON has it."""
 
     severity: Severity
     code: str
