@@ -10,10 +10,7 @@ alone. A copy, a file that was touched, and one whose modification time was set 
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import os
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +18,7 @@ from typing import Any
 
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import write_json
+from deepfactor.core.notes import keep_note, read_note
 from deepfactor.core.system import raise_of_machine
 from deepfactor.core.words import Sentence
 
@@ -32,6 +30,7 @@ _UNREADABLE = Sentence("does not hold what was written ({error})", "与写入时
 _MISSING = Sentence("is missing", "缺失")
 _FOLDER = Sentence("is a folder", "是一个文件夹")
 _SEAL = "checksum"
+_KIND = "whole"
 #: The end of a line that is sealed, with its checksum.
 _SEALED = b',"checksum":"%b"}'
 _BLOCK = 1 << 20
@@ -197,38 +196,11 @@ def _known(folder: Path) -> dict[str, list[Any]]:
     """What this process, or one before it, found whole in `folder`."""
     folder = folder.absolute()
     if folder not in _whole:
-        _whole[folder] = {}
-        with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RuntimeError):
-            content = json.loads(_place(folder).read_text(encoding="utf-8"))
-            if content["folder"] == str(folder):
-                _whole[folder] = dict(content["whole"])
+        noted = read_note(_KIND, folder).get(_KIND, {})
+        _whole[folder] = dict(noted) if isinstance(noted, dict) else {}
     return _whole[folder]
 
 
 def _keep(folder: Path, known: Mapping[str, object]) -> None:
-    """Note it for later processes; where the cache can't be written they compare again."""
-    folder = folder.absolute()
-    with contextlib.suppress(OSError, RuntimeError):
-        place = _place(folder)
-        if not place.exists():
-            _forget_gone(place.parent)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps({"folder": str(folder), "whole": known}), encoding="utf-8")
-        os.replace(temporary, place)
-
-
-def _forget_gone(cache: Path) -> None:
-    """Remove notes on folders that are no more."""
-    for note in cache.glob("*.json"):
-        try:
-            there = Path(json.loads(note.read_text(encoding="utf-8"))["folder"]).exists()
-        except (OSError, ValueError, LookupError, TypeError):
-            there = False
-        if not there:
-            note.unlink(missing_ok=True)
-
-
-def _place(folder: Path) -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "deepfactor" / "whole" / f"{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}.json"
+    """Note it for later processes."""
+    keep_note(_KIND, folder, {_KIND: known})

@@ -32,7 +32,8 @@ from deepfactor.core.system import raise_of_machine
 from deepfactor.store.checks import Basis, Finding, FindingRecord, check_tables, last_day, strictly_ascending
 from deepfactor.store.content import content_hash, hash_of_rows
 from deepfactor.store.migrations import migrated
-from deepfactor.store.parquet import UNREADABLE, parquet_schema, read_parquet, scan_parquet, write_parquet
+from deepfactor.store.parquet import UNREADABLE, parquet_schema, read_parquet, write_parquet
+from deepfactor.store.priced import note_symbols, symbols_of
 from deepfactor.store.records import Account
 from deepfactor.store.schema import SCHEMA_VERSION, SEALED, TABLES
 from deepfactor.store.writing import MANIFEST, writing
@@ -145,8 +146,8 @@ class MarketFolder:
     @cached_property
     def priced(self) -> frozenset[str]:
         """The symbols of ``daily``."""
-        rows = scan_parquet(self.part_files("daily"))
-        return frozenset(rows.select(pl.col("symbol").unique()).collect()["symbol"])
+        contents = [part.content for part in self.manifest.tables["daily"]]
+        return symbols_of(self.path, contents, lambda: self.part_files("daily"))
 
     def part_file(self, table: str, part: Part) -> Path:
         """Path of a part."""
@@ -242,12 +243,13 @@ def ingest_locked(
     findings = check_tables(held, basis=Basis.of(source), last=last_day(source), simulated=simulated)
     raise_first_error(findings, source.get("files", {}))
     source = {**_derive_calendar(held, source), "appended": []}
-    parts = {}
+    parts, priced = {}, held["daily"]["symbol"].unique().to_list()
     for name in [name for name in TABLES if name in held]:
         tell(f"writing {name}")
         parts[name] = tuple(write_parts(path, name, held.pop(name)))
     warnings = tuple(plain([finding.record() for finding in findings]))
     replace_manifest(path, Manifest(SCHEMA_VERSION, parts, source, warnings), prove)
+    note_symbols(path, [part.content for part in parts["daily"]], priced)
     return MarketFolder.open(path)
 
 

@@ -8,7 +8,7 @@ accepts them. History that changes as a whole with a dividend
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from deepfactor.store.deltas import Changed, Fetch, Given, Holding, Standing
 from deepfactor.store.folder import (
     Manifest,
     MarketFolder,
+    Part,
     Prove,
     clear_unused,
     ingest_locked,
@@ -33,6 +34,7 @@ from deepfactor.store.folder import (
     replace_manifest,
 )
 from deepfactor.store.parquet import scan_parquet
+from deepfactor.store.priced import note_symbols
 from deepfactor.store.records import Account
 from deepfactor.store.renaming import changed_codes, kept_account, renamed, revised_days
 from deepfactor.store.schema import SCHEMA_VERSION, TABLES
@@ -244,7 +246,14 @@ def _append(
             source = {**source, "memos": memos}
         source = plain(source)
     replace_manifest(held.path, Manifest(SCHEMA_VERSION, parts, source, warnings), prove)
+    _note_symbols(held, parts["daily"], None if revised else new_rows)
     return MarketFolder.open(held.path)
+
+
+def _note_symbols(held: MarketFolder, parts: Sequence[Part], new: pl.DataFrame | None) -> None:
+    """Spare the next evening to read all rows; `new` = what came behind those held, None = these changed too."""
+    if new is not None:
+        note_symbols(held.path, [part.content for part in parts], held.priced.union(new["symbol"]))
 
 
 def _checked(held: MarketFolder, tables: Mapping[str, pl.DataFrame], account: Account, last: date) -> list[Finding]:

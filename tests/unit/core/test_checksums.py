@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deepfactor.core import checksums
+from deepfactor.core import checksums, notes
 from deepfactor.core.checksums import (
     checksum,
     damaged,
@@ -96,7 +96,7 @@ def test_a_note_on_a_folder_that_is_no_more_goes(folder: Path, tmp_path: Path, m
 def test_a_broken_note_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     damaged(folder, sums(folder))
     monkeypatch.setattr(checksums, "_whole", {})
-    checksums._place(folder).write_text(text.replace("FOLDER", str(folder)), encoding="latin-1")
+    notes._place("whole", folder).write_text(text.replace("FOLDER", str(folder)), encoding="latin-1")
     assert damaged(folder, sums(folder)) == {}
 
 
