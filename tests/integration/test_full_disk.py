@@ -12,6 +12,7 @@ import pytest
 
 from deepfactor.core.errors import OutOfResources
 from deepfactor.panel.build import open_panel
+from deepfactor.panel.build.past import PAST
 from deepfactor.runs.results import write_table
 from deepfactor.store.folder import MANIFEST, MarketFolder
 from support.cli import deepfactor
@@ -43,7 +44,8 @@ def fill(disk: Path, leave: int) -> Path:
 
 
 def contents(market: Path) -> dict[str, bytes]:
-    kept = [p for p in sorted(market.rglob("*")) if p.is_file() and p.name != ".lock"]
+    """But for what a panel went on from, which one that was built whole didn't."""
+    kept = [p for p in sorted(market.rglob("*")) if p.is_file() and p.name not in (".lock", PAST)]
     return {str(p.relative_to(market)): p.read_bytes() for p in kept}
 
 

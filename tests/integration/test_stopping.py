@@ -105,6 +105,24 @@ def stopped_after(epoch: int, number: signal.Signals, command: list[str]) -> int
     return code
 
 
+def test_a_signal_that_was_held_back_while_it_started_stops_it(tmp_path):
+    """As the workbench starts runs; also where its own starter ignores the signal, as a shell's background does."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deepfactor", "simulate", str(tmp_path / "m")],
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 3, said
+    assert "stopped by SIGINT" in said
+
+
 @pytest.mark.slow
 def test_stopped_twice_the_same_command_ends_with_the_bytes_of_an_unbroken_run(small_market, tmp_path):
     (tmp_path / "small.toml").write_text(RECIPE)

@@ -33,6 +33,7 @@ def _ended() -> int:
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # held back by who started this
         code = _verb()
         sys.stdout.flush()
     except BaseException as error:

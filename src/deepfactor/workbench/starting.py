@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,7 +106,7 @@ class Calls:
         number = str(1 + max((int(call.number) for call in self.all()), default=0))
         places = ("--market", str(self._market), "--out", str(self._runs), "--workers", str(workers))
         command = (sys.executable, "-m", "deepfactor", "run", named, *places)
-        with (folder / f"{number}.log").open("wb") as log:
+        with (folder / f"{number}.log").open("wb") as log, _signals_wait():
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
@@ -131,6 +133,17 @@ class Calls:
                 self._write(replace(call, stopped=True))
                 os.kill(call.pid, signal.SIGINT)
         return call
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """A process that is started here gets a signal once it listens, also one that is sent before, or that whoever
+    started this server ignores."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _read(path: Path) -> Call | None:
