@@ -88,7 +88,8 @@ def _residuals(content: RunContent) -> str:
     rows = []
     for arm in content.arms:
         record = arm.record("all", 10, content.main)
-        given = (None if record is None else record["rank_ic"], residual(content, arm, SET))
+        entry = residual(content, arm, SET)
+        given = (None if record is None else record["rank_ic"], None if entry is None else entry["rank_ic"])
         rows.append([arm.name, *map(_with_t, given)])
     return table(["arm", f"RankIC, 10 days, `{content.main}`", f"after the styles of {SET} and industries"], rows)
 

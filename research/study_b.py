@@ -120,8 +120,8 @@ def _rank_ic(content: RunContent) -> str:
     """One row an arm: what sets it apart from the others."""
     rows = []
     for arm in content.arms:
-        cell, left = ic_cell(arm, CONVENTION), residual(content, arm, SET)
-        t = None if left is None else left["t_newey_west"]
+        cell, entry = ic_cell(arm, CONVENTION), residual(content, arm, SET)
+        mean, t = (None if entry is None else entry["rank_ic"][name] for name in ("mean", "t_newey_west"))
         rows.append(
             [
                 arm.name,
@@ -132,7 +132,7 @@ def _rank_ic(content: RunContent) -> str:
                 seeds(content, arm.name),
                 *(cell(universe, 10) for universe in INDICES),
                 cell("all", 20),
-                f"{number(None if left is None else left['mean'], 'ic')}, t {number(t, 'ratio')}",
+                f"{number(mean, 'ic')}, t {number(t, 'ratio')}",
             ]
         )
     names = [f"10 days, {name}" for name in INDICES.values()]
