@@ -47,7 +47,7 @@ CSS = """\
   --md-typeset-a-color: #1d4ed8;
   --md-code-hl-comment-color: #5b6470;
 }
-.md-typeset p a:not(.headerlink), .md-typeset li a:not(.headerlink) {
+.md-typeset :is(p, li, td, dd) a:not(.headerlink) {
   text-decoration: underline;
   text-underline-offset: 0.15em;
 }
