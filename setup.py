@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 HOME = Path("src/deepfactor/models/_kernels")
-PATHS = ("dispatch", "portable", "avx2", "avx512", "bf16")
+PATHS = ("dispatch", "portable", "avx2", "avx512", "bf16", "amx")
 
 setup(
     ext_modules=[
@@ -15,7 +15,10 @@ setup(
             sources=[str(HOME / f"gru_{path}.cpp") for path in PATHS],
             depends=[
                 str(HOME / name)
-                for name in ("gru.h", "gru_bf16.h", "gru_body.h", "gru_patches.h", "gru_stage.h", "gru_vector.h")
+                for name in (
+                    *("gru.h", "gru_amx.h", "gru_bf16.h"),
+                    *("gru_body.h", "gru_patches.h", "gru_stage.h", "gru_vector.h"),
+                )
             ],
             extra_compile_args=[
                 "-O3",

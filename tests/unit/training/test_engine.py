@@ -128,8 +128,10 @@ if __name__ == "__main__":
 
 
 def _alive(pid: int) -> bool:
-    """Whether the process runs; a zombie that nobody has waited for does not."""
+    """Whether any thread of the process runs: a zombie's other threads may still hold its files, and so its locks."""
     try:
+        if len(list(Path(f"/proc/{pid}/task").iterdir())) > 1:
+            return True
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except FileNotFoundError:
         return False

@@ -65,6 +65,8 @@ deepfactor_patches_run deepfactor_patches_avx2, deepfactor_patches_avx512;
 deepfactor_gru_run deepfactor_gru_forward_avx2, deepfactor_gru_backward_avx2;
 deepfactor_gru_run deepfactor_gru_forward_bf16, deepfactor_gru_backward_bf16;
 deepfactor_gru_run deepfactor_gru_forward_avx512, deepfactor_gru_backward_avx512;
+deepfactor_gru_run deepfactor_gru_forward_amx, deepfactor_gru_backward_amx;
+int deepfactor_amx_granted(void);
 #endif
 #ifdef __cplusplus
 }

@@ -22,11 +22,14 @@ namespace {  // internal: the same names with other instructions live in the oth
 }
 
 static bool native(const deepfactor_gru *job) { return job->bf16 == 1 && __builtin_cpu_supports("avx512bf16"); }
+static bool tiled(const deepfactor_gru *job) { return native(job) && job->d % 32 == 0 && deepfactor_amx_granted(); }
 
 extern "C" int deepfactor_gru_forward_avx512(const deepfactor_gru *job) {
+    if (tiled(job)) return deepfactor_gru_forward_amx(job);
     return native(job) ? deepfactor_gru_forward_bf16(job) : run_forward(job);
 }
 extern "C" int deepfactor_gru_backward_avx512(const deepfactor_gru *job) {
+    if (tiled(job)) return deepfactor_gru_backward_amx(job);
     return native(job) ? deepfactor_gru_backward_bf16(job) : run_backward(job);
 }
 extern "C" int deepfactor_patches_avx512(const deepfactor_patches *job) { return patches(job); }

@@ -8,7 +8,10 @@
 #include "gru_vector.h"
 
 // Stocks a tile. 96 stocks of 64 hidden units: 24 kB of state, 104 kB of gradients of the pre-activations.
-constexpr ptrdiff_t TILE = 96;
+#if !defined(STOCKS)
+#define STOCKS 96
+#endif
+constexpr ptrdiff_t TILE = STOCKS;
 // Rows of a block of accumulators; the last block of a tile repeats its last row and stores it once.
 constexpr int ROWS = 6;
 
@@ -70,7 +73,7 @@ INLINE void gates_of(const Products *from, const V *before, V *r, V *z, V *next)
     V a[G], down_n[G], both[G];
     UNROLL for (int i = 0; i < G; i++) a[i] = sigmoid * from[i].r;
     powers_of_two<G>(a);
-    UNROLL for (int i = 0; i < G; i++) r[i] = 1.0f / (1.0f + a[i]);
+    UNROLL for (int i = 0; i < G; i++) r[i] = reciprocal(1.0f + a[i]);
     UNROLL for (int i = 0; i < G; i++) a[i] = sigmoid * from[i].z;
     powers_of_two<G>(a);
     UNROLL for (int i = 0; i < G; i++) down_n[i] = tanh * (from[i].n + r[i] * from[i].hn);
@@ -78,7 +81,7 @@ INLINE void gates_of(const Products *from, const V *before, V *r, V *z, V *next)
     UNROLL for (int i = 0; i < G; i++) {
         // the reciprocals of z and n by one division: 1/a = b/(ab), 1/b = a/(ab)
         a[i] += 1.0f, down_n[i] += 1.0f;
-        both[i] = 1.0f / (a[i] * down_n[i]);
+        both[i] = reciprocal(a[i] * down_n[i]);
     }
     UNROLL for (int i = 0; i < G; i++) {
         z[i] = both[i] * down_n[i];
@@ -216,9 +219,23 @@ static void transposed_product(const float *a, ptrdiff_t a_row, ptrdiff_t n, ptr
     }
 }
 
+// A vector's gradients of the pre-activations, and what of the state's gradient goes the direct way.
+struct Gradients {
+    V n, r, z, hn, through;
+};
+
+// From the gates, the states before and after the step, the state's part of the candidate with its bias, and the gradient
+// of the new state. The candidate isn't kept: it follows from the states; the nearer z is to one, the less exactly, and
+// the less it counts.
+INLINE Gradients gradients_of(V r, V z, V before, V after, V from_state, V grad) {
+    V through = grad * z, rest = grad - through;
+    V candidate = bounded((after - z * before) * reciprocal(at_least(1.0f - z, 0x1p-24f)));
+    V to_n = rest * (1.0f - candidate * candidate);
+    return {to_n, to_n * from_state * (r - r * r), grad * (before - candidate) * (z - z * z), to_n * r, through};
+}
+
 // Gradients of a step's pre-activations, `a` (n, a_row) = [n | r | z | hn], and of h by the direct way z * g, in `g`.
-// Stock by stock, as the gates lie in memory; `sums` (4d) is scratch. The candidate isn't kept: it follows from the states
-// before and after the step; the nearer z is to one, the less exactly, and the less it counts. `hn` lacks its bias.
+// Stock by stock, as the gates lie in memory; `sums` (4d) is scratch. `hn` lacks its bias.
 static void gates_back(const float *gates, const float *h, const float *next, const float *hn, const float *bias_hn,
                        ptrdiff_t n, ptrdiff_t d, const float *more, const float *less, const int *group, float *g,
                        float *a, ptrdiff_t a_row, float *sums, float *bias) {
@@ -227,22 +244,17 @@ static void gates_back(const float *gates, const float *h, const float *next, co
         for (ptrdiff_t unit = 0; unit < d; unit += LANES) {
             const float *gate = gates + s * 2 * d + unit;
             float *to = a + s * a_row + unit, *state = g + s * d + unit, *sum = sums + unit;
-            V r = load(gate), z = load(gate + d), after = load(next + s * d + unit);
             V before = {}, from_state = load(bias_hn + unit);
             if (h) before = load(h + s * d + unit), from_state += load(hn + s * d + unit);
             V grad = load(state);
             if (more) grad += load(more + s * d + unit);
             if (less) grad -= load(less + group[s] * d + unit);
-            V through = grad * z, rest = grad - through;
-            V candidate = bounded((after - z * before) / at_least(1.0f - z, 0x1p-24f));
-            V to_n = rest * (1.0f - candidate * candidate);
-            V to_r = to_n * from_state * (r - r * r);
-            V to_z = grad * (before - candidate) * (z - z * z);
-            V to_h = to_n * r;
-            store(to, to_n), store(to + d, to_r), store(to + 2 * d, to_z), store(to + 3 * d, to_h);
-            store(state, through);
-            store(sum, load(sum) + to_n), store(sum + d, load(sum + d) + to_r);
-            store(sum + 2 * d, load(sum + 2 * d) + to_z), store(sum + 3 * d, load(sum + 3 * d) + to_h);
+            const Gradients made =
+                gradients_of(load(gate), load(gate + d), before, load(next + s * d + unit), from_state, grad);
+            store(to, made.n), store(to + d, made.r), store(to + 2 * d, made.z), store(to + 3 * d, made.hn);
+            store(state, made.through);
+            store(sum, load(sum) + made.n), store(sum + d, load(sum + d) + made.r);
+            store(sum + 2 * d, load(sum + 2 * d) + made.z), store(sum + 3 * d, load(sum + 3 * d) + made.hn);
         }
     for (ptrdiff_t j = 0; j < 4 * d; j += LANES) store(bias + j, load(bias + j) + load(sums + j));
 }

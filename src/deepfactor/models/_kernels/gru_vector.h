@@ -21,6 +21,16 @@ INLINE void stream(float *at, V v) { store(at, v); }
 INLINE void fence() {}
 #endif
 INLINE V all(float s) { return s - (V){}; }
+// 1 / x to a unit in the last place, for finite x that is not 0: the estimate of 14 bits, made better once, costs a third
+// of a division.
+#if LANES == 16
+INLINE V reciprocal(V x) {
+    V near = _mm512_rcp14_ps(x);
+    return near + near * (1.0f - x * near);
+}
+#else
+INLINE V reciprocal(V x) { return 1.0f / x; }
+#endif
 INLINE ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 
 // NaN stays NaN.
