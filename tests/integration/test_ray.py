@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -34,6 +33,7 @@ from deepfactor.training.engines.processes import Processes
 from deepfactor.training.jobs import Job, Progress, is_done
 from deepfactor.training.spec import Fit
 from support.cluster import TwoNodes
+from support.processes import gone
 from support.sharing import Home
 from support.training import TINY, stored, toy_jobs, toy_training
 
@@ -205,20 +205,6 @@ class Driver:
         lines = self.process.stdout.read().splitlines()
         self.process.stdout.close()
         return self.process.wait(timeout=120), lines
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
-
-
-def gone(pid: int, seconds: float = 60.0) -> bool:
-    end = time.monotonic() + seconds
-    while alive(pid) and time.monotonic() < end:
-        time.sleep(0.1)
-    return not alive(pid)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from deepfactor.training.engine import JobFailed, run_jobs
 from deepfactor.training.jobs import Job, Progress, is_done
 from deepfactor.training.losses import ic
 from deepfactor.training.spec import Fit
+from support.processes import gone
 from support.training import FIT, TINY, stored, toy_jobs, toy_training
 
 LONG = Fit(epochs=30, seeds=(0,), min_stocks=5)
@@ -107,6 +107,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
 PARENT = """
 import multiprocessing, sys
 from pathlib import Path
+from support.processes import gone
 from support.training import stored, toy_jobs, toy_training
 from deepfactor.core.errors import Interrupted
 from deepfactor.training.engine import run_jobs
@@ -125,16 +126,6 @@ if __name__ == "__main__":
     except Interrupted as error:
         sys.exit(error.exit_code)
 """
-
-
-def _alive(pid: int) -> bool:
-    """Whether any thread of the process runs: a zombie's other threads may still hold its files, and so its locks."""
-    try:
-        if len(list(Path(f"/proc/{pid}/task").iterdir())) > 1:
-            return True
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.mark.slow
@@ -157,10 +148,7 @@ def test_stopped_from_outside_no_orphans_and_the_job_goes_on(
     parent.stdout.close()
     assert parent.wait(timeout=60) == (3 if number is not signal.SIGKILL else -9)
     assert children
-    deadline = time.monotonic() + 30
-    while any(map(_alive, children)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(map(_alive, children))
+    assert all(map(gone, children))
     data = toy_training()
     jobs = toy_jobs(data, fit=LONG)
     assert not is_done(tmp_path / "broken", jobs[0])
