@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from deepfactor.lake import pace
 from support.baostock_server import baostock_server
 from support.cli import deepfactor
 from support.tushare_server import TOKEN, tushare_server
@@ -32,6 +33,12 @@ Tables = dict[str, pl.DataFrame]
 @pytest.fixture(scope="module")
 def simulated() -> Tables:
     return simulated_tables(stocks=120, start=START, end=END, seed=4)
+
+
+@pytest.fixture(autouse=True)
+def in_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`daily` may be asked for 500 times a minute, of which a test would wait out the half."""
+    monkeypatch.setattr(pace, "_MINUTE", 0.0)
 
 
 def blocks(page: str) -> list[list[list[str]]]:
