@@ -27,7 +27,8 @@ OURS = {
     form: zh for room, pairs in catalogue().items() if room not in ("help", "libraries") for form, zh in pairs.items()
 }
 #: Of columns, and kinds of weights.
-HEADS = {"universe", "horizon", "win", "factor", "index", "year", "tracking error", "correlation", "replica", "published"}
+HEADS = {"universe", "horizon", "win", "factor", "index", "year", "tracking error", "correlation", "replica"}
+HEADS |= {"published"}
 #: A word of its own, between a bar and a clock.
 ALONE = {"left", *HEADS}
 

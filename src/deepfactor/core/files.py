@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,9 +69,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def remove_litter(folder: Path) -> None:
-    """Remove the temporaries of `atomic_path` below `folder` that killed processes left; those of living ones stay, and
-    those of other machines for a day."""
-    for path in folder.rglob(".*.tmp"):
+    """Remove the temporaries below `folder`, files and folders, that killed processes left; those of living ones stay,
+    and those of other machines for a day."""
+    for path in list(folder.rglob(".*.tmp")):
         machine, _, pid = path.name.split(".")[-2].rpartition("-")
         if not pid.isdigit():
             continue
@@ -78,7 +79,9 @@ def remove_litter(folder: Path) -> None:
             abandoned = int(pid) == os.getpid() or not _lives(int(pid))
         else:
             abandoned = _age(path) > _ABANDONED
-        if abandoned:
+        if abandoned and path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif abandoned:
             path.unlink(missing_ok=True)
 
 

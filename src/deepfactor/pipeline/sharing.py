@@ -22,6 +22,7 @@ import numpy as np
 
 from deepfactor.core.arrays import AnyArray
 from deepfactor.core.errors import DeepfactorError, UserError
+from deepfactor.core.files import machine_id
 from deepfactor.panel.build import open_panel
 from deepfactor.panel.scores import Scores
 from deepfactor.pipeline.console import Console
@@ -136,7 +137,8 @@ def seen_from_afar(engine: Engine, path: Path) -> Path:
 def laid_out(arrays: Sequence[AnyArray], rows: slice, room: Path | None) -> Iterator[Path]:
     """Arrays (T, N) as files ``0.npy`` … of a folder in `room` (None = the system's for temporary ones), of the days
     `rows` alone: the others are holes in them."""
-    with tempfile.TemporaryDirectory(prefix=".deepfactor-", dir=room) as name:
+    owner = f".{machine_id()}-{os.getpid()}.tmp"  # for `remove_litter`, should this process be killed
+    with tempfile.TemporaryDirectory(prefix=".arrays-", suffix=owner, dir=room) as name:
         for k, values in enumerate(arrays):
             held = np.lib.format.open_memmap(Path(name) / f"{k}.npy", "w+", values.dtype, values.shape)
             held[rows] = values[rows]

@@ -117,6 +117,9 @@ def test_litter_of_dead_processes_goes_and_that_of_living_ones_stays(tmp_path):
     kept = [below / f".x.json.{os.getppid()}.tmp", tmp_path / ".mine.tmp", tmp_path / "x.json"]
     for path in (dead, own, *kept):
         path.touch()
+    (folder := below / f".arrays-x.{child.pid}.tmp").mkdir()
+    (folder / "0.npy").touch()
     remove_litter(tmp_path)
+    assert not folder.exists()
     assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == sorted(kept)
     remove_litter(tmp_path / "absent")
