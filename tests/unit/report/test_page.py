@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -172,6 +173,22 @@ def test_plotly_is_inlined_once_and_only_with_figures(html, make_content):
     assert html.count("plotly.js (cartesian - minified) v") == 1
     bare = [_without_numbers(arm) for arm in make_content().arms]
     assert "plotly.js (" not in render(make_content(arms=tuple(bare), portfolios=(), oracle=None))
+
+
+def test_dates_of_several_lines_stand_once_and_come_back_as_they_were(html, content):
+    """As `page.js` puts them back."""
+    (axes,) = re.findall(r'<script type="application/json" data-axes>(.*?)</script>', html)
+    axes = json.loads(axes)
+    assert axes
+    assert max(html.count(json.dumps(axis, separators=(",", ":"))) for axis in axes) == 1
+    given = dict(re.findall(r'<script type="application/json" data-figure="(.*?)">(.*?)</script>', html))
+    for figure in page_of(content).all_figures():
+        spec = json.loads(given[figure.id])
+        del spec["words"]
+        for trace in spec["data"]:
+            if isinstance(trace.get("x"), dict):
+                trace["x"] = axes[trace["x"]["axis"]]
+        assert spec == json.loads(json.dumps(figure.spec))
 
 
 def test_every_section_link_has_its_section(page):

@@ -17,6 +17,8 @@
     spec.layout.datarevision = (spec.layout.datarevision || 0) + 1;
     return Plotly.react(place, spec.data, spec.layout, { displayModeBar: false, responsive: true });
   };
+  // Dates that several lines share stand once on the page.
+  const axes = JSON.parse(document.querySelector("script[data-axes]")?.textContent || "[]");
   const language = () => (root.lang.startsWith("zh") ? "zh" : "en");
 
   // A figure is drawn when it is first seen unfolded: a folded one has no width.
@@ -24,6 +26,7 @@
   const draw = (plot) => {
     if (drawn(plot) || !plot.place.offsetWidth) return;
     const { words, ...spec } = JSON.parse(plot.source.textContent);
+    for (const trace of spec.data) if (trace.x?.axis !== undefined) trace.x = axes[trace.x.axis];
     spec.layout.font.family = getComputedStyle(document.body).fontFamily;
     // A finger that drags means to scroll the page, not to zoom the figure.
     if (touch || narrow) spec.layout.dragmode = false;
