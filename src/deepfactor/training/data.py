@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfactor.core.arrays import Bools, Dates, Float32, Float64, Floats, Indices, Symbols
+from deepfactor.core.arrays import Bools, Dates, Float32, Float64, Floats, Indices, Int32, Symbols
 from deepfactor.core.errors import DamagedFile, DataError
 from deepfactor.core.files import remove_litter
 from deepfactor.core.leases import folder_lease
 from deepfactor.core.system import raise_of_machine
+from deepfactor.cross_section.ranks import position_rank
 from deepfactor.features.base import Features
 from deepfactor.training.arrays import damage_of, is_whole, map_arrays, save_arrays
 from deepfactor.training.stored import StoredInputs, open_inputs
@@ -71,6 +72,7 @@ class TrainingData:
     entry_ok: Bools
     window: int = 150
     inputs: StoredInputs = field(default_factory=StoredInputs)
+    _size_ranks: dict[int, Int32] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         shape = (len(self.dates), len(self.symbols))
@@ -89,6 +91,13 @@ class TrainingData:
         if "close" in self.features.names:
             usable = usable & np.isfinite(self.features.values[t, :, self.features.names.index("close")])
         return np.flatnonzero(usable)
+
+    def size_rank(self, t: int) -> Int32:
+        """Rank by size of each of day t's `stocks`, from 0; made once, as sequences read a day many times."""
+        ranks = self._size_ranks.get(t)
+        if ranks is None:
+            ranks = self._size_ranks[t] = position_rank(self.size[t, self.stocks(t)]).astype(np.int32)
+        return ranks
 
     def between(self, first: int, stop: int) -> TrainingData:
         """The rows first … stop − 1, as views."""

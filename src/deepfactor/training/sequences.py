@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from deepfactor.core.arrays import Indices, Ints
 from deepfactor.core.errors import RecipeError
-from deepfactor.cross_section.ranks import position_rank
 from deepfactor.models.base import Causal, CausalBeside, State
 from deepfactor.training.arms import Arm, Stacked
 from deepfactor.training.data import TrainingData
@@ -137,8 +136,7 @@ def ranks_at(data: TrainingData, days: list[int], columns: Indices) -> Ints:
     out = np.full((len(days), len(data.symbols)), -1, np.int64)
     for row, t in zip(out, days, strict=True):
         if t >= 0:
-            stocks = data.stocks(t)
-            row[stocks] = position_rank(data.size[t, stocks])
+            row[data.stocks(t)] = data.size_rank(t)
     return out[:, columns]
 
 
