@@ -66,7 +66,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> dict[Fit, list[bytes]]
 
 
 class Heard:
-    """Keeps what is told, and does something once, when all of `jobs` have come to their second epoch."""
+    """Keeps what is told, and does something once, when all of `jobs` have ended their second epoch."""
 
     def __init__(self, jobs: Sequence[Job] = (), act: Callable[[], None] | None = None) -> None:
         self.events: list[Progress] = []
@@ -75,7 +75,7 @@ class Heard:
 
     def __call__(self, event: Progress) -> None:
         self.events.append(event)
-        if event.epoch >= 2:
+        if event.epoch >= 2 and event.phase == "validate":
             self.waits.discard(event.job)
         if self.act is not None and not self.waits:
             act, self.act = self.act, None

@@ -41,7 +41,7 @@ class Shown(HTMLParser):
             shown = given.get(f"data-{self._language}-{name}", given.get(name, ""))
             if shown and not hidden:
                 self.texts.append((f"{name} of <{tag}>", shown))
-        if tag == "script" and given.get("type") == "application/json":
+        if tag == "script" and given.get("type") == "application/json" and "data-axes" not in given:
             self._json = "{"
         if tag not in _VOID:
             self._open.append((tag, hidden))
