@@ -27,8 +27,7 @@ OURS = {
     form: zh for room, pairs in catalogue().items() if room not in ("help", "libraries") for form, zh in pairs.items()
 }
 #: Of columns, and kinds of weights.
-HEADS = {"universe", "horizon", "win", "factor", "index", "year", "tracking error", "correlation", "replica"}
-HEADS |= {"published"}
+HEADS = {"universe", "days", "win", "factor", "index", "year", "tracking error", "correlation", "replica", "published"}
 #: A word of its own, between a bar and a clock.
 ALONE = {"left", *HEADS}
 

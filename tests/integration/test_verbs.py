@@ -139,7 +139,7 @@ def test_people_get_a_table(main_job, tmp_path):
     assert result.code == 0
     rows, head, row, page = result.out.splitlines()
     assert rows == f"rows: {count:,} in the file, {count:,} matched"
-    assert head.split() == ["universe", "horizon", "RankIC", "ICIR", "t", "win"]
+    assert head.split() == ["universe", "days", "RankIC", "ICIR", "t", "win"]
     expected = daily(read(main_job.run / "arms" / "gru_ic" / "factor_report.json"), seed=None)
     assert row.split()[:3] == ["all", "10", f"{expected['all', 't1_close', 10, None]:.4f}"]
     assert page == f"report: {tmp_path / 'out' / 'report.html'}"

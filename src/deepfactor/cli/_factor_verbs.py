@@ -160,12 +160,12 @@ def _ic_lines(report: FactorFile) -> list[str]:
         tested = {record[key] for record in records}
         shown = best if best in tested else sorted(tested)[-1]
         records = [record for record in records if record[key] == shown]
-    lines = [head(("universe", -12), ("horizon", 9), ("RankIC", 9), ("ICIR", 7), ("t", 7), ("win", 6))]
+    lines = [head(("universe", -12), ("days", 5), ("RankIC", 9), ("ICIR", 7), ("t", 7), ("win", 6))]
     for record in records:
         ic = record["rank_ic"]
         mean, icir = number(ic["mean"], ".4f"), number(ic["icir"], ".2f")
         t, win = number(ic["t_newey_west"], ".1f"), number(ic["win_rate"], ".0%")
-        lines.append(f"{record['universe']:<12}{record['horizon']:>9}{mean:>9}{icir:>7}{t:>7}{win:>6}")
+        lines.append(f"{record['universe']:<12}{record['horizon']:>5}{mean:>9}{icir:>7}{t:>7}{win:>6}")
     return lines
 
 
