@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -59,11 +58,13 @@ class Course:
         return sum(abs(b - a) for a, b in pairwise(later)) / max(len(later) - 1, 1)
 
 
-def train(market: Market, jobs: Path, arm: str, settings: Sequence[str]) -> list[Course]:
+def train(market: Market, jobs: Path, arm: str, settings: Sequence[str], precision: str = "float32") -> list[Course]:
     """Train `arm` of `study_b_full` with `settings` (``key=value``) on a market, in this process; finished jobs of the
     store `jobs` are not trained again."""
-    recipe = load_recipe("study_b_full", settings)
-    kept = tuple(one for one in recipe.arms if one.name == arm)
+    place = [one.name for one in load_recipe("study_b_full").arms].index(arm)
+    own = () if precision == "float32" else (f'arms.{place}.model.precision="{precision}"',)
+    recipe = load_recipe("study_b_full", (*settings, *own))
+    kept = recipe.arms[place : place + 1]
     recipe = with_market_names(recipe.model_copy(update={"arms": kept, "portfolios": ()}), market)
     planned = plan(recipe, market, jobs)
     run_jobs(planned.jobs, planned.arrays, jobs, workers=1)
@@ -71,7 +72,7 @@ def train(market: Market, jobs: Path, arm: str, settings: Sequence[str]) -> list
     for job in planned.jobs:
         log = read_log(jobs / job.key)
         seconds = [sum(row["cpu"] for row in log[: i + 1]) for i in range(len(log))]
-        values = tuple(cast(float, row["valid_rank_ic"]) for row in log)
+        values = tuple(row["valid_rank_ic"] for row in log)
         data = open_data(planned.arrays[job.arm.name])
         scores = collect([job], jobs, data.dates, data.symbols)[job.arm.name].seeds[job.seed].values
         after = _rank_ic(scores, data, job.fold.test[: len(job.fold.test) - planned.inputs[job.arm.name].reach])
