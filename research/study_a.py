@@ -15,6 +15,7 @@ from deepfactor.report.content.beside import residual
 from deepfactor.report.press.formats import number
 from deepfactor.report.sections import character, ic, tops, training
 from research.study_tables import (
+    BRACKETS,
     attribution,
     by_year,
     correlation,
@@ -40,20 +41,19 @@ PAIRED: Mapping[str, Mapping[str, Any]] = {
 
 
 def page(content: RunContent, found: Mapping[str, Any] | None, said: str) -> str:
-    """The whole of the page; `found` as `tests.oracles.recompute` leaves it."""
+    """The whole of the page, the answer first; `found` as `tests.oracles.recompute` leaves it."""
     parts = [
         f"# {content.title}",
-        *protocol(content, "research.study_a"),
+        said,
+        BRACKETS,
         "## Tests by rebalance interval",
         report_table(tops.interval(content)),
         text(
             "RankIC of every h-th day; top portfolios of equal weight at the next day's average price, excess over the",
             "equal-weight mean of all stocks a year, turnover two-sided a year.",
         ),
-        report_table(tops.top_n_by_year(content)),
         "## What is left after styles",
         _residuals(content),
-        *map(report_table, character.style_tables(content)),
         "## Second weighting",
         *_weightings(content),
         "## Enhanced indices, Study A's constraints, after cost",
@@ -63,22 +63,26 @@ def page(content: RunContent, found: Mapping[str, Any] | None, said: str) -> str
             "over the price index, which lacks the dividends that the portfolio has; the replica has them, and other "
             "weights.",
         ),
-        "### Excess by year",
-        by_year(content),
-        "### Where the excess over the replica comes from, logs a year",
-        attribution(content),
-        "## Constraints, recomputed",
-        *recomputed(content, found),
         "## Is it more than noise? Paired differences",
         text(
             f"First arm less second on common days under `{content.main}`; in brackets Newey–West t with as many lags",
             "as the horizon. A t says nothing of seeds and other years.",
         ),
         *paired(content, AGAINST, PAIRED),
+        "## How it was made",
+        *protocol(content, "research.study_a"),
+        "## All tables",
+        report_table(tops.top_n_by_year(content)),
+        *map(report_table, character.style_tables(content)),
+        "### Enhanced indices: excess by year",
+        by_year(content),
+        "### Enhanced indices: where the excess over the replica comes from, logs a year",
+        attribution(content),
         "### Rank correlation of the arms' scores",
         correlation(content),
         report_table(ic.ic_by_year(content)),
-        said,
+        "## Constraints, recomputed",
+        *recomputed(content, found),
     ]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 

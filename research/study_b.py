@@ -20,6 +20,7 @@ from deepfactor.report.sections import drivers, ic
 from deepfactor.report.sections import groups as by_group
 from deepfactor.report.sections._drivers_said import sentences
 from research.study_tables import (
+    BRACKETS,
     INDICES,
     UNIVERSES,
     attribution,
@@ -52,18 +53,17 @@ PAIRED: Mapping[str, Mapping[str, Any]] = {
 
 
 def page(content: RunContent, found: Mapping[str, Any] | None, said: str) -> str:
-    """The whole of the page; `found` as `tests.oracles.recompute` leaves it."""
+    """The whole of the page, the answer first; `found` as `tests.oracles.recompute` leaves it."""
     parts = [
         f"# {content.title}",
-        *protocol(content, "research.study_b"),
+        said,
+        BRACKETS,
         f"## RankIC, `{CONVENTION}`, daily, raw returns, all names",
         _rank_ic(content),
         text(
             "Seeds: standard deviation of the seeds' mean RankIC. After styles: RankIC of what a daily regression on",
             "the styles of Barra and industries leaves of the score.",
         ),
-        *map(report_table, ic.ic_tables(content)),
-        report_table(ic.ic_by_year(content)),
         "## Top group, weekly, before cost",
         _top_groups(content),
         text(
@@ -71,8 +71,6 @@ def page(content: RunContent, found: Mapping[str, Any] | None, said: str) -> str
             "in the form of the study's number beside it: over All the difference of annual returns, in the indices",
             f"the annualised ratio of NAVs, 252 days a year. It is over the index; {_all_against(content)}",
         ),
-        report_table(by_group.top_group(content)),
-        report_table(by_group.top_by_year(content)),
         "## Enhanced indices, Study B's constraints, after cost",
         enhanced(content),
         text(
@@ -80,25 +78,31 @@ def page(content: RunContent, found: Mapping[str, Any] | None, said: str) -> str
             "alone. The excess is over the price index, which lacks the dividends that the portfolio has; the replica",
             "has them, and other weights. Turnover: two-sided a rebalance, as traded.",
         ),
-        "### Excess by year",
-        by_year(content),
-        "### Where the excess over the replica comes from, logs a year",
-        attribution(content),
-        "## Constraints, recomputed",
-        *recomputed(content, found),
         "## Is it more than noise? Paired differences",
         text(
             "First arm less second on common days; in brackets Newey–West t with as many lags as the horizon (top",
             "group: 5). Top groups: mean daily log return times 252. A t says nothing of seeds and other years.",
         ),
         *paired(content, AGAINST, PAIRED),
+        "## How it was made",
+        *protocol(content, "research.study_b"),
+        "## All tables",
+        *map(report_table, ic.ic_tables(content)),
+        report_table(ic.ic_by_year(content)),
+        report_table(by_group.top_group(content)),
+        report_table(by_group.top_by_year(content)),
+        "### Enhanced indices: excess by year",
+        by_year(content),
+        "### Enhanced indices: where the excess over the replica comes from, logs a year",
+        attribution(content),
         report_table(drivers.gaps(content)),
         report_table(drivers.top_years(content)),
         "### Rank correlation of the arms' scores",
         correlation(content),
+        "## Constraints, recomputed",
+        *recomputed(content, found),
         "## What drives the differences from the study",
         "\n".join(text(f"* {sentence}") for sentence in sentences(content)),
-        said,
     ]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 

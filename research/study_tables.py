@@ -27,6 +27,7 @@ from deepfactor.report.sections._weights import KINDS
 from deepfactor.runs.layout import RunFolder
 
 SAID = "## What it says"
+BRACKETS = "In brackets: the study's numbers, of its own protocol, span and data, for scale."
 INDICES = {"000300.SH": "CSI 300", "000905.SH": "CSI 500", "000852.SH": "CSI 1000"}
 UNIVERSES = {"all": "All", **INDICES}
 
@@ -262,6 +263,12 @@ def main(layout: Layout, description: str | None) -> None:
     file = given.recomputed or given.run / "recomputed.json"
     found = json.loads(file.read_text(encoding="utf-8")) if given.recomputed or file.is_file() else None
     before = given.out.read_text(encoding="utf-8") if given.out.is_file() else ""
-    said = before[before.index(SAID) :] if SAID in before else f"{SAID}\n"
-    write_text(given.out, layout(content, found, said))
+    write_text(given.out, layout(content, found, kept(before)))
     print(given.out)
+
+
+def kept(page: str) -> str:
+    """What was written by hand on a page: all from `SAID` to the next heading of its level."""
+    _, head, rest = page.partition(f"{SAID}\n")
+    said, _, _ = rest.partition("\n## ")
+    return f"{SAID}\n{said if head else ''}"

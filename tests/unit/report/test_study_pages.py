@@ -139,9 +139,10 @@ def test_what_is_written_by_hand_stays(study, tables, content, monkeypatch, tmp_
     monkeypatch.setattr("sys.argv", [study, str(tmp_path), "--out", str(out)])
     layout = request.getfixturevalue(study).page
     tables.main(layout, None)
-    assert out.read_text(encoding="utf-8").endswith(f"{tables.SAID}\n")
-    out.write_text(f"old\n\n{tables.SAID}\n\n* By hand.\n", encoding="utf-8")
-    tables.main(layout, None)
-    page = out.read_text(encoding="utf-8")
-    assert page.endswith(f"{tables.SAID}\n\n* By hand.\n")
-    assert not page.startswith("old")
+    bare = out.read_text(encoding="utf-8")
+    assert bare.startswith(f"# {content.title}\n\n{tables.SAID}\n\n{tables.BRACKETS}\n\n## ")
+    for after in ("", "\n## RankIC\n\nold\n"):
+        out.write_text(f"old\n\n{tables.SAID}\n\n* By hand.\n\n### More\n\n* By hand, too.\n{after}", encoding="utf-8")
+        tables.main(layout, None)
+        page = out.read_text(encoding="utf-8")
+        assert page == bare.replace(tables.SAID, f"{tables.SAID}\n\n* By hand.\n\n### More\n\n* By hand, too.", 1)
