@@ -41,7 +41,7 @@ from research.study_tables import (
 
 CONVENTION, SET = "t1_close", "barra_cne5"
 #: Arms that the others are set beside, where the run has them.
-AGAINST = ("gru_ic", "gru_mse", "lightgbm")
+AGAINST = ("gru_ic", "decomp_gru_ic", "gru_mse", "lightgbm")
 #: What of the paired differences is shown.
 PAIRED: Mapping[str, Mapping[str, Any]] = {
     **{f"RankIC {name}": {"measure": "rank_ic", "universe": code, "horizon": 10} for code, name in UNIVERSES.items()},
