@@ -239,7 +239,8 @@ def load_recipe(name: str, settings: Iterable[str] = (), *, allow_code: bool = F
     Parameters
     ----------
     name : a shipped recipe's name or the path of a TOML file.
-    settings : ``key=value`` overrides; the key is dotted (``fit.epochs``, ``arms.0.model.groups``), the value is TOML.
+    settings : ``key=value`` overrides; the key is dotted (``fit.epochs``, ``arms.gru_ic.model.groups``; ``arms.0`` is
+        the first), the value is TOML.
     allow_code : take kinds from outside deepfactor.
 
     Raises
@@ -296,9 +297,16 @@ def _enter(place: Any, step: str, key: str) -> Any:
 
 
 def _position(place: list[Any], step: str, key: str) -> int:
-    if not step.isdigit() or int(step) >= len(place):
-        raise RecipeError(f"{step!r} is no position in a list of {len(place)}", key=key)
-    return int(step)
+    """Of a position from 0 on, or of the first table with that name."""
+    if step.isdigit() and int(step) < len(place):
+        return int(step)
+    names = [str(entry["name"]) for entry in place if isinstance(entry, dict) and "name" in entry]
+    for i, entry in enumerate(place):
+        if isinstance(entry, dict) and entry.get("name") == step:
+            return i
+    raise RecipeError(
+        f"{step!r} is no position in a list of {len(place)}, and no name: {choices(step, names)}", key=key
+    )
 
 
 def check_portfolios(recipe: Recipe) -> None:

@@ -116,7 +116,9 @@ def run(
     address: AddressOption = None,
     gpus: GpusOption = 1.0,
     device: Annotated[str, typer.Option("--device", help="where networks are computed: cpu, cuda, cuda:1")] = "cpu",
-    settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, as in fit.epochs=12")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, as in fit.epochs=12, arms.NAME.every=5")
+    ] = None,
     only: Annotated[list[str] | None, typer.Option("--only", help=ONLY)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="check and list the jobs, train nothing")] = False,
     edges: Annotated[bool, typer.Option("--edges", help="write who was related to whom: edges.parquet")] = False,

@@ -77,6 +77,7 @@ def test_defaults(recipe):
         ("label={kind='neutral_return', horizon=5}", "label.settings.horizon", 5),
         ("label.kind=neutral_return", "label.kind", "neutral_return"),
         ("arms.0.model.hidden=8", "arms.0.model.settings.hidden", 8),
+        ("arms.gru.model.hidden=8", "arms.0.model.settings.hidden", 8),
         ("arms.0.published=study_b/gru_ic", "arms.0.published", "study_b/gru_ic"),
     ],
 )
@@ -110,7 +111,8 @@ BAD_SETTINGS = {
     "name=jobs": r"^name: .*trained jobs",
     "title.x=1": r"^title\.x: 'Mine' is no table",
     "title.x.y=1": r"^title\.x\.y: 'Mine' is no table",
-    "arms.1.name=x": r"^arms\.1\.name: '1' is no position in a list of 1",
+    "arms.1.name=x": r"^arms\.1\.name: '1' is no position in a list of 1, and no name: there are gru$",
+    "arms.grus.name=x": r"^arms\.grus\.name: 'grus' is .*no name: did you mean gru\? there are gru$",
     "arms.-1.name=x": r"^arms\.-1\.name: ",
     "arms.0=x": r"^arms\.0: ",
     "arms.0.model.magic=1": r"^arms\.0\.model\.magic: ",
