@@ -42,10 +42,10 @@ def protocol(content: RunContent, command: str) -> list[str]:
     spans = sorted({tuple(map(str, arm.factor_report["span"])) for arm in content.arms})
     seeds = "; ".join(f"{arm.name} {_list(arm.model_card.get('seeds', ()))}" for arm in content.arms)
     times = (_time(arm) for arm in content.arms)
-    named = content.name if content.name in shipped_recipes() else f"{content.name}.toml"
+    shipped = content.name in shipped_recipes()
+    made = f"`deepfactor run {content.name} --market MARKET --out RUNS`" if shipped else f"the run `{content.name}`"
     return [
-        f"Tables by `python -m {command} RUN --out FILE` from the files of",
-        f"```\ndeepfactor run {named} --market MARKET --out RUNS\n```",
+        f"Tables by `python -m {command} RUN --out FILE` from the files of {made}.",
         text(
             f"Market: source `{market['source']}`, {market['span'][0]} to {market['span'][1]}, {market['stocks']:,}",
             f"stocks, fingerprint {str(market['fingerprint'])[:12]}. Test days",
@@ -105,9 +105,21 @@ def enhanced(content: RunContent) -> str:
     rows = []
     for p in by_index(content):
         cells = [beside(p.summary["all"].get(key), printed(content, p, key), style) for key, _, style in _ENHANCED]
-        rows.append([*_name(content, p), *cells, number(relaxed_share(p), "share")])
-    shown = table([*_named(content), *(name for _, name, _ in _ENHANCED), "rebalances with bounds not kept"], rows)
+        rows.append([*_name(content, p), *cells, *_luck(p), number(relaxed_share(p), "share")])
+    luck = ("seeds: mean (std)", "95 of 100 random scores")
+    shown = table(
+        [*_named(content), *(name for _, name, _ in _ENHANCED), *luck, "rebalances with bounds not kept"], rows
+    )
     return f"{shown}\n\n{text(definitions_by_set(content.portfolios), _weights(content))}"
+
+
+def _luck(p: PortfolioContent) -> tuple[str, str]:
+    """The excess of the seeds' own portfolios, and between what that of random scores lies, equally constrained."""
+    seeds, band = p.seeds, None if p.placebo is None else p.placebo["excess"]
+    return (
+        "–" if seeds is None else f"{number(seeds['mean'], 'signed_percent')} ({number(seeds['std'], 'percent')})",
+        "–" if band is None else " to ".join(number(band[end], "signed_percent") for end in ("low", "high")),
+    )
 
 
 def _weights(content: RunContent) -> str:
