@@ -11,6 +11,8 @@ from deepfactor.core.errors import RecipeError
 from deepfactor.models import _fast
 from deepfactor.models._attention_pool import AttentionPool
 from deepfactor.models._fast.gru import tiles
+from deepfactor.models._fast.gru_kernel import How
+from deepfactor.models._rounded import GRU, Precision
 from deepfactor.models.base import Shapes
 
 FACTORS = 32
@@ -24,11 +26,12 @@ class BiAGRU(nn.Module):
     attention, with the last state of the forward and the first of the backward direction behind.
     """
 
-    def __init__(self, features: int, hidden: int, layers: int, dropout: float) -> None:
+    def __init__(self, features: int, hidden: int, layers: int, dropout: float, precision: Precision) -> None:
         super().__init__()
         self.embedding = nn.Linear(features, hidden)
         between = dropout if layers > 1 else 0.0
-        self.gru = nn.GRU(hidden, hidden, layers, bidirectional=True, dropout=between)
+        self.gru = GRU(hidden, hidden, precision, layers=layers, bidirectional=True, dropout=between)
+        self.how = How(bf16=precision == "bf16")
         self.pool = AttentionPool(2 * hidden, hidden)
         self.width = 4 * hidden
 
@@ -38,7 +41,7 @@ class BiAGRU(nn.Module):
 
     def _encode(self, windows: Tensor) -> Tensor:
         embedded = torch.tanh(self.embedding(windows))  # (L, n, hidden)
-        states = _fast.bi_gru_steps(self.gru, embedded)  # (L, n, 2 * hidden): the same numbers, compiled
+        states = _fast.bi_gru_steps(self.gru, embedded, self.how)  # (L, n, 2 * hidden): the same numbers, compiled
         if states is None:
             states, _ = self.gru(embedded)
         forward, backward = states[-1].chunk(2, dim=1)[0], states[0].chunk(2, dim=1)[1]
@@ -48,14 +51,15 @@ class BiAGRU(nn.Module):
 class QuartersGRU(nn.Module):
     """GRU over the last quarters' fundamentals: (q, b, k) -> its last state (b, hidden)."""
 
-    def __init__(self, channels: int, hidden: int) -> None:
+    def __init__(self, channels: int, hidden: int, precision: Precision) -> None:
         super().__init__()
-        self.gru = nn.GRU(channels, hidden)
+        self.gru = GRU(channels, hidden, precision)
+        self.how = How(bf16=precision == "bf16")
         self.width = hidden
 
     def forward(self, fundamentals: Tensor) -> Tensor:
         """Encode `fundamentals` (q, b, k), oldest quarter first."""
-        last = _fast.gru_last(self.gru, fundamentals)  # the same numbers, compiled
+        last = _fast.gru_last(self.gru, fundamentals, self.how)  # the same numbers, compiled
         encoded: Tensor = self.gru(fundamentals)[0][-1] if last is None else last
         return encoded
 

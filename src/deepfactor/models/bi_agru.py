@@ -16,6 +16,7 @@ from deepfactor.core.errors import RecipeError
 from deepfactor.core.spec import Spec
 from deepfactor.models._encoders import FACTORS, BiAGRU, to_factors
 from deepfactor.models._orthogonal import orthogonal, whitened
+from deepfactor.models._rounded import Precision
 from deepfactor.models.base import CrossSection, Shapes
 
 INPUTS = frozenset({"windows"})
@@ -42,6 +43,7 @@ class Settings(Spec):
     )
     layers: int = Field(default=2, ge=1, le=64, description="layers of the bidirectional GRU")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="between the GRU's layers, in training")
+    precision: Precision = "float32"
     factors: int = Field(default=FACTORS, ge=1, description="number of deep factors before the last layer")
     orthogonal: bool = Field(default=False, description="make the deep factors mutually uncorrelated on every day")
     project: tuple[Exposure, ...] = Field(
@@ -61,7 +63,7 @@ class BiAGRUFactors(nn.Module):
         super().__init__()
         s = settings
         self.settings = s
-        self.encoder = BiAGRU(features, s.hidden, s.layers, s.dropout)
+        self.encoder = BiAGRU(features, s.hidden, s.layers, s.dropout, s.precision)
         self.mlp = to_factors(self.encoder.width, s.mlp or s.hidden, s.factors)
         self.head = nn.Linear(s.factors, 1)
 

@@ -15,6 +15,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.models._attention import normalise
 from deepfactor.models._encoders import FACTORS, BiAGRU, to_factors
 from deepfactor.models._graph_attention import GraphAttention
+from deepfactor.models._rounded import Precision
 from deepfactor.models.base import CrossSection, Neighbours, Shapes
 
 INPUTS = frozenset({"windows", "neighbours"})
@@ -34,6 +35,7 @@ class Settings(Spec):
     hidden: int = Field(default=64, ge=1, description="width of the embedding, of each GRU direction and of the MLP")
     layers: int = Field(default=2, ge=1, le=64, description="layers of the bidirectional GRU")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="between the GRU's layers, in training")
+    precision: Precision = "float32"
     heads: int = Field(default=4, ge=1, le=1024, description="heads of the graph attention")
     head_size: int = Field(default=16, ge=1, description="width of a head; a stock's vector is heads * head_size wide")
     attention_dropout: float = Field(default=0.1, ge=0, lt=1, description="on the attention's weights, in training")
@@ -47,7 +49,7 @@ class BiAGRUGAT(nn.Module):
         super().__init__()
         s = settings
         width = s.heads * s.head_size
-        self.encoder = BiAGRU(features, s.hidden, s.layers, s.dropout)
+        self.encoder = BiAGRU(features, s.hidden, s.layers, s.dropout, s.precision)
         self.represent = nn.Linear(self.encoder.width, width)
         self.relate = GraphAttention(width, s.heads, s.head_size, s.attention_dropout)
         self.mlp = to_factors(width, s.hidden, s.factors)

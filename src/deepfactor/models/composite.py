@@ -20,6 +20,7 @@ from deepfactor.models._encoders import (
     check_fundamentals,
     to_factors,
 )
+from deepfactor.models._rounded import Precision
 from deepfactor.models.base import CrossSection, Shapes
 
 INPUTS = frozenset({"windows", "fundamentals"})
@@ -37,6 +38,7 @@ class Settings(Spec):
     hidden: int = Field(default=64, ge=1, description="width of the embedding, of the GRUs' states and of the MLP")
     layers: int = Field(default=2, ge=1, le=64, description="layers of the bidirectional GRU")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="between the GRU's layers, in training")
+    precision: Precision = "float32"
     factors: int = Field(default=FACTORS, ge=1, description="number of deep factors before the last layer")
     early: bool = Field(default=False, description="quarters as further daily features, no encoder of their own")
 
@@ -48,8 +50,8 @@ class Composite(nn.Module):
         super().__init__()
         s = settings
         features = shapes.features + (shapes["fundamentals"] if s.early else 0)
-        self.encoder = BiAGRU(features, s.hidden, s.layers, s.dropout)
-        self.quarters = None if s.early else QuartersGRU(shapes["fundamentals"], s.hidden)
+        self.encoder = BiAGRU(features, s.hidden, s.layers, s.dropout, s.precision)
+        self.quarters = None if s.early else QuartersGRU(shapes["fundamentals"], s.hidden, s.precision)
         width = self.encoder.width + (self.quarters.width if self.quarters is not None else 0)
         self.mlp = to_factors(width, s.hidden, s.factors)
         self.head = nn.Linear(s.factors, 1)

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from deepfactor.core.spec import Spec
 from deepfactor.models import _fast
 from deepfactor.models._attention import MarketLatents
+from deepfactor.models._fast.gru_kernel import How
 from deepfactor.models._layers import PatchEmbedding, check_patches
+from deepfactor.models._rounded import GRU, Precision
 from deepfactor.models.base import CrossSection, Shapes, State
 
 INPUTS = frozenset({"windows"})
@@ -26,6 +28,7 @@ class Settings(Spec):
     hidden: int = Field(default=64, ge=1, description="width of the embedding, of the GRU's state and of the attention")
     patch: int = Field(default=3, ge=1, description="days a patch; the window must be a multiple of it")
     latents: int = Field(default=16, ge=1, description="number of learned states of the market")
+    precision: Precision = "float32"
 
 
 class CrossGRU(nn.Module):
@@ -37,14 +40,15 @@ class CrossGRU(nn.Module):
         super().__init__()
         s = settings
         self.embedding = PatchEmbedding(features, s.hidden, s.patch)
-        self.gru = nn.GRU(s.hidden, s.hidden)
+        self.gru = GRU(s.hidden, s.hidden, s.precision)
         self.market = MarketLatents(s.hidden, s.latents)
         self.head = nn.Linear(s.hidden, 1)
         self.patch = s.patch
+        self.how = How(bf16=s.precision == "bf16")
 
     def forward(self, batch: CrossSection) -> Tensor:
         """Scores (b,) of the day's stocks; only their order within the day means anything under the IC loss."""
-        last = _fast.patch_gru_last(self.embedding, self.gru, batch.windows)  # (b, d): the same numbers, compiled
+        last = _fast.patch_gru_last(self.embedding, self.gru, batch.windows, self.how)  # (b, d), compiled
         if last is None:
             last = self.gru(self.embedding(batch.windows))[0][-1]  # (p, b, d) -> (b, d)
         scores: Tensor = self.head(self.market(last)).squeeze(1)  # (b,)
@@ -52,7 +56,7 @@ class CrossGRU(nn.Module):
 
     def sequence(self, windows: Tensor, size_rank: Tensor | None, last: int) -> Tensor:
         """See `Causal`; the latents of a day are read from the stocks of that day's batch."""
-        tiles = _fast.patch_gru_steps(self.embedding, self.gru, windows, last=last)  # (last, n', d) each, compiled
+        tiles = _fast.patch_gru_steps(self.embedding, self.gru, windows, self.how, last=last)  # (last, n', d), compiled
         states = (self.gru(self.embedding(windows))[0][-last:],) if tiles is None else tiles
         kept = torch.cat(states, dim=1)  # (last, n, d)
         ranks = _given(size_rank)[-last:]
@@ -61,7 +65,7 @@ class CrossGRU(nn.Module):
     def advance(self, state: State | None, rows: Tensor, size_rank: Tensor | None) -> tuple[State, Tensor]:
         """See `Causal`."""
         before = None if state is None else state[0]  # (n, d)
-        h = _fast.patch_gru_step(self.embedding, self.gru, rows, before)  # (n, d)
+        h = _fast.patch_gru_step(self.embedding, self.gru, rows, before, self.how)  # (n, d)
         if h is None:
             h = self.gru(self.embedding(rows), None if before is None else before[None])[1][0]
         return (h,), self._among(h, _given(size_rank) >= 0)

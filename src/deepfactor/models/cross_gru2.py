@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from deepfactor.core.spec import Spec
 from deepfactor.models import _fast
 from deepfactor.models._attention import MarketLatents, Read
+from deepfactor.models._fast.gru_kernel import How
 from deepfactor.models._layers import PatchEmbedding, check_patches
+from deepfactor.models._rounded import GRU, Precision
 from deepfactor.models.base import CrossSection, Shapes
 
 INPUTS = frozenset({"windows"})
@@ -35,6 +37,7 @@ class Settings(Spec):
     patch: int = Field(default=3, ge=1, description="days a patch of the fine branch; must divide the window")
     long_patch: int = Field(default=15, ge=1, description="days a patch of the coarse branch; must divide the window")
     latents: int = Field(default=16, ge=1, description="number of learned states of the market")
+    precision: Precision = "float32"
 
 
 class CrossGRU2(nn.Module):
@@ -44,14 +47,15 @@ class CrossGRU2(nn.Module):
         super().__init__()
         s = settings
         self.fine_embedding = PatchEmbedding(features, s.hidden, s.patch)
-        self.fine_gru = nn.GRU(s.hidden, s.hidden)
+        self.fine_gru = GRU(s.hidden, s.hidden, s.precision)
         self.coarse_embedding = PatchEmbedding(features, s.hidden, s.long_patch)
-        self.coarse_gru = nn.GRU(s.hidden, s.hidden)
+        self.coarse_gru = GRU(s.hidden, s.hidden, s.precision)
         self.fine_reads = Read(s.hidden)
         self.coarse_reads = Read(s.hidden)
         self.join = nn.Linear(2 * s.hidden, s.hidden)
         self.market = MarketLatents(s.hidden, s.latents)
         self.head = nn.Linear(s.hidden, 1)
+        self.how = How(bf16=s.precision == "bf16")
 
     def forward(self, batch: CrossSection) -> Tensor:
         """Scores (b,) of the day's stocks; only their order within the day means anything under the IC loss."""
@@ -63,7 +67,7 @@ class CrossGRU2(nn.Module):
 
     def _states(self, embedding: PatchEmbedding, gru: nn.GRU, windows: Tensor) -> tuple[Tensor, ...]:
         """States of a branch at all steps, in tiles of the stocks, compiled; or in one, the same numbers."""
-        states = _fast.patch_gru_steps(embedding, gru, windows)
+        states = _fast.patch_gru_steps(embedding, gru, windows, self.how)
         return (gru(embedding(windows))[0],) if states is None else states
 
     def _both(self, fine: Tensor, coarse: Tensor) -> Tensor:

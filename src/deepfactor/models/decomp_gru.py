@@ -24,7 +24,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.models import _fast
 from deepfactor.models._fast.gru_kernel import How
 from deepfactor.models._layers import PatchEmbedding, check_patches, scores_by_row
-from deepfactor.models._rounded import GRU
+from deepfactor.models._rounded import GRU, Precision
 from deepfactor.models.base import CrossSection, Shapes, State
 
 INPUTS = frozenset({"windows", "size_rank"})
@@ -58,10 +58,7 @@ class Settings(Spec):
         description="whose mean the trend branch subtracts: that of the SIZE group, of all stocks, none",
     )
     groups: int = Field(default=5, ge=1, le=1000, description="number of equal SIZE groups a day (size_group only)")
-    precision: Literal["float32", "bf16"] = Field(
-        default="float32",
-        description="bf16: what enters the GRUs' matrix products is rounded to bfloat16; all else is float32",
-    )
+    precision: Precision = "float32"
 
     @model_validator(mode="after")
     def _splits_or_not(self) -> Settings:

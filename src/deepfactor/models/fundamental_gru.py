@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from deepfactor.core.spec import Spec
 from deepfactor.models._encoders import FACTORS, QuartersGRU, check_fundamentals
+from deepfactor.models._rounded import Precision
 from deepfactor.models.base import CrossSection, Shapes
 
 INPUTS = frozenset({"fundamentals"})
@@ -19,6 +20,7 @@ class Settings(Spec):
     """Hyper-parameters; our choice."""
 
     hidden: int = Field(default=64, ge=1, description="width of the GRU's state")
+    precision: Precision = "float32"
     factors: int = Field(default=FACTORS, ge=1, description="width of the layer before the last")
 
 
@@ -27,7 +29,7 @@ class FundamentalGRU(nn.Module):
 
     def __init__(self, channels: int, settings: Settings) -> None:
         super().__init__()
-        self.encoder = QuartersGRU(channels, settings.hidden)
+        self.encoder = QuartersGRU(channels, settings.hidden, settings.precision)
         self.mlp = nn.Sequential(nn.Linear(settings.hidden, settings.factors), nn.ReLU())
         self.head = nn.Linear(settings.factors, 1)
 

@@ -6,8 +6,6 @@ Conv1d (kernel = stride = patch) -> LayerNorm -> GRU, one layer -> last step -> 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -16,7 +14,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.models import _fast
 from deepfactor.models._fast.gru_kernel import How
 from deepfactor.models._layers import PatchEmbedding, check_patches, scores_by_row
-from deepfactor.models._rounded import GRU
+from deepfactor.models._rounded import GRU, Precision
 from deepfactor.models.base import CrossSection, Shapes, State
 
 INPUTS = frozenset({"windows"})
@@ -27,10 +25,7 @@ class Settings(Spec):
 
     hidden: int = Field(default=64, ge=1, description="width of the embedding and of the GRU's state")
     patch: int = Field(default=3, ge=1, description="days a patch; the window must be a multiple of it")
-    precision: Literal["float32", "bf16"] = Field(
-        default="float32",
-        description="bf16: what enters the GRUs' matrix products is rounded to bfloat16; all else is float32",
-    )
+    precision: Precision = "float32"
 
 
 class PatchGRU(nn.Module):

@@ -13,7 +13,6 @@ parameters. That there is one hidden layer, and its width, are our choice.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import torch
 from pydantic import Field
@@ -24,7 +23,7 @@ from deepfactor.core.spec import Spec
 from deepfactor.models import _fast
 from deepfactor.models._fast.gru_kernel import How
 from deepfactor.models._layers import PatchEmbedding, check_patches
-from deepfactor.models._rounded import GRU
+from deepfactor.models._rounded import GRU, Precision
 from deepfactor.models.base import CrossSection, Shapes
 
 INPUTS = frozenset({"windows", "day_features"})
@@ -37,10 +36,7 @@ class Settings(Spec):
     patch: int = Field(default=3, ge=1, description="days a patch; the window must be a multiple of it")
     mlp: int = Field(default=64, ge=0, description="width of the head's hidden layer; 0 = none, a linear head")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="on the head's hidden layer, in training")
-    precision: Literal["float32", "bf16"] = Field(
-        default="float32",
-        description="bf16: what enters the GRUs' matrix products is rounded to bfloat16; all else is float32",
-    )
+    precision: Precision = "float32"
 
 
 class LateFusionGRU(nn.Module):

@@ -54,7 +54,7 @@ def test_second_weightings_of_the_recipes_have_spare_units():
 
 def test_the_encoder_is_its_formula():
     torch.manual_seed(0)
-    encoder, x = BiAGRU(6, 16, 2, 0.0), day(7).windows
+    encoder, x = BiAGRU(6, 16, 2, 0.0, "float32"), day(7).windows
     encoder.requires_grad_(False)
     states, _ = encoder.gru(torch.tanh(encoder.embedding(x)))  # torch's own GRU
     pooled = []

@@ -6,13 +6,41 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from deepfactor.models import _kernels, decomp_gru, gru, late_fusion_gru
+from deepfactor.models import (
+    _kernels,
+    bi_agru,
+    bi_agru_gat,
+    composite,
+    cross_gru,
+    cross_gru2,
+    decomp_gru,
+    fundamental_gru,
+    gru,
+    late_fusion_gru,
+)
 from deepfactor.models._fast.gru import bi_gru_steps
 from deepfactor.models._rounded import GRU
 from deepfactor.models.base import CrossSection, Shapes
 from support.compiled import BF16, gru_last, gru_steps, rounded_gru, runnable
 
 WAYS = pytest.mark.parametrize("way", [gru_steps, gru_last])
+
+
+ON_A_GPU = [gru, decomp_gru, cross_gru, cross_gru2, late_fusion_gru, bi_agru, composite, fundamental_gru]
+"""All networks but `bi_agru_gat`, whose sparse sums have no form without numbers."""
+
+WIDTHS = {"day_features": 3, "fundamentals": 5, "quarters": 12}
+
+
+def beside(stocks: int) -> dict[str, Tensor]:
+    """What a day of so many stocks holds beside windows: an input for each model here."""
+    return {
+        "size_rank": torch.randperm(stocks),
+        "day_features": torch.randn(stocks, 3),
+        "fundamentals": torch.randn(12, stocks, 5),
+        "neighbours": torch.randint(stocks, (stocks, 4)),
+        "similarity": torch.rand(stocks, 4),
+    }
 
 
 @pytest.fixture(params=runnable())
@@ -66,13 +94,15 @@ def test_paths_equal_rounded_steps(path, way, inputs, hidden, stocks):
         assert 1e-4 < distance(plain, b) < 3e-2
 
 
-@pytest.mark.parametrize("kind", [gru, decomp_gru])
-def test_models_take_it_and_stay_close_to_float32(path, kind):
-    shapes = Shapes(features=4, window=30)
+@pytest.mark.parametrize("kind", [*ON_A_GPU, bi_agru_gat])
+def test_models_take_it_and_stay_close_to_float32(path, kind, monkeypatch):
+    monkeypatch.setattr(nn, "ReLU", nn.Tanh)  # a unit that is on in one and off in the other is a jump, not a distance
+    shapes = Shapes(features=4, window=30, widths=WIDTHS)
     torch.manual_seed(1)
-    networks = [kind.build(kind.Settings(hidden=32, precision=name), shapes) for name in ("float32", "bf16")]
+    settings = [kind.Settings(hidden=32, precision=name) for name in ("float32", "bf16")]
+    networks = [kind.build(one, shapes).eval() for one in settings]  # no dropout
     networks[1].load_state_dict(networks[0].state_dict())
-    day = CrossSection(torch.randn(30, 150, 4), {"size_rank": torch.randperm(150)})
+    day = CrossSection(torch.randn(30, 150, 4), beside(150))
     plain, rounded = (network(day) for network in networks)
     assert 1e-5 < distance(rounded - rounded.mean(), plain - plain.mean()) < 3e-2
     parameters = [list(network.parameters()) for network in networks]
@@ -98,13 +128,29 @@ def test_torch_operations_of_a_gpu_are_rounded_steps():
     assert 1e-4 < distance(ours, plain(x)[0]) < 3e-2
 
 
-@pytest.mark.parametrize("kind", [gru, decomp_gru, late_fusion_gru])
+def test_torch_operations_of_a_gpu_go_both_ways_through_layers(path):
+    """As the compiled kernel does, from no state; a state that is given is each direction's of each layer."""
+    torch.manual_seed(3)
+    network, x = GRU(16, 16, "bf16", layers=2, bidirectional=True), torch.randn(6, 20, 16)
+    states, last = network(x)
+    assert (states.shape, last.shape) == ((6, 20, 32), (4, 20, 16))
+    assert distance(states, bi_gru_steps(network, x, BF16)) < 1e-3
+    assert torch.equal(last[2:], torch.stack([states[-1, :, :16], states[0, :, 16:]]))
+    plain = GRU(16, 16, "float32", layers=2, bidirectional=True)
+    plain.load_state_dict(network.state_dict())
+    given = torch.randn(4, 20, 16)
+    for ours, wanted in zip(network(x, given), plain(x, given), strict=True):
+        assert 1e-4 < distance(ours, wanted) < 3e-2
+
+
+@pytest.mark.parametrize("kind", ON_A_GPU)
 def test_models_take_it_on_a_gpu(kind):
     """On torch's meta device, which has shapes and types alone: the compiled kernel isn't asked for, nor refused."""
-    shapes = Shapes(features=4, window=9, widths={"day_features": 3})
+    shapes = Shapes(features=4, window=15, widths=WIDTHS)
     network = kind.build(kind.Settings(hidden=8, precision="bf16"), shapes).to("meta")
-    day = CrossSection(torch.randn(9, 15, 4), {"size_rank": torch.randperm(15), "day_features": torch.randn(15, 3)})
-    day = CrossSection(day.windows.to("meta"), {name: one.to("meta") for name, one in day.inputs.items()})
+    day = CrossSection(
+        torch.randn(15, 15, 4, device="meta"), {name: one.to("meta") for name, one in beside(15).items()}
+    )
     scores = network(day)
     assert (scores.shape, scores.dtype) == ((15,), torch.float32)
     scores.sum().backward()
