@@ -280,7 +280,7 @@ def main(layout: Layout, description: str | None) -> None:
 
 
 def kept(page: str) -> str:
-    """What was written by hand on a page: all from `SAID` to the next heading of its level."""
-    _, head, rest = page.partition(f"{SAID}\n")
-    said, _, _ = rest.partition("\n## ")
-    return f"{SAID}\n{said if head else ''}"
+    """What was written by hand on a page: all from `SAID` to `BRACKETS`, or to the next heading of its level."""
+    _, _, rest = page.partition(f"{SAID}\n")
+    said, _, _ = rest.partition("\n## ")[0].partition(BRACKETS)
+    return f"{SAID}\n\n{said.strip()}".rstrip()

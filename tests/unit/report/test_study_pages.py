@@ -146,3 +146,5 @@ def test_what_is_written_by_hand_stays(study, tables, content, monkeypatch, tmp_
         tables.main(layout, None)
         page = out.read_text(encoding="utf-8")
         assert page == bare.replace(tables.SAID, f"{tables.SAID}\n\n* By hand.\n\n### More\n\n* By hand, too.", 1)
+        tables.main(layout, None)
+        assert out.read_text(encoding="utf-8") == page
