@@ -2,7 +2,8 @@
 
 An arm with ``beside = []`` weighs the deep factors alone: what the fundamental ones add shows against it.
 
-It runs inside the network's job, for factor 7 of one seed or fold is not factor 7 of another. With ``fit_on =
+It runs inside the network's job, for factor 7 of one seed or fold is not factor 7 of another; arms that weigh the same
+network's factors train it once (see `same_network`). With ``fit_on =
 "held_out"`` the network is trained on the training span without its last year and the weighting on that year, purged at
 the seam; with ``"train"`` both are fitted on the whole span, so that the weighting sees scores of days that the network
 has learned by heart. Both stop early on the validation span.

@@ -26,6 +26,7 @@ from deepfactor.training.records import (
     TrainedRecord,
     WeightingFile,
 )
+from deepfactor.training.same_network import take_checkpoint
 from deepfactor.training.samples import Sampler
 from deepfactor.training.scorer import Scorer
 from deepfactor.training.second_stage import fit as fit_second_stage
@@ -105,15 +106,18 @@ def _spans(job: Job) -> dict[str, range]:
     return {"train": train, **({"held_out": job.fold.late} if holds_out(job.arm) else {}), "valid": valid}
 
 
-def _fit_network(job: Job, sampler: Sampler, folder: Path, report: Listener) -> FittedRecord:
-    """Fit a network, and the weighting that stands behind it."""
+def _fit_network(job: Job, sampler: Sampler, folder: Path, report: Listener, *, take: bool = True) -> FittedRecord:
+    """Fit a network, unless with `take` another job has, and the weighting that stands behind it."""
+    if take and (other := take_checkpoint(job, folder, CHECKPOINT)) is not None:
+        told = f"its network is that of {other}, which is trained: taken from there"
+        report(Progress(job.label, job.key, "note", note=told))
     fitter = Fitter(task_of(job, sampler.data), sampler, folder / CHECKPOINT)
     try:
         course = fitter.run(_epoch_reporter(job, fitter, folder, report))
     except DamagedFile as error:
         report(Progress(job.label, job.key, "damaged", note=str(error)))
         remove_file(folder / CHECKPOINT)
-        return _fit_network(job, sampler, folder, report)
+        return _fit_network(job, sampler, folder, report, take=False)
     _write_log(folder, course.log)  # also where the last epoch's log was lost with the process
     note = {"best_epoch": course.best_epoch, "valid_rank_ic": course.best_rank_ic}
     save_tensors(folder / WEIGHTS, course.best, note)

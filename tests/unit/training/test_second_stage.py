@@ -26,7 +26,7 @@ from deepfactor.training.engine import run_jobs
 from deepfactor.training.ensemble import collect
 from deepfactor.training.finished import read_record
 from deepfactor.training.fit import Fitter
-from deepfactor.training.jobs import Job, plan_jobs, task_of
+from deepfactor.training.jobs import Job, Progress, plan_jobs, task_of
 from deepfactor.training.plan import Fold
 from deepfactor.training.samples import Sampler, standardise
 from deepfactor.training.second_stage import fundamental_factors
@@ -89,13 +89,67 @@ def jobs_of(data: TrainingData, *arms: Arm, fit: Fit = FIT, fold: Fold = FOLD) -
     return plan_jobs(base, arms, [fold], PLAN, fit, inputs={"x": 1}, label={}, stored=own)
 
 
-def done(data: TrainingData, jobs: list[Job], folder: Path) -> list[dict[str, Any]]:
+def done(
+    data: TrainingData, jobs: list[Job], folder: Path, progress: Callable[[Progress], None] | None = None
+) -> list[dict[str, Any]]:
     base = prepare_data(folder, "toy", lambda: replace(data, inputs=StoredInputs()))
     quarters = data.inputs.held["fundamentals"]
     part = prepare_input(base, "fundamentals", data.inputs.content["fundamentals"], lambda: quarters)
     whole, bare = Arrays(base, {"fundamentals": part}), Arrays(base)
-    run_jobs(jobs, {j.arm.name: whole if reads_quarters(j.arm) else bare for j in jobs}, folder, workers=0)
+    run_jobs(
+        jobs, {j.arm.name: whole if reads_quarters(j.arm) else bare for j in jobs}, folder, workers=0, progress=progress
+    )
     return [read_record(folder / job.key) for job in jobs]
+
+
+def test_a_network_is_trained_once_whatever_stands_behind_it(data: TrainingData, tmp_path: Path) -> None:
+    """In one folder the second arm's network is the first one's; the bytes are those of an arm that trains its own."""
+    arms = (arm_of(), arm_of("deep", beside=[]), arm_of("trees", weighting=TREES))
+    told: list[Progress] = []
+    done(data, jobs_of(data, *arms), tmp_path / "together", told.append)
+    taken = {event.job: event.note for event in told if event.phase == "note"}
+    text = "its network is that of second toy seed 0, which is trained: taken from there"
+    assert taken == {"deep toy seed 0": text, "trees toy seed 0": text}
+    assert {event.job for event in told if event.phase == "validate"} == {"second toy seed 0"}
+    for arm in arms[1:]:
+        (job,) = jobs_of(data, arm)
+        done(data, [job], tmp_path / arm.name)
+        for name in ("weights.safetensors", "weighting.json", "scores.npy"):
+            alone, shared = (tmp_path / at / job.key / name for at in (arm.name, "together"))
+            assert alone.read_bytes() == shared.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fit_on": "train"},
+        {"model": MODEL | {"factors": 4}},
+        {"select": "top"},
+        {"loss": {"kind": "weighted_mse"}},
+        {"scaling": "by_day"},
+    ],
+)
+def test_another_network_is_trained(changes: dict[str, Any], data: TrainingData, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    done(data, jobs_of(data, arm_of(), arm_of("other", **changes)), tmp_path, told.append)
+    assert not [event for event in told if event.phase == "note"]
+    assert {event.job for event in told if event.phase == "validate"} == {"second toy seed 0", "other toy seed 0"}
+
+
+@pytest.mark.parametrize("damage", ["no end", "bytes", "no identity"])
+def test_what_is_not_whole_is_not_taken(damage: str, data: TrainingData, tmp_path: Path) -> None:
+    first, other = jobs_of(data, arm_of(), arm_of("deep", beside=[]))
+    done(data, [first], tmp_path)
+    folder, told = tmp_path / first.key, list[Progress]()
+    if damage == "no end":
+        (folder / "trained.json").unlink()
+    elif damage == "bytes":
+        (folder / "checkpoint.safetensors").write_bytes(b"no tensors")
+    else:
+        (folder / "job.json").write_text("[]")
+    done(data, [other], tmp_path, told.append)
+    assert {event.phase for event in told} >= {"train", "validate"}
+    assert not [event for event in told if event.phase == "note"]
 
 
 def test_fundamental_factors_are_the_newest_known(data: TrainingData) -> None:
